@@ -1,0 +1,15 @@
+package helper
+
+import (
+	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/sessiond/wire"
+)
+
+// Reading is one report of one session's helper, and what the daemon knew of
+// the session when it arrived.
+type Reading struct {
+	Session roster.Tracked
+	Report  wire.Report
+	// Connected says whether an RDP client was connected to the display.
+	Connected bool
+}

@@ -1,0 +1,73 @@
+// Package logind tells who is logged in: it reads systemd-logind over the
+// system bus and hands on the whole list of sessions whenever it may have
+// changed. It alone speaks to org.freedesktop.login1.
+package logind
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// SessionKey identifies one login for good. A session id alone does not: logind
+// hands ids out again after it restarts.
+type SessionKey struct {
+	// ID is logind's session id, such as "c1".
+	ID string
+	// Leader is the process id of the session's leader.
+	Leader uint32
+	// SinceUnixMicro is when the session began.
+	SinceUnixMicro uint64
+}
+
+// String gives the key as "ID-LEADER-SINCE". It has no colon, so that it can
+// name a descriptor in systemd's descriptor store.
+func (k SessionKey) String() string {
+	return fmt.Sprintf("%s-%d-%d", k.ID, k.Leader, k.SinceUnixMicro)
+}
+
+// ParseSessionKey reads what String wrote.
+func ParseSessionKey(s string) (SessionKey, error) {
+	fail := fmt.Errorf("session key %q: want ID-LEADER-SINCE", s)
+	rest, since, ok := cutLast(s, "-")
+	if !ok {
+		return SessionKey{}, fail
+	}
+	id, leader, ok := cutLast(rest, "-")
+	if !ok || id == "" {
+		return SessionKey{}, fail
+	}
+	l, err := strconv.ParseUint(leader, 10, 32)
+	if err != nil {
+		return SessionKey{}, fail
+	}
+	t, err := strconv.ParseUint(since, 10, 64)
+	if err != nil {
+		return SessionKey{}, fail
+	}
+	return SessionKey{ID: id, Leader: uint32(l), SinceUnixMicro: t}, nil
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// Session is one of logind's sessions as it was last read. Session properties
+// never announce a change under xrdp, so State is only as fresh as the list.
+type Session struct {
+	Key        SessionKey
+	UID        uint32
+	User       string
+	Type       string // "x11", "wayland", "tty", "unspecified"
+	Class      string // "user", "greeter", "manager", …
+	Service    string // the PAM service, such as "xrdp-sesman"
+	State      string // "opening", "online", "active", "closing"
+	Display    string // the X display, such as ":10"
+	Seat       string // empty under xrdp
+	TTY        string
+	RemoteHost string
+}

@@ -1,0 +1,247 @@
+// Package api is the REST contract in Go: requests, replies, limits and error
+// codes, shared by the server and by what speaks to it. It uses only the
+// standard library and holds no behaviour beyond its types.
+package api
+
+import "time"
+
+// Limits of an event and a batch. The server rejects what is beyond them; the
+// host stays within them.
+const (
+	// MaxBatchEvents is how many events one POST /api/events may carry.
+	MaxBatchEvents = 5000
+	// MaxBodyBytes bounds a request body as sent (possibly compressed).
+	MaxBodyBytes = 4 << 20
+	// MaxInflatedBytes bounds a request body once inflated.
+	MaxInflatedBytes = 16 << 20
+	// MaxMachineIDBytes bounds a machine_id, in bytes of UTF-8.
+	MaxMachineIDBytes = 255
+	// MaxTextBytes bounds a window title, in bytes of UTF-8.
+	MaxTextBytes = 4096
+	// MaxAppBytes bounds an application name and a user name.
+	MaxAppBytes = 512
+	// MaxFocus bounds the focus list of an event.
+	MaxFocus = 64
+	// MaxCount bounds every count of an event: no hand or wheel reaches it in
+	// an hour, and a day of them still fits 64 bits.
+	MaxCount = 1_000_000_000
+)
+
+// SessionKind is where a session's user sits.
+type SessionKind string
+
+// The kinds of session.
+const (
+	SessionRDP   SessionKind = "rdp"
+	SessionLocal SessionKind = "local"
+	SessionTTY   SessionKind = "tty"
+)
+
+// Event is one record: what one machine_id did in one interval.
+type Event struct {
+	// MachineID names the user on the host; with Timestamp it is the event's
+	// identity.
+	MachineID string `json:"machine_id"`
+	// Timestamp is the start of the interval, UTC.
+	Timestamp       time.Time `json:"timestamp"`
+	KeyCount        int64     `json:"key_count"`
+	MouseClicks     int64     `json:"mouse_clicks"`
+	MouseDistancePx int64     `json:"mouse_distance_px"`
+	ScrollCount     int64     `json:"scroll_count"`
+	// ActiveWindow and ActiveApp are the title and application that had the
+	// focus longest in the interval.
+	ActiveWindow string `json:"active_window"`
+	ActiveApp    string `json:"active_app"`
+	// IsIdle says that at the interval's end there had been no real input for
+	// the host's idle_after_sec.
+	IsIdle bool `json:"is_idle"`
+	// Percentages are of the host, 0 to 100; absent where not measured.
+	CPUPercent      *float64 `json:"cpu_percent,omitempty"`
+	RAMUsedPercent  *float64 `json:"ram_used_percent,omitempty"`
+	DiskUsedPercent *float64 `json:"disk_used_percent,omitempty"`
+
+	// IntervalSec is the interval's length in seconds; absent means 60.
+	IntervalSec *int64 `json:"interval_sec,omitempty"`
+	// ActiveSeconds is how many of them the user was active in.
+	ActiveSeconds *float64 `json:"active_seconds,omitempty"`
+	// Connected says whether a client was connected at the interval's end.
+	Connected   *bool       `json:"connected,omitempty"`
+	SessionKind SessionKind `json:"session_kind,omitempty"`
+	// Focus is the exact focus time of each application and title.
+	Focus []Focus `json:"focus,omitempty"`
+	// SyntheticCount is how many presses came from programs, not hands.
+	SyntheticCount *int64 `json:"synthetic_count,omitempty"`
+	Username       string `json:"username,omitempty"`
+	// UserCPUPercent and UserRAMBytes are what this user's processes used.
+	UserCPUPercent *float64 `json:"user_cpu_percent,omitempty"`
+	UserRAMBytes   *int64   `json:"user_ram_bytes,omitempty"`
+}
+
+// Focus is for how many seconds a window had the focus.
+type Focus struct {
+	App     string  `json:"app"`
+	Title   string  `json:"title,omitempty"`
+	Seconds float64 `json:"seconds"`
+}
+
+// EventBatch is the body of POST /api/events.
+type EventBatch struct {
+	Events []Event `json:"events"`
+}
+
+// IngestReply answers POST /api/events. Accepted + Duplicates +
+// len(Rejected) is the number of events sent.
+type IngestReply struct {
+	Accepted   int         `json:"accepted"`
+	Duplicates int         `json:"duplicates"`
+	Rejected   []Rejection `json:"rejected"`
+}
+
+// Rejection names one event that was not stored, by its place in the batch.
+type Rejection struct {
+	Index   int    `json:"index"`
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+}
+
+// EnrollRequest is the body of POST /api/enroll.
+type EnrollRequest struct {
+	EnrollmentToken string `json:"enrollment_token"`
+	HostID          string `json:"host_id"`
+	Hostname        string `json:"hostname"`
+}
+
+// EnrollReply answers POST /api/enroll with the host's credential, which is
+// shown this once.
+type EnrollReply struct {
+	HostID     string `json:"host_id"`
+	Credential string `json:"credential"`
+}
+
+// MachineStatus says what a machine was last seen doing.
+type MachineStatus string
+
+// The states of a machine.
+const (
+	MachineActive  MachineStatus = "active"
+	MachineIdle    MachineStatus = "idle"
+	MachineOffline MachineStatus = "offline"
+)
+
+// Machine is one user on one host.
+type Machine struct {
+	MachineID string        `json:"machine_id"`
+	UserLabel string        `json:"user_label"`
+	Hostname  string        `json:"hostname"`
+	Username  string        `json:"username"`
+	FirstSeen time.Time     `json:"first_seen"`
+	LastSeen  time.Time     `json:"last_seen"`
+	Status    MachineStatus `json:"status"`
+}
+
+// MachinePatch is the body of PATCH /api/machines/{machine_id}.
+type MachinePatch struct {
+	UserLabel *string `json:"user_label"`
+}
+
+// MachineList answers GET /api/machines.
+type MachineList struct {
+	Machines   []Machine `json:"machines"`
+	NextCursor string    `json:"next_cursor,omitempty"`
+}
+
+// EventList answers GET /api/activity/{machine_id}/events.
+type EventList struct {
+	MachineID  string  `json:"machine_id"`
+	Events     []Event `json:"events"`
+	NextCursor string  `json:"next_cursor,omitempty"`
+}
+
+// AppMinutes is how long an application had the focus. Minutes is Seconds
+// rounded.
+type AppMinutes struct {
+	App     string  `json:"app"`
+	Minutes int64   `json:"minutes"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Summary answers GET /api/activity/{machine_id}/summary. Minutes are the
+// seconds beside them, rounded.
+type Summary struct {
+	MachineID       string       `json:"machine_id"`
+	Date            string       `json:"date"`
+	TZ              string       `json:"tz"`
+	KeyCount        int64        `json:"key_count"`
+	MouseClicks     int64        `json:"mouse_clicks"`
+	MouseDistancePx int64        `json:"mouse_distance_px"`
+	ScrollCount     int64        `json:"scroll_count"`
+	SyntheticCount  int64        `json:"synthetic_count"`
+	ActiveMinutes   int64        `json:"active_minutes"`
+	IdleMinutes     int64        `json:"idle_minutes"`
+	ActiveSeconds   float64      `json:"active_seconds"`
+	IdleSeconds     float64      `json:"idle_seconds"`
+	FirstActivity   *time.Time   `json:"first_activity"`
+	LastActivity    *time.Time   `json:"last_activity"`
+	TopApps         []AppMinutes `json:"top_apps"`
+}
+
+// Hour is one entry of a timeline.
+type Hour struct {
+	// Hour is the local clock's hour, 0 to 23; it repeats or is missing where
+	// the clocks change. Start is exact.
+	Hour            int       `json:"hour"`
+	Start           time.Time `json:"start"`
+	KeyCount        int64     `json:"key_count"`
+	MouseClicks     int64     `json:"mouse_clicks"`
+	MouseDistancePx int64     `json:"mouse_distance_px"`
+	ScrollCount     int64     `json:"scroll_count"`
+	ActiveMinutes   int64     `json:"active_minutes"`
+	IdleMinutes     int64     `json:"idle_minutes"`
+	TopApp          string    `json:"top_app"`
+}
+
+// Timeline answers GET /api/activity/{machine_id}/timeline.
+type Timeline struct {
+	MachineID string `json:"machine_id"`
+	Date      string `json:"date"`
+	TZ        string `json:"tz"`
+	Hours     []Hour `json:"hours"`
+}
+
+// Problem is an error reply, RFC 9457 application/problem+json.
+type Problem struct {
+	Type   string `json:"type,omitempty"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+	Code   Code   `json:"code"`
+}
+
+// Code is a stable name of what was wrong, for programs.
+type Code string
+
+// Codes of rejected events.
+const (
+	CodeBadEvent       Code = "bad_event"       // no object, or a field of the wrong type
+	CodeBadMachineID   Code = "bad_machine_id"  // missing, too long or not printable
+	CodeBadTimestamp   Code = "bad_timestamp"   // missing, not RFC 3339, before 2000 or over 24 h ahead
+	CodeOutOfRange     Code = "out_of_range"    // a number that is negative or too large
+	CodeBadText        Code = "bad_text"        // a NUL character in a text
+	CodeTooLong        Code = "too_long"        // a text or list over its limit
+	CodeForeignMachine Code = "foreign_machine" // another host reported this machine_id first
+)
+
+// Codes of refused requests.
+const (
+	CodeBadRequest   Code = "bad_request"
+	CodeUnauthorized Code = "unauthorized"
+	CodeForbidden    Code = "forbidden"
+	CodeNotFound     Code = "not_found"
+	CodeNotAllowed   Code = "method_not_allowed"
+	CodeTooLarge     Code = "too_large"
+	CodeUnsupported  Code = "unsupported_encoding"
+	CodeRateLimited  Code = "rate_limited"
+	CodeUnavailable  Code = "unavailable"
+	CodeInternal     Code = "internal"
+	CodeBadToken     Code = "bad_enrollment_token" // unknown, expired or used up
+)

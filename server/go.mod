@@ -1,0 +1,3 @@
+module activity-tracker.example/server
+
+go 1.26.0

@@ -1,0 +1,236 @@
+// Package wire is what a session's helper (sessiond) tells the host daemon
+// (trackerd), and nothing else: the message, its limits and its encoding.
+//
+// One message travels in one packet of an AF_UNIX SOCK_SEQPACKET socket, from
+// the helper to the daemon only. Counters are cumulative since the helper
+// started, as a network interface's are: a lost, late or repeated message
+// changes no total. The package uses only the standard library and avoids
+// reflection, since the helper's memory is counted in hundreds of kilobytes.
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// Version is the first byte of every message. A daemon refuses any other.
+const Version = 1
+
+// Limits of a message. Encode keeps them, Decode enforces them.
+const (
+	// MaxFocus is how many (application, title) pairs one interval keeps; time
+	// beyond them is reported under OtherApp.
+	MaxFocus = 32
+	// MaxAppBytes bounds an application name, in bytes of UTF-8.
+	MaxAppBytes = 256
+	// MaxTitleBytes bounds a window title, in bytes of UTF-8: no screen shows
+	// more of one.
+	MaxTitleBytes = 1024
+	// MaxMessageBytes bounds a packet: MaxFocus full entries and the counters
+	// are below 42 KiB.
+	MaxMessageBytes = 48 << 10
+	// MaxCounter bounds every counter: what a double holds exactly.
+	MaxCounter = 1 << 53
+)
+
+// OtherApp is the application name under which an interval's focus time is
+// reported once MaxFocus pairs are in use.
+const OtherApp = "(other)"
+
+// Counters are totals since the helper started. They never decrease while
+// Report.StartedUnixNano stays the same.
+type Counters struct {
+	// Keys is how many key presses arrived from real devices.
+	Keys uint64
+	// Clicks is how many pointer button presses other than scrolling.
+	Clicks uint64
+	// ScrollSteps is how many wheel steps, in any direction.
+	ScrollSteps uint64
+	// DistancePx is how far the pointer travelled, in pixels.
+	DistancePx uint64
+	// Synthetic is how many presses (keys, clicks and scroll steps) came from
+	// XTEST, that is from programs; they are in none of the other counters.
+	Synthetic uint64
+	// ActiveMS is for how many milliseconds the last real input was less than
+	// the idle threshold ago.
+	ActiveMS uint64
+}
+
+// Focus is for how long one window's application and title had the focus.
+type Focus struct {
+	// App is the window's class (WM_CLASS), at most MaxAppBytes.
+	App string
+	// Title is the window's title, at most MaxTitleBytes; empty where titles
+	// are left out by policy.
+	Title string
+	// DurationMS is cumulative within Report.IntervalStartUnix's interval.
+	DurationMS uint64
+}
+
+// Report is the one kind of message: everything that the helper knows.
+type Report struct {
+	// StartedUnixNano is when the helper started: another value means other
+	// counters, starting from zero.
+	StartedUnixNano int64
+	// TimeUnixMilli is when the counters were read, by the wall clock.
+	TimeUnixMilli int64
+	// IntervalStartUnix is the start (seconds, UTC) of the interval to which
+	// belong Focus and whatever the counters grew by since the last report.
+	IntervalStartUnix int64
+	// Counters are the totals at that time.
+	Counters Counters
+	// IdleMS is how long ago the last real input was.
+	IdleMS uint64
+	// Focus is the interval's focus time so far; a later report for the same
+	// interval replaces it. At most MaxFocus entries.
+	Focus []Focus
+}
+
+// ErrMalformed is wrapped by every error of Decode.
+var ErrMalformed = errors.New("malformed helper message")
+
+// Append appends the encoded report to dst. Strings beyond their limit are cut
+// on a rune, entries beyond MaxFocus are left out, and counters beyond
+// MaxCounter saturate, so that the result always decodes.
+func Append(dst []byte, r *Report) []byte {
+	dst = append(dst, Version)
+	dst = binary.AppendVarint(dst, r.StartedUnixNano)
+	dst = binary.AppendVarint(dst, r.TimeUnixMilli)
+	dst = binary.AppendVarint(dst, r.IntervalStartUnix)
+	for _, n := range r.Counters.list() {
+		dst = binary.AppendUvarint(dst, min(*n, MaxCounter))
+	}
+	dst = binary.AppendUvarint(dst, min(r.IdleMS, MaxCounter))
+	focus := r.Focus[:min(len(r.Focus), MaxFocus)]
+	dst = binary.AppendUvarint(dst, uint64(len(focus)))
+	for i := range focus {
+		dst = appendString(dst, Cut(focus[i].App, MaxAppBytes))
+		dst = appendString(dst, Cut(focus[i].Title, MaxTitleBytes))
+		dst = binary.AppendUvarint(dst, min(focus[i].DurationMS, MaxCounter))
+	}
+	return dst
+}
+
+// Decode reads one packet. It never keeps a reference to b, and returns an
+// error that wraps ErrMalformed for anything that Append would not have made.
+func Decode(b []byte) (Report, error) {
+	var r Report
+	if len(b) > MaxMessageBytes {
+		return r, fmt.Errorf("%w: %d bytes, at most %d", ErrMalformed, len(b), MaxMessageBytes)
+	}
+	if len(b) == 0 || b[0] != Version {
+		return r, fmt.Errorf("%w: not version %d", ErrMalformed, Version)
+	}
+	d := decoder{rest: b[1:]}
+	r.StartedUnixNano = d.varint()
+	r.TimeUnixMilli = d.varint()
+	r.IntervalStartUnix = d.varint()
+	for _, n := range r.Counters.list() {
+		*n = d.counter()
+	}
+	r.IdleMS = d.counter()
+	if n := d.uvarint(MaxFocus); n > 0 && d.err == nil {
+		r.Focus = make([]Focus, 0, n)
+		for range n {
+			f := Focus{App: d.string(MaxAppBytes), Title: d.string(MaxTitleBytes), DurationMS: d.counter()}
+			r.Focus = append(r.Focus, f)
+		}
+	}
+	if d.err == nil && len(d.rest) > 0 {
+		d.fail("bytes after the end")
+	}
+	if d.err != nil {
+		return Report{}, d.err
+	}
+	return r, nil
+}
+
+// Cut returns s, or its longest start of at most limit bytes that does not end
+// within a rune.
+func Cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}
+
+// list gives the counters in the order in which they travel.
+func (c *Counters) list() [6]*uint64 {
+	return [...]*uint64{&c.Keys, &c.Clicks, &c.ScrollSteps, &c.DistancePx, &c.Synthetic, &c.ActiveMS}
+}
+
+func appendString(dst []byte, s string) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(s)))
+	return append(dst, s...)
+}
+
+// decoder takes fields off the front of rest until the first error.
+type decoder struct {
+	rest []byte
+	err  error
+}
+
+func (d *decoder) fail(what string) {
+	if d.err == nil {
+		d.err = fmt.Errorf("%w: %s", ErrMalformed, what)
+	}
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.rest)
+	if n <= 0 {
+		d.fail("bad number")
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+func (d *decoder) uvarint(limit uint64) uint64 {
+	v, n := binary.Uvarint(d.rest)
+	if n <= 0 || v > limit {
+		d.fail("bad number")
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+func (d *decoder) counter() uint64 { return d.uvarint(MaxCounter) }
+
+func (d *decoder) string(limit uint64) string {
+	n := d.uvarint(limit)
+	if d.err != nil {
+		return ""
+	}
+	if n > uint64(len(d.rest)) {
+		d.fail("text is cut off")
+		return ""
+	}
+	s := string(d.rest[:n])
+	d.rest = d.rest[n:]
+	if !validText(s) {
+		d.fail("text is not printable UTF-8")
+		return ""
+	}
+	return s
+}
+
+// validText says whether s is UTF-8 without control characters: the helper
+// cleans what it reads, so anything else was not written by it.
+func validText(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	for _, c := range s {
+		if c < 0x20 || c >= 0x7f && c < 0xa0 {
+			return false
+		}
+	}
+	return true
+}
