@@ -1,0 +1,147 @@
+# Activity Tracker. `make help` says what there is; README.md explains it.
+# Every target installs first what it needs and this machine lacks.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+ROOT := $(CURDIR)
+CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/activity-tracker
+export PATH := $(CACHE)/bin:$(CACHE)/go/bin:$(PATH)
+# The toolchain is setup's business: no other one is fetched on the way.
+export GOTOOLCHAIN := local
+
+# go.work names the modules; server/go.mod the prefix of all their paths.
+MODULES := $(patsubst ./%,%,$(shell sed -n 's,^[[:space:]]*\(\./[^[:space:]]*\)$$,\1,p' go.work))
+MODULE_PREFIX := $(shell sed -n 's,^module \(.*\)/server$$,\1,p' server/go.mod)
+# The modules whose tests boot whole hosts.
+HOST_MODULES := $(filter deploy/testhost deploy/demo,$(MODULES))
+UNIT_MODULES := $(filter-out $(HOST_MODULES),$(MODULES))
+
+# The time of the last commit is the time of every build of it, so that two of
+# them are the same bytes.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1700000000)
+# A tag v1.2.3 makes version 1.2.3. Anything else is the next release's
+# forerunner ("~" sorts before it), ordered by the time of its commit.
+NEXT_RELEASE := 0.1.0
+VERSION ?= $(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//' | grep . \
+	|| echo "$(NEXT_RELEASE)~$$(date -u -d @$(SOURCE_DATE_EPOCH) +%Y%m%d.%H%M%S).g$$(git rev-parse --short=8 HEAD 2>/dev/null || echo unknown)")
+DEB_ARCH := $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
+GOARCH := $(if $(filter armhf,$(DEB_ARCH)),arm,$(DEB_ARCH))
+DEB := dist/trackerd_$(VERSION)-1_$(DEB_ARCH).deb
+
+BINARIES := trackerd trackctl sessiond trackerd-server
+SOURCE_trackerd := hostd/cmd/trackerd
+SOURCE_trackctl := hostd/cmd/trackctl
+SOURCE_sessiond := sessiond/cmd/sessiond
+SOURCE_trackerd-server := server/cmd/trackerd-server
+
+# How long `make fuzz` gives each fuzz target.
+FUZZTIME ?= 20s
+# A whole-host test that hangs is ended after this, with every stack shown.
+HOST_TEST_TIMEOUT ?= 15m
+UNIT_TEST_TIMEOUT ?= 5m
+# Where `make test` leaves its results, one JSON object per line and test.
+RESULTS := .cache/test
+
+.PHONY: all
+all: build deb ## binaries in bin/, packages in dist/
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+SETUPS := setup-go setup-lint setup-package setup-test setup-host
+.PHONY: setup $(SETUPS)
+setup: ## install everything that the other targets need
+	@deploy/setup/development.sh
+$(SETUPS): setup-%:
+	@deploy/setup/development.sh $*
+
+.PHONY: build $(BINARIES)
+build: $(BINARIES) ## binaries in bin/
+$(BINARIES): setup-go
+	@echo "build: bin/$@ $(VERSION)"
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+		-ldflags "-s -w -buildid= -X main.version=$(VERSION)" -o bin/$@ ./$(SOURCE_$@)
+
+.PHONY: deb
+deb: setup-package trackerd trackctl sessiond ## the Debian package in dist/
+	@VERSION='$(VERSION)' ARCH='$(DEB_ARCH)' packaging/build-deb.sh '$(DEB)'
+
+.PHONY: print-deb
+print-deb: ## the package's file name
+	@echo $(DEB)
+
+.PHONY: lintian
+lintian: deb ## check the Debian package
+	lintian --fail-on error,warning --pedantic --tag-display-limit 0 $(DEB)
+
+.PHONY: lint
+lint: setup-lint ## golangci-lint in each module, shellcheck
+	@for m in $(MODULES); do echo "lint: $$m"; (cd $$m && golangci-lint run ./...) || bad=1; done; \
+	echo "lint: scripts"; \
+	git ls-files -z --cached --others --exclude-standard | xargs -0 grep -lIZE --max-count=1 '^#!/bin/(ba)?sh' -- \
+		| xargs -0 -r shellcheck || bad=1; \
+	[ -z "$${bad:-}" ]
+
+.PHONY: build-modules
+build-modules: setup-go ## each module by itself, without go.work
+	@for m in $(MODULES); do echo "build: $$m alone"; (cd $$m && GOWORK=off go vet ./...) || bad=1; done; [ -z "$${bad:-}" ]
+
+GOTESTSUM := gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary skipped
+
+.PHONY: test
+test: setup ## all tests: unit with the race detector, PostgreSQL, X, whole hosts
+	@rm -rf $(RESULTS); start=$$SECONDS; bad=0; \
+	$(MAKE) test-unit || bad=1; \
+	$(MAKE) test-host || bad=1; \
+	echo; echo "test: $$(( (SECONDS - start) / 60 )) min $$(( (SECONDS - start) % 60 )) s"; \
+	.ci/count-tests $(RESULTS)/*.json; \
+	exit $$bad
+
+.PHONY: test-unit
+test-unit: setup-test ## tests that boot no host: unit, race, fuzz seeds, PostgreSQL, X
+	@mkdir -p $(RESULTS)
+	@echo "test: $(UNIT_MODULES)"
+	@CGO_ENABLED=1 $(GOTESTSUM) --jsonfile $(RESULTS)/unit.json -- \
+		-race -timeout $(UNIT_TEST_TIMEOUT) $(patsubst %,./%/...,$(UNIT_MODULES))
+
+.PHONY: test-host
+test-host: setup-test setup-host build deb ## tests on booted xrdp hosts
+	@mkdir -p $(RESULTS)
+	@echo "test: $(HOST_MODULES)"
+	@TRACKERD_DEB='$(ROOT)/$(DEB)' TRACKERD_BIN='$(ROOT)/bin' \
+		$(GOTESTSUM) --format standard-verbose --jsonfile $(RESULTS)/host.json -- \
+		-count 1 -p 1 -timeout $(HOST_TEST_TIMEOUT) $(patsubst %,./%/...,$(HOST_MODULES))
+
+.PHONY: fuzz
+fuzz: setup-test ## every fuzz target for FUZZTIME (20s)
+	@grep -rlE --include='*_test.go' '^func Fuzz' $(MODULES) | xargs -r -n 1 dirname | sort -u | while read -r dir; do \
+		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$dir/*_test.go | while read -r name; do \
+			echo "fuzz: $$dir $$name"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) ./$$dir </dev/null; \
+		done; \
+	done
+
+.PHONY: bench
+bench: setup-test build ## figures: the helper's cost, the daemon's and the server's speed
+	@if [ -d sessiond/bench ]; then (cd sessiond && go run ./bench); fi
+	@go test -run '^$$' -bench . -benchmem ./hostd/... ./server/... ./sessiond/... | grep -vE '^(ok|PASS|\?)' || true
+
+.PHONY: demo
+demo: setup build deb ## a booted host with two people at work, and what the API says of them
+	@TRACKERD_DEB='$(ROOT)/$(DEB)' TRACKERD_BIN='$(ROOT)/bin' go run ./deploy/demo
+
+.PHONY: module-path
+module-path: ## PREFIX=…: another prefix for every module's path
+	@test -n "$(PREFIX)" || { echo "usage: make module-path PREFIX=git.example.org/team/tracker"; exit 2; }
+	@git ls-files -z | xargs -0 grep -lFZ '$(MODULE_PREFIX)' | xargs -0 -r sed -i 's,$(subst .,\.,$(MODULE_PREFIX)),$(PREFIX),g'
+	@for m in $(MODULES); do gofmt -w $$m; done
+	@echo "$(MODULE_PREFIX) is now $(PREFIX)"
+
+.PHONY: clean
+clean: ## remove what was built; the caches in ~/.cache stay
+	rm -rf bin dist .cache

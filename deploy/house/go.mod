@@ -1,0 +1,3 @@
+module activity-tracker.example/house
+
+go 1.26.0
