@@ -1,0 +1,48 @@
+package config
+
+import "strings"
+
+const (
+	envPrefix = "TRACKERD_"
+	// serverPrefix begins the variables of trackerd-server, which may run on
+	// the same machine; TRACKERD_SERVER_URL alone is ours.
+	serverPrefix = envPrefix + "SERVER_"
+	// environmentSource names the environment in complaints.
+	environmentSource = "environment"
+)
+
+// envName is the variable that gives a key: TRACKERD_FEATURES_SCREENSHOTS for
+// features.screenshots.
+func envName(key string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// environment applies the variables. An empty one counts as not set; a
+// misspelt one is an error like a misspelt key.
+func (l *loader) environment(environ []string) error {
+	known := make([]key, 0, len(fileKeys))
+	byName := make(map[string]key, len(fileKeys))
+	for _, k := range fileKeys {
+		byName[envName(k.name)] = k
+		k.name = envName(k.name)
+		known = append(known, k)
+	}
+	for _, pair := range environ {
+		name, text, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, envPrefix) || text == "" {
+			continue
+		}
+		k, ok := byName[name]
+		if !ok {
+			if strings.HasPrefix(name, serverPrefix) {
+				continue
+			}
+			return &Error{Source: environmentSource, Key: shortened(name), Problem: unknownKey(name, known)}
+		}
+		if err := k.set(&l.cfg, value{kindAny, text}); err != nil {
+			return &Error{Source: environmentSource, Key: name, Problem: err.Error()}
+		}
+		l.from[k.name] = environmentSource
+	}
+	return nil
+}

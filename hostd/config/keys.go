@@ -1,0 +1,208 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bounds of the numbers, as the contract gives them.
+const (
+	minCollectSec = 5    // finer records say more about a person than about a machine's use
+	maxCollectSec = 3600 // the server's roll-ups are hours: no record may span two
+	hourSec       = 3600
+	minSendSec    = 1
+	maxSendSec    = 86400 // a day without an upload is as good as none
+	minIdleSec    = 1
+	maxIdleSec    = 86400
+)
+
+// maxTemplateBytes bounds a machine_id template: with the longest user name
+// (256 bytes on Linux) cut by the roster it stays under the server's 255.
+const maxTemplateBytes = 200
+
+// keyServerURL is named where keys depend on each other.
+const keyServerURL = "server_url"
+
+// value is one scalar as it was written, before it is checked.
+type value struct {
+	// kind is what YAML took it for; an environment variable is kindAny.
+	kind kind
+	text string
+}
+
+type kind string
+
+const (
+	kindAny    kind = "text from the environment"
+	kindString kind = "a text"
+	kindInt    kind = "a whole number"
+	kindFloat  kind = "a number with a fraction"
+	kindBool   kind = "true or false"
+	kindNull   kind = "empty"
+	kindList   kind = "a list"
+	kindMap    kind = "a group of keys"
+	kindOther  kind = "an anchor, alias or tag"
+)
+
+// key is one key of a file. A nested key's name is "group.key".
+type key struct {
+	name string
+	// want completes "want …" in every complaint.
+	want string
+	// kind is what its value must be.
+	kind kind
+	// assign stores a value of that kind, or says what is wrong with it.
+	assign func(*Config, value) error
+}
+
+// set checks the value's kind and assigns it.
+func (k key) set(c *Config, v value) error {
+	switch {
+	case v.kind == kindNull:
+		return fmt.Errorf("has no value; want %s, or leave the key out", k.want)
+	case v.kind != kindAny && v.kind != k.kind:
+		return fmt.Errorf("%s; want %s", v.describe(), k.want)
+	}
+	if err := k.assign(c, v); err != nil {
+		if err == errOutOfRange {
+			return fmt.Errorf("%s is not allowed; want %s", quoted(v), k.want)
+		}
+		return err
+	}
+	return nil
+}
+
+// errOutOfRange asks for the complaint that names what the key wants.
+var errOutOfRange = errors.New("not allowed")
+
+// fileKeys are the keys of the administrator's file. Each is also read from
+// the environment, under envName.
+var fileKeys = []key{
+	{keyServerURL, "an https URL such as https://tracker-api.example.org", kindString,
+		func(c *Config, v value) error { c.ServerURL = v.text; return nil }},
+	{"machine_id", fmt.Sprintf("a printable text of at most %d bytes such as vm-abc123-{user}", maxTemplateBytes), kindString, setMachineID},
+	{"collect_interval_sec", "a divisor of 3600 from 5 to 3600", kindInt,
+		func(c *Config, v value) error {
+			err := setSeconds(&c.CollectInterval, v, minCollectSec, maxCollectSec)
+			if err == nil && hourSec%int(c.CollectInterval/time.Second) != 0 {
+				return errOutOfRange
+			}
+			return err
+		}},
+	{"send_interval_sec", "a number of seconds from 1 to 86400", kindInt,
+		func(c *Config, v value) error { return setSeconds(&c.SendInterval, v, minSendSec, maxSendSec) }},
+	{"idle_after_sec", "a number of seconds from 1 to 86400", kindInt,
+		func(c *Config, v value) error { return setSeconds(&c.IdleAfter, v, minIdleSec, maxIdleSec) }},
+	{"buffer_path", "the absolute path of a file", kindString, setBufferPath},
+	{"allow_http", "true or false", kindBool,
+		func(c *Config, v value) error { return setBool(&c.AllowHTTP, v) }},
+	{"features.screenshots", "false", kindBool, refuseScreenshots},
+	{"features.track_system_stats", "true or false", kindBool,
+		func(c *Config, v value) error { return setBool(&c.Features.TrackSystemStats, v) }},
+	{"features.window_titles", "true or false", kindBool,
+		func(c *Config, v value) error { return setBool(&c.Features.WindowTitles, v) }},
+}
+
+// enrollmentKeys are the keys of the file that enrolment writes.
+var enrollmentKeys = []key{
+	{keyServerURL, "the URL that the host enrolled with", kindString,
+		func(c *Config, v value) error { c.Enrollment.ServerURL = v.text; return nil }},
+	{"host_id", "32 hexadecimal digits", kindString, setHostID},
+	{"allow_http", "true or false", kindBool,
+		func(c *Config, v value) error { return setBool(&c.Enrollment.AllowHTTP, v) }},
+}
+
+func setMachineID(c *Config, v value) error {
+	if len(v.text) > maxTemplateBytes || !utf8.ValidString(v.text) {
+		return errOutOfRange
+	}
+	for _, r := range v.text {
+		if !unicode.IsPrint(r) || r == ' ' {
+			return errOutOfRange
+		}
+	}
+	if rest := strings.ReplaceAll(v.text, "{user}", ""); strings.ContainsAny(rest, "{}") {
+		return errors.New("has braces that are not {user}; only {user} is filled in")
+	}
+	c.MachineID = v.text
+	return nil
+}
+
+func setBufferPath(c *Config, v value) error {
+	if !filepath.IsAbs(v.text) || strings.HasSuffix(v.text, "/") || strings.ContainsRune(v.text, 0) {
+		return errOutOfRange
+	}
+	c.BufferPath = filepath.Clean(v.text)
+	return nil
+}
+
+// refuseScreenshots says so rather than start and silently take none.
+func refuseScreenshots(_ *Config, v value) error {
+	var on bool
+	if err := setBool(&on, v); err != nil {
+		return err
+	}
+	if on {
+		return errors.New("screenshots are not available in this version; set it to false or leave it out")
+	}
+	return nil
+}
+
+func setHostID(c *Config, v value) error {
+	const hexDigits = 32
+	if len(v.text) != hexDigits || strings.Trim(v.text, "0123456789abcdef") != "" {
+		return errOutOfRange
+	}
+	c.Enrollment.HostID = v.text
+	return nil
+}
+
+func setSeconds(dst *time.Duration, v value, low, high int64) error {
+	n, err := strconv.ParseInt(v.text, 10, 64)
+	if err != nil || n < low || n > high || n > math.MaxInt64/int64(time.Second) {
+		return errOutOfRange
+	}
+	*dst = time.Duration(n) * time.Second
+	return nil
+}
+
+func setBool(dst *bool, v value) error {
+	switch strings.ToLower(v.text) {
+	case "true":
+		*dst = true
+	case "false":
+		*dst = false
+	default:
+		return errOutOfRange
+	}
+	return nil
+}
+
+// describe says what a value of the wrong kind is, with the value if it is one.
+func (v value) describe() string {
+	if v.text == "" {
+		return "is " + string(v.kind)
+	}
+	return quoted(v) + " is " + string(v.kind)
+}
+
+// quoted shows a value in a complaint: numbers as they are, texts quoted and
+// cut, so that the complaint stays one line.
+func quoted(v value) string {
+	const maxShown = 60 // bytes; enough to recognise what was written
+	s := v.text
+	if len(s) > maxShown {
+		s = strings.ToValidUTF8(s[:maxShown], "") + "…"
+	}
+	if v.kind == kindInt || v.kind == kindBool || v.kind == kindFloat {
+		return s
+	}
+	return strconv.Quote(s)
+}
