@@ -11,7 +11,6 @@ package wire
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"unicode/utf8"
 )
 
@@ -38,6 +37,9 @@ const (
 // OtherApp is the application name under which an interval's focus time is
 // reported once MaxFocus pairs are in use.
 const OtherApp = "(other)"
+
+// UnknownApp is the application name of a window that does not name its class.
+const UnknownApp = "(unknown)"
 
 // Counters are totals since the helper started. They never decrease while
 // Report.StartedUnixNano stays the same.
@@ -91,6 +93,15 @@ type Report struct {
 // ErrMalformed is wrapped by every error of Decode.
 var ErrMalformed = errors.New("malformed helper message")
 
+// malformedError says what was wrong with a message. It is a type of its own so that
+// the helper, which imports this package, need not link fmt.
+type malformedError string
+
+func (m malformedError) Error() string { return ErrMalformed.Error() + ": " + string(m) }
+
+// Unwrap makes errors.Is(err, ErrMalformed) true.
+func (m malformedError) Unwrap() error { return ErrMalformed }
+
 // Append appends the encoded report to dst. Strings beyond their limit are cut
 // on a rune, entries beyond MaxFocus are left out, and counters beyond
 // MaxCounter saturate, so that the result always decodes.
@@ -118,10 +129,10 @@ func Append(dst []byte, r *Report) []byte {
 func Decode(b []byte) (Report, error) {
 	var r Report
 	if len(b) > MaxMessageBytes {
-		return r, fmt.Errorf("%w: %d bytes, at most %d", ErrMalformed, len(b), MaxMessageBytes)
+		return r, malformedError("longer than a message can be")
 	}
 	if len(b) == 0 || b[0] != Version {
-		return r, fmt.Errorf("%w: not version %d", ErrMalformed, Version)
+		return r, malformedError("another version")
 	}
 	d := decoder{rest: b[1:]}
 	r.StartedUnixNano = d.varint()
@@ -177,7 +188,7 @@ type decoder struct {
 
 func (d *decoder) fail(what string) {
 	if d.err == nil {
-		d.err = fmt.Errorf("%w: %s", ErrMalformed, what)
+		d.err = malformedError(what)
 	}
 }
 
