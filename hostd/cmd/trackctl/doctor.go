@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"activity-tracker.example/hostd/control"
+)
+
+const (
+	// daemonPath is where the package puts trackerd; users' PATH lacks it.
+	daemonPath = "/usr/sbin/trackerd"
+	// checkConfigTimeout bounds the daemon's look at its configuration, which
+	// is two small files.
+	checkConfigTimeout = 5 * time.Second
+)
+
+func doctorCommand(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Examine the whole host and say what to do (root only)",
+		Long: `doctor examines configuration, clock, server, credential, bus, sessions, X
+access and buffer, and says for each problem what to do about it. It exits with 1
+if a check failed, and with 3 if trackerd is not running.`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			report, err := o.client().Doctor(c.Context())
+			notRunning := errors.Is(err, control.ErrNotRunning)
+			if notRunning {
+				report = withoutDaemon(c.Context())
+			} else if err != nil {
+				return err
+			}
+			if o.json {
+				err = printJSON(c.OutOrStdout(), report)
+			} else {
+				err = printText(c.OutOrStdout(), doctorText(report))
+			}
+			switch {
+			case err != nil:
+				return err
+			case notRunning:
+				return problemsFound{control.ErrNotRunning}
+			case !report.OK:
+				return problemsFound{errors.New("problems were found")}
+			}
+			return nil
+		},
+	}
+}
+
+// withoutDaemon finds out what can be found out while trackerd does not run.
+func withoutDaemon(ctx context.Context) control.DoctorReport {
+	daemon := control.Check{Name: "trackerd", Result: control.CheckFailed, Detail: "trackerd is not running",
+		Advice: "start it with 'systemctl start trackerd'; 'journalctl -u trackerd' says why it stopped"}
+	cfg := checkConfig(ctx)
+	if cfg.Result == control.CheckFailed {
+		daemon.Advice = "correct the configuration, then 'systemctl restart trackerd'"
+	}
+	return control.NewDoctorReport([]control.Check{daemon, cfg})
+}
+
+// checkConfig has trackerd itself read its configuration.
+func checkConfig(ctx context.Context) control.Check {
+	ctx, cancel := context.WithTimeout(ctx, checkConfigTimeout)
+	defer cancel()
+	path := daemonPath
+	if found, err := exec.LookPath("trackerd"); err == nil {
+		path = found
+	}
+	check := control.Check{Name: "configuration", Result: control.CheckOK}
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, path, "check-config")
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	check.Detail = oneParagraph(strings.TrimSpace(out.String()))
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+	case errors.As(err, &exit) && check.Detail != "":
+		check.Result, check.Advice = control.CheckFailed, "correct that line"
+	default:
+		check.Result, check.Detail = control.CheckSkipped, fmt.Sprintf("cannot run %s check-config: %v", path, err)
+		check.Advice = "reinstall the package trackerd"
+	}
+	return check
+}
+
+func doctorText(r control.DoctorReport) string {
+	rows := make([][]string, 0, len(r.Checks))
+	for _, c := range r.Checks {
+		rows = append(rows, []string{string(c.Result), c.Name, c.Detail})
+		if c.Advice != "" {
+			rows = append(rows, []string{"", "", "-> " + c.Advice})
+		}
+	}
+	if r.OK {
+		return table(rows) + "\nNo problem found.\n"
+	}
+	return table(rows) + "\nProblems found.\n"
+}

@@ -1,0 +1,147 @@
+// Command trackctl shows people on a host what trackerd does there, and lets
+// root enrol and examine it. It speaks to trackerd over its control socket and
+// reads nothing else.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"activity-tracker.example/hostd/control"
+)
+
+// version is set when a package is built.
+var version = "development"
+
+// Exit codes, which scripts rely on.
+const (
+	exitOK           = 0
+	exitFailed       = 1 // something was tried and failed, or the doctor found a problem
+	exitUsage        = 2
+	exitNotRunning   = 3
+	exitNotPermitted = 4
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole command; it gives the exit code.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	c := newRoot()
+	c.SetArgs(args)
+	c.SetIn(in)
+	c.SetOut(out)
+	c.SetErr(errOut)
+	err := c.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	var found problemsFound
+	if !errors.As(err, &found) { // those are on standard output already
+		_, _ = fmt.Fprintf(errOut, "trackctl: %s\n", oneParagraph(advise(err))) // nowhere else to complain
+	}
+	return exitCode(err)
+}
+
+// usageError is a command line that trackctl does not understand.
+type usageError struct{ error }
+
+// problemsFound says that the doctor found something; it is printed already.
+type problemsFound struct{ error }
+
+// Unwrap gives what the exit code is chosen by.
+func (p problemsFound) Unwrap() error { return p.error }
+
+func exitCode(err error) int {
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.Is(err, control.ErrNotRunning):
+		return exitNotRunning
+	case errors.Is(err, control.ErrNotPermitted):
+		return exitNotPermitted
+	}
+	return exitFailed
+}
+
+// advise gives the words for a person: what went wrong and what to do.
+func advise(err error) string {
+	var usage usageError
+	var refusal *control.Refusal
+	switch {
+	case errors.As(err, &usage):
+		return err.Error() + "; see 'trackctl --help'"
+	case errors.Is(err, control.ErrNotRunning):
+		return "trackerd is not running; 'systemctl status trackerd' and 'sudo trackctl doctor' say why"
+	case errors.As(err, &refusal):
+		return refusal.Message
+	}
+	return err.Error()
+}
+
+// options are what every command knows.
+type options struct {
+	socket string
+	json   bool
+}
+
+func (o *options) client() *control.Client { return control.NewClient(o.socket) }
+
+func newRoot() *cobra.Command {
+	o := &options{}
+	root := &cobra.Command{
+		Use:   "trackctl",
+		Short: "Show and manage activity tracking on this host",
+		Long: `trackctl shows what trackerd measures on this host. Everybody may ask about
+themselves; only root sees everybody, and only root may enrol or examine the host.
+
+Exit codes: 0 done; 1 failed, or the doctor found a problem; 2 wrong command
+line; 3 trackerd is not running; 4 not permitted.`,
+		Args:              usageArgs(cobra.NoArgs),
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.PersistentFlags().StringVar(&o.socket, "socket", control.DefaultSocket, "trackerd's control socket")
+	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON for scripts")
+	root.AddCommand(statusCommand(o), sessionsCommand(o), enrollCommand(o), doctorCommand(o), versionCommand(o))
+	return root
+}
+
+// usageArgs marks a complaint about arguments as one about the command line.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+func versionCommand(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of trackctl",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.json {
+				return printJSON(c.OutOrStdout(), map[string]string{"version": version})
+			}
+			return printText(c.OutOrStdout(), "trackctl "+version+"\n")
+		},
+	}
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+)
+
+// timeLayout is how people are shown a time, always in UTC.
+const timeLayout = "2006-01-02 15:04:05 UTC"
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("print the answer: %w", err)
+	}
+	return nil
+}
+
+// printText prints text in which others had a say (user names, a server's
+// words), so that it cannot steer the terminal.
+func printText(w io.Writer, text string) error {
+	if _, err := io.WriteString(w, harmless(text)); err != nil {
+		return fmt.Errorf("print the answer: %w", err)
+	}
+	return nil
+}
+
+// harmless replaces everything that is neither printable nor the end of a line.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
+}
+
+// oneParagraph is harmless text without the ends of lines.
+func oneParagraph(text string) string {
+	return harmless(strings.ReplaceAll(text, "\n", "; "))
+}
+
+// table aligns rows of cells.
+func table(rows [][]string) string {
+	const gap = 2 // spaces between columns
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, gap, ' ', 0)
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = oneParagraph(strings.ReplaceAll(cell, "\t", " "))
+		}
+		_, _ = fmt.Fprintln(w, strings.Join(cells, "\t")) // a strings.Builder takes everything
+	}
+	_ = w.Flush() // as above
+	lines := strings.Split(b.String(), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+func when(t *time.Time, never string) string {
+	if t == nil {
+		return never
+	}
+	return t.UTC().Format(timeLayout)
+}
+
+// count writes "1 session" or "3 sessions".
+func count(n int64, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"activity-tracker.example/hostd/control"
+)
+
+func statusCommand(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show what is measured here, and where it goes",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			st, err := o.client().Status(c.Context())
+			if err != nil {
+				return err
+			}
+			if o.json {
+				return printJSON(c.OutOrStdout(), st)
+			}
+			return printText(c.OutOrStdout(), statusText(st))
+		},
+	}
+}
+
+func sessionsCommand(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "sessions",
+		Short: "List the sessions that are measured: yours, or all for root",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			list, err := o.client().Sessions(c.Context())
+			if err != nil {
+				return err
+			}
+			if o.json {
+				return printJSON(c.OutOrStdout(), list)
+			}
+			if len(list.Sessions) == 0 {
+				return printText(c.OutOrStdout(), "No session is measured.\n")
+			}
+			return printText(c.OutOrStdout(), sessionsText(list.Sessions))
+		},
+	}
+}
+
+// statusText is a status for a person. Root reads about the host, others about
+// themselves.
+func statusText(st control.Status) string {
+	rows := [][]string{
+		{"trackerd:", fmt.Sprintf("version %s, running since %s", st.Version, when(&st.StartedAt, ""))},
+		{"Server:", serverText(st.Server)},
+		{"Last upload:", uploadText(st.Upload)},
+	}
+	if st.Host == nil {
+		return table(rows) + "\n" + personText(st)
+	}
+	rows = append(rows,
+		[]string{"Host:", st.Hostname + ", host id " + st.Host.HostID},
+		[]string{"Sessions:", count(int64(len(st.Sessions)), "session") + " measured"},
+		[]string{"Waiting:", count(st.Host.EventsWaiting, "event")},
+		[]string{"Rejected:", deadText(st.Host.DeadLetters)},
+		[]string{"Records:", fmt.Sprintf("one every %d s, uploaded every %d s", st.CollectIntervalSec, st.SendIntervalSec)},
+	)
+	var b strings.Builder
+	b.WriteString(table(rows))
+	for _, p := range st.Host.Problems {
+		fmt.Fprintf(&b, "Problem: %s\n", oneParagraph(p))
+	}
+	if len(st.Sessions) > 0 {
+		b.WriteString("\n" + sessionsText(st.Sessions))
+	}
+	return b.String()
+}
+
+// personText tells somebody what is measured about them.
+func personText(st control.Status) string {
+	var b strings.Builder
+	if len(st.Sessions) == 0 {
+		b.WriteString("None of your sessions is measured now.\n")
+	} else {
+		fmt.Fprintf(&b, "%s of yours %s measured, in one record every %d s:\n", count(int64(len(st.Sessions)), "session"),
+			map[bool]string{true: "is", false: "are"}[len(st.Sessions) == 1], st.CollectIntervalSec)
+		b.WriteString(sessionsText(st.Sessions))
+	}
+	b.WriteString("\nWhat is recorded about you:\n")
+	for _, what := range st.Measured.Counted {
+		fmt.Fprintf(&b, "  - %s\n", oneParagraph(what))
+	}
+	b.WriteString("What never is:\n")
+	for _, what := range st.Measured.Never {
+		fmt.Fprintf(&b, "  - %s\n", oneParagraph(what))
+	}
+	return b.String()
+}
+
+func serverText(d control.Destination) string {
+	switch {
+	case d.Problem != "":
+		return "not enrolled: " + d.Problem
+	case d.Enrolled:
+		return d.URL
+	case d.URL != "":
+		return d.URL + ", not enrolled; run 'trackctl enroll " + d.URL + " -' as root"
+	}
+	return "not enrolled; run 'trackctl enroll URL -' as root"
+}
+
+func uploadText(u control.Upload) string {
+	text := when(u.LastSuccess, "none since trackerd started")
+	if u.LastError != "" {
+		text += "; failing now: " + u.LastError
+	}
+	return text
+}
+
+func deadText(byCode map[string]int64) string {
+	var total int64
+	parts := make([]string, 0, len(byCode))
+	for code, n := range byCode {
+		total += n
+		parts = append(parts, fmt.Sprintf("%s %d", code, n))
+	}
+	if total == 0 {
+		return "none"
+	}
+	slices.Sort(parts)
+	return fmt.Sprintf("%s by the server for good (%s)", count(total, "event"), strings.Join(parts, ", "))
+}
+
+func sessionsText(list []control.Session) string {
+	rows := [][]string{{"SESSION", "USER", "MACHINE ID", "KIND", "DISPLAY", "STATE", "LAST REPORT", "PROBLEM"}}
+	for _, s := range list {
+		rows = append(rows, []string{s.ID, s.User, s.MachineID, s.Kind, s.Display, string(s.State), when(s.LastReport, "none yet"), s.Problem})
+	}
+	return table(rows)
+}

@@ -1,0 +1,81 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// socketMode lets every user ask; what they may see is decided by uid.
+	socketMode = 0o666
+	// staleTimeout bounds the question whether an old socket still answers.
+	staleTimeout = time.Second
+)
+
+// ErrInUse says that another trackerd answers on the socket.
+var ErrInUse = errors.New("another trackerd is running")
+
+// Listen makes the socket at path, removing one that a dead trackerd left. The
+// folder must be one in which only trackerd's user may make files.
+func Listen(path string) (*net.UnixListener, error) {
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("listen for trackctl on %s: %w", path, err)
+	}
+	if err := os.Chmod(path, socketMode); err != nil {
+		return nil, errors.Join(fmt.Errorf("let users reach %s: %w", path, err), l.Close())
+	}
+	return l, nil
+}
+
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at the control socket: %w", err)
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s is in the way of the control socket and is none; remove it", path)
+	}
+	c, err := net.DialTimeout("unix", path, staleTimeout)
+	if err == nil {
+		_ = c.Close() // only asked whether somebody answers
+		return fmt.Errorf("%w: it answers on %s", ErrInUse, path)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%w, perhaps: %s does not refuse connections: %w", ErrInUse, path, err)
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("remove the control socket of a trackerd that is gone: %w", err)
+	}
+	return nil
+}
+
+// peerUID asks the kernel who is at the other end.
+func peerUID(c *net.UnixConn) (uint32, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nobodyUID, fmt.Errorf("reach the socket: %w", err)
+	}
+	var cred *unix.Ucred
+	var credErr error
+	err = raw.Control(func(fd uintptr) {
+		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err := errors.Join(err, credErr); err != nil {
+		return nobodyUID, fmt.Errorf("ask who connected: %w", err)
+	}
+	return cred.Uid, nil
+}

@@ -1,0 +1,177 @@
+// Package control is the local socket between trackerd and the people on its
+// host: what trackctl asks, what trackerd answers, and who may see what. Who
+// asks is told by the kernel (SO_PEERCRED); only the uid decides. The answers
+// are also what trackctl prints with --json, so their fields are kept.
+package control
+
+import "time"
+
+// DefaultSocket is where trackerd listens.
+const DefaultSocket = "/run/trackerd/control.sock"
+
+// Status answers GET /v1/status.
+type Status struct {
+	// Version is trackerd's.
+	Version string `json:"version"`
+	// StartedAt is when this trackerd started.
+	StartedAt time.Time   `json:"started_at"`
+	Hostname  string      `json:"hostname"`
+	Server    Destination `json:"server"`
+	Upload    Upload      `json:"upload"`
+	// CollectIntervalSec is the length of one record, SendIntervalSec the time
+	// between two uploads, IdleAfterSec how long without input counts as idle.
+	CollectIntervalSec int `json:"collect_interval_sec"`
+	SendIntervalSec    int `json:"send_interval_sec"`
+	IdleAfterSec       int `json:"idle_after_sec"`
+	// Measured says what is recorded about whoever asks.
+	Measured Measured `json:"measured"`
+	// Sessions are those that the asker may see: all for root, else their own.
+	Sessions []Session `json:"sessions"`
+	// Host is what only root sees; null for others.
+	Host *Host `json:"host"`
+}
+
+// Destination is where this host reports to.
+type Destination struct {
+	// URL is empty where none is configured.
+	URL      string `json:"url"`
+	Enrolled bool   `json:"enrolled"`
+	// Problem says why the host is not enrolled any more, and what to do.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Upload is how the last uploads went.
+type Upload struct {
+	// LastSuccess is when the server last acknowledged events; null if it has
+	// not since trackerd started.
+	LastSuccess *time.Time `json:"last_success"`
+	// LastError is why the last attempt failed; empty if it did not.
+	LastError string `json:"last_error,omitempty"`
+}
+
+// Measured says what is counted and what never is, in words for the person it
+// is about.
+type Measured struct {
+	Counted []string `json:"counted"`
+	Never   []string `json:"never"`
+}
+
+// Host is the part of a status that says something about everybody on it.
+type Host struct {
+	// HostID is how the server knows this host: 32 hexadecimal digits.
+	HostID string `json:"host_id"`
+	// EventsWaiting is how many records the server has not yet acknowledged.
+	EventsWaiting int64 `json:"events_waiting"`
+	// DeadLetters counts the records that the server rejected for good, by
+	// its code.
+	DeadLetters map[string]int64 `json:"dead_letters"`
+	// Problems are what is wrong now, each with what to do.
+	Problems []string `json:"problems"`
+}
+
+// SessionState is how well a session is measured.
+type SessionState string
+
+// The states of a session.
+const (
+	SessionStarting  SessionState = "starting"  // its helper has not reported yet
+	SessionReporting SessionState = "reporting" // its helper reports
+	SessionSilent    SessionState = "silent"    // its helper has not reported for several intervals
+	SessionRetrying  SessionState = "retrying"  // its helper ended and is started again after a while
+)
+
+// Session is one session that trackerd measures.
+type Session struct {
+	// ID is logind's.
+	ID        string       `json:"id"`
+	MachineID string       `json:"machine_id"`
+	User      string       `json:"user"`
+	UID       uint32       `json:"uid"`
+	Kind      string       `json:"kind"`
+	Display   string       `json:"display"`
+	State     SessionState `json:"state"`
+	// LastReport is when its helper last reported; null if it has not since
+	// trackerd started.
+	LastReport *time.Time `json:"last_report"`
+	// Problem says what is wrong with it; empty if nothing is.
+	Problem string `json:"problem,omitempty"`
+}
+
+// SessionList answers GET /v1/sessions.
+type SessionList struct {
+	Sessions []Session `json:"sessions"`
+}
+
+// CheckResult is how one check of the doctor came out.
+type CheckResult string
+
+// The results of a check.
+const (
+	CheckOK      CheckResult = "ok"
+	CheckWarning CheckResult = "warning" // works, but somebody should look
+	CheckFailed  CheckResult = "failed"
+	CheckSkipped CheckResult = "skipped" // cannot be told before another is repaired
+)
+
+// Check is one thing that the doctor looked at.
+type Check struct {
+	// Name is stable: configuration, clock, server, credential, bus, sessions,
+	// x_access, buffer, trackerd.
+	Name   string      `json:"name"`
+	Result CheckResult `json:"result"`
+	// Detail says what was found, Advice what to do about it.
+	Detail string `json:"detail"`
+	Advice string `json:"advice,omitempty"`
+}
+
+// DoctorReport answers GET /v1/doctor.
+type DoctorReport struct {
+	// OK says that no check failed.
+	OK     bool    `json:"ok"`
+	Checks []Check `json:"checks"`
+}
+
+// NewDoctorReport sums checks up.
+func NewDoctorReport(checks []Check) DoctorReport {
+	r := DoctorReport{OK: true, Checks: checks}
+	for _, c := range checks {
+		r.OK = r.OK && c.Result != CheckFailed
+	}
+	return r
+}
+
+// EnrollRequest is the body of POST /v1/enroll.
+type EnrollRequest struct {
+	URL   string `json:"url"`
+	Token string `json:"token"`
+	// AllowHTTP permits plain http to a server that is not loopback.
+	AllowHTTP bool `json:"allow_http"`
+}
+
+// EnrollReply answers POST /v1/enroll.
+type EnrollReply struct {
+	// ServerURL is the server that the host now reports to.
+	ServerURL string `json:"server_url"`
+	// HostID is how that server knows this host.
+	HostID string `json:"host_id"`
+}
+
+// Code is a stable name of why a request was refused.
+type Code string
+
+// The codes of refused requests.
+const (
+	CodeForbidden  Code = "forbidden"
+	CodeBadRequest Code = "bad_request"
+	CodeNotFound   Code = "not_found"
+	CodeFailed     Code = "failed" // tried, and did not work; the message says why
+)
+
+// Refusal is the body of every reply that is not 200.
+type Refusal struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+}
+
+// Error gives the message.
+func (r *Refusal) Error() string { return r.Message }

@@ -1,0 +1,208 @@
+package enrollment
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"activity-tracker.example/hostd/config"
+	"activity-tracker.example/server/api"
+)
+
+const (
+	// requestTimeout bounds the whole request: somebody sits in front of it.
+	requestTimeout = 20 * time.Second
+	// connectTimeout tells a host that does not answer from a slow one.
+	connectTimeout = 5 * time.Second
+	// maxReplyBytes bounds what is read of a reply, which is some hundred bytes.
+	maxReplyBytes = 64 << 10
+	// maxTokenBytes bounds an enrolment token ("id.secret").
+	maxTokenBytes = 512
+	// maxDetailBytes bounds what of a server's own words is shown.
+	maxDetailBytes = 300
+)
+
+// Request is what it takes to enrol.
+type Request struct {
+	// URL is the server's, as a person wrote it.
+	URL string
+	// Token is the enrolment token, "id.secret". It is never logged.
+	Token string
+	// AllowHTTP permits plain http to a server that is not loopback.
+	AllowHTTP bool
+	// HostID and Hostname tell the server who enrols.
+	HostID   string
+	Hostname string
+}
+
+// Enroll asks the server for a credential, keeps it and uses it from now on.
+// Its errors are for people: each says what to do.
+func (s *Store) Enroll(ctx context.Context, r Request) error {
+	server, err := config.ParseServerURL(strings.TrimSpace(r.URL), r.AllowHTTP)
+	if errors.Is(err, config.ErrPlainHTTP) {
+		return errors.New("refused to enrol over plain http: the token and everything sent later could be read on the way; use https, or --allow-http where the network is trusted")
+	}
+	if err != nil {
+		return fmt.Errorf("the server's URL %w", err)
+	}
+	if server == "" {
+		return errors.New("the server's URL is empty; want one such as https://tracker-api.example.org")
+	}
+	if s.configuredURL != "" && s.configuredURL != server {
+		return fmt.Errorf("%s says server_url %s; enrol with that one, or change or remove server_url and restart trackerd",
+			s.configuredFrom, s.configuredURL)
+	}
+	token := strings.TrimSpace(r.Token)
+	if id, secret, ok := strings.Cut(token, "."); !ok || id == "" || secret == "" || len(token) > maxTokenBytes {
+		return errors.New("this is no enrolment token; they look like ID.SECRET: make one with 'trackerd-server enrollment create'")
+	}
+	reply, err := post(ctx, server, api.EnrollRequest{EnrollmentToken: token, HostID: r.HostID, Hostname: r.Hostname})
+	if err != nil {
+		return err
+	}
+	if reply.HostID != r.HostID || !validCredential(reply.Credential) {
+		return fmt.Errorf("%s answered, but not as a tracker server does; check the URL", server)
+	}
+	if err := s.keep(credentialFile{ServerURL: server, HostID: r.HostID, Credential: reply.Credential}, r.AllowHTTP); err != nil {
+		return fmt.Errorf("the server accepted this host, but %w; make room or correct the folder, then enrol again", err)
+	}
+	return nil
+}
+
+// post sends the request to the server and reads its answer.
+func post(ctx context.Context, base string, body api.EnrollRequest) (api.EnrollReply, error) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return api.EnrollReply{}, fmt.Errorf("encode the enrolment: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/api/enroll", bytes.NewReader(data))
+	if err != nil {
+		return api.EnrollReply{}, fmt.Errorf("make the enrolment request: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	client := newClient()
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if err != nil {
+		return api.EnrollReply{}, explain(base, err)
+	}
+	defer func() { _ = resp.Body.Close() }() // all that matters was read
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReplyBytes))
+	if err != nil {
+		return api.EnrollReply{}, explain(base, err)
+	}
+	if resp.StatusCode != http.StatusCreated {
+		return api.EnrollReply{}, refusal(base, resp, raw)
+	}
+	var reply api.EnrollReply
+	if err := json.Unmarshal(raw, &reply); err != nil {
+		return api.EnrollReply{}, fmt.Errorf("%s answered, but not as a tracker server does; check the URL", base)
+	}
+	return reply, nil
+}
+
+// newClient makes a client that takes the token nowhere else: it follows no
+// redirect.
+func newClient() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    connectTimeout,
+			ForceAttemptHTTP2:      true,
+			DisableKeepAlives:      true,
+			MaxResponseHeaderBytes: maxReplyBytes,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// refusal says in a person's words why the server did not answer 201.
+func refusal(base string, resp *http.Response, raw []byte) error {
+	var p api.Problem
+	isProblem := json.Unmarshal(raw, &p) == nil && p.Code != ""
+	detail := ""
+	if isProblem && p.Detail != "" {
+		detail = " (the server says: " + printable(p.Detail) + ")"
+	}
+	switch {
+	case p.Code == api.CodeBadToken, isProblem && resp.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("%s does not accept this enrolment token: it is unknown, expired or used up; make a new one with 'trackerd-server enrollment create' on the server", base)
+	case resp.StatusCode == http.StatusTooManyRequests:
+		return fmt.Errorf("%s is refusing for now: too many attempts; wait a minute and try again", base)
+	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+		return fmt.Errorf("%s redirects to %s; enrol with the final URL", base, printable(resp.Header.Get("Location")))
+	case resp.StatusCode == http.StatusServiceUnavailable, resp.StatusCode == http.StatusBadGateway, resp.StatusCode == http.StatusGatewayTimeout:
+		return fmt.Errorf("%s is there but not ready (HTTP %d)%s; look at the server, then try again", base, resp.StatusCode, detail)
+	case !isProblem:
+		return fmt.Errorf("%s answered HTTP %d, but not as a tracker server does; check the URL", base, resp.StatusCode)
+	}
+	return fmt.Errorf("%s refused to enrol this host: HTTP %d, %s%s", base, resp.StatusCode, printable(string(p.Code)), detail)
+}
+
+// explain says in a person's words why there was no answer.
+func explain(base string, err error) error {
+	var (
+		dns       *net.DNSError
+		verify    *tls.CertificateVerificationError
+		authority x509.UnknownAuthorityError
+		hostname  x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		record    tls.RecordHeaderError
+		ue        *url.Error
+	)
+	if errors.As(err, &ue) {
+		err = ue.Err // the URL is named anyway
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("enrolling with %s was given up: %w", base, err)
+	case errors.As(err, &dns):
+		return fmt.Errorf("the name of %s cannot be resolved: %w; check the URL and this host's DNS", base, err)
+	case errors.As(err, &authority):
+		return fmt.Errorf("the certificate of %s is not from an authority that this host trusts: %w; install the authority's certificate (update-ca-certificates)", base, err)
+	case errors.As(err, &hostname):
+		return fmt.Errorf("the certificate of %s is for another name: %w; use the name in the certificate", base, err)
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fmt.Errorf("the certificate of %s has expired or is not valid yet: %w; renew it, and check this host's clock", base, err)
+	case errors.As(err, &verify):
+		return fmt.Errorf("the certificate of %s cannot be verified: %w", base, err)
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
+		return fmt.Errorf("%s does not speak TLS; is it http, or another port?", base)
+	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+		return fmt.Errorf("%s does not answer in time; check the URL, firewalls and that the server runs", base)
+	}
+	return fmt.Errorf("cannot reach %s: %w; check the URL, firewalls and that the server runs", base, err)
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}
+
+// printable keeps a stranger's words to one short line.
+func printable(s string) string {
+	if len(s) > maxDetailBytes {
+		s = s[:maxDetailBytes] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+}

@@ -1,0 +1,251 @@
+// Package enrollment makes this host known to a server and keeps what came of
+// it: the host's credential, which is only ever handed out together with the
+// URL of the server that issued it, and the record of the enrolment that the
+// configuration reads.
+package enrollment
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"activity-tracker.example/hostd/config"
+)
+
+// DefaultCredentialPath is in the daemon's own state folder.
+const DefaultCredentialPath = "/var/lib/trackerd/credential"
+
+const (
+	// credentialMode: only root may read what authenticates the host.
+	credentialMode = 0o600
+	// credentialDirMode: nobody else may even list the state folder.
+	credentialDirMode = 0o700
+	// recordMode: the record holds no secret, and people may look at it.
+	recordMode = 0o644
+	// maxCredentialFileBytes bounds the credential's file: a URL, an id and a
+	// secret.
+	maxCredentialFileBytes = 16 << 10
+	// maxCredentialBytes bounds a credential: it travels in a header line.
+	maxCredentialBytes = 1024
+)
+
+// Paths are the files that enrolling writes.
+type Paths struct {
+	// Credential is the secret's file.
+	Credential string
+	// Record is what the configuration reads as its enrolment.
+	Record string
+}
+
+// Target is where to send events and what proves who sends them.
+type Target struct {
+	// URL is the server's, as config.ParseServerURL writes it.
+	URL string
+	// Credential is the bearer token that this server issued.
+	Credential string
+}
+
+// State is how enrolled the host is, without the secret.
+type State struct {
+	// Enrolled says that there is a credential for the configured server.
+	Enrolled bool
+	// ServerURL is the server that is configured or enrolled with; may be empty.
+	ServerURL string
+	// Problem says why the host is not enrolled although it once was, and
+	// what to do; empty otherwise.
+	Problem string
+}
+
+// credentialFile is the secret with the server that issued it: the two are
+// useless apart, so that they cannot be mixed up.
+type credentialFile struct {
+	ServerURL  string `json:"server_url"`
+	HostID     string `json:"host_id"`
+	Credential string `json:"credential"`
+}
+
+// Store holds the enrolment. It is safe for concurrent use.
+type Store struct {
+	paths Paths
+	// configuredURL is the server_url that the administrator set; a host
+	// enrols with no other. Empty where none is set.
+	configuredURL string
+	// configuredFrom names the place of that setting.
+	configuredFrom string
+
+	mu     sync.Mutex
+	target Target // zero while not enrolled
+	state  State
+}
+
+// Open reads what is there. A damaged or foreign credential is no error: the
+// host is then not enrolled, and State says why.
+func Open(paths Paths, cfg config.Config) (*Store, error) {
+	s := &Store{paths: paths, configuredFrom: cfg.ServerURLSource}
+	if cfg.ServerURLSource != "" {
+		s.configuredURL = cfg.ServerURL
+	}
+	s.state.ServerURL = cfg.ServerURL
+	c, err := readCredential(paths.Credential)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if cfg.Enrollment.ServerURL != "" {
+			s.state.Problem = fmt.Sprintf("%s is missing; enrol again", paths.Credential)
+		}
+		return s, nil
+	case errors.Is(err, errDamaged):
+		s.state.Problem = err.Error() + "; enrol again"
+		return s, nil
+	case err != nil:
+		return nil, err
+	}
+	if p := s.mismatch(c, cfg); p != "" {
+		s.state.Problem = p
+		return s, nil
+	}
+	s.target = Target{URL: c.ServerURL, Credential: c.Credential}
+	s.state = State{Enrolled: true, ServerURL: c.ServerURL}
+	return s, nil
+}
+
+// mismatch says why a credential is not to be used under this configuration.
+func (s *Store) mismatch(c credentialFile, cfg config.Config) string {
+	switch {
+	case s.configuredURL != "" && s.configuredURL != c.ServerURL:
+		return fmt.Sprintf("%s says server_url %s, but the host is enrolled with %s; enrol with the first or correct server_url",
+			s.configuredFrom, s.configuredURL, c.ServerURL)
+	case cfg.Enrollment.ServerURL != c.ServerURL || cfg.Enrollment.HostID != c.HostID:
+		return fmt.Sprintf("%s and %s are not of the same enrolment; enrol again", s.paths.Credential, s.paths.Record)
+	}
+	return ""
+}
+
+// Target gives the server and the credential that it issued; false while the
+// host is not enrolled.
+func (s *Store) Target() (Target, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.target, s.state.Enrolled
+}
+
+// State tells how enrolled the host is.
+func (s *Store) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// keep writes a new enrolment and uses it from now on. The credential goes
+// first: if the record then fails, the two do not match and neither is used.
+func (s *Store) keep(c credentialFile, allowHTTP bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	secret, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encode the credential: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(s.paths.Credential), credentialDirMode); err != nil {
+		return fmt.Errorf("make the credential's folder: %w", err)
+	}
+	if err := writeFile(s.paths.Credential, append(secret, '\n'), credentialMode); err != nil {
+		return fmt.Errorf("keep the credential: %w", err)
+	}
+	record := fmt.Sprintf(`# Written by trackerd when it enrolled; 'trackctl enroll' writes it anew.
+server_url: %q
+host_id: %q
+allow_http: %t
+`, c.ServerURL, c.HostID, allowHTTP)
+	if err := writeFile(s.paths.Record, []byte(record), recordMode); err != nil {
+		s.target, s.state.Enrolled = Target{}, false
+		s.state.Problem = "the enrolment could not be written to " + s.paths.Record + "; enrol again"
+		return fmt.Errorf("record the enrolment: %w", err)
+	}
+	s.target = Target{URL: c.ServerURL, Credential: c.Credential}
+	s.state = State{Enrolled: true, ServerURL: c.ServerURL}
+	return nil
+}
+
+// errDamaged is wrapped where the credential's file is not what keep wrote.
+var errDamaged = errors.New("is damaged")
+
+func readCredential(path string) (credentialFile, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return credentialFile{}, fmt.Errorf("read the credential: %w", err)
+	}
+	defer func() { _ = f.Close() }() // only read from: closing can lose nothing
+	info, err := f.Stat()
+	if err != nil {
+		return credentialFile{}, fmt.Errorf("read the credential: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return credentialFile{}, fmt.Errorf("%s %w: no regular file", path, errDamaged)
+	}
+	if perm := info.Mode().Perm(); perm&0o077 != 0 {
+		return credentialFile{}, fmt.Errorf("%s %w: its mode %#o lets others read it", path, errDamaged, perm)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxCredentialFileBytes+1))
+	if err != nil {
+		return credentialFile{}, fmt.Errorf("read the credential: %w", err)
+	}
+	var c credentialFile
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if len(data) > maxCredentialFileBytes || dec.Decode(&c) != nil || c.ServerURL == "" || !validCredential(c.Credential) {
+		return credentialFile{}, fmt.Errorf("%s %w", path, errDamaged)
+	}
+	return c, nil
+}
+
+// validCredential says whether a secret can travel in a header line.
+func validCredential(s string) bool {
+	return s != "" && len(s) <= maxCredentialBytes && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// writeFile replaces a file so that a crash leaves the old or the new one,
+// whole, and never a moment in which others may read it.
+func writeFile(path string, data []byte, mode fs.FileMode) error {
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // created 0600
+	if err != nil {
+		return fmt.Errorf("create a file in %s: %w", dir, err)
+	}
+	err = fill(tmp, data, mode)
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(tmp.Name()))
+	}
+	return syncDir(dir)
+}
+
+func fill(f *os.File, data []byte, mode fs.FileMode) error {
+	_, err := f.Write(data)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// syncDir makes a rename survive a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", dir, err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	return nil
+}
