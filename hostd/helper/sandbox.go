@@ -1,0 +1,173 @@
+package helper
+
+import (
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
+
+	"activity-tracker.example/hostd/logind"
+)
+
+const (
+	// unitPrefix and unitSuffix enclose the session's id in a unit's name.
+	unitPrefix = "trackerd-session-"
+	unitSuffix = ".service"
+	// slice holds all helpers, so that one limit can be set on all of them.
+	slice = "trackerd.slice"
+	// memoryMax bounds a helper, in bytes: it needs about 2 MB, and 20 times
+	// that leaves room for a page cache and a bad day.
+	memoryMax = 48 << 20
+	// tasksMax bounds its threads: Go starts about seven.
+	tasksMax = 24
+	// filesMax bounds its descriptors: standard ones, the display and Go's own.
+	filesMax = 32
+	// oomScore makes the kernel's choice fall on a helper before a user's work.
+	oomScore = 500
+	// cpuWeight is below the users' 100: counting may lag, work may not.
+	cpuWeight = 50
+)
+
+// unitName gives the name of a session's unit. logind takes only letters and
+// digits in ids; anything else is escaped as systemd-escape does.
+func unitName(key logind.SessionKey) string {
+	var b strings.Builder
+	for _, c := range []byte(key.ID) {
+		if c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' {
+			b.WriteByte(c)
+			continue
+		}
+		const hexDigits = "0123456789abcdef"
+		b.WriteString(`\x`)
+		b.WriteByte(hexDigits[c>>4])
+		b.WriteByte(hexDigits[c&15])
+	}
+	return unitPrefix + b.String() + unitSuffix
+}
+
+// allowedCalls is every system call a helper may make; @system-service without
+// what a program that only reads a socket and writes another never needs.
+var (
+	allowedCalls = []string{"@system-service"}
+	deniedCalls  = []string{"@privileged", "@resources", "@setuid", "@chown", "@keyring", "@aio", "@ipc"}
+)
+
+// filter is systemd's (bas): whether it is an allow-list, and its entries.
+type filter struct {
+	Allow   bool
+	Entries []string
+}
+
+// mount is one bind mount (ssbt): source, destination, whether a missing
+// source is no error, and flags.
+type mount struct {
+	Source, Destination string
+	IgnoreMissing       bool
+	Flags               uint64
+}
+
+// prefix is one network (iayu).
+type prefix struct {
+	Family  int32
+	Address []byte
+	Bits    uint32
+}
+
+// execCommand is one command (sasb): path, arguments, whether failing is fine.
+type execCommand struct {
+	Path         string
+	Args         []string
+	IgnoreResult bool
+}
+
+func prop(name string, value any) systemd.Property {
+	return systemd.Property{Name: name, Value: dbus.MakeVariant(value)}
+}
+
+// properties is the unit's whole setting. What a helper needs is its standard
+// input, the X server's socket and its clock; all else is taken away.
+func properties(u Unit, stdin int) []systemd.Property {
+	p := []systemd.Property{
+		prop("Description", u.Description),
+		prop("Type", "exec"), // the start fails where the program cannot be run
+		prop("ExecStart", []execCommand{{Path: u.Command[0], Args: u.Command}}),
+		// By number: a name may hold what systemd refuses in names.
+		prop("User", strconv.FormatUint(uint64(u.UID), 10)),
+		prop("StandardInputFileDescriptor", dbus.UnixFD(stdin)),
+		prop("StandardOutput", "journal"), // they would follow the socket
+		prop("StandardError", "journal"),
+		prop("Slice", slice),
+		prop("CollectMode", "inactive-or-failed"),
+		prop("TimeoutStopUSec", uint64(stopTimeout/time.Microsecond)),
+		prop("Restart", "no"), // the daemon restarts it, with a new socket
+		prop("Environment", []string{"GOMAXPROCS=1", "GOTRACEBACK=none"}),
+	}
+	p = append(p, isolation()...)
+	return append(p, limits()...)
+}
+
+// isolation takes away what a helper never needs.
+func isolation() []systemd.Property {
+	return []systemd.Property{
+		prop("NoNewPrivileges", true),
+		prop("CapabilityBoundingSet", uint64(0)),
+		prop("AmbientCapabilities", uint64(0)),
+		prop("PrivateNetwork", true),
+		prop("PrivateTmp", true),
+		// X listens there; PrivateTmp hides it otherwise.
+		prop("BindReadOnlyPaths", []mount{{
+			Source: "/tmp/.X11-unix", Destination: "/tmp/.X11-unix", IgnoreMissing: true,
+		}}),
+		prop("PrivateDevices", true),
+		prop("DevicePolicy", "closed"),
+		prop("ProtectSystem", "strict"),
+		prop("ProtectHome", "read-only"), // the X cookie may lie there
+		prop("ProtectProc", "invisible"),
+		prop("ProcSubset", "pid"),
+		prop("ProtectKernelTunables", true),
+		prop("ProtectKernelModules", true),
+		prop("ProtectKernelLogs", true),
+		prop("ProtectControlGroups", true),
+		prop("ProtectClock", true),
+		prop("ProtectHostname", true),
+		prop("PrivateIPC", true),
+		prop("RemoveIPC", true),
+		prop("RestrictNamespaces", uint64(0)), // none may be made
+		prop("RestrictAddressFamilies", filter{Allow: true, Entries: []string{"AF_UNIX"}}),
+		prop("RestrictRealtime", true),
+		prop("RestrictSUIDSGID", true),
+		prop("LockPersonality", true),
+		prop("MemoryDenyWriteExecute", true),
+		prop("SystemCallArchitectures", []string{"native"}),
+		prop("SystemCallFilter", filter{Allow: true, Entries: allowedCalls}),
+		prop("SystemCallFilter", filter{Allow: false, Entries: deniedCalls}),
+		prop("SystemCallErrorNumber", int32(1)), // EPERM
+		prop("IPAddressDeny", everyNetwork()),
+		prop("KeyringMode", "private"),
+		prop("UMask", uint32(0o077)),
+	}
+}
+
+// limits bounds what a helper may use.
+func limits() []systemd.Property {
+	return []systemd.Property{
+		prop("MemoryMax", uint64(memoryMax)),
+		prop("MemorySwapMax", uint64(0)),
+		prop("TasksMax", uint64(tasksMax)),
+		prop("CPUWeight", uint64(cpuWeight)),
+		prop("LimitCORE", uint64(0)),
+		prop("LimitNOFILE", uint64(filesMax)),
+		prop("OOMScoreAdjust", int32(oomScore)),
+	}
+}
+
+func everyNetwork() []prefix {
+	const inet, inet6 = 2, 10 // AF_INET and AF_INET6
+	return []prefix{
+		{Family: inet, Address: net.IPv4zero.To4()},
+		{Family: inet6, Address: net.IPv6zero},
+	}
+}

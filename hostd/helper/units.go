@@ -1,0 +1,40 @@
+package helper
+
+import (
+	"context"
+	"os"
+)
+
+// Unit is one helper as the service manager is asked to run it.
+type Unit struct {
+	// Name is the unit's, such as "trackerd-session-c1.service".
+	Name string
+	// Description is one line for people.
+	Description string
+	// UID is the user it runs as.
+	UID uint32
+	// Command is the program's absolute path and its arguments.
+	Command []string
+	// Stdin becomes the program's descriptor 0.
+	Stdin *os.File
+}
+
+// Units is the service manager: Systemd in production.
+type Units interface {
+	// Start starts the unit, replacing one of that name that is left over, and
+	// returns once its program runs.
+	Start(ctx context.Context, u Unit) error
+	// Stop ends the unit of that name and returns once it is gone, which may
+	// take stopTimeout. It is no error if there is none.
+	Stop(ctx context.Context, name string) error
+	// Command gives the command line of the unit of that name, or nothing if
+	// it does not run.
+	Command(ctx context.Context, name string) ([]string, error)
+}
+
+// Store keeps descriptors across restarts of the daemon: *notify.Client in
+// production.
+type Store interface {
+	StoreFD(name string, f *os.File) error
+	RemoveFD(name string) error
+}
