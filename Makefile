@@ -59,6 +59,9 @@ setup: ## install everything that the other targets need
 	@deploy/setup/development.sh
 $(SETUPS): setup-%:
 	@deploy/setup/development.sh $*
+.PHONY: setup-all-tests
+setup-all-tests:
+	@deploy/setup/development.sh package test host
 
 .PHONY: build $(BINARIES)
 build: $(BINARIES) ## binaries in bin/
@@ -94,7 +97,7 @@ build-modules: setup-go ## each module by itself, without go.work
 GOTESTSUM := gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary skipped
 
 .PHONY: test
-test: setup ## all tests: unit with the race detector, PostgreSQL, X, whole hosts
+test: setup-all-tests ## all tests: unit with the race detector, PostgreSQL, X, whole hosts
 	@rm -rf $(RESULTS); start=$$SECONDS; bad=0; \
 	$(MAKE) test-unit || bad=1; \
 	$(MAKE) test-host || bad=1; \
@@ -110,7 +113,7 @@ test-unit: setup-test ## tests that boot no host: unit, race, fuzz seeds, Postgr
 		-race -timeout $(UNIT_TEST_TIMEOUT) $(patsubst %,./%/...,$(UNIT_MODULES))
 
 .PHONY: test-host
-test-host: setup-test setup-host build deb ## tests on booted xrdp hosts
+test-host: setup-all-tests build deb ## tests on booted xrdp hosts
 	@mkdir -p $(RESULTS)
 	@echo "test: $(HOST_MODULES)"
 	@TRACKERD_DEB='$(ROOT)/$(DEB)' TRACKERD_BIN='$(ROOT)/bin' \
@@ -132,7 +135,7 @@ bench: setup-test build ## figures: the helper's cost, the daemon's and the serv
 	@go test -run '^$$' -bench . -benchmem ./hostd/... ./server/... ./sessiond/... | grep -vE '^(ok|PASS|\?)' || true
 
 .PHONY: demo
-demo: setup build deb ## a booted host with two people at work, and what the API says of them
+demo: setup-all-tests build deb ## a booted host with two people at work, and what the API says of them
 	@TRACKERD_DEB='$(ROOT)/$(DEB)' TRACKERD_BIN='$(ROOT)/bin' go run ./deploy/demo
 
 .PHONY: module-path

@@ -71,7 +71,7 @@ logged() {
 # debs installs those of the named Debian packages that are missing.
 debs() {
   local missing=() name
-  for name in "$@"; do
+  for name in $(printf '%s\n' "$@" | sort -u); do
     if [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" != installed ]; then
       missing+=("$name")
     fi
@@ -158,37 +158,42 @@ in_root_env() {
   (cd / && GOBIN="$CACHE/bin" GOFLAGS='' GOWORK=off GOTOOLCHAIN=local CGO_ENABLED=0 go install "$1")
 }
 
-part() {
+# packages prints the Debian packages that a part needs.
+packages() {
   case $1 in
-  go) with_go ;;
-  lint)
-    debs "${DEBS_LINT[@]}"
-    with_go
-    go_tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $GOLANGCI_LINT
-    ;;
-  package)
-    debs "${DEBS_PACKAGE[@]}"
-    with_go
-    go_tool nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm $NFPM
-    ;;
-  test)
-    debs "${DEBS_TEST[@]}"
-    with_go
-    go_tool gotestsum gotest.tools/gotestsum $GOTESTSUM
-    ;;
-  host) debs "${DEBS_HOST[@]}" ;;
+  go) ;;
+  lint) printf '%s\n' "${DEBS_LINT[@]}" ;;
+  package) printf '%s\n' "${DEBS_PACKAGE[@]}" ;;
+  test) printf '%s\n' "${DEBS_TEST[@]}" ;;
+  host) printf '%s\n' "${DEBS_HOST[@]}" ;;
   *) fail "no part called $1; there are go, lint, package, test and host" ;;
   esac
 }
 
+# tools builds what a part needs beyond Debian's packages.
+tools() {
+  case $1 in
+  lint) go_tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $GOLANGCI_LINT ;;
+  package) go_tool nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm $NFPM ;;
+  test) go_tool gotestsum gotest.tools/gotestsum $GOTESTSUM ;;
+  esac
+}
+
 main() {
+  local part wanted=()
   [ $# -gt 0 ] || set -- go package test host lint
   mkdir -p "$CACHE/bin"
   # One at a time: two would build the same tool twice, or fight over dpkg.
   exec 9>"$CACHE/setup.lock"
   flock 9
-  local p
-  for p in "$@"; do part "$p"; done
+  for part in "$@"; do
+    packages "$part" >/dev/null # ends here if there is no such part
+    mapfile -t -O ${#wanted[@]} wanted < <(packages "$part")
+  done
+  # All of them in one go: apt's own start costs more than most packages.
+  [ ${#wanted[@]} = 0 ] || debs "${wanted[@]}"
+  with_go
+  for part in "$@"; do tools "$part"; done
   [ $((SECONDS - START)) -lt 2 ] || say "ready"
 }
 

@@ -1,0 +1,186 @@
+package house
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// listed is one package as `go list -json` describes it; the names are its.
+type listed struct {
+	Dir          string
+	ImportPath   string
+	Name         string
+	Doc          string
+	GoFiles      []string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+}
+
+// mayImport says for each package of the three programs, named below the
+// modules' prefix, which others of ours it may import outside tests; "x/..."
+// means everything below x. No stage imports a later one: logind, roster,
+// helper, interval, buffer, upload on the host; store, then ingest and report,
+// then web on the server. A new package needs its line here.
+var mayImport = map[string][]string{
+	"hostd/cmd/trackerd": {"hostd/...", "server/api", "sessiond/wire"},
+	"hostd/cmd/trackctl": {"hostd/control"},
+	"hostd/config":       nil,
+	"hostd/enrollment":   {"hostd/config", "server/api"},
+	"hostd/hostid":       nil,
+	"hostd/logind":       nil,
+	"hostd/roster":       {"hostd/logind", "server/api"},
+	"hostd/xrdp":         nil,
+	"hostd/helper":       {"hostd/logind", "hostd/roster", "hostd/xrdp", "sessiond/wire"},
+	"hostd/hoststat":     nil,
+	"hostd/interval":     {"sessiond/wire", "server/api"},
+	"hostd/buffer":       nil,
+	"hostd/collect": {
+		"hostd/buffer", "hostd/helper", "hostd/hoststat", "hostd/interval",
+		"hostd/logind", "hostd/roster", "server/api", "sessiond/wire",
+	},
+	"hostd/upload":  {"hostd/buffer", "server/api"},
+	"hostd/notify":  nil,
+	"hostd/control": nil,
+
+	"sessiond/wire":         nil,
+	"sessiond/internal/x11": nil,
+	"sessiond/cmd/sessiond": {"sessiond/..."},
+
+	"server/api":                 nil,
+	"server/internal/secret":     nil,
+	"server/internal/problem":    {"server/api"},
+	"server/internal/localpg":    nil,
+	"server/internal/store":      {"server/api", "server/internal/secret"},
+	"server/internal/auth":       {"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store"},
+	"server/internal/ingest":     {"server/api", "server/internal/auth", "server/internal/problem", "server/internal/store"},
+	"server/internal/report":     {"server/api", "server/internal/auth", "server/internal/problem", "server/internal/store"},
+	"server/internal/web":        {"server/..."},
+	"server/cmd/trackerd-server": {"server/..."},
+}
+
+// onlyIn names libraries that one place alone may import, and why.
+var onlyIn = []struct {
+	library string
+	places  []string
+	why     string
+}{
+	{"github.com/jezek/xgb", []string{"sessiond/internal/x11", "sessiond/bench", "deploy"}, "X is spoken in one place"},
+	{"github.com/godbus/dbus", []string{"hostd/logind", "hostd/helper"}, "logind is asked in one place, units are started in one"},
+	{"github.com/coreos/go-systemd", []string{"hostd/logind", "hostd/helper", "hostd/notify"}, "systemd is spoken to in one place for each purpose"},
+	{"github.com/jackc/pgx", []string{"server/internal/store"}, "all SQL is in one place"},
+	{"go.etcd.io/bbolt", []string{"hostd/buffer"}, "one package knows how records lie on disk"},
+	{"github.com/shirou/gopsutil", []string{"hostd/hoststat"}, "figures of the host come from one place"},
+}
+
+// standardOnly are the contracts between programs: they must cost nobody a
+// dependency.
+var standardOnly = []string{"sessiond/wire", "server/api"}
+
+// shapeless are package names that say nothing of what is inside.
+var shapeless = []string{"util", "utils", "common", "helpers", "misc", "shared", "lib", "base", "tools"}
+
+// violations are the ways in which the packages, all below prefix, break the
+// rules above; each names the package and what to do.
+func violations(prefix string, packages []listed) []string {
+	var found []string
+	say := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	for _, p := range packages {
+		name := below(prefix, p.ImportPath)
+		if strings.TrimSpace(p.Doc) == "" {
+			say("%s: no package comment; say what it is for", name)
+		}
+		if slices.Contains(shapeless, path.Base(name)) {
+			say("%s: the name says nothing; name it after what it does", name)
+		}
+		found = append(found, siblings(prefix, name, p)...)
+		found = append(found, directions(prefix, name, p.Imports)...)
+		found = append(found, libraries(name, p.Imports)...)
+	}
+	return found
+}
+
+// siblings checks what holds for tests too: the helper and the server know
+// neither each other nor the daemon.
+func siblings(prefix, name string, p listed) []string {
+	module, _, _ := strings.Cut(name, "/")
+	if module != "sessiond" && module != "server" {
+		return nil
+	}
+	var found []string
+	for _, imported := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+		if ours := below(prefix, imported); ours != imported && !within(ours, module) {
+			found = append(found, fmt.Sprintf("%s imports %s: %s imports no sibling", name, ours, module))
+		}
+	}
+	return found
+}
+
+// directions checks imports against mayImport.
+func directions(prefix, name string, imports []string) []string {
+	module, _, _ := strings.Cut(name, "/")
+	if module != "hostd" && module != "sessiond" && module != "server" {
+		return nil // deploy only uses the programs
+	}
+	if within(name, "sessiond/bench") {
+		return nil // measures the helper from outside
+	}
+	allowed, known := mayImport[name]
+	if !known {
+		return []string{name + ": not in mayImport; add what it may import of ours"}
+	}
+	var found []string
+	for _, imported := range imports {
+		ours := below(prefix, imported)
+		if ours == imported || slices.ContainsFunc(allowed, func(a string) bool { return matches(ours, a) }) {
+			continue
+		}
+		found = append(found, fmt.Sprintf("%s imports %s: against the direction of DESIGN.md", name, ours))
+	}
+	return found
+}
+
+// libraries checks imports of others' packages.
+func libraries(name string, imports []string) []string {
+	var found []string
+	for _, imported := range imports {
+		first, _, _ := strings.Cut(imported, "/")
+		if slices.Contains(standardOnly, name) && strings.Contains(first, ".") {
+			found = append(found, fmt.Sprintf("%s imports %s: only the standard library here", name, imported))
+		}
+		for _, rule := range onlyIn {
+			allowed := slices.ContainsFunc(rule.places, func(place string) bool { return within(name, place) })
+			if within(imported, rule.library) && !allowed {
+				found = append(found, fmt.Sprintf("%s imports %s: only %s may (%s)",
+					name, imported, strings.Join(rule.places, " and "), rule.why))
+			}
+		}
+	}
+	return found
+}
+
+// below gives an import path without the prefix, or unchanged if it is not
+// below it. Modules of deploy/ are called after their folder there.
+func below(prefix, importPath string) string {
+	name, ours := strings.CutPrefix(importPath, prefix+"/")
+	if !ours {
+		return importPath
+	}
+	for _, module := range []string{"house", "testhost", "demo"} {
+		if within(name, module) {
+			return "deploy/" + name
+		}
+	}
+	return name
+}
+
+func within(name, place string) bool { return name == place || strings.HasPrefix(name, place+"/") }
+
+func matches(name, pattern string) bool {
+	if place, all := strings.CutSuffix(pattern, "/..."); all {
+		return within(name, place)
+	}
+	return name == pattern
+}
