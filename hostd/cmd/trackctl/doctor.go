@@ -95,14 +95,18 @@ func checkConfig(ctx context.Context) control.Check {
 
 func doctorText(r control.DoctorReport) string {
 	rows := make([][]string, 0, len(r.Checks))
+	summary := "No problem found."
 	for _, c := range r.Checks {
+		if c.Result == control.CheckWarning {
+			summary = "Nothing failed, but see the warnings."
+		}
 		rows = append(rows, []string{string(c.Result), c.Name, c.Detail})
 		if c.Advice != "" {
 			rows = append(rows, []string{"", "", "-> " + c.Advice})
 		}
 	}
-	if r.OK {
-		return table(rows) + "\nNo problem found.\n"
+	if !r.OK {
+		summary = "Problems found."
 	}
-	return table(rows) + "\nProblems found.\n"
+	return table(rows) + "\n" + summary + "\n"
 }

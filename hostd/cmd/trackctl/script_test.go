@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"activity-tracker.example/hostd/control"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"trackctl": main})
+}
+
+// TestScripts runs trackctl against a real control socket; "serve STATE" says
+// what the daemon behind it answers, "nobody" runs a command as another user.
+func TestScripts(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Fatal("this test needs root, to become another user")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			// Other users come to the socket and the command as they would
+			// to /run/trackerd and /usr/bin.
+			if err := openUp(env.WorkDir); err != nil {
+				return err
+			}
+			env.Setenv("SOCK", filepath.Join(env.WorkDir, "control.sock"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serve": serve, "nobody": runAsNobody},
+	})
+}
+
+// openUp lets everybody pass through dir and what is above it.
+func openUp(dir string) error {
+	for ; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func serve(ts *testscript.TestScript, _ bool, args []string) {
+	daemon, ok := daemons[args[0]]
+	if !ok {
+		ts.Fatalf("no such daemon: %s", args[0])
+	}
+	l, err := control.Listen(ts.Getenv("SOCK"))
+	ts.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- control.NewServer(daemon, slog.New(slog.DiscardHandler)).Run(ctx, l) }()
+	ts.Defer(func() {
+		cancel()
+		ts.Check(<-done)
+	})
+}
+
+func runAsNobody(ts *testscript.TestScript, neg bool, args []string) {
+	const nobody = 65534
+	path, err := exec.LookPath(args[0])
+	ts.Check(err)
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	copied := ts.MkAbs(args[0])
+	ts.Check(os.WriteFile(copied, data, 0o755))
+	cmd := exec.Command(copied, args[1:]...)
+	cmd.Dir = "/"
+	cmd.Env = []string{"HOME=/"}
+	cmd.Stdout, cmd.Stderr = ts.Stdout(), ts.Stderr()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	var exit *exec.ExitError
+	err = cmd.Run()
+	if err != nil && !errors.As(err, &exit) {
+		ts.Check(err)
+	}
+	if (err != nil) != neg {
+		ts.Fatalf("%v", err)
+	}
+	_, _ = io.WriteString(ts.Stdout(), "exit code "+itoa(cmd.ProcessState.ExitCode())+"\n")
+}
+
+func itoa(n int) string { return string(rune('0' + n)) } // exit codes have one digit
+
+// daemons are the daemons that scripts can serve.
+var daemons = map[string]fakeDaemon{
+	"busy": {status: busy(), report: control.NewDoctorReport([]control.Check{
+		{Name: "configuration", Result: control.CheckOK, Detail: "valid"},
+		{Name: "clock", Result: control.CheckFailed, Detail: "2 h behind the server's", Advice: "let systemd-timesyncd or chrony set it"},
+		{Name: "credential", Result: control.CheckSkipped, Detail: "the server cannot be reached"},
+	})},
+	"fresh": {status: fresh(), report: control.NewDoctorReport([]control.Check{
+		{Name: "configuration", Result: control.CheckOK, Detail: "valid"},
+		{Name: "server", Result: control.CheckWarning, Detail: "none yet", Advice: "enrol"},
+	})},
+}
+
+type fakeDaemon struct {
+	status control.Status
+	report control.DoctorReport
+}
+
+func (f fakeDaemon) Status(context.Context) control.Status       { return f.status }
+func (f fakeDaemon) Doctor(context.Context) control.DoctorReport { return f.report }
+
+func (f fakeDaemon) Enroll(_ context.Context, r control.EnrollRequest) (control.EnrollReply, error) {
+	if r.Token != "id.secret" || r.AllowHTTP {
+		return control.EnrollReply{}, errors.New("the server does not accept this token")
+	}
+	return control.EnrollReply{ServerURL: r.URL, HostID: "0123456789abcdef0123456789abcdef"}, nil
+}
+
+func fresh() control.Status {
+	return control.Status{
+		Version: "1.2.3", StartedAt: at(9), Hostname: "vm", CollectIntervalSec: 60, SendIntervalSec: 300, IdleAfterSec: 180,
+		Measured: control.Measured{Counted: []string{"how many keys"}, Never: []string{"which keys"}},
+		Host:     &control.Host{HostID: "0123456789abcdef0123456789abcdef", DeadLetters: map[string]int64{}, Problems: []string{}},
+	}
+}
+
+func busy() control.Status {
+	st, uploaded, reported := fresh(), at(12), at(13)
+	st.Server = control.Destination{URL: "https://tracker.example", Enrolled: true}
+	st.Upload = control.Upload{LastSuccess: &uploaded, LastError: "the server\x1b[31m is away"}
+	st.Sessions = []control.Session{
+		{ID: "c1", User: "alice", UID: 1000, MachineID: "vm-abc123-alice", Kind: "rdp", Display: ":10",
+			State: control.SessionReporting, LastReport: &reported},
+		{ID: "c2", User: "nobody", UID: 65534, MachineID: "vm-abc123-nobody", Kind: "rdp", Display: ":11",
+			State: control.SessionRetrying, Problem: "X does not answer"},
+	}
+	st.Host.EventsWaiting = 14
+	st.Host.DeadLetters = map[string]int64{"bad_timestamp": 2, "foreign_machine": 1}
+	st.Host.Problems = []string{"the clock is wrong; set it"}
+	return st
+}
+
+func at(hour int) time.Time { return time.Date(2026, time.November, 22, hour, 3, 5, 0, time.UTC) }
