@@ -116,7 +116,7 @@ test-unit: setup-test ## tests that boot no host: unit, race, fuzz seeds, Postgr
 test-host: setup-all-tests build deb ## tests on booted xrdp hosts
 	@mkdir -p $(RESULTS)
 	@echo "test: $(HOST_MODULES)"
-	@TRACKERD_DEB='$(ROOT)/$(DEB)' TRACKERD_BIN='$(ROOT)/bin' \
+	@TESTHOST_DEB='$(ROOT)/$(DEB)' TESTHOST_BIN='$(ROOT)/bin' \
 		$(GOTESTSUM) --format standard-verbose --jsonfile $(RESULTS)/host.json -- \
 		-count 1 -p 1 -timeout $(HOST_TEST_TIMEOUT) $(patsubst %,./%/...,$(HOST_MODULES))
 
@@ -136,7 +136,7 @@ bench: setup-test build ## figures: the helper's cost, the daemon's and the serv
 
 .PHONY: demo
 demo: setup-all-tests build deb ## a booted host with two people at work, and what the API says of them
-	@TRACKERD_DEB='$(ROOT)/$(DEB)' TRACKERD_BIN='$(ROOT)/bin' go run ./deploy/demo
+	@TESTHOST_DEB='$(ROOT)/$(DEB)' TESTHOST_BIN='$(ROOT)/bin' go run ./deploy/demo
 
 .PHONY: module-path
 module-path: ## PREFIX=…: another prefix for every module's path
