@@ -1,0 +1,358 @@
+package testhost
+
+import (
+	"context"
+	_ "embed" // the scripts
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+//go:embed client.sh
+var clientScript string
+
+//go:embed ready.sh
+var readyScript string
+
+// Limits of an RDP client.
+const (
+	// loginTimeout is for a machine under heavy load; 2 s is usual.
+	loginTimeout = 60 * time.Second
+	// leaveTimeout is for a disconnect or a logout to show.
+	leaveTimeout = 20 * time.Second
+	// defaultWidth and defaultHeight are small enough to be drawn quickly.
+	defaultWidth, defaultHeight = 1024, 768
+)
+
+// LoginOptions say how to log in. The zero value is a good one.
+type LoginOptions struct {
+	// Password of the user; what AddUser made unless given.
+	Password string
+	// Width and Height are the desktop's, in pixels; 1024 by 768 unless given.
+	Width, Height int
+}
+
+// Session is a user's desktop session as the host's logind knows it.
+type Session struct {
+	// ID is logind's, such as "c1".
+	ID string
+	// Display is the session's X display on the host, such as ":10".
+	Display string
+	// Leader is the process id of the session's leader, on the host.
+	Leader int
+}
+
+// RDP is one user's RDP client. Its methods are for one goroutine at a time;
+// clients of different users may be used at once.
+type RDP struct {
+	host *Host
+	// Session is the desktop that the client is connected to.
+	Session Session
+	info    rdpInfo
+
+	mu    sync.Mutex
+	input *input
+}
+
+// rdpInfo is what another process needs to drive the client.
+type rdpInfo struct {
+	User          string `json:"user"`
+	Password      string `json:"password"`
+	Width, Height int
+	// Client is the process id of xfreerdp and Screen that of its X server.
+	Client, Screen int
+	// Display is the number of that X server.
+	Display int
+	Session Session
+}
+
+// Login logs a user in over RDP, as a client of its own with a screen of its
+// own, and returns when the desktop can be used: the window manager runs and
+// its terminal has the focus.
+func (h *Host) Login(ctx context.Context, user string, opts LoginOptions) (*RDP, error) {
+	r := &RDP{host: h, info: rdpInfo{User: user, Password: opts.Password, Width: opts.Width, Height: opts.Height}}
+	if r.info.Password == "" {
+		password, err := os.ReadFile(filepath.Join(h.dir(), "password-"+user))
+		if err != nil {
+			return nil, fmt.Errorf("log in %s: no such user was added: %w", user, err)
+		}
+		r.info.Password = string(password)
+	}
+	if r.info.Width == 0 || r.info.Height == 0 {
+		r.info.Width, r.info.Height = defaultWidth, defaultHeight
+	}
+	if err := r.connect(ctx); err != nil {
+		return nil, fmt.Errorf("log in %s over RDP: %w", user, err)
+	}
+	return r, nil
+}
+
+// Reconnect connects again after Disconnect; the session goes on.
+func (r *RDP) Reconnect(ctx context.Context) error {
+	if err := r.connect(ctx); err != nil {
+		return fmt.Errorf("reconnect %s over RDP: %w", r.info.User, err)
+	}
+	return nil
+}
+
+// connect starts a client and waits until its desktop can be used.
+func (r *RDP) connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
+	defer cancel()
+	if err := r.startClient(ctx); err != nil {
+		return errors.Join(err, r.stopClient(context.WithoutCancel(ctx)))
+	}
+	in, err := dialInput(ctx, r.host.client, r.info.Display)
+	if err != nil {
+		return errors.Join(err, r.stopClient(context.WithoutCancel(ctx)))
+	}
+	if err := r.waitUsable(ctx, in); err != nil {
+		err = fmt.Errorf("%w\nclient said:\n%s", err, r.clientLog())
+		return errors.Join(err, in.close(), r.stopClient(context.WithoutCancel(ctx)))
+	}
+	r.mu.Lock()
+	r.input = in
+	r.mu.Unlock()
+	return r.save()
+}
+
+// startClient starts the screen and the client in the clients' namespace.
+func (r *RDP) startClient(ctx context.Context) error {
+	log, err := os.Create(r.path("log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	number, numberEnd, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer number.Close()
+	defer numberEnd.Close()
+	screen := exec.Command("nsenter", "--net=/proc/self/fd/4", "Xvfb", "-displayfd", "3",
+		"-screen", "0", fmt.Sprintf("%dx%dx24", r.info.Width, r.info.Height),
+		// TCP within the namespace: it leaves no socket files, and two hosts'
+		// screens cannot take each other's.
+		"-listen", "tcp", "-nolisten", "unix", "-nolisten", "local", "-ac", "-noreset")
+	screen.ExtraFiles = []*os.File{numberEnd, r.host.client}
+	screen.Stdout, screen.Stderr = log, log
+	if err := r.host.startIn("client", screen); err != nil {
+		return fmt.Errorf("start Xvfb: %w", err)
+	}
+	r.info.Screen = screen.Process.Pid
+	numberEnd.Close()
+	if err := readNumber(ctx, number, &r.info.Display); err != nil {
+		return fmt.Errorf("wait for Xvfb: %w", err)
+	}
+	return r.startFreeRDP(log)
+}
+
+func (r *RDP) startFreeRDP(log *os.File) error {
+	client := exec.Command("nsenter", "--net=/proc/self/fd/3", "sh", "-c", clientScript, "testhost-client",
+		HostAddr, r.info.User, fmt.Sprintf("%dx%d", r.info.Width, r.info.Height))
+	client.ExtraFiles = []*os.File{r.host.client}
+	client.Env = []string{
+		"PATH=" + hostPath, "LANG=C.UTF-8",
+		"HOME=" + r.host.dir(),
+		fmt.Sprintf("DISPLAY=127.0.0.1:%d", r.info.Display),
+	}
+	// The password stays off the command line, where the machine's other users
+	// would see it.
+	client.Stdin = strings.NewReader(r.info.Password + "\n")
+	client.Stdout, client.Stderr = log, log
+	if err := r.host.startIn("client", client); err != nil {
+		return fmt.Errorf("start xfreerdp: %w", err)
+	}
+	r.info.Client = client.Process.Pid
+	return nil
+}
+
+// readNumber reads the display number that Xvfb writes once it listens.
+func readNumber(ctx context.Context, f *os.File, n *int) error {
+	stop := context.AfterFunc(ctx, func() { f.Close() })
+	defer stop()
+	var b [16]byte
+	got, err := f.Read(b[:])
+	if err != nil {
+		return errors.Join(ctx.Err(), err)
+	}
+	*n, err = strconv.Atoi(strings.TrimSpace(string(b[:got])))
+	return err
+}
+
+// waitUsable waits on the client's side for its window, and on the host's for
+// a session whose desktop is up and connected.
+func (r *RDP) waitUsable(ctx context.Context, in *input) error {
+	if err := poll(ctx, func() (bool, error) { return in.focusClient(r.clientAlive) }); err != nil {
+		return fmt.Errorf("wait for the client's window: %w", err)
+	}
+	var res Result
+	err := poll(ctx, func() (bool, error) {
+		var err error
+		res, err = r.host.Exec(ctx, Command{Args: []string{"sh", "-c", readyScript, "ready", r.info.User, "40"}})
+		if err == nil && res.Code != 0 && !r.clientAlive() {
+			err = errors.New("the client ended")
+		}
+		return res.Code == 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("wait for the desktop of %s (%s): %w", r.info.User, strings.TrimSpace(res.Stderr), err)
+	}
+	if _, err := fmt.Sscan(res.Stdout, &r.Session.ID, &r.Session.Display, &r.Session.Leader); err != nil {
+		return fmt.Errorf("read the session from %q: %w", res.Stdout, err)
+	}
+	r.info.Session = r.Session
+	return nil
+}
+
+// Disconnect closes the client, as somebody does who shuts the laptop. The
+// session goes on without it.
+func (r *RDP) Disconnect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	if err := r.stopClient(ctx); err != nil {
+		return err
+	}
+	err := poll(ctx, func() (bool, error) {
+		connected, err := r.Connected(ctx)
+		return !connected, err
+	})
+	if err != nil {
+		return fmt.Errorf("wait for %s to be disconnected: %w", r.info.User, err)
+	}
+	return nil
+}
+
+// Connected says whether the host sees a client on the session's display.
+func (r *RDP) Connected(ctx context.Context) (bool, error) {
+	const established = "03" // the state column of /proc/net/unix
+	res, err := r.host.Run(ctx, "awk", "-v", "path=/run/xrdp/sockdir/xrdp_display_"+strings.TrimPrefix(r.Session.Display, ":"),
+		`$6 == "`+established+`" && $8 == path { n++ } END { print n + 0 }`, "/proc/net/unix")
+	return err == nil && res != "0", err
+}
+
+// Logout ends the session as the user would: by ending the window manager. It
+// returns when the session's X server and the client are gone. The session
+// may stay "closing" in logind for some seconds more.
+func (r *RDP) Logout(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	_, err := r.RunInSession(ctx, "openbox", "--exit")
+	if err != nil {
+		return fmt.Errorf("log %s out: %w", r.info.User, err)
+	}
+	gone := `! grep -q "@/tmp/.X11-unix/X$1\$" /proc/net/unix`
+	err = poll(ctx, func() (bool, error) {
+		res, err := r.host.Exec(ctx, Command{Args: []string{"sh", "-c", gone, "gone", strings.TrimPrefix(r.Session.Display, ":")}})
+		return res.Code == 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("wait for the X server of %s to end: %w", r.info.User, err)
+	}
+	return r.stopClient(ctx)
+}
+
+// RunInSession runs a program as the user with the session's display, as from
+// its terminal, and returns what it printed.
+func (r *RDP) RunInSession(ctx context.Context, args ...string) (string, error) {
+	env := append([]string{"env", "DISPLAY=" + r.Session.Display}, args...)
+	return r.host.RunAs(ctx, r.info.User, env...)
+}
+
+// stopClient ends the client and its screen and waits until they are gone.
+func (r *RDP) stopClient(ctx context.Context) error {
+	r.mu.Lock()
+	in := r.input
+	r.input = nil
+	r.mu.Unlock()
+	if in != nil {
+		in.close()
+	}
+	// The client first, so that it says goodbye to the host.
+	for _, pid := range []int{r.info.Client, r.info.Screen} {
+		if pid == 0 || !r.inCgroup(pid) {
+			continue
+		}
+		if err := unix.Kill(pid, unix.SIGTERM); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("end process %d: %w", pid, err)
+		}
+		err := poll(ctx, func() (bool, error) { return !r.inCgroup(pid), nil })
+		if err != nil {
+			return fmt.Errorf("wait for process %d to end: %w", pid, err)
+		}
+	}
+	r.info.Client, r.info.Screen = 0, 0
+	return nil
+}
+
+// inCgroup says whether pid still is a process of this host's clients, and not
+// one that got the number since.
+func (r *RDP) inCgroup(pid int) bool {
+	procs, err := os.ReadFile(filepath.Join(r.host.info.Cgroup, "client/cgroup.procs"))
+	return err == nil && strings.Contains("\n"+string(procs), fmt.Sprintf("\n%d\n", pid))
+}
+
+func (r *RDP) clientAlive() bool { return r.inCgroup(r.info.Client) }
+
+func (r *RDP) clientLog() string {
+	log, err := os.ReadFile(r.path("log"))
+	if err != nil {
+		return err.Error()
+	}
+	return tail(string(log), 2000)
+}
+
+func (r *RDP) path(ext string) string {
+	return filepath.Join(r.host.dir(), "rdp-"+r.info.User+"."+ext)
+}
+
+// save lets AttachRDP find the client.
+func (r *RDP) save() error {
+	b, err := json.Marshal(r.info)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(r.path("json"), b, 0o600)
+}
+
+// AttachRDP returns the user's client that another process started.
+func (h *Host) AttachRDP(ctx context.Context, user string) (*RDP, error) {
+	r := &RDP{host: h, info: rdpInfo{User: user}}
+	b, err := os.ReadFile(r.path("json"))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not logged in on this test host: %w", user, err)
+	}
+	if err := json.Unmarshal(b, &r.info); err != nil {
+		return nil, fmt.Errorf("read the client of %s: %w", user, err)
+	}
+	r.Session = r.info.Session
+	if !r.clientAlive() {
+		return r, nil // disconnected: Reconnect and Logout work
+	}
+	r.input, err = dialInput(ctx, h.client, r.info.Display)
+	if err != nil {
+		return nil, fmt.Errorf("reach the client of %s: %w", user, err)
+	}
+	return r, nil
+}
+
+// Detach lets go of the client without ending it; AttachRDP finds it again.
+func (r *RDP) Detach() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.input == nil {
+		return nil
+	}
+	err := r.input.close()
+	r.input = nil
+	return err
+}

@@ -1,0 +1,53 @@
+# Waits until a user's desktop can be used and prints the session's id, display
+# and leader. Arguments: the user, and how many times to look. Runs on the
+# host. Says on standard error what it still waits for.
+set -u
+user=$1
+tries=$2
+
+# newest_session sets id, display and leader of the user's newest live session.
+newest_session() {
+	newest=-1
+	for s in $(loginctl list-sessions --no-legend | awk -v u="$user" '$3 == u { print $1 }'); do
+		Name='' Display='' Leader='' State='' Service='' TimestampMonotonic=0
+		eval "$(loginctl show-session "$s" -p Display -p Leader -p State -p Service -p TimestampMonotonic)"
+		case $State,$Service in
+		active,xrdp-sesman) ;;
+		*) continue ;;
+		esac
+		if [ "$TimestampMonotonic" -gt "$newest" ]; then
+			newest=$TimestampMonotonic id=$s display=$Display leader=$Leader
+		fi
+	done
+	[ "$newest" -ge 0 ] && [ -n "$display" ]
+}
+
+connected() {
+	awk -v "path=/run/xrdp/sockdir/xrdp_display_${display#:}" \
+		'$6 == "03" && $8 == path { found = 1 } END { exit !found }' /proc/net/unix
+}
+
+focused() {
+	setpriv --reuid="$user" --regid="$user" --init-groups \
+		env DISPLAY="$display" xprop -root _NET_ACTIVE_WINDOW 2>/dev/null |
+		grep -q '# 0x[1-9a-f]'
+}
+
+while :; do
+	if ! newest_session; then
+		missing="no active session of $user"
+	elif ! connected; then
+		missing="no client on display $display"
+	elif ! focused; then
+		missing="no focused window on display $display"
+	else
+		echo "$id $display $leader"
+		exit 0
+	fi
+	tries=$((tries - 1))
+	if [ "$tries" -le 0 ]; then
+		echo "$missing" >&2
+		exit 1
+	fi
+	sleep 0.05
+done
