@@ -22,6 +22,15 @@ const (
 	MaxAppBytes = 512
 	// MaxFocus bounds the focus list of an event.
 	MaxFocus = 64
+	// MaxIntervalSec bounds an event's interval: the longest
+	// collect_interval_sec.
+	MaxIntervalSec = 3600
+	// MaxHostIDBytes bounds a host_id, which is ASCII.
+	MaxHostIDBytes = 128
+	// MaxHostnameBytes bounds a host name: the longest that DNS allows.
+	MaxHostnameBytes = 253
+	// MaxLabelBytes bounds a machine's label, in bytes of UTF-8.
+	MaxLabelBytes = 256
 	// MaxCount bounds every count of an event: no hand or wheel reaches it in
 	// an hour, and a day of them still fits 64 bits.
 	MaxCount = 1_000_000_000
@@ -244,4 +253,5 @@ const (
 	CodeUnavailable  Code = "unavailable"
 	CodeInternal     Code = "internal"
 	CodeBadToken     Code = "bad_enrollment_token" // unknown, expired or used up
+	CodeHostEnrolled Code = "host_enrolled"        // the host_id has an owner already
 )

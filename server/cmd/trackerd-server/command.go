@@ -1,0 +1,111 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// Environment variables, each the same as a flag.
+const (
+	envListen   = "TRACKERD_SERVER_LISTEN"
+	envDatabase = "DATABASE_URL"
+	envStateDir = "TRACKERD_SERVER_STATE_DIR"
+)
+
+const (
+	// defaultListen is the contract's port, on all addresses: hosts report
+	// from elsewhere.
+	defaultListen = ":8100"
+	// rootStateDir is where the package keeps state; others keep it below
+	// their own home.
+	rootStateDir = "/var/lib/trackerd-server"
+)
+
+// settings are the flags that all subcommands share.
+type settings struct {
+	databaseURL string
+	stateDir    string
+	verbose     bool
+}
+
+func newCommand() *cobra.Command {
+	s := &settings{}
+	root := &cobra.Command{
+		Use:   "trackerd-server",
+		Short: "Keeps what hosts report and answers over a REST API",
+		Long: `trackerd-server keeps what trackerd reports from each host, and answers over a
+REST API who used which machine, when and how.
+
+Without a database URL it runs a private PostgreSQL, from the machine's own
+binaries, in the state folder. It is shared by all trackerd-server commands with
+the same state folder and stops with the last of them.
+
+Environment:
+  ` + envListen + `     address to listen on, as --listen
+  ` + envDatabase + `               database URL, as --database-url; keeps a password
+                             off the command line, which others can see
+  ` + envStateDir + `  state folder, as --state-dir`,
+		Example: `  trackerd-server serve
+  trackerd-server enrollment create --uses 10 --expires 24h
+  trackerd-server token create --name reports --role viewer`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&s.databaseURL, "database-url", "", "PostgreSQL to use, as postgres://user@host/database (default: a private one)")
+	flags.StringVar(&s.stateDir, "state-dir", "", "folder for the private PostgreSQL (default "+defaultStateDir()+")")
+	flags.BoolVar(&s.verbose, "verbose", false, "log every request")
+	// A folder is completed as one; the URL has nothing to complete.
+	_ = root.MarkPersistentFlagDirname("state-dir")
+	root.AddCommand(serveCommand(s), tokenCommand(s), enrollmentCommand(s))
+	return root
+}
+
+func defaultStateDir() string {
+	if os.Geteuid() == 0 {
+		return rootStateDir
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+		return dir + "/trackerd-server"
+	}
+	return os.Getenv("HOME") + "/.local/state/trackerd-server"
+}
+
+// fromEnvironment fills in what no flag gave.
+func (s *settings) fromEnvironment(get func(string) string) {
+	s.databaseURL = cmp.Or(s.databaseURL, get(envDatabase))
+	s.stateDir = cmp.Or(s.stateDir, get(envStateDir), defaultStateDir())
+}
+
+func (s *settings) logger(w io.Writer) *slog.Logger {
+	level := slog.LevelInfo
+	if s.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// quiet is for commands that a person types: only what goes wrong.
+func quiet(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// oneOf completes and checks a flag of a few words.
+func oneOf(flag, value string, words ...string) error {
+	for _, w := range words {
+		if value == w {
+			return nil
+		}
+	}
+	if value == "" {
+		return fmt.Errorf("--%s is missing: want one of %v", flag, words)
+	}
+	return fmt.Errorf("--%s %q: want one of %v", flag, value, words)
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"activity-tracker.example/server/internal/localpg"
+	"activity-tracker.example/server/internal/store"
+)
+
+const (
+	// commandTimeout bounds a command that a person types, with making a
+	// private PostgreSQL.
+	commandTimeout = 3 * time.Minute
+	// databaseStop bounds an orderly stop of the private PostgreSQL; systemd
+	// gives a service 90 s.
+	databaseStop = 30 * time.Second
+)
+
+// database is the store, and the private PostgreSQL where there is one.
+type database struct {
+	store   *store.Store
+	private *localpg.Server
+}
+
+// openDatabase connects to the named database or to the private one.
+func openDatabase(ctx context.Context, s *settings, log *slog.Logger) (*database, error) {
+	d := &database{}
+	url := s.databaseURL
+	if url == "" {
+		private, err := localpg.Start(ctx, localpg.Options{StateDir: s.stateDir, Log: log})
+		if err != nil {
+			return nil, err
+		}
+		d.private = private
+		url = private.URL()
+	}
+	var err error
+	if d.store, err = store.Open(ctx, url, log); err != nil {
+		return nil, errors.Join(err, d.close(ctx))
+	}
+	return d, nil
+}
+
+// watch keeps the private PostgreSQL running until ctx ends.
+func (d *database) watch(ctx context.Context) error {
+	if d.private == nil {
+		return nil
+	}
+	return d.private.Watch(ctx)
+}
+
+// close ends all connections, and the private PostgreSQL unless another command
+// uses it. It works also when ctx has ended.
+func (d *database) close(ctx context.Context) error {
+	if d.store != nil {
+		d.store.Close()
+	}
+	if d.private == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseStop)
+	defer cancel()
+	if err := d.private.Close(ctx); err != nil {
+		return fmt.Errorf("leaving the private PostgreSQL: %w", err)
+	}
+	return nil
+}
+
+// withStore runs one short command on a database that is up to date.
+func withStore(ctx context.Context, s *settings, log *slog.Logger, do func(context.Context, *store.Store) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	d, err := openDatabase(ctx, s, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close(ctx)) }()
+	if err := d.store.Prepare(ctx); err != nil {
+		return err
+	}
+	return do(ctx, d.store)
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/store"
+)
+
+const (
+	// defaultUses is one host a token: a leaked one is then worth little.
+	defaultUses = 1
+	// maxUses bounds a token for a whole fleet.
+	maxUses = 100_000
+	// defaultExpiry is a working day, and the night.
+	defaultExpiry = 24 * time.Hour
+	// minExpiry leaves time to type it in; maxExpiry is a year.
+	minExpiry = time.Minute
+	maxExpiry = 365 * 24 * time.Hour
+)
+
+func notPrintable(c rune) bool { return !unicode.IsPrint(c) }
+
+func enrollmentCommand(s *settings) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "enrollment",
+		Short: "Enrolment tokens: which hosts may report",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(enrollmentCreate(s))
+	return cmd
+}
+
+func enrollmentCreate(s *settings) *cobra.Command {
+	var uses int
+	var expires time.Duration
+	var host string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "create [--uses N] [--expires 24h]",
+		Short: "Make an enrolment token and print it, this once",
+		Long: `create prints a new enrolment token alone on standard output. On the host:
+
+  trackctl enroll URL TOKEN
+
+A host that is enrolled already can't be enrolled again with just any token,
+since its machines would change hands. When it was installed anew, make a token
+for it with --host; the 409 that it got names its host_id.`,
+		Example: `  trackerd-server enrollment create
+  trackerd-server enrollment create --uses 50 --expires 2h`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if uses < 1 || uses > maxUses {
+				return fmt.Errorf("--uses %d: want 1 to %d", uses, maxUses)
+			}
+			if expires < minExpiry || expires > maxExpiry {
+				return fmt.Errorf("--expires %v: want %v to %v", expires, minExpiry, maxExpiry)
+			}
+			fresh := secret.New(secret.KindEnrollment)
+			e := store.Enrollment{ID: fresh.ID, UsesLeft: uses, ForHost: host, ExpiresAt: time.Now().Add(expires).UTC().Truncate(time.Second)}
+			err := s.withStore(cmd, func(ctx context.Context, st *store.Store) error {
+				return st.AddEnrollment(ctx, e, fresh.Hash())
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), struct {
+					store.Enrollment
+					Secret string `json:"enrollment_token"`
+				}{e, fresh.Reveal()})
+			}
+			return printLine(cmd.OutOrStdout(), fresh.Reveal())
+		},
+	}
+	cmd.Flags().IntVar(&uses, "uses", defaultUses, "how many hosts it enrols")
+	cmd.Flags().DurationVar(&expires, "expires", defaultExpiry, "for how long it is good")
+	cmd.Flags().StringVar(&host, "host", "", "only for this host_id, which may be enrolled already")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/ingest"
+	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/web"
+)
+
+const (
+	// readHeaderTimeout and readTimeout bound how slowly a request may come:
+	// the largest batch takes a minute at 70 kB/s.
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 60 * time.Second
+	// writeTimeout bounds a whole request with its reply.
+	writeTimeout = 90 * time.Second
+	// idleTimeout keeps a connection between two uploads of the shortest
+	// usual period.
+	idleTimeout = 120 * time.Second
+	// maxHeaderBytes is plenty for a bearer token.
+	maxHeaderBytes = 16 << 10
+	// drainTimeout bounds finishing accepted requests at the end.
+	drainTimeout = 20 * time.Second
+)
+
+func serveCommand(s *settings) *cobra.Command {
+	var listen string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Take in events and answer questions, until told to stop",
+		Long: `serve takes in what hosts report and answers the REST API. It listens at once and
+answers 503 until the database is there. SIGTERM or Ctrl-C ends it after the
+requests that it has accepted.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s.fromEnvironment(os.Getenv)
+			addr := cmp.Or(listen, os.Getenv(envListen), defaultListen)
+			return serve(cmd.Context(), s, addr, cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "", "address to listen on (default \""+defaultListen+"\")")
+	return cmd
+}
+
+// serve owns all loops of the server. They end when ctx does, or with the first
+// that fails.
+func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err error) {
+	log := s.logger(stderr)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w (another address: --listen)", addr, err)
+	}
+	defer func() { _ = listener.Close() }()
+	db, err := openDatabase(ctx, s, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.close(ctx)) }()
+
+	group, ctx := errgroup.WithContext(ctx)
+	// The database outlives ctx until the last request is answered.
+	drained, allDrained := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { return db.watch(drained) })
+	group.Go(func() error {
+		if err := db.store.Prepare(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+		if ctx.Err() == nil {
+			log.Info("ready", "listen", listener.Addr().String())
+		}
+		return nil
+	})
+	group.Go(func() error {
+		defer allDrained()
+		return listenAndAnswer(ctx, listener, newHandler(db.store, log), log)
+	})
+	return group.Wait()
+}
+
+// newHandler joins the parts.
+func newHandler(s *store.Store, log *slog.Logger) http.Handler {
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics.MustRegister(connectionGauges(s)...)
+	guard := auth.NewGuard(s, auth.NewFailures(auth.FailureBurst, auth.FailureEvery, time.Now))
+	in := ingest.New(s, guard, log, metrics, time.Now)
+	return web.New(web.Parts{
+		Reports: report.New(s, time.Now), Guard: guard,
+		Events: in.Events, Enroll: in.Enroll, Ready: s.Ready,
+		Log: log, Metrics: metrics,
+	})
+}
+
+func connectionGauges(s *store.Store) []prometheus.Collector {
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	return []prometheus.Collector{
+		gauge("trackerd_server_database_connections_in_use", "Database connections that are working.",
+			func() float64 { n, _ := s.Stat(); return float64(n) }),
+		gauge("trackerd_server_database_connections_max", "Database connections that there may be.",
+			func() float64 { _, n := s.Stat(); return float64(n) }),
+	}
+}
+
+// listenAndAnswer answers until ctx ends, then finishes what it has accepted.
+func listenAndAnswer(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	err := server.Shutdown(drain)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("finishing the accepted requests: %w", err), server.Close())
+	}
+	<-failed
+	return err
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/store"
+
+	"os"
+)
+
+// maxNameBytes bounds a token's name, which people read in a list.
+const maxNameBytes = 100
+
+func tokenCommand(s *settings) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "API tokens: who may read and change",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(tokenCreate(s), tokenList(s), tokenRevoke(s))
+	return cmd
+}
+
+func tokenCreate(s *settings) *cobra.Command {
+	var name, role string
+	var asJSON bool
+	roles := []string{string(store.RoleViewer), string(store.RoleAdmin)}
+	cmd := &cobra.Command{
+		Use:   "create --name NAME --role admin|viewer",
+		Short: "Make an API token and print it, this once",
+		Long: `create prints a new API token alone on standard output. Only its hash is kept, so
+it can't be shown again. A viewer may read everything; an admin may also change.`,
+		Example: `  TOKEN=$(trackerd-server token create --name reports --role viewer)
+  curl -H "Authorization: Bearer $TOKEN" http://localhost:8100/api/machines`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("role", role, roles...); err != nil {
+				return err
+			}
+			if strings.TrimSpace(name) == "" || len(name) > maxNameBytes || strings.ContainsFunc(name, notPrintable) {
+				return fmt.Errorf("--name: want 1 to %d printable bytes that say what the token is for", maxNameBytes)
+			}
+			fresh := secret.New(secret.KindToken)
+			token := store.Token{ID: fresh.ID, Name: name, Role: store.Role(role), CreatedAt: time.Now().UTC()}
+			err := s.withStore(cmd, func(ctx context.Context, st *store.Store) error {
+				return st.AddToken(ctx, token, fresh.Hash())
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), struct {
+					store.Token
+					Secret string `json:"token"`
+				}{token, fresh.Reveal()})
+			}
+			return printLine(cmd.OutOrStdout(), fresh.Reveal())
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "what the token is for")
+	cmd.Flags().StringVar(&role, "role", "", "admin or viewer")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	complete(cmd, "role", roles)
+	return cmd
+}
+
+func tokenList(s *settings) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the API tokens, without their secrets",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			tokens := []store.Token{}
+			err := s.withStore(cmd, func(ctx context.Context, st *store.Store) error {
+				list, err := st.Tokens(ctx)
+				tokens = append(tokens, list...)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), tokens)
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, t := range tokens {
+				if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.ID, t.Role, t.CreatedAt.UTC().Format(time.RFC3339), t.Name); err != nil {
+					return err
+				}
+			}
+			return w.Flush()
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func tokenRevoke(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke ID",
+		Short: "Make an API token useless at once",
+		Long:  "revoke takes the token's id: what stands before the dot, and what list shows.",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			// The whole token works as well; only its id is used.
+			id, _, _ := strings.Cut(args[0], ".")
+			err := s.withStore(cmd, func(ctx context.Context, st *store.Store) error { return st.RemoveToken(ctx, id) })
+			if errors.Is(err, store.ErrNotFound) {
+				return errors.New("there is no such token; trackerd-server token list shows all")
+			}
+			return err
+		},
+	}
+}
+
+// withStore runs do for a command that a person types.
+func (s *settings) withStore(cmd *cobra.Command, do func(context.Context, *store.Store) error) error {
+	s.fromEnvironment(os.Getenv)
+	return withStore(cmd.Context(), s, quiet(cmd.ErrOrStderr()), do)
+}
+
+func complete(cmd *cobra.Command, flag string, words []string) {
+	// It fails only for a flag that does not exist.
+	_ = cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return words, cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+func printLine(w io.Writer, text string) error {
+	_, err := fmt.Fprintln(w, text)
+	return err
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

@@ -1,0 +1,89 @@
+package ingest
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/problem"
+)
+
+// zstdWindow bounds the memory that one zstd stream may ask for: the window of
+// the highest usual level.
+const zstdWindow = 8 << 20
+
+// errInflated says that a body is larger inflated than allowed.
+var errInflated = errors.New("inflated body over its limit")
+
+// openBody gives the request's body inflated, bounded as sent and as inflated.
+// The caller closes it.
+func openBody(w http.ResponseWriter, r *http.Request) (io.ReadCloser, error) {
+	sent := http.MaxBytesReader(w, r.Body, api.MaxBodyBytes)
+	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+	switch encoding {
+	case "", "identity":
+		return &inflated{Reader: sent, left: api.MaxInflatedBytes, close: sent.Close}, nil
+	case "gzip", "x-gzip":
+		z, err := gzip.NewReader(sent)
+		if err != nil {
+			return nil, fmt.Errorf("opening the gzip body: %w", err)
+		}
+		return &inflated{Reader: z, left: api.MaxInflatedBytes, close: z.Close}, nil
+	case "zstd":
+		z, err := zstd.NewReader(sent, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderMaxMemory(api.MaxInflatedBytes))
+		if err != nil {
+			return nil, fmt.Errorf("opening the zstd body: %w", err)
+		}
+		return &inflated{Reader: z, left: api.MaxInflatedBytes, close: func() error { z.Close(); return nil }}, nil
+	}
+	e := problem.New(http.StatusUnsupportedMediaType, api.CodeUnsupported, "Content-Encoding must be identity, gzip or zstd.")
+	w.Header().Set("Accept-Encoding", "gzip, zstd, identity")
+	return nil, e
+}
+
+// inflated fails with errInflated beyond left bytes, where io.LimitReader would
+// pretend that the body ends.
+type inflated struct {
+	io.Reader
+	left  int64
+	close func() error
+}
+
+func (b *inflated) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.Reader.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, errInflated
+	}
+	return n, err
+}
+
+func (b *inflated) Close() error { return b.close() }
+
+// bodyProblem turns an error of reading a body into what the caller is told.
+func bodyProblem(err error) error {
+	var p *problem.Error
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &tooLarge), errors.Is(err, errInflated), errors.Is(err, errTooMany),
+		errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return problem.New(http.StatusRequestEntityTooLarge, api.CodeTooLarge, fmt.Sprintf(
+			"A batch has at most %d events, %d bytes as sent and %d inflated; send fewer events at once.",
+			api.MaxBatchEvents, api.MaxBodyBytes, api.MaxInflatedBytes))
+	default:
+		e := problem.BadRequest("The body is not a batch of events: " + whatIsWrong(err))
+		e.Cause = err
+		return e
+	}
+}

@@ -1,0 +1,191 @@
+package ingest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"time"
+
+	"activity-tracker.example/server/api"
+)
+
+// Errors of a whole body.
+var (
+	errTooMany  = errors.New("too many events")
+	errNoBatch  = errors.New(`want an object {"events": [...]}`)
+	errTrailing = errors.New("something follows the batch")
+)
+
+// batch is a body that was read: the good events, and where they came from.
+type batch struct {
+	// sent is how many events the body has.
+	sent   int
+	events []api.Event
+	// index is each good event's place in the body.
+	index    []int
+	rejected []api.Rejection
+}
+
+// sentEvent is an event whose timestamp is judged apart, so that a bad one has
+// its own code.
+type sentEvent struct {
+	api.Event
+	Timestamp *string `json:"timestamp"`
+}
+
+// decodeBatch reads a body event by event and judges each alone. It stops at the
+// first error that concerns the whole body, and never holds more than
+// api.MaxBatchEvents.
+func decodeBatch(r io.Reader, now time.Time) (*batch, error) {
+	d := json.NewDecoder(r)
+	if err := expect(d, '{'); err != nil {
+		return nil, err
+	}
+	var b *batch
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		if key != "events" {
+			var ignored json.RawMessage
+			if err := d.Decode(&ignored); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if b != nil {
+			return nil, errNoBatch
+		}
+		b = &batch{rejected: []api.Rejection{}}
+		if err := b.decodeEvents(d, now); err != nil {
+			return nil, err
+		}
+	}
+	if err := expect(d, '}'); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		if err == nil {
+			err = errTrailing
+		}
+		return nil, err
+	}
+	if b == nil {
+		return nil, errNoBatch
+	}
+	return b, nil
+}
+
+func expect(d *json.Decoder, want json.Delim) error {
+	token, err := d.Token()
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	if err == nil && token != want {
+		return errNoBatch
+	}
+	return err
+}
+
+func (b *batch) decodeEvents(d *json.Decoder, now time.Time) error {
+	if err := expect(d, '['); err != nil {
+		return err
+	}
+	for d.More() {
+		if b.sent == api.MaxBatchEvents {
+			return errTooMany
+		}
+		// A pointer to a pointer tells null from an object.
+		var e *sentEvent
+		err := d.Decode(&e)
+		var wrongType *json.UnmarshalTypeError
+		switch {
+		case errors.As(err, &wrongType):
+			b.reject(typeFault(wrongType))
+		case err != nil:
+			return err
+		case e == nil:
+			b.reject(fault{api.CodeBadEvent, "not an object"})
+		default:
+			b.judge(e, now)
+		}
+		b.sent++
+	}
+	return expect(d, ']')
+}
+
+func (b *batch) judge(e *sentEvent, now time.Time) {
+	ts, f := checkTimestamp(e.Timestamp, now)
+	if f == nil {
+		f = checkEvent(&e.Event)
+	}
+	if f != nil {
+		b.reject(*f)
+		return
+	}
+	e.Event.Timestamp = ts
+	b.events = append(b.events, e.Event)
+	b.index = append(b.index, b.sent)
+}
+
+func (b *batch) reject(f fault) {
+	b.rejected = append(b.rejected, api.Rejection{Index: b.sent, Code: f.code, Message: f.message})
+}
+
+// typeFault says what a field of the wrong type makes of its event.
+func typeFault(e *json.UnmarshalTypeError) fault {
+	// encoding/json names the embedded api.Event as well.
+	field := strings.TrimPrefix(e.Field, "Event.")
+	switch {
+	case field == "":
+		return fault{api.CodeBadEvent, "not an object"}
+	case field == "timestamp":
+		return fault{api.CodeBadTimestamp, "timestamp: want an RFC 3339 time"}
+	case field == "machine_id":
+		return fault{api.CodeBadMachineID, "machine_id: want text"}
+	}
+	literal, isNumber := strings.CutPrefix(e.Value, "number ")
+	whole := !strings.ContainsAny(literal, ".eE")
+	if isNumber && (whole && e.Type.Kind() == reflect.Int64 || e.Type.Kind() == reflect.Float64) {
+		return fault{api.CodeOutOfRange, field + ": too large"}
+	}
+	kind, _, _ := strings.Cut(e.Value, " ")
+	return fault{api.CodeBadEvent, fmt.Sprintf("%s: %s where %s is wanted", field, kind, typeName(e.Type))}
+}
+
+func typeName(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Int64:
+		return "an integer"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "text"
+	case reflect.Slice:
+		return "a list"
+	}
+	return "an object"
+}
+
+// whatIsWrong tells a caller about a body without repeating any of it.
+func whatIsWrong(err error) string {
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("no JSON, near byte %d.", syntax.Offset)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "it ends too early."
+	case errors.Is(err, errNoBatch), errors.Is(err, errTrailing):
+		return err.Error() + "."
+	}
+	return "it can't be read."
+}

@@ -1,0 +1,94 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/store"
+)
+
+// maxEnrollBytes bounds the body of POST /api/enroll: three short texts.
+const maxEnrollBytes = 8 << 10
+
+// Enroll is POST /api/enroll. A host that is enrolled already and still has its
+// credential may send it as bearer, which allows it to be enrolled again.
+func (in *Ingest) Enroll(w http.ResponseWriter, r *http.Request) {
+	reply, err := in.enroll(w, r)
+	if err != nil {
+		problem.Write(w, err)
+		return
+	}
+	writeJSON(w, http.StatusCreated, reply)
+}
+
+func (in *Ingest) enroll(w http.ResponseWriter, r *http.Request) (api.EnrollReply, error) {
+	var none api.EnrollReply
+	var ask api.EnrollRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxEnrollBytes)).Decode(&ask); err != nil {
+		e := problem.BadRequest(`The body must be JSON with "enrollment_token", "host_id" and "hostname".`)
+		e.Cause = err
+		return none, e
+	}
+	token, err := secret.Parse(strings.TrimSpace(ask.EnrollmentToken))
+	if err != nil || token.Kind != secret.KindEnrollment {
+		return none, in.guard.Refuse(r, api.CodeBadToken, "This is no enrolment token; make one with: trackerd-server enrollment create")
+	}
+	if err := checkHost(&ask); err != nil {
+		return none, err
+	}
+	var proven store.Host
+	if r.Header.Get("Authorization") != "" {
+		if proven, err = in.guard.Host(r); err != nil {
+			return none, err
+		}
+	}
+	fresh := secret.New(secret.KindHost)
+	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
+	defer cancel()
+	err = in.store.Enroll(ctx, store.EnrollRequest{
+		TokenID: token.ID, TokenMatches: token.Matches, HostID: ask.HostID, Hostname: ask.Hostname,
+		ProvenHost: proven.Key, CredentialID: fresh.ID, CredentialHash: fresh.Hash(),
+	})
+	if err != nil {
+		in.log.Warn("enrolment refused", "token_id", token.ID, "host_id", ask.HostID, "error", err)
+		return none, in.enrollProblem(r, ask.HostID, err)
+	}
+	in.log.Info("host enrolled", "token_id", token.ID, "host_id", ask.HostID)
+	return api.EnrollReply{HostID: ask.HostID, Credential: fresh.Reveal()}, nil
+}
+
+// checkHost accepts any name that can be logged, printed and typed.
+func checkHost(ask *api.EnrollRequest) error {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-"
+	if ask.HostID == "" || len(ask.HostID) > api.MaxHostIDBytes || strings.Trim(ask.HostID, allowed) != "" {
+		return problem.BadRequest("host_id: want 1 to 128 letters, digits or . _ : -")
+	}
+	if len(ask.Hostname) > api.MaxHostnameBytes || !printable(ask.Hostname) {
+		return problem.BadRequest("hostname: want at most 253 printable characters")
+	}
+	return nil
+}
+
+func (in *Ingest) enrollProblem(r *http.Request, hostID string, err error) error {
+	var why store.EnrollError
+	if !errors.As(err, &why) {
+		return auth.Answer(err)
+	}
+	switch why {
+	case store.ErrHostEnrolled:
+		return problem.New(http.StatusConflict, api.CodeHostEnrolled,
+			"This host is enrolled already. If it was installed anew, make a token for it with: "+
+				"trackerd-server enrollment create --host "+hostID)
+	case store.ErrTokenUnknown:
+		return in.guard.Refuse(r, api.CodeBadToken, "The enrolment token is unknown.")
+	default:
+		return in.guard.Refuse(r, api.CodeBadToken, why.Error()+"; make another with: trackerd-server enrollment create")
+	}
+}

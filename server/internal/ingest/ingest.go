@@ -1,0 +1,133 @@
+// Package ingest takes in what hosts report: it enrols them, authenticates
+// them, judges each event of a batch alone and hands the good ones to the store.
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"sort"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/store"
+)
+
+const (
+	// storeTimeout bounds storing a batch; a host tries again on 503.
+	storeTimeout = 10 * time.Second
+	// batchesPerCPU bounds how many batches are in memory at once, each up to
+	// api.MaxInflatedBytes; more than a few per processor don't go faster.
+	batchesPerCPU = 8
+	// replyBusy is when a host should try again that came while all places
+	// were taken.
+	replyBusy = 2 * time.Second
+)
+
+// Ingest answers POST /api/events and POST /api/enroll.
+type Ingest struct {
+	store  *store.Store
+	guard  *auth.Guard
+	log    *slog.Logger
+	now    func() time.Time
+	places chan struct{}
+	events *prometheus.CounterVec
+}
+
+// New makes the handlers; now is the server's clock.
+func New(s *store.Store, guard *auth.Guard, log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) *Ingest {
+	in := &Ingest{
+		store: s, guard: guard, log: log, now: now,
+		places: make(chan struct{}, batchesPerCPU*runtime.GOMAXPROCS(0)),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "trackerd_server_events_total",
+			Help: "Events that hosts sent, by what became of them: accepted, duplicate or a rejection's code.",
+		}, []string{"result"}),
+	}
+	metrics.MustRegister(in.events)
+	return in
+}
+
+// Events is POST /api/events.
+func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
+	host, err := in.guard.Host(r)
+	if err != nil {
+		problem.Write(w, err)
+		return
+	}
+	select {
+	case in.places <- struct{}{}:
+		defer func() { <-in.places }()
+	default:
+		busy := problem.Unavailable(nil)
+		busy.RetryAfter = replyBusy
+		problem.Write(w, busy)
+		return
+	}
+	body, err := openBody(w, r)
+	if err != nil {
+		problem.Write(w, bodyProblem(err))
+		return
+	}
+	defer func() { _ = body.Close() }()
+	b, err := decodeBatch(body, in.now())
+	if err != nil {
+		problem.Write(w, bodyProblem(err))
+		return
+	}
+	reply, err := in.keep(r.Context(), host, b)
+	if err != nil {
+		problem.Write(w, auth.Answer(err))
+		return
+	}
+	in.count(reply)
+	writeJSON(w, http.StatusOK, reply)
+}
+
+// keep stores the good events and gives the reply. Without an error everything
+// that it calls accepted is durable.
+func (in *Ingest) keep(ctx context.Context, host store.Host, b *batch) (api.IngestReply, error) {
+	reply := api.IngestReply{Rejected: b.rejected}
+	if len(b.events) == 0 {
+		return reply, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	written, err := in.store.WriteEvents(ctx, host.Key, b.events)
+	if err != nil {
+		return reply, err
+	}
+	reply.Accepted, reply.Duplicates = written.Accepted, written.Duplicates
+	for _, i := range written.Foreign {
+		reply.Rejected = append(reply.Rejected, api.Rejection{
+			Index: b.index[i], Code: api.CodeForeignMachine, Message: "another host reported this machine_id first",
+		})
+	}
+	sort.Slice(reply.Rejected, func(i, j int) bool { return reply.Rejected[i].Index < reply.Rejected[j].Index })
+	if len(reply.Rejected) > 0 {
+		in.log.Warn("events rejected", "host_id", host.HostID, "rejected", len(reply.Rejected),
+			"first_code", reply.Rejected[0].Code)
+	}
+	return reply, nil
+}
+
+func (in *Ingest) count(reply api.IngestReply) {
+	in.events.WithLabelValues("accepted").Add(float64(reply.Accepted))
+	in.events.WithLabelValues("duplicate").Add(float64(reply.Duplicates))
+	for _, r := range reply.Rejected {
+		in.events.WithLabelValues(string(r.Code)).Inc()
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// An error here means that the caller has gone.
+	_ = json.NewEncoder(w).Encode(v)
+}

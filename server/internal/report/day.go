@@ -1,0 +1,104 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	// The server must know every zone, whatever the machine has installed.
+	_ "time/tzdata"
+)
+
+// dateForm is the contract's form of a date.
+const dateForm = "2006-01-02"
+
+// The days that can be asked for: those that an event can have.
+const (
+	firstYear = 1999
+	lastYear  = 2199
+)
+
+// maxZoneBytes bounds a zone's name; the longest known has 30.
+const maxZoneBytes = 64
+
+// Day is one calendar day in one time zone.
+type Day struct {
+	Date string
+	Zone *time.Location
+	// Start and End are its first instant and the next day's.
+	Start, End time.Time
+}
+
+// ParseDay reads a date as 2024-01-15 and an IANA zone name; empty means UTC.
+func ParseDay(date, zone string) (Day, error) {
+	t, err := time.Parse(dateForm, date)
+	if err != nil {
+		return Day{}, Invalid("date: want a date such as 2024-01-15")
+	}
+	if t.Year() < firstYear || t.Year() > lastYear {
+		return Day{}, Invalid(fmt.Sprintf("date: want a year from %d to %d", firstYear, lastYear))
+	}
+	loc, err := loadZone(zone)
+	if err != nil {
+		return Day{}, err
+	}
+	next := t.AddDate(0, 0, 1)
+	return Day{Date: date, Zone: loc, Start: dayStart(t, loc), End: dayStart(next, loc)}, nil
+}
+
+func loadZone(name string) (*time.Location, error) {
+	if name == "" {
+		return time.UTC, nil
+	}
+	bad := Invalid("tz: want an IANA time zone such as Europe/Moscow")
+	// "Local" would be the server's own zone, which is nobody's business.
+	if len(name) > maxZoneBytes || strings.EqualFold(name, "local") {
+		return nil, bad
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, bad
+	}
+	return loc, nil
+}
+
+// dayStart is the first instant of a date in a zone. Where clocks skip midnight,
+// or the whole date, it is the instant at which they do; where they pass
+// midnight twice, the first time.
+func dayStart(date time.Time, loc *time.Location) time.Time {
+	y, m, d := date.Date()
+	t := time.Date(y, m, d, 0, 0, 0, 0, loc)
+	from, to := t.ZoneBounds()
+	if h, mi, s := t.Clock(); h != 0 || mi != 0 || s != 0 || t.Day() != d {
+		// time.Date gave one of the two sides of the gap.
+		if t.Day() == d && t.Month() == m || to.IsZero() || t.After(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Add(-offset(t))) {
+			return from
+		}
+		return to
+	}
+	if from.IsZero() {
+		return t
+	}
+	before := offset(from.Add(-time.Second))
+	if earlier := t.Add(offset(t) - before); earlier.Before(from) {
+		return earlier
+	}
+	return t
+}
+
+func offset(t time.Time) time.Duration {
+	_, seconds := t.Zone()
+	return time.Duration(seconds) * time.Second
+}
+
+// Hours are the instants at which the local clock begins an hour, and the
+// day's end: 24, 23 or 25 hours and one more.
+func (d Day) Hours() []time.Time {
+	var list []time.Time
+	for t := d.Start; t.Before(d.End); {
+		list = append(list, t)
+		local := t.In(d.Zone)
+		rest := time.Hour - time.Duration(local.Minute())*time.Minute - time.Duration(local.Second())*time.Second
+		t = t.Add(rest)
+	}
+	return append(list, d.End)
+}

@@ -1,0 +1,262 @@
+// Package report answers questions about what was stored: which machines there
+// are, what they did on a day and in each hour of it, and the events themselves.
+package report
+
+import (
+	"context"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store"
+)
+
+const (
+	// topApps is how many applications a day names: more than anyone reads.
+	topApps = 20
+	// machinesDefault and machinesMax bound a page of machines.
+	machinesDefault = 100
+	machinesMax     = 1000
+	// eventsDefault and eventsMax bound a page of events; a day of minutes is
+	// 1,440.
+	eventsDefault = 1000
+	eventsMax     = 5000
+	// silentIntervals and uploadPeriod say when a machine is offline: it has
+	// missed that many intervals, and an upload with the contract's default
+	// send_interval_sec would have arrived.
+	silentIntervals = 3
+	uploadPeriod    = 300 * time.Second
+)
+
+// Invalid is a question that can't be answered as it was put; its text says
+// what is wanted.
+type Invalid string
+
+func (e Invalid) Error() string { return string(e) }
+
+// Reports answers questions from one store.
+type Reports struct {
+	store *store.Store
+	now   func() time.Time
+}
+
+// New makes the reports; now is the server's clock.
+func New(s *store.Store, now func() time.Time) *Reports { return &Reports{store: s, now: now} }
+
+// Machines gives a page of all machines by machine_id.
+func (r *Reports) Machines(ctx context.Context, limit, cursor string) (api.MachineList, error) {
+	reply := api.MachineList{Machines: []api.Machine{}}
+	n, err := parseLimit(limit, machinesDefault, machinesMax)
+	if err != nil {
+		return reply, err
+	}
+	after := ""
+	if cursor != "" {
+		if after, err = parseMachinesCursor(cursor); err != nil {
+			return reply, err
+		}
+	}
+	list, err := r.store.Machines(ctx, after, n+1)
+	if err != nil {
+		return reply, err
+	}
+	if len(list) > n {
+		list = list[:n]
+		reply.NextCursor = encodeCursor(cursorMachines, list[n-1].MachineID)
+	}
+	for _, m := range list {
+		reply.Machines = append(reply.Machines, r.machine(m))
+	}
+	return reply, nil
+}
+
+// Machine gives one machine.
+func (r *Reports) Machine(ctx context.Context, machineID string) (api.Machine, error) {
+	if !plausible(machineID) {
+		return api.Machine{}, store.ErrNotFound
+	}
+	m, err := r.store.MachineByID(ctx, machineID)
+	return r.machine(m), err
+}
+
+// Label names a machine for people; an empty label takes the name away.
+func (r *Reports) Label(ctx context.Context, machineID string, patch api.MachinePatch) (api.Machine, error) {
+	if patch.UserLabel == nil {
+		return api.Machine{}, Invalid("user_label is missing")
+	}
+	label := strings.TrimSpace(*patch.UserLabel)
+	if len(label) > api.MaxLabelBytes || !printable(label) {
+		return api.Machine{}, Invalid("user_label: want at most 256 bytes of printable characters")
+	}
+	if !plausible(machineID) {
+		return api.Machine{}, store.ErrNotFound
+	}
+	m, err := r.store.SetLabel(ctx, machineID, label)
+	return r.machine(m), err
+}
+
+func (r *Reports) machine(m store.Machine) api.Machine {
+	return api.Machine{
+		MachineID: m.MachineID, UserLabel: m.UserLabel, Hostname: m.Hostname, Username: m.Username,
+		FirstSeen: m.FirstSeen.UTC(), LastSeen: m.LastSeen.UTC(), Status: status(m, r.now()),
+	}
+}
+
+func status(m store.Machine, now time.Time) api.MachineStatus {
+	silence := time.Duration(silentIntervals*m.LastInterval)*time.Second + uploadPeriod
+	switch {
+	case now.Sub(m.LastSeen) > silence:
+		return api.MachineOffline
+	case m.LastIdle:
+		return api.MachineIdle
+	default:
+		return api.MachineActive
+	}
+}
+
+// EventsQuestion asks for a page of events; all fields are as the caller wrote
+// them.
+type EventsQuestion struct{ MachineID, Start, End, Limit, Cursor string }
+
+// Events gives a page of a machine's events.
+func (r *Reports) Events(ctx context.Context, q EventsQuestion) (api.EventList, error) {
+	reply := api.EventList{MachineID: q.MachineID}
+	n, err := parseLimit(q.Limit, eventsDefault, eventsMax)
+	if err != nil {
+		return reply, err
+	}
+	from, err := parseTime("start", q.Start)
+	if err != nil {
+		return reply, err
+	}
+	to, err := parseTime("end", q.End)
+	if err != nil {
+		return reply, err
+	}
+	if to.Before(from) {
+		return reply, Invalid("end is before start")
+	}
+	if q.Cursor != "" {
+		if from, err = parseEventsCursor(q.Cursor, from, to); err != nil {
+			return reply, err
+		}
+	}
+	if !plausible(q.MachineID) {
+		return reply, store.ErrNotFound
+	}
+	page, err := r.store.Events(ctx, q.MachineID, from, to, n)
+	if err != nil {
+		return reply, err
+	}
+	reply.Events = page.Events
+	if page.More {
+		reply.NextCursor = eventsCursor(page.Events[len(page.Events)-1].Timestamp)
+	}
+	return reply, nil
+}
+
+// Summary sums up a machine's day.
+func (r *Reports) Summary(ctx context.Context, machineID, date, zone string) (api.Summary, error) {
+	day, err := ParseDay(date, zone)
+	if err != nil {
+		return api.Summary{}, err
+	}
+	if !plausible(machineID) {
+		return api.Summary{}, store.ErrNotFound
+	}
+	spans, err := r.store.Activity(ctx, machineID, []time.Time{day.Start, day.End}, topApps)
+	if err != nil {
+		return api.Summary{}, err
+	}
+	s := spans[0]
+	reply := api.Summary{
+		MachineID: machineID, Date: day.Date, TZ: day.Zone.String(),
+		KeyCount: s.KeyCount, MouseClicks: s.MouseClicks, MouseDistancePx: s.MouseDistancePx,
+		ScrollCount: s.ScrollCount, SyntheticCount: s.SyntheticCount,
+		ActiveMinutes: minutes(s.ActiveSeconds), IdleMinutes: minutes(s.IdleSeconds),
+		ActiveSeconds: s.ActiveSeconds, IdleSeconds: s.IdleSeconds,
+		FirstActivity: inUTC(s.First), LastActivity: inUTC(s.Last), TopApps: []api.AppMinutes{},
+	}
+	for _, a := range s.Apps {
+		reply.TopApps = append(reply.TopApps, api.AppMinutes{App: a.App, Minutes: minutes(a.Seconds), Seconds: a.Seconds})
+	}
+	return reply, nil
+}
+
+// Timeline sums up each hour of a machine's day.
+func (r *Reports) Timeline(ctx context.Context, machineID, date, zone string) (api.Timeline, error) {
+	day, err := ParseDay(date, zone)
+	if err != nil {
+		return api.Timeline{}, err
+	}
+	if !plausible(machineID) {
+		return api.Timeline{}, store.ErrNotFound
+	}
+	hours := day.Hours()
+	spans, err := r.store.Activity(ctx, machineID, hours, 1)
+	if err != nil {
+		return api.Timeline{}, err
+	}
+	reply := api.Timeline{MachineID: machineID, Date: day.Date, TZ: day.Zone.String(), Hours: []api.Hour{}}
+	for i, s := range spans {
+		h := api.Hour{
+			Hour: hours[i].In(day.Zone).Hour(), Start: hours[i].UTC(),
+			KeyCount: s.KeyCount, MouseClicks: s.MouseClicks, MouseDistancePx: s.MouseDistancePx,
+			ScrollCount: s.ScrollCount, ActiveMinutes: minutes(s.ActiveSeconds), IdleMinutes: minutes(s.IdleSeconds),
+		}
+		if len(s.Apps) > 0 {
+			h.TopApp = s.Apps[0].App
+		}
+		reply.Hours = append(reply.Hours, h)
+	}
+	return reply, nil
+}
+
+func minutes(seconds float64) int64 { return int64(math.Round(seconds / 60)) }
+
+func inUTC(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	utc := t.UTC()
+	return &utc
+}
+
+func parseLimit(text string, usual, most int) (int, error) {
+	if text == "" {
+		return usual, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		return 0, Invalid("limit: want 1 to " + strconv.Itoa(most))
+	}
+	return n, nil
+}
+
+func parseTime(name, text string) (time.Time, error) {
+	var t time.Time
+	// A "+" that was not escaped arrives as a space: time zones are written
+	// with it, and people forget.
+	if err := t.UnmarshalText([]byte(strings.ReplaceAll(text, " ", "+"))); err != nil {
+		return t, Invalid(name + ": want an RFC 3339 time such as 2024-01-15T00:00:00Z")
+	}
+	return t.UTC(), nil
+}
+
+// plausible says whether there can be a machine of that name: what could not
+// have been stored is not asked for, since PostgreSQL fails on a NUL.
+func plausible(machineID string) bool {
+	return machineID != "" && len(machineID) <= api.MaxMachineIDBytes && printable(machineID)
+}
+
+func printable(s string) bool {
+	for _, c := range s {
+		if !unicode.IsPrint(c) || c == unicode.ReplacementChar {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Role is what an API token may do.
+type Role string
+
+// The roles. An admin may do whatever a viewer may.
+const (
+	RoleViewer Role = "viewer"
+	RoleAdmin  Role = "admin"
+)
+
+// Token is an API token without its secret.
+type Token struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	Role      Role      `json:"role"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// AddToken keeps an API token.
+func (s *Store) AddToken(ctx context.Context, t Token, hash []byte) error {
+	return s.write(ctx, "keeping the API token", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "INSERT INTO api_token (id, name, role, secret_hash) VALUES ($1, $2, $3, $4)",
+			t.ID, t.Name, t.Role, hash)
+		return err
+	})
+}
+
+// Tokens lists all API tokens, oldest first.
+func (s *Store) Tokens(ctx context.Context) ([]Token, error) {
+	var list []Token
+	err := s.read(ctx, "listing the API tokens", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT id, name, role, created_at FROM api_token ORDER BY created_at, id")
+		if err != nil {
+			return err
+		}
+		list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Token])
+		return err
+	})
+	return list, err
+}
+
+// RemoveToken revokes an API token at once, or returns ErrNotFound.
+func (s *Store) RemoveToken(ctx context.Context, id string) error {
+	return s.write(ctx, "revoking the API token", func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, "DELETE FROM api_token WHERE id = $1", id)
+		if err == nil && tag.RowsAffected() == 0 {
+			return ErrNotFound
+		}
+		return err
+	})
+}
+
+// TokenByID gives a token and the hash of its secret, or ErrNotFound.
+func (s *Store) TokenByID(ctx context.Context, id string) (Token, []byte, error) {
+	t := Token{ID: id}
+	var hash []byte
+	err := s.read(ctx, "looking up an API token", func(tx pgx.Tx) error {
+		return found(tx.QueryRow(ctx, "SELECT name, role, created_at, secret_hash FROM api_token WHERE id = $1", id).
+			Scan(&t.Name, &t.Role, &t.CreatedAt, &hash))
+	})
+	return t, hash, err
+}
+
+// Host is an enrolled host.
+type Host struct {
+	// Key is the host's row.
+	Key int64
+	// HostID is what the host calls itself.
+	HostID string
+	// CredentialUsed says that its present credential was used before.
+	CredentialUsed bool
+}
+
+// HostByCredential gives the host whose present credential has that id, and the
+// hash of its secret, or ErrNotFound.
+func (s *Store) HostByCredential(ctx context.Context, id string) (Host, []byte, error) {
+	var h Host
+	var hash []byte
+	err := s.read(ctx, "looking up a host credential", func(tx pgx.Tx) error {
+		return found(tx.QueryRow(ctx, `SELECT h.id, h.host_id, c.first_used_at IS NOT NULL, c.secret_hash
+			FROM host_credential c JOIN host h ON h.id = c.host WHERE c.id = $1`, id).
+			Scan(&h.Key, &h.HostID, &h.CredentialUsed, &hash))
+	})
+	return h, hash, err
+}
+
+// MarkUsed notes that a host has authenticated with that credential.
+func (s *Store) MarkUsed(ctx context.Context, credentialID string) error {
+	return s.write(ctx, "noting the first use of a credential", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE host_credential SET first_used_at = now()
+			WHERE id = $1 AND first_used_at IS NULL`, credentialID)
+		return err
+	})
+}
+
+// found turns pgx's "no rows" into ErrNotFound.
+func found(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("%w", ErrNotFound)
+	}
+	return err
+}

@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+const (
+	// migrationLock is the advisory lock under which servers that start
+	// together migrate one after the other. Any fixed number would do.
+	migrationLock = 0x7472_6163_6b64
+	// migrationWait bounds the wait for another server's migration.
+	migrationWait = 2 * time.Minute
+)
+
+// migration is one file NNNN_name.sql.
+type migration struct {
+	version int
+	name    string
+	sql     string
+}
+
+// ErrNewerSchema says that a newer program has already changed the database.
+type ErrNewerSchema struct{ Have, Know int }
+
+// Error says what to do.
+func (e ErrNewerSchema) Error() string {
+	return fmt.Sprintf("the database has schema version %d and this program knows only %d: start the newer trackerd-server", e.Have, e.Know)
+}
+
+func (ErrNewerSchema) decided() {}
+
+func migrations() ([]migration, error) {
+	entries, err := fs.ReadDir(migrationFiles, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("reading the embedded migrations: %w", err)
+	}
+	var list []migration
+	for i, entry := range entries {
+		number, name, _ := strings.Cut(strings.TrimSuffix(entry.Name(), ".sql"), "_")
+		version, err := strconv.Atoi(number)
+		if err != nil || version != i+1 {
+			return nil, fmt.Errorf("embedded migration %s: want number %04d", entry.Name(), i+1)
+		}
+		sql, err := fs.ReadFile(migrationFiles, "migrations/"+entry.Name())
+		if err != nil {
+			return nil, fmt.Errorf("reading embedded migration %s: %w", entry.Name(), err)
+		}
+		list = append(list, migration{version: version, name: name, sql: string(sql)})
+	}
+	return list, nil
+}
+
+// migrate applies what is missing, all in one transaction and under a lock, so
+// that servers may start together and a failed migration leaves nothing.
+func (s *Store) migrate(ctx context.Context) error {
+	list, err := migrations()
+	if err != nil {
+		return err
+	}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		// SET takes no parameters; the value is ours.
+		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = "+milliseconds(migrationWait)); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
+			return err
+		}
+		return s.applyMissing(ctx, tx, list)
+	})
+	return classify("migrating the database", err)
+}
+
+func (s *Store) applyMissing(ctx context.Context, tx pgx.Tx, list []migration) error {
+	const table = `CREATE TABLE IF NOT EXISTS schema_migration (
+		version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`
+	if _, err := tx.Exec(ctx, table); err != nil {
+		return err
+	}
+	var have int
+	if err := tx.QueryRow(ctx, "SELECT coalesce(max(version), 0) FROM schema_migration").Scan(&have); err != nil {
+		return err
+	}
+	if have > len(list) {
+		return ErrNewerSchema{Have: have, Know: len(list)}
+	}
+	for _, m := range list[have:] {
+		if _, err := tx.Exec(ctx, m.sql); err != nil {
+			return fmt.Errorf("migration %04d_%s: %w", m.version, m.name, err)
+		}
+		if _, err := tx.Exec(ctx, "INSERT INTO schema_migration (version, name) VALUES ($1, $2)", m.version, m.name); err != nil {
+			return err
+		}
+		s.log.Info("database migrated", "version", m.version, "name", m.name)
+	}
+	return nil
+}

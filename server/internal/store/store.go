@@ -1,0 +1,179 @@
+// Package store is all of the server's SQL: its schema as embedded migrations,
+// and one method for each thing that the other packages ask or tell. It alone
+// imports pgx.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	// connectTimeout bounds the way to PostgreSQL, so that one that is away
+	// without refusing (a lost network) is noticed quickly.
+	connectTimeout = 3 * time.Second
+	// statementTimeout bounds one statement on PostgreSQL's side; callers
+	// bound whole requests through their contexts.
+	statementTimeout = 30 * time.Second
+	// idleInTransaction frees locks held by a server that stopped between two
+	// statements.
+	idleInTransaction = 30 * time.Second
+	// usualConns is the size of the pool unless the URL says pool_max_conns:
+	// several times the processors that PostgreSQL is likely to have, and few
+	// enough for two servers on its default of 100.
+	usualConns = 16
+	// migrateRetry is how long Prepare waits between two tries.
+	migrateRetry = time.Second
+)
+
+// Errors that callers tell apart.
+var (
+	// ErrUnavailable says that PostgreSQL is away, starting, stopping or too
+	// slow: whatever was asked may be asked again.
+	ErrUnavailable = errors.New("the database is unavailable")
+	// ErrNotFound says that there is no such row.
+	ErrNotFound = errors.New("not found")
+)
+
+// Store is a pool of connections to one database. Its methods may be called
+// from many goroutines.
+type Store struct {
+	pool     *pgxpool.Pool
+	log      *slog.Logger
+	migrated atomic.Bool
+}
+
+// Open reads the database URL and makes the pool. It does not connect: until
+// Prepare has succeeded, every method returns ErrUnavailable.
+func Open(ctx context.Context, databaseURL string, log *slog.Logger) (*Store, error) {
+	config, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil {
+		// pgx's error leaves the password out.
+		return nil, fmt.Errorf("reading the database URL (postgres://user:password@host:port/database): %w", err)
+	}
+	config.ConnConfig.ConnectTimeout = connectTimeout
+	if !strings.Contains(databaseURL, "pool_max_conns") {
+		config.MaxConns = usualConns
+	}
+	params := config.ConnConfig.RuntimeParams
+	params["application_name"] = "trackerd-server"
+	params["timezone"] = "UTC"
+	// What is acknowledged must be on disk, whatever the server's default.
+	params["synchronous_commit"] = "on"
+	// Every statement is short: compiling one costs more than running it.
+	params["jit"] = "off"
+	params["statement_timeout"] = milliseconds(statementTimeout)
+	params["idle_in_transaction_session_timeout"] = milliseconds(idleInTransaction)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("making the connection pool: %w", err)
+	}
+	return &Store{pool: pool, log: log}, nil
+}
+
+func milliseconds(d time.Duration) string { return fmt.Sprintf("%d", d.Milliseconds()) }
+
+// Close ends all connections, after the calls under way.
+func (s *Store) Close() { s.pool.Close() }
+
+// Prepare brings the schema up to date and opens the store's methods. While
+// PostgreSQL is away it tries again, until ctx ends; any other error is final.
+func (s *Store) Prepare(ctx context.Context) error {
+	for told := false; ; {
+		err := s.migrate(ctx)
+		if err == nil {
+			s.migrated.Store(true)
+			return nil
+		}
+		if !errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
+			return err
+		}
+		if !told {
+			s.log.Warn("waiting for the database", "error", err)
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the database: %w", err)
+		case <-time.After(migrateRetry):
+		}
+	}
+}
+
+// Ready says whether the database answers and has our schema.
+func (s *Store) Ready(ctx context.Context) error {
+	return s.read(ctx, "asking whether the database answers", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "SELECT 1")
+		return err
+	})
+}
+
+// Stat tells how many connections are in use, and how many there may be.
+func (s *Store) Stat() (inUse, limit int32) {
+	stat := s.pool.Stat()
+	return stat.AcquiredConns(), stat.MaxConns()
+}
+
+// write runs do in a transaction and commits it. The commit is durable when
+// write returns nil.
+func (s *Store) write(ctx context.Context, what string, do func(pgx.Tx) error) error {
+	return s.transact(ctx, pgx.TxOptions{}, what, do)
+}
+
+// read runs do in a read-only transaction that sees one state of the database.
+func (s *Store) read(ctx context.Context, what string, do func(pgx.Tx) error) error {
+	return s.transact(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, what, do)
+}
+
+func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, what string, do func(pgx.Tx) error) error {
+	if !s.migrated.Load() {
+		return fmt.Errorf("%s: %w: its schema is not ready yet", what, ErrUnavailable)
+	}
+	return classify(what, pgx.BeginTxFunc(ctx, s.pool, opts, do))
+}
+
+// classify wraps err with what was being done, and with ErrUnavailable unless
+// it tells of a mistake of ours or of a decision of this package.
+func classify(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var decided decision
+	if errors.As(err, &decided) || errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && ours(pg.Code) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
+}
+
+// decision marks errors that this package decided on inside a transaction.
+type decision interface {
+	error
+	decided()
+}
+
+// ours says whether a SQLSTATE means that a statement is wrong rather than that
+// the database is away, full, stopping or overloaded. A wrong password is among
+// them: waiting does not mend it.
+func ours(code string) bool {
+	if len(code) != 5 {
+		return false
+	}
+	switch code[:2] {
+	case "0A", "21", "22", "23", "26", "28", "2B", "34", "3D", "3F", "42", "44":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,140 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"activity-tracker.example/server/internal/problem"
+)
+
+// requestIDHeader names a request in replies and in the log.
+const requestIDHeader = "X-Request-Id"
+
+// unrouted is the metrics' and log's name of requests that no route took, so
+// that their paths, which callers choose, are kept nowhere.
+const unrouted = "none"
+
+// common is what every request goes through: an id, headers, a log line,
+// metrics, and a reply even if a handler panics.
+func (s *server) common(next http.Handler) http.Handler {
+	took := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "trackerd_server_request_seconds",
+		Help:    "How long requests took, by route, method and status.",
+		Buckets: []float64{.001, .005, .025, .1, .5, 2, 10},
+	}, []string{"route", "method", "status"})
+	s.Metrics.MustRegister(took)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		id := rand.Text()
+		setHeaders(w.Header(), id)
+		routing := chi.NewRouteContext()
+		r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, routing))
+		r.URL.RawPath = r.URL.EscapedPath()
+		rec := &recorder{ResponseWriter: w}
+		s.guarded(rec, r, next)
+		route := routing.RoutePattern()
+		if route == "" {
+			route = unrouted
+		}
+		elapsed := time.Since(start)
+		took.WithLabelValues(route, method(r.Method), strconv.Itoa(rec.code())).Observe(elapsed.Seconds())
+		s.logRequest(r, id, route, rec, elapsed)
+	})
+}
+
+// guarded turns a panic into a 500, so that one bad request ends no other.
+func (s *server) guarded(rec *recorder, r *http.Request, next http.Handler) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		err := fmt.Errorf("panic: %v", p)
+		s.Log.Error("a handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		if rec.status == 0 {
+			problem.Write(rec, problem.Internal(err))
+		}
+	}()
+	next.ServeHTTP(rec, r)
+}
+
+func setHeaders(h http.Header, id string) {
+	h.Set(requestIDHeader, id)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+}
+
+// method bounds the metrics' label: a caller may send any word.
+func method(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodOptions:
+		return m
+	}
+	return "other"
+}
+
+// logRequest tells of a request without its path, query or headers, which name
+// people and hold secrets.
+func (s *server) logRequest(r *http.Request, id, route string, rec *recorder, took time.Duration) {
+	log := s.Log.With("request_id", id, "method", method(r.Method), "route", route,
+		"status", rec.code(), "ms", took.Milliseconds())
+	switch {
+	case rec.cause != nil && errors.Is(r.Context().Err(), context.Canceled):
+		log.Debug("the caller went away")
+	case rec.code() >= http.StatusInternalServerError:
+		log.Error("request failed", "error", rec.cause)
+	default:
+		log.Debug("request")
+	}
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	cause  error
+}
+
+// KeepCause takes what a problem's caller is not told.
+func (r *recorder) KeepCause(err error) { r.cause = err }
+
+// WriteHeader remembers the first status.
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write sends 200 where nothing was said.
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (r *recorder) code() int {
+	if r.status == 0 {
+		return http.StatusOK
+	}
+	return r.status
+}

@@ -1,0 +1,198 @@
+// Package web is the server's HTTP face: all routes, who may use them, and what
+// every reply has in common.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/store"
+)
+
+const (
+	// answerTimeout bounds answering a question from the database.
+	answerTimeout = 10 * time.Second
+	// readyTimeout bounds /readyz, which load balancers ask often.
+	readyTimeout = 2 * time.Second
+	// maxPatchBytes bounds the body of PATCH /api/machines/{machine_id}: one
+	// label.
+	maxPatchBytes = 8 << 10
+)
+
+// Parts are what the routes lead to.
+type Parts struct {
+	Reports *report.Reports
+	Guard   *auth.Guard
+	// Events and Enroll are the hosts' routes.
+	Events, Enroll http.HandlerFunc
+	// Ready says whether the database answers.
+	Ready   func(context.Context) error
+	Log     *slog.Logger
+	Metrics *prometheus.Registry
+}
+
+type server struct {
+	Parts
+}
+
+// New joins the parts to the server's handler.
+func New(p Parts) http.Handler {
+	s := &server{Parts: p}
+	return s.common(s.routes())
+}
+
+// routes is every route there is; openapi.json describes the same, as a test
+// makes sure.
+//
+// /healthz, /readyz, /metrics and the description are open to all: probes and
+// scrapers have no tokens, and nothing there names a person, machine or host.
+func (s *server) routes() chi.Router {
+	r := chi.NewRouter()
+	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
+		problem.Write(w, problem.NotFound("There is no such resource; GET /api/openapi.json lists all."))
+	})
+	r.MethodNotAllowed(notAllowed(r))
+
+	r.Get("/healthz", s.health)
+	r.Get("/readyz", s.ready)
+	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
+	r.Get("/api/openapi.json", s.openAPI)
+
+	r.Post("/api/enroll", s.Enroll)
+	r.Post("/api/events", s.Events)
+
+	viewer := r.With(bounded, s.Guard.Reader(store.RoleViewer))
+	viewer.Get("/api/machines", s.machines)
+	viewer.Get("/api/machines/{machine_id}", s.machine)
+	viewer.Get("/api/activity/{machine_id}/events", s.events)
+	viewer.Get("/api/activity/{machine_id}/summary", s.summary)
+	viewer.Get("/api/activity/{machine_id}/timeline", s.timeline)
+
+	admin := r.With(bounded, s.Guard.Reader(store.RoleAdmin))
+	admin.Patch("/api/machines/{machine_id}", s.patchMachine)
+	return r
+}
+
+// bounded ends a request that waits for the database too long.
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// notAllowed answers 405 and says what is allowed.
+func notAllowed(routes chi.Routes) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch} {
+			if routes.Match(chi.NewRouteContext(), method, r.URL.EscapedPath()) {
+				allowed = append(allowed, method)
+			}
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		problem.Write(w, problem.New(http.StatusMethodNotAllowed, api.CodeNotAllowed, "The header Allow says which methods this resource has."))
+	}
+}
+
+func (s *server) health(w http.ResponseWriter, _ *http.Request) {
+	s.reply(w, map[string]string{"status": "ok"}, nil)
+}
+
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	if err := s.Ready(ctx); err != nil {
+		problem.Write(w, problem.Unavailable(err))
+		return
+	}
+	s.reply(w, map[string]string{"status": "ok"}, nil)
+}
+
+func (s *server) machines(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	list, err := s.Reports.Machines(r.Context(), q.Get("limit"), q.Get("cursor"))
+	s.reply(w, list, err)
+}
+
+func (s *server) machine(w http.ResponseWriter, r *http.Request) {
+	m, err := s.Reports.Machine(r.Context(), machineID(r))
+	s.reply(w, m, err)
+}
+
+func (s *server) patchMachine(w http.ResponseWriter, r *http.Request) {
+	var patch api.MachinePatch
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPatchBytes)).Decode(&patch); err != nil {
+		problem.Write(w, problem.BadRequest(`The body must be JSON such as {"user_label": "Reception"}.`))
+		return
+	}
+	m, err := s.Reports.Label(r.Context(), machineID(r), patch)
+	s.reply(w, m, err)
+}
+
+func (s *server) events(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	list, err := s.Reports.Events(r.Context(), report.EventsQuestion{
+		MachineID: machineID(r), Start: q.Get("start"), End: q.Get("end"), Limit: q.Get("limit"), Cursor: q.Get("cursor"),
+	})
+	s.reply(w, list, err)
+}
+
+func (s *server) summary(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	summary, err := s.Reports.Summary(r.Context(), machineID(r), q.Get("date"), q.Get("tz"))
+	s.reply(w, summary, err)
+}
+
+func (s *server) timeline(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	timeline, err := s.Reports.Timeline(r.Context(), machineID(r), q.Get("date"), q.Get("tz"))
+	s.reply(w, timeline, err)
+}
+
+// machineID is the path's machine_id. Routing is done on the escaped path (see
+// common), so that it may hold a slash; it is unescaped once, here.
+func machineID(r *http.Request) string {
+	id, err := url.PathUnescape(chi.URLParam(r, "machine_id"))
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
+// reply answers with v, or with what err means.
+func (s *server) reply(w http.ResponseWriter, v any, err error) {
+	if err != nil {
+		problem.Write(w, asProblem(err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	// An error here means that the caller has gone.
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+func asProblem(err error) error {
+	var invalid report.Invalid
+	switch {
+	case errors.As(err, &invalid):
+		return problem.BadRequest(invalid.Error())
+	case errors.Is(err, store.ErrNotFound):
+		return problem.NotFound("There is no such machine.")
+	}
+	return auth.Answer(err)
+}
