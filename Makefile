@@ -94,6 +94,8 @@ lint: setup-lint ## golangci-lint in each module, shellcheck
 build-modules: setup-go ## each module by itself, without go.work
 	@for m in $(MODULES); do echo "build: $$m alone"; (cd $$m && GOWORK=off go vet ./...) || bad=1; done; [ -z "$${bad:-}" ]
 
+# Where tests and the demo find what was built.
+HOST_ENV := TESTHOST_DEB='$(ROOT)/$(DEB)' TESTHOST_BIN='$(ROOT)/bin'
 GOTESTSUM := gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary skipped
 
 .PHONY: test
@@ -116,8 +118,7 @@ test-unit: setup-test ## tests that boot no host: unit, race, fuzz seeds, Postgr
 test-host: setup-all-tests build deb ## tests on booted xrdp hosts
 	@mkdir -p $(RESULTS)
 	@echo "test: $(HOST_MODULES)"
-	@TESTHOST_DEB='$(ROOT)/$(DEB)' TESTHOST_BIN='$(ROOT)/bin' \
-		$(GOTESTSUM) --format standard-verbose --jsonfile $(RESULTS)/host.json -- \
+	@$(HOST_ENV) $(GOTESTSUM) --format standard-verbose --jsonfile $(RESULTS)/host.json -- \
 		-count 1 -p 1 -timeout $(HOST_TEST_TIMEOUT) $(patsubst %,./%/...,$(HOST_MODULES))
 
 .PHONY: fuzz
@@ -136,7 +137,9 @@ bench: setup-test build ## figures: the helper's cost, the daemon's and the serv
 
 .PHONY: demo
 demo: setup-all-tests build deb ## a booted host with two people at work, and what the API says of them
-	@TESTHOST_DEB='$(ROOT)/$(DEB)' TESTHOST_BIN='$(ROOT)/bin' go run ./deploy/demo
+	@go build -o bin/testhost ./deploy/testhost/cmd/testhost
+	@go build -o bin/demo ./deploy/demo
+	@$(HOST_ENV) exec bin/demo
 
 .PHONY: module-path
 module-path: ## PREFIX=…: another prefix for every module's path

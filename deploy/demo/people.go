@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/testhost"
+)
+
+// counts are what somebody did, or what the API says they did.
+type counts struct {
+	keys, clicks, scroll, distance int64
+}
+
+// person is one of the two who work in the demo.
+type person struct {
+	name string
+	// lines are what they type, over and over; what the API knows of them is
+	// only how many keys they took.
+	lines []string
+	// pause is how long they think between two things they do, on average.
+	pause time.Duration
+	rdp   *testhost.RDP
+
+	mu  sync.Mutex
+	did counts
+
+	// What the API last answered, for the one goroutine that watches.
+	machine api.Machine
+	known   bool
+	summary api.Summary
+}
+
+// done is what the person did so far.
+func (p *person) done() counts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.did
+}
+
+func (p *person) add(c counts) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.did.keys += c.keys
+	p.did.clicks += c.clicks
+	p.did.scroll += c.scroll
+	p.did.distance += c.distance
+}
+
+// answered is what the API says the person did.
+func (p *person) answered() counts {
+	return counts{
+		keys:     p.summary.KeyCount,
+		clicks:   p.summary.MouseClicks,
+		scroll:   p.summary.ScrollCount,
+		distance: p.summary.MouseDistancePx,
+	}
+}
+
+// logIn makes two users on the host and logs them in over RDP, at once.
+func logIn(ctx context.Context, host *testhost.Host, say func(string, ...any)) ([]*person, error) {
+	people := []*person{
+		{name: "alice", pause: 300 * time.Millisecond, lines: []string{
+			"dear all, the figures of the last quarter are below\n", "with kind regards\n",
+		}},
+		{name: "bob", pause: 900 * time.Millisecond, lines: []string{
+			"order 4711 shipped\n", "order 4712 waits for payment\n",
+		}},
+	}
+	errs := make(chan error, len(people))
+	for _, p := range people {
+		say("%s logs in over RDP", p.name)
+		if _, err := host.AddUser(ctx, p.name); err != nil {
+			return nil, fmt.Errorf("add %s: %w", p.name, err)
+		}
+		go func() { errs <- p.logIn(ctx, host) }()
+	}
+	var first error
+	for range people {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+		}
+	}
+	return people, first
+}
+
+func (p *person) logIn(ctx context.Context, host *testhost.Host) error {
+	rdp, err := host.Login(ctx, p.name, testhost.LoginOptions{})
+	if err != nil {
+		return fmt.Errorf("log %s in: %w", p.name, err)
+	}
+	p.rdp = rdp
+	// What is typed goes into a file, not to the shell.
+	return p.typeText(ctx, "cat > notes.txt\n")
+}
+
+// work does one thing after another until the deadline.
+func (p *person) work(ctx context.Context, deadline time.Time) error {
+	for i := 0; time.Now().Before(deadline); i++ {
+		if err := p.act(ctx, i); err != nil {
+			return fmt.Errorf("%s at work: %w", p.name, err)
+		}
+		// Between half and one and a half times their usual pause.
+		timer := time.NewTimer(p.pause/2 + rand.N(p.pause)) //nolint:gosec // G404: not a secret
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// act is the i-th thing that a person does: mostly typing.
+func (p *person) act(ctx context.Context, i int) error {
+	const mid = 300 // within the terminal's window, on both axes
+	switch i % 5 {
+	case 1:
+		x, y := mid-100+rand.IntN(200), mid-100+rand.IntN(200) //nolint:gosec // G404: not a secret
+		n, err := p.rdp.MoveTo(ctx, x, y)
+		p.add(counts{distance: int64(n)})
+		return err
+	case 2:
+		if err := p.rdp.Click(ctx, 1, 1); err != nil {
+			return err
+		}
+		p.add(counts{clicks: 1})
+		return nil
+	case 4:
+		const steps = 3
+		if err := p.rdp.Scroll(ctx, steps); err != nil {
+			return err
+		}
+		p.add(counts{scroll: steps})
+		return nil
+	}
+	return p.typeText(ctx, p.lines[i%len(p.lines)])
+}
+
+func (p *person) typeText(ctx context.Context, text string) error {
+	n, err := p.rdp.Type(ctx, text)
+	p.add(counts{keys: int64(n)})
+	return err
+}
