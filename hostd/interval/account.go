@@ -1,0 +1,164 @@
+package interval
+
+import (
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"activity-tracker.example/sessiond/wire"
+)
+
+const (
+	// maxRuns is how many helpers of one session are remembered: one lives, a
+	// predecessor may have unread reports, and two more are margin.
+	maxRuns = 4
+	// maxFocusTables is how many intervals' focus is remembered of each
+	// helper, so that a repeated report of an earlier interval adds nothing.
+	maxFocusTables = 4
+	// focusOrder is how far back a focus interval may lie and be taken for a
+	// late repeat; further back is a clock that was set.
+	focusOrder = time.Hour
+)
+
+// Account is what was already counted of one session.
+type Account struct {
+	MachineID string `json:"machine_id"`
+	// SeenUnix is when a reading last came, by the daemon's clock.
+	SeenUnix int64 `json:"seen"`
+	// ReportedUnixMilli is the time of the latest report, by the helper's.
+	ReportedUnixMilli int64 `json:"reported"`
+	// Ended says that the session is no longer tracked.
+	Ended bool `json:"ended,omitempty"`
+	// Runs are its helpers, the latest used last; at most maxRuns.
+	Runs []Run `json:"runs"`
+}
+
+// Run is what was already counted of one helper process.
+type Run struct {
+	StartedUnixNano int64         `json:"started"`
+	Counted         wire.Counters `json:"counted"`
+	// Focus are its latest intervals, by start; at most maxFocusTables.
+	Focus []FocusTable `json:"focus,omitempty"`
+}
+
+// FocusTable is the focus time already counted of one helper's interval.
+type FocusTable struct {
+	StartUnix int64 `json:"start"`
+	// MS is by FNV-1a of application and title: the names themselves would
+	// make the account thirty times as large, and it is written each second.
+	MS map[uint64]uint64 `json:"ms"`
+}
+
+// growth is what a report adds to what was counted before.
+type growth struct {
+	counters wire.Counters
+	focus    []wire.Focus
+}
+
+// take counts the report and returns what it added. Totals only ever grow, so
+// the greatest seen is the truth: a late or repeated report adds nothing, and
+// neither does one that goes backwards under the same start, which no working
+// helper sends. A run that is unknown starts from zero unless distrusted.
+func (a *Account) take(r *wire.Report, distrust bool) growth {
+	run, known := a.run(r.StartedUnixNano)
+	var g growth
+	was, now, add := counters(&run.Counted), counters(&r.Counters), counters(&g.counters)
+	for i := range was {
+		if *now[i] > *was[i] {
+			*add[i] = *now[i] - *was[i]
+			*was[i] = *now[i]
+		}
+	}
+	g.focus = run.takeFocus(r)
+	if !known && distrust {
+		return growth{}
+	}
+	return g
+}
+
+// run finds the helper's run, or makes room for it, and moves it to the end.
+func (a *Account) run(started int64) (run *Run, known bool) {
+	i := slices.IndexFunc(a.Runs, func(r Run) bool { return r.StartedUnixNano == started })
+	found := Run{StartedUnixNano: started}
+	if i >= 0 {
+		found = a.Runs[i]
+		a.Runs = slices.Delete(a.Runs, i, i+1)
+	} else if len(a.Runs) >= maxRuns {
+		a.Runs = slices.Delete(a.Runs, 0, 1)
+	}
+	a.Runs = append(a.Runs, found)
+	return &a.Runs[len(a.Runs)-1], i >= 0
+}
+
+func (run *Run) takeFocus(r *wire.Report) []wire.Focus {
+	t := run.table(r.IntervalStartUnix)
+	if t == nil {
+		return nil
+	}
+	var grown []wire.Focus
+	for _, f := range r.Focus {
+		h := hashFocus(f.App, f.Title)
+		if was := t.MS[h]; f.DurationMS > was {
+			t.MS[h] = f.DurationMS
+			grown = append(grown, wire.Focus{App: f.App, Title: f.Title, DurationMS: f.DurationMS - was})
+		}
+	}
+	return grown
+}
+
+// table finds the interval's table or makes one; nil says that the report
+// repeats an interval from before all that are remembered.
+func (run *Run) table(start int64) *FocusTable {
+	for i := range run.Focus {
+		if run.Focus[i].StartUnix == start {
+			return &run.Focus[i]
+		}
+	}
+	if len(run.Focus) >= maxFocusTables {
+		oldest := 0
+		for i := range run.Focus {
+			if run.Focus[i].StartUnix < run.Focus[oldest].StartUnix {
+				oldest = i
+			}
+		}
+		if behind := run.Focus[oldest].StartUnix - start; behind > 0 && behind <= int64(focusOrder/time.Second) {
+			return nil
+		}
+		if start < run.Focus[oldest].StartUnix { // the clock was set back: forget the future
+			run.Focus = run.Focus[:0]
+		} else {
+			run.Focus = slices.Delete(run.Focus, oldest, oldest+1)
+		}
+	}
+	run.Focus = append(run.Focus, FocusTable{StartUnix: start, MS: map[uint64]uint64{}})
+	return &run.Focus[len(run.Focus)-1]
+}
+
+func (a *Account) clone() *Account {
+	c := *a
+	c.Runs = slices.Clone(a.Runs)
+	for i := range c.Runs {
+		c.Runs[i].Focus = slices.Clone(c.Runs[i].Focus)
+		for j := range c.Runs[i].Focus {
+			ms := make(map[uint64]uint64, len(c.Runs[i].Focus[j].MS))
+			for k, v := range c.Runs[i].Focus[j].MS {
+				ms[k] = v
+			}
+			c.Runs[i].Focus[j].MS = ms
+		}
+	}
+	return &c
+}
+
+func hashFocus(app, title string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(app)) // a hash never fails
+	_, _ = h.Write([]byte{0})   // no name holds a NUL: the pair stays two
+	_, _ = h.Write([]byte(title))
+	return h.Sum64()
+}
+
+// counters gives the counters in one order, for adding and comparing them.
+func counters(c *wire.Counters) [6]*uint64 {
+	return [...]*uint64{&c.Keys, &c.Clicks, &c.ScrollSteps, &c.DistancePx, &c.Synthetic, &c.ActiveMS}
+}

@@ -1,0 +1,136 @@
+package interval
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/sessiond/wire"
+)
+
+// Record is one machine_id's interval while it is open.
+type Record struct {
+	MachineID string `json:"machine_id"`
+	StartUnix int64  `json:"start"`
+	// LengthSec is the interval's length in seconds.
+	LengthSec int64           `json:"length"`
+	Username  string          `json:"username"`
+	UID       uint32          `json:"uid"`
+	Kind      api.SessionKind `json:"kind"`
+	// Counts are sums over the sessions, each at most api.MaxCount; ActiveMS
+	// at most the interval.
+	Counts wire.Counters `json:"counts"`
+	// Focus is by application and title, each at most the interval's length;
+	// at most api.MaxFocus entries.
+	Focus []wire.Focus `json:"focus,omitempty"`
+	// Sessions is how each session stood when it last reported.
+	Sessions map[string]Standing `json:"sessions"`
+}
+
+// Standing is how a session stood at one moment.
+type Standing struct {
+	TimeUnixMilli int64  `json:"time"`
+	IdleMS        uint64 `json:"idle"`
+	Connected     bool   `json:"connected"`
+}
+
+func (r *Record) lengthMS() uint64 { return uint64(r.LengthSec) * 1000 }
+
+// end is when the interval ends, seconds UTC.
+func (r *Record) end() int64 { return r.StartUnix + r.LengthSec }
+
+// add counts what a reading added. A helper runs as the user it measures, so
+// its numbers are as honest as the user's own keys: only what the server would
+// refuse, or what cannot be in an interval of this length, is cut.
+func (r *Record) add(g growth) {
+	sum, more := counters(&r.Counts), counters(&g.counters)
+	for i := range sum {
+		*sum[i] = min(*sum[i]+min(*more[i], api.MaxCount), api.MaxCount)
+	}
+	r.Counts.ActiveMS = min(r.Counts.ActiveMS, r.lengthMS())
+	for _, f := range g.focus {
+		r.addFocus(f)
+	}
+}
+
+func (r *Record) addFocus(f wire.Focus) {
+	at := func(app, title string) int {
+		return slices.IndexFunc(r.Focus, func(o wire.Focus) bool { return o.App == app && o.Title == title })
+	}
+	i := at(f.App, f.Title)
+	if i < 0 && len(r.Focus) >= api.MaxFocus-1 { // the last place is for what has none
+		f = wire.Focus{App: wire.OtherApp, DurationMS: f.DurationMS}
+		i = at(f.App, f.Title)
+	}
+	if i < 0 {
+		r.Focus = append(r.Focus, wire.Focus{App: f.App, Title: f.Title})
+		i = len(r.Focus) - 1
+	}
+	r.Focus[i].DurationMS = min(r.Focus[i].DurationMS+min(f.DurationMS, r.lengthMS()), r.lengthMS())
+}
+
+// stand notes how a session stood, unless a later moment is known.
+func (r *Record) stand(session string, s Standing) {
+	if was, ok := r.Sessions[session]; !ok || s.TimeUnixMilli >= was.TimeUnixMilli {
+		r.Sessions[session] = s
+	}
+}
+
+// merge adds another record of the same machine_id.
+func (r *Record) merge(o *Record) {
+	r.add(growth{counters: o.Counts, focus: o.Focus})
+	for session, s := range o.Sessions {
+		r.stand(session, s)
+	}
+}
+
+// event is the record as the server takes it.
+func (r *Record) event(idleAfter time.Duration) api.Event {
+	count := func(n uint64) int64 { return int64(min(n, api.MaxCount)) }
+	length, synthetic := r.LengthSec, count(r.Counts.Synthetic)
+	active := seconds(r.Counts.ActiveMS)
+	idle, connected := true, false
+	for _, s := range r.Sessions {
+		idle = idle && r.idleAtEnd(s) >= idleAfter
+		connected = connected || s.Connected
+	}
+	e := api.Event{
+		MachineID: r.MachineID, Timestamp: time.Unix(r.StartUnix, 0).UTC(), Username: r.Username,
+		KeyCount: count(r.Counts.Keys), MouseClicks: count(r.Counts.Clicks),
+		MouseDistancePx: count(r.Counts.DistancePx), ScrollCount: count(r.Counts.ScrollSteps),
+		SyntheticCount: &synthetic, IsIdle: idle, Connected: &connected,
+		IntervalSec: &length, ActiveSeconds: &active, SessionKind: r.Kind,
+	}
+	focus := slices.SortedFunc(slices.Values(r.Focus), func(a, b wire.Focus) int {
+		return cmp.Or(cmp.Compare(b.DurationMS, a.DurationMS), cmp.Compare(a.App, b.App), cmp.Compare(a.Title, b.Title))
+	})
+	for _, f := range focus {
+		// The rest of many windows is no window, unless there is nothing else.
+		if e.ActiveApp == "" && e.ActiveWindow == "" && (f.App != wire.OtherApp || len(focus) == 1) {
+			e.ActiveApp, e.ActiveWindow = f.App, f.Title
+		}
+		e.Focus = append(e.Focus, api.Focus{App: f.App, Title: f.Title, Seconds: seconds(f.DurationMS)})
+	}
+	return e
+}
+
+// idleAtEnd is for how long a session had no real input when the interval
+// ended. Helpers report whatever is new, so silence since the last report was
+// silence of the hands too; a report from outside the interval (the clock was
+// set) is moved by no more than the interval.
+func (r *Record) idleAtEnd(s Standing) time.Duration {
+	toEnd := min(max(r.end()*1000-s.TimeUnixMilli, -r.LengthSec*1000), r.LengthSec*1000)
+	return time.Duration(int64(min(s.IdleMS, wire.MaxCounter))+toEnd) * time.Millisecond
+}
+
+func (r *Record) clone() *Record {
+	c := *r
+	c.Focus = slices.Clone(r.Focus)
+	c.Sessions = maps.Clone(r.Sessions)
+	return &c
+}
+
+// seconds is exact to the millisecond.
+func seconds(ms uint64) float64 { return float64(ms) / 1000 }

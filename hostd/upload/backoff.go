@@ -1,0 +1,92 @@
+package upload
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// backoffBase is the longest first pause after a failure.
+	backoffBase = 2 * time.Second
+	// backoffCap is the longest pause: the buffer holds days, so a server that
+	// is back is found soon enough, and one that is not is left alone.
+	backoffCap = 5 * time.Minute
+	// backoffMinCap is the cap's least value where the period is shorter.
+	backoffMinCap = 30 * time.Second
+	// unauthorizedPause is the least pause after 401 or 403: only a person
+	// mends that, and enrolling wakes the uploader.
+	unauthorizedPause = time.Minute
+	// maxRetryAfter bounds what a server may ask for, so that a wrong header
+	// cannot silence a host for days.
+	maxRetryAfter = time.Hour
+)
+
+// errUnauthorized is wrapped when the server does not take the credential.
+var errUnauthorized = errors.New("the server refuses this host's credential: enrol again with trackctl enroll")
+
+// failed notes a failure and says how long to wait: full jitter, since hosts
+// that failed together must not come back together.
+func (u *Uploader) failed(target Target, err error, retryAfter time.Duration) pause {
+	now := u.o.Now()
+	if u.failedTo != target {
+		u.fails = 0
+	}
+	u.failedTo = target
+	p := pause{state: StateBackoff}
+	switch {
+	case errors.Is(err, errUnauthorized):
+		p.state = StateUnauthorized
+		p.until = now.Add(unauthorizedPause + u.part(backoffCap-unauthorizedPause))
+	case retryAfter > 0:
+		// All were told the same: a little more for each spreads them.
+		p.asked = true
+		p.until = now.Add(retryAfter + u.part(min(retryAfter, backoffMinCap)/2))
+	default:
+		p.until = now.Add(u.part(u.longest()))
+	}
+	u.fails++
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	text := err.Error()
+	if u.status.LastError == "" {
+		u.o.Log.Warn("upload failed; events are kept and sent later", "error", err, "next_try", p.until.Sub(now).Round(time.Second))
+	}
+	u.status.LastError, u.status.LastErrorAt = text, now
+	return p
+}
+
+// longest is the bound of the next pause: it doubles up to the cap.
+func (u *Uploader) longest() time.Duration {
+	limit := min(backoffCap, max(u.o.Period, backoffMinCap))
+	if u.fails > 20 { // far beyond the cap, and not beyond an int64
+		return limit
+	}
+	return min(limit, backoffBase<<u.fails)
+}
+
+// part is a random part of d.
+func (u *Uploader) part(d time.Duration) time.Duration {
+	return time.Duration(u.o.Random() * float64(d))
+}
+
+// parseRetryAfter reads RFC 9110's header, seconds or a date; zero where it
+// says nothing usable. The result is at most maxRetryAfter.
+func parseRetryAfter(header string, now time.Time) time.Duration {
+	header = strings.TrimSpace(header)
+	if header == "" {
+		return 0
+	}
+	if n, err := strconv.ParseUint(header, 10, 64); err == nil {
+		return time.Duration(min(n, uint64(maxRetryAfter/time.Second))) * time.Second
+	} else if errors.Is(err, strconv.ErrRange) && header[0] != '-' {
+		return maxRetryAfter
+	}
+	at, err := http.ParseTime(header)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
+}

@@ -1,0 +1,233 @@
+package upload
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"activity-tracker.example/hostd/buffer"
+	"activity-tracker.example/server/api"
+)
+
+const (
+	// requestTimeout bounds one request from dialling to the last byte: 4 MiB
+	// over a line of 512 kbit/s take 64 s.
+	requestTimeout = 2 * time.Minute
+	dialTimeout    = 10 * time.Second
+	// headerTimeout is how long the server may take to store a batch.
+	headerTimeout = time.Minute
+	// idleTimeout closes a connection between two periods.
+	idleTimeout = 30 * time.Second
+	// maxReplyBytes bounds a reply: api.MaxBatchEvents rejections of some 200
+	// bytes are 1 MiB.
+	maxReplyBytes = 4 << 20
+	// maxReplyHeader bounds a reply's headers, in bytes.
+	maxReplyHeader = 64 << 10
+	// maxMessage bounds what is kept of a server's words, in bytes.
+	maxMessage = 300
+	// maxCode bounds a code's length, in bytes; the contract's longest has 20.
+	maxCode = 64
+)
+
+// NewClient returns the client for a server: everything is timed out, TLS is at
+// least 1.2, and no redirect is followed, since it would carry the credential
+// to where it was not issued.
+func NewClient() *http.Client {
+	dial := &net.Dialer{Timeout: dialTimeout}
+	return &http.Client{
+		Timeout:       requestTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            dial.DialContext,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    dialTimeout,
+			ResponseHeaderTimeout:  headerTimeout,
+			IdleConnTimeout:        idleTimeout,
+			MaxResponseHeaderBytes: maxReplyHeader,
+			MaxIdleConns:           1,
+			ForceAttemptHTTP2:      true,
+		},
+	}
+}
+
+// verdict is what a failed request says about the batch.
+type verdict struct {
+	// tooMuch: a smaller batch may pass. code and message say why.
+	tooMuch       bool
+	code, message string
+	// retryAfter is what the server asked for; zero: nothing.
+	retryAfter time.Duration
+}
+
+// encode makes the body of POST /api/events out of events that are JSON
+// already.
+func encode(items []buffer.Item) ([]byte, error) {
+	var body bytes.Buffer
+	z := gzip.NewWriter(&body)
+	sep := `{"events":[`
+	for _, it := range items {
+		if _, err := io.WriteString(z, sep); err != nil {
+			return nil, fmt.Errorf("compressing a batch: %w", err)
+		}
+		if _, err := z.Write(it.Event); err != nil {
+			return nil, fmt.Errorf("compressing a batch: %w", err)
+		}
+		sep = ","
+	}
+	if _, err := io.WriteString(z, "]}"); err != nil {
+		return nil, fmt.Errorf("compressing a batch: %w", err)
+	}
+	if err := z.Close(); err != nil {
+		return nil, fmt.Errorf("compressing a batch: %w", err)
+	}
+	return body.Bytes(), nil
+}
+
+// post sends a batch of n events. Without an error, the reply is consistent.
+func (u *Uploader) post(ctx context.Context, t Target, body []byte, n int) (api.IngestReply, verdict, error) {
+	var none api.IngestReply
+	where, err := url.JoinPath(t.URL, "api/events")
+	if err != nil {
+		return none, verdict{}, errors.New("the server's URL is not valid; check server_url")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, where, bytes.NewReader(body))
+	if err != nil {
+		return none, verdict{}, errors.New("the server's URL is not valid; check server_url")
+	}
+	req.Header.Set("Authorization", "Bearer "+t.Credential)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Encoding", "gzip")
+	res, err := u.o.Client.Do(req)
+	if err != nil {
+		return none, verdict{}, fmt.Errorf("reaching the server: %w", err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxReplyBytes+1))
+	if err != nil {
+		return none, verdict{}, fmt.Errorf("reading the server's reply: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		v, err := u.judge(res, text)
+		return none, v, err
+	}
+	reply, err := parseReply(text, n)
+	return reply, verdict{}, err
+}
+
+// judge says what a status other than 200 means.
+func (u *Uploader) judge(res *http.Response, text []byte) (verdict, error) {
+	code, detail := problem(text)
+	said := fmt.Sprintf("the server answered %d", res.StatusCode)
+	if detail != "" {
+		said += ": " + detail
+	}
+	switch s := res.StatusCode; {
+	case s == http.StatusBadRequest, s == http.StatusUnprocessableEntity:
+		if code == "" {
+			code = string(api.CodeBadRequest)
+		}
+		return verdict{tooMuch: true, code: code, message: said}, errors.New(said)
+	case s == http.StatusRequestEntityTooLarge:
+		return verdict{tooMuch: true, code: string(api.CodeTooLarge), message: said}, errors.New(said)
+	case s == http.StatusUnauthorized, s == http.StatusForbidden:
+		return verdict{}, fmt.Errorf("%w (%s)", errUnauthorized, said)
+	case s >= 300 && s < 400:
+		return verdict{}, fmt.Errorf("%s and points elsewhere; set server_url to where the server is", said)
+	default:
+		return verdict{retryAfter: parseRetryAfter(res.Header.Get("Retry-After"), u.o.Now())}, errors.New(said)
+	}
+}
+
+// problem reads what a refusal says, as far as it is one.
+func problem(text []byte) (code, detail string) {
+	var p api.Problem
+	if json.Unmarshal(text, &p) != nil {
+		return "", ""
+	}
+	detail = p.Detail
+	if detail == "" {
+		detail = p.Title
+	}
+	if !validCode(string(p.Code)) {
+		p.Code = ""
+	}
+	return string(p.Code), clean(detail)
+}
+
+// parseReply reads the answer to n events. One that does not add up is an
+// error: whoever sent it, it is no receipt.
+func parseReply(text []byte, n int) (api.IngestReply, error) {
+	var r api.IngestReply
+	fail := func(what string) (api.IngestReply, error) {
+		return api.IngestReply{}, fmt.Errorf("the server's reply makes no sense (%s); is server_url right?", what)
+	}
+	if len(text) > maxReplyBytes {
+		return fail("too long")
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return fail("no JSON of the right form")
+	}
+	if r.Accepted < 0 || r.Accepted > n || r.Duplicates < 0 || r.Duplicates > n || len(r.Rejected) > n ||
+		r.Accepted+r.Duplicates+len(r.Rejected) != n {
+		return fail(fmt.Sprintf("it does not account for the %d events that were sent", n))
+	}
+	named := make([]bool, n)
+	for i := range r.Rejected {
+		x := &r.Rejected[i]
+		if x.Index < 0 || x.Index >= n || named[x.Index] {
+			return fail("an index that was not sent, or twice")
+		}
+		named[x.Index] = true
+		if !validCode(string(x.Code)) {
+			x.Code = api.CodeBadEvent
+		}
+		x.Message = clean(x.Message)
+	}
+	return r, nil
+}
+
+// settle says which events the server has and which it refused.
+func settle(items []buffer.Item, reply api.IngestReply) (done []uint64, refused []buffer.Refusal) {
+	why := make(map[int]api.Rejection, len(reply.Rejected))
+	for _, r := range reply.Rejected {
+		why[r.Index] = r
+	}
+	for i, it := range items {
+		if r, no := why[i]; no {
+			refused = append(refused, buffer.Refusal{Seq: it.Seq, Code: string(r.Code), Message: r.Message})
+		} else {
+			done = append(done, it.Seq)
+		}
+	}
+	return done, refused
+}
+
+// validCode says whether a code may become a name in status and logs.
+func validCode(code string) bool {
+	return code != "" && len(code) <= maxCode && strings.Trim(code, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
+// clean makes foreign words fit for a line of a log or a terminal.
+func clean(s string) string {
+	s = strings.Map(func(c rune) rune {
+		if c < 0x20 || c >= 0x7f && c < 0xa0 {
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(s, "?"))
+	if len(s) > maxMessage {
+		s = strings.ToValidUTF8(s[:maxMessage], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,312 @@
+// Package upload sends the sealed events to the server and removes from the
+// buffer exactly what the server said it has, or will never take.
+//
+// Everything that the server answers is judged before it is believed: an
+// answer that does not add up deletes nothing.
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"activity-tracker.example/hostd/buffer"
+	"activity-tracker.example/server/api"
+)
+
+const (
+	// maxBatch is how many events one request carries: a minute of a large
+	// host fits in one, and one that fails costs little to repeat. The server
+	// takes up to api.MaxBatchEvents.
+	maxBatch = 1000
+	// maxBatchBytes bounds a batch before compression: half of what the
+	// server inflates.
+	maxBatchBytes = api.MaxInflatedBytes / 2
+	// maxSuspects is how many events may be held back at once because the
+	// server refused them as a whole; with more, it is the server that is
+	// broken.
+	maxSuspects = 100
+	// fastSuspects is how many of them are found without a pause in between:
+	// events that spoil a request are rare, so more than a few point at the
+	// server.
+	fastSuspects = 3
+)
+
+// Queue is what the uploader needs of a buffer.
+type Queue interface {
+	Peek(limit int, maxBytes int64, skip func(seq uint64) bool) ([]buffer.Item, error)
+	Settle(done []uint64, refused []buffer.Refusal) error
+	Status() buffer.Status
+}
+
+// Target is where to send, and as whom. The credential is only ever sent to
+// the URL.
+type Target struct {
+	// URL of the server, without the path of the API.
+	URL string
+	// Credential is the host's bearer token.
+	Credential string
+}
+
+// Options of an Uploader.
+type Options struct {
+	// Period is how often what was sealed is sent.
+	Period time.Duration
+	// Client is used as it is; nil means NewClient().
+	Client *http.Client
+	Log    *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Random gives a number in [0, 1); nil means math/rand's.
+	Random func() float64
+	// Progress is called each time the loop comes round, at least every
+	// heartbeat (10 s) and requestTimeout (2 min); it may be nil.
+	Progress func()
+}
+
+// State says in a word what the uploader is doing.
+type State string
+
+// The states of an Uploader.
+const (
+	StateUnenrolled   State = "not_enrolled"
+	StateWaiting      State = "waiting" // for the next time to send
+	StateSending      State = "sending"
+	StateBackoff      State = "backing_off"
+	StateUnauthorized State = "unauthorized"
+)
+
+// Status is how uploading goes.
+type Status struct {
+	State State
+	// LastSuccess is when the server last took a batch; zero: not yet.
+	LastSuccess time.Time
+	// LastError is why the last request failed, and when; empty after success.
+	LastError   string
+	LastErrorAt time.Time
+	// NextTry is when the next request is due.
+	NextTry time.Time
+	// Waiting events.
+	Waiting int
+	// Dead is how many events were refused for good, by code.
+	Dead map[string]int
+	// HeldBack events made a request fail and wait for another to succeed.
+	HeldBack int
+	// Accepted, Duplicates and Rejected are counted since the start.
+	Accepted, Duplicates, Rejected uint64
+}
+
+// Uploader sends what waits in a Queue.
+type Uploader struct {
+	queue  Queue
+	target func() (Target, bool)
+	o      Options
+	wake   chan struct{}
+
+	// Only Run's goroutine uses these.
+	limit    int                       // events in a request
+	suspects map[uint64]buffer.Refusal // held back, by seq
+	fails    int                       // in a row
+	failedTo Target                    // where the last failure was
+
+	mu     sync.Mutex
+	status Status
+}
+
+// New makes an Uploader; target is asked before each request and says false
+// while the host is not enrolled.
+func New(queue Queue, target func() (Target, bool), o Options) *Uploader {
+	if o.Client == nil {
+		o.Client = NewClient()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	if o.Progress == nil {
+		o.Progress = func() {}
+	}
+	return &Uploader{
+		queue: queue, target: target, o: o, wake: make(chan struct{}, 1),
+		limit: maxBatch, suspects: map[uint64]buffer.Refusal{},
+	}
+}
+
+// Wake asks for an upload now: after an enrolment, say. It never blocks. It
+// does not shorten a pause that the server asked for.
+func (u *Uploader) Wake() {
+	select {
+	case u.wake <- struct{}{}:
+	default: // it was asked already
+	}
+}
+
+// Status may be asked at any time.
+func (u *Uploader) Status() Status {
+	q := u.queue.Status()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	s := u.status
+	s.Waiting, s.Dead = q.Waiting, q.Dead
+	return s
+}
+
+// Run uploads until ctx ends.
+func (u *Uploader) Run(ctx context.Context) error {
+	// A random phase, so that the hosts of one organisation, which a power cut
+	// may start together, do not all send at the same moment.
+	pause := pause{until: u.o.Now().Add(u.part(u.o.Period)), state: StateWaiting}
+	for u.wait(ctx, pause) {
+		pause = u.round(ctx)
+	}
+	return nil
+}
+
+// pause is what to wait for.
+type pause struct {
+	until time.Time
+	state State
+	// asked says that the server named the time: Wake does not cut it short,
+	// unless another server is to be spoken to.
+	asked bool
+}
+
+// heartbeat is how often a wait comes up for air: for the watchdog, and so
+// that a clock that was set does not stretch it.
+const heartbeat = 10 * time.Second
+
+// wait returns true when it is time, false when ctx ends.
+func (u *Uploader) wait(ctx context.Context, p pause) bool {
+	u.mu.Lock()
+	u.status.NextTry, u.status.State = p.until, p.state
+	u.status.HeldBack = len(u.suspects)
+	u.mu.Unlock()
+	left := p.until.Sub(u.o.Now())
+	for {
+		u.o.Progress()
+		if ctx.Err() != nil {
+			return false
+		}
+		if left = min(left, p.until.Sub(u.o.Now())); left <= 0 {
+			return true
+		}
+		step := min(left, heartbeat)
+		t := time.NewTimer(step)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return false
+		case <-u.wake:
+			t.Stop()
+			if now, ok := u.target(); !p.asked || ok && now != u.failedTo {
+				return true
+			}
+		case <-t.C:
+			left -= step
+		}
+	}
+}
+
+// round sends until nothing is left or something fails, and says what to wait
+// for then.
+func (u *Uploader) round(ctx context.Context) pause {
+	for {
+		u.o.Progress()
+		next := u.o.Now().Add(u.o.Period)
+		target, ok := u.target()
+		if !ok {
+			return pause{until: next, state: StateUnenrolled}
+		}
+		u.setState(StateSending)
+		items, err := u.queue.Peek(u.limit, maxBatchBytes, u.suspected)
+		if err != nil {
+			return u.failed(target, fmt.Errorf("reading what is to be sent: %w", err), 0)
+		}
+		if len(items) == 0 {
+			u.fails = 0
+			return pause{until: next, state: StateWaiting}
+		}
+		switch verdict, err := u.send(ctx, target, items); {
+		case ctx.Err() != nil:
+			return pause{}
+		case err == nil:
+			u.limit = min(u.limit+u.limit/4+1, maxBatch) // slowly: it was cut for a reason
+			if u.queue.Status().Waiting == 0 {
+				return pause{until: next, state: StateWaiting}
+			}
+		case verdict.tooMuch && len(items) > 1:
+			u.limit = (len(items) + 1) / 2 // halve until it fits, or the culprit stands alone
+		case verdict.tooMuch && len(u.suspects) < maxSuspects:
+			u.suspect(items[0].Seq, verdict)
+			if len(u.suspects) > fastSuspects {
+				return u.failed(target, err, 0)
+			}
+		default:
+			return u.failed(target, err, verdict.retryAfter)
+		}
+	}
+}
+
+func (u *Uploader) suspected(seq uint64) bool {
+	_, held := u.suspects[seq]
+	return held
+}
+
+// suspect holds back an event that alone makes a request fail. It is condemned
+// only once the server has taken another: one that refuses everything, such as
+// a proxy in between, must not empty the buffer.
+func (u *Uploader) suspect(seq uint64, v verdict) {
+	u.suspects[seq] = buffer.Refusal{Seq: seq, Code: v.code, Message: v.message}
+	u.limit = maxBatch
+}
+
+// send sends one batch and settles it.
+func (u *Uploader) send(ctx context.Context, target Target, items []buffer.Item) (verdict, error) {
+	body, err := encode(items)
+	if err != nil {
+		return verdict{}, err
+	}
+	if len(body) > api.MaxBodyBytes {
+		return verdict{tooMuch: true, code: string(api.CodeTooLarge), message: "larger than a request may be"},
+			errors.New("the batch is larger than a request may be")
+	}
+	reply, v, err := u.post(ctx, target, body, len(items))
+	if err != nil {
+		return v, err
+	}
+	done, refused := settle(items, reply)
+	for _, r := range u.suspects {
+		refused = append(refused, r)
+	}
+	if err := u.queue.Settle(done, refused); err != nil {
+		return verdict{}, fmt.Errorf("removing what the server has: %w", err)
+	}
+	clear(u.suspects)
+	u.fails = 0
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.status.LastSuccess, u.status.LastError = u.o.Now(), ""
+	u.status.Accepted += uint64(reply.Accepted)
+	u.status.Duplicates += uint64(reply.Duplicates)
+	u.status.Rejected += uint64(len(reply.Rejected))
+	if n := len(refused); n > 0 {
+		u.o.Log.Warn("the server refused events; they are kept as dead letters", "events", n, "first_code", refused[0].Code)
+	}
+	return verdict{}, nil
+}
+
+func (u *Uploader) setState(s State) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.status.State = s
+}
