@@ -97,12 +97,12 @@ func post(ctx context.Context, base string, body api.EnrollRequest) (api.EnrollR
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
-		return api.EnrollReply{}, explain(base, err)
+		return api.EnrollReply{}, Explain(base, err)
 	}
 	defer func() { _ = resp.Body.Close() }() // all that matters was read
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReplyBytes))
 	if err != nil {
-		return api.EnrollReply{}, explain(base, err)
+		return api.EnrollReply{}, Explain(base, err)
 	}
 	if resp.StatusCode != http.StatusCreated {
 		return api.EnrollReply{}, refusal(base, resp, raw)
@@ -154,8 +154,8 @@ func refusal(base string, resp *http.Response, raw []byte) error {
 	return fmt.Errorf("%s refused to enrol this host: HTTP %d, %s%s", base, resp.StatusCode, printable(string(p.Code)), detail)
 }
 
-// explain says in a person's words why there was no answer.
-func explain(base string, err error) error {
+// Explain says in a person's words why there was no answer.
+func Explain(base string, err error) error {
 	var (
 		dns       *net.DNSError
 		verify    *tls.CertificateVerificationError

@@ -258,7 +258,7 @@ func TestExplain(t *testing.T) {
 		"has expired or is not valid yet": x509.CertificateInvalidError{Reason: x509.Expired},
 		"does not answer in time":         os.ErrDeadlineExceeded,
 	} {
-		if got := explain("https://a.example", err); !strings.Contains(got.Error(), want) {
+		if got := Explain("https://a.example", err); !strings.Contains(got.Error(), want) {
 			t.Errorf("%v: got %v", err, got)
 		}
 	}

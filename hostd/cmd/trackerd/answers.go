@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"activity-tracker.example/hostd/buffer"
+	"activity-tracker.example/hostd/config"
+	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/enrollment"
+	"activity-tracker.example/hostd/helper"
+)
+
+// lateBy is how much longer than its interval a helper may be silent: a busy
+// host delays it, and two reports may be on their way.
+const lateBy = 30 * time.Second
+
+// Status implements control.Provider.
+func (d *daemon) Status(context.Context) control.Status {
+	stored := d.buffer.Status()
+	return control.Status{
+		Version:            version,
+		StartedAt:          d.started.UTC().Truncate(time.Second),
+		Hostname:           d.hostname,
+		Server:             d.destination(),
+		Upload:             d.uploads(),
+		CollectIntervalSec: int(d.cfg.CollectInterval / time.Second),
+		SendIntervalSec:    int(d.cfg.SendInterval / time.Second),
+		IdleAfterSec:       int(d.cfg.IdleAfter / time.Second),
+		Measured:           measured(d.cfg.Features),
+		Sessions:           d.sessions(time.Now()),
+		Host: &control.Host{
+			HostID:        d.hostID.String(),
+			EventsWaiting: int64(stored.Waiting),
+			DeadLetters:   deadLetters(stored),
+			Problems:      d.currentProblems(stored),
+		},
+	}
+}
+
+// Enroll implements control.Provider.
+func (d *daemon) Enroll(ctx context.Context, r control.EnrollRequest) (control.EnrollReply, error) {
+	err := d.enrollment.Enroll(ctx, enrollment.Request{
+		URL: r.URL, Token: r.Token, AllowHTTP: r.AllowHTTP, HostID: d.hostID.String(), Hostname: d.hostname,
+	})
+	if err != nil {
+		d.log.Warn("enrolling failed", "error", err)
+		return control.EnrollReply{}, err
+	}
+	reply := control.EnrollReply{ServerURL: d.enrollment.State().ServerURL, HostID: d.hostID.String()}
+	d.log.Info("enrolled", "server", reply.ServerURL, "host_id", reply.HostID)
+	d.uploader.Wake()
+	return reply, nil
+}
+
+func (d *daemon) destination() control.Destination {
+	s := d.enrollment.State()
+	return control.Destination{URL: s.ServerURL, Enrolled: s.Enrolled, Problem: s.Problem}
+}
+
+func (d *daemon) uploads() control.Upload {
+	s := d.uploader.Status()
+	return control.Upload{LastSuccess: moment(s.LastSuccess), LastError: s.LastError}
+}
+
+// sessions lists the sessions that are measured now.
+func (d *daemon) sessions(now time.Time) []control.Session {
+	states := d.supervisor.States()
+	list := make([]control.Session, 0, len(states))
+	for i := range states {
+		s := &states[i]
+		if s.Phase == helper.PhaseLeaving {
+			continue
+		}
+		list = append(list, control.Session{
+			ID: s.Session.Key.ID, MachineID: s.Session.MachineID, User: s.Session.Username, UID: s.Session.UID,
+			Kind: string(s.Session.Kind), Display: s.Session.Display,
+			State:      sessionState(s, now, d.cfg.CollectInterval+lateBy),
+			LastReport: moment(s.LastReport), Problem: sessionProblem(s),
+		})
+	}
+	return list
+}
+
+// sessionState says how well a helper does; silent is for how long a good one
+// may say nothing.
+func sessionState(s *helper.State, now time.Time, silent time.Duration) control.SessionState {
+	heard := s.Since
+	if s.LastReport.After(heard) {
+		heard = s.LastReport
+	}
+	switch {
+	case s.Phase == helper.PhaseWaiting:
+		return control.SessionRetrying
+	case now.Sub(heard) > silent:
+		return control.SessionSilent
+	case s.LastReport.IsZero():
+		return control.SessionStarting
+	}
+	return control.SessionReporting
+}
+
+// sessionProblem says why a helper ended, while that still matters.
+func sessionProblem(s *helper.State) string {
+	if s.Phase == helper.PhaseWaiting || s.Phase == helper.PhaseStarting {
+		return s.LastError
+	}
+	return ""
+}
+
+// currentProblems are what a person has to do something about.
+func (d *daemon) currentProblems(stored buffer.Status) []string {
+	problems := []string{}
+	if err := d.watcher.Healthy(); err != nil && time.Since(d.started) > readyTimeout {
+		problems = append(problems, err.Error())
+	}
+	d.mu.Lock()
+	for _, p := range d.problems {
+		problems = append(problems, p.Text)
+	}
+	d.mu.Unlock()
+	collecting := d.collector.Status()
+	if collecting.Err != nil {
+		problems = append(problems, collecting.Err.Error())
+	}
+	if collecting.ClockBehind > 0 {
+		problems = append(problems, fmt.Sprintf("the clock was set back by %s into time that was already reported; records wait until it has passed",
+			collecting.ClockBehind.Round(time.Second)))
+	}
+	return append(problems, bufferProblems(stored)...)
+}
+
+// bufferProblems says what the buffer lost.
+func bufferProblems(s buffer.Status) []string {
+	var problems []string
+	if s.Dropped > 0 {
+		problems = append(problems, fmt.Sprintf("%s were dropped, oldest first, since the buffer was full", count(int64(s.Dropped), "event")))
+	}
+	if s.Corrupt > 0 {
+		problems = append(problems, fmt.Sprintf("%s in the buffer were damaged; check the disk", count(int64(s.Corrupt), "value")))
+	}
+	if s.Replaced > 0 {
+		problems = append(problems, fmt.Sprintf("the buffer was damaged and replaced; the old one is %s; check the disk", s.SetAside))
+	}
+	return problems
+}
+
+func deadLetters(s buffer.Status) map[string]int64 {
+	byCode := make(map[string]int64, len(s.Dead))
+	for code, n := range s.Dead {
+		byCode[code] = int64(n)
+	}
+	return byCode
+}
+
+// measured says in a person's words what is recorded about them.
+func measured(f config.Features) control.Measured {
+	window := "which application has the focus, and for how long"
+	if f.WindowTitles {
+		window = "which application has the focus, its window's title, and for how long"
+	}
+	m := control.Measured{
+		Counted: []string{
+			"how many keys you press (never which), how often you click, how far you scroll and move the pointer",
+			window,
+			"whether you are active or idle, and whether you are connected",
+			"your user name",
+		},
+		Never: []string{
+			"what you type: no key is known to this program beyond the moment of counting it",
+			"pictures of your screen, sound or camera",
+			"the contents of windows, files, mail or the clipboard",
+		},
+	}
+	if f.TrackSystemStats {
+		m.Counted = append(m.Counted, "how much processor time and memory your programs use")
+	}
+	if !f.WindowTitles {
+		m.Never = append(m.Never, "titles of windows")
+	}
+	return m
+}
+
+// moment is a time for JSON: null where it never came.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Second)
+	return &t
+}
+
+// short cuts a text for the status line, on a rune.
+func short(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	if len(s) <= maxErrorBytes {
+		return s
+	}
+	cut := maxErrorBytes
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
+}

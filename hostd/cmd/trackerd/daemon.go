@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"activity-tracker.example/hostd/buffer"
+	"activity-tracker.example/hostd/collect"
+	"activity-tracker.example/hostd/config"
+	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/enrollment"
+	"activity-tracker.example/hostd/helper"
+	"activity-tracker.example/hostd/hostid"
+	"activity-tracker.example/hostd/hoststat"
+	"activity-tracker.example/hostd/logind"
+	"activity-tracker.example/hostd/notify"
+	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/hostd/upload"
+	"activity-tracker.example/hostd/xrdp"
+)
+
+const (
+	// defaultHelper is where the package puts sessiond.
+	defaultHelper = "/usr/libexec/trackerd/sessiond"
+	// readyTimeout bounds how long the start waits for logind: one that is
+	// slow must not make it fail, since trackerd copes with its absence.
+	readyTimeout = 5 * time.Second
+	// stopTimeout bounds the whole stop. What is not done by then is lost no
+	// more than by a kill: TimeoutStopSec in the unit is longer.
+	stopTimeout = 10 * time.Second
+	// readingsQueue is how many readings may wait for one disk sync, so that
+	// helpers' sockets are read on meanwhile.
+	readingsQueue = 64
+	// listSilence is for how long the loops that follow logind may be silent:
+	// they turn at least once a minute, and a bus that hangs takes its time.
+	listSilence = 3 * time.Minute
+	// loopSilence is the same for the loops that turn every 20 s or less, with
+	// a disk that is slow to sync between.
+	loopSilence = 2 * time.Minute
+	// uploadSilence is the same for the upload, one request of which may take
+	// two minutes.
+	uploadSilence = 4 * time.Minute
+)
+
+// daemon is all stages of one running trackerd.
+type daemon struct {
+	cfg      config.Config
+	opts     options
+	log      *slog.Logger
+	started  time.Time
+	hostname string
+	hostID   hostid.ID
+
+	notify     *notify.Client
+	watchdog   *notify.Watchdog
+	buffer     *buffer.Buffer
+	enrollment *enrollment.Store
+	watcher    *logind.Watcher
+	roster     *roster.Roster
+	systemd    *helper.Systemd
+	supervisor *helper.Supervisor
+	collector  *collect.Collector
+	uploader   *upload.Uploader
+
+	mu       sync.Mutex
+	tracked  int              // how many sessions the roster wants measured
+	problems []roster.Problem // of the last list
+	// enumerated is closed once the first list of sessions was there.
+	enumerated chan struct{}
+	once       sync.Once
+}
+
+// run is trackerd: it returns nil once ctx has ended and everything is stored.
+func run(ctx context.Context, cfg config.Config, o options, log *slog.Logger) error {
+	d, err := open(cfg, o, log)
+	if err != nil {
+		return err
+	}
+	listener, err := control.Listen(o.socketPath)
+	if err != nil {
+		return errors.Join(err, d.close())
+	}
+	done := make(chan error, 1)
+	go func() { done <- errors.Join(d.loops(ctx, listener), d.close()) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	_ = d.notify.Stopping() // systemd sees the end anyway
+	timer := time.NewTimer(stopTimeout)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("did not stop within %s", stopTimeout)
+	}
+}
+
+// open makes every stage; nothing runs yet.
+func open(cfg config.Config, o options, log *slog.Logger) (*daemon, error) {
+	d := &daemon{cfg: cfg, opts: o, log: log, started: time.Now(), enumerated: make(chan struct{})}
+	d.notify = notify.New(os.Getenv("NOTIFY_SOCKET"))
+	interval, err := notify.WatchdogInterval()
+	if err != nil {
+		return nil, err
+	}
+	d.watchdog = notify.NewWatchdog(d.notify, interval)
+	d.watchdog.OnStall(func(loop string, silence time.Duration) {
+		log.Error("a loop makes no progress, the watchdog is not fed", "loop", loop, "silence", silence)
+	})
+	stored := notify.StoredFDs()
+	if d.hostID, err = hostid.Read(hostid.Path); err != nil {
+		return nil, err
+	}
+	if d.hostname, err = os.Hostname(); err != nil {
+		return nil, fmt.Errorf("read the host's name: %w", err)
+	}
+	d.enrollment, err = enrollment.Open(enrollment.Paths{Credential: o.credentialPath, Record: o.enrollmentPath}, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if d.buffer, err = buffer.Open(cfg.BufferPath, buffer.Options{Log: log}); err != nil {
+		return nil, fmt.Errorf("open the buffer %s: %w", cfg.BufferPath, err)
+	}
+	if err := d.openStages(stored); err != nil {
+		return nil, errors.Join(err, d.buffer.Close())
+	}
+	return d, nil
+}
+
+func (d *daemon) openStages(stored []*os.File) error {
+	var stats collect.Sampler
+	if d.cfg.Features.TrackSystemStats {
+		stats = hoststat.New(filepath.Dir(d.cfg.BufferPath))
+	}
+	var err error
+	d.collector, err = collect.New(d.buffer, collect.Options{
+		Interval: d.cfg.CollectInterval, IdleAfter: d.cfg.IdleAfter, Stats: stats, Log: d.log,
+		Progress: d.watchdog.Loop("collect", loopSilence).Made,
+	})
+	if err != nil {
+		return err
+	}
+	d.watcher = logind.NewWatcher(d.log)
+	d.watcher.OnProgress(d.watchdog.Loop("logind", listSilence).Made)
+	d.roster = roster.New(roster.Naming{Hostname: d.hostname, HostHash: d.hostID.Short(), Template: d.cfg.MachineID})
+	d.systemd = helper.NewSystemd()
+	d.supervisor = helper.New(helper.Options{
+		Binary: d.opts.helperPath, Interval: d.cfg.CollectInterval, IdleAfter: d.cfg.IdleAfter,
+		NoTitles: !d.cfg.Features.WindowTitles, Stored: stored, Known: d.collector.Known(),
+		Connected: xrdp.NewPeers().Connected, Ended: d.watcher.Refresh,
+		Progress: d.watchdog.Loop("helpers", loopSilence).Made, Log: d.log,
+	}, d.systemd, d.notify)
+	d.uploader = upload.New(d.buffer, d.target, upload.Options{
+		Period: d.cfg.SendInterval, Log: d.log,
+		Progress: d.watchdog.Loop("upload", uploadSilence).Made,
+	})
+	return nil
+}
+
+// close ends what open began.
+func (d *daemon) close() error {
+	d.systemd.Close()
+	if err := d.buffer.Close(); err != nil {
+		return fmt.Errorf("close the buffer: %w", err)
+	}
+	return nil
+}
+
+// target says where the uploader sends to.
+func (d *daemon) target() (upload.Target, bool) {
+	t, ok := d.enrollment.Target()
+	return upload.Target{URL: t.URL, Credential: t.Credential}, ok
+}
+
+// loops runs every stage until ctx ends or one of them fails.
+func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
+	g, ctx := errgroup.WithContext(ctx)
+	sessions := make(chan []logind.Session)
+	tracked := make(chan []roster.Tracked)
+	readings := make(chan helper.Reading, readingsQueue)
+	g.Go(func() error { return d.watcher.Run(ctx, sessions) })
+	g.Go(func() error { return d.enrol(ctx, sessions, tracked) })
+	// The collector ends after the helpers' readers, so that it stores
+	// everything that was taken off their sockets.
+	collecting, stopCollecting := context.WithCancel(context.WithoutCancel(ctx))
+	g.Go(func() error {
+		defer stopCollecting()
+		return d.supervisor.Run(ctx, tracked, readings)
+	})
+	g.Go(func() error { return d.collector.Run(collecting, readings) })
+	g.Go(func() error { return d.uploader.Run(ctx) })
+	g.Go(func() error { return control.NewServer(d, d.log).Run(ctx, listener) })
+	g.Go(func() error { return d.watchdog.Run(ctx) })
+	g.Go(func() error { return d.tell(ctx) })
+	return g.Wait()
+}
+
+// enrol has the roster decide about each list of sessions and hands its
+// decision to the supervisor and the collector.
+func (d *daemon) enrol(ctx context.Context, sessions <-chan []logind.Session, tracked chan<- []roster.Tracked) error {
+	for {
+		var list []logind.Session
+		select {
+		case <-ctx.Done():
+			return nil
+		case list = <-sessions:
+		}
+		decided := d.roster.Update(list)
+		d.remember(decided)
+		d.collector.Live(decided.Tracked)
+		select {
+		case <-ctx.Done():
+			return nil
+		case tracked <- decided.Tracked:
+		}
+		d.once.Do(func() { close(d.enumerated) })
+	}
+}
+
+func (d *daemon) remember(r roster.Result) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(r.Problems) > len(d.problems) {
+		for _, p := range r.Problems {
+			d.log.Warn("a user is not measured", "user", p.Username, "problem", p.Text)
+		}
+	}
+	d.tracked, d.problems = len(r.Tracked), r.Problems
+}
+
+// waitForSessions waits until the first list of sessions was there, within
+// bounds.
+func (d *daemon) waitForSessions(ctx context.Context) {
+	timer := time.NewTimer(readyTimeout)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-d.enumerated:
+	case <-timer.C:
+		d.log.Warn("logind has not answered yet; going on without it")
+	}
+}

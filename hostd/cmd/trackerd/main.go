@@ -1,0 +1,175 @@
+// Command trackerd is the daemon on a host: it finds out who works there,
+// measures how active they are through one helper in each session, keeps that
+// on disk and uploads it. This package only joins the stages; each stage is a
+// package of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"activity-tracker.example/hostd/config"
+	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/enrollment"
+)
+
+// version is set when a package is built.
+var version = "development"
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+	// exitConfig (EX_CONFIG) says that starting again changes nothing before a
+	// person has corrected the configuration; the unit relies on it.
+	exitConfig = 78
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// execute is the whole command; it gives the exit code.
+func execute(ctx context.Context, args []string, out, errOut io.Writer) int {
+	c := newRoot()
+	c.SetArgs(args)
+	c.SetOut(out)
+	c.SetErr(errOut)
+	err := c.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	_, _ = fmt.Fprintf(errOut, "trackerd: %v\n", err) // nowhere else to complain
+	var usage usageError
+	var wrong *config.Error
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &wrong):
+		return exitConfig
+	}
+	return exitFailed
+}
+
+// usageError is a command line that trackerd does not understand.
+type usageError struct{ error }
+
+// options are the places that the command line can change.
+type options struct {
+	// configPath is empty unless a file was asked for by name.
+	configPath     string
+	enrollmentPath string
+	credentialPath string
+	socketPath     string
+	helperPath     string
+}
+
+func (o *options) paths() config.Paths {
+	p := config.Paths{Config: config.DefaultPath, Enrollment: o.enrollmentPath}
+	if o.configPath != "" {
+		p.Config, p.ConfigRequired = o.configPath, true
+	}
+	return p
+}
+
+func newRoot() *cobra.Command {
+	o := &options{}
+	root := &cobra.Command{
+		Use:   "trackerd",
+		Short: "Measure how active each user of this host is",
+		Long: `trackerd is the daemon of Activity Tracker: it counts how active each user of
+this host is, never what they type, and uploads that to a server. systemd runs it;
+people ask it through trackctl.
+
+Exit codes: 0 ended when asked to; 1 failed; 2 wrong command line; 78 the
+configuration is wrong.`,
+		Args:              noArgs,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		RunE:              o.run,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	f := root.PersistentFlags()
+	f.StringVar(&o.configPath, "config", "", "configuration `file` (default "+config.DefaultPath+", if there is one)")
+	f.StringVar(&o.enrollmentPath, "enrollment", config.DefaultEnrollmentPath, "`file` that records the enrolment")
+	f.StringVar(&o.credentialPath, "credential", enrollment.DefaultCredentialPath, "`file` that keeps the host's credential")
+	f.StringVar(&o.socketPath, "socket", control.DefaultSocket, "control `socket` for trackctl")
+	f.StringVar(&o.helperPath, "sessiond", defaultHelper, "`program` to run in each session")
+	root.AddCommand(
+		&cobra.Command{Use: "run", Short: "Run the daemon (the default)", Args: noArgs, RunE: o.run},
+		&cobra.Command{Use: "check-config", Short: "Check the configuration and print what is wrong", Args: noArgs, RunE: o.checkConfig},
+		&cobra.Command{
+			Use: "version", Short: "Print the version of trackerd", Args: noArgs,
+			RunE: func(c *cobra.Command, _ []string) error { return printLine(c, "trackerd "+version) },
+		},
+	)
+	return root
+}
+
+func noArgs(c *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(c, args); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+func (o *options) run(c *cobra.Command, _ []string) error {
+	cfg, err := config.Load(o.paths(), os.Environ())
+	if err != nil {
+		return err
+	}
+	return run(c.Context(), cfg, *o, newLogger(c.ErrOrStderr()))
+}
+
+// checkConfig prints one line: what the configuration says, or what is wrong.
+func (o *options) checkConfig(c *cobra.Command, _ []string) error {
+	cfg, err := config.Load(o.paths(), os.Environ())
+	if err != nil {
+		return err
+	}
+	return printLine(c, describeConfig(cfg))
+}
+
+// describeConfig is a valid configuration in one line.
+func describeConfig(cfg config.Config) string {
+	server := cfg.ServerURL
+	if server == "" {
+		server = "no server yet"
+	}
+	return fmt.Sprintf("the configuration is valid: %s; one record every %d s, uploaded every %d s",
+		server, int(cfg.CollectInterval.Seconds()), int(cfg.SendInterval.Seconds()))
+}
+
+func printLine(c *cobra.Command, line string) error {
+	if _, err := fmt.Fprintln(c.OutOrStdout(), line); err != nil {
+		return fmt.Errorf("print the answer: %w", err)
+	}
+	return nil
+}
+
+// newLogger writes lines for the journal, which notes the time itself.
+func newLogger(w io.Writer) *slog.Logger {
+	inJournal := os.Getenv("JOURNAL_STREAM") != ""
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if inJournal && len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"activity-tracker.example/hostd/control"
+)
+
+const (
+	// tellEvery is how often the status line is made anew; systemd hears of it
+	// only when it changed.
+	tellEvery = 2 * time.Second
+	// timeLayout is how people are shown a time.
+	timeLayout = "2006-01-02 15:04:05 UTC"
+	// maxErrorBytes keeps the status line one that fits a terminal.
+	maxErrorBytes = 160
+)
+
+// tell says that the daemon is ready, and keeps its status line up to date.
+func (d *daemon) tell(ctx context.Context) error {
+	d.waitForSessions(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err := d.notify.Ready(); err != nil {
+		return fmt.Errorf("tell systemd that trackerd is ready: %w", err)
+	}
+	d.log.Info("running", "version", version, "host_id", d.hostID.String())
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	last := ""
+	for {
+		if line := d.statusLine(); line != last {
+			if err := d.notify.Status(line); err != nil {
+				d.log.Debug("status line not taken", "error", err)
+			} else {
+				last = line
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// facts are what the status line is made of.
+type facts struct {
+	sessions int
+	waiting  int64
+	server   control.Destination
+	upload   control.Upload
+	problem  string // what hinders the daemon itself; empty if nothing does
+}
+
+func (d *daemon) statusLine() string {
+	d.mu.Lock()
+	sessions := d.tracked
+	d.mu.Unlock()
+	f := facts{sessions: sessions, waiting: int64(d.buffer.Status().Waiting), server: d.destination(), upload: d.uploads()}
+	if err := d.collector.Status().Err; err != nil {
+		f.problem = err.Error()
+	}
+	return f.line()
+}
+
+// line is what `systemctl status trackerd` shows.
+func (f facts) line() string {
+	tracking := count(int64(f.sessions), "session")
+	waiting := count(f.waiting, "event") + " waiting"
+	var line string
+	switch {
+	case f.server.Problem != "":
+		line = fmt.Sprintf("Not enrolled: %s; tracking %s; %s", short(f.server.Problem), tracking, waiting)
+	case !f.server.Enrolled:
+		url := f.server.URL
+		if url == "" {
+			url = "URL"
+		}
+		line = fmt.Sprintf("Not enrolled: run 'trackctl enroll %s TOKEN' as root; tracking %s; %s", url, tracking, waiting)
+	default:
+		last := "no upload yet"
+		if f.upload.LastSuccess != nil {
+			last = "last upload " + f.upload.LastSuccess.UTC().Format(timeLayout)
+		}
+		line = fmt.Sprintf("Tracking %s; %s; %s", tracking, waiting, last)
+		if f.upload.LastError != "" {
+			line += "; upload failing: " + short(f.upload.LastError)
+		}
+	}
+	if f.problem != "" {
+		line += "; " + short(f.problem)
+	}
+	return line
+}
+
+// count writes "1 session" or "3 sessions".
+func count(n int64, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
