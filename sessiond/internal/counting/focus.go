@@ -1,0 +1,126 @@
+package counting
+
+import "activity-tracker.example/sessiond/wire"
+
+// Window is what the focus is counted under.
+type Window struct {
+	// App is the application's name; empty means that nothing has the focus.
+	App string
+	// Title is the window's title.
+	Title string
+}
+
+// Focus adds up how long each window had the focus in one interval.
+type Focus struct {
+	current Window
+	since   Instant
+	entries []focusEntry
+}
+
+type focusEntry struct {
+	window Window
+	time   Instant
+}
+
+// Switch ends the current window's time at an instant and starts another's; the
+// zero Window stands for none. It says whether that changed anything.
+func (f *Focus) Switch(to Window, at Instant) bool {
+	if to == f.current {
+		return false
+	}
+	f.settle(at)
+	f.current = to
+	return true
+}
+
+// Current is the window that has the focus.
+func (f *Focus) Current() Window { return f.current }
+
+// Restart forgets the interval's times and goes on with the current window. The
+// caller has taken a Snapshot at the same instant.
+func (f *Focus) Restart(at Instant) {
+	f.since = at
+	clear(f.entries)
+	f.entries = f.entries[:0]
+}
+
+// Snapshot appends the interval's times up to now to dst.
+func (f *Focus) Snapshot(dst []wire.Focus, now Instant) []wire.Focus {
+	f.settle(now)
+	for _, e := range f.entries {
+		dst = append(dst, wire.Focus{App: e.window.App, Title: e.window.Title, DurationMS: uint64(e.time)})
+	}
+	return dst
+}
+
+// settle books the time since the last settling.
+func (f *Focus) settle(now Instant) {
+	elapsed := now - f.since
+	if elapsed <= 0 {
+		return // an instant that is already booked
+	}
+	f.since = now
+	if f.current.App != "" {
+		f.add(f.current, elapsed)
+	}
+}
+
+func (f *Focus) add(w Window, elapsed Instant) {
+	if e := f.find(w); e != nil {
+		e.time += elapsed
+		return
+	}
+	for len(f.entries) >= wire.MaxFocus {
+		f.fold()
+	}
+	if e := f.find(w); e != nil { // folding made it
+		e.time += elapsed
+		return
+	}
+	f.entries = append(f.entries, focusEntry{w, elapsed})
+}
+
+func (f *Focus) find(w Window) *focusEntry {
+	for i := range f.entries {
+		if f.entries[i].window == w {
+			return &f.entries[i]
+		}
+	}
+	return nil
+}
+
+// fold makes room in a full table: the shortest titled entry loses its title,
+// so that a title that changes all the time (a spinner, a clock) cannot push
+// out which application it was. With no titled entry left the shortest goes
+// under wire.OtherApp. One call may free nothing (the first entry of its kind
+// only loses its name), but each takes a title or an application away, so
+// calling it again ends.
+func (f *Focus) fold() {
+	i := f.shortest(func(w Window) bool { return w.Title != "" })
+	into := Window{App: wire.OtherApp}
+	if i >= 0 {
+		into.App = f.entries[i].window.App
+	} else {
+		i = f.shortest(func(w Window) bool { return w.App != wire.OtherApp })
+	}
+	target := f.find(into)
+	if target == nil {
+		f.entries[i].window = into
+		return
+	}
+	target.time += f.entries[i].time
+	last := len(f.entries) - 1
+	f.entries[i] = f.entries[last]
+	f.entries[last] = focusEntry{}
+	f.entries = f.entries[:last]
+}
+
+func (f *Focus) shortest(eligible func(Window) bool) int {
+	found := -1
+	for i, e := range f.entries {
+		if eligible(e.window) && (found < 0 || e.time < f.entries[found].time) {
+			found = i
+		}
+	}
+	return found
+}

@@ -1,0 +1,56 @@
+package loop
+
+import (
+	"time"
+
+	"activity-tracker.example/sessiond/internal/counting"
+)
+
+// clock gives instants, which only go forward, and wall-clock time, which
+// numbers the intervals and may jump.
+type clock struct {
+	start    time.Time
+	interval time.Duration
+}
+
+// instant is now.
+func (k clock) instant() counting.Instant {
+	return counting.Instant(time.Since(k.start) / time.Millisecond)
+}
+
+// moment is one reading of both clocks.
+type moment struct {
+	at   counting.Instant
+	wall time.Time
+}
+
+func (k clock) now() moment {
+	t := time.Now()
+	return moment{counting.Instant(t.Sub(k.start) / time.Millisecond), t.Round(0)}
+}
+
+// slot numbers the interval that holds a wall-clock time.
+func (k clock) slot(wall time.Time) int64 {
+	s, length := wall.Unix(), int64(k.interval/time.Second)
+	n := s / length
+	if s%length < 0 {
+		n--
+	}
+	return n
+}
+
+// startOf is when an interval starts.
+func (k clock) startOf(slot int64) time.Time {
+	return time.Unix(slot*int64(k.interval/time.Second), 0)
+}
+
+// until is the instant at which the wall clock will show (or showed) a time, if
+// it does not jump: at the next whole millisecond.
+func (k clock) until(m moment, wall time.Time) counting.Instant {
+	ahead := wall.Sub(m.wall)
+	ms := ahead / time.Millisecond
+	if ahead%time.Millisecond > 0 {
+		ms++
+	}
+	return m.at + counting.Instant(ms)
+}

@@ -1,0 +1,118 @@
+// Package outbox sends reports to the host daemon over the socket that the
+// helper inherited, without ever waiting for it: while the daemon is away, the
+// newest report of each interval is kept, up to a bound, and sent in order once
+// the socket takes it.
+package outbox
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"activity-tracker.example/sessiond/wire"
+)
+
+// maxPending is how many intervals wait at most (two hours of minutes), behind
+// the some 200 that the socket itself holds. The oldest is dropped beyond it:
+// counters are cumulative, so its counts merge into the next interval's, and
+// only its focus times are lost.
+const maxPending = 120
+
+// maxPendingBytes bounds the memory of what waits, since a report with the
+// longest titles has 42 KiB.
+const maxPendingBytes = 512 << 10
+
+// ErrClosed says that the daemon closed its end: nobody will read a report
+// again.
+var ErrClosed = errors.New("the daemon's end of the socket is closed")
+
+// Outbox sends to one socket.
+type Outbox struct {
+	fd      int
+	scratch []byte
+	pending []packet
+	bytes   int  // of all that is pending
+	full    bool // the socket refused the last packet until it is writable
+}
+
+type packet struct {
+	interval int64
+	data     []byte
+}
+
+// New sends to fd, an AF_UNIX SOCK_SEQPACKET socket.
+func New(fd int) *Outbox { return &Outbox{fd: fd} }
+
+// Put sends the report, or keeps it if the socket is full. A kept report of the
+// same interval is replaced: the newer one says the same and more.
+func (o *Outbox) Put(r *wire.Report) error {
+	o.scratch = wire.Append(o.scratch[:0], r)
+	if err := o.Flush(); err != nil {
+		return err
+	}
+	if len(o.pending) == 0 {
+		sent, err := o.send(o.scratch)
+		if sent || err != nil {
+			return err
+		}
+	}
+	o.keep(r.IntervalStartUnix)
+	return nil
+}
+
+// Waiting says whether reports wait for the socket to be writable.
+func (o *Outbox) Waiting() bool { return len(o.pending) > 0 && o.full }
+
+// Flush sends what waits, oldest first, as far as the socket takes it.
+func (o *Outbox) Flush() error {
+	for len(o.pending) > 0 {
+		sent, err := o.send(o.pending[0].data)
+		if !sent {
+			return err
+		}
+		o.drop()
+	}
+	return nil
+}
+
+func (o *Outbox) keep(interval int64) {
+	if last := len(o.pending) - 1; last >= 0 && o.pending[last].interval == interval {
+		o.bytes += len(o.scratch) - len(o.pending[last].data)
+		o.pending[last].data = append(o.pending[last].data[:0], o.scratch...)
+	} else {
+		o.pending = append(o.pending, packet{interval, append([]byte(nil), o.scratch...)})
+		o.bytes += len(o.scratch)
+	}
+	for len(o.pending) > maxPending || o.bytes > maxPendingBytes {
+		o.drop()
+	}
+}
+
+func (o *Outbox) drop() {
+	o.bytes -= len(o.pending[0].data)
+	n := copy(o.pending, o.pending[1:])
+	o.pending[n] = packet{}
+	o.pending = o.pending[:n]
+}
+
+// send says whether the socket took the packet; a full one did not, without
+// error.
+func (o *Outbox) send(data []byte) (bool, error) {
+	for {
+		err := unix.Sendto(o.fd, data, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)
+		switch {
+		case err == nil:
+			return true, nil
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.ENOTCONN):
+			return false, ErrClosed
+		case errors.Is(err, unix.EMSGSIZE):
+			return true, nil // it never will be; its counts are in the next one
+		default:
+			// Short of memory (ENOBUFS) is not full: the socket would be
+			// reported writable at once, over and over.
+			o.full = errors.Is(err, unix.EAGAIN)
+			return false, nil
+		}
+	}
+}

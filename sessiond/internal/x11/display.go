@@ -1,0 +1,222 @@
+// Package x11 watches one X display: it counts the input of its devices through
+// XInput2's raw events, follows which window has the focus and under which
+// title, and asks how long the user had been idle. It alone speaks X.
+//
+// Nothing is polled. Everything happens in Drain, which the caller calls when
+// the display's descriptor has become readable; a key's code is at most in the
+// buffer that Drain reads into and overwrites before it returns.
+package x11
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"activity-tracker.example/sessiond/internal/counting"
+)
+
+// maxRounds bounds how often one Drain looks again at what changed while it was
+// asking. A client that changes things all the time is looked at again by the
+// next Drain.
+const maxRounds = 4
+
+// ErrNoXInput says that the display cannot tell input apart by device.
+var ErrNoXInput = errors.New("the X server has no XInput 2.1 (any since 2012 has)")
+
+// Options say what to watch, and where the results go.
+type Options struct {
+	// Display is the display's number.
+	Display int
+	// Authority says where the cookie is.
+	Authority Authority
+	// Titles says whether window titles are read at all.
+	Titles bool
+	// Now is the clock of all instants.
+	Now func() counting.Instant
+	// IdleAfter is how long after an input the user still counts as active.
+	IdleAfter counting.Instant
+}
+
+// Display is an open connection to an X server.
+type Display struct {
+	// Activity, Input and Focus hold what was counted.
+	Activity *counting.Activity
+	Input    *counting.Input
+	Focus    *counting.Focus
+
+	c        *conn
+	opts     Options
+	root     uint32
+	xinput   byte // opcodes of the extensions
+	sync     byte // 0: there is none
+	atoms    atoms
+	clock    serverClock
+	got      bool // something arrived since Drain began
+	news     bool // a count or the window changed since Drain began
+	devices  bool // the list of devices changed
+	watch    watch
+	textRead int
+}
+
+// serverClock turns the server's times into instants.
+type serverClock struct {
+	known        bool
+	offset       counting.Instant // what to add to the server's milliseconds
+	lower, upper counting.Instant // what is being drained happened in between
+}
+
+// instant places a server time within what is being drained; what the server
+// says counts only that far.
+func (k *serverClock) instant(ms uint32) counting.Instant {
+	if !k.known {
+		return k.upper
+	}
+	ago := int32(uint32(k.upper-k.offset) - ms)
+	return min(max(k.upper-counting.Instant(ago), k.lower), k.upper)
+}
+
+// Open connects to the display and starts watching it.
+func Open(o Options) (*Display, error) {
+	key := o.Authority.cookie(o.Display)
+	d, err := open(o, key)
+	if errors.Is(err, ErrRefused) && key != (cookie{}) {
+		return open(o, cookie{}) // an old cookie must not keep out who needs none
+	}
+	return d, err
+}
+
+func open(o Options, key cookie) (*Display, error) {
+	fd, err := dial(o.Display)
+	if err != nil {
+		return nil, err
+	}
+	d := &Display{opts: o, Focus: &counting.Focus{}}
+	d.c = newConn(fd, d.event)
+	if err := d.start(key); err != nil {
+		d.c.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *Display) start(key cookie) error {
+	s, err := d.c.setup(key)
+	if err != nil {
+		return &OpenError{"greeting the X server", err}
+	}
+	d.root = s.root
+	d.Activity = counting.NewActivity(d.opts.IdleAfter, d.opts.Now())
+	d.Input = counting.NewInput(d.Activity)
+	d.Input.Screen = counting.Size{W: float64(s.width), H: float64(s.height)}
+	for _, step := range []struct {
+		doing string
+		do    func() error
+	}{
+		{"looking for extensions", d.findExtensions},
+		{"interning atoms", d.internAtoms},
+		{"selecting input", d.selectInput},
+		{"listing devices", d.queryDevices},
+		{"reading idle counters", d.readIdle},
+		{"placing the pointer", d.placePointer},
+	} {
+		if err := step.do(); err != nil {
+			return &OpenError{step.doing, err}
+		}
+	}
+	d.watch.wmChanged, d.watch.activeChanged = true, true
+	if _, _, err := d.Drain(d.opts.Now()); err != nil {
+		return &OpenError{"reading the active window", err}
+	}
+	return nil
+}
+
+// FD is the descriptor that becomes readable when Drain has something to do.
+func (d *Display) FD() int { return d.c.fd }
+
+// Close ends the connection.
+func (d *Display) Close() { d.c.close() }
+
+// TextRead is how many bytes of titles and names were read since the last call:
+// what the caller may want to collect as garbage.
+func (d *Display) TextRead() int {
+	n := d.textRead
+	d.textRead = 0
+	return n
+}
+
+// Drain takes in everything that has happened, up to an instant. got says that
+// something had arrived, so that more may be on its way; news that a count or
+// the window changed. What was read before an error is counted.
+func (d *Display) Drain(until counting.Instant) (got, news bool, err error) {
+	d.got, d.news = false, false
+	d.clock.upper = max(min(d.opts.Now(), until), d.clock.lower)
+	err = d.c.drain()
+	for range maxRounds {
+		if err != nil || !d.unsettled() {
+			break
+		}
+		err = d.settle()
+	}
+	if err != nil && d.Input.CommitBlind() {
+		d.news = true
+	}
+	d.clock.lower = d.clock.upper
+	d.c.wipe()
+	return d.got || d.unsettled(), d.news, err
+}
+
+func (d *Display) unsettled() bool {
+	w := &d.watch
+	return d.devices || d.Input.Pending() || w.wmChanged || w.activeChanged || w.windowChanged
+}
+
+// settle asks for what the events that came in leave open, and books them.
+func (d *Display) settle() error {
+	if d.devices || d.Input.HasUnknown() {
+		d.devices = false
+		if err := d.queryDevices(); err != nil {
+			return err
+		}
+	}
+	if d.Input.Moved() {
+		at, err := d.queryPointer()
+		if err != nil {
+			return err
+		}
+		d.news = d.Input.Commit(at) || d.news
+	} else {
+		d.news = d.Input.Commit(counting.Point{}) || d.news
+	}
+	return d.follow()
+}
+
+// Events of the core protocol, by their code.
+const (
+	eventDestroy   = 17
+	eventConfigure = 22
+	eventProperty  = 28
+)
+
+// event takes one event: it counts input, and notes what else has to be asked
+// for. It must not ask itself, since it is called amid waiting for answers.
+func (d *Display) event(b []byte) {
+	d.got = true
+	switch b[0] {
+	case kindGeneric:
+		if b[1] == d.xinput {
+			at := d.clock.instant(binary.NativeEndian.Uint32(b[rawTimeAt:]))
+			d.devices = countRaw(d.Input, b, at) || d.devices
+		}
+	case eventProperty:
+		window, atom := binary.NativeEndian.Uint32(b[4:]), binary.NativeEndian.Uint32(b[8:])
+		d.propertyChanged(window, atom, d.clock.instant(binary.NativeEndian.Uint32(b[12:])))
+	case eventDestroy:
+		d.destroyed(binary.NativeEndian.Uint32(b[8:]), d.clock.upper)
+	case eventConfigure:
+		if binary.NativeEndian.Uint32(b[8:]) == d.root {
+			d.Input.Screen = counting.Size{
+				W: float64(binary.NativeEndian.Uint16(b[20:])),
+				H: float64(binary.NativeEndian.Uint16(b[22:])),
+			}
+		}
+	}
+}

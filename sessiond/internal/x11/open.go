@@ -1,0 +1,163 @@
+package x11
+
+import (
+	"encoding/binary"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxDisplayNumber bounds the number in a display's name: the largest that
+	// has a TCP port, which is what X itself allows.
+	maxDisplayNumber = 65535 - 6000
+	// setupHeadBytes is the fixed part of the server's first answer.
+	setupHeadBytes = 8
+	// minSetupBytes is the least of what follows: the fixed fields and one
+	// screen.
+	minSetupBytes = 32 + 40
+)
+
+// Errors of opening a display.
+var (
+	// ErrDisplayName says that a display's name is not one of this machine.
+	ErrDisplayName = errors.New("a display is named like :10")
+	// ErrRefused says that the X server let this user not in.
+	ErrRefused = errors.New("the X server refused the connection (is this the session's user?)")
+)
+
+// ParseDisplay reads the number of a display of this machine: ":10", ":10.0" or
+// "unix:10".
+func ParseDisplay(name string) (int, error) {
+	rest, ok := strings.CutPrefix(strings.TrimPrefix(name, "unix"), ":")
+	number, _, _ := strings.Cut(rest, ".")
+	n, err := strconv.ParseUint(number, 10, 16)
+	if !ok || err != nil || n > maxDisplayNumber {
+		return 0, ErrDisplayName
+	}
+	return int(n), nil
+}
+
+// dial connects to the display's socket: the file, which a sandbox can bind
+// mount, or the abstract one, which some servers offer alone.
+func dial(display int) (int, error) {
+	path := "/tmp/.X11-unix/X" + strconv.Itoa(display)
+	fd, err := dialPath(path)
+	if err != nil {
+		if other, otherErr := dialPath("@" + path); otherErr == nil {
+			return other, nil
+		}
+	}
+	return fd, err
+}
+
+func dialPath(path string) (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, &OpenError{"making a socket", err}
+	}
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		_ = unix.Close(fd) // never connected
+		return -1, &OpenError{"connecting to " + path, err}
+	}
+	return fd, nil
+}
+
+// OpenError says what failed while a display was being opened.
+type OpenError struct {
+	Doing string
+	Err   error
+}
+
+func (e *OpenError) Error() string { return e.Doing + ": " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *OpenError) Unwrap() error { return e.Err }
+
+// screen is what the setup says of the first screen.
+type screen struct {
+	root          uint32
+	width, height uint16
+}
+
+// setup introduces this client to the server, with a cookie or with none.
+func (c *conn) setup(key cookie) (screen, error) {
+	const littleEndian, bigEndian = 'l', 'B'
+	order := byte(littleEndian)
+	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
+		order = bigEndian
+	}
+	c.out = append(c.out[:0], order, 0)
+	c.out = binary.NativeEndian.AppendUint16(c.out, 11) // the protocol's version,
+	c.out = binary.NativeEndian.AppendUint16(c.out, 0)  // 11.0
+	c.out = binary.NativeEndian.AppendUint16(c.out, uint16(len(key.name)))
+	c.out = binary.NativeEndian.AppendUint16(c.out, uint16(len(key.data)))
+	c.out = append(c.out, 0, 0)
+	for _, part := range []string{key.name, key.data} {
+		c.out = append(c.out, part...)
+		for len(c.out)%4 != 0 {
+			c.out = append(c.out, 0)
+		}
+	}
+	defer func() { clear(c.out[:cap(c.out)]) }() // the cookie
+	if err := c.flush(); err != nil {
+		return screen{}, err
+	}
+	deadline := time.Now().Add(replyTimeout)
+	if err := c.need(setupHeadBytes, deadline); err != nil {
+		return screen{}, err
+	}
+	const success = 1
+	if c.in[0] != success {
+		return screen{}, ErrRefused
+	}
+	length := setupHeadBytes + 4*int(binary.NativeEndian.Uint16(c.in[6:]))
+	if err := c.need(length, deadline); err != nil {
+		return screen{}, err
+	}
+	s, err := parseSetup(c.in[setupHeadBytes:length])
+	c.r = length
+	c.wipe()
+	return s, err
+}
+
+// need reads until n bytes are there.
+func (c *conn) need(n int, deadline time.Time) error {
+	for c.w < n {
+		if n > len(c.in) {
+			c.makeRoom(n)
+		}
+		more, err := c.fill()
+		if err != nil {
+			return err
+		}
+		if !more {
+			if err := c.wait(unix.POLLIN, deadline); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// parseSetup finds the first screen in the setup's variable part.
+func parseSetup(b []byte) (screen, error) {
+	if len(b) < minSetupBytes {
+		return screen{}, ErrNonsense
+	}
+	vendor := int(binary.NativeEndian.Uint16(b[16:]))
+	screens, formats := b[20], int(b[21])
+	at := 32 + (vendor+3)/4*4 + 8*formats
+	if screens == 0 || at+40 > len(b) {
+		return screen{}, ErrNonsense
+	}
+	b = b[at:]
+	return screen{
+		root:   binary.NativeEndian.Uint32(b),
+		width:  binary.NativeEndian.Uint16(b[20:]),
+		height: binary.NativeEndian.Uint16(b[22:]),
+	}, nil
+}

@@ -1,0 +1,173 @@
+package x11
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"activity-tracker.example/sessiond/internal/counting"
+)
+
+// XInput2 requests, by their minor opcode.
+const (
+	xiSelectEvents = 46
+	xiQueryVersion = 47
+	xiQueryDevice  = 48
+)
+
+// XInput2 events, by their type.
+const (
+	xiHierarchyChanged = 11
+	xiRawKeyPress      = 13
+	xiRawButtonPress   = 15
+	xiRawMotion        = 17
+)
+
+// Devices that a selection means. On all devices each raw event comes twice,
+// from its device and from the device's master; on all masters it comes once.
+const (
+	xiAllDevices       = 0
+	xiAllMasterDevices = 1
+)
+
+// xiVersion is the least version of XInput2, and the one that is asked for:
+// with 2.1 raw events go on while another client grabs the keyboard or pointer,
+// as menus and screen lockers do.
+const xiMajor, xiMinor = 2, 1
+
+// Layout of a raw event.
+const (
+	rawTypeAt       = 8
+	rawTimeAt       = 12
+	rawDetailAt     = 16
+	rawSourceAt     = 20
+	rawMaskWordsAt  = 22
+	rawMaskAt       = 32
+	fixedPointBytes = 8
+)
+
+// The first and last button that a wheel presses.
+const wheelFirst, wheelLast = 4, 7
+
+// countRaw counts one generic event of XInput2, and says whether the list of
+// devices changed. A key's code stands at rawDetailAt and is not looked at; a
+// button's number is compared with the wheel's and goes no further.
+func countRaw(in *counting.Input, b []byte, at counting.Instant) (devicesChanged bool) {
+	source := binary.NativeEndian.Uint16(b[rawSourceAt:])
+	switch binary.NativeEndian.Uint16(b[rawTypeAt:]) {
+	case xiHierarchyChanged:
+		return true
+	case xiRawKeyPress:
+		in.Key(source, at)
+	case xiRawButtonPress:
+		button := binary.NativeEndian.Uint32(b[rawDetailAt:])
+		in.Button(source, button >= wheelFirst && button <= wheelLast, at)
+	case xiRawMotion:
+		value, hasX, hasY := rawPoint(b)
+		in.Motion(source, value, hasX, hasY, at)
+	}
+	return false
+}
+
+// rawPoint reads the first two axes' values of a raw motion event, each of which
+// may be absent.
+func rawPoint(b []byte) (value counting.Point, hasX, hasY bool) {
+	const axisX, axisY = 1, 2
+	maskBytes := 4 * int(binary.NativeEndian.Uint16(b[rawMaskWordsAt:]))
+	if maskBytes == 0 || rawMaskAt+maskBytes > len(b) {
+		return value, false, false
+	}
+	mask, values := b[rawMaskAt], b[rawMaskAt+maskBytes:]
+	if mask&axisX != 0 && len(values) >= fixedPointBytes {
+		value.X, hasX = fixedPoint(values), true
+		values = values[fixedPointBytes:]
+	}
+	if mask&axisY != 0 && len(values) >= fixedPointBytes {
+		value.Y, hasY = fixedPoint(values), true
+	}
+	return value, hasX, hasY
+}
+
+// fixedPoint reads XInput2's 32.32 numbers.
+func fixedPoint(b []byte) float64 {
+	whole := int32(binary.NativeEndian.Uint32(b))
+	fraction := binary.NativeEndian.Uint32(b[4:])
+	return float64(whole) + float64(fraction)/(1<<32)
+}
+
+// Layout of the list of devices.
+const (
+	deviceHeadBytes = 12
+	axisClass       = 2 // a class that describes one axis
+	axisClassBytes  = 44
+)
+
+// Uses of a device: slave pointers and keyboards and floating ones lie in
+// between these, masters below.
+const (
+	slavePointer   = 3
+	floatingDevice = 5
+)
+
+// parseDevices reads the answer to XIQueryDevice: every device that sends
+// events of its own, as a real one unless its name is XTEST's.
+func parseDevices(reply []byte) (map[uint16]*counting.Device, error) {
+	devices := map[uint16]*counting.Device{}
+	count := int(binary.NativeEndian.Uint16(reply[8:]))
+	b := reply[headerBytes:]
+	for range count {
+		if len(b) < deviceHeadBytes {
+			return nil, ErrNonsense
+		}
+		id, use := binary.NativeEndian.Uint16(b), binary.NativeEndian.Uint16(b[2:])
+		classes := int(binary.NativeEndian.Uint16(b[6:]))
+		nameLength := int(binary.NativeEndian.Uint16(b[8:]))
+		padded := (nameLength + 3) / 4 * 4
+		b = b[deviceHeadBytes:]
+		if len(b) < padded {
+			return nil, ErrNonsense
+		}
+		d := &counting.Device{Kind: counting.RealDevice}
+		if isXTestName(b[:nameLength]) {
+			d.Kind = counting.SyntheticDevice
+		}
+		b = b[padded:]
+		for range classes {
+			class, rest, ok := cutClass(b)
+			if !ok {
+				return nil, ErrNonsense
+			}
+			readAxis(d, class)
+			b = rest
+		}
+		if use >= slavePointer && use <= floatingDevice {
+			devices[id] = d
+		}
+	}
+	return devices, nil
+}
+
+func cutClass(b []byte) (class, rest []byte, ok bool) {
+	if len(b) < 4 {
+		return nil, nil, false
+	}
+	n := 4 * int(binary.NativeEndian.Uint16(b[2:]))
+	if n < 4 || n > len(b) {
+		return nil, nil, false
+	}
+	return b[:n], b[n:], true
+}
+
+func readAxis(d *counting.Device, class []byte) {
+	if binary.NativeEndian.Uint16(class) != axisClass || len(class) < axisClassBytes {
+		return
+	}
+	if axis := binary.NativeEndian.Uint16(class[6:]); axis < 2 {
+		d.Axes[axis] = counting.Axis{Min: fixedPoint(class[12:]), Max: fixedPoint(class[20:])}
+	}
+}
+
+// isXTestName recognises the pair of devices that the server makes for each
+// master, through which XTEST's events come.
+func isXTestName(name []byte) bool {
+	return bytes.HasSuffix(name, []byte(" XTEST pointer")) || bytes.HasSuffix(name, []byte(" XTEST keyboard"))
+}
