@@ -105,7 +105,7 @@ func (p *person) work(ctx context.Context, deadline time.Time) error {
 			return fmt.Errorf("%s at work: %w", p.name, err)
 		}
 		// Between half and one and a half times their usual pause.
-		timer := time.NewTimer(p.pause/2 + rand.N(p.pause)) //nolint:gosec // G404: not a secret
+		timer := time.NewTimer(p.pause/2 + rand.N(p.pause))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -121,7 +121,7 @@ func (p *person) act(ctx context.Context, i int) error {
 	const mid = 300 // within the terminal's window, on both axes
 	switch i % 5 {
 	case 1:
-		x, y := mid-100+rand.IntN(200), mid-100+rand.IntN(200) //nolint:gosec // G404: not a secret
+		x, y := mid-100+rand.IntN(200), mid-100+rand.IntN(200)
 		n, err := p.rdp.MoveTo(ctx, x, y)
 		p.add(counts{distance: int64(n)})
 		return err

@@ -66,7 +66,7 @@ func startServer(ctx context.Context, binary string) (*server, error) {
 
 func (s *server) start(ctx context.Context) error {
 	// PostgreSQL runs as another user, who must be able to reach its files.
-	if err := os.Chmod(s.dir, 0o711); err != nil { //nolint:gosec // G302: see above
+	if err := os.Chmod(s.dir, 0o711); err != nil {
 		return fmt.Errorf("open the server's folder: %w", err)
 	}
 	log, err := os.Create(s.log())
@@ -226,7 +226,7 @@ func (s *server) summaryOf(ctx context.Context, machineID string, days []string)
 // freeAddress is where the server usually listens, or a free port beside it.
 func freeAddress() string {
 	for _, addr := range []string{usualAddress, "127.0.0.1:0"} {
-		l, err := net.Listen("tcp", addr) //nolint:noctx // closed at once
+		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			continue
 		}
