@@ -33,32 +33,44 @@ var mayImport = map[string][]string{
 	"hostd/logind":       nil,
 	"hostd/roster":       {"hostd/logind", "server/api"},
 	"hostd/xrdp":         nil,
-	"hostd/helper":       {"hostd/logind", "hostd/roster", "hostd/xrdp", "sessiond/wire"},
+	"hostd/helper":       {"hostd/logind", "hostd/roster", "sessiond/wire"},
 	"hostd/hoststat":     nil,
 	"hostd/interval":     {"sessiond/wire", "server/api"},
 	"hostd/buffer":       nil,
 	"hostd/collect": {
 		"hostd/buffer", "hostd/helper", "hostd/hoststat", "hostd/interval",
-		"hostd/logind", "hostd/roster", "server/api", "sessiond/wire",
+		"hostd/logind", "hostd/roster",
 	},
 	"hostd/upload":  {"hostd/buffer", "server/api"},
 	"hostd/notify":  nil,
 	"hostd/control": nil,
 
-	"sessiond/wire":         nil,
-	"sessiond/internal/x11": nil,
-	"sessiond/cmd/sessiond": {"sessiond/..."},
+	"sessiond/wire":              nil,
+	"sessiond/internal/counting": {"sessiond/wire"},
+	"sessiond/internal/x11":      {"sessiond/internal/counting", "sessiond/wire"},
+	"sessiond/internal/outbox":   {"sessiond/wire"},
+	"sessiond/internal/loop": {
+		"sessiond/internal/counting", "sessiond/internal/outbox", "sessiond/internal/x11", "sessiond/wire",
+	},
+	"sessiond/internal/xtest": nil, // real X servers for tests
+	"sessiond/cmd/sessiond":   {"sessiond/internal/..."},
 
-	"server/api":                 nil,
-	"server/internal/secret":     nil,
-	"server/internal/problem":    {"server/api"},
-	"server/internal/localpg":    nil,
-	"server/internal/store":      {"server/api", "server/internal/secret"},
-	"server/internal/auth":       {"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store"},
-	"server/internal/ingest":     {"server/api", "server/internal/auth", "server/internal/problem", "server/internal/store"},
-	"server/internal/report":     {"server/api", "server/internal/auth", "server/internal/problem", "server/internal/store"},
-	"server/internal/web":        {"server/..."},
-	"server/cmd/trackerd-server": {"server/..."},
+	"server/api":              nil,
+	"server/internal/secret":  nil,
+	"server/internal/localpg": nil,
+	"server/internal/problem": {"server/api"},
+	"server/internal/store":   {"server/api"},
+	"server/internal/auth": {
+		"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store",
+	},
+	"server/internal/ingest": {
+		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/secret", "server/internal/store",
+	},
+	"server/internal/report": {"server/api", "server/internal/store"},
+	"server/internal/web": {
+		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/report", "server/internal/store",
+	},
+	"server/cmd/trackerd-server": {"server/internal/..."},
 }
 
 // onlyIn names libraries that one place alone may import, and why.
