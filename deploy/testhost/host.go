@@ -253,6 +253,9 @@ func (h *Host) boot(ctx context.Context, base string, opts Options) error {
 	if err := h.waitRunning(ctx); err != nil {
 		return err
 	}
+	if err := poll(ctx, h.rdpListens); err != nil {
+		return fmt.Errorf("wait for xrdp to listen: %w", err)
+	}
 	info, err := json.Marshal(h.info)
 	if err != nil {
 		return err
@@ -379,6 +382,14 @@ func (h *Host) waitRunning(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("the host came up with failed units:\n%s", failed), err)
 	}
 	return nil
+}
+
+// rdpListens says whether xrdp listens: it begins about a second after its
+// unit is up.
+func (h *Host) rdpListens() (bool, error) {
+	const listening = ":0D3D 00000000000000000000000000000000:0000 0A" // port 3389
+	sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp6", h.info.Leader))
+	return strings.Contains(string(sockets), listening), err
 }
 
 // console is the end of what the host printed while it booted.

@@ -1,6 +1,7 @@
 package testhost
 
 import (
+	"bufio"
 	"context"
 	_ "embed" // the scripts
 	"encoding/json"
@@ -113,6 +114,7 @@ func (r *RDP) connect(ctx context.Context) error {
 	}
 	in, err := dialInput(ctx, r.host.client, r.info.Display)
 	if err != nil {
+		err = fmt.Errorf("%w\nclient said:\n%s", err, r.clientLog())
 		return errors.Join(err, r.stopClient(context.WithoutCancel(ctx)))
 	}
 	if err := r.waitUsable(ctx, in); err != nil {
@@ -180,12 +182,12 @@ func (r *RDP) startFreeRDP(log *os.File) error {
 func readNumber(ctx context.Context, f *os.File, n *int) error {
 	stop := context.AfterFunc(ctx, func() { f.Close() })
 	defer stop()
-	var b [16]byte
-	got, err := f.Read(b[:])
+	// Xvfb writes the line in two parts and dies when the second finds no reader.
+	line, err := bufio.NewReader(f).ReadString('\n')
 	if err != nil {
 		return errors.Join(ctx.Err(), err)
 	}
-	*n, err = strconv.Atoi(strings.TrimSpace(string(b[:got])))
+	*n, err = strconv.Atoi(strings.TrimSpace(line))
 	return err
 }
 
