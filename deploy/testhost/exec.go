@@ -176,7 +176,7 @@ const installTimeout = 2 * time.Minute
 func (h *Host) Install(ctx context.Context, debs ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
-	args := []string{"apt-get", "install", "--yes", "--no-download", "--allow-downgrades"}
+	args := []string{"apt-get", "install", "--yes", "--allow-downgrades"}
 	for _, deb := range debs {
 		dst := "/tmp/" + filepath.Base(deb)
 		if err := h.CopyIn(ctx, deb, dst); err != nil {
