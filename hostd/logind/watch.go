@@ -27,12 +27,14 @@ const (
 	staleAfter = 2*resync + callTimeout
 )
 
-// settle is when the list is read again after the last sign of a change.
-// Session properties send no signals under xrdp: "opening" becomes "active"
-// after 0.15 s, a display may be set later, and after a helper's end "closing"
-// shows a moment later.
-var settle = [...]time.Duration{
-	300 * time.Millisecond, time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second,
+// settle says after how long the list is read again since the last sign of a
+// change. Session properties send no signals under xrdp: "opening" becomes
+// "active" after 0.15 s, a display may be set later, and after a helper's end
+// "closing" shows a moment later.
+func settle() [5]time.Duration {
+	return [...]time.Duration{
+		300 * time.Millisecond, time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second,
+	}
 }
 
 // Watcher keeps a list of logind's sessions up to date. Make one with
@@ -102,7 +104,7 @@ func (w *Watcher) Run(ctx context.Context, out chan<- []Session) error {
 	for {
 		began := time.Now()
 		err := w.serve(ctx, out)
-		if ctx.Err() != nil {
+		if err == nil { // ctx ended
 			return nil
 		}
 		w.note(err)
@@ -123,6 +125,9 @@ func (w *Watcher) Run(ctx context.Context, out chan<- []Session) error {
 // serve watches over one connection until it fails or ctx ends.
 func (w *Watcher) serve(ctx context.Context, out chan<- []Session) error {
 	b, err := connect(ctx, w.address)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -137,6 +142,9 @@ func (w *Watcher) serve(ctx context.Context, out chan<- []Session) error {
 		case <-ctx.Done():
 			return nil
 		case <-b.conn.Context().Done():
+			if ctx.Err() != nil {
+				return nil
+			}
 			return errors.New("the system bus closed the connection")
 		case send <- pending:
 			send = nil
@@ -147,6 +155,9 @@ func (w *Watcher) serve(ctx context.Context, out chan<- []Session) error {
 			sched.poked(time.Now())
 		case <-timer.C:
 			list, err := w.read(ctx, b)
+			if ctx.Err() != nil {
+				return nil
+			}
 			if err != nil {
 				return err
 			}
@@ -195,8 +206,8 @@ func (s *schedule) poked(now time.Time) {
 // read notes that the list has just been read.
 func (s *schedule) read(now time.Time) {
 	s.lastRead = now
-	for ; s.step < len(settle); s.step++ {
-		if at := s.lastPoke.Add(settle[s.step]); at.After(now) {
+	for after := settle(); s.step < len(after); s.step++ {
+		if at := s.lastPoke.Add(after[s.step]); at.After(now) {
 			s.step++
 			s.next = later(at, now.Add(minGap))
 			return

@@ -1,0 +1,59 @@
+package logind
+
+import (
+	"testing"
+	"time"
+)
+
+func TestScheduleReadsAgainWhileThingsSettle(t *testing.T) {
+	start := time.Unix(1_000_000, 0)
+	s := newSchedule(start)
+	if !s.next.Equal(start) {
+		t.Fatal("the first reading has to be at once")
+	}
+	s.read(start)
+	for _, after := range settle() {
+		if got := s.next.Sub(start); got != after {
+			t.Fatalf("next reading after %v, want %v", got, after)
+		}
+		s.read(s.next)
+	}
+	if got := s.next.Sub(s.lastRead); got != resync {
+		t.Errorf("after things settled the next reading is in %v, want %v", got, resync)
+	}
+}
+
+func TestSchedulePokeComesSoonButNotTooOften(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	s := newSchedule(now)
+	s.read(now)
+	s.poked(now)
+	if got := s.next.Sub(now); got != minGap {
+		t.Errorf("poked right after a reading: next in %v, want %v", got, minGap)
+	}
+	later := now.Add(time.Hour)
+	s.next = later.Add(time.Hour)
+	s.poked(later)
+	if got := s.next.Sub(later); got != coalesce {
+		t.Errorf("poked after a quiet time: next in %v, want %v", got, coalesce)
+	}
+}
+
+// A stream of signals must not keep the list from being read, nor have it read
+// without end.
+func TestScheduleUnderAFlood(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	s := newSchedule(now)
+	readings := 0
+	for range 10_000 { // 10 s of a signal each millisecond
+		now = now.Add(time.Millisecond)
+		s.poked(now)
+		if !s.next.After(now) {
+			s.read(now)
+			readings++
+		}
+	}
+	if readings < 40 || readings > 51 {
+		t.Errorf("%d readings in 10 s, want about 50", readings)
+	}
+}
