@@ -119,11 +119,11 @@ func (e *Error) Error() string {
 // *Error.
 func Load(paths Paths, environ []string) (Config, error) {
 	l := newLoader()
-	if err := l.file(paths.Config, paths.ConfigRequired, fileKeys, l.from); err != nil {
+	if err := l.file(paths.Config, paths.ConfigRequired, fileKeys(), l.from); err != nil {
 		return Config{}, err
 	}
 	if paths.Enrollment != "" {
-		if err := l.file(paths.Enrollment, false, enrollmentKeys, l.enrolledFrom); err != nil {
+		if err := l.file(paths.Enrollment, false, enrollmentKeys(), l.enrolledFrom); err != nil {
 			return Config{}, err
 		}
 	}

@@ -20,9 +20,10 @@ func envName(key string) string {
 // environment applies the variables. An empty one counts as not set; a
 // misspelt one is an error like a misspelt key.
 func (l *loader) environment(environ []string) error {
-	known := make([]key, 0, len(fileKeys))
-	byName := make(map[string]key, len(fileKeys))
-	for _, k := range fileKeys {
+	keys := fileKeys()
+	known := make([]key, 0, len(keys))
+	byName := make(map[string]key, len(keys))
+	for _, k := range keys {
 		byName[envName(k.name)] = k
 		k.name = envName(k.name)
 		known = append(known, k)

@@ -71,7 +71,7 @@ func (k key) set(c *Config, v value) error {
 		return fmt.Errorf("%s; want %s", v.describe(), k.want)
 	}
 	if err := k.assign(c, v); err != nil {
-		if err == errOutOfRange {
+		if errors.Is(err, errOutOfRange) {
 			return fmt.Errorf("%s is not allowed; want %s", quoted(v), k.want)
 		}
 		return err
@@ -84,39 +84,61 @@ var errOutOfRange = errors.New("not allowed")
 
 // fileKeys are the keys of the administrator's file. Each is also read from
 // the environment, under envName.
-var fileKeys = []key{
-	{keyServerURL, "an https URL such as https://tracker-api.example.org", kindString,
-		func(c *Config, v value) error { c.ServerURL = v.text; return nil }},
-	{"machine_id", fmt.Sprintf("a printable text of at most %d bytes such as vm-abc123-{user}", maxTemplateBytes), kindString, setMachineID},
-	{"collect_interval_sec", "a divisor of 3600 from 5 to 3600", kindInt,
-		func(c *Config, v value) error {
-			err := setSeconds(&c.CollectInterval, v, minCollectSec, maxCollectSec)
-			if err == nil && hourSec%int(c.CollectInterval/time.Second) != 0 {
-				return errOutOfRange
-			}
-			return err
-		}},
-	{"send_interval_sec", "a number of seconds from 1 to 86400", kindInt,
-		func(c *Config, v value) error { return setSeconds(&c.SendInterval, v, minSendSec, maxSendSec) }},
-	{"idle_after_sec", "a number of seconds from 1 to 86400", kindInt,
-		func(c *Config, v value) error { return setSeconds(&c.IdleAfter, v, minIdleSec, maxIdleSec) }},
-	{"buffer_path", "the absolute path of a file", kindString, setBufferPath},
-	{"allow_http", "true or false", kindBool,
-		func(c *Config, v value) error { return setBool(&c.AllowHTTP, v) }},
-	{"features.screenshots", "false", kindBool, refuseScreenshots},
-	{"features.track_system_stats", "true or false", kindBool,
-		func(c *Config, v value) error { return setBool(&c.Features.TrackSystemStats, v) }},
-	{"features.window_titles", "true or false", kindBool,
-		func(c *Config, v value) error { return setBool(&c.Features.WindowTitles, v) }},
+func fileKeys() []key {
+	return []key{
+		{
+			keyServerURL, "an https URL such as https://tracker-api.example.org", kindString,
+			func(c *Config, v value) error { c.ServerURL = v.text; return nil },
+		},
+		{"machine_id", fmt.Sprintf("a printable text of at most %d bytes such as vm-abc123-{user}", maxTemplateBytes), kindString, setMachineID},
+		{
+			"collect_interval_sec", "a divisor of 3600 from 5 to 3600", kindInt,
+			func(c *Config, v value) error {
+				err := setSeconds(&c.CollectInterval, v, minCollectSec, maxCollectSec)
+				if err == nil && hourSec%int(c.CollectInterval/time.Second) != 0 {
+					return errOutOfRange
+				}
+				return err
+			},
+		},
+		{
+			"send_interval_sec", "a number of seconds from 1 to 86400", kindInt,
+			func(c *Config, v value) error { return setSeconds(&c.SendInterval, v, minSendSec, maxSendSec) },
+		},
+		{
+			"idle_after_sec", "a number of seconds from 1 to 86400", kindInt,
+			func(c *Config, v value) error { return setSeconds(&c.IdleAfter, v, minIdleSec, maxIdleSec) },
+		},
+		{"buffer_path", "the absolute path of a file", kindString, setBufferPath},
+		{
+			"allow_http", "true or false", kindBool,
+			func(c *Config, v value) error { return setBool(&c.AllowHTTP, v) },
+		},
+		{"features.screenshots", "false", kindBool, refuseScreenshots},
+		{
+			"features.track_system_stats", "true or false", kindBool,
+			func(c *Config, v value) error { return setBool(&c.Features.TrackSystemStats, v) },
+		},
+		{
+			"features.window_titles", "true or false", kindBool,
+			func(c *Config, v value) error { return setBool(&c.Features.WindowTitles, v) },
+		},
+	}
 }
 
 // enrollmentKeys are the keys of the file that enrolment writes.
-var enrollmentKeys = []key{
-	{keyServerURL, "the URL that the host enrolled with", kindString,
-		func(c *Config, v value) error { c.Enrollment.ServerURL = v.text; return nil }},
-	{"host_id", "32 hexadecimal digits", kindString, setHostID},
-	{"allow_http", "true or false", kindBool,
-		func(c *Config, v value) error { return setBool(&c.Enrollment.AllowHTTP, v) }},
+func enrollmentKeys() []key {
+	return []key{
+		{
+			keyServerURL, "the URL that the host enrolled with", kindString,
+			func(c *Config, v value) error { c.Enrollment.ServerURL = v.text; return nil },
+		},
+		{"host_id", "32 hexadecimal digits", kindString, setHostID},
+		{
+			"allow_http", "true or false", kindBool,
+			func(c *Config, v value) error { return setBool(&c.Enrollment.AllowHTTP, v) },
+		},
+	}
 }
 
 func setMachineID(c *Config, v value) error {

@@ -77,8 +77,10 @@ func (w *walker) mapping(prefix string, n ast.Node) error {
 	}
 	values, ok := pairs(n)
 	if !ok {
-		return &Error{Source: at(w.path, line(n)), Key: strings.TrimSuffix(prefix, "."),
-			Problem: fmt.Sprintf("%s; want %s such as \"%s: …\"", scalar(n).describe(), kindMap, w.example(prefix))}
+		return &Error{
+			Source: at(w.path, line(n)), Key: strings.TrimSuffix(prefix, "."),
+			Problem: fmt.Sprintf("%s; want %s such as \"%s: …\"", scalar(n).describe(), kindMap, w.example(prefix)),
+		}
 	}
 	for _, pair := range values {
 		if err := w.pair(prefix, pair); err != nil {

@@ -107,7 +107,7 @@ func (c *Client) do(ctx context.Context, method, path string, body, reply any) e
 }
 
 func refused(status int, data []byte) error {
-	var r Refusal
+	var r RefusalError
 	if json.Unmarshal(data, &r) != nil || r.Message == "" {
 		return fmt.Errorf("trackerd answered with HTTP status %d", status)
 	}

@@ -105,13 +105,11 @@ func (f *fakeDaemon) Enroll(_ context.Context, r EnrollRequest) (EnrollReply, er
 // sharedDir is a folder that every user may enter, as /run/trackerd is.
 func sharedDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "control")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for up := dir; up != os.TempDir() && up != "/"; up = filepath.Dir(up) {
+		if err := os.Chmod(up, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return dir
 }
@@ -120,7 +118,7 @@ func sharedDir(t *testing.T) string {
 func start(t *testing.T, p Provider) string {
 	t.Helper()
 	socket := filepath.Join(sharedDir(t), "control.sock")
-	l, err := Listen(socket)
+	l, err := Listen(t.Context(), socket)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +176,7 @@ func TestRootSeesAll(t *testing.T) {
 	if err != nil || reply.HostID != "0123" || len(d.enrolled) != 1 {
 		t.Errorf("enroll: %+v, %v", reply, err)
 	}
-	var refusal *Refusal
+	var refusal *RefusalError
 	if _, err = c.Enroll(ctx, EnrollRequest{}); !errors.As(err, &refusal) || refusal.Code != CodeFailed || refusal.Message != "no token" {
 		t.Errorf("enroll that fails: %v", err)
 	}
@@ -300,14 +298,14 @@ func TestListen(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Listen(stale)
+	again, err := Listen(t.Context(), stale)
 	if err != nil {
 		t.Fatalf("a dead trackerd's socket is in the way: %v", err)
 	}
 	if info, err := os.Stat(stale); err != nil || info.Mode().Perm() != socketMode {
 		t.Errorf("mode: %v, %v", info, err)
 	}
-	if _, err := Listen(stale); !errors.Is(err, ErrInUse) {
+	if _, err := Listen(t.Context(), stale); !errors.Is(err, ErrInUse) {
 		t.Errorf("a second trackerd: %v", err)
 	}
 	if err := again.Close(); err != nil {
@@ -317,7 +315,7 @@ func TestListen(t *testing.T) {
 	if err := os.WriteFile(file, []byte("data"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(file); err == nil {
+	if _, err := Listen(t.Context(), file); err == nil {
 		t.Error("a file was taken for a stale socket")
 	}
 	if _, err := os.Stat(file); err != nil {

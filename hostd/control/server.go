@@ -68,7 +68,7 @@ func (s *Server) Run(ctx context.Context, l *net.UnixListener) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return withPeer(ctx, c) },
+		ConnContext:       withPeer,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	stopped := make(chan struct{})
@@ -78,7 +78,7 @@ func (s *Server) Run(ctx context.Context, l *net.UnixListener) error {
 	go func() {
 		defer close(stopped)
 		<-served.Done()
-		stopCtx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		if srv.Shutdown(stopCtx) != nil {
 			_ = srv.Close() // replies that are still under way were given their time
@@ -161,7 +161,7 @@ func privileged(uid uint32) bool { return uid == rootUID || int(uid) == os.Geteu
 func (s *Server) reply(w http.ResponseWriter, v any) { s.write(w, http.StatusOK, v) }
 
 func (s *Server) refuse(w http.ResponseWriter, status int, code Code, message string) {
-	s.write(w, status, &Refusal{Code: code, Message: message})
+	s.write(w, status, &RefusalError{Code: code, Message: message})
 }
 
 func (s *Server) write(w http.ResponseWriter, status int, v any) {

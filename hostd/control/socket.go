@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,8 +25,8 @@ var ErrInUse = errors.New("another trackerd is running")
 
 // Listen makes the socket at path, removing one that a dead trackerd left. The
 // folder must be one in which only trackerd's user may make files.
-func Listen(path string) (*net.UnixListener, error) {
-	if err := removeStale(path); err != nil {
+func Listen(ctx context.Context, path string) (*net.UnixListener, error) {
+	if err := removeStale(ctx, path); err != nil {
 		return nil, err
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -38,7 +39,7 @@ func Listen(path string) (*net.UnixListener, error) {
 	return l, nil
 }
 
-func removeStale(path string) error {
+func removeStale(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -49,7 +50,8 @@ func removeStale(path string) error {
 	if info.Mode().Type() != fs.ModeSocket {
 		return fmt.Errorf("%s is in the way of the control socket and is none; remove it", path)
 	}
-	c, err := net.DialTimeout("unix", path, staleTimeout)
+	dialer := net.Dialer{Timeout: staleTimeout}
+	c, err := dialer.DialContext(ctx, "unix", path)
 	if err == nil {
 		_ = c.Close() // only asked whether somebody answers
 		return fmt.Errorf("%w: it answers on %s", ErrInUse, path)

@@ -167,11 +167,11 @@ const (
 	CodeFailed     Code = "failed" // tried, and did not work; the message says why
 )
 
-// Refusal is the body of every reply that is not 200.
-type Refusal struct {
+// RefusalError is the body of every reply that is not 200.
+type RefusalError struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
 }
 
 // Error gives the message.
-func (r *Refusal) Error() string { return r.Message }
+func (r *RefusalError) Error() string { return r.Message }

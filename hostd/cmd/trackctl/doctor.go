@@ -47,9 +47,9 @@ if a check failed, and with 3 if trackerd is not running.`,
 			case err != nil:
 				return err
 			case notRunning:
-				return problemsFound{control.ErrNotRunning}
+				return foundError{control.ErrNotRunning}
 			case !report.OK:
-				return problemsFound{errors.New("problems were found")}
+				return foundError{errors.New("problems were found")}
 			}
 			return nil
 		},
@@ -58,8 +58,10 @@ if a check failed, and with 3 if trackerd is not running.`,
 
 // withoutDaemon finds out what can be found out while trackerd does not run.
 func withoutDaemon(ctx context.Context) control.DoctorReport {
-	daemon := control.Check{Name: "trackerd", Result: control.CheckFailed, Detail: "trackerd is not running",
-		Advice: "start it with 'systemctl start trackerd'; 'journalctl -u trackerd' says why it stopped"}
+	daemon := control.Check{
+		Name: "trackerd", Result: control.CheckFailed, Detail: "trackerd is not running",
+		Advice: "start it with 'systemctl start trackerd'; 'journalctl -u trackerd' says why it stopped",
+	}
 	cfg := checkConfig(ctx)
 	if cfg.Result == control.CheckFailed {
 		daemon.Advice = "correct the configuration, then 'systemctl restart trackerd'"
@@ -80,7 +82,7 @@ func checkConfig(ctx context.Context) control.Check {
 	cmd := exec.CommandContext(ctx, path, "check-config")
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
-	check.Detail = oneParagraph(strings.TrimSpace(out.String()))
+	check.Detail = strings.TrimPrefix(oneParagraph(strings.TrimSpace(out.String())), "trackerd: ")
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

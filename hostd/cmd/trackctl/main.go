@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if err == nil {
 		return exitOK
 	}
-	var found problemsFound
+	var found foundError
 	if !errors.As(err, &found) { // those are on standard output already
 		_, _ = fmt.Fprintf(errOut, "trackctl: %s\n", oneParagraph(advise(err))) // nowhere else to complain
 	}
@@ -57,11 +57,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 // usageError is a command line that trackctl does not understand.
 type usageError struct{ error }
 
-// problemsFound says that the doctor found something; it is printed already.
-type problemsFound struct{ error }
+// foundError says that the doctor found something; it is printed already.
+type foundError struct{ error }
 
 // Unwrap gives what the exit code is chosen by.
-func (p problemsFound) Unwrap() error { return p.error }
+func (p foundError) Unwrap() error { return p.error }
 
 func exitCode(err error) int {
 	var usage usageError
@@ -79,7 +79,7 @@ func exitCode(err error) int {
 // advise gives the words for a person: what went wrong and what to do.
 func advise(err error) string {
 	var usage usageError
-	var refusal *control.Refusal
+	var refusal *control.RefusalError
 	switch {
 	case errors.As(err, &usage):
 		return err.Error() + "; see 'trackctl --help'"

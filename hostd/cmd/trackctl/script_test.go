@@ -62,7 +62,7 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	if !ok {
 		ts.Fatalf("no such daemon: %s", args[0])
 	}
-	l, err := control.Listen(ts.Getenv("SOCK"))
+	l, err := control.Listen(context.Background(), ts.Getenv("SOCK"))
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -140,10 +140,14 @@ func busy() control.Status {
 	st.Server = control.Destination{URL: "https://tracker.example", Enrolled: true}
 	st.Upload = control.Upload{LastSuccess: &uploaded, LastError: "the server\x1b[31m is away"}
 	st.Sessions = []control.Session{
-		{ID: "c1", User: "alice", UID: 1000, MachineID: "vm-abc123-alice", Kind: "rdp", Display: ":10",
-			State: control.SessionReporting, LastReport: &reported},
-		{ID: "c2", User: "nobody", UID: 65534, MachineID: "vm-abc123-nobody", Kind: "rdp", Display: ":11",
-			State: control.SessionRetrying, Problem: "X does not answer"},
+		{
+			ID: "c1", User: "alice", UID: 1000, MachineID: "vm-abc123-alice", Kind: "rdp", Display: ":10",
+			State: control.SessionReporting, LastReport: &reported,
+		},
+		{
+			ID: "c2", User: "nobody", UID: 65534, MachineID: "vm-abc123-nobody", Kind: "rdp", Display: ":11",
+			State: control.SessionRetrying, Problem: "X does not answer",
+		},
 	}
 	st.Host.EventsWaiting = 14
 	st.Host.DeadLetters = map[string]int64{"bad_timestamp": 2, "foreign_machine": 1}

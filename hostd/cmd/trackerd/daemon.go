@@ -85,7 +85,7 @@ func run(ctx context.Context, cfg config.Config, o options, log *slog.Logger) er
 	if err != nil {
 		return err
 	}
-	listener, err := control.Listen(o.socketPath)
+	listener, err := control.Listen(ctx, o.socketPath)
 	if err != nil {
 		return errors.Join(err, d.close())
 	}

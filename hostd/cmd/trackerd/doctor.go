@@ -36,9 +36,17 @@ const (
 func (d *daemon) Doctor(ctx context.Context) control.DoctorReport {
 	ready, clock := d.checkServer(ctx)
 	return control.NewDoctorReport([]control.Check{
-		{Name: "configuration", Result: control.CheckOK, Detail: strings.TrimPrefix(describeConfig(d.cfg), "the configuration is ")},
-		clock, ready, d.checkCredential(ctx, ready), d.checkBus(), d.checkRoster(), d.checkX(), d.checkBuffer(),
+		d.checkConfiguration(), clock, ready, d.checkCredential(ctx, ready), d.checkBus(), d.checkRoster(), d.checkX(), d.checkBuffer(),
 	})
+}
+
+// checkConfiguration says what was read: trackerd starts with none that is
+// wrong.
+func (d *daemon) checkConfiguration() control.Check {
+	return control.Check{
+		Name: "configuration", Result: control.CheckOK,
+		Detail: fmt.Sprintf("valid; one record every %d s, uploaded every %d s", int(d.cfg.CollectInterval.Seconds()), int(d.cfg.SendInterval.Seconds())),
+	}
 }
 
 // checkServer asks the server whether it is ready, and what time it is.
@@ -51,15 +59,15 @@ func (d *daemon) checkServer(ctx context.Context) (ready, clock control.Check) {
 		return ready, clock
 	}
 	before := time.Now()
-	resp, err := probe(ctx, http.MethodGet, server+"/readyz", "", "")
+	said, err := probe(ctx, http.MethodGet, server+"/readyz", "", "")
 	if err != nil {
 		ready.Detail = enrollment.Explain(server, err).Error()
 		ready.Advice = "nothing is lost meanwhile: events wait on this host"
 		return ready, clock
 	}
-	clock = checkClock(resp.Header.Get("Date"), before, time.Now())
-	if resp.StatusCode != http.StatusOK {
-		ready.Detail = fmt.Sprintf("%s answers, but is not ready: HTTP %d", server, resp.StatusCode)
+	clock = checkClock(said.date, before, time.Now())
+	if said.status != http.StatusOK {
+		ready.Detail = fmt.Sprintf("%s answers, but is not ready: HTTP %d", server, said.status)
 		ready.Advice = "look at the server and its database; nothing is lost meanwhile"
 		return ready, clock
 	}
@@ -104,15 +112,15 @@ func (d *daemon) checkCredential(ctx context.Context, server control.Check) cont
 		c.Result, c.Detail = control.CheckSkipped, "cannot be tried without the server"
 		return c
 	}
-	resp, err := probe(ctx, http.MethodPost, target.URL+"/api/events", target.Credential, `{"events":[]}`)
+	said, err := probe(ctx, http.MethodPost, target.URL+"/api/events", target.Credential, `{"events":[]}`)
 	switch {
 	case err != nil:
 		c.Detail = enrollment.Explain(target.URL, err).Error()
-	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:
-		c.Detail = fmt.Sprintf("the server does not accept it (HTTP %d)", resp.StatusCode)
+	case said.status == http.StatusUnauthorized, said.status == http.StatusForbidden:
+		c.Detail = fmt.Sprintf("the server does not accept it (HTTP %d)", said.status)
 		c.Advice = "enrol again; events wait on this host until then"
-	case resp.StatusCode != http.StatusOK:
-		c.Result, c.Detail = control.CheckWarning, fmt.Sprintf("the server answered HTTP %d", resp.StatusCode)
+	case said.status != http.StatusOK:
+		c.Result, c.Detail = control.CheckWarning, fmt.Sprintf("the server answered HTTP %d", said.status)
 		c.Advice = "look at the server, then examine again"
 	default:
 		c.Result, c.Detail = control.CheckOK, "the server accepts it"
@@ -120,13 +128,19 @@ func (d *daemon) checkCredential(ctx context.Context, server control.Check) cont
 	return c
 }
 
-// probe asks once; the answer's body is read and thrown away.
-func probe(ctx context.Context, method, url, credential, body string) (*http.Response, error) {
+// answer is what matters of a server's reply.
+type answer struct {
+	status int
+	date   string
+}
+
+// probe asks once; the reply's body is read and thrown away.
+func probe(ctx context.Context, method, url, credential, body string) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("make the request: %w", err)
+		return answer{}, fmt.Errorf("make the request: %w", err)
 	}
 	if credential != "" {
 		req.Header.Set("Authorization", "Bearer "+credential)
@@ -136,22 +150,24 @@ func probe(ctx context.Context, method, url, credential, body string) (*http.Res
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask the server: %w", err)
+		return answer{}, fmt.Errorf("ask the server: %w", err)
 	}
 	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxProbeBytes))
 	if closeErr := resp.Body.Close(); err == nil {
 		err = closeErr
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the server's answer: %w", err)
+		return answer{}, fmt.Errorf("read the server's answer: %w", err)
 	}
-	return resp, nil
+	return answer{status: resp.StatusCode, date: resp.Header.Get("Date")}, nil
 }
 
 func (d *daemon) checkBus() control.Check {
 	if err := d.watcher.Healthy(); err != nil {
-		return control.Check{Name: "bus", Result: control.CheckFailed, Detail: err.Error(),
-			Advice: "look at 'systemctl status dbus systemd-logind'; trackerd connects again by itself"}
+		return control.Check{
+			Name: "bus", Result: control.CheckFailed, Detail: err.Error(),
+			Advice: "look at 'systemctl status dbus systemd-logind'; trackerd connects again by itself",
+		}
 	}
 	return control.Check{Name: "bus", Result: control.CheckOK, Detail: "logind answers"}
 }
@@ -201,8 +217,10 @@ func (d *daemon) checkX() control.Check {
 
 func (d *daemon) checkBuffer() control.Check {
 	s, collecting := d.buffer.Status(), d.collector.Status()
-	c := control.Check{Name: "buffer", Result: control.CheckOK,
-		Detail: fmt.Sprintf("%s waiting, file of %d KiB", count(int64(s.Waiting), "event"), s.FileBytes>>10)}
+	c := control.Check{
+		Name: "buffer", Result: control.CheckOK,
+		Detail: fmt.Sprintf("%s waiting, file of %d KiB", count(int64(s.Waiting), "event"), s.FileBytes>>10),
+	}
 	var fs unix.Statfs_t
 	dir := filepath.Dir(d.cfg.BufferPath)
 	if err := unix.Statfs(dir, &fs); err != nil {
