@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jezek/xgb/xproto"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,6 +33,9 @@ const (
 	leaveTimeout = 20 * time.Second
 	// defaultWidth and defaultHeight are small enough to be drawn quickly.
 	defaultWidth, defaultHeight = 1024, 768
+	// firstX and firstY are where a new session's pointer is: xorgxrdp begins
+	// with 800 by 600 pixels, whatever the client asks for.
+	firstX, firstY = 400, 300
 )
 
 // LoginOptions say how to log in. The zero value is a good one.
@@ -69,6 +73,8 @@ type rdpInfo struct {
 	User          string `json:"user"`
 	Password      string `json:"password"`
 	Width, Height int
+	// X and Y are where the session's pointer is while no client is connected.
+	X, Y int
 	// Client is the process id of xfreerdp and Screen that of its X server.
 	Client, Screen int
 	// Display is the number of that X server.
@@ -80,7 +86,9 @@ type rdpInfo struct {
 // own, and returns when the desktop can be used: the window manager runs and
 // its terminal has the focus.
 func (h *Host) Login(ctx context.Context, user string, opts LoginOptions) (*RDP, error) {
-	r := &RDP{host: h, info: rdpInfo{User: user, Password: opts.Password, Width: opts.Width, Height: opts.Height}}
+	r := &RDP{host: h, info: rdpInfo{
+		User: user, Password: opts.Password, Width: opts.Width, Height: opts.Height, X: firstX, Y: firstY,
+	}}
 	if r.info.Password == "" {
 		password, err := os.ReadFile(filepath.Join(h.dir(), "password-"+user))
 		if err != nil {
@@ -109,17 +117,16 @@ func (r *RDP) Reconnect(ctx context.Context) error {
 func (r *RDP) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	if err := r.startClient(ctx); err != nil {
-		return errors.Join(err, r.stopClient(context.WithoutCancel(ctx)))
+	in, err := r.startClient(ctx)
+	if err == nil {
+		err = r.waitUsable(ctx, in)
 	}
-	in, err := dialInput(ctx, r.host.client, r.info.Display)
 	if err != nil {
 		err = fmt.Errorf("%w\nclient said:\n%s", err, r.clientLog())
+		if in != nil {
+			in.close()
+		}
 		return errors.Join(err, r.stopClient(context.WithoutCancel(ctx)))
-	}
-	if err := r.waitUsable(ctx, in); err != nil {
-		err = fmt.Errorf("%w\nclient said:\n%s", err, r.clientLog())
-		return errors.Join(err, in.close(), r.stopClient(context.WithoutCancel(ctx)))
 	}
 	r.mu.Lock()
 	r.input = in
@@ -128,12 +135,29 @@ func (r *RDP) connect(ctx context.Context) error {
 }
 
 // startClient starts the screen and the client in the clients' namespace.
-func (r *RDP) startClient(ctx context.Context) error {
+func (r *RDP) startClient(ctx context.Context) (*input, error) {
 	log, err := os.Create(r.path("log"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer log.Close()
+	if err := r.startScreen(ctx, log); err != nil {
+		return nil, fmt.Errorf("start Xvfb: %w", err)
+	}
+	in, err := dialInput(ctx, r.host.client, r.info.Display)
+	if err != nil {
+		return nil, err
+	}
+	// Where the session's pointer is, so that the first motion is no jump.
+	if err := in.send(xproto.MotionNotify, 0, r.info.X, r.info.Y); err != nil {
+		return in, err
+	}
+	in.x, in.y = r.info.X, r.info.Y
+	return in, r.startFreeRDP(log)
+}
+
+// startScreen starts the X server on which the client draws.
+func (r *RDP) startScreen(ctx context.Context, log *os.File) error {
 	number, numberEnd, err := os.Pipe()
 	if err != nil {
 		return err
@@ -148,16 +172,14 @@ func (r *RDP) startClient(ctx context.Context) error {
 	screen.ExtraFiles = []*os.File{numberEnd, r.host.client}
 	screen.Stdout, screen.Stderr = log, log
 	if err := r.host.startIn("client", screen); err != nil {
-		return fmt.Errorf("start Xvfb: %w", err)
+		return err
 	}
 	r.info.Screen = screen.Process.Pid
 	numberEnd.Close()
-	if err := readNumber(ctx, number, &r.info.Display); err != nil {
-		return fmt.Errorf("wait for Xvfb: %w", err)
-	}
-	return r.startFreeRDP(log)
+	return readNumber(ctx, number, &r.info.Display)
 }
 
+// startFreeRDP starts the client itself.
 func (r *RDP) startFreeRDP(log *os.File) error {
 	client := exec.Command("nsenter", "--net=/proc/self/fd/3", "sh", "-c", clientScript, "testhost-client",
 		HostAddr, r.info.User, fmt.Sprintf("%dx%d", r.info.Width, r.info.Height))
@@ -221,7 +243,7 @@ func (r *RDP) waitUsable(ctx context.Context, in *input) error {
 func (r *RDP) Disconnect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
-	if err := r.stopClient(ctx); err != nil {
+	if err := errors.Join(r.stopClient(ctx), r.save()); err != nil {
 		return err
 	}
 	err := poll(ctx, func() (bool, error) {
@@ -277,6 +299,7 @@ func (r *RDP) stopClient(ctx context.Context) error {
 	r.input = nil
 	r.mu.Unlock()
 	if in != nil {
+		r.info.X, r.info.Y = in.x, in.y
 		in.close()
 	}
 	// The client first, so that it says goodbye to the host.

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"image/png"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,11 +27,9 @@ func TestDay(t *testing.T) {
 	alice, bob := login(t, h, "alice"), login(t, h, "bob")
 	a, b := watch(t, alice), watch(t, bob)
 
-	const keys, clicks, scrolls = 250, 9, 12
-	work(t, alice, keys, clicks, scrolls)
-	work(t, bob, 7, 1, 3)
-	a.want(t, keys, clicks, scrolls)
-	b.want(t, 7, 1, 3)
+	did, bobDid := work(t, alice, 250), work(t, bob, 7)
+	a.want(t, did)
+	b.want(t, bobDid)
 
 	if err := alice.Disconnect(ctx); err != nil {
 		t.Fatal(err)
@@ -44,9 +44,8 @@ func TestDay(t *testing.T) {
 	if alice.Session != before {
 		t.Errorf("session after a reconnect is %v, was %v", alice.Session, before)
 	}
-	work(t, alice, keys, clicks, scrolls)
-	a.want(t, 2*keys, 2*clicks, 2*scrolls)
-	b.want(t, 7, 1, 3)
+	a.want(t, did.plus(work(t, alice, 100)))
+	b.want(t, bobDid)
 
 	if err := alice.Logout(ctx); err != nil {
 		t.Fatal(err)
@@ -59,8 +58,7 @@ func TestDay(t *testing.T) {
 		t.Errorf("session after the next login is %v, was %v: want another one on the same display", again.Session, before)
 	}
 	n := watch(t, again)
-	work(t, again, 20, 2, 2)
-	n.want(t, 20, 2, 2)
+	n.want(t, work(t, again, 20))
 }
 
 // TestDesktop looks at what the client shows.
@@ -143,25 +141,38 @@ func login(t *testing.T, h *Host, user string) *RDP {
 	return r
 }
 
-func work(t *testing.T, r *RDP, keys, clicks, scrolls int) {
+// counts are what a user did, or what a session saw.
+type counts struct{ keys, clicks, scrolls, distance int }
+
+func (c counts) plus(d counts) counts {
+	return counts{c.keys + d.keys, c.clicks + d.clicks, c.scrolls + d.scrolls, c.distance + d.distance}
+}
+
+// work types so many keys, and clicks, scrolls and moves a little.
+func work(t *testing.T, r *RDP, keys int) counts {
 	t.Helper()
-	n, err := r.Type(t.Context(), strings.Repeat("a", keys))
-	if err != nil || n != keys {
-		t.Errorf("Type = %d, %v, want %d", n, err, keys)
+	did := counts{clicks: 9, scrolls: 12}
+	var err error
+	if did.keys, err = r.Type(t.Context(), strings.Repeat("a", keys)); err != nil || did.keys != keys {
+		t.Errorf("Type = %d, %v, want %d", did.keys, err, keys)
+	}
+	move := func(x, y int) {
+		n, err := r.MoveTo(t.Context(), x, y)
+		if err != nil {
+			t.Error(err)
+		}
+		did.distance += n
 	}
 	// On the desktop, where a click does nothing but focus it.
-	if _, err := r.MoveTo(t.Context(), 900, 700); err != nil {
+	move(900, 700)
+	if err := r.Click(t.Context(), did.clicks, 1); err != nil {
 		t.Error(err)
 	}
-	if err := r.Click(t.Context(), clicks, 1); err != nil {
+	move(301, 302)
+	if err := r.Scroll(t.Context(), -did.scrolls); err != nil {
 		t.Error(err)
 	}
-	if _, err := r.MoveTo(t.Context(), 300, 300); err != nil {
-		t.Error(err)
-	}
-	if err := r.Scroll(t.Context(), scrolls); err != nil {
-		t.Error(err)
-	}
+	return did
 }
 
 // witness is xinput within a session, writing down every raw event.
@@ -181,29 +192,48 @@ func watch(t *testing.T, r *RDP) witness {
 	return w
 }
 
-var rawPress = regexp.MustCompile(`(?m)^EVENT type \d+ \((RawKeyPress|RawButtonPress)\)\n.*\n +detail: (\d+)$`)
+var (
+	rawPress  = regexp.MustCompile(`(?m)^EVENT type \d+ \((RawKeyPress|RawButtonPress)\)\n.*\n +detail: (\d+)$`)
+	rawMotion = regexp.MustCompile(`(?m)^EVENT type \d+ \(RawMotion\)\n(?: .*\n)*`)
+	valuator  = regexp.MustCompile(`(?m)^ +([01]): ([\d.]+) `)
+)
 
-// want waits until the witness has seen the last event, then compares.
-func (w witness) want(t *testing.T, keys, clicks, scrolls int) {
+// want waits until the witness has seen all of it, and fails if it sees more.
+func (w witness) want(t *testing.T, want counts) {
 	t.Helper()
-	want := [3]int{keys, clicks, scrolls}
-	var got [3]int
+	var got counts
 	err := poll(timeout(t, 10*time.Second), func() (bool, error) {
 		log, err := w.r.RunInSession(t.Context(), "cat", w.log)
-		got = [3]int{}
-		for _, m := range rawPress.FindAllStringSubmatch(log, -1) {
-			switch {
-			case m[1] == "RawKeyPress":
-				got[0]++
-			case m[2] >= "4" && m[2] <= "7":
-				got[2]++
-			default:
-				got[1]++
-			}
-		}
+		got = count(log)
 		return got == want, err
 	})
 	if err != nil {
-		t.Errorf("the session of %s saw (keys, clicks, scroll steps) %v, want %v: %v", w.r.info.User, got, want, err)
+		t.Errorf("the session of %s saw %+v, want %+v: %v", w.r.info.User, got, want, err)
 	}
+}
+
+// count reads what xinput wrote. Raw motion under xrdp is where the pointer
+// is, in pixels.
+func count(log string) counts {
+	var c counts
+	for _, m := range rawPress.FindAllStringSubmatch(log, -1) {
+		switch {
+		case m[1] == "RawKeyPress":
+			c.keys++
+		case m[2] >= "4" && m[2] <= "7":
+			c.scrolls++
+		default:
+			c.clicks++
+		}
+	}
+	at := [2]float64{firstX, firstY}
+	for _, event := range rawMotion.FindAllString(log, -1) {
+		to := at
+		for _, m := range valuator.FindAllStringSubmatch(event, -1) {
+			to[m[1][0]-'0'], _ = strconv.ParseFloat(m[2], 64)
+		}
+		c.distance += int(math.Hypot(to[0]-at[0], to[1]-at[1]))
+		at = to
+	}
+	return c
 }
