@@ -79,7 +79,7 @@ func withStore(ctx context.Context, s *settings, log *slog.Logger, do func(conte
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close(ctx)) }()
-	if err := d.store.Prepare(ctx); err != nil {
+	if err := d.store.Migrate(ctx); err != nil {
 		return err
 	}
 	return do(ctx, d.store)

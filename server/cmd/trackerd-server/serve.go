@@ -69,6 +69,10 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 	}
 	defer func() { _ = listener.Close() }()
 	db, err := openDatabase(ctx, s, log)
+	if errors.Is(err, context.Canceled) {
+		log.Info("told to stop before the database was there")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -142,6 +146,8 @@ func listenAndAnswer(ctx context.Context, l net.Listener, h http.Handler, log *s
 	if err != nil {
 		err = errors.Join(fmt.Errorf("finishing the accepted requests: %w", err), server.Close())
 	}
-	<-failed
+	if serveErr := <-failed; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,8 +15,6 @@ import (
 
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store"
-
-	"os"
 )
 
 // maxNameBytes bounds a token's name, which people read in a list.

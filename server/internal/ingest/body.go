@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -21,14 +22,23 @@ const zstdWindow = 8 << 20
 // errInflated says that a body is larger inflated than allowed.
 var errInflated = errors.New("inflated body over its limit")
 
-// openBody gives the request's body inflated, bounded as sent and as inflated.
+// readBody reads the request's body as it was sent, bounded.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, api.MaxBodyBytes))
+	if err != nil {
+		return nil, fmt.Errorf("reading the body: %w", err)
+	}
+	return b, nil
+}
+
+// inflate opens a body that was sent in that Content-Encoding, bounded again.
 // The caller closes it.
-func openBody(w http.ResponseWriter, r *http.Request) (io.ReadCloser, error) {
-	sent := http.MaxBytesReader(w, r.Body, api.MaxBodyBytes)
-	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
-	switch encoding {
+func inflate(body []byte, encoding string) (io.ReadCloser, error) {
+	sent := bytes.NewReader(body)
+	nothing := func() error { return nil }
+	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "", "identity":
-		return &inflated{Reader: sent, left: api.MaxInflatedBytes, close: sent.Close}, nil
+		return &inflated{Reader: sent, left: api.MaxInflatedBytes, close: nothing}, nil
 	case "gzip", "x-gzip":
 		z, err := gzip.NewReader(sent)
 		if err != nil {
@@ -43,9 +53,7 @@ func openBody(w http.ResponseWriter, r *http.Request) (io.ReadCloser, error) {
 		}
 		return &inflated{Reader: z, left: api.MaxInflatedBytes, close: func() error { z.Close(); return nil }}, nil
 	}
-	e := problem.New(http.StatusUnsupportedMediaType, api.CodeUnsupported, "Content-Encoding must be identity, gzip or zstd.")
-	w.Header().Set("Accept-Encoding", "gzip, zstd, identity")
-	return nil, e
+	return nil, problem.New(http.StatusUnsupportedMediaType, api.CodeUnsupported, "Content-Encoding must be identity, gzip or zstd.")
 }
 
 // inflated fails with errInflated beyond left bytes, where io.LimitReader would
@@ -56,17 +64,26 @@ type inflated struct {
 	close func() error
 }
 
+// Read fills p as far as it can: encoding/json looks at white space again after
+// each read, so that many short reads of it would cost seconds.
 func (b *inflated) Read(p []byte) (int, error) {
 	if int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
 	}
-	n, err := b.Reader.Read(p)
+	var n int
+	var err error
+	for n < len(p) && err == nil {
+		var more int
+		more, err = b.Reader.Read(p[n:])
+		n += more
+	}
 	if b.left -= int64(n); b.left < 0 {
 		return 0, errInflated
 	}
 	return n, err
 }
 
+// Close ends the decoder.
 func (b *inflated) Close() error { return b.close() }
 
 // bodyProblem turns an error of reading a body into what the caller is told.

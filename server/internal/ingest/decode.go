@@ -140,12 +140,12 @@ func (b *batch) reject(f fault) {
 func typeFault(e *json.UnmarshalTypeError) fault {
 	// encoding/json names the embedded api.Event as well.
 	field := strings.TrimPrefix(e.Field, "Event.")
-	switch {
-	case field == "":
+	switch field {
+	case "":
 		return fault{api.CodeBadEvent, "not an object"}
-	case field == "timestamp":
+	case "timestamp":
 		return fault{api.CodeBadTimestamp, "timestamp: want an RFC 3339 time"}
-	case field == "machine_id":
+	case "machine_id":
 		return fault{api.CodeBadMachineID, "machine_id: want text"}
 	}
 	literal, isNumber := strings.CutPrefix(e.Value, "number ")
@@ -172,8 +172,9 @@ func typeName(t reflect.Type) string {
 		return "text"
 	case reflect.Slice:
 		return "a list"
+	default:
+		return "an object"
 	}
-	return "an object"
 }
 
 // whatIsWrong tells a caller about a body without repeating any of it.

@@ -86,7 +86,7 @@ func (in *Ingest) enrollProblem(r *http.Request, hostID string, err error) error
 		return problem.New(http.StatusConflict, api.CodeHostEnrolled,
 			"This host is enrolled already. If it was installed anew, make a token for it with: "+
 				"trackerd-server enrollment create --host "+hostID)
-	case store.ErrTokenUnknown:
+	case store.ErrUnknownEnrollment:
 		return in.guard.Refuse(r, api.CodeBadToken, "The enrolment token is unknown.")
 	default:
 		return in.guard.Refuse(r, api.CodeBadToken, why.Error()+"; make another with: trackerd-server enrollment create")

@@ -5,6 +5,7 @@ package ingest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"runtime"
@@ -22,13 +23,15 @@ import (
 const (
 	// storeTimeout bounds storing a batch; a host tries again on 503.
 	storeTimeout = 10 * time.Second
-	// batchesPerCPU bounds how many batches are in memory at once, each up to
+	// batchesPerCPU bounds how many batches are inflated at once, each up to
 	// api.MaxInflatedBytes; more than a few per processor don't go faster.
 	batchesPerCPU = 8
-	// replyBusy is when a host should try again that came while all places
-	// were taken.
-	replyBusy = 2 * time.Second
+	// placeWait is how long a batch waits for one of those places before its
+	// host is told to come back.
+	placeWait = 2 * time.Second
 )
+
+var errBusy = errors.New("too many batches at once")
 
 // Ingest answers POST /api/events and POST /api/enroll.
 type Ingest struct {
@@ -61,33 +64,54 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, err)
 		return
 	}
-	select {
-	case in.places <- struct{}{}:
-		defer func() { <-in.places }()
-	default:
-		busy := problem.Unavailable(nil)
-		busy.RetryAfter = replyBusy
-		problem.Write(w, busy)
-		return
-	}
-	body, err := openBody(w, r)
+	// A slow caller takes up no place while its body arrives.
+	body, err := readBody(w, r)
 	if err != nil {
 		problem.Write(w, bodyProblem(err))
 		return
 	}
-	defer func() { _ = body.Close() }()
-	b, err := decodeBatch(body, in.now())
+	leave, err := in.takePlace(r.Context())
 	if err != nil {
-		problem.Write(w, bodyProblem(err))
+		problem.Write(w, err)
 		return
 	}
-	reply, err := in.keep(r.Context(), host, b)
+	defer leave()
+	reply, err := in.take(r.Context(), host, body, r.Header.Get("Content-Encoding"))
 	if err != nil {
-		problem.Write(w, auth.Answer(err))
+		problem.Write(w, err)
 		return
 	}
 	in.count(reply)
 	writeJSON(w, http.StatusOK, reply)
+}
+
+// takePlace waits for one of the places for batches at work.
+func (in *Ingest) takePlace(ctx context.Context) (leave func(), err error) {
+	timer := time.NewTimer(placeWait)
+	defer timer.Stop()
+	select {
+	case in.places <- struct{}{}:
+		return func() { <-in.places }, nil
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return nil, problem.Unavailable(errBusy)
+}
+
+// take judges a body and stores what is good.
+func (in *Ingest) take(ctx context.Context, host store.Host, body []byte, encoding string) (api.IngestReply, error) {
+	var none api.IngestReply
+	r, err := inflate(body, encoding)
+	if err != nil {
+		return none, bodyProblem(err)
+	}
+	defer func() { _ = r.Close() }()
+	b, err := decodeBatch(r, in.now())
+	if err != nil {
+		return none, bodyProblem(err)
+	}
+	reply, err := in.keep(ctx, host, b)
+	return reply, auth.Answer(err)
 }
 
 // keep stores the good events and gives the reply. Without an error everything

@@ -21,8 +21,9 @@ const (
 	maxUserCPU = 102_400
 )
 
-// earliest is the oldest time that an event may have.
-var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+// firstYear is the oldest year that an event may be from: a clock that shows an
+// older one was never set.
+const firstYear = 2000
 
 // fault is why an event is rejected.
 type fault struct {
@@ -41,7 +42,7 @@ func checkTimestamp(text *string, now time.Time) (time.Time, *fault) {
 	// PostgreSQL keeps microseconds; cutting here keeps identities equal.
 	ts = ts.UTC().Truncate(time.Microsecond)
 	switch {
-	case ts.Before(earliest):
+	case ts.Year() < firstYear:
 		return ts, &fault{api.CodeBadTimestamp, "timestamp is before 2000-01-01"}
 	case ts.After(now.Add(maxAhead)):
 		return ts, &fault{api.CodeBadTimestamp, "timestamp is more than 24 hours ahead of the server's clock"}
@@ -95,8 +96,10 @@ func checkCounts(e *api.Event) *fault {
 		name  string
 		value int64
 	}{
-		{"key_count", e.KeyCount}, {"mouse_clicks", e.MouseClicks},
-		{"mouse_distance_px", e.MouseDistancePx}, {"scroll_count", e.ScrollCount},
+		{"key_count", e.KeyCount},
+		{"mouse_clicks", e.MouseClicks},
+		{"mouse_distance_px", e.MouseDistancePx},
+		{"scroll_count", e.ScrollCount},
 		{"synthetic_count", value(e.SyntheticCount)},
 	}
 	for _, c := range counts {
@@ -119,8 +122,10 @@ func checkShares(e *api.Event) *fault {
 		value *float64
 		limit float64
 	}{
-		{"cpu_percent", e.CPUPercent, 100}, {"ram_used_percent", e.RAMUsedPercent, 100},
-		{"disk_used_percent", e.DiskUsedPercent, 100}, {"user_cpu_percent", e.UserCPUPercent, maxUserCPU},
+		{"cpu_percent", e.CPUPercent, 100},
+		{"ram_used_percent", e.RAMUsedPercent, 100},
+		{"disk_used_percent", e.DiskUsedPercent, 100},
+		{"user_cpu_percent", e.UserCPUPercent, maxUserCPU},
 		{"active_seconds", e.ActiveSeconds, api.MaxIntervalSec},
 	}
 	for _, s := range shares {

@@ -90,6 +90,7 @@ func (a account) own(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making %s: %w", dir, err)
 	}
+	//nolint:gosec // 0700 is a folder's 0600.
 	if err := os.Chmod(dir, 0o700); err != nil {
 		return fmt.Errorf("closing %s to others: %w", dir, err)
 	}

@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// killAfter is what a program gets to end by itself.
+const killAfter = 5 * time.Second
+
 // logTailBytes is how much of PostgreSQL's log an error repeats.
 const logTailBytes = 500
 
@@ -64,6 +67,7 @@ func (s *Server) writeAccess() error {
 	}
 	for name, text := range files {
 		path := s.path(name)
+		//nolint:gosec // The group is the account's own, which has to read it.
 		if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
 			return fmt.Errorf("saying who may connect: %w", err)
 		}
@@ -78,16 +82,12 @@ func (s *Server) writeAccess() error {
 func (s *Server) run(ctx context.Context, name string, in io.Reader, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, initTimeout)
 	defer cancel()
-	cmd := s.command(s.binary(name), args...)
+	cmd := s.command(ctx, s.binary(name), args...)
 	var out bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &out, &out
-	cmd.WaitDelay = time.Second
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("running %s: %w", name, err)
-	}
-	stop := context.AfterFunc(ctx, func() { _ = signal(cmd.Process.Pid, syscall.SIGTERM) })
-	defer stop()
-	if err := cmd.Wait(); err != nil {
+	cmd.Cancel = func() error { return signal(cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = killAfter
+	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("running %s: %w: %s", name, err, tail(out.Bytes()))
 	}
 	return nil

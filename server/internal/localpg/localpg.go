@@ -50,6 +50,8 @@ const (
 	maxLogBytes = 10 << 20
 )
 
+var errEnded = errors.New("without an error")
+
 // Options say where and how it runs.
 type Options struct {
 	// StateDir is the folder under which all its files lie, in "postgres".
@@ -87,15 +89,33 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if s.use, err = openLock(s.path("users.lock")); err != nil {
 		return nil, err
 	}
-	if err := s.ensureRunning(ctx); err != nil {
-		_ = s.use.Close()
-		return nil, fmt.Errorf("starting the private PostgreSQL: %w", err)
+	if _, err = s.soleUser(); err == nil {
+		err = s.ensureRunning(ctx)
 	}
-	if err := syscall.Flock(int(s.use.Fd()), syscall.LOCK_SH); err != nil {
-		_ = s.use.Close()
-		return nil, fmt.Errorf("noting the use of the private PostgreSQL: %w", err)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the private PostgreSQL: %w", err), s.leave(ctx))
 	}
 	return s, nil
+}
+
+// soleUser notes our use, and says whether there is no other. The starting lock
+// is held, so that nobody comes or goes meanwhile.
+func (s *Server) soleUser() (bool, error) {
+	alone := syscall.Flock(int(s.use.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+	if err := syscall.Flock(int(s.use.Fd()), syscall.LOCK_SH); err != nil {
+		return false, fmt.Errorf("noting the use of the private PostgreSQL: %w", err)
+	}
+	return alone, nil
+}
+
+// leave ends our use, and PostgreSQL where there is no other. The starting lock
+// is held.
+func (s *Server) leave(ctx context.Context) error {
+	alone, err := s.soleUser()
+	if err == nil && alone {
+		err = s.stop(ctx)
+	}
+	return errors.Join(err, s.use.Close())
 }
 
 func prepare(opts Options) (*Server, error) {
@@ -103,7 +123,7 @@ func prepare(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the state folder: %w", err)
 	}
-	if err := os.MkdirAll(stateDir, 0o755); err != nil {
+	if err := os.MkdirAll(stateDir, 0o750); err != nil {
 		return nil, fmt.Errorf("making the state folder: %w", err)
 	}
 	// Processes are recognised by their working folder, which the kernel
@@ -156,14 +176,7 @@ func (s *Server) Close(ctx context.Context) error {
 		return errors.Join(err, s.use.Close())
 	}
 	defer unlock()
-	err = syscall.Flock(int(s.use.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return s.use.Close()
-	}
-	if err == nil {
-		err = s.stop(ctx)
-	}
-	return errors.Join(err, s.use.Close())
+	return s.leave(ctx)
 }
 
 // Watch starts PostgreSQL again whenever it has ended, until ctx ends.
@@ -226,6 +239,11 @@ func (s *Server) clearRemains(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("waiting for the processes that a killed PostgreSQL left behind: %w", err)
 	}
+	// Another user may be in a container from which we see no processes: then
+	// the file may be a living one's, and PostgreSQL judges it by itself.
+	if alone, err := s.soleUser(); err != nil || !alone {
+		return err
+	}
 	if err := os.Remove(filepath.Join(s.path("data"), pidFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("removing the pid file of a killed PostgreSQL: %w", err)
 	}
@@ -238,7 +256,8 @@ func (s *Server) launch(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	cmd := s.command(s.binary("postgres"), append([]string{"-D", s.path("data")}, s.settings()...)...)
+	// It outlives ctx, and perhaps us.
+	cmd := s.command(context.WithoutCancel(ctx), s.binary("postgres"), append([]string{"-D", s.path("data")}, s.settings()...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting postgres: %w", err)
@@ -281,7 +300,10 @@ func (s *Server) awaitReady(ctx context.Context, ended <-chan error) error {
 	err := poll(ctx, startTimeout, func() (bool, error) {
 		select {
 		case err := <-ended:
-			return false, fmt.Errorf("postgres ended at once (%v); %s says why: %s", err, s.path("postgres.log"), s.lastLog())
+			if err == nil {
+				err = errEnded
+			}
+			return false, fmt.Errorf("postgres ended at once (%w); %s says why: %s", err, s.path("postgres.log"), s.lastLog())
 		default:
 		}
 		p, ok, err := findPostmaster(s.path("data"))
@@ -298,6 +320,7 @@ func (s *Server) awaitReady(ctx context.Context, ended <-chan error) error {
 func (s *Server) stop(ctx context.Context) error {
 	p, ok, err := findPostmaster(s.path("data"))
 	if err != nil || !ok {
+		s.children.Wait()
 		return err
 	}
 	gone := func() (bool, error) { return !worksIn(p.pid, s.path("data")), nil }
@@ -340,8 +363,8 @@ func (s *Server) binary(name string) string { return filepath.Join(s.binDir, nam
 
 // command prepares a program of PostgreSQL to run as the account, with none of
 // our environment: a PGPORT or PGDATA there is not meant for it.
-func (s *Server) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...)
+func (s *Server) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = s.base
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC"}
 	cmd.SysProcAttr = s.account.process()

@@ -37,15 +37,13 @@ func findPostmaster(dataDir string) (p postmaster, ok bool, err error) {
 		return p, false, fmt.Errorf("reading the private database's pid file: %w", err)
 	}
 	lines := strings.Split(string(b), "\n")
-	pid, err := strconv.Atoi(strings.TrimSpace(lines[linePID]))
-	if err != nil || pid <= 1 {
-		// Being written, or cut off by a crash.
-		return p, false, nil
+	if p.pid, err = strconv.Atoi(strings.TrimSpace(lines[linePID])); err != nil {
+		// Being written, or cut off by a crash: it names nobody.
+		p.pid = 0
 	}
-	if !worksIn(pid, dataDir) {
-		return p, false, nil
+	if p.pid <= 1 || !worksIn(p.pid, dataDir) {
+		return postmaster{}, false, nil
 	}
-	p.pid = pid
 	p.ready = len(lines) > lineStatus && strings.TrimSpace(lines[lineStatus]) == "ready"
 	return p, true, nil
 }

@@ -19,7 +19,7 @@ const (
 	maxCursorBytes = 2 * api.MaxMachineIDBytes
 )
 
-const errCursor = Invalid("cursor: not one that this list gave")
+const errCursor = InvalidError("cursor: not one that this list gave")
 
 func encodeCursor(kind, position string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(kind + position))
@@ -58,7 +58,7 @@ func parseEventsCursor(cursor string, from, to time.Time) (time.Time, error) {
 	}
 	last := time.UnixMicro(micros).UTC()
 	if last.Before(from) || !last.Before(to) {
-		return time.Time{}, Invalid("cursor: from a list with another start and end")
+		return time.Time{}, InvalidError("cursor: from a list with another start and end")
 	}
 	return last.Add(time.Microsecond), nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
 	// The server must know every zone, whatever the machine has installed.
 	_ "time/tzdata"
 )
@@ -32,10 +33,10 @@ type Day struct {
 func ParseDay(date, zone string) (Day, error) {
 	t, err := time.Parse(dateForm, date)
 	if err != nil {
-		return Day{}, Invalid("date: want a date such as 2024-01-15")
+		return Day{}, InvalidError("date: want a date such as 2024-01-15")
 	}
 	if t.Year() < firstYear || t.Year() > lastYear {
-		return Day{}, Invalid(fmt.Sprintf("date: want a year from %d to %d", firstYear, lastYear))
+		return Day{}, InvalidError(fmt.Sprintf("date: want a year from %d to %d", firstYear, lastYear))
 	}
 	loc, err := loadZone(zone)
 	if err != nil {
@@ -49,7 +50,7 @@ func loadZone(name string) (*time.Location, error) {
 	if name == "" {
 		return time.UTC, nil
 	}
-	bad := Invalid("tz: want an IANA time zone such as Europe/Moscow")
+	bad := InvalidError("tz: want an IANA time zone such as Europe/Moscow")
 	// "Local" would be the server's own zone, which is nobody's business.
 	if len(name) > maxZoneBytes || strings.EqualFold(name, "local") {
 		return nil, bad
@@ -68,11 +69,10 @@ func dayStart(date time.Time, loc *time.Location) time.Time {
 	y, m, d := date.Date()
 	t := time.Date(y, m, d, 0, 0, 0, 0, loc)
 	from, to := t.ZoneBounds()
-	if h, mi, s := t.Clock(); h != 0 || mi != 0 || s != 0 || t.Day() != d {
-		// time.Date gave one of the two sides of the gap.
-		if t.Day() == d && t.Month() == m || to.IsZero() || t.After(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Add(-offset(t))) {
-			return from
-		}
+	if shown := wall(t); shown.After(date) {
+		// Skipped, and time.Date counted by the clock before the gap.
+		return from
+	} else if shown.Before(date) {
 		return to
 	}
 	if from.IsZero() {
@@ -84,6 +84,9 @@ func dayStart(date time.Time, loc *time.Location) time.Time {
 	}
 	return t
 }
+
+// wall is what the local clock shows, as if it were UTC.
+func wall(t time.Time) time.Time { return t.Add(offset(t)).UTC() }
 
 func offset(t time.Time) time.Duration {
 	_, seconds := t.Zone()

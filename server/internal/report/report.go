@@ -31,11 +31,11 @@ const (
 	uploadPeriod    = 300 * time.Second
 )
 
-// Invalid is a question that can't be answered as it was put; its text says
+// InvalidError is a question that can't be answered as it was put; its text says
 // what is wanted.
-type Invalid string
+type InvalidError string
 
-func (e Invalid) Error() string { return string(e) }
+func (e InvalidError) Error() string { return string(e) }
 
 // Reports answers questions from one store.
 type Reports struct {
@@ -85,11 +85,11 @@ func (r *Reports) Machine(ctx context.Context, machineID string) (api.Machine, e
 // Label names a machine for people; an empty label takes the name away.
 func (r *Reports) Label(ctx context.Context, machineID string, patch api.MachinePatch) (api.Machine, error) {
 	if patch.UserLabel == nil {
-		return api.Machine{}, Invalid("user_label is missing")
+		return api.Machine{}, InvalidError("user_label is missing")
 	}
 	label := strings.TrimSpace(*patch.UserLabel)
 	if len(label) > api.MaxLabelBytes || !printable(label) {
-		return api.Machine{}, Invalid("user_label: want at most 256 bytes of printable characters")
+		return api.Machine{}, InvalidError("user_label: want at most 256 bytes of printable characters")
 	}
 	if !plausible(machineID) {
 		return api.Machine{}, store.ErrNotFound
@@ -137,7 +137,7 @@ func (r *Reports) Events(ctx context.Context, q EventsQuestion) (api.EventList, 
 		return reply, err
 	}
 	if to.Before(from) {
-		return reply, Invalid("end is before start")
+		return reply, InvalidError("end is before start")
 	}
 	if q.Cursor != "" {
 		if from, err = parseEventsCursor(q.Cursor, from, to); err != nil {
@@ -177,11 +177,11 @@ func (r *Reports) Summary(ctx context.Context, machineID, date, zone string) (ap
 		KeyCount: s.KeyCount, MouseClicks: s.MouseClicks, MouseDistancePx: s.MouseDistancePx,
 		ScrollCount: s.ScrollCount, SyntheticCount: s.SyntheticCount,
 		ActiveMinutes: minutes(s.ActiveSeconds), IdleMinutes: minutes(s.IdleSeconds),
-		ActiveSeconds: s.ActiveSeconds, IdleSeconds: s.IdleSeconds,
+		ActiveSeconds: millis(s.ActiveSeconds), IdleSeconds: millis(s.IdleSeconds),
 		FirstActivity: inUTC(s.First), LastActivity: inUTC(s.Last), TopApps: []api.AppMinutes{},
 	}
 	for _, a := range s.Apps {
-		reply.TopApps = append(reply.TopApps, api.AppMinutes{App: a.App, Minutes: minutes(a.Seconds), Seconds: a.Seconds})
+		reply.TopApps = append(reply.TopApps, api.AppMinutes{App: a.App, Minutes: minutes(a.Seconds), Seconds: millis(a.Seconds)})
 	}
 	return reply, nil
 }
@@ -217,6 +217,9 @@ func (r *Reports) Timeline(ctx context.Context, machineID, date, zone string) (a
 
 func minutes(seconds float64) int64 { return int64(math.Round(seconds / 60)) }
 
+// millis cuts off what adding up binary fractions leaves behind.
+func millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
+
 func inUTC(t *time.Time) *time.Time {
 	if t == nil {
 		return nil
@@ -231,7 +234,7 @@ func parseLimit(text string, usual, most int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > most {
-		return 0, Invalid("limit: want 1 to " + strconv.Itoa(most))
+		return 0, InvalidError("limit: want 1 to " + strconv.Itoa(most))
 	}
 	return n, nil
 }
@@ -241,7 +244,7 @@ func parseTime(name, text string) (time.Time, error) {
 	// A "+" that was not escaped arrives as a space: time zones are written
 	// with it, and people forget.
 	if err := t.UnmarshalText([]byte(strings.ReplaceAll(text, " ", "+"))); err != nil {
-		return t, Invalid(name + ": want an RFC 3339 time such as 2024-01-15T00:00:00Z")
+		return t, InvalidError(name + ": want an RFC 3339 time such as 2024-01-15T00:00:00Z")
 	}
 	return t.UTC(), nil
 }

@@ -40,7 +40,7 @@ func (s *Store) Events(ctx context.Context, machineID string, from, to time.Time
 			FROM event WHERE machine = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4`,
 			m.Key, from, to, limit+1)
 		if err != nil {
-			return err
+			return fmt.Errorf("asking for events: %w", err)
 		}
 		defer rows.Close()
 		return page.fill(rows, m, limit)
@@ -69,7 +69,10 @@ func (p *Page) fill(rows pgx.Rows, m Machine, limit int) error {
 		e.Timestamp = e.Timestamp.UTC()
 		p.Events = append(p.Events, e)
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("reading events: %w", err)
+	}
+	return nil
 }
 
 // Sums are totals over some of a machine's events.
@@ -140,8 +143,10 @@ func sumCounts(ctx context.Context, tx pgx.Tx, machine int64, bounds []time.Time
 	}
 	var i int
 	var t Sums
-	_, err = pgx.ForEachRow(rows, []any{&i, &t.KeyCount, &t.MouseClicks, &t.MouseDistancePx, &t.ScrollCount,
-		&t.SyntheticCount, &t.ActiveSeconds, &t.IdleSeconds, &t.First, &t.Last}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{
+		&i, &t.KeyCount, &t.MouseClicks, &t.MouseDistancePx, &t.ScrollCount,
+		&t.SyntheticCount, &t.ActiveSeconds, &t.IdleSeconds, &t.First, &t.Last,
+	}, func() error {
 		spans[i].Sums = t
 		return nil
 	})

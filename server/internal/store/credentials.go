@@ -29,7 +29,7 @@ type Token struct {
 // AddToken keeps an API token.
 func (s *Store) AddToken(ctx context.Context, t Token, hash []byte) error {
 	return s.write(ctx, "keeping the API token", func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "INSERT INTO api_token (id, name, role, secret_hash) VALUES ($1, $2, $3, $4)",
+		_, err := exec(ctx, tx, "inserting", "INSERT INTO api_token (id, name, role, secret_hash) VALUES ($1, $2, $3, $4)",
 			t.ID, t.Name, t.Role, hash)
 		return err
 	})
@@ -38,12 +38,8 @@ func (s *Store) AddToken(ctx context.Context, t Token, hash []byte) error {
 // Tokens lists all API tokens, oldest first.
 func (s *Store) Tokens(ctx context.Context) ([]Token, error) {
 	var list []Token
-	err := s.read(ctx, "listing the API tokens", func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "SELECT id, name, role, created_at FROM api_token ORDER BY created_at, id")
-		if err != nil {
-			return err
-		}
-		list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Token])
+	err := s.read(ctx, "listing the API tokens", func(tx pgx.Tx) (err error) {
+		list, err = collect[Token](ctx, tx, "reading", "SELECT id, name, role, created_at FROM api_token ORDER BY created_at, id")
 		return err
 	})
 	return list, err
@@ -52,8 +48,8 @@ func (s *Store) Tokens(ctx context.Context) ([]Token, error) {
 // RemoveToken revokes an API token at once, or returns ErrNotFound.
 func (s *Store) RemoveToken(ctx context.Context, id string) error {
 	return s.write(ctx, "revoking the API token", func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "DELETE FROM api_token WHERE id = $1", id)
-		if err == nil && tag.RowsAffected() == 0 {
+		n, err := exec(ctx, tx, "deleting", "DELETE FROM api_token WHERE id = $1", id)
+		if err == nil && n == 0 {
 			return ErrNotFound
 		}
 		return err
@@ -97,7 +93,7 @@ func (s *Store) HostByCredential(ctx context.Context, id string) (Host, []byte, 
 // MarkUsed notes that a host has authenticated with that credential.
 func (s *Store) MarkUsed(ctx context.Context, credentialID string) error {
 	return s.write(ctx, "noting the first use of a credential", func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE host_credential SET first_used_at = now()
+		_, err := exec(ctx, tx, "updating", `UPDATE host_credential SET first_used_at = now()
 			WHERE id = $1 AND first_used_at IS NULL`, credentialID)
 		return err
 	})

@@ -22,7 +22,7 @@ type Enrollment struct {
 // AddEnrollment keeps an enrolment token.
 func (s *Store) AddEnrollment(ctx context.Context, e Enrollment, hash []byte) error {
 	return s.write(ctx, "keeping the enrolment token", func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO enrollment (id, secret_hash, uses_left, for_host, expires_at)
+		_, err := exec(ctx, tx, "inserting", `INSERT INTO enrollment (id, secret_hash, uses_left, for_host, expires_at)
 			VALUES ($1, $2, $3, $4, $5)`, e.ID, hash, e.UsesLeft, e.ForHost, e.ExpiresAt)
 		return err
 	})
@@ -33,14 +33,14 @@ type EnrollError string
 
 // Why a host was not enrolled.
 const (
-	// ErrTokenUnknown: no such token, or another secret.
-	ErrTokenUnknown EnrollError = "the enrolment token is unknown"
-	// ErrTokenExpired: it was good once.
-	ErrTokenExpired EnrollError = "the enrolment token has expired"
-	// ErrTokenSpent: it enrolled as many hosts as it was made for.
-	ErrTokenSpent EnrollError = "the enrolment token is used up"
-	// ErrTokenForOther: it is bound to another host_id.
-	ErrTokenForOther EnrollError = "the enrolment token is for another host"
+	// ErrUnknownEnrollment: no such token, or another secret.
+	ErrUnknownEnrollment EnrollError = "the enrolment token is unknown"
+	// ErrExpiredEnrollment: it was good once.
+	ErrExpiredEnrollment EnrollError = "the enrolment token has expired"
+	// ErrSpentEnrollment: it enrolled as many hosts as it was made for.
+	ErrSpentEnrollment EnrollError = "the enrolment token is used up"
+	// ErrEnrollmentForOther: it is bound to another host_id.
+	ErrEnrollmentForOther EnrollError = "the enrolment token is for another host"
 	// ErrHostEnrolled: the host_id has an owner, and the caller did not show
 	// that it is the same one.
 	ErrHostEnrolled EnrollError = "the host is enrolled already"
@@ -80,10 +80,10 @@ func (s *Store) Enroll(ctx context.Context, r EnrollRequest) error {
 			return err
 		}
 		if expired {
-			return ErrTokenExpired
+			return ErrExpiredEnrollment
 		}
 		if e.ForHost != "" && e.ForHost != r.HostID {
-			return ErrTokenForOther
+			return ErrEnrollmentForOther
 		}
 		host, free, err := claimHost(ctx, tx, r, e)
 		if err != nil {
@@ -91,9 +91,9 @@ func (s *Store) Enroll(ctx context.Context, r EnrollRequest) error {
 		}
 		if !free {
 			if e.UsesLeft == 0 {
-				return ErrTokenSpent
+				return ErrSpentEnrollment
 			}
-			if _, err := tx.Exec(ctx, "UPDATE enrollment SET uses_left = uses_left - 1 WHERE id = $1", e.ID); err != nil {
+			if _, err := exec(ctx, tx, "spending a use", "UPDATE enrollment SET uses_left = uses_left - 1 WHERE id = $1", e.ID); err != nil {
 				return err
 			}
 		}
@@ -109,9 +109,12 @@ func lockEnrollment(ctx context.Context, tx pgx.Tx, r EnrollRequest) (e Enrollme
 		FROM enrollment WHERE id = $1 FOR UPDATE`, r.TokenID).
 		Scan(&hash, &e.UsesLeft, &e.ForHost, &e.ExpiresAt, &expired)
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && !r.TokenMatches(hash) {
-		return e, false, ErrTokenUnknown
+		return e, false, ErrUnknownEnrollment
 	}
-	return e, expired, err
+	if err != nil {
+		return e, false, fmt.Errorf("reading the enrolment token: %w", err)
+	}
+	return e, expired, nil
 }
 
 // claimHost makes the host's row, or finds it and decides whether the caller
@@ -123,7 +126,7 @@ func claimHost(ctx context.Context, tx pgx.Tx, r EnrollRequest, e Enrollment) (h
 		return host, false, nil
 	}
 	if !errors.Is(err, pgx.ErrNoRows) {
-		return 0, false, err
+		return 0, false, fmt.Errorf("adding the host: %w", err)
 	}
 	var enrolledWith string
 	var used bool
@@ -140,16 +143,16 @@ func claimHost(ctx context.Context, tx pgx.Tx, r EnrollRequest, e Enrollment) (h
 	default:
 		return 0, false, ErrHostEnrolled
 	}
-	_, err = tx.Exec(ctx, "UPDATE host SET hostname = $2, enrollment = $3, enrolled_at = now() WHERE id = $1",
+	_, err = exec(ctx, tx, "updating the host", "UPDATE host SET hostname = $2, enrollment = $3, enrolled_at = now() WHERE id = $1",
 		host, r.Hostname, e.ID)
 	return host, free, err
 }
 
 func replaceCredential(ctx context.Context, tx pgx.Tx, host int64, r EnrollRequest) error {
-	if _, err := tx.Exec(ctx, "DELETE FROM host_credential WHERE host = $1", host); err != nil {
+	if _, err := exec(ctx, tx, "revoking the old credential", "DELETE FROM host_credential WHERE host = $1", host); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, "INSERT INTO host_credential (id, host, secret_hash) VALUES ($1, $2, $3)",
+	_, err := exec(ctx, tx, "adding the new credential", "INSERT INTO host_credential (id, host, secret_hash) VALUES ($1, $2, $3)",
 		r.CredentialID, host, r.CredentialHash)
 	return err
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,13 +32,9 @@ const machineColumnList = `m.id, m.machine_id, m.user_label, h.hostname, m.usern
 // in machine_id order by bytes.
 func (s *Store) Machines(ctx context.Context, after string, limit int) ([]Machine, error) {
 	var list []Machine
-	err := s.read(ctx, "listing machines", func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT `+machineColumnList+` FROM machine m JOIN host h ON h.id = m.host
+	err := s.read(ctx, "listing machines", func(tx pgx.Tx) (err error) {
+		list, err = collect[Machine](ctx, tx, "reading", `SELECT `+machineColumnList+` FROM machine m JOIN host h ON h.id = m.host
 			WHERE m.machine_id > $1 ORDER BY m.machine_id LIMIT $2`, after, limit)
-		if err != nil {
-			return err
-		}
-		list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Machine])
 		return err
 	})
 	return list, err
@@ -57,20 +52,22 @@ func (s *Store) MachineByID(ctx context.Context, machineID string) (Machine, err
 }
 
 func machineByID(ctx context.Context, tx pgx.Tx, machineID string) (Machine, error) {
-	rows, err := tx.Query(ctx, `SELECT `+machineColumnList+` FROM machine m JOIN host h ON h.id = m.host
-		WHERE m.machine_id = $1`, machineID)
+	list, err := collect[Machine](ctx, tx, "looking up the machine", `SELECT `+machineColumnList+`
+		FROM machine m JOIN host h ON h.id = m.host WHERE m.machine_id = $1`, machineID)
 	if err != nil {
-		return Machine{}, fmt.Errorf("looking up the machine: %w", err)
+		return Machine{}, err
 	}
-	m, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Machine])
-	return m, found(err)
+	if len(list) == 0 {
+		return Machine{}, ErrNotFound
+	}
+	return list[0], nil
 }
 
 // SetLabel names a machine for people and gives it back, or ErrNotFound.
 func (s *Store) SetLabel(ctx context.Context, machineID, label string) (Machine, error) {
 	var m Machine
 	err := s.write(ctx, "labelling a machine", func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "UPDATE machine SET user_label = $2 WHERE machine_id = $1", machineID, label)
+		_, err := exec(ctx, tx, "updating", "UPDATE machine SET user_label = $2 WHERE machine_id = $1", machineID, label)
 		if err != nil {
 			return err
 		}

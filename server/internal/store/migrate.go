@@ -30,15 +30,15 @@ type migration struct {
 	sql     string
 }
 
-// ErrNewerSchema says that a newer program has already changed the database.
-type ErrNewerSchema struct{ Have, Know int }
+// NewerSchemaError says that a newer program has already changed the database.
+type NewerSchemaError struct{ Have, Know int }
 
 // Error says what to do.
-func (e ErrNewerSchema) Error() string {
+func (e NewerSchemaError) Error() string {
 	return fmt.Sprintf("the database has schema version %d and this program knows only %d: start the newer trackerd-server", e.Have, e.Know)
 }
 
-func (ErrNewerSchema) decided() {}
+func (NewerSchemaError) decided() {}
 
 func migrations() ([]migration, error) {
 	entries, err := fs.ReadDir(migrationFiles, "migrations")
@@ -61,44 +61,50 @@ func migrations() ([]migration, error) {
 	return list, nil
 }
 
-// migrate applies what is missing, all in one transaction and under a lock, so
-// that servers may start together and a failed migration leaves nothing.
-func (s *Store) migrate(ctx context.Context) error {
+// Migrate brings the schema up to date and opens the store's methods. It applies
+// what is missing all in one transaction and under a lock, so that servers may
+// start together and a failed migration leaves nothing.
+func (s *Store) Migrate(ctx context.Context) error {
 	list, err := migrations()
 	if err != nil {
 		return err
 	}
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		// SET takes no parameters; the value is ours.
-		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = "+milliseconds(migrationWait)); err != nil {
+		if _, err := exec(ctx, tx, "setting the timeout", "SET LOCAL statement_timeout = "+milliseconds(migrationWait)); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
+		if _, err := exec(ctx, tx, "waiting for another server's migration", "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
 			return err
 		}
 		return s.applyMissing(ctx, tx, list)
 	})
-	return classify("migrating the database", err)
+	if err != nil {
+		return classify("migrating the database", err)
+	}
+	s.migrated.Store(true)
+	return nil
 }
 
 func (s *Store) applyMissing(ctx context.Context, tx pgx.Tx, list []migration) error {
 	const table = `CREATE TABLE IF NOT EXISTS schema_migration (
 		version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`
-	if _, err := tx.Exec(ctx, table); err != nil {
+	if _, err := exec(ctx, tx, "making the list of migrations", table); err != nil {
 		return err
 	}
 	var have int
 	if err := tx.QueryRow(ctx, "SELECT coalesce(max(version), 0) FROM schema_migration").Scan(&have); err != nil {
-		return err
+		return fmt.Errorf("reading the schema version: %w", err)
 	}
 	if have > len(list) {
-		return ErrNewerSchema{Have: have, Know: len(list)}
+		return NewerSchemaError{Have: have, Know: len(list)}
 	}
 	for _, m := range list[have:] {
-		if _, err := tx.Exec(ctx, m.sql); err != nil {
-			return fmt.Errorf("migration %04d_%s: %w", m.version, m.name, err)
+		what := fmt.Sprintf("migration %04d_%s", m.version, m.name)
+		if _, err := exec(ctx, tx, what, m.sql); err != nil {
+			return err
 		}
-		if _, err := tx.Exec(ctx, "INSERT INTO schema_migration (version, name) VALUES ($1, $2)", m.version, m.name); err != nil {
+		if _, err := exec(ctx, tx, what, "INSERT INTO schema_migration (version, name) VALUES ($1, $2)", m.version, m.name); err != nil {
 			return err
 		}
 		s.log.Info("database migrated", "version", m.version, "name", m.name)

@@ -53,7 +53,7 @@ type Store struct {
 }
 
 // Open reads the database URL and makes the pool. It does not connect: until
-// Prepare has succeeded, every method returns ErrUnavailable.
+// Migrate has succeeded, every method returns ErrUnavailable.
 func Open(ctx context.Context, databaseURL string, log *slog.Logger) (*Store, error) {
 	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {
@@ -85,13 +85,12 @@ func milliseconds(d time.Duration) string { return fmt.Sprintf("%d", d.Milliseco
 // Close ends all connections, after the calls under way.
 func (s *Store) Close() { s.pool.Close() }
 
-// Prepare brings the schema up to date and opens the store's methods. While
-// PostgreSQL is away it tries again, until ctx ends; any other error is final.
+// Prepare calls Migrate until it succeeds: while PostgreSQL is away it tries
+// again, until ctx ends; any other error is final.
 func (s *Store) Prepare(ctx context.Context) error {
 	for told := false; ; {
-		err := s.migrate(ctx)
+		err := s.Migrate(ctx)
 		if err == nil {
-			s.migrated.Store(true)
 			return nil
 		}
 		if !errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
@@ -112,7 +111,7 @@ func (s *Store) Prepare(ctx context.Context) error {
 // Ready says whether the database answers and has our schema.
 func (s *Store) Ready(ctx context.Context) error {
 	return s.read(ctx, "asking whether the database answers", func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "SELECT 1")
+		_, err := exec(ctx, tx, "selecting 1", "SELECT 1")
 		return err
 	})
 }
@@ -132,6 +131,28 @@ func (s *Store) write(ctx context.Context, what string, do func(pgx.Tx) error) e
 // read runs do in a read-only transaction that sees one state of the database.
 func (s *Store) read(ctx context.Context, what string, do func(pgx.Tx) error) error {
 	return s.transact(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, what, do)
+}
+
+// exec runs a statement that gives no rows and says how many it changed.
+func exec(ctx context.Context, tx pgx.Tx, what, sql string, args ...any) (int64, error) {
+	tag, err := tx.Exec(ctx, sql, args...)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+// collect runs a query and gives its rows, column by column as T's fields.
+func collect[T any](ctx context.Context, tx pgx.Tx, what, sql string, args ...any) ([]T, error) {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return list, nil
 }
 
 func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, what string, do func(pgx.Tx) error) error {

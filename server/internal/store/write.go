@@ -109,22 +109,22 @@ func lockMachines(ctx context.Context, tx pgx.Tx, host int64, list []newest) (ma
 	c := columnsOf(list)
 	// The unlocked NOT EXISTS only spares sequence numbers; ON CONFLICT
 	// decides between two hosts that report the same machine_id at once.
-	_, err := tx.Exec(ctx, `
+	_, err := exec(ctx, tx, "adding new machines", `
 		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle)
-		SELECT n.machine_id, $1, n.first, least(n.ended, now()), n.last, n.length, n.idle
+		SELECT n.machine_id, $1, least(n.first, now()), least(n.ended, now()), n.last, n.length, n.idle
 		FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[])
 			AS n(machine_id, first, last, ended, length, idle)
 		WHERE NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = n.machine_id)
 		ORDER BY n.machine_id COLLATE "C"
 		ON CONFLICT (machine_id) DO NOTHING`, host, c.ids, c.first, c.last, c.end, c.interval, c.idle)
 	if err != nil {
-		return nil, fmt.Errorf("adding new machines: %w", err)
+		return nil, err
 	}
 	owned, err := lockOwned(ctx, tx, host, c.ids)
 	if err != nil {
 		return nil, err
 	}
-	_, err = tx.Exec(ctx, `
+	_, err = exec(ctx, tx, "updating machines", `
 		UPDATE machine m SET
 			first_seen = least(m.first_seen, n.first),
 			last_seen = greatest(m.last_seen, least(n.ended, now())),
@@ -137,7 +137,7 @@ func lockMachines(ctx context.Context, tx pgx.Tx, host int64, list []newest) (ma
 		WHERE m.machine_id = n.machine_id AND m.host = $1`,
 		host, c.ids, c.first, c.last, c.end, c.interval, c.idle, c.usernames)
 	if err != nil {
-		return nil, fmt.Errorf("updating machines: %w", err)
+		return nil, err
 	}
 	return owned, nil
 }
@@ -209,7 +209,7 @@ func insertEvents(ctx context.Context, tx pgx.Tx, owned map[string]int64, events
 			return 0, err
 		}
 	}
-	tag, err := tx.Exec(ctx, `
+	n, err := exec(ctx, tx, "inserting events", `
 		INSERT INTO event (machine, ts, key_count, mouse_clicks, mouse_distance_px, scroll_count,
 			synthetic_count, interval_sec, active_seconds, is_idle, connected, session_kind,
 			active_window, active_app, focus,
@@ -223,10 +223,7 @@ func insertEvents(ctx context.Context, tx pgx.Tx, owned map[string]int64, events
 		c.synthetic, c.interval, c.active, c.idle, c.connected, c.kind,
 		c.window, c.app, c.focus,
 		c.cpu, c.ram, c.disk, c.userCPU, c.userRAM)
-	if err != nil {
-		return 0, fmt.Errorf("inserting %d events: %w", len(events), err)
-	}
-	return int(tag.RowsAffected()), nil
+	return int(n), err
 }
 
 func (c *eventColumns) add(machine int64, e *api.Event) error {

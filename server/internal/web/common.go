@@ -58,14 +58,12 @@ func (s *server) guarded(rec *recorder, r *http.Request, next http.Handler) {
 		if p == nil {
 			return
 		}
-		if p == http.ErrAbortHandler {
-			panic(p)
-		}
-		err := fmt.Errorf("panic: %v", p)
 		s.Log.Error("a handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		if rec.status == 0 {
-			problem.Write(rec, problem.Internal(err))
+		if rec.status != 0 {
+			//nolint:forbidigo // net/http's way to break off a reply that has begun.
+			panic(http.ErrAbortHandler)
 		}
+		problem.Write(rec, problem.Internal(fmt.Errorf("panic: %v", p)))
 	}()
 	next.ServeHTTP(rec, r)
 }

@@ -187,7 +187,7 @@ func (s *server) reply(w http.ResponseWriter, v any, err error) {
 }
 
 func asProblem(err error) error {
-	var invalid report.Invalid
+	var invalid report.InvalidError
 	switch {
 	case errors.As(err, &invalid):
 		return problem.BadRequest(invalid.Error())

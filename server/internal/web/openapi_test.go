@@ -1,0 +1,97 @@
+package web
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
+)
+
+type document struct {
+	Paths      map[string]map[string]json.RawMessage
+	Components struct {
+		Schemas map[string]struct {
+			Properties map[string]json.RawMessage
+		}
+	}
+}
+
+func readDocument(t *testing.T) document {
+	t.Helper()
+	var d document
+	if err := json.Unmarshal(openAPIDocument, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func testServer(t *testing.T) *server {
+	t.Helper()
+	nothing := func(http.ResponseWriter, *http.Request) {}
+	return &server{Parts: Parts{
+		Guard:  auth.NewGuard(nil, auth.NewFailures(1, time.Second, time.Now)),
+		Events: nothing, Enroll: nothing,
+		Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
+	}}
+}
+
+func TestDescriptionMatchesRoutes(t *testing.T) {
+	described := make(map[string]bool)
+	for path, methods := range readDocument(t).Paths {
+		for method := range methods {
+			described[strings.ToUpper(method)+" "+path] = true
+		}
+	}
+	err := chi.Walk(testServer(t).routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		name := method + " " + route
+		if !described[name] {
+			t.Errorf("%s is not described", name)
+		}
+		delete(described, name)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range described {
+		t.Errorf("%s is described and does not exist", name)
+	}
+}
+
+func TestDescriptionMatchesTypes(t *testing.T) {
+	schemas := readDocument(t).Components.Schemas
+	types := []any{
+		api.Event{}, api.Focus{}, api.EventBatch{}, api.Rejection{}, api.IngestReply{}, api.EnrollRequest{},
+		api.EnrollReply{}, api.Machine{}, api.MachineList{}, api.MachinePatch{}, api.EventList{}, api.AppMinutes{},
+		api.Summary{}, api.Hour{}, api.Timeline{}, api.Problem{},
+	}
+	if len(types) != len(schemas) {
+		t.Errorf("%d schemas, %d types", len(schemas), len(types))
+	}
+	for _, v := range types {
+		typ := reflect.TypeOf(v)
+		var have, want []string
+		for name := range schemas[typ.Name()].Properties {
+			have = append(have, name)
+		}
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			want = append(want, name)
+		}
+		slices.Sort(have)
+		slices.Sort(want)
+		if !slices.Equal(have, want) {
+			t.Errorf("%s: described %v, is %v", typ.Name(), have, want)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/problem"
+)
+
+func ask(h http.Handler, method, target string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, target, nil))
+	return w
+}
+
+func TestPanicBecomesProblem(t *testing.T) {
+	s := testServer(t)
+	h := s.common(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("private detail") }))
+	w := ask(h, http.MethodGet, "/healthz")
+	var p api.Problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatal(err)
+	}
+	if w.Code != 500 || p.Code != api.CodeInternal || w.Header().Get("Content-Type") != problem.ContentType {
+		t.Errorf("%d %v %v", w.Code, p, w.Header())
+	}
+	if strings.Contains(w.Body.String(), "private") {
+		t.Error("the panic is told to the caller")
+	}
+}
+
+func TestPanicAfterReplyBreaksOff(t *testing.T) {
+	s := testServer(t)
+	h := s.common(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("half"))
+		panic("too late")
+	}))
+	defer func() {
+		if p := recover(); !errors.Is(p.(error), http.ErrAbortHandler) {
+			t.Errorf("panic %v", p)
+		}
+	}()
+	ask(h, http.MethodGet, "/healthz")
+	t.Error("the reply looks whole")
+}
+
+func TestUnknownRoutesAndMethods(t *testing.T) {
+	s := testServer(t)
+	h := s.common(s.routes())
+	tests := []struct {
+		method, target string
+		status         int
+		code           api.Code
+		allow          string
+	}{
+		{"GET", "/nope", 404, api.CodeNotFound, ""},
+		{"GET", "/api/machines/a/b", 404, api.CodeNotFound, ""},
+		{"GET", "/api/machines/", 404, api.CodeNotFound, ""},
+		{"GET", "/api//machines", 404, api.CodeNotFound, ""},
+		{"DELETE", "/api/machines/a%2Fb", 405, api.CodeNotAllowed, "GET, PATCH"},
+		{"GET", "/api/events", 405, api.CodeNotAllowed, "POST"},
+		{"POST", "/healthz", 405, api.CodeNotAllowed, "GET"},
+		{"SPY", "/healthz", 405, api.CodeNotAllowed, ""},
+	}
+	for _, test := range tests {
+		w := ask(h, test.method, test.target)
+		var p api.Problem
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+			t.Errorf("%s %s: %v", test.method, test.target, err)
+		}
+		if w.Code != test.status || p.Code != test.code || p.Status != test.status {
+			t.Errorf("%s %s: %d %+v", test.method, test.target, w.Code, p)
+		}
+		if got := w.Header().Get("Allow"); test.allow != "" && got != test.allow {
+			t.Errorf("%s %s: Allow %q", test.method, test.target, got)
+		}
+		for _, name := range []string{"X-Request-Id", "Cache-Control", "X-Content-Type-Options"} {
+			if w.Header().Get(name) == "" {
+				t.Errorf("%s %s: no %s", test.method, test.target, name)
+			}
+		}
+	}
+}
+
+func TestMetricsKeepNoCallersWords(t *testing.T) {
+	s := testServer(t)
+	h := s.common(s.routes())
+	ask(h, "SECRETMETHOD", "/secretpath")
+	ask(h, http.MethodGet, "/api/machines/secretuser")
+	body := ask(h, http.MethodGet, "/metrics").Body.String()
+	if !strings.Contains(body, `route="/api/machines/{machine_id}"`) {
+		t.Errorf("no such route in\n%s", body)
+	}
+	if strings.Contains(strings.ToLower(body), "secret") {
+		t.Errorf("a caller's word is in\n%s", body)
+	}
+}
