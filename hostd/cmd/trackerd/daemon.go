@@ -81,13 +81,14 @@ type daemon struct {
 
 // run is trackerd: it returns nil once ctx has ended and everything is stored.
 func run(ctx context.Context, cfg config.Config, o options, log *slog.Logger) error {
-	d, err := open(cfg, o, log)
+	// The socket comes first: it tells at once whether another one runs.
+	listener, err := control.Listen(ctx, o.socketPath)
 	if err != nil {
 		return err
 	}
-	listener, err := control.Listen(ctx, o.socketPath)
+	d, err := open(cfg, o, log)
 	if err != nil {
-		return errors.Join(err, d.close())
+		return errors.Join(err, listener.Close())
 	}
 	done := make(chan error, 1)
 	go func() { done <- errors.Join(d.loops(ctx, listener), d.close()) }()

@@ -83,7 +83,7 @@ func checkClock(date string, before, after time.Time) control.Check {
 	if err != nil {
 		return c
 	}
-	skew := before.Add(after.Sub(before) / 2).Sub(server).Truncate(time.Second)
+	skew := before.Add(after.Sub(before) / 2).Sub(server).Round(time.Second)
 	if skew.Abs() <= maxSkew {
 		c.Result, c.Detail = control.CheckOK, fmt.Sprintf("within %s of the server's", maxSkew)
 		return c

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+
+	"activity-tracker.example/hostd/config"
+	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/server/api"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"trackerd": main})
+}
+
+// waitLimit bounds every wait of these tests; what they wait for takes some
+// seconds at most.
+const waitLimit = 30 * time.Second
+
+// TestScripts runs the real daemon, with its real buffer and control socket,
+// where no system bus and no systemd are. A socket stands for systemd's and
+// hears what the daemon notifies.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Setup:               setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"notified": notified, "server": serveTracker, "enroll": enroll, "doctor": doctor,
+		},
+	})
+}
+
+// heard is what systemd was told.
+type heard struct {
+	mu    sync.Mutex
+	text  string
+	fresh chan struct{}
+}
+
+func setup(env *testscript.Env) error {
+	path := filepath.Join(env.WorkDir, "notify.sock")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	h := &heard{fresh: make(chan struct{}, 1)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return
+			}
+			h.mu.Lock()
+			h.text += string(buf[:n]) + "\n"
+			h.mu.Unlock()
+			select {
+			case h.fresh <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	env.Defer(func() { _ = conn.Close(); <-done })
+	env.Values["heard"] = h
+	env.Setenv("NOTIFY_SOCKET", path)
+	env.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(env.WorkDir, "no-bus"))
+	env.Setenv("TRACKERD_BUFFER_PATH", filepath.Join(env.WorkDir, "state", "buffer.db"))
+	env.Setenv("SOCK", filepath.Join(env.WorkDir, "control.sock"))
+	env.Setenv("CRED", filepath.Join(env.WorkDir, "state", "credential"))
+	env.Setenv("REC", filepath.Join(env.WorkDir, "enrollment.yaml"))
+	return nil
+}
+
+// notified waits until systemd was told the text, since the last time.
+func notified(ts *testscript.TestScript, _ bool, args []string) {
+	h, _ := ts.Value("heard").(*heard)
+	limit := time.After(waitLimit)
+	for {
+		h.mu.Lock()
+		text := h.text
+		_, after, found := strings.Cut(text, args[0])
+		if found {
+			h.text = after
+		}
+		h.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-h.fresh:
+		case <-limit:
+			ts.Fatalf("systemd was never told %q but:\n%s", args[0], text)
+		}
+	}
+}
+
+// serveTracker starts a server that knows one token and puts its URL into
+// $SERVER.
+func serveTracker(ts *testscript.TestScript, _ bool, _ []string) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/readyz":
+		case "/api/enroll":
+			var req api.EnrollRequest
+			if json.NewDecoder(r.Body).Decode(&req) != nil || req.EnrollmentToken != "id.secret" {
+				w.WriteHeader(http.StatusUnauthorized)
+				_ = json.NewEncoder(w).Encode(api.Problem{Status: http.StatusUnauthorized, Code: api.CodeBadToken})
+				return
+			}
+			w.WriteHeader(http.StatusCreated)
+			_ = json.NewEncoder(w).Encode(api.EnrollReply{HostID: req.HostID, Credential: "cred.secret"})
+		case "/api/events":
+			if r.Header.Get("Authorization") != "Bearer cred.secret" {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			_ = json.NewEncoder(w).Encode(api.IngestReply{})
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	ts.Defer(srv.Close)
+	ts.Setenv("SERVER", srv.URL)
+}
+
+func client(ts *testscript.TestScript) *control.Client { return control.NewClient(ts.Getenv("SOCK")) }
+
+// enroll does what trackctl enroll does.
+func enroll(ts *testscript.TestScript, neg bool, args []string) {
+	_, err := client(ts).Enroll(context.Background(), control.EnrollRequest{URL: args[0], Token: args[1]})
+	if (err != nil) != neg {
+		ts.Fatalf("enroll: %v", err)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(ts.Stderr(), err)
+	}
+}
+
+// doctor prints each check's name and result.
+func doctor(ts *testscript.TestScript, _ bool, _ []string) {
+	report, err := client(ts).Doctor(context.Background())
+	ts.Check(err)
+	for _, c := range report.Checks {
+		if c.Result != control.CheckOK && c.Result != control.CheckSkipped && c.Advice == "" {
+			ts.Fatalf("%s: %s without advice", c.Name, c.Result)
+		}
+		_, _ = fmt.Fprintln(ts.Stdout(), c.Name, c.Result)
+	}
+}
+
+// TestRunStopsCleanly runs the daemon in this process, so that goleak and the
+// race detector see all of it.
+func TestRunStopsCleanly(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	dir := t.TempDir()
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(dir, "no-bus"))
+	t.Setenv("NOTIFY_SOCKET", "")
+	cfg, err := config.Load(config.Paths{}, []string{"TRACKERD_BUFFER_PATH=" + filepath.Join(dir, "buffer.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options{
+		enrollmentPath: filepath.Join(dir, "enrollment.yaml"), credentialPath: filepath.Join(dir, "credential"),
+		socketPath: filepath.Join(dir, "s"), helperPath: defaultHelper,
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, cfg, o, slog.New(slog.DiscardHandler)) }()
+	for {
+		st, err := control.NewClient(o.socketPath).Status(ctx)
+		if err == nil {
+			if st.Server.Enrolled || st.Host == nil || len(st.Host.HostID) != 32 || st.CollectIntervalSec != 60 {
+				t.Errorf("status: %+v", st)
+			}
+			break
+		}
+		if !errors.Is(err, control.ErrNotRunning) {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-done:
+			t.Fatalf("ended at once: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if _, err := os.Stat(o.socketPath); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is left: %v", err)
+	}
+}

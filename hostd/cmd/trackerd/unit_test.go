@@ -1,0 +1,98 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"activity-tracker.example/hostd/config"
+	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/helper"
+)
+
+func TestStatusLine(t *testing.T) {
+	uploaded := time.Date(2026, time.November, 22, 12, 3, 5, 0, time.UTC)
+	enrolled := control.Destination{URL: "https://a.example", Enrolled: true}
+	for want, f := range map[string]facts{
+		"Tracking 2 sessions; 14 events waiting; last upload 2026-11-22 12:03:05 UTC": {
+			sessions: 2, waiting: 14, server: enrolled, upload: control.Upload{LastSuccess: &uploaded},
+		},
+		"Tracking 0 sessions; 1 event waiting; no upload yet; upload failing: the server answered 503": {
+			waiting: 1, server: enrolled, upload: control.Upload{LastError: "the server answered 503"},
+		},
+		"Not enrolled: run 'trackctl enroll URL TOKEN' as root; tracking 1 session; 12 events waiting": {
+			sessions: 1, waiting: 12,
+		},
+		"Not enrolled: run 'trackctl enroll https://a.example TOKEN' as root; tracking 1 session; 0 events waiting": {
+			sessions: 1, server: control.Destination{URL: "https://a.example"},
+		},
+		"Not enrolled: the credential is damaged; tracking 0 sessions; 0 events waiting; the disk is full": {
+			server: control.Destination{Problem: "the credential is damaged"}, problem: "the disk is full",
+		},
+	} {
+		if got := f.line(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	long := facts{server: enrolled, upload: control.Upload{LastError: strings.Repeat("ä", maxErrorBytes) + "\nsecond"}}.line()
+	if len(long) > 2*maxErrorBytes || strings.Contains(long, "\n") || strings.Contains(long, "\ufffd") {
+		t.Errorf("long error: %q", long)
+	}
+}
+
+func TestCheckClock(t *testing.T) {
+	now := time.Date(2026, time.November, 22, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		date   string
+		result control.CheckResult
+		detail string
+	}{
+		"same":   {"Sun, 22 Nov 2026 12:00:00 GMT", control.CheckOK, "within 30s"},
+		"near":   {"Sun, 22 Nov 2026 12:00:30 GMT", control.CheckOK, "within 30s"},
+		"behind": {"Sun, 22 Nov 2026 13:00:00 GMT", control.CheckFailed, "1h0m0s behind the server's"},
+		"ahead":  {"Sun, 22 Nov 2026 11:59:00 GMT", control.CheckFailed, "1m0s ahead of the server's"},
+		"absent": {"", control.CheckSkipped, "does not say"},
+		"absurd": {"yesterday", control.CheckSkipped, "does not say"},
+	} {
+		got := checkClock(c.date, now, now.Add(200*time.Millisecond))
+		if got.Result != c.result || !strings.Contains(got.Detail, c.detail) || (got.Result == control.CheckFailed) != (got.Advice != "") {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
+
+func TestSessionState(t *testing.T) {
+	now := time.Date(2026, time.November, 22, 12, 0, 0, 0, time.UTC)
+	ago := func(s int) time.Time { return now.Add(-time.Duration(s) * time.Second) }
+	for name, c := range map[string]struct {
+		state helper.State
+		want  control.SessionState
+	}{
+		"just started":         {helper.State{Phase: helper.PhaseStarting, Since: ago(1)}, control.SessionStarting},
+		"not heard yet":        {helper.State{Phase: helper.PhaseRunning, Since: ago(60)}, control.SessionStarting},
+		"never heard":          {helper.State{Phase: helper.PhaseRunning, Since: ago(91)}, control.SessionSilent},
+		"heard":                {helper.State{Phase: helper.PhaseRunning, Since: ago(900), LastReport: ago(60)}, control.SessionReporting},
+		"not heard any more":   {helper.State{Phase: helper.PhaseRunning, Since: ago(900), LastReport: ago(91)}, control.SessionSilent},
+		"restarted, not heard": {helper.State{Phase: helper.PhaseRunning, Since: ago(5), LastReport: ago(91)}, control.SessionReporting},
+		"ended":                {helper.State{Phase: helper.PhaseWaiting, Since: ago(1), LastReport: ago(1)}, control.SessionRetrying},
+	} {
+		if got := sessionState(&c.state, now, 90*time.Second); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// TestMeasuredIsHonest: what policy leaves out is said to be left out.
+func TestMeasuredIsHonest(t *testing.T) {
+	all := measured(config.Features{TrackSystemStats: true, WindowTitles: true})
+	if text := strings.Join(all.Counted, "\n"); !strings.Contains(text, "title") || !strings.Contains(text, "memory") {
+		t.Errorf("counted: %s", text)
+	}
+	few := measured(config.Features{})
+	if text := strings.Join(few.Counted, "\n"); strings.Contains(text, "title") || strings.Contains(text, "memory") {
+		t.Errorf("counted: %s", text)
+	}
+	if text := strings.Join(few.Never, "\n"); !strings.Contains(text, "titles of windows") {
+		t.Errorf("never: %s", text)
+	}
+}
