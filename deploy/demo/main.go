@@ -104,6 +104,10 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	say("both sit down; waiting for their first records")
+	if err := begin(ctx, srv, people); err != nil {
+		return err
+	}
 	say("both work for %s; each record covers %d s", s.work, recordSeconds)
 	if err := watch(ctx, s, out, srv, people); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,10 +12,17 @@ import (
 	"activity-tracker.example/testhost"
 )
 
+// measuredTimeout is for a helper's first report, which it makes within 5 s.
+const measuredTimeout = 30 * time.Second
+
 // counts are what somebody did, or what the API says they did.
 type counts struct {
 	keys, clicks, scroll, distance int64
 }
+
+// desk is where the pointer stays close to, on both axes, in pixels: within the
+// terminal's window.
+const desk = 300
 
 // person is one of the two who work in the demo.
 type person struct {
@@ -33,6 +41,9 @@ type person struct {
 	machine api.Machine
 	known   bool
 	summary api.Summary
+	// before is what the API counted of the pointer's way until work began:
+	// at login it jumps to where the client has it.
+	before int64
 }
 
 // done is what the person did so far.
@@ -57,7 +68,7 @@ func (p *person) answered() counts {
 		keys:     p.summary.KeyCount,
 		clicks:   p.summary.MouseClicks,
 		scroll:   p.summary.ScrollCount,
-		distance: p.summary.MouseDistancePx,
+		distance: p.summary.MouseDistancePx - p.before,
 	}
 }
 
@@ -85,7 +96,33 @@ func logIn(ctx context.Context, host *testhost.Host, say func(string, ...any)) (
 			first = err
 		}
 	}
-	return people, first
+	if first != nil {
+		return nil, first
+	}
+	say("waiting until trackctl says that both are measured")
+	return people, waitMeasured(ctx, host, len(people))
+}
+
+// waitMeasured waits until the helpers of so many sessions report.
+func waitMeasured(ctx context.Context, host *testhost.Host, sessions int) error {
+	ctx, cancel := context.WithTimeout(ctx, measuredTimeout)
+	defer cancel()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		said, err := host.Run(ctx, "trackctl", "--json", "sessions")
+		if err != nil {
+			return fmt.Errorf("ask trackctl: %w", err)
+		}
+		if strings.Count(said, `"reporting"`) == sessions {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until both are measured: %w; trackctl said: %s", ctx.Err(), said)
+		case <-tick.C:
+		}
+	}
 }
 
 func (p *person) logIn(ctx context.Context, host *testhost.Host) error {
@@ -94,8 +131,16 @@ func (p *person) logIn(ctx context.Context, host *testhost.Host) error {
 		return fmt.Errorf("log %s in: %w", p.name, err)
 	}
 	p.rdp = rdp
-	// What is typed goes into a file, not to the shell.
-	return p.typeText(ctx, "cat > notes.txt\n")
+	return nil
+}
+
+// sitDown takes the pointer to where the person works, which the comparison
+// leaves out, and has what they type go into a file, not to the shell.
+func (p *person) sitDown(ctx context.Context) error {
+	if _, err := p.rdp.MoveTo(ctx, desk, desk); err != nil {
+		return err
+	}
+	return p.typeText(ctx, "tee notes.txt\n")
 }
 
 // work does one thing after another until the deadline.
@@ -118,10 +163,9 @@ func (p *person) work(ctx context.Context, deadline time.Time) error {
 
 // act is the i-th thing that a person does: mostly typing.
 func (p *person) act(ctx context.Context, i int) error {
-	const mid = 300 // within the terminal's window, on both axes
 	switch i % 5 {
 	case 1:
-		x, y := mid-100+rand.IntN(200), mid-100+rand.IntN(200)
+		x, y := desk-100+rand.IntN(200), desk-100+rand.IntN(200)
 		n, err := p.rdp.MoveTo(ctx, x, y)
 		p.add(counts{distance: int64(n)})
 		return err

@@ -69,6 +69,41 @@ func watch(ctx context.Context, s settings, out io.Writer, srv *server, people [
 	}
 }
 
+// begin has both sit down, and waits until the API knows of it, so that the
+// way of their pointers until then is known.
+func begin(ctx context.Context, srv *server, people []*person) error {
+	start := time.Now()
+	for _, p := range people {
+		if err := p.sitDown(ctx); err != nil {
+			return fmt.Errorf("%s sits down: %w", p.name, err)
+		}
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if err := ask(ctx, srv, people, daysSince(start)); err != nil {
+			return err
+		}
+		ready := true
+		for _, p := range people {
+			// The keys came after the pointer's way, in the same reports.
+			ready = ready && p.known && p.summary.KeyCount >= p.done().keys
+			p.before = p.summary.MouseDistancePx
+		}
+		if ready {
+			return nil
+		}
+		if time.Since(start) > settleTime {
+			return fmt.Errorf("after %s the API does not know what both did: %w", settleTime, compare(people))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
 // daysSince gives the days in UTC from start until now.
 func daysSince(start time.Time) []string {
 	days := []string{start.UTC().Format(time.DateOnly)}
