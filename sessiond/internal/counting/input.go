@@ -31,6 +31,7 @@ type Device struct {
 
 	reading   reading
 	isReadAs  bool
+	trusted   int   // batches since the reading was last held against the pointer
 	remainder Point // what a relative device moved beyond whole pixels
 }
 
@@ -114,15 +115,29 @@ func (in *Input) Motion(device uint16, value Point, hasX, hasY bool, at Instant)
 	t.track.step(value, hasX, hasY, from, axes, in.Screen)
 }
 
-// Moved says whether the batch holds motion: then Commit wants to know where the
-// pointer is.
-func (in *Input) Moved() bool {
+// trustBatches is for how many batches a device that is known to tell places is
+// believed without asking where the pointer is: asking wakes the X server, and
+// costs the helper more than all else in a batch.
+const trustBatches = 64
+
+// Where tells where the pointer is after the batch. known is false if that has
+// to be asked: the batch holds motion that leaves it open.
+func (in *Input) Where() (p Point, known bool) {
+	p = in.pointer
+	moving := 0
 	for i := range in.batch {
-		if in.batch[i].track.moved {
-			return true
+		t := &in.batch[i]
+		if !t.track.moved {
+			continue
 		}
+		d := in.devices[t.device]
+		if moving++; moving > 1 || d == nil || !d.isReadAs || d.reading == asDelta || d.trusted >= trustBatches {
+			return p, false
+		}
+		d.trusted++
+		p = t.track.at[d.reading]
 	}
-	return false
+	return p, true
 }
 
 // HasUnknown says whether the batch names a device that is not known.
@@ -152,16 +167,17 @@ func (in *Input) CommitBlind() bool {
 }
 
 // Commit adds the batch to the counters and starts another. pointer is where
-// the pointer is after the batch, and matters only if Moved. It says whether
+// the pointer is after the batch: as Where knows it, or as it was asked. It says whether
 // there was anything to add.
 func (in *Input) Commit(pointer Point) bool {
 	if len(in.batch) == 0 {
 		return false
 	}
-	moved := in.Moved()
+	moved := false
 	first, last, real := Instant(0), Instant(0), false
 	for i := range in.batch {
 		t := &in.batch[i]
+		moved = moved || t.track.moved
 		d := in.devices[t.device]
 		if d == nil || d.Kind != RealDevice {
 			in.counters.Synthetic += t.keys + t.clicks + t.scroll
@@ -219,6 +235,9 @@ func (d *Device) travelled(t *track, from, to Point, alone bool) float64 {
 	read, fits, proven := t.judge(to, d.reading, d.isReadAs)
 	if alone && proven {
 		d.reading, d.isReadAs = read, true
+	}
+	if d.trusted >= trustBatches {
+		d.isReadAs, d.trusted = fits && d.isReadAs, 0
 	}
 	if !fits && d.isReadAs {
 		read, fits = d.reading, true

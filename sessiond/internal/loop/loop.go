@@ -1,9 +1,9 @@
 // Package loop is the helper's one loop: it waits for the display, the daemon
 // or the next report, whichever comes first, and wakes for nothing else.
 //
-// It is a plain loop around poll(2) on one thread. Go's own way, a goroutine
-// for each descriptor, would wake for each event; here a wake is followed by a
-// pause in which events gather, and one read drains them.
+// It is one goroutine around one wait. Go's usual way, a goroutine for each
+// descriptor, would wake for each event; here a wake is followed by a pause in
+// which events gather, and one read drains them.
 package loop
 
 import (
@@ -16,6 +16,7 @@ import (
 
 	"activity-tracker.example/sessiond/internal/counting"
 	"activity-tracker.example/sessiond/internal/outbox"
+	"activity-tracker.example/sessiond/internal/sys"
 	"activity-tracker.example/sessiond/internal/x11"
 	"activity-tracker.example/sessiond/wire"
 )
@@ -61,6 +62,9 @@ type loop struct {
 	display *x11.Display
 	out     *outbox.Outbox
 	stop    int // becomes readable when the context is done
+	set     *sys.WaitSet
+
+	lookingX, lookingSocket uint32 // what set waits for
 
 	slot      int64            // the interval that is counted
 	settled   counting.Instant // up to here it is reported or drained
@@ -90,6 +94,13 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer func() { _ = unix.Close(l.stop) }() // nothing is written
 	defer l.stopWith(ctx)()
+	if l.set, err = sys.NewWaitSet(); err != nil {
+		return errors.Join(ErrWait, err)
+	}
+	defer func() { _ = l.set.Close() }() // nothing is written
+	if err := errors.Join(l.set.Add(l.stop, unix.EPOLLIN), l.set.Add(o.Socket, 0)); err != nil {
+		return errors.Join(ErrWait, err)
+	}
 	if err := l.open(ctx); err != nil {
 		return orderly(err)
 	}
@@ -254,8 +265,8 @@ func (l *loop) farewell() {
 		if left <= 0 {
 			return
 		}
-		fds := [...]unix.PollFd{{Fd: int32(l.opts.Socket), Events: unix.POLLOUT}}
-		if _, err := unix.Poll(fds[:], int(left)); err != nil && !errors.Is(err, unix.EINTR) {
+		_, err := sys.Await(l.opts.Socket, unix.POLLOUT, time.Duration(left)*time.Millisecond)
+		if err != nil && !errors.Is(err, unix.EINTR) {
 			return
 		}
 		if l.out.Flush() != nil {

@@ -15,10 +15,9 @@ import (
 // How long a display may take to come up, and how often it is tried. A session
 // is announced some 0.4 s before its X server answers.
 const (
-	openFor       = 30 * time.Second
-	openDelay     = 100 * time.Millisecond
-	maxOpenDelay  = 2 * time.Second
-	maxPollMillis = 1 << 30 // poll takes an int32; waking after 12 days costs nothing
+	openFor      = 30 * time.Second
+	openDelay    = 100 * time.Millisecond
+	maxOpenDelay = 2 * time.Second
 )
 
 // errStopped says that the loop was told to end.
@@ -41,12 +40,15 @@ func (l *loop) open(ctx context.Context) error {
 		})
 		if err == nil {
 			l.display = d
+			if err := l.set.Add(d.FD(), 0); err != nil {
+				return errors.Join(ErrWait, err)
+			}
 			return nil
 		}
 		if errors.Is(err, x11.ErrNoXInput) || time.Now().Add(delay).After(deadline) {
 			return &DisplayError{err}
 		}
-		if _, err := l.poll(-1, l.clock.instant()+counting.Instant(delay/time.Millisecond)); err != nil {
+		if _, err := l.sleep(l.clock.instant() + counting.Instant(delay/time.Millisecond)); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -80,34 +82,53 @@ func (l *loop) wait() (xReady bool, err error) {
 	if l.news {
 		due = min(due, l.reportDue())
 	}
-	fd := l.display.FD()
+	look := uint32(unix.EPOLLIN)
 	if l.gathering {
-		due, fd = min(due, l.drainAt), -1
+		due, look = min(due, l.drainAt), 0
 	}
-	return l.poll(fd, due)
+	if err := l.lookFor(l.display.FD(), look, &l.lookingX); err != nil {
+		return false, err
+	}
+	return l.sleep(due)
 }
 
-// poll sleeps until the display (unless fd is -1), the daemon or the stop
-// descriptor has something to say, or an instant has come.
-func (l *loop) poll(fd int, due counting.Instant) (xReady bool, err error) {
-	fds := [...]unix.PollFd{
-		{Fd: int32(l.opts.Socket), Events: unix.POLLRDHUP},
-		{Fd: int32(fd), Events: unix.POLLIN},
-		{Fd: int32(l.stop), Events: unix.POLLIN},
-	}
+// sleep waits until the display or the daemon has something to say, the context
+// is done, or an instant has come.
+func (l *loop) sleep(due counting.Instant) (xReady bool, err error) {
+	look := uint32(unix.EPOLLRDHUP)
 	if l.out.Waiting() {
-		fds[0].Events |= unix.POLLOUT
+		look |= unix.EPOLLOUT
 	}
-	timeout := min(max(due-l.clock.instant(), 0), maxPollMillis)
-	if _, err := unix.Poll(fds[:], int(timeout)); err != nil && !errors.Is(err, unix.EINTR) {
+	if err := l.lookFor(l.opts.Socket, look, &l.lookingSocket); err != nil {
+		return false, err
+	}
+	events, err := l.set.Wait(time.Duration(due-l.clock.instant()) * time.Millisecond)
+	if err != nil {
 		return false, errors.Join(ErrWait, err)
 	}
-	const hungUp = unix.POLLHUP | unix.POLLRDHUP | unix.POLLERR | unix.POLLNVAL
-	switch {
-	case fds[0].Revents&hungUp != 0:
-		return false, outbox.ErrClosed
-	case fds[2].Revents != 0:
-		return false, errStopped
+	for _, e := range events {
+		switch e.FD {
+		case l.opts.Socket:
+			if e.Events&^unix.EPOLLOUT != 0 {
+				return false, outbox.ErrClosed
+			}
+		case l.stop:
+			return false, errStopped
+		default:
+			xReady = true
+		}
 	}
-	return fds[1].Revents != 0, nil
+	return xReady, nil
+}
+
+// lookFor changes what is waited for on a descriptor, if it is not so already.
+func (l *loop) lookFor(fd int, events uint32, now *uint32) error {
+	if *now == events {
+		return nil
+	}
+	*now = events
+	if err := l.set.Change(fd, events); err != nil {
+		return errors.Join(ErrWait, err)
+	}
+	return nil
 }

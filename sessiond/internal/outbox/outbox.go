@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"activity-tracker.example/sessiond/internal/sys"
 	"activity-tracker.example/sessiond/wire"
 )
 
@@ -99,7 +100,7 @@ func (o *Outbox) drop() {
 // error.
 func (o *Outbox) send(data []byte) (bool, error) {
 	for {
-		err := unix.Sendto(o.fd, data, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)
+		err := sys.Send(o.fd, data)
 		switch {
 		case err == nil:
 			return true, nil

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"activity-tracker.example/sessiond/internal/sys"
 )
 
 const (
@@ -77,7 +79,7 @@ func (c *conn) requestBytes(opcode, second byte, tail []byte, body ...uint32) ui
 func (c *conn) flush() error {
 	deadline := time.Now().Add(replyTimeout)
 	for len(c.out) > 0 {
-		n, err := unix.Write(c.fd, c.out)
+		n, err := sys.Write(c.fd, c.out)
 		switch {
 		case err == nil:
 			c.out = c.out[:copy(c.out, c.out[n:])]
@@ -214,7 +216,7 @@ func (c *conn) wipe() {
 // fill reads once, without waiting. more says that there may be more to read.
 func (c *conn) fill() (more bool, err error) {
 	for {
-		n, err := unix.Read(c.fd, c.in[c.w:])
+		n, err := sys.Read(c.fd, c.in[c.w:])
 		switch {
 		case err == nil && n > 0:
 			c.w += n
@@ -235,9 +237,8 @@ func (c *conn) wait(events int16, deadline time.Time) error {
 		if left <= 0 {
 			return ErrSilent
 		}
-		fds := [1]unix.PollFd{{Fd: int32(c.fd), Events: events}}
-		n, err := unix.Poll(fds[:], int(left/time.Millisecond)+1)
-		if n > 0 {
+		ready, err := sys.Await(c.fd, events, left)
+		if ready {
 			return nil
 		}
 		if err != nil && !errors.Is(err, unix.EINTR) {

@@ -177,15 +177,14 @@ func (d *Display) settle() error {
 			return err
 		}
 	}
-	if d.Input.Moved() {
-		at, err := d.queryPointer()
-		if err != nil {
+	pointer, known := d.Input.Where()
+	if !known {
+		var err error
+		if pointer, err = d.queryPointer(); err != nil {
 			return err
 		}
-		d.news = d.Input.Commit(at) || d.news
-	} else {
-		d.news = d.Input.Commit(counting.Point{}) || d.news
 	}
+	d.news = d.Input.Commit(pointer) || d.news
 	return d.follow()
 }
 
