@@ -127,7 +127,7 @@ func (b *Buffer) Close() error {
 		return nil
 	}
 	err := guard(b.db.Close)
-	_ = b.file.Close() // usually closed already
+	letGo(b.file)
 	b.db = nil
 	if err != nil {
 		return fmt.Errorf("closing the buffer: %w", err)

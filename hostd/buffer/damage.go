@@ -104,7 +104,7 @@ func (b *Buffer) afterLoss(aside string) counts {
 // only: after a panic its locks may be held for good, so Close could hang.
 func (b *Buffer) setAside() (string, error) {
 	if b.db != nil {
-		_ = b.file.Close() // nothing is to be written any more
+		letGo(b.file)
 		b.db = nil
 	}
 	stamp := b.o.Now().UTC().Format("20060102T150405.000000000Z")
@@ -136,7 +136,7 @@ func (b *Buffer) rescue(aside string, old counts) (r rescued, err error) {
 	if err != nil {
 		return r, err
 	}
-	defer file.Close() // not src.Close, which could hang after a panic
+	defer letGo(file) // not src.Close, which could hang after a panic
 	var state []error
 	for _, space := range spaces() {
 		state = append(state, b.copyBucket(src, string(space), &r.bad, func(t *Tx, k, v []byte) error {

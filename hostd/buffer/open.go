@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -64,6 +65,9 @@ func (b *Buffer) open() error {
 
 // attach opens the existing file and reads its counts.
 func (b *Buffer) attach() error {
+	if err := b.checkFreelist(); err != nil {
+		return err
+	}
 	db, file, err := openBolt(b.path, &bolt.Options{Timeout: b.o.LockTimeout})
 	if err != nil {
 		return err
@@ -146,13 +150,24 @@ func openBolt(path string, o *bolt.Options) (db *bolt.DB, file *os.File, err err
 	if err == nil {
 		return db, file, nil
 	}
-	if file != nil {
-		_ = file.Close() // usually closed already
-	}
+	letGo(file)
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, nil, fmt.Errorf("%w: is another trackerd running? (systemctl status trackerd)", ErrLocked)
 	}
 	return nil, nil, err
+}
+
+// letGo unlocks and closes a database's file without bbolt, which may hold its
+// own locks for good after a panic. Closing alone would not unlock it, since
+// the memory that bbolt mapped keeps the file open.
+func letGo(file *os.File) {
+	if file == nil {
+		return
+	}
+	if c, err := file.SyscallConn(); err == nil {
+		_ = c.Control(func(fd uintptr) { _ = syscall.Flock(int(fd), syscall.LOCK_UN) }) // closed already
+	}
+	_ = file.Close() // closed already
 }
 
 // compactIfEmpty rewrites a large file that holds little. Failing to is no
