@@ -35,5 +35,5 @@ func (b *backoff) next(lived time.Duration) time.Duration {
 	}
 	b.failures++
 	const jitterPart = 5
-	return d + rand.N(d/jitterPart)
+	return d + rand.N(d/jitterPart) //nolint:gosec // spreads load, keeps no secret
 }

@@ -281,7 +281,7 @@ func (k *keeper) read(ctx context.Context, l *link, readings chan<- Reading, unt
 	}
 	for {
 		if until == nil {
-			l.deadline(time.Now().Add(2*k.s.opts.Interval + silenceSlack))
+			l.deadline(time.Now().Add(k.s.silence))
 		} else {
 			l.deadline(*until)
 		}

@@ -61,7 +61,7 @@ func (l *link) receive() (wire.Report, error) {
 	case errors.Is(err, unix.ECONNRESET):
 		return wire.Report{}, io.EOF // it died with something of ours unread
 	case err != nil:
-		return wire.Report{}, err
+		return wire.Report{}, fmt.Errorf("read the helper's socket: %w", err)
 	case flags&unix.MSG_TRUNC != 0:
 		return wire.Report{}, errTooLong
 	case flags&unix.MSG_CTRUNC != 0:

@@ -48,13 +48,6 @@ func unitName(key logind.SessionKey) string {
 	return unitPrefix + b.String() + unitSuffix
 }
 
-// allowedCalls is every system call a helper may make; @system-service without
-// what a program that only reads a socket and writes another never needs.
-var (
-	allowedCalls = []string{"@system-service"}
-	deniedCalls  = []string{"@privileged", "@resources", "@setuid", "@chown", "@keyring", "@aio", "@ipc"}
-)
-
 // filter is systemd's (bas): whether it is an allow-list, and its entries.
 type filter struct {
 	Allow   bool
@@ -142,8 +135,12 @@ func isolation() []systemd.Property {
 		prop("LockPersonality", true),
 		prop("MemoryDenyWriteExecute", true),
 		prop("SystemCallArchitectures", []string{"native"}),
-		prop("SystemCallFilter", filter{Allow: true, Entries: allowedCalls}),
-		prop("SystemCallFilter", filter{Allow: false, Entries: deniedCalls}),
+		// What a service needs, without what a program that only reads one
+		// socket and writes another never does.
+		prop("SystemCallFilter", filter{Allow: true, Entries: []string{"@system-service"}}),
+		prop("SystemCallFilter", filter{Allow: false, Entries: []string{
+			"@privileged", "@resources", "@setuid", "@chown", "@keyring", "@aio", "@ipc",
+		}}),
 		prop("SystemCallErrorNumber", int32(1)), // EPERM
 		prop("IPAddressDeny", everyNetwork()),
 		prop("KeyringMode", "private"),

@@ -57,6 +57,8 @@ type Supervisor struct {
 	opts  Options
 	units Units
 	store Store
+	// silence is for how long a helper that is well may say nothing.
+	silence time.Duration
 
 	mu      sync.Mutex
 	keepers map[string]*keeper // by session key; those that leave too
@@ -73,7 +75,7 @@ func New(opts Options, units Units, store Store) *Supervisor {
 		opts.Progress = func() {}
 	}
 	return &Supervisor{
-		opts: opts, units: units, store: store,
+		opts: opts, units: units, store: store, silence: 2*opts.Interval + silenceSlack,
 		keepers: make(map[string]*keeper), byUnit: make(map[string]*keeper),
 		orphans: make(map[string][]*os.File),
 	}

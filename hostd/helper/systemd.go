@@ -81,7 +81,7 @@ func (s *Systemd) connect() (*systemd.Conn, error) {
 func dial(ctx context.Context) (*dbus.Conn, error) {
 	conn, err := dbus.SystemBusPrivate(dbus.WithContext(ctx))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open the bus's socket: %w", err)
 	}
 	tooLate := time.AfterFunc(dialTimeout, func() { _ = conn.Close() })
 	err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))})
@@ -123,7 +123,7 @@ func (s *Systemd) start(ctx context.Context, conn *systemd.Conn, u Unit) error {
 	defer cancel()
 	raw, err := u.Stdin.SyscallConn()
 	if err != nil {
-		return err
+		return fmt.Errorf("pass the helper's socket: %w", err)
 	}
 	job := make(chan string, 1)
 	var callErr error

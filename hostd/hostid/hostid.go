@@ -20,12 +20,9 @@ const Path = "/etc/machine-id"
 // maxFile bounds what is read of the file: 32 digits and a newline are valid.
 const maxFile = 64
 
-// appID makes the hash this application's own. It was drawn once at random and
-// must never change, or every host would get a new name.
-var appID = [16]byte{
-	0x5b, 0x1f, 0x54, 0xbd, 0x04, 0xed, 0x90, 0xa6,
-	0x42, 0x19, 0xd0, 0x1b, 0x58, 0x60, 0x34, 0xfb,
-}
+// appID makes the hash this application's own: 16 bytes drawn once at random.
+// They must never change, or every host would get a new name.
+const appID = "\x5b\x1f\x54\xbd\x04\xed\x90\xa6\x42\x19\xd0\x1b\x58\x60\x34\xfb"
 
 // shortDigits is how many hexadecimal digits tell hosts apart in a machine_id;
 // the host's name stands beside them.
@@ -78,9 +75,9 @@ func parse(s string) ([16]byte, error) {
 }
 
 // derive does what sd_id128_get_machine_app_specific does.
-func derive(machine, app [16]byte) ID {
+func derive(machine [16]byte, app string) ID {
 	mac := hmac.New(sha256.New, machine[:])
-	mac.Write(app[:])
+	mac.Write([]byte(app))
 	var id ID
 	copy(id[:], mac.Sum(nil))
 	id[6] = id[6]&0x0f | 0x40 // version 4

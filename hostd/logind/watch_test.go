@@ -3,7 +3,6 @@ package logind
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -139,7 +138,7 @@ func oneSession() []listEntry {
 
 func (b *testBus) watch() (*Watcher, <-chan []Session) {
 	b.t.Helper()
-	w := NewWatcher(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	w := NewWatcher(slog.New(slog.DiscardHandler))
 	w.address = b.address
 	ctx, cancel := context.WithCancel(context.Background())
 	out := make(chan []Session)

@@ -139,7 +139,7 @@ func (c *Client) send(message string, f *os.File) error {
 func sendFile(conn *net.UnixConn, addr *net.UnixAddr, message string, f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
-		return err
+		return fmt.Errorf("pass a descriptor: %w", err)
 	}
 	var sendErr error
 	// Control holds the descriptor open while it is being sent, and leaves it
