@@ -53,14 +53,18 @@ type facts struct {
 	waiting  int64
 	server   control.Destination
 	upload   control.Upload
+	leftOut  int    // users whose sessions are not measured by mistake
 	problem  string // what hinders the daemon itself; empty if nothing does
 }
 
 func (d *daemon) statusLine() string {
 	d.mu.Lock()
-	sessions := d.tracked
+	f := facts{sessions: d.tracked, leftOut: len(d.problems)}
 	d.mu.Unlock()
-	f := facts{sessions: sessions, waiting: int64(d.buffer.Status().Waiting), server: d.destination(), upload: d.uploads()}
+	f.waiting, f.server, f.upload = int64(d.buffer.Status().Waiting), d.destination(), d.uploads()
+	if err := d.watcher.Healthy(); err != nil {
+		f.problem = err.Error()
+	}
 	if err := d.collector.Status().Err; err != nil {
 		f.problem = err.Error()
 	}
@@ -90,6 +94,9 @@ func (f facts) line() string {
 		if f.upload.LastError != "" {
 			line += "; upload failing: " + short(f.upload.LastError)
 		}
+	}
+	if f.leftOut > 0 {
+		line += fmt.Sprintf("; %s not measured: see 'trackctl doctor'", count(int64(f.leftOut), "user"))
 	}
 	if f.problem != "" {
 		line += "; " + short(f.problem)

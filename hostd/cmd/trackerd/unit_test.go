@@ -26,6 +26,9 @@ func TestStatusLine(t *testing.T) {
 		"Not enrolled: run 'trackctl enroll https://a.example TOKEN' as root; tracking 1 session; 0 events waiting": {
 			sessions: 1, server: control.Destination{URL: "https://a.example"},
 		},
+		"Tracking 1 session; 0 events waiting; no upload yet; 2 users not measured: see 'trackctl doctor'": {
+			sessions: 1, server: enrolled, leftOut: 2,
+		},
 		"Not enrolled: the credential is damaged; tracking 0 sessions; 0 events waiting; the disk is full": {
 			server: control.Destination{Problem: "the credential is damaged"}, problem: "the disk is full",
 		},
