@@ -329,6 +329,9 @@ func (c *Collector) note(now time.Time, sealed []interval.Sealed, gone []string,
 	c.status.Err, c.status.Pending = nil, 0
 	c.status.OpenRecords = c.ledger.Open()
 	behind := c.ledger.Ahead(now)
+	if behind <= c.o.Interval { // the next interval is no jump of the clock
+		behind = 0
+	}
 	if behind > 0 && c.status.ClockBehind == 0 {
 		c.o.Log.Warn("the clock was set back into time that was already reported; records wait until it has passed", "for", behind)
 	}

@@ -109,10 +109,10 @@ type Uploader struct {
 	wake   chan struct{}
 
 	// Only Run's goroutine uses these.
-	limit    int                       // events in a request
-	suspects map[uint64]buffer.Refusal // held back, by seq
-	fails    int                       // in a row
-	failedTo Target                    // where the last failure was
+	limit    int                    // events in a request
+	suspects map[uint64]buffer.Item // held back, by seq
+	fails    int                    // in a row
+	failedTo Target                 // where the last failure was
 
 	mu     sync.Mutex
 	status Status
@@ -138,7 +138,7 @@ func New(queue Queue, target func() (Target, bool), o Options) *Uploader {
 	}
 	return &Uploader{
 		queue: queue, target: target, o: o, wake: make(chan struct{}, 1),
-		limit: maxBatch, suspects: map[uint64]buffer.Refusal{},
+		limit: maxBatch, suspects: map[uint64]buffer.Item{},
 	}
 }
 
@@ -233,6 +233,7 @@ func (u *Uploader) round(ctx context.Context) pause {
 			return u.failed(target, fmt.Errorf("reading what is to be sent: %w", err), 0)
 		}
 		if len(items) == 0 {
+			clear(u.suspects) // nothing else can vouch for the server: try them again next time
 			u.fails = 0
 			return pause{until: next, state: StateWaiting}
 		}
@@ -241,13 +242,16 @@ func (u *Uploader) round(ctx context.Context) pause {
 			return pause{}
 		case err == nil:
 			u.limit = min(u.limit+u.limit/4+1, maxBatch) // slowly: it was cut for a reason
+			if err := u.retrySuspects(ctx, target); err != nil {
+				return u.failed(target, err, 0)
+			}
 			if u.queue.Status().Waiting == 0 {
 				return pause{until: next, state: StateWaiting}
 			}
 		case verdict.tooMuch && len(items) > 1:
 			u.limit = (len(items) + 1) / 2 // halve until it fits, or the culprit stands alone
 		case verdict.tooMuch && len(u.suspects) < maxSuspects:
-			u.suspect(items[0].Seq, verdict)
+			u.suspect(items[0])
 			if len(u.suspects) > fastSuspects {
 				return u.failed(target, err, 0)
 			}
@@ -263,11 +267,31 @@ func (u *Uploader) suspected(seq uint64) bool {
 }
 
 // suspect holds back an event that alone makes a request fail. It is condemned
-// only once the server has taken another: one that refuses everything, such as
-// a proxy in between, must not empty the buffer.
-func (u *Uploader) suspect(seq uint64, v verdict) {
-	u.suspects[seq] = buffer.Refusal{Seq: seq, Code: v.code, Message: v.message}
+// only if it fails again right after the server has taken another: one that
+// refuses everything, such as a proxy in between, must not empty the buffer.
+func (u *Uploader) suspect(it buffer.Item) {
+	u.suspects[it.Seq] = it
 	u.limit = maxBatch
+}
+
+// retrySuspects sends the events that were held back, each alone, now that the
+// server has taken another. The refused ones become dead letters.
+func (u *Uploader) retrySuspects(ctx context.Context, target Target) error {
+	for seq, it := range u.suspects {
+		u.o.Progress()
+		v, err := u.send(ctx, target, []buffer.Item{it})
+		if err != nil && !v.tooMuch {
+			return err
+		}
+		if err != nil {
+			u.o.Log.Warn("the server refuses an event; it is kept as a dead letter", "code", v.code)
+			if err := u.queue.Settle(nil, []buffer.Refusal{{Seq: seq, Code: v.code, Message: v.message}}); err != nil {
+				return fmt.Errorf("keeping a refused event: %w", err)
+			}
+		}
+		delete(u.suspects, seq)
+	}
+	return nil
 }
 
 // send sends one batch and settles it.
@@ -285,13 +309,9 @@ func (u *Uploader) send(ctx context.Context, target Target, items []buffer.Item)
 		return v, err
 	}
 	done, refused := settle(items, reply)
-	for _, r := range u.suspects {
-		refused = append(refused, r)
-	}
 	if err := u.queue.Settle(done, refused); err != nil {
 		return verdict{}, fmt.Errorf("removing what the server has: %w", err)
 	}
-	clear(u.suspects)
 	u.fails = 0
 	u.mu.Lock()
 	defer u.mu.Unlock()
