@@ -17,7 +17,7 @@ export GOTOOLCHAIN := local
 MODULES := $(patsubst ./%,%,$(shell sed -n 's,^[[:space:]]*\(\./[^[:space:]]*\)$$,\1,p' go.work))
 MODULE_PREFIX := $(shell sed -n 's,^module \(.*\)/server$$,\1,p' server/go.mod)
 # The modules whose tests boot whole hosts.
-HOST_MODULES := $(filter deploy/testhost deploy/demo,$(MODULES))
+HOST_MODULES := $(filter-out deploy/house,$(filter deploy/%,$(MODULES)))
 UNIT_MODULES := $(filter-out $(HOST_MODULES),$(MODULES))
 
 # The time of the last commit is the time of every build of it, so that two of

@@ -53,7 +53,7 @@ var mayImport = map[string][]string{
 		"sessiond/internal/counting", "sessiond/internal/outbox", "sessiond/internal/x11", "sessiond/wire",
 	},
 	"sessiond/internal/xtest": nil, // real X servers for tests
-	"sessiond/cmd/sessiond":   {"sessiond/internal/..."},
+	"sessiond/cmd/sessiond":   {"sessiond/internal/loop", "sessiond/internal/x11"},
 
 	"server/api":              nil,
 	"server/internal/secret":  nil,
@@ -79,7 +79,7 @@ var onlyIn = []struct {
 	places  []string
 	why     string
 }{
-	{"github.com/jezek/xgb", []string{"sessiond/internal/x11", "sessiond/bench", "deploy"}, "X is spoken in one place"},
+	{"github.com/jezek/xgb", []string{"sessiond/internal/x11", "sessiond/internal/xtest", "sessiond/bench", "deploy"}, "X is spoken in one place"},
 	{"github.com/godbus/dbus", []string{"hostd/logind", "hostd/helper"}, "logind is asked in one place, units are started in one"},
 	{"github.com/coreos/go-systemd", []string{"hostd/logind", "hostd/helper", "hostd/notify"}, "systemd is spoken to in one place for each purpose"},
 	{"github.com/jackc/pgx", []string{"server/internal/store"}, "all SQL is in one place"},
@@ -180,7 +180,7 @@ func below(prefix, importPath string) string {
 	if !ours {
 		return importPath
 	}
-	for _, module := range []string{"house", "testhost", "demo"} {
+	for _, module := range []string{"house", "testhost", "demo", "lifecycle"} {
 		if within(name, module) {
 			return "deploy/" + name
 		}
