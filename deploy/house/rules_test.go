@@ -47,7 +47,8 @@ var mayImport = map[string][]string{
 
 	"sessiond/wire":              nil,
 	"sessiond/internal/counting": {"sessiond/wire"},
-	"sessiond/internal/x11":      {"sessiond/internal/counting", "sessiond/wire"},
+	"sessiond/internal/sys":      nil,
+	"sessiond/internal/x11":      {"sessiond/internal/counting", "sessiond/internal/sys", "sessiond/wire"},
 	"sessiond/internal/outbox":   {"sessiond/wire"},
 	"sessiond/internal/loop": {
 		"sessiond/internal/counting", "sessiond/internal/outbox", "sessiond/internal/x11", "sessiond/wire",
