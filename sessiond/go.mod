@@ -3,3 +3,5 @@ module activity-tracker.example/sessiond
 go 1.26.0
 
 require golang.org/x/sys v0.49.0
+
+require github.com/jezek/xgb v1.1.1

@@ -15,22 +15,13 @@ const (
 	compoundText
 )
 
-// escape starts a change of character set in a compound text.
-const escape = 0x1b
-
 // cleanText makes a window's text fit to be sent: valid UTF-8 of at most limit
 // bytes in which every control character and every broken byte is a space or
 // U+FFFD. Texts come from any program that the user runs.
 func cleanText(b []byte, written encoding, limit int) string {
-	b = wholeRunes(b)
 	switch written {
 	case compoundText:
-		for _, c := range b {
-			if c == escape {
-				return "" // another character set than Latin-1: not worth a decoder
-			}
-		}
-		b = latin1(b)
+		b = decodeCompound(b)
 	case latin1Text:
 		b = latin1(b)
 	case utf8Text:

@@ -244,7 +244,11 @@ func propertyBytes(reply []byte) []byte {
 		return nil
 	}
 	value := reply[headerBytes:]
-	return value[:min(int(binary.NativeEndian.Uint32(reply[16:])), len(value))]
+	value = value[:min(int(binary.NativeEndian.Uint32(reply[16:])), len(value))]
+	if more := binary.NativeEndian.Uint32(reply[12:]); more > 0 {
+		return wholeRunes(value)
+	}
+	return value
 }
 
 // windowProperty reads a property that holds one window; 0 if there is none.
