@@ -63,6 +63,12 @@ func dialInput(ctx context.Context, ns *os.File, n int) (*input, error) {
 		c.Close()
 		return nil, fmt.Errorf("use XTEST on the client's screen: %w", err)
 	}
+	// Or a key counts twice that is held a while since the machine is busy.
+	off := []uint32{xproto.AutoRepeatModeOff}
+	if err := xproto.ChangeKeyboardControlChecked(c, xproto.KbAutoRepeatMode, off).Check(); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("turn the keyboard's repeat off: %w", err)
+	}
 	if err := in.readKeys(); err != nil {
 		c.Close()
 		return nil, err

@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/testhost"
+)
+
+// counts is an amount of work.
+type counts struct{ Keys, Clicks, Scrolls, Distance int64 }
+
+// person is a user at work on a host. did adds up what the client was told to
+// send.
+type person struct {
+	*testhost.RDP
+	host    *host
+	name    string
+	machine string
+	did     counts
+}
+
+// login logs a user in, whom it makes first, and waits until the session is
+// tracked.
+func (h *host) login(t *testing.T, name string) *person {
+	t.Helper()
+	if _, err := h.AddUser(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	p := &person{host: h, name: name}
+	p.loginAgain(t)
+	return p
+}
+
+// loginAgain logs a user in who was logged in before.
+func (p *person) loginAgain(t *testing.T) {
+	t.Helper()
+	began := time.Now()
+	rdp, err := p.host.Login(t.Context(), p.name, testhost.LoginOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.RDP = rdp
+	s := p.host.waitTracked(t, rdp.Session.ID, began)
+	t.Logf("%s is logged in and tracked after %s", p.name, time.Since(began).Round(10*time.Millisecond))
+	if s.User != p.name || s.Display != rdp.Session.Display {
+		t.Errorf("trackctl says %+v of session %+v", s, rdp.Session)
+	}
+	if m := machineForm.FindStringSubmatch(s.MachineID); m == nil || m[1] != p.name {
+		t.Errorf("machine_id of %s is %q", p.name, s.MachineID)
+	}
+	if p.machine != "" && p.machine != s.MachineID {
+		t.Errorf("machine_id of %s was %q and is %q", p.name, p.machine, s.MachineID)
+	}
+	p.machine = s.MachineID
+}
+
+// work does an amount of work in the terminal, and adds it up. The way is
+// there and back between two points of the terminal, so often as it takes.
+func (p *person) work(ctx context.Context, keys, clicks, scrolls, ways int) error {
+	// Neither a command nor the end of a line: the shell does nothing with it.
+	n, err := p.Type(ctx, strings.Repeat("a", keys))
+	p.did.Keys += int64(n)
+	if err != nil {
+		return err
+	}
+	for i := range ways {
+		to := [][2]int{{600, 400}, {100, 150}}[i%2]
+		n, err := p.MoveTo(ctx, to[0], to[1])
+		p.did.Distance += int64(n)
+		if err != nil {
+			return err
+		}
+	}
+	if err := p.Click(ctx, clicks, 1); err != nil {
+		return err
+	}
+	p.did.Clicks += int64(clicks)
+	if err := p.Scroll(ctx, -scrolls); err != nil {
+		return err
+	}
+	p.did.Scrolls += int64(scrolls)
+	return nil
+}
+
+// mustWork is work that must not fail.
+func (p *person) mustWork(t *testing.T, keys, clicks, scrolls, ways int) {
+	t.Helper()
+	if err := p.work(t.Context(), keys, clicks, scrolls, ways); err != nil {
+		t.Fatalf("%s at work: %v", p.name, err)
+	}
+}
+
+// settled waits until the server has a record of the machine that begins after
+// now, so that everything before is told, and returns all records. The user
+// has to stay logged in.
+func (p *person) settled(t *testing.T) []api.Event {
+	t.Helper()
+	now := time.Now()
+	var events []api.Event
+	eventually(t, 60*time.Second, "a record of "+p.name+"'s from now on arrives", func() error {
+		var err error
+		events, err = p.host.srv.events(t.Context(), p.machine)
+		if err == nil && (len(events) == 0 || !events[len(events)-1].Timestamp.After(now)) {
+			err = fmt.Errorf("%d records so far", len(events))
+		}
+		return err
+	})
+	return events
+}
+
+// wantTold waits until everything is told and compares it with what p did.
+func (p *person) wantTold(t *testing.T) []api.Event {
+	t.Helper()
+	events := p.settled(t)
+	sum, err := p.host.srv.summaries(t.Context(), p.machine, p.host.began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := counts{sum.KeyCount, sum.MouseClicks, sum.ScrollCount, sum.MouseDistancePx}
+	if added := add(events); added != told {
+		t.Errorf("%s: the summary says %+v, the events add up to %+v", p.name, told, added)
+	}
+	exact, want := told, p.did
+	exact.Distance, want.Distance = 0, 0
+	if exact != want {
+		t.Errorf("%s: the API tells of %+v, did %+v", p.name, told, p.did)
+	}
+	if off := told.Distance - p.did.Distance; off*100 > p.did.Distance || -off*100 > p.did.Distance {
+		t.Errorf("%s: the API tells of %d px, moved %d px: more than 1 %% off", p.name, told.Distance, p.did.Distance)
+	}
+	if sum.SyntheticCount != 0 {
+		t.Errorf("%s: %d presses count as synthetic", p.name, sum.SyntheticCount)
+	}
+	wantDistinct(t, events)
+	return events
+}
+
+func add(events []api.Event) counts {
+	var c counts
+	for _, e := range events {
+		c.Keys += e.KeyCount
+		c.Clicks += e.MouseClicks
+		c.Scrolls += e.ScrollCount
+		c.Distance += e.MouseDistancePx
+	}
+	return c
+}
+
+// wantDistinct checks that no minute is there twice, and all begin on time.
+func wantDistinct(t *testing.T, events []api.Event) {
+	t.Helper()
+	var last time.Time
+	for _, e := range events {
+		if !e.Timestamp.After(last) {
+			t.Errorf("a record of %s follows one of %s", e.Timestamp, last)
+		}
+		last = e.Timestamp
+		if last.Unix()%interval != 0 || last.Nanosecond() != 0 || e.IntervalSec == nil || *e.IntervalSec != interval {
+			t.Errorf("a record begins at %s and lasts %v s", last, e.IntervalSec)
+		}
+	}
+}
