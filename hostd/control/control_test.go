@@ -137,6 +137,11 @@ func start(t *testing.T, p Provider) string {
 // asNobody makes a command that asks as another user.
 func asNobody(t *testing.T, what, socket string) *exec.Cmd {
 	t.Helper()
+	return asUser(t, nobody, what, socket)
+}
+
+func asUser(t *testing.T, uid uint32, what, socket string) *exec.Cmd {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("this test needs root, to become another user")
 	}
@@ -153,7 +158,7 @@ func asNobody(t *testing.T, what, socket string) *exec.Cmd {
 	cmd := exec.Command(self)
 	cmd.Dir = "/"
 	cmd.Env = []string{askEnv + "=" + what, sockEnv + "=" + socket}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	return cmd
 }
 
@@ -205,8 +210,8 @@ func TestOthersSeeThemselves(t *testing.T) {
 	}
 }
 
-// TestNobodyLocksRootOut lets another user take all the connections there are.
-func TestNobodyLocksRootOut(t *testing.T) {
+// TestNobodyLocksOthersOut lets another user take all the connections there are.
+func TestNobodyLocksOthersOut(t *testing.T) {
 	socket := start(t, &fakeDaemon{})
 	cmd := asNobody(t, "hold", socket)
 	stdin, err := cmd.StdinPipe()
@@ -232,6 +237,10 @@ func TestNobodyLocksRootOut(t *testing.T) {
 	out, err := asNobody(t, "status", socket).CombinedOutput()
 	if err != nil || strings.Contains(string(out), "version") {
 		t.Errorf("another user has more than %d connections: %v\n%s", maxConnsPerUser, err, out)
+	}
+	out, err = asUser(t, nobody-1, "status", socket).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "version") {
+		t.Errorf("a third user cannot ask: %v\n%s", err, out)
 	}
 	_ = stdin.Close()
 	if err := cmd.Wait(); err != nil {

@@ -137,12 +137,13 @@ func TestDamagedCredential(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
 		mode os.FileMode
+		want string
 	}{
-		"empty":           {"", 0o600},
-		"cut off":         {`{"server_url":"https://a.example","host_`, 0o600},
-		"header in it":    {`{"server_url":"https://a.example","host_id":"` + hostID + `","credential":"a\r\nb: c"}`, 0o600},
-		"readable":        {`{"server_url":"https://a.example","host_id":"` + hostID + `","credential":"a.b"}`, 0o644},
-		"larger than any": {strings.Repeat(" ", maxCredentialFileBytes+1), 0o600},
+		"empty":           {"", 0o600, "is damaged; enrol again"},
+		"cut off":         {`{"server_url":"https://a.example","host_`, 0o600, "is damaged; enrol again"},
+		"header in it":    {`{"server_url":"https://a.example","host_id":"` + hostID + `","credential":"a\r\nb: c"}`, 0o600, "is damaged; enrol again"},
+		"readable":        {`{"server_url":"https://a.example","host_id":"` + hostID + `","credential":"a.b"}`, 0o644, "lets others read it; enrol again"},
+		"larger than any": {strings.Repeat(" ", maxCredentialFileBytes+1), 0o600, "is damaged; enrol again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -153,8 +154,12 @@ func TestDamagedCredential(t *testing.T) {
 			if err := os.WriteFile(file, []byte(c.text), c.mode); err != nil {
 				t.Fatal(err)
 			}
+			record := "server_url: https://a.example\nhost_id: \"" + hostID + "\"\n"
+			if err := os.WriteFile(filepath.Join(dir, "enrollment.yaml"), []byte(record), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			s := load(t, dir, "")
-			if _, ok := s.Target(); ok || !strings.Contains(s.State().Problem, "enrol again") {
+			if _, ok := s.Target(); ok || !strings.Contains(s.State().Problem, c.want) {
 				t.Errorf("got %+v", s.State())
 			}
 		})

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,6 +22,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
+	"activity-tracker.example/hostd/buffer"
 	"activity-tracker.example/hostd/config"
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/server/api"
@@ -45,7 +48,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"notified": notified, "server": serveTracker, "enroll": enroll, "doctor": doctor,
+			"notified": notified, "queue": queue, "server": serveTracker, "enroll": enroll, "doctor": doctor,
 		},
 	})
 }
@@ -136,13 +139,40 @@ func serveTracker(ts *testscript.TestScript, _ bool, _ []string) {
 				w.WriteHeader(http.StatusUnauthorized)
 				return
 			}
-			_ = json.NewEncoder(w).Encode(api.IngestReply{})
+			_ = json.NewEncoder(w).Encode(api.IngestReply{Accepted: events(r)})
 		default:
 			w.WriteHeader(http.StatusNotFound)
 		}
 	}))
 	ts.Defer(srv.Close)
 	ts.Setenv("SERVER", srv.URL)
+}
+
+// events counts what a batch holds; zero if it is none.
+func events(r *http.Request) int {
+	body := io.Reader(r.Body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(body)
+		if err != nil {
+			return 0
+		}
+		body = z
+	}
+	var batch api.EventBatch
+	if json.NewDecoder(body).Decode(&batch) != nil {
+		return 0
+	}
+	return len(batch.Events)
+}
+
+// queue puts an event into the buffer, as an earlier daemon would have.
+func queue(ts *testscript.TestScript, _ bool, _ []string) {
+	b, err := buffer.Open(ts.Getenv("TRACKERD_BUFFER_PATH"), buffer.Options{})
+	ts.Check(err)
+	event, err := json.Marshal(api.Event{MachineID: "vm-abc123-alice", Timestamp: time.Unix(1_790_000_000, 0).UTC()})
+	ts.Check(err)
+	ts.Check(b.Update(func(tx *buffer.Tx) error { return tx.Enqueue(event) }))
+	ts.Check(b.Close())
 }
 
 func client(ts *testscript.TestScript) *control.Client { return control.NewClient(ts.Getenv("SOCK")) }
