@@ -18,12 +18,16 @@ import (
 	"go.uber.org/goleak"
 )
 
-// childEnv makes the test binary the process that is killed.
-const childEnv = "BUFFER_TEST_CHILD"
+const (
+	// childEnv makes the test binary the process that is killed; it writes
+	// childFile in its folder.
+	childEnv  = "BUFFER_TEST_CHILD"
+	childFile = "b"
+)
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(childEnv); path != "" {
-		if err := appendForEver(path); err != nil {
+	if os.Getenv(childEnv) != "" {
+		if err := appendForEver(childFile); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -300,10 +304,15 @@ func appendForEver(path string) error {
 // kill -9 at any moment: everything that was committed is there, once, and the
 // state is of the same transaction.
 func TestKilled(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "b")
+	path := filepath.Join(t.TempDir(), childFile)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for round := range 5 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childEnv+"="+path)
+		cmd := exec.Command(self)
+		cmd.Dir = filepath.Dir(path)
+		cmd.Env = append(os.Environ(), childEnv+"=1")
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		if err != nil {

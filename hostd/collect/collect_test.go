@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -136,8 +137,8 @@ func sleepUntil(at time.Time) { <-time.After(time.Until(at)) }
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		buf := openBuffer(t, filepath.Join(t.TempDir(), "b"))
-		progress := 0
-		c := newCollector(t, buf, Options{Progress: func() { progress++ }})
+		var progress atomic.Int64
+		c := newCollector(t, buf, Options{Progress: func() { progress.Add(1) }})
 		readings := make(chan helper.Reading)
 		stop := start(t, c, readings)
 		ann, bob := newPerson(1, "ann"), newPerson(2, "bob")
@@ -165,11 +166,11 @@ func TestRun(t *testing.T) {
 			}
 		}
 		// Nobody reports any more: nothing is made up, and the loop still turns.
-		before := progress
+		before := progress.Load()
 		sleepUntil(time.Now().Add(5 * time.Minute))
 		synctest.Wait()
-		if n := len(queued(t, buf)); n != 8 || progress-before < 30 || progress-before > 60 {
-			t.Errorf("%d records after a silence, %d turns", n, progress-before)
+		if n := len(queued(t, buf)); n != 8 || progress.Load()-before < 30 || progress.Load()-before > 60 {
+			t.Errorf("%d records after a silence, %d turns", n, progress.Load()-before)
 		}
 		s := c.Status()
 		if s.Err != nil || s.OpenRecords != 0 || s.Sealed != 8 || s.LastReading.IsZero() {

@@ -31,10 +31,10 @@ type simHelper struct {
 	report           wire.Report
 	// delivered is the greatest of each counter that arrived, by run.
 	delivered map[int64]wire.Counters
-	unsealed  []Reading
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
 	w := &world{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)),
 		o:   Options{Length: []time.Duration{5 * time.Second, time.Minute}[seed%2], IdleAfter: time.Minute},

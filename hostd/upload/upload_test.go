@@ -41,6 +41,7 @@ type fakeServer struct {
 }
 
 func newServer(t *testing.T) *fakeServer {
+	t.Helper()
 	s := &fakeServer{stored: map[string]int{}}
 	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(s.Close)
@@ -102,7 +103,6 @@ type rig struct {
 	buf *buffer.Buffer
 	srv *fakeServer
 	up  *Uploader
-	end func()
 }
 
 // newRig starts an uploader that waits an hour unless woken, on a real buffer.
@@ -179,12 +179,18 @@ func TestBacklog(t *testing.T) {
 // An answer that got lost: the batch is sent again and is a duplicate.
 func TestAnswerLost(t *testing.T) {
 	r := newRig(t, number(3)...)
-	r.srv.before = func(_ http.ResponseWriter, events []string) bool {
+	r.srv.before = func(w http.ResponseWriter, events []string) bool {
 		for _, e := range events {
 			r.srv.stored[e]++
 		}
 		r.srv.before = nil
-		panic(http.ErrAbortHandler)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return true
+		}
+		conn.Close()
+		return true
 	}
 	if p := r.round(); p.state != StateBackoff || len(r.waiting()) != 3 {
 		t.Fatalf("%+v, %d wait", p, len(r.waiting()))
