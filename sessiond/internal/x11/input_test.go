@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"activity-tracker.example/sessiond/internal/xtest"
 	"activity-tracker.example/sessiond/wire"
@@ -61,4 +62,83 @@ func TestSyntheticInputIsCountedApart(t *testing.T) {
 	if d := w.Input.Counters().DistancePx; d != 0 {
 		t.Errorf("a program's pointer motion counted as %d px", d)
 	}
+}
+
+func TestIdleTime(t *testing.T) {
+	t.Parallel()
+	inner, outer := xtest.Xephyr(t)
+	outer.Run(t, "xdotool", "mousemove", "300", "300", "key", "a")
+	client := xtest.NewClient(t, inner)
+	time.Sleep(1200 * time.Millisecond) // idle time is what this test makes
+	client.Warp(10, 10)
+	inner.Run(t, "xdotool", "key", "b") // synthetic
+	w := watchDisplay(t, inner)
+	if idle := w.Activity.IdleMS(w.opts.Now()); idle < 1000 || idle > 60_000 {
+		t.Fatalf("%d ms idle at the start, want what the devices say: above 1,200", idle)
+	}
+	client.Warp(20, 20)
+	inner.Run(t, "xdotool", "key", "c")
+	w.counts(wire.Counters{Synthetic: 1})
+	if idle := w.Activity.IdleMS(w.opts.Now()); idle < 1000 {
+		t.Fatalf("%d ms idle: a warp or a program's key ended it", idle)
+	}
+	outer.Run(t, "xdotool", "key", "d")
+	w.counts(wire.Counters{Keys: 1, Synthetic: 1})
+	if idle := w.Activity.IdleMS(w.opts.Now()); idle > 1000 {
+		t.Fatalf("%d ms idle right after a key", idle)
+	}
+	if d := w.Input.Counters().DistancePx; d != 0 {
+		t.Errorf("warping counted as %d px", d)
+	}
+}
+
+// TestHeldKeyCountsOnce: the server's own repeats are no presses.
+func TestHeldKeyCountsOnce(t *testing.T) {
+	t.Parallel()
+	inner, outer := xtest.Xephyr(t)
+	outer.Run(t, "xset", "r", "off") // the outer server's repeats would come as presses, as a client's do
+	inner.Run(t, "xset", "r", "on", "r", "rate", "200", "50")
+	outer.Run(t, "xdotool", "mousemove", "300", "300")
+	w := watchDisplay(t, inner)
+	outer.Run(t, "xdotool", "keydown", "x", "sleep", "1", "keyup", "x")
+	w.counts(wire.Counters{Keys: 1})
+}
+
+// TestGrabsHideNothing: a screen locker or a menu holds keyboard and pointer.
+func TestGrabsHideNothing(t *testing.T) {
+	t.Parallel()
+	inner, outer := xtest.Xephyr(t)
+	outer.Run(t, "xdotool", "mousemove", "300", "300")
+	w := watchDisplay(t, inner)
+	xtest.NewClient(t, inner).Grab()
+	outer.Run(t, "xdotool", "type", "--delay", "2", "password")
+	outer.Run(t, "xdotool", "click", "1", "click", "4")
+	w.counts(wire.Counters{Keys: 8, Clicks: 1, ScrollSteps: 1})
+}
+
+// TestNewDevices: input from a device that appeared a moment ago counts, and
+// XTEST devices that a user makes stay synthetic.
+func TestNewDevices(t *testing.T) {
+	t.Parallel()
+	inner, outer := xtest.Xephyr(t)
+	outer.Run(t, "xdotool", "mousemove", "300", "300")
+	w := watchDisplay(t, inner)
+	devices := func() (n int) {
+		for id := range uint16(256) {
+			if w.Input.Device(id) != nil {
+				n++
+			}
+		}
+		return n
+	}
+	before := devices()
+	other := watchDisplay(t, inner) // XIChangeHierarchy: add a master called "another"
+	other.c.requestBytes(other.xinput, 43, []byte("\x01\x00\x00\x00\x01\x00\x04\x00\x07\x00\x01\x01another\x00"))
+	if err := other.c.flush(); err != nil {
+		t.Fatal(err)
+	}
+	w.until("two more devices", func() bool { return devices() == before+2 })
+	inner.Run(t, "xdotool", "key", "a")
+	outer.Run(t, "xdotool", "key", "b")
+	w.counts(wire.Counters{Keys: 1, Synthetic: 1})
 }

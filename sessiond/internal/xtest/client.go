@@ -120,8 +120,8 @@ func (c *Client) Warp(x, y int16) {
 	c.sync()
 }
 
-// GrabKeyboard takes all keys for this client, as a screen locker does.
-func (c *Client) GrabKeyboard() {
+// Grab takes all keys and the pointer for this client, as a screen locker does.
+func (c *Client) Grab() {
 	c.t.Helper()
 	k, err := xproto.GrabKeyboard(c.x, false, c.root, xproto.TimeCurrentTime, xproto.GrabModeAsync, xproto.GrabModeAsync).Reply()
 	if err != nil || k.Status != xproto.GrabStatusSuccess {

@@ -1,0 +1,171 @@
+package x11
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"activity-tracker.example/sessiond/internal/counting"
+	"activity-tracker.example/sessiond/internal/xtest"
+)
+
+func TestParseDisplay(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]int{
+		":0": 0, ":10": 10, ":10.0": 10, "unix:3": 3,
+		"": -1, ":": -1, "10": -1, ":x": -1, "host:1": -1, ":-1": -1, ":99999": -1, ":1x": -1,
+	} {
+		got, err := ParseDisplay(name)
+		if want < 0 && !errors.Is(err, ErrDisplayName) || want >= 0 && (err != nil || got != want) {
+			t.Errorf("ParseDisplay(%q) = %d, %v; want %d", name, got, err, want)
+		}
+	}
+}
+
+// TestCookie: a server that wants a cookie lets in with the right one, and with
+// none or a wrong one says no.
+func TestCookie(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	right, wrong := filepath.Join(dir, "right"), filepath.Join(dir, "wrong")
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(path, number, data string) {
+		var b []byte
+		b = binary.BigEndian.AppendUint16(b, familyLocal)
+		for _, f := range []string{host, number, cookieName, data} {
+			b = binary.BigEndian.AppendUint16(b, uint16(len(f)))
+			b = append(b, f...)
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(right, "", strings.Repeat("k", 16))
+	write(wrong, "", strings.Repeat("w", 16))
+	s := xtest.Xvfb(t, "-auth", right)
+	number, err := ParseDisplay(s.Display)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]error{right: nil, wrong: ErrRefused, filepath.Join(dir, "none"): ErrRefused, "": ErrRefused} {
+		d, err := Open(Options{Display: number, Authority: Authority{file, host}, Now: func() counting.Instant { return 0 }})
+		if !errors.Is(err, want) {
+			t.Errorf("with %q: %v, want %v", file, err, want)
+		}
+		if d != nil {
+			d.Close()
+		}
+	}
+}
+
+func TestFindCookie(t *testing.T) {
+	t.Parallel()
+	entry := func(family uint16, fields ...string) []byte {
+		b := binary.BigEndian.AppendUint16(nil, family)
+		for _, f := range fields {
+			b = binary.BigEndian.AppendUint16(b, uint16(len(f)))
+			b = append(b, f...)
+		}
+		return b
+	}
+	other := entry(familyLocal, "old", "10", cookieName, "old")
+	wild := entry(familyWild, "", "", cookieName, "wild")
+	mine := entry(familyLocal, "me", "10", cookieName, "mine")
+	for name, c := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"none":              {nil, ""},
+		"another display":   {entry(familyLocal, "me", "11", cookieName, "no"), ""},
+		"another kind":      {entry(familyLocal, "me", "10", "XDM-AUTHORIZATION-1", "no"), ""},
+		"this host's first": {append(append(append([]byte{}, other...), mine...), wild...), "mine"},
+		"wildcard":          {append(append([]byte{}, other...), wild...), "wild"},
+		"renamed host":      {other, "old"},
+		"cut off":           {append(append([]byte{}, wild...), mine[:9]...), "wild"},
+	} {
+		if got := findCookie(c.file, "10", "me"); got.data != c.want {
+			t.Errorf("%s: %q, want %q", name, got.data, c.want)
+		}
+	}
+}
+
+// TestNonsenseServers: what answers is no X server, or a broken one. Opening and
+// draining end with an error, soon, and never panic.
+func TestNonsenseServers(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string][]byte{
+		"closes":      nil,
+		"refuses":     {0, 3, 11, 0, 0, 0, 1, 0, 'n', 'o', 0, 0},
+		"speaks HTTP": []byte("HTTP/1.1 400 Bad Request\r\n\r\n" + strings.Repeat("x", 90_000)),
+		"no screens":  append([]byte{1, 0, 11, 0, 0, 0, 20, 0}, make([]byte, 80)...),
+		"huge reply":  append(append([]byte{1, 0, 11, 0, 0, 0, 30, 0}, setupBody()...), 1, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+		"early reply": append(append([]byte{1, 0, 11, 0, 0, 0, 30, 0}, setupBody()...), 1, 0, 99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+		"zeros":       append(append([]byte{1, 0, 11, 0, 0, 0, 30, 0}, setupBody()...), make([]byte, 4096)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := serve(t, fds[1], answer)
+			d := &Display{opts: Options{Now: func() counting.Instant { return 0 }}, Focus: &counting.Focus{}}
+			d.c = newConn(fds[0], d.event)
+			defer d.c.close()
+			if err := d.start(cookie{}); err == nil {
+				t.Error("no error")
+			}
+			_ = server.Close()
+		})
+	}
+}
+
+// serve sends an answer and then closes its half.
+func serve(t *testing.T, fd int, answer []byte) net.Conn {
+	t.Helper()
+	f := os.NewFile(uintptr(fd), "server")
+	c, err := net.FileConn(f)
+	_ = f.Close() // FileConn has its own
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = c.SetDeadline(time.Now().Add(patience))
+		_, _ = c.Write(answer)
+		if u, ok := c.(*net.UnixConn); ok {
+			_ = u.CloseWrite()
+		}
+	}()
+	return c
+}
+
+// setupBody is a setup with one screen.
+func setupBody() []byte {
+	b := make([]byte, 120)
+	b[20] = 1
+	return b
+}
+
+// TestHungServer: a server that is stopped makes Drain fail, not hang.
+func TestHungServer(t *testing.T) {
+	t.Parallel()
+	s := xtest.Xvfb(t)
+	w := watchDisplay(t, s)
+	if err := s.Signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	w.watch.wmChanged = true // so that Drain asks something
+	if _, _, err := w.Drain(w.opts.Now()); !errors.Is(err, ErrSilent) {
+		t.Fatalf("Drain: %v, want %v", err, ErrSilent)
+	}
+}
