@@ -28,7 +28,9 @@ var version = "development"
 const (
 	exitOK     = 0
 	exitFailed = 1
-	exitUsage  = 2
+	// exitUsage (EX_USAGE) is not the usual 2, with which Go ends a program
+	// that panics or that the watchdog aborts: those must be started again.
+	exitUsage = 64
 	// exitConfig (EX_CONFIG) says that starting again changes nothing before a
 	// person has corrected the configuration; the unit relies on it.
 	exitConfig = 78
@@ -94,7 +96,7 @@ func newRoot() *cobra.Command {
 this host is, never what they type, and uploads that to a server. systemd runs it;
 people ask it through trackctl.
 
-Exit codes: 0 ended when asked to; 1 failed; 2 wrong command line; 78 the
+Exit codes: 0 ended when asked to; 1 failed; 64 wrong command line; 78 the
 configuration is wrong.`,
 		Args:              noArgs,
 		SilenceUsage:      true,
