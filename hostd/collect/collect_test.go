@@ -308,6 +308,8 @@ func TestDiskFull(t *testing.T) {
 		}
 		ann.keys += 1000
 		readings <- ann.says(time.Minute, false)
+		sleepUntil(time.Now().Add(3 * time.Minute)) // over the end of the record
+		synctest.Wait()
 		if err := os.Remove(ballast); err != nil {
 			t.Fatal(err)
 		}
@@ -331,9 +333,10 @@ func TestDamageWhileRunning(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "b")
 		buf := openBuffer(t, path)
 		c := newCollector(t, buf, Options{})
-		ann := newPerson(1, "ann")
-		ann.keys = 7
+		ann, bob := newPerson(1, "ann"), newPerson(2, "bob")
+		ann.keys, bob.keys = 7, 5
 		c.take(ann.says(time.Minute, false))
+		c.take(bob.says(time.Minute, false))
 		c.step(t.Context())
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
 		if err != nil {
@@ -348,6 +351,7 @@ func TestDamageWhileRunning(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.Close()
+		sleepUntil(time.Now().Add(time.Second)) // the helpers are older than the fresh file
 		ann.keys = 9
 		c.take(ann.says(time.Minute, false))
 		c.step(t.Context())
@@ -355,12 +359,13 @@ func TestDamageWhileRunning(t *testing.T) {
 			t.Fatalf("buffer %+v, collect %+v", s, c.Status())
 		}
 		c = newCollector(t, buf, Options{}) // and the daemon restarts
-		ann.keys = 12
+		ann.keys, bob.keys = 12, 6
 		c.take(ann.says(time.Minute, false))
+		c.take(bob.says(time.Minute, false))
 		sleepUntil(time.Now().Add(2 * time.Minute))
 		c.step(t.Context())
-		if got := keysBy(queued(t, buf))[ann.session.MachineID]; got != 12 {
-			t.Errorf("counted %d of 12", got)
+		if got := keysBy(queued(t, buf)); got[ann.session.MachineID] != 12 || got[bob.session.MachineID] != 6 {
+			t.Errorf("counted %v, want 12 and 6", got)
 		}
 		buf.Close()
 	})
@@ -392,6 +397,27 @@ func TestStoreLost(t *testing.T) {
 		c.step(t.Context())
 		if got := keysBy(queued(t, buf))[ann.session.MachineID]; got != 3 {
 			t.Errorf("counted %d, want the 3 since the loss", got)
+		}
+		buf.Close()
+	})
+}
+
+// What waits in the channel when the daemon is told to stop is stored.
+func TestStopStoresWhatCame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		buf := openBuffer(t, filepath.Join(t.TempDir(), "b"))
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		readings := make(chan helper.Reading, 1)
+		for i := range 20 { // stopping and reading are ready at once
+			readings <- newPerson(i, fmt.Sprint("user", i)).says(time.Minute, false)
+			c := newCollector(t, buf, Options{})
+			if err := c.Run(ctx, readings); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(newCollector(t, buf, Options{}).Known()); n != 20 {
+			t.Errorf("%d of 20 readings were stored", n)
 		}
 		buf.Close()
 	})

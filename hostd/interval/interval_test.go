@@ -324,10 +324,10 @@ func TestIntervalLengthChanges(t *testing.T) {
 
 func TestRollback(t *testing.T) {
 	l := New(minute(), State{})
-	l.Fold(say(0, 30, 5), at(30))
+	l.Fold(say(0, 30, 5, wire.Focus{App: "x", DurationMS: 1}), at(30))
 	l.Commit()
 	before := roundTrip(t, l.All())
-	l.Fold(say(0, 60, 9), at(60))
+	l.Fold(say(0, 60, 9, wire.Focus{App: "x", DurationMS: 2}), at(60))
 	l.Seal(at(60))
 	l.Rollback()
 	if !reflect.DeepEqual(roundTrip(t, l.All()), before) {

@@ -3,7 +3,9 @@ package interval
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,11 +26,22 @@ type world struct {
 	late    []Reading
 	sealed  map[Key]bool
 	counted map[string]wire.Counters
+	// focus is what was counted of it, and said the greatest that helpers said,
+	// in milliseconds.
+	focus uint64
+	said  map[focusKey]uint64
+}
+
+type focusKey struct {
+	session        string
+	started, start int64
+	app            string
 }
 
 type simHelper struct {
 	session, machine string
 	report           wire.Report
+	focusStart       int64
 	// delivered is the greatest of each counter that arrived, by run.
 	delivered map[int64]wire.Counters
 }
@@ -38,7 +51,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)),
 		o:   Options{Length: []time.Duration{5 * time.Second, time.Minute}[seed%2], IdleAfter: time.Minute},
-		now: time.Unix(1_800_000_000, 0), sealed: map[Key]bool{}, counted: map[string]wire.Counters{},
+		now: time.Unix(1_800_000_000, 0), sealed: map[Key]bool{}, counted: map[string]wire.Counters{}, said: map[focusKey]uint64{},
 	}
 	w.ledger = New(w.o, State{})
 	for i := range 4 {
@@ -61,6 +74,18 @@ func (w *world) typeAt(h *simHelper) {
 	c.DistancePx += uint64(w.rnd.IntN(500))
 	c.Synthetic += uint64(w.rnd.IntN(2))
 	c.ActiveMS += uint64(w.rnd.IntN(1000))
+	if start := align(w.now.Unix(), int64(w.o.Length/time.Second)); start != h.focusStart {
+		h.focusStart, h.report.Focus = start, nil
+	}
+	app := fmt.Sprint("app", w.rnd.IntN(3))
+	h.report.Focus = slices.Clone(h.report.Focus)
+	for i := range h.report.Focus {
+		if f := &h.report.Focus[i]; f.App == app {
+			f.DurationMS += uint64(w.rnd.IntN(300))
+			return
+		}
+	}
+	h.report.Focus = append(h.report.Focus, wire.Focus{App: app, DurationMS: 10})
 }
 
 func (w *world) reading(h *simHelper) Reading {
@@ -91,6 +116,10 @@ func (w *world) deliver(rs ...Reading) {
 				h.delivered[r.Report.StartedUnixNano] = greatest(h.delivered[r.Report.StartedUnixNano], r.Report.Counters)
 			}
 		}
+		for _, f := range r.Report.Focus {
+			k := focusKey{r.Session, r.Report.StartedUnixNano, r.Report.IntervalStartUnix, f.App}
+			w.said[k] = max(w.said[k], f.DurationMS)
+		}
 	}
 	w.take(sealed)
 }
@@ -119,6 +148,9 @@ func (w *world) take(sealed []Sealed) {
 			w.t.Fatalf("event %v was produced twice", key)
 		}
 		w.sealed[key] = true
+		for _, f := range e.Focus {
+			w.focus += uint64(math.Round(f.Seconds * 1000))
+		}
 		w.counted[e.MachineID] = plus(w.counted[e.MachineID], wire.Counters{
 			Keys: uint64(e.KeyCount), Clicks: uint64(e.MouseClicks), ScrollSteps: uint64(e.ScrollCount),
 			DistancePx: uint64(e.MouseDistancePx), Synthetic: uint64(*e.SyntheticCount),
@@ -224,6 +256,24 @@ func (w *world) check(done bool) {
 	}
 }
 
+// checkFocus compares the focus time: without jumps of the clock it is never
+// more than was said.
+func (w *world) checkFocus() {
+	w.t.Helper()
+	got, want := w.focus, uint64(0)
+	for _, r := range w.ledger.All().Records {
+		for _, f := range r.Focus {
+			got += f.DurationMS
+		}
+	}
+	for _, ms := range w.said {
+		want += ms
+	}
+	if got > want {
+		w.t.Errorf("counted %d ms of focus, helpers said %d", got, want)
+	}
+}
+
 // Whatever is lost, late or repeated, and whenever the daemon dies: the sums
 // are what the helpers said, and no event is produced twice.
 func TestSumsAreExact(t *testing.T) {
@@ -240,6 +290,9 @@ func TestSumsAreExact(t *testing.T) {
 				}
 			}
 			w.check(true)
+			if seed%3 != 0 {
+				w.checkFocus()
+			}
 			if len(w.sealed) == 0 {
 				t.Fatal("nothing was sealed")
 			}
