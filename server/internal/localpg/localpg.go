@@ -50,8 +50,6 @@ const (
 	maxLogBytes = 10 << 20
 )
 
-var errEnded = errors.New("without an error")
-
 // Options say where and how it runs.
 type Options struct {
 	// StateDir is the folder under which all its files lie, in "postgres".
@@ -70,8 +68,25 @@ type Server struct {
 	binDir  string
 	use     *os.File
 
-	// children reaps the PostgreSQL processes that we started.
-	children sync.WaitGroup
+	mu sync.Mutex
+	// child is the PostgreSQL that we started last; nil where we only joined.
+	child *child
+}
+
+// child is a PostgreSQL that we started.
+type child struct {
+	pid int
+	// ended is closed once it has ended and was reaped.
+	ended chan struct{}
+}
+
+func (c *child) gone() (bool, error) {
+	select {
+	case <-c.ended:
+		return true, nil
+	default:
+		return false, nil
+	}
 }
 
 // Start starts the private PostgreSQL, making its cluster if there is none, or
@@ -262,9 +277,16 @@ func (s *Server) launch(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting postgres: %w", err)
 	}
-	ended := make(chan error, 1)
-	s.children.Go(func() { ended <- cmd.Wait() })
-	return s.awaitReady(ctx, ended)
+	c := &child{pid: cmd.Process.Pid, ended: make(chan struct{})}
+	go func() {
+		defer close(c.ended)
+		// How it ended is in its log.
+		_ = cmd.Wait()
+	}()
+	s.mu.Lock()
+	s.child = c
+	s.mu.Unlock()
+	return s.awaitReady(ctx, c)
 }
 
 // settings are given on the command line, so that nothing in the data folder
@@ -296,15 +318,12 @@ func (s *Server) settings() []string {
 }
 
 // awaitReady waits until PostgreSQL accepts connections, or has ended.
-func (s *Server) awaitReady(ctx context.Context, ended <-chan error) error {
+func (s *Server) awaitReady(ctx context.Context, c *child) error {
 	err := poll(ctx, startTimeout, func() (bool, error) {
-		select {
-		case err := <-ended:
-			if err == nil {
-				err = errEnded
+		if c != nil {
+			if gone, _ := c.gone(); gone {
+				return false, fmt.Errorf("postgres ended at once; %s says why: %s", s.path("postgres.log"), s.lastLog())
 			}
-			return false, fmt.Errorf("postgres ended at once (%w); %s says why: %s", err, s.path("postgres.log"), s.lastLog())
-		default:
 		}
 		p, ok, err := findPostmaster(s.path("data"))
 		return ok && p.ready, err
@@ -318,27 +337,42 @@ func (s *Server) awaitReady(ctx context.Context, ended <-chan error) error {
 // stop stops PostgreSQL: orderly, and the hard way when ctx ends or that takes
 // too long. The starting lock is held.
 func (s *Server) stop(ctx context.Context) error {
-	p, ok, err := findPostmaster(s.path("data"))
-	if err != nil || !ok {
-		s.children.Wait()
+	pid, gone, err := s.running()
+	if err != nil || pid == 0 {
 		return err
 	}
-	gone := func() (bool, error) { return !worksIn(p.pid, s.path("data")), nil }
 	// SIGINT is PostgreSQL's "fast" stop, SIGQUIT its "immediate" one.
-	if err := signal(p.pid, syscall.SIGINT); err != nil {
+	if err := signal(pid, syscall.SIGINT); err != nil {
 		return err
 	}
-	if err := poll(ctx, stopTimeout, gone); err != nil {
-		s.opts.Log.Warn("the private PostgreSQL does not stop; ending it at once", "error", err)
-		if err := signal(p.pid, syscall.SIGQUIT); err != nil {
-			return err
-		}
-		if err := poll(context.WithoutCancel(ctx), stopTimeout, gone); err != nil {
-			return fmt.Errorf("stopping the private PostgreSQL: %w", err)
+	err = poll(ctx, stopTimeout, gone)
+	if err == nil {
+		return nil
+	}
+	s.opts.Log.Warn("the private PostgreSQL does not stop; ending it at once", "error", err)
+	if err := signal(pid, syscall.SIGQUIT); err != nil {
+		return err
+	}
+	if err := poll(context.WithoutCancel(ctx), stopTimeout, gone); err != nil {
+		return fmt.Errorf("stopping the private PostgreSQL: %w", err)
+	}
+	return nil
+}
+
+// running gives the process to stop, and how to tell that it has ended; zero
+// where there is none. Our own child counts from its first moment, when it has
+// written no pid file yet.
+func (s *Server) running() (pid int, gone func() (bool, error), err error) {
+	s.mu.Lock()
+	c := s.child
+	s.mu.Unlock()
+	if c != nil {
+		if ended, _ := c.gone(); !ended {
+			return c.pid, c.gone, nil
 		}
 	}
-	s.children.Wait()
-	return nil
+	p, _, err := findPostmaster(s.path("data"))
+	return p.pid, func() (bool, error) { return !worksIn(p.pid, s.path("data")), nil }, err
 }
 
 // poll calls done until it says so, fails, or time is up.
