@@ -5,3 +5,5 @@ go 1.26.0
 require golang.org/x/sys v0.49.0
 
 require github.com/jezek/xgb v1.1.1
+
+require go.uber.org/goleak v1.3.0

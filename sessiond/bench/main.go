@@ -37,10 +37,10 @@ const (
 
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	if err := run(ctx, os.Stdout); err != nil {
+	err := run(ctx, os.Stdout)
+	cancel()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
-		cancel()
 		os.Exit(1)
 	}
 }
@@ -99,13 +99,13 @@ func measure(ctx context.Context, out io.Writer, s *stage, helpers, listeners gr
 	if err := pause(ctx, settleTime+5*time.Second); err != nil { // the report of what was typed last
 		return err
 	}
-	reports := s.drain()
+	s.drain() // what was reported so far is not of the idle time
 	quiet := [...]usage{helpers.usage(), listeners.usage()}
 	if err := pause(ctx, idle); err != nil {
 		return err
 	}
 	end := [...]usage{helpers.usage(), listeners.usage()}
-	reports = s.drain()
+	reports := s.drain()
 	events, err := listeners.events()
 	if err != nil {
 		return err

@@ -65,12 +65,22 @@ func startHelper(t *testing.T, s *xtest.Server, args ...string) *helper {
 
 func newHelper(t *testing.T, args ...string) *helper {
 	t.Helper()
+	const buffer = 128 << 10 // as the system's
+	return newHelperWith(t, buffer, args...)
+}
+
+// newHelperWith starts a helper whose socket's buffer has a size.
+func newHelperWith(t *testing.T, buffer int, args ...string) *helper {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatalf("building sessiond: %v", err)
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetsockoptInt(pair[1], unix.SOL_SOCKET, unix.SO_SNDBUF, buffer); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), xtest.LifeLimit)

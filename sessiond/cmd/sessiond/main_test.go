@@ -1,11 +1,12 @@
 package main
 
 import (
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -80,41 +81,33 @@ func TestTerminated(t *testing.T) {
 	}
 }
 
-// TestDaemonAway fills the socket, lets intervals pass, and reads again: every
-// interval has its last report, in order, and no count is missing.
+// TestDaemonAway lets intervals pass while nobody reads and the socket is full,
+// and reads again: every interval has its last report, in order, and no count is
+// missing.
 func TestDaemonAway(t *testing.T) {
 	t.Parallel()
 	inner, outer := xtest.Xephyr(t)
 	outer.Run(t, "xdotool", "mousemove", "500", "300")
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
+	h := newHelperWith(t, 1, "--display", inner.Display, "--interval", "5s")
+	const rounds = 30
+	for range rounds { // 30 s: some six intervals, and a socket that takes three reports
+		outer.Run(t, "xdotool", "type", "--delay", "2", "away")
+		outer.Run(t, "xdotool", "sleep", "1")
 	}
-	_ = path
-	h := newHelper(t, "--display", inner.Display, "--interval", "5s")
-	// The smallest buffer takes a handful of reports.
-	h.until("the first report", func() bool { return len(h.all) > 0 })
-	h.shrink()
-	begin := time.Now()
-	for time.Since(begin) < 33*time.Second {
-		outer.Run(t, "xdotool", "key", "--delay", "2", "a", "b", "c", "sleep", "1")
-	}
-	want := uint64(len(outer.Display)) // replaced below
-	want = h.typed(begin)
-	h.until("all keys", func() bool { return h.last.Counters.Keys >= want })
-	slots := map[int64]bool{}
+	h.until("all keys", func() bool { return h.last.Counters.Keys == 4*rounds })
+	seen := map[int64]bool{}
 	for _, r := range h.all {
-		slots[r.IntervalStartUnix] = true
+		seen[r.IntervalStartUnix] = true
 	}
-	for s := h.all[0].IntervalStartUnix; s < h.last.IntervalStartUnix; s += 5 {
-		if !slots[s] {
-			t.Errorf("no report for the interval at %d", s)
+	for start := h.all[0].IntervalStartUnix; start < h.last.IntervalStartUnix; start += 5 {
+		if !seen[start] {
+			t.Errorf("no report for the interval at %d", start)
 		}
 	}
+	if len(seen) < 5 {
+		t.Errorf("only %d intervals", len(seen))
+	}
 }
-
-func (h *helper) typed(time.Time) uint64 { return 1 }
-func (h *helper) shrink()                { _ = unix.SetsockoptInt(h.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 1) }
 
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
@@ -159,4 +152,68 @@ func TestNoDisplay(t *testing.T) {
 	}
 }
 
-var _ = wire.Version
+// TestServerStopsAnswering: the helper ends with a code of its own, after a last
+// report, so that its supervisor can start another.
+func TestServerStopsAnswering(t *testing.T) {
+	t.Parallel()
+	s := xtest.Xvfb(t)
+	s.Start(t, "openbox", "--sm-disable")
+	client := xtest.NewClient(t, s)
+	client.AwaitWM()
+	window := client.Window("App", "before")
+	client.Activate(window)
+	h := startHelper(t, s)
+	// The helper lets events gather, then asks for the title: of a stopped server.
+	client.Title(window, "UTF8_STRING", []byte("after"))
+	if err := s.Signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if code := h.exit(); code != exitProtocol || !strings.Contains(h.stderr.String(), "does not answer") {
+		t.Fatalf("exit code %d: %s", code, h.stderr.String())
+	}
+}
+
+// TestNobodyLooksInside: the session's user cannot read the helper's memory.
+func TestNobodyLooksInside(t *testing.T) {
+	t.Parallel()
+	h := startHelper(t, xtest.Xvfb(t))
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(h.cmd.Process.Pid) + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(status), "NoNewPrivs:\t1") {
+		t.Error("the helper may gain privileges")
+	}
+	info, err := os.Stat("/proc/" + strconv.Itoa(h.cmd.Process.Pid) + "/mem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || owner.Uid != 0 {
+		t.Errorf("the memory's owner is %v, want root: the helper can be dumped", info.Sys())
+	}
+}
+
+// TestTitlesAndFocus is the whole way of a title: window manager, helper, wire.
+func TestTitlesAndFocus(t *testing.T) {
+	t.Parallel()
+	s := xtest.Xvfb(t)
+	s.Start(t, "openbox", "--sm-disable")
+	client := xtest.NewClient(t, s)
+	client.AwaitWM()
+	client.Activate(client.Window("Editor", "draft\n.txt"))
+	h := startHelper(t, s)
+	without := startHelper(t, s, "--no-titles")
+	want := wire.Focus{App: "Editor", Title: "draft .txt"}
+	full := func(h *helper, want wire.Focus) func() bool {
+		return func() bool {
+			for _, f := range h.last.Focus {
+				if f.App == want.App && f.Title == want.Title && f.DurationMS == 5000 {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	h.until("an interval wholly in the editor", full(h, want))
+	without.until("the same without a title", full(without, wire.Focus{App: "Editor"}))
+}

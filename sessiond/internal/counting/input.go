@@ -102,7 +102,7 @@ func (in *Input) Button(device uint16, wheel bool, at Instant) {
 // of which may be absent.
 func (in *Input) Motion(device uint16, value Point, hasX, hasY bool, at Instant) {
 	t := in.tally(device, at)
-	if t == nil || !(hasX || hasY) {
+	if t == nil || !hasX && !hasY {
 		return
 	}
 	from := in.pointer

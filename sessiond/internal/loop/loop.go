@@ -71,6 +71,7 @@ type loop struct {
 	drainAt   counting.Instant // when to drain; only if gathering
 	gathering bool
 	news      bool // something is not reported yet
+	ended     bool // the display is not asked any more
 	reported  counting.Instant
 	report    wire.Report
 	garbage   int
@@ -183,6 +184,9 @@ func (l *loop) step(xReady bool) error {
 // something: asking the display once more costs less than waking for its first
 // event.
 func (l *loop) drain(until counting.Instant) error {
+	if l.ended {
+		return nil
+	}
 	got, news, err := l.display.Drain(until)
 	l.news = l.news || news
 	l.gathering, l.drainAt = got, l.clock.instant()+gather
@@ -255,8 +259,9 @@ func (l *loop) send(m moment) error {
 // farewell reports once more what is known, and gives a full socket a moment to
 // take it.
 func (l *loop) farewell() {
+	l.ended = true
 	now := l.clock.now()
-	if l.send(now) != nil {
+	if l.turn(now) != nil || l.send(now) != nil {
 		return
 	}
 	deadline := now.at + counting.Instant(lastWords/time.Millisecond)

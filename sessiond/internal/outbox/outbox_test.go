@@ -67,15 +67,14 @@ func TestDaemonAway(t *testing.T) {
 	if !o.Waiting() {
 		t.Fatal("the socket never was full")
 	}
-	var got []wire.Report
+	put(t, o, 60, keys+1)
+	got := receive(t, fd)
 	for o.Waiting() {
-		got = append(got, receive(t, fd)...)
 		if err := o.Flush(); err != nil {
 			t.Fatal(err)
 		}
+		got = append(got, receive(t, fd)...)
 	}
-	put(t, o, 60, keys+1)
-	got = append(got, receive(t, fd)...)
 	last := map[int64]uint64{}
 	for i, r := range got {
 		if i > 0 && r.Counters.Keys <= got[i-1].Counters.Keys {

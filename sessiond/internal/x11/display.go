@@ -197,6 +197,8 @@ const (
 
 // event takes one event: it counts input, and notes what else has to be asked
 // for. It must not ask itself, since it is called amid waiting for answers.
+// What another client forged has the code's highest bit set, so no case here
+// takes it.
 func (d *Display) event(b []byte) {
 	d.got = true
 	switch b[0] {

@@ -69,7 +69,7 @@ func TestIdleTime(t *testing.T) {
 	inner, outer := xtest.Xephyr(t)
 	outer.Run(t, "xdotool", "mousemove", "300", "300", "key", "a")
 	client := xtest.NewClient(t, inner)
-	time.Sleep(1200 * time.Millisecond) // idle time is what this test makes
+	<-time.After(1200 * time.Millisecond) // idle time is what this test makes
 	client.Warp(10, 10)
 	inner.Run(t, "xdotool", "key", "b") // synthetic
 	w := watchDisplay(t, inner)

@@ -20,9 +20,6 @@ const (
 	kindError   = 0
 	kindReply   = 1
 	kindGeneric = 35
-	// sentByClient marks an event that another client sent, not the server:
-	// anyone can forge those, so they are ignored.
-	sentByClient = 0x80
 )
 
 // ErrNonsense says that the X server sent what no X server sends.

@@ -67,7 +67,7 @@ func TestFocusTimeIsTheServers(t *testing.T) {
 	c.Title(first, "UTF8_STRING", []byte("2"))
 	changed := w.opts.Now()
 	for w.opts.Now() < changed+700 { // a time that must pass; nothing is drained in it
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
 	w.window(counting.Window{App: "First", Title: "2"})
 	now := w.opts.Now()
@@ -156,7 +156,9 @@ func TestHostileTitles(t *testing.T) {
 	for range 5 {
 		c.AppendTitle(id, bytes.Repeat([]byte("y"), 250_000))
 	}
-	w.until("a megabyte by parts", func() bool { return strings.HasPrefix(w.Focus.Current().Title, "  yyyy") || len(w.Focus.Current().Title) == wire.MaxTitleBytes })
+	w.until("a megabyte by parts", func() bool {
+		return strings.HasPrefix(w.Focus.Current().Title, "  yyyy") || len(w.Focus.Current().Title) == wire.MaxTitleBytes
+	})
 	c.Class(id, strings.Repeat("c", 5000)+"\x00"+strings.Repeat("d", 5000)+"\x00")
 	w.until("a long class", func() bool { return w.Focus.Current().App == strings.Repeat("c", wire.MaxAppBytes) })
 	c.Class(id, "")

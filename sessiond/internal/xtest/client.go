@@ -1,9 +1,6 @@
 package xtest
 
 import (
-	"io"
-	"log"
-	"sync"
 	"testing"
 	"time"
 
@@ -11,21 +8,21 @@ import (
 	"github.com/jezek/xgb/xproto"
 )
 
+// askAgain is how long to wait before asking a window manager again: while it
+// starts it hears nothing, and says nothing when it is done.
+const askAgain = 50 * time.Millisecond
+
 // Client is an X client of a test: it makes windows and sets their properties,
 // well or badly.
 type Client struct {
-	t    testing.TB
+	t    *testing.T
 	x    *xgb.Conn
 	root xproto.Window
 }
 
-// quiet keeps xgb from logging that a server was killed, which tests do.
-var quiet = sync.OnceFunc(func() { xgb.Logger = log.New(io.Discard, "", 0) })
-
 // NewClient connects to a server until the test ends.
-func NewClient(t testing.TB, s *Server) *Client {
+func NewClient(t *testing.T, s *Server) *Client {
 	t.Helper()
-	quiet()
 	x, err := xgb.NewConnDisplay(s.Display)
 	if err != nil {
 		t.Fatalf("connecting a test client to %s: %v", s.Display, err)
@@ -43,7 +40,7 @@ func (c *Client) AwaitWM() {
 		if err == nil && len(r.Value) == 4 {
 			return
 		}
-		time.Sleep(20 * time.Millisecond) // there is no event to wait for that every manager sends
+		<-time.After(askAgain)
 	}
 	c.t.Fatal("the window manager never came up")
 }
@@ -80,7 +77,7 @@ func (c *Client) Activate(window uint32) {
 		}
 		xproto.SendEvent(c.x, false, c.root, xproto.EventMaskSubstructureNotify|xproto.EventMaskSubstructureRedirect, string(message.Bytes()))
 		c.sync()
-		time.Sleep(50 * time.Millisecond) // the manager may not be listening yet, so ask again
+		<-time.After(askAgain)
 	}
 	c.t.Fatalf("the window manager did not activate window %d", window)
 }

@@ -7,7 +7,6 @@ package xtest
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -20,8 +19,8 @@ const (
 	StartTimeout = 30 * time.Second
 	// LifeLimit ends every program that a test forgot.
 	LifeLimit = 3 * time.Minute
-	// Screen is the size of every display.
-	Width, Height = 1000, 700
+	// screen is the size of every display, in pixels.
+	screen = "1000x700"
 )
 
 // Server is a running X server.
@@ -32,23 +31,21 @@ type Server struct {
 }
 
 // Xvfb starts a display without devices.
-func Xvfb(t testing.TB, args ...string) *Server {
+func Xvfb(t *testing.T, args ...string) *Server {
 	t.Helper()
-	screen := fmt.Sprintf("%dx%dx24", Width, Height)
-	return start(t, "", append([]string{"Xvfb", "-screen", "0", screen, "-nolisten", "tcp", "-noreset"}, args...)...)
+	return start(t, "", append([]string{"Xvfb", "-screen", "0", screen + "x24", "-nolisten", "tcp", "-noreset"}, args...)...)
 }
 
 // Xephyr starts a display whose input is what happens to a display around it.
 // No keys repeat there by themselves.
-func Xephyr(t testing.TB) (inner, outer *Server) {
+func Xephyr(t *testing.T) (inner, outer *Server) {
 	t.Helper()
 	outer = Xvfb(t)
-	screen := fmt.Sprintf("%dx%d", Width, Height)
 	inner = start(t, outer.Display, "Xephyr", "-screen", screen, "-nolisten", "tcp", "-noreset", "-no-host-grab")
 	return inner, outer
 }
 
-func start(t testing.TB, display string, args ...string) *Server {
+func start(t *testing.T, display string, args ...string) *Server {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -74,13 +71,13 @@ func (s *Server) Kill() { s.process.Kill() }
 func (s *Server) Signal(sig os.Signal) error { return s.process.cmd.Process.Signal(sig) }
 
 // Start starts a client of the server that lives until the test ends.
-func (s *Server) Start(t testing.TB, args ...string) *Process {
+func (s *Server) Start(t *testing.T, args ...string) *Process {
 	t.Helper()
 	return Start(t, s.Display, nil, args...)
 }
 
 // Run runs a client of the server to its end and returns its output.
-func (s *Server) Run(t testing.TB, args ...string) string {
+func (s *Server) Run(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), LifeLimit)
 	defer cancel()
@@ -100,7 +97,7 @@ type Process struct {
 }
 
 // Start starts a program that is killed when the test ends.
-func Start(t testing.TB, display string, files []*os.File, args ...string) *Process {
+func Start(t *testing.T, display string, files []*os.File, args ...string) *Process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), LifeLimit)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
