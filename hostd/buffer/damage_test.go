@@ -82,7 +82,11 @@ func works(t *testing.T, path string) (rescued int, s Status) {
 	}
 	sorted := slices.Clone(got)
 	slices.Sort(sorted)
-	unique := slices.DeleteFunc(slices.Compact(sorted), func(e string) bool { return e == eventPrefix+"new" })
+	sorted = slices.DeleteFunc(sorted, func(e string) bool { return e == eventPrefix+"new" })
+	unique := slices.Compact(slices.Clone(sorted))
+	if len(unique) != len(sorted) {
+		t.Errorf("%d events come twice", len(sorted)-len(unique))
+	}
 	if again := waiting(t, b); len(again) == 0 || again[len(again)-1] != eventPrefix+"new" {
 		t.Error("a new event is not there")
 	}
@@ -151,6 +155,18 @@ func TestDamagedFile(t *testing.T) {
 	}
 	if aside, _ := filepath.Glob(path + asideSuffix + "*"); len(aside) > keepAside {
 		t.Errorf("%d damaged files are kept", len(aside))
+	}
+}
+
+// Cut anywhere: what lies beyond the file's end is a memory fault when it is
+// read, and must not end the process.
+func TestTruncated(t *testing.T) {
+	path, whole := some(t)
+	for n := os.Getpagesize() / 2; n < len(whole); n += os.Getpagesize() / 2 {
+		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		works(t, path)
 	}
 }
 

@@ -362,7 +362,7 @@ func TestDamageWhileRunning(t *testing.T) {
 		ann.keys, bob.keys = 12, 6
 		c.take(ann.says(time.Minute, false))
 		c.take(bob.says(time.Minute, false))
-		sleepUntil(time.Now().Add(2 * time.Minute))
+		sleepUntil(time.Now().Add(3 * time.Minute))
 		c.step(t.Context())
 		if got := keysBy(queued(t, buf)); got[ann.session.MachineID] != 12 || got[bob.session.MachineID] != 6 {
 			t.Errorf("counted %v, want 12 and 6", got)

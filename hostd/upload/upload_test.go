@@ -298,15 +298,15 @@ func TestPoison(t *testing.T) {
 	if s := r.up.Status(); s.Waiting != 0 || s.Dead["some_code"] != 1 || len(r.srv.stored) != 299 || s.HeldBack != 0 {
 		t.Errorf("status %+v, %d stored", s, len(r.srv.stored))
 	}
-	if r.srv.requests > 40 {
-		t.Errorf("%d requests", r.srv.requests)
+	if r.srv.requests > 40 || len(r.up.suspects) != 0 {
+		t.Errorf("%d requests, %d held back", r.srv.requests, len(r.up.suspects))
 	}
 }
 
 // A proxy that refuses everything with 400 empties nothing, and when it is
 // gone everything arrives.
 func TestEverythingIsRefused(t *testing.T) {
-	for _, status := range []int{400, 413} {
+	for status, more := range map[int][]string{400: nil, 413: {`{"n":0}`}} {
 		r := newRig(t, number(20)...)
 		r.srv.before = refuse(status)
 		for range 40 {
@@ -318,11 +318,11 @@ func TestEverythingIsRefused(t *testing.T) {
 			t.Fatalf("%d wait, %+v", len(r.waiting()), r.up.Status())
 		}
 		r.srv.before = nil
-		for range 3 { // what was held back is tried again with what is new
-			r.add(`{"new":1}`)
+		for range 3 { // what was held back is tried again, alone or with what is new
+			r.add(more...)
 			r.round()
 		}
-		if len(r.waiting()) != 0 || len(r.up.Status().Dead) != 0 || len(r.srv.stored) != 21 {
+		if len(r.waiting()) != 0 || len(r.up.Status().Dead) != 0 || len(r.srv.stored) != 20 {
 			t.Errorf("%d wait, %+v, %d stored", len(r.waiting()), r.up.Status(), len(r.srv.stored))
 		}
 	}
@@ -332,8 +332,8 @@ func TestTooLarge(t *testing.T) {
 	r := newRig(t, number(1000)...)
 	r.srv.before = func(w http.ResponseWriter, events []string) bool { return len(events) > 300 && refuse(413)(w, events) }
 	r.round()
-	if len(r.srv.stored) != 1000 || len(r.waiting()) != 0 {
-		t.Errorf("%d stored, sizes %v", len(r.srv.stored), r.srv.sizes)
+	if len(r.srv.stored) != 1000 || len(r.waiting()) != 0 || r.up.limit <= 250 {
+		t.Errorf("%d stored, sizes %v, next %d", len(r.srv.stored), r.srv.sizes, r.up.limit)
 	}
 }
 
