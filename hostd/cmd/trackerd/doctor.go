@@ -206,7 +206,7 @@ func (d *daemon) checkX() control.Check {
 	switch {
 	case len(bad) > 0:
 		c.Result, c.Detail = control.CheckFailed, strings.Join(bad, "; ")
-		c.Advice = "'systemctl status \"trackerd-session-*\"' and its journal say why"
+		c.Advice = "'journalctl -u \"trackerd-session-*\"' says why; trackerd starts the helper again by itself"
 	case len(sessions) == 0:
 		c.Detail = "no session to read now"
 	default:
