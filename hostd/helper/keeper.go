@@ -49,6 +49,11 @@ type keeper struct {
 	leave   context.Context // ends when the session leaves
 	leaveFn context.CancelFunc
 	done    chan struct{}
+	// confirmed is closed once a list of sessions has named this one: before,
+	// a socket is read on, but no helper is started for a session that may be
+	// long gone.
+	confirmed chan struct{}
+	confirm   func()
 
 	// Only run touches these.
 	backoff backoff
@@ -63,6 +68,8 @@ func newKeeper(s *Supervisor, t roster.Tracked, adopted []*os.File) *keeper {
 		s: s, name: t.Key.String(), unit: unitName(t.Key), adopted: adopted,
 		done: make(chan struct{}), bucket: newBucket(time.Now()),
 	}
+	k.confirmed = make(chan struct{})
+	k.confirm = sync.OnceFunc(func() { close(k.confirmed) })
 	k.leave, k.leaveFn = context.WithCancel(context.Background())
 	k.log = s.opts.Log.With("session", k.name, "unit", k.unit)
 	k.state = State{Session: t, Unit: k.unit, Phase: PhaseStarting, Since: time.Now()}
@@ -81,6 +88,7 @@ func (k *keeper) update(t roster.Tracked) bool {
 		return false
 	}
 	k.state.Session = t
+	k.confirm()
 	return true
 }
 
@@ -112,6 +120,11 @@ func (k *keeper) run(ctx context.Context, readings chan<- Reading) {
 			k.ended(ctx, time.Now(), k.adopt(ctx, f, readings), false)
 		}
 		_ = f.Close()
+	}
+	select {
+	case <-k.confirmed:
+	case <-k.leave.Done():
+	case <-ctx.Done():
 	}
 	for ctx.Err() == nil && k.leave.Err() == nil {
 		began := time.Now()

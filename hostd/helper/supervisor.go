@@ -159,7 +159,7 @@ func (s *Supervisor) apply(list []roster.Tracked, start func(*keeper)) {
 			s.opts.Log.Error("too many sessions, one is not tracked", "limit", MaxHelpers, "session", name)
 			continue
 		}
-		s.add(t, s.orphans[name], start)
+		s.add(t, s.orphans[name], start).confirm()
 		delete(s.orphans, name)
 	}
 	for name, k := range s.keepers {
@@ -171,7 +171,7 @@ func (s *Supervisor) apply(list []roster.Tracked, start func(*keeper)) {
 }
 
 // add starts a keeper, behind any other that still uses the unit's name.
-func (s *Supervisor) add(t roster.Tracked, adopted []*os.File, start func(*keeper)) {
+func (s *Supervisor) add(t roster.Tracked, adopted []*os.File, start func(*keeper)) *keeper {
 	k := newKeeper(s, t, adopted)
 	if before := s.byUnit[k.unit]; before != nil {
 		k.before = before.done
@@ -180,6 +180,7 @@ func (s *Supervisor) add(t roster.Tracked, adopted []*os.File, start func(*keepe
 	s.keepers[k.name] = k
 	s.byUnit[k.unit] = k
 	start(k)
+	return k
 }
 
 func (s *Supervisor) forget(k *keeper) {

@@ -149,12 +149,16 @@ func TestSessionThatEndedMeanwhileIsReadToItsEnd(t *testing.T) {
 	o.Stored = st.stored()
 	o.Known = map[string]roster.Tracked{anna.Key.String(): anna}
 	second := run(t, o, u, st)
-	go func() { second.tracked <- nil }()
 	second.reading(2)
 	if got := second.reading(3); got.Session != anna {
 		t.Errorf("read as %+v", got.Session)
 	}
 	eventually(t, "the socket to be removed", func() bool { return len(st.names()) == 0 })
+	second.tracked <- nil
+	eventually(t, "the session to be forgotten", func() bool { return len(second.s.States()) == 0 })
+	if u.starts() != 1 {
+		t.Error("a helper was started for a session that may be gone")
+	}
 }
 
 func TestHelperWithOtherOptionsIsReplaced(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 
 func TestScheduleReadsAgainWhileThingsSettle(t *testing.T) {
 	start := time.Unix(1_000_000, 0)
-	s := newSchedule(start)
+	s := newSchedule(start, settle())
 	if !s.next.Equal(start) {
 		t.Fatal("the first reading has to be at once")
 	}
@@ -25,7 +25,7 @@ func TestScheduleReadsAgainWhileThingsSettle(t *testing.T) {
 
 func TestSchedulePokeComesSoonButNotTooOften(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
-	s := newSchedule(now)
+	s := newSchedule(now, settle())
 	s.read(now)
 	s.poked(now)
 	if got := s.next.Sub(now); got != minGap {
@@ -43,7 +43,7 @@ func TestSchedulePokeComesSoonButNotTooOften(t *testing.T) {
 // without end.
 func TestScheduleUnderAFlood(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
-	s := newSchedule(now)
+	s := newSchedule(now, settle())
 	readings := 0
 	for range 10_000 { // 10 s of a signal each millisecond
 		now = now.Add(time.Millisecond)

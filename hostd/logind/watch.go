@@ -31,8 +31,8 @@ const (
 // change. Session properties send no signals under xrdp: "opening" becomes
 // "active" after 0.15 s, a display may be set later, and after a helper's end
 // "closing" shows a moment later.
-func settle() [5]time.Duration {
-	return [...]time.Duration{
+func settle() []time.Duration {
+	return []time.Duration{
 		300 * time.Millisecond, time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second,
 	}
 }
@@ -43,6 +43,7 @@ type Watcher struct {
 	log     *slog.Logger
 	address string // of the bus; empty means the system's
 	refresh chan struct{}
+	settle  []time.Duration // see settle
 	// progress is called by the loop whenever it turns, at least once a resync.
 	progress func()
 
@@ -55,7 +56,7 @@ type Watcher struct {
 // Run.
 func NewWatcher(log *slog.Logger) *Watcher {
 	return &Watcher{
-		log: log, refresh: make(chan struct{}, 1), progress: func() {},
+		log: log, refresh: make(chan struct{}, 1), settle: settle(), progress: func() {},
 		lastE: errors.New("logind has not been read yet"),
 	}
 }
@@ -132,7 +133,7 @@ func (w *Watcher) serve(ctx context.Context, out chan<- []Session) error {
 		return err
 	}
 	defer b.close()
-	sched := newSchedule(time.Now())
+	sched := newSchedule(time.Now(), w.settle)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var pending []Session
@@ -186,11 +187,12 @@ type schedule struct {
 	next     time.Time
 	lastRead time.Time
 	lastPoke time.Time
+	settle   []time.Duration
 	step     int // of settle, since lastPoke
 }
 
-func newSchedule(now time.Time) *schedule {
-	return &schedule{next: now, lastPoke: now}
+func newSchedule(now time.Time, settle []time.Duration) *schedule {
+	return &schedule{next: now, lastPoke: now, settle: settle}
 }
 
 // poked brings the next reading forward. It never moves it back, or a stream
@@ -206,8 +208,8 @@ func (s *schedule) poked(now time.Time) {
 // read notes that the list has just been read.
 func (s *schedule) read(now time.Time) {
 	s.lastRead = now
-	for after := settle(); s.step < len(after); s.step++ {
-		if at := s.lastPoke.Add(after[s.step]); at.After(now) {
+	for ; s.step < len(s.settle); s.step++ {
+		if at := s.lastPoke.Add(s.settle[s.step]); at.After(now) {
 			s.step++
 			s.next = later(at, now.Add(minGap))
 			return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,8 +54,12 @@ func (b *testBus) start() {
 		b.t.Fatalf("dbus-daemon is needed (package dbus): %v", err)
 	}
 	eventually(b.t, "the bus to listen", func() bool {
-		_, err := os.Stat(filepath.Join(b.dir, "bus"))
-		return err == nil
+		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: filepath.Join(b.dir, "bus"), Net: "unix"})
+		if err != nil {
+			return false
+		}
+		_ = conn.Close()
+		return true
 	})
 }
 
@@ -140,6 +145,7 @@ func (b *testBus) watch() (*Watcher, <-chan []Session) {
 	b.t.Helper()
 	w := NewWatcher(slog.New(slog.DiscardHandler))
 	w.address = b.address
+	w.settle = nil // only what is heard brings another list
 	ctx, cancel := context.WithCancel(context.Background())
 	out := make(chan []Session)
 	done := make(chan error, 1)
@@ -197,8 +203,6 @@ func TestWatcherListsAndHearsOfALogin(t *testing.T) {
 	if err := w.Healthy(); err != nil {
 		t.Errorf("not healthy: %v", err)
 	}
-	// Let the readings that follow every start pass, so that only the signal
-	// can bring the next list.
 	<-state
 	state <- oneSession()
 	if err := logind.Emit(busPath, managerIface+".SessionNew", "c1", sessionPath); err != nil {
