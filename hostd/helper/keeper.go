@@ -210,10 +210,12 @@ func (k *keeper) once(ctx context.Context, readings chan<- Reading) error {
 	})
 	_ = theirs.Close()
 	if err != nil {
-		if ctx.Err() == nil {
-			k.removeFD()
+		if ctx.Err() != nil { // it may have started all the same
+			l.close()
+			return err
 		}
 		l.end()
+		k.removeFD()
 		return err
 	}
 	k.log.Info("helper started", "machine_id", t.MachineID, "display", t.Display)

@@ -255,6 +255,9 @@ func TestHostileHelpersAreRefused(t *testing.T) {
 			if s.Refused != 1 || s.Restarts != 1 || s.LastError == "" {
 				t.Errorf("state %+v", s)
 			}
+			if name == "endless" && s.LastError != errTooLong.Error() {
+				t.Errorf("refused for another reason: %s", s.LastError)
+			}
 		})
 	}
 }
