@@ -27,10 +27,11 @@ const (
 	// batchMax is how many readings are gathered at most: with titles at their
 	// limit they are some 40 KiB each.
 	batchMax = 512
-	// pendingMax is how many readings are kept while the disk takes none. Only
-	// the latest of a session's interval counts, so this is hundreds of users
-	// for a while; beyond it the oldest go, whose counts the next one repeats.
-	pendingMax = 4096
+	// pendingMax is how many readings are kept while the disk takes none, at
+	// most 40 MiB. Only the latest of a session's interval is kept, so this is
+	// fifty users for twenty minutes; beyond it the oldest go, whose counts the
+	// next one of the same session repeats.
+	pendingMax = 1024
 	// startHold is for how long after its start the daemon seals nothing: what
 	// the helpers reported while it was away is in their sockets, and belongs
 	// to its own intervals.
@@ -168,8 +169,8 @@ func (c *Collector) Status() Status {
 	return c.status
 }
 
-// Run collects until ctx ends, and then stores what it took. It fails only if
-// the caller's channel is no longer served, never because of the disk.
+// Run collects until ctx ends, stores what it took and returns nil. A disk that
+// refuses is told in Status and tried again.
 func (c *Collector) Run(ctx context.Context, readings <-chan helper.Reading) error {
 	c.start = c.o.Now()
 	c.sample(ctx, 0) // the first sample only begins the measuring

@@ -35,7 +35,7 @@ func (c *Collector) load() (s interval.State, bad int, err error) {
 	}
 	record := func(_, value []byte) error {
 		var r interval.Record
-		if err := json.Unmarshal(value, &r); err != nil || r.Sessions == nil || r.LengthSec <= 0 {
+		if err := json.Unmarshal(value, &r); err != nil || r.MachineID == "" {
 			bad++
 			return nil //nolint:nilerr // what cannot be read counts as damaged
 		}

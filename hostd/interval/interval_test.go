@@ -1,6 +1,7 @@
 package interval
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -382,6 +383,45 @@ func FuzzFold(f *testing.F) {
 		}
 		if n := l.Open(); n > 3 {
 			t.Errorf("%d open records", n)
+		}
+	})
+}
+
+// Whatever is read back from a store, of whatever version: no panic, and
+// nothing leaves that the server would refuse.
+func FuzzState(f *testing.F) {
+	l := New(minute(), State{})
+	l.Fold(say(0, 30, 5, wire.Focus{App: "x", DurationMS: 1}), at(30))
+	for _, v := range []any{l.All().Accounts["c1-1-1"], l.All().Records[Key{"vm-abc123-ann", t0}], &Machine{Reported: []Span{{1, 2}, {0, 9}}}} {
+		b, err := json.Marshal(v)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var a Account
+		var r Record
+		var m Machine
+		s := State{Accounts: map[string]*Account{}, Records: map[Key]*Record{}, Machines: map[string]*Machine{}}
+		if json.Unmarshal(b, &a) == nil {
+			s.Accounts["c1-1-1"] = &a
+		}
+		if json.Unmarshal(b, &r) == nil {
+			s.Records[Key{r.MachineID, r.StartUnix}] = &r
+		}
+		if json.Unmarshal(b, &m) == nil {
+			s.Machines["vm-abc123-ann"] = &m
+		}
+		l := New(minute(), s)
+		for _, sec := range []float64{30, 60, 130} {
+			l.Fold(say(0, sec, uint64(sec), wire.Focus{App: "x", DurationMS: uint64(sec)}), at(sec))
+			for _, s := range l.Seal(at(sec)) {
+				if e := s.Event; e.KeyCount < 0 || e.KeyCount > api.MaxCount || *e.ActiveSeconds > 60 || len(e.Focus) > api.MaxFocus {
+					t.Errorf("event %+v", e)
+				}
+			}
+			l.Commit()
 		}
 	})
 }

@@ -43,6 +43,7 @@ type Ledger struct {
 
 // New continues from a stored state, which it takes over.
 func New(o Options, s State) *Ledger {
+	s.complete()
 	if o.Grace == 0 {
 		o.Grace = DefaultGrace
 	}
@@ -51,6 +52,24 @@ func New(o Options, s State) *Ledger {
 		accounts: newLayer(s.Accounts, (*Account).clone),
 		records:  newLayer(s.Records, (*Record).clone),
 		machines: newLayer(s.Machines, (*Machine).clone),
+	}
+}
+
+// complete makes the maps that a stored value may lack.
+func (s *State) complete() {
+	for _, r := range s.Records {
+		if r.Sessions == nil {
+			r.Sessions = map[string]Standing{}
+		}
+	}
+	for _, a := range s.Accounts {
+		for i := range a.Runs {
+			for j := range a.Runs[i].Focus {
+				if t := &a.Runs[i].Focus[j]; t.MS == nil {
+					t.MS = map[uint64]uint64{}
+				}
+			}
+		}
 	}
 }
 

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -281,6 +283,32 @@ func TestServerAway(t *testing.T) {
 	r.srv.Close()
 	if p := r.round(); p.state != StateBackoff || len(r.waiting()) != 3 {
 		t.Errorf("%+v", p)
+	}
+}
+
+// A server that takes the request and never answers is given up on.
+func TestServerHangs(t *testing.T) {
+	r := newRig(t, number(3)...)
+	release := make(chan struct{})
+	r.srv.before = func(http.ResponseWriter, []string) bool { <-release; return true }
+	r.up.o.Client.Timeout = 50 * time.Millisecond
+	p := r.round()
+	close(release)
+	if p.state != StateBackoff || len(r.waiting()) != 3 {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestOldTLSIsRefused(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(t.Output(), nil), slog.LevelDebug)
+	srv.StartTLS()
+	defer srv.Close()
+	r := newRig(t, number(3)...)
+	r.up.target = func() (Target, bool) { return Target{URL: srv.URL, Credential: secret}, true }
+	if p := r.round(); p.state != StateBackoff || !strings.Contains(r.up.Status().LastError, "protocol version") {
+		t.Errorf("%+v %q", p, r.up.Status().LastError)
 	}
 }
 
