@@ -86,8 +86,9 @@ lintian: deb ## check the Debian package
 lint: setup-lint ## golangci-lint in each module, shellcheck
 	@for m in $(MODULES); do echo "lint: $$m"; (cd $$m && golangci-lint run ./...) || bad=1; done; \
 	echo "lint: scripts"; \
-	git ls-files -z --cached --others --exclude-standard | xargs -0 grep -lIZE --max-count=1 '^#!/bin/(ba)?sh' -- \
-		| xargs -0 -r shellcheck || bad=1; \
+	git ls-files --cached --others --exclude-standard | while read -r f; do \
+		if [ -f "$$f" ] && head -n 1 "$$f" | grep -qaE '^#!/bin/(ba)?sh'; then echo "$$f"; fi; done \
+		| xargs -r shellcheck || bad=1; \
 	[ -z "$${bad:-}" ]
 
 .PHONY: build-modules
@@ -95,7 +96,7 @@ build-modules: setup-go ## each module by itself, without go.work
 	@for m in $(MODULES); do echo "build: $$m alone"; (cd $$m && GOWORK=off go vet ./...) || bad=1; done; [ -z "$${bad:-}" ]
 
 # Where tests and the demo find what was built.
-HOST_ENV := TESTHOST_DEB='$(ROOT)/$(DEB)' TESTHOST_BIN='$(ROOT)/bin'
+HOST_ENV := ACTIVITY_TRACKER_DEB='$(ROOT)/$(DEB)' ACTIVITY_TRACKER_SERVER='$(ROOT)/bin/trackerd-server'
 GOTESTSUM := gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary skipped
 
 .PHONY: test

@@ -14,7 +14,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -44,8 +43,8 @@ func main() {
 
 // settings are what the caller decides.
 type settings struct {
-	// bin holds trackerd-server; deb is the package to install.
-	bin, deb string
+	// server is the trackerd-server to run, deb the package to install.
+	server, deb string
 	// work is for how long the people work; stay says whether the demo then
 	// waits for Ctrl-C.
 	work time.Duration
@@ -56,13 +55,13 @@ type settings struct {
 
 func settingsFrom(getenv func(string) string) (settings, error) {
 	s := settings{
-		bin:  getenv("TESTHOST_BIN"),
-		deb:  getenv("TESTHOST_DEB"),
-		work: workTime,
-		stay: isTerminal(os.Stdin) && isTerminal(os.Stdout),
-		live: isTerminal(os.Stdout),
+		server: getenv("ACTIVITY_TRACKER_SERVER"),
+		deb:    getenv("ACTIVITY_TRACKER_DEB"),
+		work:   workTime,
+		stay:   isTerminal(os.Stdin) && isTerminal(os.Stdout),
+		live:   isTerminal(os.Stdout),
 	}
-	if s.bin == "" || s.deb == "" {
+	if s.server == "" || s.deb == "" {
 		return s, errors.New("run it with `make demo`, which builds what it needs and says where that is")
 	}
 	if text := getenv("DEMO_SECONDS"); text != "" {
@@ -83,7 +82,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	}
 	say := newProgress(out)
 	say("starting the server with a PostgreSQL of its own")
-	srv, err := startServer(ctx, filepath.Join(s.bin, "trackerd-server"))
+	srv, err := startServer(ctx, s.server)
 	if err != nil {
 		return err
 	}

@@ -33,9 +33,9 @@ const helpers = "trackerd-session-*.service"
 
 // TestLifecycle takes one host through a package's life.
 func TestLifecycle(t *testing.T) {
-	deb := os.Getenv("TESTHOST_DEB")
+	deb := os.Getenv("ACTIVITY_TRACKER_DEB")
 	if deb == "" {
-		t.Fatal("TESTHOST_DEB names no package; run this with make test-host")
+		t.Fatal("ACTIVITY_TRACKER_DEB names no package; run this with make test-host")
 	}
 	h := &host{boot(t)}
 	stages := []struct {
