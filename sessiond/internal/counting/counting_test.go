@@ -175,6 +175,45 @@ func TestDistanceInEveryReading(t *testing.T) {
 	}
 }
 
+// TestDeviceChangesItsWays: a device that told places and now tells movements
+// (some viewers can switch) is found out before long.
+func TestDeviceChangesItsWays(t *testing.T) {
+	t.Parallel()
+	in := NewInput(NewActivity(1000, 0))
+	in.Screen = Size{1000, 1000}
+	in.SetDevices(map[uint16]*Device{1: {Kind: RealDevice}})
+	at := Point{500, 500}
+	in.Place(at)
+	batch := func(i int, relative bool) {
+		step := Point{float64(7 - i%2*14), float64(3 - i%2*6)} // to and fro
+		at.X, at.Y = at.X+step.X, at.Y+step.Y
+		if relative {
+			in.Motion(1, step, true, true, 0)
+		} else {
+			in.Motion(1, at, true, true, 0)
+		}
+		p, known := in.Where()
+		if !known {
+			p = at // asked
+		}
+		in.Commit(p)
+	}
+	for i := range 10 {
+		batch(i, false)
+	}
+	for i := range 2 * trustBatches {
+		batch(i, true)
+	}
+	before := in.Counters().DistancePx
+	for i := range 100 {
+		batch(i, true)
+	}
+	want := 100 * math.Hypot(7, 3)
+	if got := float64(in.Counters().DistancePx - before); math.Abs(got-want) > want/100 {
+		t.Errorf("%.0f px, want %.0f", got, want)
+	}
+}
+
 func TestMouseAtTheEdgeDoesNotTravel(t *testing.T) {
 	t.Parallel()
 	in := NewInput(NewActivity(1000, 0))

@@ -42,7 +42,11 @@ func TestSlots(t *testing.T) {
 // where one window has had the focus since instant 0.
 func newLoop(t *testing.T) (*loop, int) {
 	t.Helper()
-	s := xtest.Xvfb(t)
+	return newLoopOn(t, xtest.Xvfb(t))
+}
+
+func newLoopOn(t *testing.T, s *xtest.Server) (*loop, int) {
+	t.Helper()
 	number, err := x11.ParseDisplay(s.Display)
 	if err != nil {
 		t.Fatal(err)
@@ -139,6 +143,21 @@ func TestLongSleepIsBounded(t *testing.T) {
 	}
 	if n := len(receive(t, fd)); n != maxCatchUp+1 {
 		t.Errorf("%d reports, want %d", n, maxCatchUp+1)
+	}
+}
+
+// TestLastReportAfterTheClockStruck: the X server went away in one interval, and
+// that is noticed in the next.
+func TestLastReportAfterTheClockStruck(t *testing.T) {
+	t.Parallel()
+	s := xtest.Xvfb(t)
+	l, fd := newLoopOn(t, s)
+	s.Kill()
+	l.slot = l.clock.slot(time.Now()) - 1
+	l.farewell()
+	got := receive(t, fd)
+	if len(got) != 2 || got[0].IntervalStartUnix != l.clock.startOf(l.slot-1).Unix() || got[1].IntervalStartUnix != l.clock.startOf(l.slot).Unix() {
+		t.Fatalf("reports %+v, want one of each interval", got)
 	}
 }
 

@@ -98,12 +98,10 @@ func (c *conn) flush() error {
 // drain hands all events that have arrived to the handler, without waiting.
 func (c *conn) drain() error {
 	for {
-		if err := c.parse(); err != nil {
-			return err
-		}
-		more, err := c.fill()
-		if err != nil || !more {
-			return errors.Join(c.parse(), err)
+		space := len(c.in) - c.w
+		n, err := c.fill()
+		if err := errors.Join(c.parse(), err); err != nil || n < space {
+			return err // a short read has taken all there was
 		}
 	}
 }
@@ -121,11 +119,11 @@ func (c *conn) reply(seq uint16) ([]byte, error) {
 		if found || err != nil {
 			return answer, err
 		}
-		more, err := c.fill()
+		n, err := c.fill()
 		if err != nil {
 			return nil, err
 		}
-		if !more {
+		if n == 0 {
 			if err := c.wait(unix.POLLIN, deadline); err != nil {
 				return nil, err
 			}
@@ -213,19 +211,20 @@ func (c *conn) wipe() {
 	}
 }
 
-// fill reads once, without waiting. more says that there may be more to read.
-func (c *conn) fill() (more bool, err error) {
+// fill reads once, without waiting, and says how much; there is always room,
+// since next makes it.
+func (c *conn) fill() (int, error) {
 	for {
 		n, err := sys.Read(c.fd, c.in[c.w:])
 		switch {
 		case err == nil && n > 0:
 			c.w += n
-			return true, nil
+			return n, nil
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):
-			return false, nil
+			return 0, nil
 		default: // end of file, reset
-			return false, ErrGone
+			return 0, ErrGone
 		}
 	}
 }

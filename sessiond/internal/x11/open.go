@@ -130,11 +130,11 @@ func (c *conn) need(n int, deadline time.Time) error {
 		if n > len(c.in) {
 			c.makeRoom(n)
 		}
-		more, err := c.fill()
+		got, err := c.fill()
 		if err != nil {
 			return err
 		}
-		if !more {
+		if got == 0 {
 			if err := c.wait(unix.POLLIN, deadline); err != nil {
 				return err
 			}
