@@ -71,9 +71,22 @@ func TestDescriptionMatchesRoutes(t *testing.T) {
 func TestDescriptionMatchesTypes(t *testing.T) {
 	schemas := readDocument(t).Components.Schemas
 	types := []any{
-		api.Event{}, api.Focus{}, api.EventBatch{}, api.Rejection{}, api.IngestReply{}, api.EnrollRequest{},
-		api.EnrollReply{}, api.Machine{}, api.MachineList{}, api.MachinePatch{}, api.EventList{}, api.AppMinutes{},
-		api.Summary{}, api.Hour{}, api.Timeline{}, api.Problem{},
+		api.Event{},
+		api.Focus{},
+		api.EventBatch{},
+		api.Rejection{},
+		api.IngestReply{},
+		api.EnrollRequest{},
+		api.EnrollReply{},
+		api.Machine{},
+		api.MachineList{},
+		api.MachinePatch{},
+		api.EventList{},
+		api.AppMinutes{},
+		api.Summary{},
+		api.Hour{},
+		api.Timeline{},
+		api.Problem{},
 	}
 	if len(types) != len(schemas) {
 		t.Errorf("%d schemas, %d types", len(schemas), len(types))

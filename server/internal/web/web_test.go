@@ -20,7 +20,9 @@ func ask(h http.Handler, method, target string) *httptest.ResponseRecorder {
 
 func TestPanicBecomesProblem(t *testing.T) {
 	s := testServer(t)
-	h := s.common(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("private detail") }))
+	h := s.common(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		panic("private detail") //nolint:forbidigo // What is tested.
+	}))
 	w := ask(h, http.MethodGet, "/healthz")
 	var p api.Problem
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
@@ -38,7 +40,7 @@ func TestPanicAfterReplyBreaksOff(t *testing.T) {
 	s := testServer(t)
 	h := s.common(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("half"))
-		panic("too late")
+		panic("too late") //nolint:forbidigo // What is tested.
 	}))
 	defer func() {
 		if p := recover(); !errors.Is(p.(error), http.ErrAbortHandler) {
