@@ -28,7 +28,9 @@ const suite = "bookworm"
 // it from. x11-utils and xinput let tests look at a session from within.
 var basePackages = []string{
 	"systemd", "systemd-sysv", "dbus", "libpam-systemd", "init-system-helpers",
-	"xrdp", "xorgxrdp", "openbox", "xterm",
+	// Without xauth, which xrdp does not depend on, every local user may open
+	// every display.
+	"xrdp", "xorgxrdp", "xauth", "x11-common", "openbox", "xterm",
 	"x11-xserver-utils", "x11-utils", "xinput",
 	"ca-certificates", "iproute2", "procps", "adduser",
 }

@@ -253,8 +253,8 @@ func (h *Host) boot(ctx context.Context, base string, opts Options) error {
 	if err := h.waitRunning(ctx); err != nil {
 		return err
 	}
-	if err := poll(ctx, h.rdpListens); err != nil {
-		return fmt.Errorf("wait for xrdp to listen: %w", err)
+	if err := h.WaitRDP(ctx); err != nil {
+		return err
 	}
 	info, err := json.Marshal(h.info)
 	if err != nil {
@@ -384,8 +384,15 @@ func (h *Host) waitRunning(ctx context.Context) error {
 	return nil
 }
 
-// rdpListens says whether xrdp listens: it begins about a second after its
-// unit is up.
+// WaitRDP waits until xrdp listens, as Start does; after a restart of xrdp it
+// is needed again. xrdp begins about a second after its unit is up.
+func (h *Host) WaitRDP(ctx context.Context) error {
+	if err := poll(ctx, h.rdpListens); err != nil {
+		return fmt.Errorf("wait for xrdp to listen: %w", err)
+	}
+	return nil
+}
+
 func (h *Host) rdpListens() (bool, error) {
 	const listening = ":0D3D 00000000000000000000000000000000:0000 0A" // port 3389
 	sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp6", h.info.Leader))

@@ -270,7 +270,8 @@ func (r *RDP) Connected(ctx context.Context) (bool, error) {
 func (r *RDP) Logout(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
-	_, err := r.RunInSession(ctx, "openbox", "--exit")
+	// It may fail because it succeeds: X goes away under its feet.
+	_, err := r.host.Exec(ctx, Command{User: r.info.User, Env: []string{"DISPLAY=" + r.Session.Display}, Args: []string{"openbox", "--exit"}})
 	if err != nil {
 		return fmt.Errorf("log %s out: %w", r.info.User, err)
 	}

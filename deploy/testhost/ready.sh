@@ -29,7 +29,7 @@ connected() {
 
 focused() {
 	setpriv --reuid="$user" --regid="$user" --init-groups \
-		env DISPLAY="$display" xprop -root _NET_ACTIVE_WINDOW 2>/dev/null |
+		env DISPLAY="$display" HOME="/home/$user" xprop -root _NET_ACTIVE_WINDOW 2>/dev/null |
 		grep -q '# 0x[1-9a-f]'
 }
 

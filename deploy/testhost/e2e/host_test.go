@@ -100,10 +100,14 @@ func (h *host) run(t *testing.T, args ...string) string {
 	return out
 }
 
-// tell runs a shell line as root.
-func (h *host) sh(t *testing.T, line string, args ...string) string {
+// credential is the host's own, as root reads it.
+func (h *host) credential(t *testing.T) string {
 	t.Helper()
-	return h.run(t, append([]string{"sh", "-c", line, "sh"}, args...)...)
+	var file struct{ Credential string }
+	if err := json.Unmarshal([]byte(h.run(t, "cat", "/var/lib/trackerd/credential")), &file); err != nil {
+		t.Fatalf("read the credential: %v", err)
+	}
+	return file.Credential
 }
 
 // showLogOnFailure prints what the host's journal has, while it still is there.

@@ -95,33 +95,60 @@ func (p *person) mustWork(t *testing.T, keys, clicks, scrolls, ways int) {
 	}
 }
 
-// settled waits until the server has a record of the machine that begins after
-// now, so that everything before is told, and returns all records. The user
-// has to stay logged in.
-func (p *person) settled(t *testing.T) []api.Event {
+// settled waits until the server has the records of the intervals up to at,
+// and returns all records.
+func (p *person) settled(t *testing.T, at time.Time) []api.Event {
 	t.Helper()
-	now := time.Now()
+	last := at.Truncate(interval * time.Second)
 	var events []api.Event
-	eventually(t, 60*time.Second, "a record of "+p.name+"'s from now on arrives", func() error {
+	eventually(t, 60*time.Second, "the record of "+p.name+"'s last interval arrives", func() error {
 		var err error
 		events, err = p.host.srv.events(t.Context(), p.machine)
-		if err == nil && (len(events) == 0 || !events[len(events)-1].Timestamp.After(now)) {
-			err = fmt.Errorf("%d records so far", len(events))
+		if err == nil && (len(events) == 0 || events[len(events)-1].Timestamp.Before(last)) {
+			err = fmt.Errorf("%d records so far, none of %s", len(events), last)
 		}
 		return err
 	})
 	return events
 }
 
-// wantTold waits until everything is told and compares it with what p did.
-func (p *person) wantTold(t *testing.T) []api.Event {
+// wantTold waits until everything that people did is told, and compares. A
+// count that comes late belongs to a later record, so it waits a while for
+// what is missing; what is too much stays too much.
+func wantTold(t *testing.T, people ...*person) {
 	t.Helper()
-	events := p.settled(t)
+	now := time.Now()
+	for _, p := range people {
+		p.settled(t, now)
+		eventually(t, 20*time.Second, "all of "+p.name+"'s work is told", func() error {
+			told, err := p.told(t)
+			if err == nil && (told.Keys < p.did.Keys || told.Clicks < p.did.Clicks || told.Scrolls < p.did.Scrolls) {
+				err = fmt.Errorf("told are %+v, did %+v", told, p.did)
+			}
+			return err
+		})
+		p.compare(t)
+	}
+}
+
+// told is what the summaries say.
+func (p *person) told(t *testing.T) (counts, error) {
 	sum, err := p.host.srv.summaries(t.Context(), p.machine, p.host.began)
+	return counts{sum.KeyCount, sum.MouseClicks, sum.ScrollCount, sum.MouseDistancePx}, err
+}
+
+// compare checks that the API tells exactly what p did.
+func (p *person) compare(t *testing.T) {
+	t.Helper()
+	// The records first: they only grow.
+	events, err := p.host.srv.events(t.Context(), p.machine)
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := counts{sum.KeyCount, sum.MouseClicks, sum.ScrollCount, sum.MouseDistancePx}
+	told, err := p.told(t)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if added := add(events); added != told {
 		t.Errorf("%s: the summary says %+v, the events add up to %+v", p.name, told, added)
 	}
@@ -133,10 +160,21 @@ func (p *person) wantTold(t *testing.T) []api.Event {
 	if off := told.Distance - p.did.Distance; off*100 > p.did.Distance || -off*100 > p.did.Distance {
 		t.Errorf("%s: the API tells of %d px, moved %d px: more than 1 %% off", p.name, told.Distance, p.did.Distance)
 	}
-	if sum.SyntheticCount != 0 {
-		t.Errorf("%s: %d presses count as synthetic", p.name, sum.SyntheticCount)
+	for _, e := range events {
+		if e.SyntheticCount != nil && *e.SyntheticCount != 0 {
+			t.Errorf("%s: %d presses count as synthetic", p.name, *e.SyntheticCount)
+		}
 	}
 	wantDistinct(t, events)
+}
+
+// records are all of p's.
+func (p *person) records(t *testing.T) []api.Event {
+	t.Helper()
+	events, err := p.host.srv.events(t.Context(), p.machine)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return events
 }
 

@@ -14,6 +14,7 @@ import (
 // TestTwoUsers has two users log in at once and work, each another known
 // amount. The API must tell exactly that of each, and nothing of the other.
 func TestTwoUsers(t *testing.T) {
+	t.Parallel()
 	srv := newServer(t)
 	h := trackedHost(t, srv)
 	defer h.showLogOnFailure(t)
@@ -30,8 +31,9 @@ func TestTwoUsers(t *testing.T) {
 			t.Fatalf("%s at work: %v", people[i].name, err)
 		}
 	}
-	wantWindow(t, alice.wantTold(t), alice, "XTerm", "alice@office: ~")
-	wantWindow(t, bob.wantTold(t), bob, "XTerm", "bob@office: ~")
+	wantTold(t, alice, bob)
+	wantWindow(t, alice, "XTerm", "alice@office: ~")
+	wantWindow(t, bob, "XTerm", "bob@office: ~")
 
 	// Another application comes to the front.
 	const app, title = "Ledger", "Budget 2026 – Grüße"
@@ -51,8 +53,8 @@ func TestTwoUsers(t *testing.T) {
 		return nil
 	})
 	alice.mustWork(t, 40, 0, 0, 0)
-	events := alice.wantTold(t)
-	wantFocus(t, events, app, title)
+	wantTold(t, alice, bob)
+	wantFocus(t, alice.records(t), app, title)
 	wantApart(t, srv, alice, bob)
 }
 
@@ -75,10 +77,10 @@ func loginAtOnce(t *testing.T, h *host, names ...string) []*person {
 }
 
 // wantWindow checks the window of the records in which keys were typed.
-func wantWindow(t *testing.T, events []api.Event, p *person, app, title string) {
+func wantWindow(t *testing.T, p *person, app, title string) {
 	t.Helper()
 	typed := 0
-	for _, e := range events {
+	for _, e := range p.records(t) {
 		if e.KeyCount == 0 {
 			continue
 		}

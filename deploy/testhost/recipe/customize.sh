@@ -8,14 +8,13 @@ root=$1
 # "MAC checksum error".
 chroot "$root" usermod -aG ssl-cert xrdp
 
-# A desktop of one window manager and one terminal. The session is over when
+# A desktop of one window manager and one terminal, which Debian's own session
+# scripts start: openbox-session is their choice here. Started by the window
+# manager, the terminal gets the focus; before it, not. The session is over when
 # the window manager exits.
-cat >"$root/etc/xrdp/startwm.sh" <<'EOF'
-#!/bin/sh
-# Started by the window manager, the terminal gets the focus; before it, not.
-exec openbox --startup "xterm -geometry 100x30+40+40"
+cat >>"$root/etc/xdg/openbox/autostart" <<'EOF'
+xterm -geometry 100x30+40+40 &
 EOF
-chmod 755 "$root/etc/xrdp/startwm.sh"
 
 # Nothing starts by itself that a test did not ask for. Nothing here needs the
 # network either.

@@ -1,0 +1,95 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"activity-tracker.example/server/api"
+)
+
+// TestBadBatch sends one batch with good events and every kind of bad one. The
+// good are stored, each bad one is named, and nothing blocks.
+func TestBadBatch(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	credential := enrollByHand(t, srv, strings.Repeat("ab", 16))
+	const machine = "byhand-ababab-alice"
+	event := func(minute int, rest string) string {
+		at := time.Now().UTC().Truncate(time.Hour).Add(time.Duration(minute-60) * time.Minute)
+		return fmt.Sprintf(`{"machine_id":%q,"timestamp":%q,"key_count":1%s}`, machine, at.Format(time.RFC3339), rest)
+	}
+	at := func(timestamp string) string {
+		return fmt.Sprintf(`{"machine_id":%q,"timestamp":%q,"key_count":1000}`, machine, timestamp)
+	}
+	batch := []struct {
+		event string
+		code  api.Code // empty for a good one
+	}{
+		{event(0, ""), ""},
+		{event(1, `,"active_window":"nul \u0000 here"`), api.CodeBadText},
+		{event(2, `,"active_window":"`+strings.Repeat("x", 1<<20)+`"`), api.CodeTooLong},
+		{at("1970-01-01T00:00:00Z"), api.CodeBadTimestamp},
+		{at("2100-01-01T00:00:00Z"), api.CodeBadTimestamp},
+		{event(3, `,"mouse_clicks":-1`), api.CodeOutOfRange},
+		{event(4, `,"some_later_field":{"deep":[1,2,3]}`), ""},
+		{event(5, `,"scroll_count":"three"`), api.CodeBadEvent},
+		{event(6, ""), ""},
+	}
+	var events []string
+	for _, b := range batch {
+		events = append(events, b.event)
+	}
+	body := `{"events":[` + strings.Join(events, ",") + `]}`
+	for attempt, stored := range []string{"accepted", "duplicates"} {
+		code, r, err := srv.request(t.Context(), "POST", "/api/events", credential, body)
+		if err != nil || code != http.StatusOK {
+			t.Fatalf("attempt %d: %d, %v: %s", attempt, code, err, r.body)
+		}
+		var reply api.IngestReply
+		if err := json.Unmarshal(r.body, &reply); err != nil {
+			t.Fatal(err)
+		}
+		if got := map[string]int{"accepted": reply.Accepted, "duplicates": reply.Duplicates}; got[stored] != 3 || len(reply.Rejected) != 6 {
+			t.Errorf("attempt %d: the reply is %+v", attempt, reply)
+		}
+		named := map[int]api.Code{}
+		for _, bad := range reply.Rejected {
+			named[bad.Index] = bad.Code
+			if bad.Message == "" {
+				t.Errorf("event %d is rejected without a reason", bad.Index)
+			}
+		}
+		for i, b := range batch {
+			if named[i] != b.code {
+				t.Errorf("attempt %d: event %d is rejected with %q, want %q", attempt, i, named[i], b.code)
+			}
+		}
+	}
+	got, err := srv.events(t.Context(), machine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 3 || add(got).Keys != 3 {
+		t.Errorf("stored are %+v, want the three good events", got)
+	}
+}
+
+// enrollByHand is a host that speaks for itself.
+func enrollByHand(t *testing.T, srv *server, hostID string) (credential string) {
+	t.Helper()
+	token := srv.command(t, "enrollment", "create", "--uses", "1")
+	code, r, err := srv.request(t.Context(), "POST", "/api/enroll", "",
+		api.EnrollRequest{EnrollmentToken: token, HostID: hostID, Hostname: "byhand"})
+	if err != nil || code != http.StatusCreated {
+		t.Fatalf("enroll: %d, %v: %s", code, err, r.body)
+	}
+	var enrolled api.EnrollReply
+	if err := json.Unmarshal(r.body, &enrolled); err != nil {
+		t.Fatal(err)
+	}
+	return enrolled.Credential
+}

@@ -1,0 +1,150 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRestarts disturbs everything that tracking goes through, while two users
+// type. Tracking must go on and no key may be lost or counted twice.
+func TestRestarts(t *testing.T) {
+	t.Parallel()
+	h := trackedHost(t, newServer(t))
+	defer h.showLogOnFailure(t)
+	people := loginAtOnce(t, h, "alice", "bob")
+	for _, disturb := range []struct {
+		name string
+		do   func(*testing.T)
+	}{
+		{"trackerd restarted", func(t *testing.T) { h.run(t, "systemctl", "restart", "trackerd") }},
+		{"trackerd killed", h.killTrackerd},
+		{"trackerd killed twice", func(t *testing.T) { h.killTrackerd(t); h.killTrackerd(t) }},
+		{"logind restarted", func(t *testing.T) { h.run(t, "systemctl", "restart", "systemd-logind") }},
+		{"logind killed", func(t *testing.T) {
+			h.run(t, "systemctl", "kill", "--kill-who=main", "--signal=KILL", "systemd-logind")
+		}},
+	} {
+		t.Run(disturb.name, func(t *testing.T) {
+			helpers := [2]string{}
+			for i, p := range people {
+				helpers[i] = h.helperPID(t, p.Session.ID)
+			}
+			stop := keepTyping(t, people...)
+			at := time.Now()
+			disturb.do(t)
+			for _, p := range people {
+				h.waitTracked(t, p.Session.ID, at.Add(time.Second))
+			}
+			stop()
+			wantTold(t, people...)
+			for i, p := range people {
+				if now := h.helperPID(t, p.Session.ID); now != helpers[i] {
+					t.Errorf("the helper of %s was process %s and is %s", p.name, helpers[i], now)
+				}
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+	t.Run("xrdp restarted", func(t *testing.T) { restartXRDP(t, h, people[0], people[1]) })
+	t.Run("helper killed", func(t *testing.T) { killHelper(t, h, people[1]) })
+}
+
+// keepTyping has people type until the returned function is called.
+func keepTyping(t *testing.T, people ...*person) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, len(people))
+	for _, p := range people {
+		go func() {
+			for ctx.Err() == nil {
+				// Each burst whole: what was begun to be typed is counted.
+				if err := p.work(context.WithoutCancel(ctx), 5, 1, 1, 2); err != nil {
+					done <- fmt.Errorf("%s at work: %w", p.name, err)
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	return func() {
+		t.Helper()
+		cancel()
+		for range people {
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// killTrackerd kills the daemon and waits until systemd has a new one.
+func (h *host) killTrackerd(t *testing.T) {
+	t.Helper()
+	pid := h.run(t, "systemctl", "show", "--property=MainPID", "--value", "trackerd")
+	h.run(t, "kill", "-9", pid)
+	eventually(t, 30*time.Second, "trackerd runs again", func() error {
+		out, err := h.Run(t.Context(), "systemctl", "show", "--property=MainPID,SubState", "trackerd")
+		if err == nil && (strings.Contains(out, "MainPID="+pid+"\n") || !strings.Contains(out, "SubState=running")) {
+			err = fmt.Errorf("systemd says %q", out)
+		}
+		return err
+	})
+}
+
+// restartXRDP cuts all connections. The sessions live on without anybody being
+// able to reach them; who logs in again has two, which add up.
+func restartXRDP(t *testing.T, h *host, typing, idle *person) {
+	orphan := typing.Session
+	typing.mustWork(t, 60, 2, 2, 2)
+	h.run(t, "systemctl", "restart", "xrdp")
+	if err := h.WaitRDP(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*person{typing, idle} {
+		if err := p.Disconnect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.loginAgain(t)
+		p.mustWork(t, 40, 1, 1, 1)
+	}
+	t.Logf("%s had session %s and has %s", typing.name, orphan.ID, typing.Session.ID)
+	wantTold(t, typing, idle)
+	typing.settled(t, time.Now().Add(interval*time.Second))
+	wantTold(t, typing, idle)
+}
+
+// killHelper kills what counts. What it had not reported yet is lost, but
+// nothing else, and nothing is told that was not typed.
+func killHelper(t *testing.T, h *host, p *person) {
+	p.mustWork(t, 50, 0, 0, 0)
+	wantTold(t, p)
+	safe := p.did
+
+	stop := keepTyping(t, p)
+	helper := h.helperPID(t, p.Session.ID)
+	at := time.Now()
+	h.run(t, "kill", "-9", helper)
+	h.waitTracked(t, p.Session.ID, at)
+	if now := h.helperPID(t, p.Session.ID); now == helper || now == "0" {
+		t.Errorf("the helper was process %s and is %s", helper, now)
+	}
+	stop()
+	atMost := p.did
+
+	p.mustWork(t, 45, 0, 0, 0)
+	p.settled(t, time.Now().Add(interval*time.Second))
+	told, err := p.told(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	least, most := safe.Keys+45, atMost.Keys+45
+	if told.Keys < least || told.Keys > most {
+		t.Errorf("the API tells of %d keys, want %d to %d", told.Keys, least, most)
+	}
+	t.Logf("killing the helper lost %d of %d keys", most-told.Keys, most-least)
+}
