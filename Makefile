@@ -29,7 +29,6 @@ NEXT_RELEASE := 0.1.0
 VERSION ?= $(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//' | grep . \
 	|| echo "$(NEXT_RELEASE)~$$(date -u -d @$(SOURCE_DATE_EPOCH) +%Y%m%d.%H%M%S).g$$(git rev-parse --short=8 HEAD 2>/dev/null || echo unknown)")
 DEB_ARCH := $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
-GOARCH := $(if $(filter armhf,$(DEB_ARCH)),arm,$(DEB_ARCH))
 DEB := dist/trackerd_$(VERSION)-1_$(DEB_ARCH).deb
 
 BINARIES := trackerd trackctl sessiond trackerd-server
