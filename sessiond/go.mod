@@ -7,3 +7,5 @@ require golang.org/x/sys v0.49.0
 require github.com/jezek/xgb v1.1.1
 
 require go.uber.org/goleak v1.3.0
+
+require github.com/stretchr/testify v1.12.1 // indirect
