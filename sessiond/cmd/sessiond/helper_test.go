@@ -21,13 +21,12 @@ import (
 // intervals, on a busy machine.
 const patience = 30 * time.Second
 
-// binary builds sessiond once for all tests.
+// buildDir names the environment variable that says where binary builds.
+const buildDir = "SESSIOND_TEST_BUILD_DIR"
+
+// binary builds sessiond once for all tests that want it.
 var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "sessiond-test")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "sessiond")
+	path := filepath.Join(os.Getenv(buildDir), "sessiond")
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, ".").CombinedOutput()
@@ -37,12 +36,19 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, err
 })
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := binary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "sessiond-test")
+	if err == nil {
+		err = os.Setenv(buildDir, dir)
 	}
-	os.Exit(code)
+	if err != nil {
+		println("making a folder for the tests:", err.Error())
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // in /tmp
+	return m.Run()
 }
 
 // helper is a running sessiond and the daemon's end of its socket.

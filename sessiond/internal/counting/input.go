@@ -131,10 +131,12 @@ func (in *Input) Where() (p Point, known bool) {
 			continue
 		}
 		d := in.devices[t.device]
-		if moving++; moving > 1 || d == nil || !d.isReadAs || d.reading == asDelta || d.trusted >= trustBatches {
+		if moving++; moving > 1 || d == nil || !d.isReadAs || d.reading == asDelta {
 			return p, false
 		}
-		d.trusted++
+		if d.trusted++; d.trusted > trustBatches {
+			return p, false
+		}
 		p = t.track.at[d.reading]
 	}
 	return p, true
@@ -236,7 +238,7 @@ func (d *Device) travelled(t *track, from, to Point, alone bool) float64 {
 	if alone && proven {
 		d.reading, d.isReadAs = read, true
 	}
-	if d.trusted >= trustBatches {
+	if d.trusted > trustBatches { // to was asked for
 		d.isReadAs, d.trusted = fits && d.isReadAs, 0
 	}
 	if !fits && d.isReadAs {
