@@ -37,7 +37,7 @@ func TestLifecycle(t *testing.T) {
 	if deb == "" {
 		t.Fatal("ACTIVITY_TRACKER_DEB names no package; run this with make test-host")
 	}
-	h := &host{boot(t)}
+	h := &host{Host: boot(t)}
 	stages := []struct {
 		name string
 		run  func(*testing.T)
@@ -58,7 +58,11 @@ func TestLifecycle(t *testing.T) {
 }
 
 // host is a booted host with shorter ways to ask it.
-type host struct{ *testhost.Host }
+type host struct {
+	*testhost.Host
+	// alice works there once she has logged in.
+	alice *testhost.RDP
+}
 
 func boot(t *testing.T) *testhost.Host {
 	t.Helper()
@@ -94,9 +98,11 @@ func (h *host) exposure(t *testing.T) {
 	if _, err := h.AddUser(t.Context(), "alice"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Login(t.Context(), "alice", testhost.LoginOptions{}); err != nil {
+	alice, err := h.Login(t.Context(), "alice", testhost.LoginOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
+	h.alice = alice
 	h.waitReporting(t)
 	h.wantExposure(t, "trackerd.service", daemonExposure)
 	h.wantExposure(t, h.helperUnit(t), helperExposure)
@@ -241,9 +247,13 @@ func (h *host) helperUnit(t *testing.T) string {
 	return units[0]
 }
 
-// waitReporting waits until trackctl says that a session is measured.
+// waitReporting waits until trackctl says that alice's session is measured.
+// She types, since a helper that has nothing new says nothing for a minute.
 func (h *host) waitReporting(t *testing.T) {
 	t.Helper()
+	if _, err := h.alice.Type(t.Context(), "x"); err != nil {
+		t.Fatal(err)
+	}
 	h.eventually(t, settleTime, "trackctl says that the session reports", func() bool {
 		res, err := h.Exec(t.Context(), testhost.Command{Args: []string{"trackctl", "--json", "sessions"}})
 		return err == nil && strings.Contains(res.Stdout, `"reporting"`)
