@@ -21,7 +21,7 @@ func ask(h http.Handler, method, target string) *httptest.ResponseRecorder {
 func TestPanicBecomesProblem(t *testing.T) {
 	s := testServer(t)
 	h := s.common(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		panic("private detail") //nolint:forbidigo // What is tested.
+		panic("private detail")
 	}))
 	w := ask(h, http.MethodGet, "/healthz")
 	var p api.Problem
@@ -40,7 +40,7 @@ func TestPanicAfterReplyBreaksOff(t *testing.T) {
 	s := testServer(t)
 	h := s.common(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("half"))
-		panic("too late") //nolint:forbidigo // What is tested.
+		panic("too late")
 	}))
 	defer func() {
 		if p := recover(); !errors.Is(p.(error), http.ErrAbortHandler) {
