@@ -182,7 +182,7 @@ func below(prefix, importPath string) string {
 	if !ours {
 		return importPath
 	}
-	for _, module := range []string{"house", "testhost", "demo", "lifecycle"} {
+	for _, module := range []string{"house", "testhost", "demo"} {
 		if within(name, module) {
 			return "deploy/" + name
 		}
