@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -56,10 +55,21 @@ type helper struct {
 	t      *testing.T
 	fd     int
 	cmd    *exec.Cmd
-	stderr bytes.Buffer
+	stderr stderrFile
 	done   chan struct{}
 	last   wire.Report
 	all    []wire.Report
+}
+
+// stderrFile is where a helper's errors go: a file can be read while it runs.
+type stderrFile string
+
+func (f stderrFile) String() string {
+	b, err := os.ReadFile(string(f))
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
 }
 
 func startHelper(t *testing.T, s *xtest.Server, args ...string) *helper {
@@ -92,7 +102,13 @@ func newHelperWith(t *testing.T, buffer int, args ...string) *helper {
 	ctx, cancel := context.WithTimeout(context.Background(), xtest.LifeLimit)
 	h := &helper{t: t, fd: pair[0], cmd: exec.CommandContext(ctx, path, args...), done: make(chan struct{})}
 	theirs := os.NewFile(uintptr(pair[1]), "socket")
-	h.cmd.Stdin, h.cmd.Stderr = theirs, &h.stderr
+	h.stderr = stderrFile(filepath.Join(t.TempDir(), "stderr"))
+	stderr, err := os.Create(string(h.stderr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stderr.Close() }() // the helper has its own
+	h.cmd.Stdin, h.cmd.Stderr = theirs, stderr
 	if err := h.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
