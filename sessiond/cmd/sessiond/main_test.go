@@ -89,6 +89,7 @@ func TestDaemonAway(t *testing.T) {
 	inner, outer := xtest.Xephyr(t)
 	outer.Run(t, "xdotool", "mousemove", "500", "300")
 	h := newHelperWith(t, 1, "--display", inner.Display, "--interval", "5s")
+	h.until("the first report", func() bool { return len(h.all) > 0 }) // from here on it counts
 	const rounds = 30
 	for range rounds { // 30 s: some six intervals, and a socket that takes three reports
 		outer.Run(t, "xdotool", "type", "--delay", "2", "away")
