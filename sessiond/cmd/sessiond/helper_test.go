@@ -167,7 +167,7 @@ func (h *helper) check(r wire.Report) {
 	for _, f := range r.Focus {
 		focus += f.DurationMS
 	}
-	if focus > 5000 {
+	if focus > 5000+1 { // a clock that is being slewed moves the strike by a rounding
 		h.t.Fatalf("%d ms of focus in an interval of 5 s: %+v", focus, r)
 	}
 }

@@ -20,13 +20,15 @@ func (k clock) instant() counting.Instant {
 
 // moment is one reading of both clocks.
 type moment struct {
-	at   counting.Instant
-	wall time.Time
+	at       counting.Instant
+	wall     time.Time
+	fraction time.Duration // how far beyond at it was, below a millisecond
 }
 
 func (k clock) now() moment {
 	t := time.Now()
-	return moment{counting.Instant(t.Sub(k.start) / time.Millisecond), t.Round(0)}
+	since := t.Sub(k.start)
+	return moment{counting.Instant(since / time.Millisecond), t.Round(0), since % time.Millisecond}
 }
 
 // slot numbers the interval that holds a wall-clock time.
@@ -44,13 +46,14 @@ func (k clock) startOf(slot int64) time.Time {
 	return time.Unix(slot*int64(k.interval/time.Second), 0)
 }
 
-// until is the instant at which the wall clock will show (or showed) a time, if
-// it does not jump: at the next whole millisecond.
-func (k clock) until(m moment, wall time.Time) counting.Instant {
-	ahead := wall.Sub(m.wall)
+// instantOf is the instant at which the wall clock shows (or showed) a time, if
+// it does not jump. It comes out the same whenever it is asked for, so that an
+// interval is not longer than it should be by a rounding.
+func (k clock) instantOf(m moment, wall time.Time) counting.Instant {
+	ahead := m.fraction + wall.Sub(m.wall)
 	ms := ahead / time.Millisecond
-	if ahead%time.Millisecond > 0 {
-		ms++
+	if ahead%time.Millisecond < 0 {
+		ms--
 	}
 	return m.at + counting.Instant(ms)
 }

@@ -201,7 +201,7 @@ func (l *loop) turn(now moment) error {
 	target := l.clock.slot(now.wall)
 	for n := 0; l.slot != target; n++ {
 		next := moment{wall: l.clock.startOf(l.slot + 1)}
-		next.at = min(max(l.clock.until(now, next.wall), l.settled), now.at)
+		next.at = min(max(l.clock.instantOf(now, next.wall), l.settled), now.at)
 		after := l.slot + 1
 		switch {
 		case target < l.slot:

@@ -32,9 +32,13 @@ func TestSlots(t *testing.T) {
 			t.Errorf("slot %d starts at %d", want, s)
 		}
 	}
-	m := moment{1000, epoch()}
-	if got := k.until(m, epoch().Add(1500*time.Microsecond)); got != 1002 {
-		t.Errorf("until = %d, want 1002: not before", got)
+	for at := -2 * time.Millisecond; at < 2*time.Millisecond; at += 100 * time.Microsecond {
+		m := moment{wall: epoch().Add(at)} // seen from any moment, the epoch was or will be at 1002
+		since := 1002300*time.Microsecond + at
+		m.at, m.fraction = counting.Instant(since/time.Millisecond), since%time.Millisecond
+		if got := k.instantOf(m, epoch()); got != 1002 {
+			t.Errorf("from %v: the epoch is at %d, want 1002", at, got)
+		}
 	}
 }
 
@@ -105,7 +109,7 @@ func TestTurn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l, fd := newLoop(t)
-			now := moment{c.at, epoch().Add(c.wall)}
+			now := moment{at: c.at, wall: epoch().Add(c.wall)}
 			if err := l.turn(now); err != nil {
 				t.Fatal(err)
 			}
@@ -138,7 +142,7 @@ func TestLongSleepIsBounded(t *testing.T) {
 	t.Parallel()
 	l, fd := newLoop(t)
 	const month = 30 * 24 * time.Hour
-	if err := l.turn(moment{counting.Instant(month / time.Millisecond), epoch().Add(month)}); err != nil {
+	if err := l.turn(moment{at: counting.Instant(month / time.Millisecond), wall: epoch().Add(month)}); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(receive(t, fd)); n != maxCatchUp+1 {

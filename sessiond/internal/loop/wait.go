@@ -75,7 +75,7 @@ func (e *DisplayError) Unwrap() error {
 // to read. While events gather the display is not looked at.
 func (l *loop) wait() (xReady bool, err error) {
 	now := l.clock.now()
-	due := l.clock.until(now, l.clock.startOf(l.clock.slot(now.wall)+1))
+	due := l.clock.instantOf(now, l.clock.startOf(l.clock.slot(now.wall)+1)) + 1 // not just before it
 	if l.clock.slot(now.wall) != l.slot {
 		due = now.at
 	}
