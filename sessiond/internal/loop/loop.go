@@ -33,7 +33,7 @@ const (
 	maxCatchUp = 60
 	// lastWords is how long the last report may wait for a full socket.
 	lastWords = 2 * time.Second
-	// garbageBytes of titles are left to the garbage collector, which by itself
+	// garbageBytes of titles and of xgb's requests are left to the garbage collector, which by itself
 	// would wait for 4 MiB.
 	garbageBytes = 256 << 10
 )
@@ -249,7 +249,7 @@ func (l *loop) send(m moment) error {
 	if err := l.out.Put(r); err != nil {
 		return err
 	}
-	if l.garbage += d.TextRead(); l.garbage > garbageBytes {
+	if l.garbage += d.Garbage(); l.garbage > garbageBytes {
 		l.garbage = 0
 		runtime.GC()
 	}
