@@ -2,6 +2,9 @@
 // XInput2's raw events, follows which window has the focus and under which
 // title, and asks how long the user had been idle. It alone speaks X.
 //
+// It speaks it through xgb, which sits behind a filter (conn): XInput2's events
+// are counted in front of it, and it gets only what it waits for, checked.
+//
 // Nothing is polled. Everything happens in Drain, which the caller calls when
 // the display's descriptor has become readable; a key's code is at most in the
 // buffer that Drain reads into and overwrites before it returns.
