@@ -99,7 +99,7 @@ func (h *Host) nsenterArgs(c Command) []string {
 	}
 	args = append(args, "HOME=/home/"+c.User, "USER="+c.User, "LOGNAME="+c.User)
 	args = append(args, c.Env...)
-	args = append(args, "setpriv", "--reuid="+c.User, "--regid="+c.User, "--init-groups", "--")
+	args = append(args, "runuser", "-u", c.User, "--") // opens no session of logind's
 	return append(args, c.Args...)
 }
 

@@ -129,7 +129,11 @@ func (fp footprint) inProcess(proc string) []string {
 
 func (fp footprint) mustBeGone(t *testing.T) {
 	t.Helper()
-	if left := fp.left(t); left != nil {
+	// Killed children of this process stay in /proc until it has reaped them.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
+	defer cancel()
+	var left []string
+	if poll(ctx, func() (bool, error) { left = fp.left(t); return left == nil, nil }) != nil {
 		t.Errorf("host %s left behind: %q", fp.id, left)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"image"
 	"image/png"
 	"io"
-	"log"
+	"log" //nolint:depguard // the type that xgb takes
 	"math"
 	"net"
 	"os"

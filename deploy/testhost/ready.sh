@@ -9,7 +9,7 @@ tries=$2
 newest_session() {
 	newest=-1
 	for s in $(loginctl list-sessions --no-legend | awk -v u="$user" '$3 == u { print $1 }'); do
-		Name='' Display='' Leader='' State='' Service='' TimestampMonotonic=0
+		Display='' Leader='' State='' Service='' TimestampMonotonic=0
 		eval "$(loginctl show-session "$s" -p Display -p Leader -p State -p Service -p TimestampMonotonic)"
 		case $State,$Service in
 		active,xrdp-sesman) ;;

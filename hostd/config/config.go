@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -219,6 +220,9 @@ func readBounded(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("is no regular file")
 	}
+	if err := checkWriters(info); err != nil {
+		return nil, err
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if err != nil {
 		return nil, bare(err)
@@ -227,6 +231,19 @@ func readBounded(path string) ([]byte, error) {
 		return nil, fmt.Errorf("is larger than %d KiB", maxFileBytes>>10)
 	}
 	return data, nil
+}
+
+// checkWriters refuses a file that others may change: it says where a root
+// daemon writes, whose records it makes and where they go.
+func checkWriters(info fs.FileInfo) error {
+	const others = 0o002
+	if info.Mode().Perm()&others != 0 {
+		return errors.New("can be changed by every user; correct that with 'chmod o-w'")
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return errors.New("belongs to another user; correct that with 'chown'")
+	}
+	return nil
 }
 
 // bare takes the operation and path off an error of package os.

@@ -226,3 +226,25 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestOthersMayNotChangeIt: who can write it decides what a root daemon does.
+func TestOthersMayNotChangeIt(t *testing.T) {
+	for want, spoil := range map[string]func(path string) error{
+		"can be changed by every user": func(path string) error { return os.Chmod(path, 0o666) },
+		"belongs to another user":      func(path string) error { return os.Chown(path, 65534, -1) },
+	} {
+		path := filepath.Join(t.TempDir(), "config.yaml")
+		if err := os.WriteFile(path, []byte("send_interval_sec: 60\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(Paths{Config: path}, nil); err != nil {
+			t.Fatalf("before: %v", err)
+		}
+		if err := spoil(path); err != nil {
+			t.Fatalf("this takes root: %v", err)
+		}
+		if _, err := Load(Paths{Config: path}, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}

@@ -332,7 +332,7 @@ func (k *keeper) deliver(ctx context.Context, r wire.Report, readings chan<- Rea
 	k.state.LastReport = time.Now()
 	t := k.state.Session
 	k.mu.Unlock()
-	connected, err := k.s.opts.Connected(t.Display)
+	connected, err := k.s.opts.Connected(t.Display, t.UID)
 	if err != nil {
 		k.log.Debug("cannot tell whether a client is connected", "error", err)
 	}

@@ -40,8 +40,8 @@ type Options struct {
 	Stored []*os.File
 	// Known is whose sockets they are, by SessionKey.String().
 	Known map[string]roster.Tracked
-	// Connected says whether a client is connected to a display.
-	Connected func(display string) (bool, error)
+	// Connected says whether a client is connected to a display of a user's.
+	Connected func(display string, uid uint32) (bool, error)
 	// Ended, if set, is called whenever a helper has ended, so that logind can
 	// be asked whether its session has too. It must not block.
 	Ended func()

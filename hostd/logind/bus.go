@@ -1,11 +1,14 @@
 package logind
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +26,9 @@ const (
 	// default (SessionsMax=).
 	maxSessions = 8192
 )
+
+// defaultAddress is where the system bus listens.
+const defaultAddress = "unix:path=/run/dbus/system_bus_socket"
 
 const (
 	busName      = "org.freedesktop.login1"
@@ -76,13 +82,7 @@ func (s *signals) DeliverSignal(_, _ string, sig *dbus.Signal) {
 func connect(ctx context.Context, address string) (*bus, error) {
 	sig := &signals{poke: make(chan struct{}, 1)}
 	opts := []dbus.ConnOption{dbus.WithContext(ctx), dbus.WithSignalHandler(sig)}
-	var conn *dbus.Conn
-	var err error
-	if address == "" {
-		conn, err = dbus.SystemBusPrivate(opts...)
-	} else {
-		conn, err = dbus.Dial(address, opts...)
-	}
+	conn, err := dial(ctx, address, opts)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the system bus: %w", err)
 	}
@@ -97,6 +97,27 @@ func connect(ctx context.Context, address string) (*bus, error) {
 		return nil, fmt.Errorf("connect to the system bus: %w", err)
 	}
 	return b, nil
+}
+
+// dial opens the bus's socket and bounds what it may send.
+func dial(ctx context.Context, address string, opts []dbus.ConnOption) (*dbus.Conn, error) {
+	address = cmp.Or(address, os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"), defaultAddress)
+	path, ok := strings.CutPrefix(address, "unix:path=")
+	if !ok {
+		return nil, fmt.Errorf("address %q: want unix:path=PATH", address)
+	}
+	path, _, _ = strings.Cut(path, ",") // the bus's GUID may follow
+	dialer := net.Dialer{Timeout: dialTimeout}
+	socket, err := dialer.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := dbus.NewConn(&limited{Conn: socket}, opts...)
+	if err != nil {
+		_ = socket.Close() // nothing was sent on it
+		return nil, err
+	}
+	return conn, nil
 }
 
 // greet authenticates and subscribes, so that an enumeration after it misses

@@ -28,9 +28,11 @@ const (
 	headerTimeout = time.Minute
 	// idleTimeout closes a connection between two periods.
 	idleTimeout = 30 * time.Second
-	// maxReplyBytes bounds a reply: api.MaxBatchEvents rejections of some 200
-	// bytes are 1 MiB.
-	maxReplyBytes = 4 << 20
+	// replyBytes and rejectionBytes bound a reply: so much, and so much more
+	// for each event that was sent. A rejection has some 150 bytes, and one
+	// that is read takes many times the least that it has on the wire.
+	replyBytes     = 16 << 10
+	rejectionBytes = 512
 	// maxReplyHeader bounds a reply's headers, in bytes.
 	maxReplyHeader = 64 << 10
 	// maxMessage bounds what is kept of a server's words, in bytes.
@@ -113,7 +115,7 @@ func (u *Uploader) post(ctx context.Context, t Target, body []byte, n int) (api.
 		return none, verdict{}, fmt.Errorf("reaching the server: %w", err)
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxReplyBytes+1))
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxReply(n)+1))
 	if err != nil {
 		return none, verdict{}, fmt.Errorf("reading the server's reply: %w", err)
 	}
@@ -165,6 +167,9 @@ func problem(text []byte) (code, detail string) {
 	return string(p.Code), clean(detail)
 }
 
+// maxReply is how many bytes an answer to n events has at most.
+func maxReply(n int) int64 { return replyBytes + int64(n)*rejectionBytes }
+
 // parseReply reads the answer to n events. One that does not add up is an
 // error: whoever sent it, it is no receipt.
 func parseReply(text []byte, n int) (api.IngestReply, error) {
@@ -172,7 +177,7 @@ func parseReply(text []byte, n int) (api.IngestReply, error) {
 	fail := func(what string) (api.IngestReply, error) {
 		return api.IngestReply{}, fmt.Errorf("the server's reply makes no sense (%s); is server_url right?", what)
 	}
-	if len(text) > maxReplyBytes {
+	if int64(len(text)) > maxReply(n) {
 		return fail("too long")
 	}
 	if err := json.Unmarshal(text, &r); err != nil {

@@ -256,12 +256,14 @@ func TestBadAnswersKeepEverything(t *testing.T) {
 		"index beyond":   {answer(`{"accepted":2,"rejected":[{"index":3,"code":"x"}]}`), StateBackoff, "index"},
 		"index negative": {answer(`{"accepted":2,"rejected":[{"index":-1,"code":"x"}]}`), StateBackoff, "index"},
 		"index twice":    {answer(`{"accepted":1,"rejected":[{"index":1,"code":"x"},{"index":1,"code":"x"}]}`), StateBackoff, "index"},
-		"endless":        {answer(strings.Repeat(" ", maxReplyBytes) + `{"accepted":3}`), StateBackoff, "too long"},
-		"500":            {refuse(500), StateBackoff, "500: what is wrong"},
-		"404":            {refuse(404), StateBackoff, "404"},
-		"401":            {refuse(401), StateUnauthorized, "trackctl enroll"},
-		"403":            {refuse(403), StateUnauthorized, "trackctl enroll"},
-		"redirect":       {refuse(307, "Location", elsewhere.URL), StateBackoff, "server_url"},
+		"endless":        {answer(strings.Repeat(" ", int(maxReply(3))) + `{"accepted":3}`), StateBackoff, "too long"},
+		// Each takes 50 bytes once it is read, and 3 on the wire.
+		"tiny ones": {answer(`{"rejected":[{}` + strings.Repeat(",{}", 10_000) + `]}`), StateBackoff, "too long"},
+		"500":       {refuse(500), StateBackoff, "500: what is wrong"},
+		"404":       {refuse(404), StateBackoff, "404"},
+		"401":       {refuse(401), StateUnauthorized, "trackctl enroll"},
+		"403":       {refuse(403), StateUnauthorized, "trackctl enroll"},
+		"redirect":  {refuse(307, "Location", elsewhere.URL), StateBackoff, "server_url"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, number(3)...)

@@ -1,115 +1,93 @@
 // Package xrdp tells whether an RDP client is connected to a display: logind
 // does not know, since disconnecting and reconnecting change no session.
+//
+// xrdp reaches a display through a socket in its folder, and a socket there
+// with a peer is the sign. The kernel is asked for it by the file that a socket
+// is bound to, not by name: any user can make a socket of the same name in a
+// mount namespace of their own, or one whose name forges a line of
+// /proc/net/unix.
 package xrdp
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
 	// socketPrefix is how xrdp 0.9 names a display's socket; the display's
 	// number follows.
 	socketPrefix = "/run/xrdp/sockdir/xrdp_display_"
-	// procNetUnix lists every unix socket of the network namespace.
-	procNetUnix = "/proc/net/unix"
-	// maxBytes bounds what is read of it: 100,000 sockets and more.
-	maxBytes = 16 << 20
 	// freshFor is how long a list is used again. Readings of all sessions
 	// come every few seconds, and each would read the list anew.
 	freshFor = 2 * time.Second
 )
 
-// The kernel prints "Num: RefCount Protocol Flags Type St Inode Path" with
-// these values for a connected stream socket (SS_CONNECTED is 3).
-const (
-	streamType     = "0001"
-	stateConnected = "03"
-	fieldsBefore   = 7 // the path follows the seventh field
-)
+// file is what the kernel's list says of the file that a socket is bound to:
+// the lower half of its inode number, and its file system's device as the
+// kernel itself writes it.
+type file struct{ inode, device uint32 }
 
 // Peers answers for all displays. Make one with NewPeers; it is safe for
 // concurrent use.
 type Peers struct {
-	path string
-	now  func() time.Time
+	now func() time.Time
 
 	mu        sync.Mutex
 	readAt    time.Time
-	connected map[string]bool // display number, digits only
+	connected map[file]bool
 	err       error
 }
 
 // NewPeers makes a Peers of this machine. It reads nothing yet.
-func NewPeers() *Peers { return &Peers{path: procNetUnix, now: time.Now} }
+func NewPeers() *Peers { return &Peers{now: time.Now} }
 
-// Connected says whether an RDP client is connected to display, such as ":10".
-// The answer is at most freshFor old.
-func (p *Peers) Connected(display string) (bool, error) {
+// Connected says whether an RDP client is connected to display, such as ":10",
+// whose X server runs as uid. The answer is at most freshFor old.
+func (p *Peers) Connected(display string, uid uint32) (bool, error) {
 	number, ok := displayNumber(display)
 	if !ok {
 		return false, fmt.Errorf("display %q: want one such as :10", display)
 	}
+	bound, ok, err := ownSocket(socketPrefix+number, uid)
+	if !ok || err != nil {
+		return false, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now := p.now(); p.readAt.IsZero() || now.Sub(p.readAt) >= freshFor || now.Before(p.readAt) {
-		p.connected, p.err = read(p.path)
+		p.connected, p.err = connectedFiles(bound.device)
 		p.readAt = now
 	}
-	return p.connected[number], p.err
+	return p.connected[bound], p.err
 }
 
-func read(path string) (map[string]bool, error) {
-	f, err := os.Open(path)
+// ownSocket looks at a display's socket. ok is false if there is none, or if
+// it is somebody else's: every user may make files in xrdp's folder.
+func ownSocket(path string, uid uint32) (f file, ok bool, err error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, false, nil
+	}
 	if err != nil {
-		return nil, fmt.Errorf("look for RDP clients: %w", err)
+		return f, false, fmt.Errorf("look for RDP clients: %w", err)
 	}
-	defer func() { _ = f.Close() }()
-	b, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("look for RDP clients in %s: %w", path, err)
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || info.Mode().Type() != fs.ModeSocket || st.Uid != uid {
+		return f, false, nil
 	}
-	if len(b) > maxBytes {
-		return nil, errors.New("look for RDP clients: the list of sockets is too long")
-	}
-	return parse(b), nil
-}
-
-// parse gives the displays that have a connected socket. Names are chosen by
-// users and may hold anything, newlines too: a line is believed only if it has
-// the kernel's exact form, and what follows from one is no more than a display
-// shown as connected.
-func parse(b []byte) map[string]bool {
-	found := make(map[string]bool)
-	for line := range bytes.Lines(b) {
-		if number, ok := parseLine(string(bytes.TrimSuffix(line, []byte("\n")))); ok {
-			found[number] = true
-		}
-	}
-	return found
-}
-
-func parseLine(line string) (number string, ok bool) {
-	name := strings.Index(line, " "+socketPrefix)
-	if name < 0 {
-		return "", false
-	}
-	head, path := line[:name], line[name+1:]
-	f := strings.Fields(head)
-	if len(f) != fieldsBefore || !strings.HasSuffix(f[0], ":") {
-		return "", false
-	}
-	if f[4] != streamType || f[5] != stateConnected {
-		return "", false
-	}
-	number = strings.TrimPrefix(path, socketPrefix)
-	return number, digits(number)
+	const minorBits = 20 // in the kernel's own form of a device number
+	return file{
+		inode:  uint32(st.Ino & (1<<32 - 1)),
+		device: unix.Major(st.Dev)<<minorBits | unix.Minor(st.Dev),
+	}, true, nil
 }
 
 // displayNumber takes "10" out of ":10" or ":10.0".

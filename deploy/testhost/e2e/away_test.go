@@ -167,7 +167,8 @@ func newPostgres(t *testing.T) *postgres {
 		t.Fatal(err)
 	}
 	pg := &postgres{bin: filepath.Dir(bins[len(bins)-1]), uid: number(t, account.Uid), gid: number(t, account.Gid)}
-	if pg.dir, err = os.MkdirTemp("", "activity-tracker-e2e-pg-"); err != nil {
+	pg.dir, err = os.MkdirTemp("", "activity-tracker-e2e-pg-") //nolint:usetesting // PostgreSQL's user cannot enter t.TempDir
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(pg.dir) })

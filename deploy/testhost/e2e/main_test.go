@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +19,10 @@ var (
 	debPath    string
 	serverPath string
 )
+
+// atOnce is how many tests run side by side: they mostly wait for the ends of
+// intervals, so more than there are processors.
+const atOnce = "4"
 
 // prepareTimeout is for building what is missing, the base tree included.
 const prepareTimeout = 20 * time.Minute
@@ -50,6 +55,9 @@ func run(m *testing.M) (int, error) {
 	// Copies, so that a build meanwhile changes nothing.
 	debPath, serverPath = filepath.Join(tmp, "trackerd.deb"), filepath.Join(tmp, "trackerd-server")
 	if err := errors.Join(copyFile(deb, debPath), copyFile(server, serverPath)); err != nil {
+		return 0, err
+	}
+	if err := flag.Set("test.parallel", atOnce); err != nil {
 		return 0, err
 	}
 	fmt.Fprintln(os.Stderr, "e2e: testing", deb, "and", server)

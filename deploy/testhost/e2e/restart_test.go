@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -96,11 +98,22 @@ func (h *host) killTrackerd(t *testing.T) {
 	})
 }
 
-// restartXRDP cuts all connections. The sessions live on without anybody being
-// able to reach them; who logs in again has two, which add up.
+// restartXRDP cuts all connections while somebody types. What was on its way is
+// nobody's: what arrived, the session's own X server tells. The sessions live on
+// without anybody being able to reach them; who logs in again has two, which
+// add up.
 func restartXRDP(t *testing.T, h *host, typing, idle *person) {
 	orphan := typing.Session
-	typing.mustWork(t, 60, 2, 2, 2)
+	seen := typing.witnessKeys(t)
+	before := seen(t)
+	typed := make(chan error, 1)
+	go func() { typed <- typing.typeUntilCut(t.Context()) }()
+	eventually(t, 20*time.Second, "typing is under way", func() error {
+		if n := seen(t); n < before+20 {
+			return fmt.Errorf("%d keys so far", n-before)
+		}
+		return nil
+	})
 	h.run(t, "systemctl", "restart", "xrdp")
 	if err := h.WaitRDP(t.Context()); err != nil {
 		t.Fatal(err)
@@ -109,6 +122,10 @@ func restartXRDP(t *testing.T, h *host, typing, idle *person) {
 		if err := p.Disconnect(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+	}
+	t.Logf("the typing ended with: %v", <-typed)
+	typing.did.Keys += seen(t) - before
+	for _, p := range []*person{typing, idle} {
 		p.loginAgain(t)
 		p.mustWork(t, 40, 1, 1, 1)
 	}
@@ -116,6 +133,49 @@ func restartXRDP(t *testing.T, h *host, typing, idle *person) {
 	wantTold(t, typing, idle)
 	typing.settled(t, time.Now().Add(interval*time.Second))
 	wantTold(t, typing, idle)
+}
+
+// typeUntilCut types until the client is gone, and says how that showed.
+func (p *person) typeUntilCut(ctx context.Context) error {
+	const longest = 60 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	for {
+		if _, err := p.Type(ctx, "aaaaa"); err != nil {
+			return err
+		}
+	}
+}
+
+// witnessKeys has xinput write down the key presses of p's session, and returns
+// what counts them.
+func (p *person) witnessKeys(t *testing.T) func(*testing.T) int64 {
+	t.Helper()
+	log := "/tmp/witness-" + p.Session.ID
+	if _, err := p.RunInSession(t.Context(), "sh", "-c",
+		`: >"$1"; stdbuf -oL xinput test-xi2 --root >"$1" 2>&1 &`, "sh", log); err != nil {
+		t.Fatal(err)
+	}
+	count := func(t *testing.T) int64 {
+		t.Helper()
+		n, err := strconv.ParseInt(p.host.run(t, "sh", "-c", `grep -c '(RawKeyPress)' "$1" || true`, "sh", log), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	// It listens once it writes down a key that was typed for it.
+	eventually(t, 10*time.Second, "xinput listens", func() error {
+		before := count(t)
+		p.mustWork(t, 1, 0, 0, 0)
+		for range 5 {
+			if count(t) > before {
+				return nil
+			}
+		}
+		return errors.New("it has not seen the key")
+	})
+	return count
 }
 
 // killHelper kills what counts. What it had not reported yet is lost, but

@@ -82,7 +82,7 @@ type server struct {
 // newServer starts a server with the private PostgreSQL that it brings.
 func newServer(t *testing.T) *server {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "activity-tracker-e2e-server-")
+	dir, err := os.MkdirTemp("", "activity-tracker-e2e-server-") //nolint:usetesting // PostgreSQL's user cannot enter t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}

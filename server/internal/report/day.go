@@ -51,8 +51,7 @@ func loadZone(name string) (*time.Location, error) {
 		return time.UTC, nil
 	}
 	bad := InvalidError("tz: want an IANA time zone such as Europe/Moscow")
-	// "Local" would be the server's own zone, which is nobody's business.
-	if len(name) > maxZoneBytes || strings.EqualFold(name, "local") {
+	if len(name) > maxZoneBytes || ownZone(name) {
 		return nil, bad
 	}
 	loc, err := time.LoadLocation(name)
@@ -60,6 +59,13 @@ func loadZone(name string) (*time.Location, error) {
 		return nil, bad
 	}
 	return loc, nil
+}
+
+// ownZone says whether a name may stand for the server's own zone, which is
+// nobody's business: Go's, and files that systems keep among the zones.
+func ownZone(name string) bool {
+	last := name[strings.LastIndexByte(name, '/')+1:]
+	return strings.EqualFold(last, "local") || strings.EqualFold(last, "localtime") || strings.EqualFold(last, "posixrules")
 }
 
 // dayStart is the first instant of a date in a zone. Where clocks skip midnight,

@@ -86,6 +86,9 @@ func TestParseDayRefuses(t *testing.T) {
 		{"2024-01-15", "Mars/Base"},
 		{"2024-01-15", "../../etc/passwd"},
 		{"2024-01-15", "Local"},
+		{"2024-01-15", "localtime"},
+		{"2024-01-15", "posix/localtime"},
+		{"2024-01-15", "posixrules"},
 		{"2024-01-15", "/etc/localtime"},
 		{"2024-01-15", "\x00"},
 	} {

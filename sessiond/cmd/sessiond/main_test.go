@@ -67,6 +67,23 @@ func TestDaemonCloses(t *testing.T) {
 	}
 }
 
+// TestDaemonHangsUp has the daemon want no more, as when logind tells it of a
+// logout before the helper notices that X is gone. It still reads last words.
+func TestDaemonHangsUp(t *testing.T) {
+	t.Parallel()
+	inner, outer := xtest.Xephyr(t)
+	outer.Run(t, "xdotool", "mousemove", "500", "300")
+	h := startHelper(t, inner)
+	outer.Run(t, "xdotool", "type", "--delay", "2", "lastwords")
+	inner.Run(t, "xdotool", "getmouselocation")
+	if err := unix.Shutdown(h.fd, unix.SHUT_WR); err != nil {
+		t.Fatal(err)
+	}
+	if code := h.exit(); code != exitOK || h.last.Counters.Keys != 9 {
+		t.Fatalf("exit code %d, last report %+v", code, h.last)
+	}
+}
+
 func TestTerminated(t *testing.T) {
 	t.Parallel()
 	inner, outer := xtest.Xephyr(t)

@@ -162,7 +162,12 @@ func (l *loop) step(xReady bool) error {
 		return err
 	}
 	now := l.clock.now()
-	if xReady && !l.gathering {
+	switch {
+	case xReady && l.gathering:
+		// The display is not looked at now, so its end has come: nothing more
+		// will gather, and waiting would be told of it over and over.
+		l.drainAt = now.at
+	case xReady:
 		l.gathering, l.drainAt = true, now.at+gather
 	}
 	if l.clock.slot(now.wall) != l.slot {

@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"activity-tracker.example/sessiond/internal/counting"
-	"activity-tracker.example/sessiond/internal/outbox"
 	"activity-tracker.example/sessiond/internal/x11"
 )
 
@@ -109,8 +108,10 @@ func (l *loop) sleep(due counting.Instant) (xReady bool, err error) {
 	for _, e := range events {
 		switch e.FD {
 		case l.opts.Socket:
+			// The daemon hangs up one way when it wants no more, and still reads
+			// a last report. Where it closed both ways, sending says so.
 			if e.Events&^unix.EPOLLOUT != 0 {
-				return false, outbox.ErrClosed
+				return false, errStopped
 			}
 		case l.stop:
 			return false, errStopped

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxAuthorityBytes bounds the authority file that is read: an entry has some
@@ -28,7 +30,7 @@ type cookie struct{ name, data string }
 // Authority says where the user's cookies may be.
 type Authority struct {
 	// File is an authority file, as in XAUTHORITY or ~/.Xauthority. One that
-	// cannot be read is none.
+	// cannot be read is none, nor is one that is no regular file.
 	File string
 	// Hostname picks among entries of several hosts.
 	Hostname string
@@ -39,11 +41,15 @@ func (a Authority) cookie(display int) cookie {
 	if a.File == "" {
 		return cookie{}
 	}
-	f, err := os.Open(a.File)
+	// The user may have put anything there: a FIFO would hold its reader.
+	f, err := os.OpenFile(a.File, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return cookie{}
 	}
 	defer func() { _ = f.Close() }() // only read
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return cookie{}
+	}
 	b := make([]byte, maxAuthorityBytes)
 	n, err := io.ReadFull(f, b)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {

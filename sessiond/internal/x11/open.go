@@ -27,6 +27,8 @@ const (
 var (
 	// ErrDisplayName says that a display's name is not one of this machine.
 	ErrDisplayName = errors.New("a display is named like :10")
+	// ErrForeign says that another user listens on the display's socket.
+	ErrForeign = errors.New("the X server runs as another user")
 	// ErrRefused says that the X server let this user not in.
 	ErrRefused = errors.New("the X server refused the connection (is this the session's user?)")
 )
@@ -65,7 +67,25 @@ func dialPath(path string) (int, error) {
 		_ = unix.Close(fd) // never connected
 		return -1, &OpenError{"connecting to " + path, err}
 	}
+	if err := checkServer(fd); err != nil {
+		_ = unix.Close(fd) // nothing was sent on it
+		return -1, &OpenError{"connecting to " + path, err}
+	}
 	return fd, nil
+}
+
+// checkServer refuses an X server that is neither this user's nor root's. Once
+// the display's own has ended, any user may listen in its place, and would be
+// given the cookie and counted as this user's input.
+func checkServer(fd int) error {
+	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return err
+	}
+	if uid := int(cred.Uid); uid != 0 && uid != unix.Geteuid() {
+		return ErrForeign
+	}
+	return nil
 }
 
 // OpenError says what failed while a display was being opened.

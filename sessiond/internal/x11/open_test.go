@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -175,5 +176,68 @@ func TestHungServer(t *testing.T) {
 	w.watch.wmChanged = true // so that Drain asks something
 	if _, _, err := w.Drain(w.opts.Now()); !errors.Is(err, ErrSilent) {
 		t.Fatalf("Drain: %v, want %v", err, ErrSilent)
+	}
+}
+
+// TestForeignServer: who listens in place of a user's X server, once that has
+// ended, is not spoken to.
+func TestForeignServer(t *testing.T) {
+	t.Parallel()
+	const number, nobody = 59123, 65534
+	path := "/tmp/.X11-unix/X59123"
+	_ = os.Remove(path)
+	listening, over := make(chan error, 1), make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends as nobody
+		listening <- listenAs(nobody, path, over)
+	}()
+	if err := <-listening; err != nil {
+		t.Fatalf("listening as another user takes root: %v", err)
+	}
+	defer close(over)
+	defer func() { _ = os.Remove(path) }()
+	if _, err := Open(Options{Display: number, Now: func() counting.Instant { return 0 }}); !errors.Is(err, ErrForeign) {
+		t.Errorf("another user's server: %v, want %v", err, ErrForeign)
+	}
+}
+
+// listenAs listens until over. The kernel keeps who called listen.
+func listenAs(uid uintptr, path string, over <-chan struct{}) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		return err
+	}
+	// Of this thread only, unlike unix.Setreuid.
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETREUID, ^uintptr(0), uid, 0); errno != 0 {
+		return errno
+	}
+	go func() {
+		<-over
+		_ = unix.Close(fd)
+	}()
+	return unix.Listen(fd, 1)
+}
+
+// TestAuthorityThatIsNoFile: a user may put anything in its place.
+func TestAuthorityThatIsNoFile(t *testing.T) {
+	t.Parallel()
+	fifo := filepath.Join(t.TempDir(), "authority")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{fifo, "/dev/zero", t.TempDir()} {
+		done := make(chan cookie, 1)
+		go func() { done <- Authority{File: file}.cookie(10) }()
+		select {
+		case got := <-done:
+			if got != (cookie{}) {
+				t.Errorf("%s gave a cookie", file)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("reading %s does not end", file)
+		}
 	}
 }
