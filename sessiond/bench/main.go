@@ -76,6 +76,7 @@ func run(ctx context.Context, out io.Writer) error {
 
 func build(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as the package is built: with it xgb's net brings libc and its threads
 	if b, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building with %s: %w\n%s", args[0], err, b)
 	}

@@ -86,7 +86,9 @@ func exitCode(err error) (code int, message string) {
 }
 
 // authority says where this user's X cookie may be. Without one the server lets
-// the session's user in by user id.
+// the session's user in by user id. From here on the environment names no such
+// file: xgb would read one by itself, without bounds, for a greeting that is
+// never sent, and refuse to work if it dislikes what it finds.
 func authority() x11.Authority {
 	var a x11.Authority
 	a.Hostname, _ = os.Hostname() // unknown: any host's entry will do
@@ -94,6 +96,9 @@ func authority() x11.Authority {
 		if home := os.Getenv("HOME"); home != "" {
 			a.File = filepath.Join(home, ".Xauthority")
 		}
+	}
+	for _, name := range []string{"XAUTHORITY", "HOME"} {
+		_ = os.Unsetenv(name) // never fails for these names
 	}
 	return a
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -167,6 +168,29 @@ func TestNoDisplay(t *testing.T) {
 	h := newHelper(t, "--display", ":59000")
 	if code := h.exit(); code != exitDisplay || !strings.Contains(h.stderr.String(), "opening the display") {
 		t.Fatalf("exit code %d: %s", code, h.stderr.String())
+	}
+}
+
+// TestStrangeAuthority: an authority file that xgb would stumble over, or read
+// for ever, is none.
+func TestStrangeAuthority(t *testing.T) {
+	s := xtest.Xvfb(t)
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd := []byte{1, 0} // an entry for any display of this host, of another kind
+	for _, field := range []string{host, "", "XDM-AUTHORIZATION-1", "0123456789abcdef"} {
+		odd = append(odd, 0, byte(len(field)))
+		odd = append(odd, field...)
+	}
+	file := filepath.Join(t.TempDir(), "authority")
+	if err := os.WriteFile(file, odd, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, "/dev/zero"} {
+		t.Setenv("XAUTHORITY", path)
+		startHelper(t, s)
 	}
 }
 

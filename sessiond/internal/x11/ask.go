@@ -5,19 +5,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jezek/xgb/xproto"
+
 	"activity-tracker.example/sessiond/internal/counting"
 )
 
-// Requests of the core protocol, by their opcode.
-const (
-	opChangeWindow   = 2
-	opInternAtom     = 16
-	opGetProperty    = 20
-	opQueryPointer   = 38
-	opQueryExtension = 98
-)
-
-// SYNC requests, by their minor opcode.
+// SYNC requests, for which xgb has no package, by their minor opcode.
 const (
 	syncInitialize   = 0
 	syncListCounters = 1
@@ -33,49 +26,46 @@ const (
 // findExtensions learns the opcodes of XInput2, which must be there, and SYNC,
 // without which idle time starts at zero.
 func (d *Display) findExtensions() error {
-	x, s := d.queryExtension("XInputExtension"), d.queryExtension("SYNC")
 	var err error
-	if d.xinput, err = d.extension(x); err != nil {
+	if d.xinput, err = d.extension("XInputExtension"); err != nil {
 		return err
 	}
-	if d.sync, err = d.extension(s); err != nil {
+	if d.sync, err = d.extension("SYNC"); err != nil {
 		return err
 	}
 	if d.xinput == 0 {
 		return ErrNoXInput
 	}
-	reply, err := d.c.reply(d.c.request(d.xinput, xiQueryVersion, pair(xiMajor, xiMinor)))
+	reply, err := d.c.reply(d.c.ask(request(d.xinput, xiQueryVersion, nil, pair(xiMajor, xiMinor))))
 	if err != nil {
 		return err
 	}
 	if reply == nil {
 		return ErrNoXInput
 	}
-	major, minor := binary.NativeEndian.Uint16(reply[8:]), binary.NativeEndian.Uint16(reply[10:])
+	major, minor := binary.LittleEndian.Uint16(reply[8:]), binary.LittleEndian.Uint16(reply[10:])
 	if major < xiMajor || major == xiMajor && minor < xiMinor {
 		return ErrNoXInput
 	}
 	return nil
 }
 
-func (d *Display) queryExtension(name string) uint16 {
-	return d.c.requestBytes(opQueryExtension, 0, []byte(name), pair(uint16(len(name)), 0))
-}
-
-func (d *Display) extension(seq uint16) (opcode byte, err error) {
-	reply, err := d.c.reply(seq)
-	if reply == nil || reply[8] == 0 {
+func (d *Display) extension(name string) (opcode byte, err error) {
+	asked := xproto.QueryExtension(d.c.x, uint16(len(name)), name)
+	d.c.owe(asked.Cookie, nil)
+	reply, err := answer(d.c, asked.Cookie, asked.Reply)
+	if reply == nil || !reply.Present {
 		return 0, err
 	}
-	return reply[9], nil
+	return reply.MajorOpcode, nil
 }
 
 // pair packs two 16-bit fields into a word in the order in which they stand.
 func pair(first, second uint16) uint32 {
 	var b [4]byte
-	binary.NativeEndian.PutUint16(b[:], first)
-	binary.NativeEndian.PutUint16(b[2:], second)
-	return binary.NativeEndian.Uint32(b[:])
+	binary.LittleEndian.PutUint16(b[:], first)
+	binary.LittleEndian.PutUint16(b[2:], second)
+	return binary.LittleEndian.Uint32(b[:])
 }
 
 // selectInput asks for raw presses and motion, for changes of the list of
@@ -87,25 +77,25 @@ func (d *Display) selectInput() error {
 		for _, e := range events {
 			b[e/8] |= 1 << (e % 8)
 		}
-		return []uint32{pair(device, maskWords), binary.NativeEndian.Uint32(b[:])}
+		return []uint32{pair(device, maskWords), binary.LittleEndian.Uint32(b[:])}
 	}
-	body := []uint32{d.root, pair(2, 0)}
+	body := []uint32{uint32(d.root), pair(2, 0)}
 	body = append(body, mask(xiAllDevices, xiHierarchyChanged)...)
 	body = append(body, mask(xiAllMasterDevices, xiRawKeyPress, xiRawButtonPress, xiRawMotion)...)
-	d.c.request(d.xinput, xiSelectEvents, body...)
+	d.c.send(request(d.xinput, xiSelectEvents, nil, body...))
 	d.selectWindow(d.root, windowEvents)
 	return nil
 }
 
 // selectWindow chooses which events of a window come to this client alone. A
 // window that has died meanwhile answers with an error, which is passed by.
-func (d *Display) selectWindow(window, events uint32) {
-	const eventMask = 1 << 11
-	d.c.request(opChangeWindow, 0, window, eventMask, events)
+func (d *Display) selectWindow(window xproto.Window, events uint32) {
+	d.c.garbage += requestGarbage
+	xproto.ChangeWindowAttributes(d.c.x, window, xproto.CwEventMask, []uint32{events})
 }
 
 func (d *Display) queryDevices() error {
-	reply, err := d.c.reply(d.c.request(d.xinput, xiQueryDevice, pair(xiAllDevices, 0)))
+	reply, err := d.c.reply(d.c.ask(request(d.xinput, xiQueryDevice, nil, pair(xiAllDevices, 0))))
 	if err != nil {
 		return err
 	}
@@ -127,17 +117,16 @@ func (d *Display) placePointer() error {
 }
 
 func (d *Display) queryPointer() (counting.Point, error) {
-	reply, err := d.c.reply(d.c.request(opQueryPointer, 0, d.root))
+	asked := xproto.QueryPointer(d.c.x, d.root)
+	d.c.owe(asked.Cookie, nil)
+	reply, err := answer(d.c, asked.Cookie, asked.Reply)
 	if err != nil {
 		return counting.Point{}, err
 	}
 	if reply == nil {
 		return counting.Point{}, ErrNonsense
 	}
-	return counting.Point{
-		X: float64(int16(binary.NativeEndian.Uint16(reply[16:]))),
-		Y: float64(int16(binary.NativeEndian.Uint16(reply[18:]))),
-	}, nil
+	return counting.Point{X: float64(reply.RootX), Y: float64(reply.RootY)}, nil
 }
 
 // readIdle learns how long the real devices have been idle, and how the
@@ -148,8 +137,8 @@ func (d *Display) readIdle() error {
 		return nil
 	}
 	const version = 3<<0 | 0<<8
-	initialised := d.c.request(d.sync, syncInitialize, pair(version, 0))
-	list := d.c.request(d.sync, syncListCounters)
+	initialised := d.c.ask(request(d.sync, syncInitialize, nil, pair(version, 0)))
+	list := d.c.ask(request(d.sync, syncListCounters, nil))
 	if reply, err := d.c.reply(initialised); reply == nil {
 		return err
 	}
@@ -190,11 +179,11 @@ func (d *Display) isReal(id string) bool {
 }
 
 func (d *Display) queryCounter(counter uint32) (value int64, ok bool, err error) {
-	reply, err := d.c.reply(d.c.request(d.sync, syncQueryCounter, counter))
+	reply, err := d.c.reply(d.c.ask(request(d.sync, syncQueryCounter, nil, counter)))
 	if reply == nil {
 		return 0, false, err
 	}
-	high, low := binary.NativeEndian.Uint32(reply[8:]), binary.NativeEndian.Uint32(reply[12:])
+	high, low := binary.LittleEndian.Uint32(reply[8:]), binary.LittleEndian.Uint32(reply[12:])
 	return int64(high)<<32 | int64(low), true, nil
 }
 
@@ -203,15 +192,15 @@ func (d *Display) queryCounter(counter uint32) (value int64, ok bool, err error)
 func parseCounters(reply []byte) map[string]uint32 {
 	const fixed = 14 // counter, resolution and length of the name
 	counters := map[string]uint32{}
-	count := binary.NativeEndian.Uint32(reply[8:])
+	count := binary.LittleEndian.Uint32(reply[8:])
 	b := reply[headerBytes:]
 	for ; count > 0 && len(b) >= fixed; count-- {
-		name := int(binary.NativeEndian.Uint16(b[12:]))
+		name := int(binary.LittleEndian.Uint16(b[12:]))
 		whole := (fixed + name + 3) / 4 * 4
 		if whole > len(b) {
 			break
 		}
-		counters[string(b[fixed:fixed+name])] = binary.NativeEndian.Uint32(b)
+		counters[string(b[fixed:fixed+name])] = binary.LittleEndian.Uint32(b)
 		b = b[whole:]
 	}
 	return counters

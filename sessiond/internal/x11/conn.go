@@ -3,8 +3,12 @@ package x11
 import (
 	"encoding/binary"
 	"errors"
+	"io"
+	"slices"
 	"time"
 
+	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/xproto"
 	"golang.org/x/sys/unix"
 
 	"activity-tracker.example/sessiond/internal/sys"
@@ -17,6 +21,9 @@ const (
 	// replyTimeout is how long the X server may take to answer. It answers
 	// within a millisecond, unless it is stopped or another client grabs it.
 	replyTimeout = 10 * time.Second
+	// requestGarbage is about what xgb allocates for a request and a short reply,
+	// in bytes, measured: a cookie and its channels, the request, the reply.
+	requestGarbage = 600
 )
 
 // Ends of a connection.
@@ -27,62 +34,125 @@ var (
 	ErrSilent = errors.New("the X server does not answer")
 )
 
-// conn speaks the X protocol over a socket, for one goroutine: requests are
-// queued, flushed together, and their replies read in order. Events that come
-// first go to the handler.
+// conn is xgb's connection to an X server, behind a filter, for one goroutine.
 //
-// It is written for this package and not taken from a library: xgb reads each
-// event as 32 bytes, so XInput2's desynchronise it; its goroutines wake for
-// each event; a reply that never comes blocks it for good; and it allocates
-// whatever length the server claims.
+// The filter is needed since xgb reads each event as 32 bytes, and XInput2's
+// are longer; wakes for each event; allocates whatever length a server claims;
+// and waits without limit for an answer that the server owes, or whose error
+// code belongs to an extension that it does not know. So conn alone reads the
+// socket. It hands XInput2's events to raw, and lets xgb have the answers that
+// it waits for, in order, and the few events of the core protocol that matter,
+// each checked first. Whoever needs an answer reads the socket until the answer
+// has been let through: xgb's own waits then end at once.
 type conn struct {
-	fd      int
-	seq     uint16 // of the last request queued
-	out     []byte
-	in      []byte // in[r:w] is unread
-	r, w    int
-	handler func(event []byte)
+	fd    int
+	pipe  *pipe
+	x     *xgb.Conn // nil before the setup
+	in    []byte    // in[r:w] is unread
+	r, w  int
+	raw   func(event []byte)
+	event func(xgb.Event)
+
+	got     bool   // an event has come since the caller last cleared it
+	owed    []debt // answers that the server owes, oldest first
+	passed  int    // events that xgb was given and has not given back
+	garbage int    // bytes that were allocated, about
 }
 
-func newConn(fd int, handler func([]byte)) *conn {
-	return &conn{fd: fd, in: make([]byte, bufferBytes), handler: handler}
+// debt is an answer that is to come.
+type debt struct {
+	seq   uint16
+	valid func(reply []byte) bool // nil: any reply will do
 }
 
+func newConn(fd int, raw func([]byte), event func(xgb.Event)) *conn {
+	xgb.Logger.SetOutput(io.Discard) // what it says is of its own workings; errors are returned
+	return &conn{fd: fd, pipe: newPipe(), in: make([]byte, bufferBytes), raw: raw, event: event}
+}
+
+// close ends the connection, and by its pipe xgb's goroutines. Nothing is left
+// to lose: only requests were written.
 func (c *conn) close() {
 	c.wipe()
-	_ = unix.Close(c.fd) // nothing is left to lose: only requests were written
+	_ = c.pipe.Close() // never fails
+	_ = unix.Close(c.fd)
 }
 
-// request starts a request: its opcode, the second byte of its header and its
-// body, padded. It returns the sequence number by which its reply is known.
-func (c *conn) request(opcode, second byte, body ...uint32) uint16 {
-	return c.requestBytes(opcode, second, nil, body...)
-}
-
-// requestBytes is request with bytes after the body's words.
-func (c *conn) requestBytes(opcode, second byte, tail []byte, body ...uint32) uint16 {
+// request makes a request that xgb has no package for: its opcode, the second
+// byte of its header, its body and bytes after that, padded.
+func request(opcode, second byte, tail []byte, body ...uint32) []byte {
 	words := 1 + len(body) + (len(tail)+3)/4
-	c.out = append(c.out, opcode, second)
-	c.out = binary.NativeEndian.AppendUint16(c.out, uint16(words))
+	b := make([]byte, 0, 4*words)
+	b = append(b, opcode, second)
+	b = binary.LittleEndian.AppendUint16(b, uint16(words))
 	for _, v := range body {
-		c.out = binary.NativeEndian.AppendUint32(c.out, v)
+		b = binary.LittleEndian.AppendUint32(b, v)
 	}
-	c.out = append(c.out, tail...)
-	for len(c.out)%4 != 0 {
-		c.out = append(c.out, 0)
-	}
-	c.seq++
-	return c.seq
+	b = append(b, tail...)
+	return b[:4*words] // made of zeros
 }
 
-// flush writes what is queued.
+// send queues a request that has no answer. Its error, if there is one, is
+// passed by.
+func (c *conn) send(b []byte) {
+	c.garbage += requestGarbage
+	c.x.NewRequest(b, c.x.NewCookie(false, false))
+}
+
+// ask queues a request of ours that has an answer.
+func (c *conn) ask(b []byte) *xgb.Cookie {
+	cookie := c.x.NewCookie(true, true)
+	c.x.NewRequest(b, cookie)
+	return c.owe(cookie, nil)
+}
+
+// owe notes that the server owes an answer to what was queued.
+func (c *conn) owe(cookie *xgb.Cookie, valid func([]byte) bool) *xgb.Cookie {
+	c.garbage += requestGarbage
+	c.owed = append(c.owed, debt{cookie.Sequence, valid})
+	return cookie
+}
+
+// answer waits for an answer, while events go to their handlers, and reads it.
+// Nil without an error is an X error: what was asked about does not exist.
+func answer[T any](c *conn, cookie *xgb.Cookie, read func() (*T, error)) (*T, error) {
+	if err := c.await(cookie.Sequence); err != nil {
+		return nil, err
+	}
+	reply, err := read()
+	var refused xgb.Error
+	switch {
+	case errors.As(err, &refused):
+		return nil, nil
+	case err != nil: // xgb has ended, which it does with the pipe alone
+		return nil, ErrGone
+	}
+	return reply, nil
+}
+
+// reply waits for the answer to a request that ask queued, and gives it as it
+// came: headerBytes at least. Nil without an error is an X error.
+func (c *conn) reply(cookie *xgb.Cookie) ([]byte, error) {
+	b, err := answer(c, cookie, func() (*[]byte, error) {
+		b, err := cookie.Reply()
+		return &b, err
+	})
+	if b == nil {
+		return nil, err
+	}
+	return *b, nil
+}
+
+// flush sends what is queued.
 func (c *conn) flush() error {
+	out := c.pipe.take()
+	defer func() { clear(out) }() // it may be the cookie
 	deadline := time.Now().Add(replyTimeout)
-	for len(c.out) > 0 {
-		n, err := sys.Write(c.fd, c.out)
+	for left := out; len(left) > 0; {
+		n, err := sys.Write(c.fd, left)
 		switch {
 		case err == nil:
-			c.out = c.out[:copy(c.out, c.out[n:])]
+			left = left[n:]
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):
 			if err := c.wait(unix.POLLOUT, deadline); err != nil {
@@ -95,77 +165,122 @@ func (c *conn) flush() error {
 	return nil
 }
 
-// drain hands all events that have arrived to the handler, without waiting.
+// drain hands all events that have arrived to their handlers, without waiting.
 func (c *conn) drain() error {
 	for {
 		space := len(c.in) - c.w
 		n, err := c.fill()
-		if err := errors.Join(c.parse(), err); err != nil || n < space {
+		err = errors.Join(c.parse(), err)
+		if err = errors.Join(err, c.collect()); err != nil || n < space {
 			return err // a short read has taken all there was
 		}
 	}
 }
 
-// reply waits for the answer to a request, while events go to the handler. A
-// nil slice without an error is an X error: what was asked about does not
-// exist. The slice is good until the next call.
-func (c *conn) reply(seq uint16) ([]byte, error) {
+// await reads until the answer to a request has been let through. What was read
+// behind it stays for the next call: it is about a state that the caller knows
+// only by this answer.
+func (c *conn) await(seq uint16) error {
 	if err := c.flush(); err != nil {
-		return nil, err
+		return err
 	}
 	deadline := time.Now().Add(replyTimeout)
-	for {
-		answer, found, err := c.seek(seq)
-		if found || err != nil {
-			return answer, err
+	for slices.ContainsFunc(c.owed, func(d debt) bool { return d.seq == seq }) {
+		m, err := c.next()
+		if err != nil {
+			return err
+		}
+		if m != nil {
+			if err := c.sort(m); err != nil {
+				return err
+			}
+			continue
 		}
 		n, err := c.fill()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if n == 0 {
 			if err := c.wait(unix.POLLIN, deadline); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
+	return c.collect()
 }
 
-// seek goes through what was read up to the answer to seq. It passes by answers
-// to earlier requests, which nobody waits for.
-func (c *conn) seek(seq uint16) (answer []byte, found bool, err error) {
-	for {
-		m, err := c.next()
-		if m == nil || err != nil {
-			return nil, false, err
-		}
-		if m[0] != kindReply && m[0] != kindError {
-			c.handler(m)
-			continue
-		}
-		switch late := int16(binary.NativeEndian.Uint16(m[2:]) - seq); {
-		case late > 0:
-			return nil, false, ErrNonsense // it skipped an answer
-		case late < 0:
-		case m[0] == kindReply:
-			return m, true, nil
-		default:
-			return nil, true, nil
-		}
-	}
-}
-
-// parse hands on what was read; nobody waits for an answer.
+// parse sorts what was read; nobody waits for an answer.
 func (c *conn) parse() error {
 	for {
 		m, err := c.next()
 		if m == nil || err != nil {
 			return err
 		}
-		if m[0] != kindReply && m[0] != kindError {
-			c.handler(m)
+		if err := c.sort(m); err != nil {
+			return err
 		}
 	}
+}
+
+// sort gives a message to whom it is for. Events that nobody looks at end here,
+// and those that another client forged, which have the highest bit set.
+func (c *conn) sort(m []byte) error {
+	if m[0] == kindReply || m[0] == kindError {
+		return c.admit(m)
+	}
+	c.got = true
+	switch m[0] {
+	case kindGeneric:
+		c.raw(m)
+	case xproto.PropertyNotify, xproto.DestroyNotify, xproto.ConfigureNotify:
+		c.pipe.feed(m)
+		c.passed++
+	}
+	return nil
+}
+
+// admit lets an answer through, if it is the one that the server owes next. An
+// answer that xgb does not wait for would take its reader's other answers away.
+func (c *conn) admit(m []byte) error {
+	isError := m[0] == kindError
+	early := len(c.owed) == 0 // to a request without an answer, which only fails
+	if !early {
+		late := int16(binary.LittleEndian.Uint16(m[2:]) - c.owed[0].seq)
+		if late > 0 {
+			return ErrNonsense // it skipped an answer
+		}
+		early = late < 0
+	}
+	if early {
+		if !isError {
+			return ErrNonsense
+		}
+		return nil
+	}
+	d := c.owed[0]
+	c.owed = append(c.owed[:0], c.owed[1:]...)
+	if isError {
+		m[1] = xproto.BadImplementation // a code that xgb knows: which it is makes no difference here
+	} else if d.valid != nil && !d.valid(m) {
+		return ErrNonsense
+	}
+	c.garbage += len(m)
+	c.pipe.feed(m)
+	return nil
+}
+
+// collect takes the events that xgb was given back from it, which it has done
+// or does at once: each of these kinds gives one.
+func (c *conn) collect() error {
+	for ; c.passed > 0; c.passed-- {
+		e, err := c.x.WaitForEvent()
+		if e == nil && err == nil {
+			return ErrGone // xgb has ended, which it does with the pipe alone
+		}
+		c.garbage += 2 * headerBytes
+		c.event(e)
+	}
+	return nil
 }
 
 func (c *conn) next() ([]byte, error) {

@@ -2,6 +2,9 @@
 // XInput2's raw events, follows which window has the focus and under which
 // title, and asks how long the user had been idle. It alone speaks X.
 //
+// It speaks it through xgb, which sits behind a filter (conn): XInput2's events
+// are counted in front of it, and it gets only what it waits for, checked.
+//
 // Nothing is polled. Everything happens in Drain, which the caller calls when
 // the display's descriptor has become readable; a key's code is at most in the
 // buffer that Drain reads into and overwrites before it returns.
@@ -10,6 +13,9 @@ package x11
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/xproto"
 
 	"activity-tracker.example/sessiond/internal/counting"
 )
@@ -43,18 +49,16 @@ type Display struct {
 	Input    *counting.Input
 	Focus    *counting.Focus
 
-	c        *conn
-	opts     Options
-	root     uint32
-	xinput   byte // opcodes of the extensions
-	sync     byte // 0: there is none
-	atoms    atoms
-	clock    serverClock
-	got      bool // something arrived since Drain began
-	news     bool // a count or the window changed since Drain began
-	devices  bool // the list of devices changed
-	watch    watch
-	textRead int
+	c       *conn
+	opts    Options
+	root    xproto.Window
+	xinput  byte // opcodes of the extensions
+	sync    byte // 0: there is none
+	atoms   atoms
+	clock   serverClock
+	news    bool // a count or the window changed since Drain began
+	devices bool // the list of devices changed
+	watch   watch
 }
 
 // serverClock turns the server's times into instants.
@@ -90,7 +94,7 @@ func open(o Options, key cookie) (*Display, error) {
 		return nil, err
 	}
 	d := &Display{opts: o, Focus: &counting.Focus{}}
-	d.c = newConn(fd, d.event)
+	d.c = newConn(fd, d.rawEvent, d.event)
 	if err := d.start(key); err != nil {
 		d.c.close()
 		return nil, err
@@ -135,11 +139,11 @@ func (d *Display) FD() int { return d.c.fd }
 // Close ends the connection.
 func (d *Display) Close() { d.c.close() }
 
-// TextRead is how many bytes of titles and names were read since the last call:
-// what the caller may want to collect as garbage.
-func (d *Display) TextRead() int {
-	n := d.textRead
-	d.textRead = 0
+// Garbage is about how many bytes were allocated and left since the last call:
+// what the caller may want to collect.
+func (d *Display) Garbage() int {
+	n := d.c.garbage
+	d.c.garbage = 0
 	return n
 }
 
@@ -147,7 +151,7 @@ func (d *Display) TextRead() int {
 // something had arrived, so that more may be on its way; news that a count or
 // the window changed. What was read before an error is counted.
 func (d *Display) Drain(until counting.Instant) (got, news bool, err error) {
-	d.got, d.news = false, false
+	d.c.got, d.news = false, false
 	d.clock.upper = max(min(d.opts.Now(), until), d.clock.lower)
 	err = d.c.drain()
 	for range maxRounds {
@@ -161,7 +165,7 @@ func (d *Display) Drain(until counting.Instant) (got, news bool, err error) {
 	}
 	d.clock.lower = d.clock.upper
 	d.c.wipe()
-	return d.got || d.unsettled(), d.news, err
+	return d.c.got || d.unsettled(), d.news, err
 }
 
 func (d *Display) unsettled() bool {
@@ -188,36 +192,25 @@ func (d *Display) settle() error {
 	return d.follow()
 }
 
-// Events of the core protocol, by their code.
-const (
-	eventDestroy   = 17
-	eventConfigure = 22
-	eventProperty  = 28
-)
+// rawEvent takes one of XInput2's events and counts it.
+func (d *Display) rawEvent(b []byte) {
+	if b[1] == d.xinput {
+		at := d.clock.instant(binary.LittleEndian.Uint32(b[rawTimeAt:]))
+		d.devices = countRaw(d.Input, b, at) || d.devices
+	}
+}
 
-// event takes one event: it counts input, and notes what else has to be asked
+// event takes one event of the core protocol, and notes what has to be asked
 // for. It must not ask itself, since it is called amid waiting for answers.
-// What another client forged has the code's highest bit set, so no case here
-// takes it.
-func (d *Display) event(b []byte) {
-	d.got = true
-	switch b[0] {
-	case kindGeneric:
-		if b[1] == d.xinput {
-			at := d.clock.instant(binary.NativeEndian.Uint32(b[rawTimeAt:]))
-			d.devices = countRaw(d.Input, b, at) || d.devices
-		}
-	case eventProperty:
-		window, atom := binary.NativeEndian.Uint32(b[4:]), binary.NativeEndian.Uint32(b[8:])
-		d.propertyChanged(window, atom, d.clock.instant(binary.NativeEndian.Uint32(b[12:])))
-	case eventDestroy:
-		d.destroyed(binary.NativeEndian.Uint32(b[8:]), d.clock.upper)
-	case eventConfigure:
-		if binary.NativeEndian.Uint32(b[8:]) == d.root {
-			d.Input.Screen = counting.Size{
-				W: float64(binary.NativeEndian.Uint16(b[20:])),
-				H: float64(binary.NativeEndian.Uint16(b[22:])),
-			}
+func (d *Display) event(e xgb.Event) {
+	switch e := e.(type) {
+	case xproto.PropertyNotifyEvent:
+		d.propertyChanged(e.Window, e.Atom, d.clock.instant(uint32(e.Time)))
+	case xproto.DestroyNotifyEvent:
+		d.destroyed(e.Window, d.clock.upper)
+	case xproto.ConfigureNotifyEvent:
+		if e.Window == d.root {
+			d.Input.Screen = counting.Size{W: float64(e.Width), H: float64(e.Height)}
 		}
 	}
 }

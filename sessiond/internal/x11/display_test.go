@@ -1,6 +1,7 @@
 package x11
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -91,4 +92,26 @@ func (w watched) counts(want wire.Counters) {
 func (w watched) window(want counting.Window) {
 	w.t.Helper()
 	w.until("the window is "+want.App+", "+want.Title, func() bool { return w.Focus.Current() == want })
+}
+
+// TestGarbageIsNoticed: what xgb leaves is told about as much as it is, or the
+// memory of a helper in use would grow to what Go collects by itself.
+func TestGarbageIsNoticed(t *testing.T) { //nolint:paralleltest // it looks at all that the process allocates
+	w := watchDisplay(t, xtest.Xvfb(t))
+	const questions = 200
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	w.Garbage()
+	for range questions {
+		if _, err := w.queryPointer(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := w.Garbage()
+	runtime.ReadMemStats(&after)
+	left := int(after.TotalAlloc - before.TotalAlloc)
+	t.Logf("%d bytes allocated, %d told", left, told)
+	if told < left/2 || told > 2*left {
+		t.Errorf("%d bytes were allocated, %d are told", left, told)
+	}
 }

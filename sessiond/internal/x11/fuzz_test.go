@@ -15,18 +15,18 @@ import (
 func rawEvent(kind uint16, detail uint32, source uint16, values ...int32) []byte {
 	b := make([]byte, headerBytes, 128)
 	b[0], b[1] = kindGeneric, 131
-	binary.NativeEndian.PutUint16(b[rawTypeAt:], kind)
-	binary.NativeEndian.PutUint32(b[rawDetailAt:], detail)
-	binary.NativeEndian.PutUint16(b[rawSourceAt:], source)
+	binary.LittleEndian.PutUint16(b[rawTypeAt:], kind)
+	binary.LittleEndian.PutUint32(b[rawDetailAt:], detail)
+	binary.LittleEndian.PutUint16(b[rawSourceAt:], source)
 	if len(values) > 0 {
-		binary.NativeEndian.PutUint16(b[rawMaskWordsAt:], 1)
-		b = binary.NativeEndian.AppendUint32(b, 1<<len(values)-1)
+		binary.LittleEndian.PutUint16(b[rawMaskWordsAt:], 1)
+		b = binary.LittleEndian.AppendUint32(b, 1<<len(values)-1)
 		for _, v := range append(values, values...) {
-			b = binary.NativeEndian.AppendUint32(b, uint32(v))
-			b = binary.NativeEndian.AppendUint32(b, 0)
+			b = binary.LittleEndian.AppendUint32(b, uint32(v))
+			b = binary.LittleEndian.AppendUint32(b, 0)
 		}
 	}
-	binary.NativeEndian.PutUint32(b[4:], uint32(len(b)-headerBytes)/4)
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-headerBytes)/4)
 	return b
 }
 
@@ -101,7 +101,7 @@ func FuzzReplies(f *testing.F) {
 		_, _ = parseDevices(b)
 		_ = parseCounters(b)
 		_, _ = parseSetup(b)
-		_ = propertyBytes(b)
+		_ = isProperty(b)
 		_ = findCookie(b, "10", "host")
 	})
 }

@@ -133,7 +133,7 @@ func TestNewDevices(t *testing.T) {
 	}
 	before := devices()
 	other := watchDisplay(t, inner) // XIChangeHierarchy: add a master called "another"
-	other.c.requestBytes(other.xinput, 43, []byte("\x01\x00\x00\x00\x01\x00\x04\x00\x07\x00\x01\x01another\x00"))
+	other.c.send(request(other.xinput, 43, []byte("\x01\x00\x00\x00\x01\x00\x04\x00\x07\x00\x01\x01another\x00")))
 	if err := other.c.flush(); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/xproto"
 	"golang.org/x/sys/unix"
 )
 
@@ -99,30 +101,18 @@ func (e *OpenError) Unwrap() error { return e.Err }
 
 // screen is what the setup says of the first screen.
 type screen struct {
-	root          uint32
+	root          xproto.Window
 	width, height uint16
 }
 
-// setup introduces this client to the server, with a cookie or with none.
+// setup introduces this client to the server, with a cookie or with none, and
+// hands the connection to xgb. xgb would look for a cookie by itself, of another
+// display, so its own greeting goes nowhere and is answered with what the server
+// has answered.
 func (c *conn) setup(key cookie) (screen, error) {
-	const littleEndian, bigEndian = 'l', 'B'
-	order := byte(littleEndian)
-	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
-		order = bigEndian
+	if _, err := c.pipe.Write(greeting(key)); err != nil {
+		return screen{}, err
 	}
-	c.out = append(c.out[:0], order, 0)
-	c.out = binary.NativeEndian.AppendUint16(c.out, 11) // the protocol's version,
-	c.out = binary.NativeEndian.AppendUint16(c.out, 0)  // 11.0
-	c.out = binary.NativeEndian.AppendUint16(c.out, uint16(len(key.name)))
-	c.out = binary.NativeEndian.AppendUint16(c.out, uint16(len(key.data)))
-	c.out = append(c.out, 0, 0)
-	for _, part := range []string{key.name, key.data} {
-		c.out = append(c.out, part...)
-		for len(c.out)%4 != 0 {
-			c.out = append(c.out, 0)
-		}
-	}
-	defer func() { clear(c.out[:cap(c.out)]) }() // the cookie
 	if err := c.flush(); err != nil {
 		return screen{}, err
 	}
@@ -134,14 +124,43 @@ func (c *conn) setup(key cookie) (screen, error) {
 	if c.in[0] != success {
 		return screen{}, ErrRefused
 	}
-	length := setupHeadBytes + 4*int(binary.NativeEndian.Uint16(c.in[6:]))
+	length := setupHeadBytes + 4*int(binary.LittleEndian.Uint16(c.in[6:]))
 	if err := c.need(length, deadline); err != nil {
 		return screen{}, err
 	}
 	s, err := parseSetup(c.in[setupHeadBytes:length])
+	if err != nil {
+		return screen{}, err
+	}
+	c.pipe.feed(c.in[:length])
 	c.r = length
 	c.wipe()
-	return s, err
+	c.pipe.silence(true)
+	c.x, err = xgb.NewConnNet(c.pipe)
+	c.pipe.silence(false)
+	if err != nil {
+		return screen{}, errors.Join(ErrNonsense, err)
+	}
+	c.x.SetupBytes = nil // some KiB that nobody reads again
+	return s, nil
+}
+
+// greeting is a client's first message: what follows is in xgb's byte order.
+func greeting(key cookie) []byte {
+	const littleEndian = 'l'
+	b := []byte{littleEndian, 0}
+	b = binary.LittleEndian.AppendUint16(b, 11) // the protocol's version,
+	b = binary.LittleEndian.AppendUint16(b, 0)  // 11.0
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(key.name)))
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(key.data)))
+	b = append(b, 0, 0)
+	for _, part := range []string{key.name, key.data} {
+		b = append(b, part...)
+		for len(b)%4 != 0 {
+			b = append(b, 0)
+		}
+	}
+	return b
 }
 
 // need reads until n bytes are there.
@@ -168,7 +187,7 @@ func parseSetup(b []byte) (screen, error) {
 	if len(b) < minSetupBytes {
 		return screen{}, ErrNonsense
 	}
-	vendor := int(binary.NativeEndian.Uint16(b[16:]))
+	vendor := int(binary.LittleEndian.Uint16(b[16:]))
 	screens, formats := b[20], int(b[21])
 	at := 32 + (vendor+3)/4*4 + 8*formats
 	if screens == 0 || at+40 > len(b) {
@@ -176,8 +195,8 @@ func parseSetup(b []byte) (screen, error) {
 	}
 	b = b[at:]
 	return screen{
-		root:   binary.NativeEndian.Uint32(b),
-		width:  binary.NativeEndian.Uint16(b[20:]),
-		height: binary.NativeEndian.Uint16(b[22:]),
+		root:   xproto.Window(binary.LittleEndian.Uint32(b)),
+		width:  binary.LittleEndian.Uint16(b[20:]),
+		height: binary.LittleEndian.Uint16(b[22:]),
 	}, nil
 }

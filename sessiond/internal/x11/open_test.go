@@ -109,19 +109,14 @@ func TestNonsenseServers(t *testing.T) {
 		"refuses":     {0, 3, 11, 0, 0, 0, 1, 0, 'n', 'o', 0, 0},
 		"speaks HTTP": []byte("HTTP/1.1 400 Bad Request\r\n\r\n" + strings.Repeat("x", 90_000)),
 		"no screens":  append([]byte{1, 0, 11, 0, 0, 0, 20, 0}, make([]byte, 80)...),
-		"huge reply":  append(append([]byte{1, 0, 11, 0, 0, 0, 30, 0}, setupBody()...), 1, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
-		"early reply": append(append([]byte{1, 0, 11, 0, 0, 0, 30, 0}, setupBody()...), 1, 0, 99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
-		"zeros":       append(append([]byte{1, 0, 11, 0, 0, 0, 30, 0}, setupBody()...), make([]byte, 4096)...),
+		"huge reply":  append(greeted(), 1, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+		"early reply": append(greeted(), 1, 0, 99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+		"zeros":       append(greeted(), make([]byte, 4096)...),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			server := serve(t, fds[1], answer)
-			d := &Display{opts: Options{Now: func() counting.Instant { return 0 }}, Focus: &counting.Focus{}}
-			d.c = newConn(fds[0], d.event)
+			d, server := connected(t)
+			go serve(server, answer)
 			defer d.c.close()
 			if err := d.start(cookie{}); err == nil {
 				t.Error("no error")
@@ -131,23 +126,36 @@ func TestNonsenseServers(t *testing.T) {
 	}
 }
 
-// serve sends an answer and then closes its half.
-func serve(t *testing.T, fd int, answer []byte) net.Conn {
+// connected is a display that is yet to be started, and the server's end of its
+// connection.
+func connected(t *testing.T) (*Display, net.Conn) {
 	t.Helper()
-	f := os.NewFile(uintptr(fd), "server")
-	c, err := net.FileConn(f)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fds[1]), "server")
+	server, err := net.FileConn(f)
 	_ = f.Close() // FileConn has its own
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		_ = c.SetDeadline(time.Now().Add(patience))
-		_, _ = c.Write(answer)
-		if u, ok := c.(*net.UnixConn); ok {
-			_ = u.CloseWrite()
-		}
-	}()
-	return c
+	t.Cleanup(func() { _ = server.Close() })
+	d := &Display{opts: Options{Now: func() counting.Instant { return 0 }, Titles: true}, Focus: &counting.Focus{}}
+	d.c = newConn(fds[0], d.rawEvent, d.event)
+	return d, server
+}
+
+// greeted is what a server says to a greeting.
+func greeted() []byte { return append([]byte{1, 0, 11, 0, 0, 0, 30, 0}, setupBody()...) }
+
+// serve sends an answer and then closes its half.
+func serve(c net.Conn, answer []byte) {
+	_ = c.SetDeadline(time.Now().Add(patience))
+	_, _ = c.Write(answer)
+	if u, ok := c.(*net.UnixConn); ok {
+		_ = u.CloseWrite()
+	}
 }
 
 // setupBody is a setup with one screen.

@@ -34,7 +34,7 @@ func messageLength(b []byte) (int, error) {
 	if b[0] != kindReply && b[0] != kindGeneric {
 		return headerBytes, nil
 	}
-	words := binary.NativeEndian.Uint32(b[4:])
+	words := binary.LittleEndian.Uint32(b[4:])
 	if words > (maxMessageBytes-headerBytes)/4 {
 		return 0, ErrNonsense
 	}

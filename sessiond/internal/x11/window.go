@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 
+	"github.com/jezek/xgb/xproto"
+
 	"activity-tracker.example/sessiond/internal/counting"
 	"activity-tracker.example/sessiond/wire"
 )
@@ -11,7 +13,7 @@ import (
 const (
 	// windowEvents are PropertyNotify and StructureNotify: titles, and the
 	// window's end.
-	windowEvents = 1<<22 | 1<<17
+	windowEvents = xproto.EventMaskPropertyChange | xproto.EventMaskStructureNotify
 	// maxPropertyWords is how much of a text property is asked for, in units of
 	// four bytes: as much of a title as is ever sent.
 	maxPropertyWords = wire.MaxTitleBytes / 4
@@ -19,42 +21,35 @@ const (
 
 // atoms are the names that this package uses, as the server numbers them.
 type atoms struct {
-	activeWindow, wmCheck, netWMName, utf8String, compoundText uint32
+	activeWindow, wmCheck, netWMName, utf8String, compoundText xproto.Atom
 }
-
-// Atoms that every server numbers alike.
-const (
-	atomString  = 31
-	atomWindow  = 33
-	atomWMName  = 39
-	atomWMClass = 67
-)
 
 func (d *Display) internAtoms() error {
 	wanted := []struct {
 		name string
-		atom *uint32
-		seq  uint16
+		atom *xproto.Atom
+		ask  xproto.InternAtomCookie
 	}{
-		{"_NET_ACTIVE_WINDOW", &d.atoms.activeWindow, 0},
-		{"_NET_SUPPORTING_WM_CHECK", &d.atoms.wmCheck, 0},
-		{"_NET_WM_NAME", &d.atoms.netWMName, 0},
-		{"UTF8_STRING", &d.atoms.utf8String, 0},
-		{"COMPOUND_TEXT", &d.atoms.compoundText, 0},
+		{name: "_NET_ACTIVE_WINDOW", atom: &d.atoms.activeWindow},
+		{name: "_NET_SUPPORTING_WM_CHECK", atom: &d.atoms.wmCheck},
+		{name: "_NET_WM_NAME", atom: &d.atoms.netWMName},
+		{name: "UTF8_STRING", atom: &d.atoms.utf8String},
+		{name: "COMPOUND_TEXT", atom: &d.atoms.compoundText},
 	}
 	for i := range wanted {
 		w := &wanted[i]
-		w.seq = d.c.requestBytes(opInternAtom, 0, []byte(w.name), pair(uint16(len(w.name)), 0))
+		w.ask = xproto.InternAtom(d.c.x, false, uint16(len(w.name)), w.name)
+		d.c.owe(w.ask.Cookie, nil)
 	}
 	for _, w := range wanted {
-		reply, err := d.c.reply(w.seq)
+		reply, err := answer(d.c, w.ask.Cookie, w.ask.Reply)
 		if err != nil {
 			return err
 		}
 		if reply == nil {
 			return ErrNonsense
 		}
-		*w.atom = binary.NativeEndian.Uint32(reply[8:])
+		*w.atom = reply.Atom
 	}
 	return nil
 }
@@ -65,29 +60,29 @@ func (d *Display) internAtoms() error {
 // falling back to X's input focus would need a look at every window of every
 // program, and shows windows that no person calls theirs.
 type watch struct {
-	wm     uint32 // the window manager's check window; 0 without one
-	active uint32 // the active window; 0 for none
+	wm     xproto.Window // the window manager's check window; 0 without one
+	active xproto.Window // the active window; 0 for none
 
 	wmChanged, activeChanged, windowChanged bool
 	activeAt, windowAt                      counting.Instant
 }
 
-func (d *Display) propertyChanged(window, atom uint32, at counting.Instant) {
+func (d *Display) propertyChanged(window xproto.Window, atom xproto.Atom, at counting.Instant) {
 	w := &d.watch
 	switch {
 	case window == d.root && atom == d.atoms.wmCheck:
 		w.wmChanged, w.activeAt = true, at
 	case window == d.root && atom == d.atoms.activeWindow:
 		w.activeChanged, w.activeAt = true, at
-	case window != 0 && window == w.active && atom == atomWMClass,
-		window != 0 && window == w.active && d.opts.Titles && (atom == d.atoms.netWMName || atom == atomWMName):
+	case window != 0 && window == w.active && atom == xproto.AtomWmClass,
+		window != 0 && window == w.active && d.opts.Titles && (atom == d.atoms.netWMName || atom == xproto.AtomWmName):
 		w.windowChanged, w.windowAt = true, at
 	}
 }
 
 // destroyed notes that a window died: the window manager's, after which
 // _NET_ACTIVE_WINDOW stays as it was, or the active one.
-func (d *Display) destroyed(window uint32, at counting.Instant) {
+func (d *Display) destroyed(window xproto.Window, at counting.Instant) {
 	w := &d.watch
 	if window != 0 && window == w.wm {
 		w.wmChanged, w.activeAt = true, at
@@ -137,7 +132,7 @@ func (d *Display) findWM() error {
 
 func (d *Display) findActive() error {
 	w := &d.watch
-	var active uint32
+	var active xproto.Window
 	if w.wm != 0 {
 		var err error
 		if active, err = d.windowProperty(d.root, d.atoms.activeWindow); err != nil {
@@ -166,12 +161,12 @@ func (d *Display) findActive() error {
 // since it was named.
 func (d *Display) readWindow() error {
 	w := &d.watch
-	class := d.getProperty(w.active, atomWMClass)
-	var netName, name uint16
+	class := d.getProperty(w.active, xproto.AtomWmClass)
+	var names []xproto.GetPropertyCookie
 	if d.opts.Titles {
-		netName, name = d.getProperty(w.active, d.atoms.netWMName), d.getProperty(w.active, atomWMName)
+		names = append(names, d.getProperty(w.active, d.atoms.netWMName), d.getProperty(w.active, xproto.AtomWmName))
 	}
-	reply, err := d.c.reply(class)
+	reply, err := answer(d.c, class.Cookie, class.Reply)
 	if err != nil {
 		return err
 	}
@@ -181,14 +176,12 @@ func (d *Display) readWindow() error {
 		return nil
 	}
 	found := counting.Window{App: d.appName(reply)}
-	if d.opts.Titles {
-		for _, seq := range []uint16{netName, name} {
-			if reply, err = d.c.reply(seq); err != nil {
-				return err
-			}
-			if reply != nil && found.Title == "" {
-				found.Title = d.text(reply, wire.MaxTitleBytes)
-			}
+	for _, name := range names {
+		if reply, err = answer(d.c, name.Cookie, name.Reply); err != nil {
+			return err
+		}
+		if reply != nil && found.Title == "" {
+			found.Title = d.text(reply, wire.MaxTitleBytes)
 		}
 	}
 	d.focus(found)
@@ -198,13 +191,13 @@ func (d *Display) readWindow() error {
 func (d *Display) focus(on counting.Window) {
 	if d.Focus.Switch(on, d.watch.windowAt) {
 		d.news = true
-		d.textRead += len(on.App) + len(on.Title)
+		d.c.garbage += len(on.App) + len(on.Title)
 	}
 }
 
 // appName is the class in WM_CLASS (instance and class, each ended by a NUL),
 // or else the instance.
-func (d *Display) appName(reply []byte) string {
+func (d *Display) appName(reply *xproto.GetPropertyReply) string {
 	value := propertyBytes(reply)
 	instance, rest, _ := bytes.Cut(value, []byte{0})
 	class, _, _ := bytes.Cut(rest, []byte{0})
@@ -218,12 +211,12 @@ func (d *Display) appName(reply []byte) string {
 
 // text reads a text property of one of the types that titles have; of any
 // other it is empty.
-func (d *Display) text(reply []byte, limit int) string {
+func (d *Display) text(reply *xproto.GetPropertyReply, limit int) string {
 	value := propertyBytes(reply)
-	switch binary.NativeEndian.Uint32(reply[8:]) {
+	switch reply.Type {
 	case d.atoms.utf8String:
 		return cleanText(value, utf8Text, limit)
-	case atomString:
+	case xproto.AtomString:
 		return cleanText(value, latin1Text, limit)
 	case d.atoms.compoundText:
 		return cleanText(value, compoundText, limit)
@@ -232,32 +225,41 @@ func (d *Display) text(reply []byte, limit int) string {
 }
 
 // getProperty asks for a property of any type, so that its type can be checked.
-func (d *Display) getProperty(window, atom uint32) uint16 {
-	const anyType, fromStart = 0, 0
-	return d.c.request(opGetProperty, 0, window, atom, anyType, fromStart, maxPropertyWords)
+func (d *Display) getProperty(window xproto.Window, atom xproto.Atom) xproto.GetPropertyCookie {
+	const leave, fromStart = false, 0
+	asked := xproto.GetProperty(d.c.x, leave, window, atom, xproto.GetPropertyTypeAny, fromStart, maxPropertyWords)
+	d.c.owe(asked.Cookie, isProperty)
+	return asked
+}
+
+// isProperty says whether a property's value is as long as its reply says. xgb
+// takes the length for true, allocates it and reads beyond the reply's end.
+func isProperty(reply []byte) bool {
+	const formatAt, lengthAt, bitsPerByte = 1, 16, 8
+	unit := uint64(reply[formatAt] / bitsPerByte)
+	return unit*uint64(binary.LittleEndian.Uint32(reply[lengthAt:])) <= uint64(len(reply)-headerBytes)
 }
 
 // propertyBytes is the value of a property of bytes, as far as it was sent.
-func propertyBytes(reply []byte) []byte {
+func propertyBytes(reply *xproto.GetPropertyReply) []byte {
 	const formatBytes = 8
-	if reply[1] != formatBytes {
+	if reply.Format != formatBytes {
 		return nil
 	}
-	value := reply[headerBytes:]
-	value = value[:min(int(binary.NativeEndian.Uint32(reply[16:])), len(value))]
-	if more := binary.NativeEndian.Uint32(reply[12:]); more > 0 {
-		return wholeRunes(value)
+	if reply.BytesAfter > 0 {
+		return wholeRunes(reply.Value)
 	}
-	return value
+	return reply.Value
 }
 
 // windowProperty reads a property that holds one window; 0 if there is none.
-func (d *Display) windowProperty(window, atom uint32) (uint32, error) {
-	reply, err := d.c.reply(d.getProperty(window, atom))
-	const formatWords = 32
-	if err != nil || reply == nil || reply[1] != formatWords || len(reply) < headerBytes+4 ||
-		binary.NativeEndian.Uint32(reply[8:]) != atomWindow || binary.NativeEndian.Uint32(reply[16:]) == 0 {
+func (d *Display) windowProperty(window xproto.Window, atom xproto.Atom) (xproto.Window, error) {
+	asked := d.getProperty(window, atom)
+	reply, err := answer(d.c, asked.Cookie, asked.Reply)
+	const formatWords, windowBytes = 32, 4
+	if err != nil || reply == nil || reply.Format != formatWords || reply.Type != xproto.AtomWindow ||
+		len(reply.Value) < windowBytes {
 		return 0, err
 	}
-	return binary.NativeEndian.Uint32(reply[headerBytes:]), nil
+	return xproto.Window(binary.LittleEndian.Uint32(reply.Value)), nil
 }

@@ -7,7 +7,7 @@ import (
 	"activity-tracker.example/sessiond/internal/counting"
 )
 
-// XInput2 requests, by their minor opcode.
+// XInput2 requests, for which xgb has no package, by their minor opcode.
 const (
 	xiSelectEvents = 46
 	xiQueryVersion = 47
@@ -52,14 +52,14 @@ const wheelFirst, wheelLast = 4, 7
 // devices changed. A key's code stands at rawDetailAt and is not looked at; a
 // button's number is compared with the wheel's and goes no further.
 func countRaw(in *counting.Input, b []byte, at counting.Instant) (devicesChanged bool) {
-	source := binary.NativeEndian.Uint16(b[rawSourceAt:])
-	switch binary.NativeEndian.Uint16(b[rawTypeAt:]) {
+	source := binary.LittleEndian.Uint16(b[rawSourceAt:])
+	switch binary.LittleEndian.Uint16(b[rawTypeAt:]) {
 	case xiHierarchyChanged:
 		return true
 	case xiRawKeyPress:
 		in.Key(source, at)
 	case xiRawButtonPress:
-		button := binary.NativeEndian.Uint32(b[rawDetailAt:])
+		button := binary.LittleEndian.Uint32(b[rawDetailAt:])
 		in.Button(source, button >= wheelFirst && button <= wheelLast, at)
 	case xiRawMotion:
 		value, hasX, hasY := rawPoint(b)
@@ -72,7 +72,7 @@ func countRaw(in *counting.Input, b []byte, at counting.Instant) (devicesChanged
 // may be absent.
 func rawPoint(b []byte) (value counting.Point, hasX, hasY bool) {
 	const axisX, axisY = 1, 2
-	maskBytes := 4 * int(binary.NativeEndian.Uint16(b[rawMaskWordsAt:]))
+	maskBytes := 4 * int(binary.LittleEndian.Uint16(b[rawMaskWordsAt:]))
 	if maskBytes == 0 || rawMaskAt+maskBytes > len(b) {
 		return value, false, false
 	}
@@ -89,8 +89,8 @@ func rawPoint(b []byte) (value counting.Point, hasX, hasY bool) {
 
 // fixedPoint reads XInput2's 32.32 numbers.
 func fixedPoint(b []byte) float64 {
-	whole := int32(binary.NativeEndian.Uint32(b))
-	fraction := binary.NativeEndian.Uint32(b[4:])
+	whole := int32(binary.LittleEndian.Uint32(b))
+	fraction := binary.LittleEndian.Uint32(b[4:])
 	return float64(whole) + float64(fraction)/(1<<32)
 }
 
@@ -112,15 +112,15 @@ const (
 // events of its own, as a real one unless its name is XTEST's.
 func parseDevices(reply []byte) (map[uint16]*counting.Device, error) {
 	devices := map[uint16]*counting.Device{}
-	count := int(binary.NativeEndian.Uint16(reply[8:]))
+	count := int(binary.LittleEndian.Uint16(reply[8:]))
 	b := reply[headerBytes:]
 	for range count {
 		if len(b) < deviceHeadBytes {
 			return nil, ErrNonsense
 		}
-		id, use := binary.NativeEndian.Uint16(b), binary.NativeEndian.Uint16(b[2:])
-		classes := int(binary.NativeEndian.Uint16(b[6:]))
-		nameLength := int(binary.NativeEndian.Uint16(b[8:]))
+		id, use := binary.LittleEndian.Uint16(b), binary.LittleEndian.Uint16(b[2:])
+		classes := int(binary.LittleEndian.Uint16(b[6:]))
+		nameLength := int(binary.LittleEndian.Uint16(b[8:]))
 		padded := (nameLength + 3) / 4 * 4
 		b = b[deviceHeadBytes:]
 		if len(b) < padded {
@@ -150,7 +150,7 @@ func cutClass(b []byte) (class, rest []byte, ok bool) {
 	if len(b) < 4 {
 		return nil, nil, false
 	}
-	n := 4 * int(binary.NativeEndian.Uint16(b[2:]))
+	n := 4 * int(binary.LittleEndian.Uint16(b[2:]))
 	if n < 4 || n > len(b) {
 		return nil, nil, false
 	}
@@ -158,10 +158,10 @@ func cutClass(b []byte) (class, rest []byte, ok bool) {
 }
 
 func readAxis(d *counting.Device, class []byte) {
-	if binary.NativeEndian.Uint16(class) != axisClass || len(class) < axisClassBytes {
+	if binary.LittleEndian.Uint16(class) != axisClass || len(class) < axisClassBytes {
 		return
 	}
-	if axis := binary.NativeEndian.Uint16(class[6:]); axis < 2 {
+	if axis := binary.LittleEndian.Uint16(class[6:]); axis < 2 {
 		d.Axes[axis] = counting.Axis{Min: fixedPoint(class[12:]), Max: fixedPoint(class[20:])}
 	}
 }
