@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"activity-tracker.example/hostd/control"
 )
@@ -23,12 +27,13 @@ func enrollCommand(o *options) *cobra.Command {
 trackerd measured so far and from now on. It takes effect at once.
 
 TOKEN comes from 'trackerd-server enrollment create' on the server. Give it as
-"-" to have it read from standard input: a token on the command line can be
-read by every user of the host while the command runs.`,
+"-" to have it read from standard input, where a terminal asks for it and does
+not show it: a token on the command line can be read by every user of the host
+while the command runs.`,
 		Example: "  sudo trackctl enroll https://tracker-api.example.org - < token.txt",
 		Args:    usageArgs(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, args []string) error {
-			token, err := readToken(args[1], c.InOrStdin())
+			token, err := readToken(c.Context(), args[1], c.InOrStdin(), c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -46,17 +51,66 @@ read by every user of the host while the command runs.`,
 	return c
 }
 
-func readToken(arg string, in io.Reader) (string, error) {
+// readToken gives the token itself, or what standard input says. A read cannot
+// be ended, so it is left behind where ctx ends first.
+func readToken(ctx context.Context, arg string, in io.Reader, errOut io.Writer) (string, error) {
 	if arg != "-" {
 		return arg, nil
 	}
-	data, err := io.ReadAll(io.LimitReader(in, maxTokenBytes))
-	if err != nil {
-		return "", fmt.Errorf("read the token from standard input: %w", err)
+	all := io.ReadAll
+	if f, ok := in.(*os.File); ok {
+		if show, ok := hideTyping(f); ok {
+			defer show()
+			_, _ = fmt.Fprint(errOut, "Enrolment token (not shown): ") // the token can be typed without it
+			all = firstLine
+		}
 	}
-	token := strings.TrimSpace(string(data))
+	type result struct {
+		data []byte
+		err  error
+	}
+	read := make(chan result, 1)
+	go func() {
+		data, err := all(io.LimitReader(in, maxTokenBytes))
+		read <- result{data, err}
+	}()
+	var r result
+	select {
+	case r = <-read:
+	case <-ctx.Done():
+		return "", errors.New("stopped before a token came; this host's enrolment is as it was")
+	}
+	if r.err != nil {
+		return "", fmt.Errorf("read the token from standard input: %w", r.err)
+	}
+	token := strings.TrimSpace(string(r.data))
 	if token == "" {
 		return "", usageError{errors.New("no token came on standard input")}
 	}
 	return token, nil
+}
+
+// firstLine reads up to the first end of a line.
+func firstLine(in io.Reader) ([]byte, error) {
+	line, err := bufio.NewReader(in).ReadBytes('\n')
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return line, err
+}
+
+// hideTyping has a terminal show no character but the end of the line until
+// show is called; false where f is no terminal.
+func hideTyping(f *os.File) (show func(), ok bool) {
+	fd := int(f.Fd())
+	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return nil, false
+	}
+	hidden := *before
+	hidden.Lflag = hidden.Lflag&^unix.ECHO | unix.ECHONL
+	if unix.IoctlSetTermios(fd, unix.TCSETS, &hidden) != nil {
+		return nil, false
+	}
+	return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }, true // nothing else can be tried
 }
