@@ -84,7 +84,7 @@ func (f facts) line() string {
 		if url == "" {
 			url = "URL"
 		}
-		line = fmt.Sprintf("Not enrolled: run 'trackctl enroll %s TOKEN' as root; tracking %s; %s", url, tracking, waiting)
+		line = fmt.Sprintf("Not enrolled: run 'trackctl enroll %s -' as root; tracking %s; %s", url, tracking, waiting)
 	default:
 		last := "no upload yet"
 		if f.upload.LastSuccess != nil {

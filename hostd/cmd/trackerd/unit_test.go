@@ -20,10 +20,10 @@ func TestStatusLine(t *testing.T) {
 		"Tracking 0 sessions; 1 event waiting; no upload yet; upload failing: the server answered 503": {
 			waiting: 1, server: enrolled, upload: control.Upload{LastError: "the server answered 503"},
 		},
-		"Not enrolled: run 'trackctl enroll URL TOKEN' as root; tracking 1 session; 12 events waiting": {
+		"Not enrolled: run 'trackctl enroll URL -' as root; tracking 1 session; 12 events waiting": {
 			sessions: 1, waiting: 12,
 		},
-		"Not enrolled: run 'trackctl enroll https://a.example TOKEN' as root; tracking 1 session; 0 events waiting": {
+		"Not enrolled: run 'trackctl enroll https://a.example -' as root; tracking 1 session; 0 events waiting": {
 			sessions: 1, server: control.Destination{URL: "https://a.example"},
 		},
 		"Tracking 1 session; 0 events waiting; no upload yet; 2 users not measured: see 'trackctl doctor'": {

@@ -45,9 +45,10 @@ func enrollmentCreate(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create [--uses N] [--expires 24h]",
 		Short: "Make an enrolment token and print it, this once",
-		Long: `create prints a new enrolment token alone on standard output. On the host:
+		Long: `create prints a new enrolment token alone on standard output. On the host,
+as root, where it asks for the token:
 
-  trackctl enroll URL TOKEN
+  trackctl enroll URL -
 
 A host that is enrolled already can't be enrolled again with just any token,
 since its machines would change hands. When it was installed anew, make a token
