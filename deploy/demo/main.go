@@ -111,10 +111,12 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	if err := watch(ctx, s, out, srv, people); err != nil {
 		return err
 	}
-	printSummary(out, srv, host, people)
+	printVerdict(out, people)
 	if !s.stay {
+		say("not on a terminal, or DEMO_SECONDS is set: the demo ends here")
 		return compare(people)
 	}
+	printNext(out, srv, host, people[0])
 	say("everything stays up; Ctrl-C removes it")
 	select {
 	case <-ctx.Done():

@@ -169,15 +169,16 @@ func (t *table) draw(since time.Duration, busy bool, people []*person) {
 	fmt.Fprint(t.out, text)
 }
 
-// writeTable writes what each did and, below, what the API answers.
+// writeTable writes what each did and, below, what the API answers. No line is
+// wider than 80 columns: a terminal would break it, and draw could not go back.
 func writeTable(out io.Writer, people []*person) {
-	const form = "  %-28s %-8s %7s %7s %7s %9s %8s  %s\n"
+	const form = "  %-21.21s %-7s %6s %6s %6s %7s %8s  %.8s\n"
 	fmt.Fprintf(out, form, "", "status", "keys", "clicks", "scroll", "pixels", "active s", "in front")
 	for _, p := range people {
 		did := p.done()
 		fmt.Fprintf(out, form, p.name+" did", "", number(did.keys), number(did.clicks), number(did.scroll), number(did.distance), "", "")
 		if !p.known {
-			fmt.Fprintf(out, form, "  the API answers", "-", "-", "-", "-", "-", "-", "nothing yet")
+			fmt.Fprintf(out, form, "  the API answers", "-", "-", "-", "-", "-", "-", "nothing")
 			continue
 		}
 		says, app := p.answered(), ""
@@ -191,14 +192,17 @@ func writeTable(out io.Writer, people []*person) {
 
 func number(n int64) string { return fmt.Sprintf("%d", n) }
 
-// printSummary says what was shown, and how to look further.
-func printSummary(out io.Writer, srv *server, host *testhost.Host, people []*person) {
+// printVerdict says what was shown.
+func printVerdict(out io.Writer, people []*person) {
 	verdict := "The API answers exactly what was done: keys, clicks and scrolling; distance within 1 %."
 	if err := compare(people); err != nil {
 		verdict = "NOT EQUAL: " + err.Error()
 	}
-	first := people[0]
 	fmt.Fprintf(out, "\n%s\n\n", verdict)
+}
+
+// printNext says how to look further while everything stays up.
+func printNext(out io.Writer, srv *server, host *testhost.Host, first *person) {
 	fmt.Fprintf(out, `The REST API:            %[1]s
   every machine          curl -H 'Authorization: Bearer %[2]s' %[1]s/api/machines
   %[3]s's day            curl -H 'Authorization: Bearer %[2]s' '%[1]s/api/activity/%[4]s/summary?date=%[5]s'
