@@ -79,7 +79,7 @@ print-deb: ## the package's file name
 
 .PHONY: lintian
 lintian: deb ## check the Debian package
-	lintian --fail-on error,warning --pedantic --tag-display-limit 0 $(DEB)
+	lintian --allow-root --fail-on error,warning --pedantic --tag-display-limit 0 $(DEB)
 
 .PHONY: lint
 lint: setup-lint ## golangci-lint in each module, shellcheck
@@ -135,9 +135,12 @@ bench: setup-test build ## figures: the helper's cost, the daemon's and the serv
 	@cd sessiond && go run ./bench
 	@go test -run '^$$' -bench . -benchmem ./hostd/... ./server/... ./sessiond/... | sed -E '/^(ok|PASS|goos:|goarch:|cpu:|\?)/d'
 
-.PHONY: demo
-demo: setup-all-tests build deb ## a booted host with two people at work, and what the API says of them
+.PHONY: testhost
+testhost: setup-host ## bin/testhost, which boots a host to try things on by hand
 	@go build -o bin/testhost ./deploy/testhost/cmd/testhost
+
+.PHONY: demo
+demo: setup-all-tests build deb testhost ## a booted host with two people at work, and what the API says of them
 	@go build -o bin/demo ./deploy/demo
 	@$(HOST_ENV) exec bin/demo
 
