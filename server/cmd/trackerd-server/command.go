@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"activity-tracker.example/server/internal/store"
 )
 
 // Environment variables, each the same as a flag.
@@ -31,6 +33,7 @@ type settings struct {
 	databaseURL string
 	stateDir    string
 	verbose     bool
+	keep        store.Retention
 }
 
 func newCommand() *cobra.Command {

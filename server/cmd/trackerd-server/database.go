@@ -39,7 +39,7 @@ func openDatabase(ctx context.Context, s *settings, log *slog.Logger) (*database
 		url = private.URL()
 	}
 	var err error
-	if d.store, err = store.Open(ctx, url, log); err != nil {
+	if d.store, err = store.Open(ctx, url, store.Options{Log: log, Keep: s.keep}); err != nil {
 		return nil, errors.Join(err, d.close(ctx))
 	}
 	return d, nil

@@ -79,7 +79,7 @@ func connect(t *testing.T, url string) *pgx.Conn {
 
 func open(t *testing.T, url string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), url, slog.New(slog.DiscardHandler))
+	s, err := Open(t.Context(), url, Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
