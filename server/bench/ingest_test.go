@@ -267,7 +267,7 @@ func (c *client) next(size int) {
 // appendEvent is a usual minute, as trackerd reports it; every third is idle.
 func appendEvent(b []byte, host, machine, minute int, begin time.Time) []byte {
 	b = fmt.Appendf(b, `{"machine_id":"vm-%06x-user%d","timestamp":"`, host*7919, machine)
-	b = begin.Add(time.Duration(minute) * time.Minute).AppendFormat(b, time.RFC3339)
+	b = begin.Add(time.Duration(minute)*time.Minute).AppendFormat(b, time.RFC3339)
 	app, title := (host+minute/7)%12, (machine*31+minute/3)%titles
 	if minute%3 == 0 {
 		return fmt.Appendf(b, `","key_count":0,"mouse_clicks":0,"mouse_distance_px":0,"scroll_count":0,"active_window":"Document %d of host %d - Writer",`+

@@ -70,10 +70,8 @@ func (d *database) close(ctx context.Context) error {
 	return nil
 }
 
-// withStore runs one short command on a database that is up to date.
+// withStore runs one command on a database that is up to date.
 func withStore(ctx context.Context, s *settings, log *slog.Logger, do func(context.Context, *store.Store) error) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
-	defer cancel()
 	d, err := openDatabase(ctx, s, log)
 	if err != nil {
 		return err

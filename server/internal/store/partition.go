@@ -24,6 +24,8 @@ const (
 	// ever; what is older shares the default one. It bounds how many
 	// partitions a host with wrong timestamps can bring about.
 	foreverBack = 3 * 365 * 24 * time.Hour
+	// partitionForm is the form of a partition's start in its name.
+	partitionForm = "20060102"
 	// checkViolation is PostgreSQL's code for rows of the default partition
 	// that belong into the one to be made.
 	checkViolation = "23514"
@@ -32,6 +34,8 @@ const (
 // tier is a table that is partitioned by time.
 type tier struct {
 	table string
+	// column is the time that it is partitioned by.
+	column string
 	// with is the partitions' storage parameters.
 	with string
 	// start gives the start of the partition that a time lies in.
@@ -46,18 +50,21 @@ type tier struct {
 // millisecond. What is a tenth of that, or less, lies in months.
 func eventTier() tier {
 	return tier{
-		table: "event", with: "", start: weekOf, next: func(t time.Time) time.Time { return t.AddDate(0, 0, 7) },
+		table: "event", column: "ts", start: weekOf, next: func(t time.Time) time.Time { return t.AddDate(0, 0, 7) },
 		keep: func(r Retention) time.Duration { return r.Events },
 	}
 }
 
 func titleTier() tier {
-	return tier{table: "title", start: monthOf, next: nextMonth, keep: func(r Retention) time.Duration { return r.Titles }}
+	return tier{
+		table: "title", column: "month", start: monthOf, next: nextMonth,
+		keep: func(r Retention) time.Duration { return r.Titles },
+	}
 }
 
 func rollupTier() tier {
 	return tier{
-		table: "rollup", with: " WITH (fillfactor = 80)", start: monthOf, next: nextMonth,
+		table: "rollup", column: "bucket", with: " WITH (fillfactor = 80)", start: monthOf, next: nextMonth,
 		keep: func(r Retention) time.Duration { return r.Rollups },
 	}
 }
@@ -78,7 +85,7 @@ func monthOf(t time.Time) time.Time {
 
 func nextMonth(t time.Time) time.Time { return t.AddDate(0, 1, 0) }
 
-func (t tier) partition(start time.Time) string { return t.table + "_" + start.Format("20060102") }
+func (t tier) partition(start time.Time) string { return t.table + "_" + start.Format(partitionForm) }
 
 // oldest is from when on a tier's times have partitions of their own.
 func (t tier) oldest(r Retention, now time.Time) time.Time {
