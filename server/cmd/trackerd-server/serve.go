@@ -88,10 +88,9 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 		if err := db.store.Prepare(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() == nil {
+			log.Info("ready", "listen", listener.Addr().String())
 		}
-		log.Info("ready", "listen", listener.Addr().String())
 		return db.store.RunMaintenance(ctx)
 	})
 	group.Go(func() error {

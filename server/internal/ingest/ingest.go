@@ -3,9 +3,11 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime"
@@ -106,9 +108,16 @@ func (in *Ingest) take(ctx context.Context, host store.Host, body []byte, encodi
 		return none, bodyProblem(err)
 	}
 	defer func() { _ = r.Close() }()
-	b, err := decodeBatch(r, in.now())
+	text, err := io.ReadAll(r)
 	if err != nil {
 		return none, bodyProblem(err)
+	}
+	now := in.now()
+	b, ok := decodeFast(string(text), now)
+	if !ok {
+		if b, err = decodeBatch(bytes.NewReader(text), now); err != nil {
+			return none, bodyProblem(err)
+		}
 	}
 	reply, err := in.keep(ctx, host, b)
 	return reply, auth.Answer(err)

@@ -183,10 +183,18 @@ func collect[T any](ctx context.Context, tx pgx.Tx, what, sql string, args ...an
 }
 
 func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, what string, do func(pgx.Tx) error) error {
+	if err := s.opened(what); err != nil {
+		return err
+	}
+	return classify(what, pgx.BeginTxFunc(ctx, s.pool, opts, do))
+}
+
+// opened says whether the database has our schema.
+func (s *Store) opened(what string) error {
 	if !s.migrated.Load() {
 		return fmt.Errorf("%s: %w: its schema is not ready yet", what, ErrUnavailable)
 	}
-	return classify(what, pgx.BeginTxFunc(ctx, s.pool, opts, do))
+	return nil
 }
 
 // classify wraps err with what was being done, and with ErrUnavailable unless
