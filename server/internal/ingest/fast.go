@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"encoding/json"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -9,6 +10,29 @@ import (
 
 	"activity-tracker.example/server/api"
 )
+
+// decode reads a body, fast where it can.
+func decode(r io.Reader, now time.Time) (*batch, error) {
+	var whole strings.Builder
+	_, err := io.Copy(&whole, r)
+	if err == nil {
+		if b, ok := decodeFast(whole.String(), now); ok {
+			return b, nil
+		}
+	}
+	rest := io.Reader(strings.NewReader(whole.String()))
+	if err != nil {
+		// What is no JSON before that is no JSON.
+		rest = io.MultiReader(rest, failing{err})
+	}
+	return decodeBatch(rest, now)
+}
+
+// failing is the end of a body that could not be read whole.
+type failing struct{ err error }
+
+// Read fails.
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // decodeFast reads a body as trackerd writes it, several times as fast as
 // encoding/json, which takes most of the time of taking in events otherwise. At

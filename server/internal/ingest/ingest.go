@@ -3,11 +3,9 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime"
@@ -61,7 +59,7 @@ func New(s *store.Store, guard *auth.Guard, log *slog.Logger, metrics prometheus
 
 // Events is POST /api/events.
 func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
-	host, err := in.guard.Host(r)
+	host, err := in.guard.Sender(r)
 	if err != nil {
 		problem.Write(w, err)
 		return
@@ -78,7 +76,10 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	reply, err := in.take(r.Context(), host, body, r.Header.Get("Content-Encoding"))
+	reply, err := in.take(r, host, body)
+	if errors.Is(err, store.ErrRevoked) {
+		err = in.guard.Revoked(r)
+	}
 	if err != nil {
 		problem.Write(w, err)
 		return
@@ -101,25 +102,28 @@ func (in *Ingest) takePlace(ctx context.Context) (leave func(), err error) {
 }
 
 // take judges a body and stores what is good.
-func (in *Ingest) take(ctx context.Context, host store.Host, body []byte, encoding string) (api.IngestReply, error) {
+func (in *Ingest) take(r *http.Request, host store.Host, body []byte) (api.IngestReply, error) {
 	var none api.IngestReply
-	r, err := inflate(body, encoding)
+	whole, err := inflate(body, r.Header.Get("Content-Encoding"))
 	if err != nil {
 		return none, bodyProblem(err)
 	}
-	defer func() { _ = r.Close() }()
-	text, err := io.ReadAll(r)
+	defer func() { _ = whole.Close() }()
+	b, err := decode(whole, in.now())
 	if err != nil {
 		return none, bodyProblem(err)
 	}
-	now := in.now()
-	b, ok := decodeFast(string(text), now)
-	if !ok {
-		if b, err = decodeBatch(bytes.NewReader(text), now); err != nil {
-			return none, bodyProblem(err)
+	if len(b.events) == 0 {
+		// Nothing will be written, where a credential that is remembered
+		// would be looked at.
+		if host, err = in.guard.Host(r); err != nil {
+			return none, err
 		}
 	}
-	reply, err := in.keep(ctx, host, b)
+	reply, err := in.keep(r.Context(), host, b)
+	if errors.Is(err, store.ErrRevoked) {
+		return none, err
+	}
 	return reply, auth.Answer(err)
 }
 
@@ -132,7 +136,7 @@ func (in *Ingest) keep(ctx context.Context, host store.Host, b *batch) (api.Inge
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	written, err := in.store.WriteEvents(ctx, host.Key, b.events)
+	written, err := in.store.WriteEvents(ctx, store.Batch{Host: host.Key, Credential: host.Credential, Events: b.events})
 	if err != nil {
 		return reply, err
 	}

@@ -16,6 +16,7 @@ import (
 // How many entries of each kind are remembered: some 10 MB each when full of
 // usual names, and over the names of a day in a large fleet.
 const (
+	hostsKnown      = 50_000
 	machinesKnown   = 200_000
 	appsKnown       = 20_000
 	titlesKnown     = 200_000

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"activity-tracker.example/server/api"
 )
 
 const (
@@ -64,8 +62,13 @@ func newGroup(write func(context.Context, []Batch) ([]Written, error)) *group {
 // timestamp), keeps roll-ups and machines up to date, and returns when all of it
 // is durable. Calls at the same time share a transaction; each is answered for
 // itself. Where too much waits already it returns ErrUnavailable at once.
-func (s *Store) WriteEvents(ctx context.Context, host int64, events []api.Event) (Written, error) {
-	return s.group.do(ctx, Batch{Host: host, Events: events})
+//
+// A batch whose credential has been revoked gets ErrRevoked.
+func (s *Store) WriteEvents(ctx context.Context, b Batch) (Written, error) {
+	if len(b.Events) == 0 {
+		return Written{}, nil
+	}
+	return s.group.do(ctx, b)
 }
 
 func (g *group) do(ctx context.Context, b Batch) (Written, error) {

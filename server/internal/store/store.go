@@ -55,6 +55,7 @@ type Store struct {
 	group    *group
 
 	// What is known of rows that never change.
+	hosts      *cache[string, knownHost]
 	machines   *cache[string, owner]
 	apps       *cache[string, uint64]
 	titles     *cache[titleKey, uint64]
@@ -100,7 +101,7 @@ func Open(ctx context.Context, databaseURL string, opts Options) (*Store, error)
 	}
 	s := &Store{
 		pool: pool, log: opts.Log, keep: opts.Keep, now: opts.Now,
-		machines: newCache[string, owner](machinesKnown), apps: newCache[string, uint64](appsKnown),
+		hosts: newCache[string, knownHost](hostsKnown), machines: newCache[string, owner](machinesKnown), apps: newCache[string, uint64](appsKnown),
 		titles: newCache[titleKey, uint64](titlesKnown), partitions: newCache[string, struct{}](partitionsKnown),
 	}
 	s.group = newGroup(s.writeBatches)

@@ -73,7 +73,7 @@ func TestRollupsAreExact(t *testing.T) {
 				for range 1 + r.IntN(30) {
 					events = append(events, someEvent(r, now))
 				}
-				w, err := stores[worker%2].WriteEvents(t.Context(), host, events)
+				w, err := stores[worker%2].WriteEvents(t.Context(), Batch{Host: host, Events: events})
 				if err != nil {
 					t.Error(err)
 					return
@@ -132,7 +132,7 @@ func TestPartitionsOnDemand(t *testing.T) {
 			for day := 0; now.AddDate(0, 0, -day).Year() >= 2000; day += 5 {
 				events = append(events, api.Event{MachineID: fmt.Sprintf("m%d", i), Timestamp: now.AddDate(0, 0, 1-day), ActiveWindow: "w"})
 			}
-			w, err := stores[i%2].WriteEvents(t.Context(), host, events)
+			w, err := stores[i%2].WriteEvents(t.Context(), Batch{Host: host, Events: events})
 			if err != nil || w.Accepted != len(events) {
 				t.Errorf("%+v, %v", w, err)
 			}
@@ -149,7 +149,7 @@ func TestPartitionsOnDemand(t *testing.T) {
 	// More is kept now: times whose rows are in the default partition stay there.
 	keep.Events, keep.Titles, keep.Rollups = 0, 0, 0
 	later := openAt(t, url, keep, now)
-	w, err := later.WriteEvents(t.Context(), host, []api.Event{{MachineID: "m0", Timestamp: now.AddDate(-2, 0, 0).Add(time.Second), ActiveWindow: "other"}})
+	w, err := later.WriteEvents(t.Context(), Batch{Host: host, Events: []api.Event{{MachineID: "m0", Timestamp: now.AddDate(-2, 0, 0).Add(time.Second), ActiveWindow: "other"}}})
 	if err != nil || w.Accepted != 1 {
 		t.Errorf("%+v, %v", w, err)
 	}
@@ -172,7 +172,7 @@ func TestRetention(t *testing.T) {
 	e := api.Event{MachineID: "m", Timestamp: written, KeyCount: 7, ActiveApp: "a", ActiveWindow: "secret title"}
 	ancient := e
 	ancient.Timestamp = written.AddDate(-10, 0, 0)
-	if w, err := s.WriteEvents(t.Context(), host, []api.Event{e, ancient}); err != nil || w.Accepted != 2 {
+	if w, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: []api.Event{e, ancient}}); err != nil || w.Accepted != 2 {
 		t.Fatalf("%+v, %v", w, err)
 	}
 	look := func(s *Store) (events int, title string, keys int64) {

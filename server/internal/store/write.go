@@ -22,8 +22,11 @@ const defaultIntervalSec = 60
 // in a text would fail them all.
 type Batch struct {
 	// Host is the host's row.
-	Host   int64
-	Events []api.Event
+	Host int64
+	// Credential is the id of the host's credential, which must still exist;
+	// empty means that nothing is to be checked.
+	Credential string
+	Events     []api.Event
 }
 
 // Written says what became of a batch.
@@ -34,6 +37,15 @@ type Written struct {
 	// nothing of them was stored.
 	Foreign []int
 }
+
+// writeError is a refusal to write.
+type writeError string
+
+func (e writeError) Error() string { return string(e) }
+func (writeError) decided()        {}
+
+// ErrRevoked says that the batch's credential has been revoked.
+const ErrRevoked writeError = "the host's credential has been revoked"
 
 // errMachineGone says that a machine's row is not what was remembered of it: the
 // database was restored or replaced.
@@ -97,8 +109,7 @@ func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, err
 		list[i].key = owners[list[i].machineID].key
 	}
 	slices.SortFunc(list, func(a, b newest) int { return cmp.Compare(a.key, b.key) })
-	err = s.write(ctx, "storing events", func(tx pgx.Tx) error { return store(ctx, tx, rows, list) })
-	if err != nil {
+	if err = classify("storing events", s.store(ctx, rows, list, credentialsOf(batches))); err != nil {
 		return nil, err
 	}
 	for i := range rows {
@@ -215,12 +226,32 @@ func (s *Store) ensurePartitions(ctx context.Context, weeks map[time.Time]struct
 	return nil
 }
 
-// store writes rows of these machines, which are sorted.
-func store(ctx context.Context, tx pgx.Tx, rows []row, list []newest) error {
-	if err := lockMachines(ctx, tx, list); err != nil {
+// credentialsOf lists each credential once.
+func credentialsOf(batches []Batch) []string {
+	ids := []string{}
+	for i := range batches {
+		if id := batches[i].Credential; id != "" {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// store writes rows of these machines, both sorted, in one transaction. All of it
+// goes in two messages to PostgreSQL and back: BEGIN to the new events, and the
+// sums of those to COMMIT. A connection that is given back within a transaction,
+// as after an error, is closed by the pool, which rolls it back.
+func (s *Store) store(ctx context.Context, rows []row, list []newest, credentials []string) error {
+	if err := s.opened("storing events"); err != nil {
 		return err
 	}
-	if err := insertEvents(ctx, tx, rows); err != nil {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("waiting for a connection: %w", err)
+	}
+	defer conn.Release()
+	if err := s.begin(ctx, conn.Conn(), rows, list, credentials); err != nil {
 		return err
 	}
 	sum := buckets{}
@@ -234,42 +265,88 @@ func store(ctx context.Context, tx pgx.Tx, rows []row, list []newest) error {
 		sum.queue(batch)
 	}
 	queueMachines(batch, list)
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+	batch.Queue("COMMIT")
+	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("adding to roll-ups and machines: %w", err)
 	}
 	return nil
 }
 
-func lockMachines(ctx context.Context, tx pgx.Tx, list []newest) error {
+// lockSQL locks machines by ascending row, whoever does it.
+const lockSQL = "SELECT FROM machine WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
+
+// begin begins a transaction, locks the machines, looks at the credentials and
+// inserts the rows.
+func (s *Store) begin(ctx context.Context, conn *pgx.Conn, rows []row, list []newest, credentials []string) (err error) {
+	keys := keysOf(list)
+	batch := &pgx.Batch{}
+	batch.Queue("BEGIN")
+	batch.Queue(lockSQL, keys)
+	batch.Queue("SELECT FROM host_credential WHERE id = ANY($1)", credentials)
+	queueEvents(batch, rows)
+	results := conn.SendBatch(ctx, batch)
+	defer func() { err = errors.Join(err, results.Close()) }()
+	if _, err := results.Exec(); err != nil {
+		return fmt.Errorf("beginning: %w", err)
+	}
+	locked, err := results.Exec()
+	if err != nil {
+		return fmt.Errorf("locking machines: %w", err)
+	}
+	good, err := results.Exec()
+	if err != nil {
+		return fmt.Errorf("looking at credentials: %w", err)
+	}
+	switch {
+	case int(locked.RowsAffected()) != len(keys):
+		return errMachineGone
+	case int(good.RowsAffected()) != len(credentials):
+		s.hosts.forget()
+		return ErrRevoked
+	}
+	inserted, err := results.Query()
+	if err != nil {
+		return fmt.Errorf("inserting events: %w", err)
+	}
+	return noteStored(inserted, rows)
+}
+
+func keysOf(list []newest) []int32 {
 	keys := make([]int32, len(list))
 	for i := range list {
 		keys[i] = list[i].key
 	}
-	n, err := exec(ctx, tx, "locking machines", "SELECT FROM machine WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", keys)
+	return keys
+}
+
+func lockMachines(ctx context.Context, tx pgx.Tx, list []newest) error {
+	keys := keysOf(list)
+	n, err := exec(ctx, tx, "locking machines", lockSQL, keys)
 	if err == nil && int(n) != len(keys) {
 		return errMachineGone
 	}
 	return err
 }
 
-// insertEvents stores rows of machines that are locked, and notes which were new.
-func insertEvents(ctx context.Context, tx pgx.Tx, rows []row) error {
+// queueEvents queues the statement that stores rows of locked machines and gives
+// back those that were new.
+func queueEvents(batch *pgx.Batch, rows []row) {
 	machines, times, bodies := make([]int32, len(rows)), make([]time.Time, len(rows)), make([][]byte, len(rows))
 	for i := range rows {
 		rows[i].stored = false
 		machines[i], times[i], bodies[i] = rows[i].machine, rows[i].event.Timestamp, rows[i].body
 	}
-	result, err := tx.Query(ctx, `
+	batch.Queue(`
 		INSERT INTO event (machine, ts, body) SELECT * FROM unnest($1::int[], $2::timestamptz[], $3::bytea[])
 		ON CONFLICT (machine, ts) DO NOTHING RETURNING machine, ts`, machines, times, bodies)
-	if err != nil {
-		return fmt.Errorf("inserting events: %w", err)
-	}
-	// They come in the order of the rows, less those that were there.
+}
+
+// noteStored notes which rows were new: they come back in the order of the rows.
+func noteStored(result pgx.Rows, rows []row) error {
 	at := 0
 	var machine int32
 	var ts time.Time
-	_, err = pgx.ForEachRow(result, []any{&machine, &ts}, func() error {
+	_, err := pgx.ForEachRow(result, []any{&machine, &ts}, func() error {
 		micros := ts.UnixMicro()
 		for at < len(rows) && (rows[at].machine != machine || rows[at].micros != micros) {
 			at++
