@@ -52,21 +52,51 @@ func monthStart(number int32) time.Time {
 	return time.Date(int(number)/12, time.Month(number%12)+1, 1, 0, 0, 0, 0, time.UTC)
 }
 
-// writeAhead runs do in a transaction that is not waited for to reach the disk.
-// What refers to its rows is written by a later transaction, which is waited for,
-// and the log is written in order.
-func (s *Store) writeAhead(ctx context.Context, what string, do func(pgx.Tx) error) error {
-	return s.write(ctx, what, func(tx pgx.Tx) error {
-		if _, err := exec(ctx, tx, "not waiting for the disk", "SET LOCAL synchronous_commit = off"); err != nil {
-			return err
-		}
-		return do(tx)
+// statement is SQL and what it is given.
+type statement struct {
+	sql  string
+	args []any
+}
+
+// writeAhead adds rows and reads back what there is then, row by row into the
+// pointers to, all in one message. It is not waited for to reach the disk: what
+// refers to the rows is written by a later transaction, which is waited for, and
+// the log is written in order.
+func (s *Store) writeAhead(ctx context.Context, what string, add, read statement, to []any, each func()) error {
+	if err := s.opened(what); err != nil {
+		return err
+	}
+	batch := &pgx.Batch{}
+	batch.Queue("BEGIN")
+	batch.Queue("SET LOCAL synchronous_commit = off")
+	batch.Queue(add.sql, add.args...)
+	batch.Queue(read.sql, read.args...).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, to, func() error {
+			each()
+			return nil
+		})
+		return err
 	})
+	batch.Queue("COMMIT")
+	// A connection that comes back within a transaction is closed by the pool.
+	return classify(what, s.pool.SendBatch(ctx, batch).Close())
+}
+
+// learnt are what is to be remembered once it is certain to be on disk: a crash of
+// PostgreSQL could take back what was written ahead, and give its number to another.
+type learnt []func()
+
+func (l *learnt) add(remember func()) { *l = append(*l, remember) }
+
+func (l *learnt) remember() {
+	for _, f := range *l {
+		f()
+	}
 }
 
 // owners gives the rows of machines by machine_id, after making those that are
 // new. Who comes first owns a machine, also among several servers.
-func (s *Store) owners(ctx context.Context, list []newest) (map[string]owner, error) {
+func (s *Store) owners(ctx context.Context, list []newest, l *learnt) (map[string]owner, error) {
 	found := make(map[string]owner, len(list))
 	var missing []newest
 	for i := range list {
@@ -81,44 +111,33 @@ func (s *Store) owners(ctx context.Context, list []newest) (map[string]owner, er
 		return found, nil
 	}
 	c := columnsOf(missing)
-	err := s.writeAhead(ctx, "adding machines", func(tx pgx.Tx) error {
-		// NOT EXISTS only spares sequence numbers; ON CONFLICT decides. The
-		// order keeps two servers from waiting for each other.
-		_, err := exec(ctx, tx, "inserting", `
-			INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle)
-			SELECT n.machine_id, n.host, least(n.first, now()), least(n.ended, now()), n.last, n.length, n.idle
-			FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[])
-				AS n(machine_id, host, first, last, ended, length, idle)
-			WHERE NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = n.machine_id)
-			ORDER BY n.machine_id COLLATE "C"
-			ON CONFLICT (machine_id) DO NOTHING`, c.ids, c.hosts, c.first, c.last, c.end, c.interval, c.idle)
-		if err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, "SELECT machine_id, id, host FROM machine WHERE machine_id = ANY($1)", c.ids)
-		if err != nil {
-			return err
-		}
-		var id string
-		var o owner
-		_, err = pgx.ForEachRow(rows, []any{&id, &o.key, &o.host}, func() error {
-			found[id] = o
-			return nil
-		})
-		return err
-	})
+	var id string
+	var o owner
+	// NOT EXISTS only spares sequence numbers; ON CONFLICT decides. The order
+	// keeps two servers from waiting for each other.
+	err := s.writeAhead(ctx, "adding machines", statement{`
+		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle)
+		SELECT n.machine_id, n.host, least(n.first, now()), least(n.ended, now()), n.last, n.length, n.idle
+		FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[])
+			AS n(machine_id, host, first, last, ended, length, idle)
+		WHERE NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = n.machine_id)
+		ORDER BY n.machine_id COLLATE "C"
+		ON CONFLICT (machine_id) DO NOTHING`, []any{c.ids, c.hosts, c.first, c.last, c.end, c.interval, c.idle}},
+		statement{"SELECT machine_id, id, host FROM machine WHERE machine_id = ANY($1)", []any{c.ids}},
+		[]any{&id, &o.key, &o.host}, func() { found[id] = o })
 	if err != nil {
 		return nil, err
 	}
 	for i := range missing {
-		s.machines.put(strings.Clone(missing[i].machineID), found[missing[i].machineID])
+		id := strings.Clone(missing[i].machineID)
+		l.add(func() { s.machines.put(id, found[id]) })
 	}
 	return found, nil
 }
 
 // appIDs adds the numbers of these applications to ids, after making those that
 // are new.
-func (s *Store) appIDs(ctx context.Context, ids map[string]uint64) error {
+func (s *Store) appIDs(ctx context.Context, ids map[string]uint64, l *learnt) error {
 	var missing []string
 	for name := range ids {
 		if id, ok := s.apps.get(name); ok {
@@ -131,27 +150,18 @@ func (s *Store) appIDs(ctx context.Context, ids map[string]uint64) error {
 		return nil
 	}
 	slices.Sort(missing)
-	return s.writeAhead(ctx, "adding applications", func(tx pgx.Tx) error {
-		_, err := exec(ctx, tx, "inserting", `
-			INSERT INTO app (name) SELECT n.name FROM unnest($1::text[]) AS n(name)
-			WHERE NOT EXISTS (SELECT FROM app WHERE app.name = n.name)
-			ORDER BY n.name COLLATE "C" ON CONFLICT (name) DO NOTHING`, missing)
-		if err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, "SELECT name, id FROM app WHERE name = ANY($1)", missing)
-		if err != nil {
-			return err
-		}
-		var name string
-		var id int32
-		_, err = pgx.ForEachRow(rows, []any{&name, &id}, func() error {
-			ids[name] = uint64(id)
-			s.apps.put(name, uint64(id))
-			return nil
+	var name string
+	var id int32
+	return s.writeAhead(ctx, "adding applications", statement{`
+		INSERT INTO app (name) SELECT n.name FROM unnest($1::text[]) AS n(name)
+		WHERE NOT EXISTS (SELECT FROM app WHERE app.name = n.name)
+		ORDER BY n.name COLLATE "C" ON CONFLICT (name) DO NOTHING`, []any{missing}},
+		statement{"SELECT name, id FROM app WHERE name = ANY($1)", []any{missing}},
+		[]any{&name, &id}, func() {
+			name, id := name, uint64(id)
+			ids[name] = id
+			l.add(func() { s.apps.put(name, id) })
 		})
-		return err
-	})
 }
 
 // titleUse is a title in a month, as an event uses it.
@@ -161,7 +171,7 @@ type titleUse struct {
 }
 
 // titleIDs fills in the numbers of these titles, after making those that are new.
-func (s *Store) titleIDs(ctx context.Context, ids map[titleUse]uint64) error {
+func (s *Store) titleIDs(ctx context.Context, ids map[titleUse]uint64, l *learnt) error {
 	missing := make(map[titleKey]titleUse)
 	var order []titleKey
 	for use := range ids {
@@ -192,32 +202,23 @@ func (s *Store) titleIDs(ctx context.Context, ids map[titleUse]uint64) error {
 		}
 		months, digests, names = append(months, monthStart(k.month)), append(digests, k.digest[:]), append(names, missing[*k].name)
 	}
-	return s.writeAhead(ctx, "adding titles", func(tx pgx.Tx) error {
-		_, err := exec(ctx, tx, "inserting", `
-			INSERT INTO title (month, digest, name) SELECT n.month, n.digest, n.name
-			FROM unnest($1::date[], $2::bytea[], $3::text[]) AS n(month, digest, name)
-			WHERE NOT EXISTS (SELECT FROM title t WHERE t.month = n.month AND t.digest = n.digest)
-			ORDER BY n.month, n.digest ON CONFLICT (month, digest) DO NOTHING`, months, digests, names)
-		if err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, `SELECT t.month, t.digest, t.id FROM unnest($1::date[], $2::bytea[]) AS n(month, digest)
-			JOIN title t ON t.month = n.month AND t.digest = n.digest`, months, digests)
-		if err != nil {
-			return err
-		}
-		var month time.Time
-		var digest []byte
-		var id int64
-		_, err = pgx.ForEachRow(rows, []any{&month, &digest, &id}, func() error {
+	var month time.Time
+	var digest []byte
+	var id int64
+	return s.writeAhead(ctx, "adding titles", statement{`
+		INSERT INTO title (month, digest, name) SELECT n.month, n.digest, n.name
+		FROM unnest($1::date[], $2::bytea[], $3::text[]) AS n(month, digest, name)
+		WHERE NOT EXISTS (SELECT FROM title t WHERE t.month = n.month AND t.digest = n.digest)
+		ORDER BY n.month, n.digest ON CONFLICT (month, digest) DO NOTHING`, []any{months, digests, names}},
+		statement{`SELECT t.month, t.digest, t.id FROM unnest($1::date[], $2::bytea[]) AS n(month, digest)
+			JOIN title t ON t.month = n.month AND t.digest = n.digest`, []any{months, digests}},
+		[]any{&month, &digest, &id}, func() {
 			k := titleKey{month: monthNumber(month)}
 			copy(k.digest[:], digest)
-			ids[missing[k]] = uint64(id)
-			s.titles.put(k, uint64(id))
-			return nil
+			id := uint64(id)
+			ids[missing[k]] = id
+			l.add(func() { s.titles.put(k, id) })
 		})
-		return err
-	})
 }
 
 // names are the texts that refs stand for.

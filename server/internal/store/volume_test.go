@@ -291,6 +291,43 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
+// A revoked credential writes nothing, and its neighbours' batches are stored.
+// Rows that are no longer what was remembered of them are made again.
+func TestWriteLooksAgain(t *testing.T) {
+	url := newDatabase(t)
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	s := openAt(t, url, Retention{}, now)
+	host := addHost(t, s)
+	batch := func(credential string, minute int) Batch {
+		return Batch{Host: host, Credential: credential, Events: []api.Event{{
+			MachineID: "m" + credential, Timestamp: now.Add(time.Duration(minute) * time.Minute), ActiveApp: "a", ActiveWindow: "w",
+		}}}
+	}
+	if _, err := s.WriteEvents(t.Context(), batch("gone", 0)); !errors.Is(err, ErrRevoked) || errors.Is(err, ErrUnavailable) {
+		t.Errorf("revoked: %v", err)
+	}
+	var members []*waiter
+	for i, credential := range []string{"cred", "gone", "cred"} {
+		members = append(members, &waiter{batch: batch(credential, i), result: make(chan outcome, 1)})
+	}
+	s.group.writeAll(t.Context(), members)
+	for i, m := range members {
+		out := <-m.result
+		if refused := i == 1; errors.Is(out.err, ErrRevoked) != refused || !refused && out.written.Accepted != 1 {
+			t.Errorf("batch %d: %+v", i, out)
+		}
+	}
+	if _, err := connect(t, url).Exec(t.Context(), "DELETE FROM event; DELETE FROM rollup; DELETE FROM machine"); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := s.WriteEvents(t.Context(), batch("cred", 0)); err != nil || w.Accepted != 1 {
+		t.Errorf("after the machines were gone: %+v, %v", w, err)
+	}
+	if c, err := s.CheckRollups(t.Context(), false); err != nil || c.Wrong != 0 || c.Machines != 1 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 func TestPackedEventComesBack(t *testing.T) {
 	one, third, big := 12.34, 1.0/3, int64(1<<50-1)
 	minute, hour, yes, no := int64(60), int64(3600), true, false

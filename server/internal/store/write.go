@@ -92,7 +92,8 @@ func (s *Store) forget() {
 
 func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, error) {
 	list := summarise(batches)
-	owners, err := s.owners(ctx, list)
+	var l learnt
+	owners, err := s.owners(ctx, list, &l)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,7 @@ func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, err
 	if len(rows) == 0 {
 		return done, nil
 	}
-	if err := s.refer(ctx, rows); err != nil {
+	if err := s.refer(ctx, rows, &l); err != nil {
 		return nil, err
 	}
 	list = slices.DeleteFunc(list, func(n newest) bool { return owners[n.machineID].host != n.host })
@@ -112,6 +113,7 @@ func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, err
 	if err = classify("storing events", s.store(ctx, rows, list, credentialsOf(batches))); err != nil {
 		return nil, err
 	}
+	l.remember()
 	for i := range rows {
 		if rows[i].stored {
 			done[rows[i].batch].Accepted++
@@ -150,7 +152,7 @@ func ownRows(batches []Batch, owners map[string]owner, done []Written) []row {
 }
 
 // refer makes what the rows refer to and where they belong, and packs them.
-func (s *Store) refer(ctx context.Context, rows []row) error {
+func (s *Store) refer(ctx context.Context, rows []row, l *learnt) error {
 	apps, titles := map[string]uint64{"": 0}, map[titleUse]uint64{}
 	weeks, months := map[time.Time]struct{}{}, map[int32]struct{}{}
 	forgotten := s.titlesForgottenBefore()
@@ -173,10 +175,10 @@ func (s *Store) refer(ctx context.Context, rows []row) error {
 	if err := s.ensurePartitions(ctx, weeks, months); err != nil {
 		return err
 	}
-	if err := s.appIDs(ctx, apps); err != nil {
+	if err := s.appIDs(ctx, apps, l); err != nil {
 		return err
 	}
-	if err := s.titleIDs(ctx, titles); err != nil {
+	if err := s.titleIDs(ctx, titles, l); err != nil {
 		return err
 	}
 	packRows(rows, apps, titles)
