@@ -12,6 +12,9 @@ const (
 	// leadersMax is how many groups are committed at once: while one waits for
 	// the disk another computes. More only make the groups smaller.
 	leadersMax = 2
+	// leaderEvents is how many events must wait for one more leader to pay:
+	// small batches cost least in one large group.
+	leaderEvents = 500
 	// groupEvents is how many events end a group: more don't go faster, and
 	// all wait for the last.
 	groupEvents = 5000
@@ -98,12 +101,12 @@ func (g *group) do(ctx context.Context, b Batch) (Written, error) {
 func (g *group) enter(w *waiter) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.leaders < leadersMax {
+	n := len(w.batch.Events)
+	if g.leaders == 0 || g.leaders < leadersMax && g.queued+n >= leaderEvents {
 		g.leaders++
 		close(w.lead)
 		return nil
 	}
-	n := len(w.batch.Events)
 	if g.queued+n > queuedEvents {
 		return errQueueFull
 	}
@@ -167,7 +170,7 @@ func (g *group) gather(w *waiter) []*waiter {
 func (g *group) handOver() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.queue) == 0 {
+	if len(g.queue) == 0 || g.leaders > 1 && g.queued < leaderEvents {
 		g.leaders--
 		return
 	}

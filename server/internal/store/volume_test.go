@@ -309,7 +309,7 @@ func TestGroupCommit(t *testing.T) {
 		}
 	}
 	for i := range leadersMax {
-		send(t.Context(), int64(i+1), 1, nil)
+		send(t.Context(), int64(i+1), 1+i*leaderEvents, nil)
 		if n := <-entered; n != 1 {
 			t.Fatalf("%d in the first group", n)
 		}
