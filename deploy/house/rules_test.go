@@ -72,6 +72,7 @@ var mayImport = map[string][]string{
 	"server/internal/web": {
 		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/report", "server/internal/store",
 	},
+	"server/bench":               {"server/api", "server/internal/localpg"},
 	"server/cmd/trackerd-server": {"server/internal/..."},
 }
 

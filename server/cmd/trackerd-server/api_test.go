@@ -427,6 +427,23 @@ func TestForeignMachine(t *testing.T) {
 	}
 }
 
+// A credential that one server knows is refused there as soon as another server
+// has given the host a new one.
+func TestRevokedThroughAnotherServer(t *testing.T) {
+	databaseURL := newDatabase(t)
+	one, other := newBench(t, databaseURL), newBench(t, databaseURL)
+	old := one.host("h")
+	for i := range 3 {
+		one.send(old, minute("m", i))
+	}
+	var anew api.EnrollReply
+	other.enroll(other.enrollment(1, time.Hour, "h"), "h", "").wants(201, &anew)
+	one.do(http.MethodPost, "/api/events", old, api.EventBatch{Events: []api.Event{minute("m", 9)}}).refused(401, api.CodeUnauthorized)
+	if got := one.send(anew.Credential, minute("m", 9)); got.Accepted != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func (b *bench) enroll(token, host, bearer string) reply {
 	b.t.Helper()
 	return b.do(http.MethodPost, "/api/enroll", bearer, api.EnrollRequest{EnrollmentToken: token, HostID: host, Hostname: "name"})

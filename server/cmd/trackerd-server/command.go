@@ -6,8 +6,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"activity-tracker.example/server/internal/store"
 )
 
 // Environment variables, each the same as a flag.
@@ -15,6 +19,10 @@ const (
 	envListen   = "TRACKERD_SERVER_LISTEN"
 	envDatabase = "DATABASE_URL"
 	envStateDir = "TRACKERD_SERVER_STATE_DIR"
+
+	envKeepEvents  = "TRACKERD_SERVER_KEEP_EVENTS_DAYS"
+	envKeepTitles  = "TRACKERD_SERVER_KEEP_TITLES_DAYS"
+	envKeepRollups = "TRACKERD_SERVER_KEEP_ROLLUPS_DAYS"
 )
 
 const (
@@ -24,6 +32,14 @@ const (
 	// rootStateDir is where the package keeps state; others keep it below
 	// their own home.
 	rootStateDir = "/var/lib/trackerd-server"
+	// keepEvents and keepTitles are 13 months: the same month a year ago can
+	// still be looked at. keepRollups is three years: sums are small and name
+	// no windows.
+	keepEvents  = 400
+	keepTitles  = 400
+	keepRollups = 1100
+	// maxKeepDays is a century: more is a mistake.
+	maxKeepDays = 36_525
 )
 
 // settings are the flags that all subcommands share.
@@ -31,6 +47,10 @@ type settings struct {
 	databaseURL string
 	stateDir    string
 	verbose     bool
+	// The days that each kind of data is kept as flags gave them, and the
+	// whole as it was understood.
+	keepEvents, keepTitles, keepRollups string
+	keep                                store.Retention
 }
 
 func newCommand() *cobra.Command {
@@ -49,7 +69,9 @@ Environment:
   ` + envListen + `     address to listen on, as --listen
   ` + envDatabase + `               database URL, as --database-url; keeps a password
                              off the command line, which others can see
-  ` + envStateDir + `  state folder, as --state-dir`,
+  ` + envStateDir + `  state folder, as --state-dir
+  ` + envKeepEvents + `, …_TITLES_DAYS, …_ROLLUPS_DAYS
+                             as --keep-events-days, …`,
 		Example: `  trackerd-server serve
   trackerd-server enrollment create --uses 10 --expires 24h
   trackerd-server token create --name reports --role viewer`,
@@ -61,10 +83,13 @@ Environment:
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.databaseURL, "database-url", "", "PostgreSQL to use, as postgres://user@host/database (default: a private one)")
 	flags.StringVar(&s.stateDir, "state-dir", "", "folder for the private PostgreSQL (default "+defaultStateDir()+")")
+	flags.StringVar(&s.keepEvents, "keep-events-days", "", fmt.Sprintf("days that events are kept; 0: for ever (default %d)", keepEvents))
+	flags.StringVar(&s.keepTitles, "keep-titles-days", "", fmt.Sprintf("days that window titles are kept; 0: for ever (default %d)", keepTitles))
+	flags.StringVar(&s.keepRollups, "keep-rollups-days", "", fmt.Sprintf("days that the sums for reports are kept; 0: for ever (default %d)", keepRollups))
 	flags.BoolVar(&s.verbose, "verbose", false, "log every request")
 	// A folder is completed as one; the URL has nothing to complete.
 	_ = root.MarkPersistentFlagDirname("state-dir")
-	root.AddCommand(serveCommand(s), tokenCommand(s), enrollmentCommand(s))
+	root.AddCommand(serveCommand(s), tokenCommand(s), enrollmentCommand(s), rollupsCommand(s))
 	return root
 }
 
@@ -79,9 +104,30 @@ func defaultStateDir() string {
 }
 
 // fromEnvironment fills in what no flag gave.
-func (s *settings) fromEnvironment(get func(string) string) {
+func (s *settings) fromEnvironment(get func(string) string) error {
 	s.databaseURL = cmp.Or(s.databaseURL, get(envDatabase))
 	s.stateDir = cmp.Or(s.stateDir, get(envStateDir), defaultStateDir())
+	for _, k := range []struct {
+		flag, value, env string
+		usual            int
+		to               *time.Duration
+	}{
+		{"--keep-events-days", s.keepEvents, envKeepEvents, keepEvents, &s.keep.Events},
+		{"--keep-titles-days", s.keepTitles, envKeepTitles, keepTitles, &s.keep.Titles},
+		{"--keep-rollups-days", s.keepRollups, envKeepRollups, keepRollups, &s.keep.Rollups},
+	} {
+		name := k.flag
+		if k.value == "" {
+			name = k.env
+		}
+		text := cmp.Or(k.value, get(k.env), strconv.Itoa(k.usual))
+		days, err := strconv.Atoi(text)
+		if err != nil || days < 0 || days > maxKeepDays {
+			return fmt.Errorf("%s %q: want days from 0 (for ever) to %d", name, text, maxKeepDays)
+		}
+		*k.to = time.Duration(days) * 24 * time.Hour
+	}
+	return nil
 }
 
 func (s *settings) logger(w io.Writer) *slog.Logger {

@@ -39,7 +39,7 @@ func openDatabase(ctx context.Context, s *settings, log *slog.Logger) (*database
 		url = private.URL()
 	}
 	var err error
-	if d.store, err = store.Open(ctx, url, log); err != nil {
+	if d.store, err = store.Open(ctx, url, store.Options{Log: log, Keep: s.keep}); err != nil {
 		return nil, errors.Join(err, d.close(ctx))
 	}
 	return d, nil
@@ -70,10 +70,8 @@ func (d *database) close(ctx context.Context) error {
 	return nil
 }
 
-// withStore runs one short command on a database that is up to date.
+// withStore runs one command on a database that is up to date.
 func withStore(ctx context.Context, s *settings, log *slog.Logger, do func(context.Context, *store.Store) error) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
-	defer cancel()
 	d, err := openDatabase(ctx, s, log)
 	if err != nil {
 		return err

@@ -109,7 +109,7 @@ type bench struct {
 func newBench(tb testing.TB, databaseURL string) *bench {
 	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
-	st, err := store.Open(tb.Context(), databaseURL, log)
+	st, err := store.Open(tb.Context(), databaseURL, store.Options{Log: log})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -50,7 +50,9 @@ answers 503 until the database is there. SIGTERM or Ctrl-C ends it after the
 requests that it has accepted.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s.fromEnvironment(os.Getenv)
+			if err := s.fromEnvironment(os.Getenv); err != nil {
+				return err
+			}
 			addr := cmp.Or(listen, os.Getenv(envListen), defaultListen)
 			return serve(cmd.Context(), s, addr, cmd.ErrOrStderr())
 		},
@@ -89,7 +91,7 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 		if ctx.Err() == nil {
 			log.Info("ready", "listen", listener.Addr().String())
 		}
-		return nil
+		return db.store.RunMaintenance(ctx)
 	})
 	group.Go(func() error {
 		defer allDrained()

@@ -126,8 +126,18 @@ func tokenRevoke(s *settings) *cobra.Command {
 
 // withStore runs do for a command that a person types.
 func (s *settings) withStore(cmd *cobra.Command, do func(context.Context, *store.Store) error) error {
-	s.fromEnvironment(os.Getenv)
-	return withStore(cmd.Context(), s, quiet(cmd.ErrOrStderr()), do)
+	return s.withStoreFor(cmd, commandTimeout, do)
+}
+
+// withStoreFor runs do, which may take that long, for a command that a person
+// types.
+func (s *settings) withStoreFor(cmd *cobra.Command, limit time.Duration, do func(context.Context, *store.Store) error) error {
+	if err := s.fromEnvironment(os.Getenv); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), limit)
+	defer cancel()
+	return withStore(ctx, s, quiet(cmd.ErrOrStderr()), do)
 }
 
 func complete(cmd *cobra.Command, flag string, words []string) {

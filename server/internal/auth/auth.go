@@ -90,6 +90,23 @@ func (g *Guard) Host(r *http.Request) (store.Host, error) {
 	return host, nil
 }
 
+// Sender is Host for callers that go on to write events: where the credential was
+// known a moment ago, the database is not asked, and the write refuses it with
+// store.ErrRevoked if it has been revoked since.
+func (g *Guard) Sender(r *http.Request) (store.Host, error) {
+	c, err := g.credential(r)
+	if err != nil {
+		return store.Host{}, err
+	}
+	if host, hash, ok := g.store.RememberedHost(c.ID); ok && c.Kind == secret.KindHost && c.Matches(hash) {
+		return host, nil
+	}
+	return g.Host(r)
+}
+
+// Revoked refuses a credential that was revoked after Sender knew it.
+func (g *Guard) Revoked(r *http.Request) error { return g.unknown(r) }
+
 // credential reads the Authorization header.
 func (g *Guard) credential(r *http.Request) (secret.Credential, error) {
 	scheme, text, ok := strings.Cut(r.Header.Get("Authorization"), " ")

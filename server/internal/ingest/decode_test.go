@@ -104,6 +104,9 @@ func TestJudgeEachEventAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if fast, ok := decodeFast(body, clock); ok {
+				sameBatch(t, fast, b)
+			}
 			wantGood, wantBad := 3, 0
 			if test.want != "" {
 				wantGood, wantBad = 2, 1
@@ -147,6 +150,9 @@ func TestWholeBody(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := decodeBatch(strings.NewReader(test.body), clock)
+			if _, ok := decodeFast(test.body, clock); ok && err != nil {
+				t.Error("decodeFast accepts it")
+			}
 			if got := status(t, err); got != test.status {
 				t.Errorf("status %d (%v), want %d", got, err, test.status)
 			}
@@ -241,6 +247,9 @@ func FuzzDecodeBatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		b, err := decodeBatch(bytes.NewReader(body), clock)
 		if err != nil {
+			if _, ok := decodeFast(string(body), clock); ok {
+				t.Fatalf("decodeFast accepts what is refused: %v", err)
+			}
 			if s := status(t, err); s != http.StatusBadRequest && s != http.StatusRequestEntityTooLarge {
 				t.Fatalf("status %d for %v", s, err)
 			}
@@ -252,7 +261,50 @@ func FuzzDecodeBatch(f *testing.F) {
 		for i := range b.events {
 			checkStorable(t, &b.events[i])
 		}
+		if fast, ok := decodeFast(string(body), clock); ok {
+			sameBatch(t, fast, b)
+		}
 	})
+}
+
+// sameBatch fails unless both ways of reading a body gave the same.
+func sameBatch(t *testing.T, fast, slow *batch) {
+	t.Helper()
+	got, err := json.Marshal([]any{fast.sent, fast.index, fast.events, fast.rejected})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := json.Marshal([]any{slow.sent, slow.index, slow.events, slow.rejected})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Fatalf("decodeFast:  %s\ndecodeBatch: %s", got, want)
+	}
+}
+
+// What trackerd sends takes the fast way, with every field in use.
+func TestUsualBodyIsReadFast(t *testing.T) {
+	n, f, yes := int64(7), 12.5, true
+	full := api.Event{
+		MachineID: "vm-abc123-user1", Timestamp: clock.Add(-time.Hour), KeyCount: 1, MouseClicks: 2, MouseDistancePx: 3, ScrollCount: 4,
+		ActiveWindow: "a <b> \"c\" \\ é \u2028 \x01", ActiveApp: "app", IsIdle: true, CPUPercent: &f, RAMUsedPercent: &f, DiskUsedPercent: &f,
+		IntervalSec: &n, ActiveSeconds: &f, Connected: &yes, SessionKind: api.SessionRDP, SyntheticCount: &n, Username: "user1",
+		UserCPUPercent: &f, UserRAMBytes: &n, Focus: []api.Focus{{App: "app", Title: "t", Seconds: 1e-3}, {App: "b", Seconds: 59}},
+	}
+	body, err := json.Marshal(api.EventBatch{Events: []api.Event{full, {MachineID: "m", Timestamp: clock}, full}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fast, ok := decodeFast(string(body), clock)
+	if !ok || len(fast.events) != 3 {
+		t.Fatalf("not read fast: %s", body)
+	}
+	slow, err := decodeBatch(bytes.NewReader(body), clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameBatch(t, fast, slow)
 }
 
 // checkStorable fails for what PostgreSQL would not take.
@@ -301,6 +353,17 @@ func BenchmarkDecodeBatch(b *testing.B) {
 	for b.Loop() {
 		if _, err := decodeBatch(strings.NewReader(body), clock); err != nil {
 			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(100*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+func BenchmarkDecodeFast(b *testing.B) {
+	one := event(`"key_count":5,"active_window":"a window","active_app":"app","focus":[{"app":"app","title":"a window","seconds":60}]`)
+	body := []byte(`{"events":[` + strings.Repeat(one+",", 99) + one + `]}`)
+	for b.Loop() {
+		if _, ok := decodeFast(string(body), clock); !ok {
+			b.Fatal("not read fast")
 		}
 	}
 	b.ReportMetric(100*float64(b.N)/b.Elapsed().Seconds(), "events/s")

@@ -59,7 +59,7 @@ func New(s *store.Store, guard *auth.Guard, log *slog.Logger, metrics prometheus
 
 // Events is POST /api/events.
 func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
-	host, err := in.guard.Host(r)
+	host, err := in.guard.Sender(r)
 	if err != nil {
 		problem.Write(w, err)
 		return
@@ -76,7 +76,10 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	reply, err := in.take(r.Context(), host, body, r.Header.Get("Content-Encoding"))
+	reply, err := in.take(r, host, body)
+	if errors.Is(err, store.ErrRevoked) {
+		err = in.guard.Revoked(r)
+	}
 	if err != nil {
 		problem.Write(w, err)
 		return
@@ -99,18 +102,28 @@ func (in *Ingest) takePlace(ctx context.Context) (leave func(), err error) {
 }
 
 // take judges a body and stores what is good.
-func (in *Ingest) take(ctx context.Context, host store.Host, body []byte, encoding string) (api.IngestReply, error) {
+func (in *Ingest) take(r *http.Request, host store.Host, body []byte) (api.IngestReply, error) {
 	var none api.IngestReply
-	r, err := inflate(body, encoding)
+	whole, err := inflate(body, r.Header.Get("Content-Encoding"))
 	if err != nil {
 		return none, bodyProblem(err)
 	}
-	defer func() { _ = r.Close() }()
-	b, err := decodeBatch(r, in.now())
+	defer func() { _ = whole.Close() }()
+	b, err := decode(whole, in.now())
 	if err != nil {
 		return none, bodyProblem(err)
 	}
-	reply, err := in.keep(ctx, host, b)
+	if len(b.events) == 0 {
+		// Nothing will be written, where a credential that is remembered
+		// would be looked at.
+		if host, err = in.guard.Host(r); err != nil {
+			return none, err
+		}
+	}
+	reply, err := in.keep(r.Context(), host, b)
+	if errors.Is(err, store.ErrRevoked) {
+		return none, err
+	}
 	return reply, auth.Answer(err)
 }
 
@@ -123,7 +136,7 @@ func (in *Ingest) keep(ctx context.Context, host store.Host, b *batch) (api.Inge
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	written, err := in.store.WriteEvents(ctx, host.Key, b.events)
+	written, err := in.store.WriteEvents(ctx, store.Batch{Host: host.Key, Credential: host.Credential, Events: b.events})
 	if err != nil {
 		return reply, err
 	}

@@ -134,3 +134,24 @@ func FuzzCursor(f *testing.F) {
 		}
 	})
 }
+
+// Roll-ups are quarters of an hour in UTC: no local hour since 2000 begins between
+// two of them, in the zones with the oddest clocks.
+func TestHoursBeginAtQuarters(t *testing.T) {
+	for _, zone := range []string{
+		"Asia/Kathmandu", "Australia/Lord_Howe", "Australia/Eucla", "Pacific/Chatham", "America/St_Johns", "Pacific/Apia",
+		"Asia/Pyongyang", "Antarctica/Troll", "America/Caracas", "Africa/Casablanca", "Asia/Tehran", "Europe/Berlin",
+	} {
+		for date := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC); date.Year() < 2028; date = date.AddDate(0, 0, 1) {
+			day, err := ParseDay(date.Format(dateForm), zone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, h := range day.Hours() {
+				if h.Unix()%(15*60) != 0 {
+					t.Errorf("%s %s: an hour begins at %v", zone, day.Date, h.UTC())
+				}
+			}
+		}
+	}
+}

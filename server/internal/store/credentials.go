@@ -73,6 +73,8 @@ type Host struct {
 	Key int64
 	// HostID is what the host calls itself.
 	HostID string
+	// Credential is its present credential's id.
+	Credential string
 	// CredentialUsed says that its present credential was used before.
 	CredentialUsed bool
 }
@@ -80,14 +82,34 @@ type Host struct {
 // HostByCredential gives the host whose present credential has that id, and the
 // hash of its secret, or ErrNotFound.
 func (s *Store) HostByCredential(ctx context.Context, id string) (Host, []byte, error) {
-	var h Host
+	h := Host{Credential: id}
 	var hash []byte
-	err := s.read(ctx, "looking up a host credential", func(tx pgx.Tx) error {
-		return found(tx.QueryRow(ctx, `SELECT h.id, h.host_id, c.first_used_at IS NOT NULL, c.secret_hash
-			FROM host_credential c JOIN host h ON h.id = c.host WHERE c.id = $1`, id).
-			Scan(&h.Key, &h.HostID, &h.CredentialUsed, &hash))
-	})
-	return h, hash, err
+	const what = "looking up a host credential"
+	if err := s.opened(what); err != nil {
+		return h, nil, err
+	}
+	// Not in a transaction: every request asks, and one statement sees one
+	// state anyway.
+	err := s.pool.QueryRow(ctx, `SELECT h.id, h.host_id, c.first_used_at IS NOT NULL, c.secret_hash
+		FROM host_credential c JOIN host h ON h.id = c.host WHERE c.id = $1`, id).
+		Scan(&h.Key, &h.HostID, &h.CredentialUsed, &hash)
+	if err == nil && h.CredentialUsed {
+		s.hosts.put(id, knownHost{h, hash})
+	}
+	return h, hash, classify(what, found(err))
+}
+
+// knownHost is a credential's host and the hash of its secret.
+type knownHost struct {
+	host Host
+	hash []byte
+}
+
+// RememberedHost gives what HostByCredential gave before, if anything. It may have
+// been revoked since: only WriteEvents, which looks again, may rely on it.
+func (s *Store) RememberedHost(credentialID string) (Host, []byte, bool) {
+	known, ok := s.hosts.get(credentialID)
+	return known.host, known.hash, ok
 }
 
 // MarkUsed notes that a host has authenticated with that credential.

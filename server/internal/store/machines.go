@@ -10,7 +10,7 @@ import (
 // Machine is one user on one host, and the newest thing known of it.
 type Machine struct {
 	// Key is the machine's row.
-	Key       int64
+	Key       int32
 	MachineID string
 	UserLabel string
 	Hostname  string

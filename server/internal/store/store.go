@@ -50,11 +50,30 @@ type Store struct {
 	pool     *pgxpool.Pool
 	log      *slog.Logger
 	migrated atomic.Bool
+	keep     Retention
+	now      func() time.Time
+	group    *group
+
+	// What is known of rows that never change.
+	hosts      *cache[string, knownHost]
+	machines   *cache[string, owner]
+	apps       *cache[string, uint64]
+	titles     *cache[titleKey, uint64]
+	partitions *cache[string, struct{}]
+}
+
+// Options say how a store works.
+type Options struct {
+	// Keep is for how long data is kept.
+	Keep Retention
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Open reads the database URL and makes the pool. It does not connect: until
 // Migrate has succeeded, every method returns ErrUnavailable.
-func Open(ctx context.Context, databaseURL string, log *slog.Logger) (*Store, error) {
+func Open(ctx context.Context, databaseURL string, opts Options) (*Store, error) {
 	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {
 		// pgx's error leaves the password out.
@@ -77,7 +96,16 @@ func Open(ctx context.Context, databaseURL string, log *slog.Logger) (*Store, er
 	if err != nil {
 		return nil, fmt.Errorf("making the connection pool: %w", err)
 	}
-	return &Store{pool: pool, log: log}, nil
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	s := &Store{
+		pool: pool, log: opts.Log, keep: opts.Keep, now: opts.Now,
+		hosts: newCache[string, knownHost](hostsKnown), machines: newCache[string, owner](machinesKnown), apps: newCache[string, uint64](appsKnown),
+		titles: newCache[titleKey, uint64](titlesKnown), partitions: newCache[string, struct{}](partitionsKnown),
+	}
+	s.group = newGroup(s.writeBatches)
+	return s, nil
 }
 
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%d", d.Milliseconds()) }
@@ -156,10 +184,18 @@ func collect[T any](ctx context.Context, tx pgx.Tx, what, sql string, args ...an
 }
 
 func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, what string, do func(pgx.Tx) error) error {
+	if err := s.opened(what); err != nil {
+		return err
+	}
+	return classify(what, pgx.BeginTxFunc(ctx, s.pool, opts, do))
+}
+
+// opened says whether the database has our schema.
+func (s *Store) opened(what string) error {
 	if !s.migrated.Load() {
 		return fmt.Errorf("%s: %w: its schema is not ready yet", what, ErrUnavailable)
 	}
-	return classify(what, pgx.BeginTxFunc(ctx, s.pool, opts, do))
+	return nil
 }
 
 // classify wraps err with what was being done, and with ErrUnavailable unless

@@ -79,7 +79,7 @@ func connect(t *testing.T, url string) *pgx.Conn {
 
 func open(t *testing.T, url string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), url, slog.New(slog.DiscardHandler))
+	s, err := Open(t.Context(), url, Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestLargestEventComesBack(t *testing.T) {
 		e.Focus = append(e.Focus, api.Focus{App: fmt.Sprintf("%d\\\"", i), Title: strings.Repeat("\x1f", api.MaxTextBytes), Seconds: seconds})
 	}
 	for _, want := range []Written{{Accepted: 1}, {Duplicates: 1}} {
-		got, err := s.WriteEvents(t.Context(), host, []api.Event{e})
+		got, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: []api.Event{e}})
 		if err != nil || got.Accepted != want.Accepted || got.Duplicates != want.Duplicates || len(got.Foreign) != 0 {
 			t.Fatalf("%+v %v, want %+v", got, err, want)
 		}
@@ -249,7 +249,7 @@ func TestPageIsBoundedInBytes(t *testing.T) {
 	for i := range n {
 		events = append(events, api.Event{MachineID: "m", Timestamp: start.Add(time.Duration(i) * time.Minute), Focus: focus})
 	}
-	if _, err := s.WriteEvents(t.Context(), host, events); err != nil {
+	if _, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: events}); err != nil {
 		t.Fatal(err)
 	}
 	page, err := s.Events(t.Context(), "m", start, start.Add(time.Hour), n)

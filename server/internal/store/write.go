@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -16,6 +18,17 @@ import (
 // default of collect_interval_sec.
 const defaultIntervalSec = 60
 
+// Batch is what one host sent at once. Its events must have been validated: a NUL
+// in a text would fail them all.
+type Batch struct {
+	// Host is the host's row.
+	Host int64
+	// Credential is the id of the host's credential, which must still exist;
+	// empty means that nothing is to be checked.
+	Credential string
+	Events     []api.Event
+}
+
 // Written says what became of a batch.
 type Written struct {
 	Accepted   int
@@ -25,72 +38,382 @@ type Written struct {
 	Foreign []int
 }
 
-// WriteEvents stores a host's events, each at most once by (machine_id,
-// timestamp), and keeps their machines up to date. When it returns without an
-// error all of it is durable. Events must have been validated: a NUL in a text
-// would fail the whole batch.
+// writeError is a refusal to write.
+type writeError string
+
+func (e writeError) Error() string { return string(e) }
+func (writeError) decided()        {}
+
+// ErrRevoked says that the batch's credential has been revoked.
+const ErrRevoked writeError = "the host's credential has been revoked"
+
+// errMachineGone says that a machine's row is not what was remembered of it: the
+// database was restored or replaced.
+var errMachineGone = errors.New("a machine is no longer in the database")
+
+// row is an event on its way into the database.
+type row struct {
+	machine int32
+	// micros is its timestamp in Unix microseconds.
+	micros int64
+	event  *api.Event
+	refs   refs
+	body   []byte
+	// batch is whose it is.
+	batch int
+	// stored says that it was new.
+	stored bool
+}
+
+// writeBatches stores the events of some batches in one transaction, each event
+// at most once by (machine_id, timestamp), adds the new ones to the roll-ups, and
+// keeps the machines up to date. When it returns without an error all of it is
+// durable. The result has an entry for each batch.
 //
-// It cannot deadlock with another server that writes the same machines: new
-// machines are inserted, then all are locked, each time in machine_id order,
-// and nothing else is locked before.
-func (s *Store) WriteEvents(ctx context.Context, host int64, events []api.Event) (Written, error) {
-	var done Written
-	err := s.write(ctx, "storing events", func(tx pgx.Tx) error {
-		done = Written{}
-		owned, err := lockMachines(ctx, tx, host, summarise(events))
-		if err != nil {
-			return err
-		}
-		var mine []api.Event
-		for i := range events {
-			if _, ok := owned[events[i].MachineID]; ok {
-				mine = append(mine, events[i])
-			} else {
-				done.Foreign = append(done.Foreign, i)
-			}
-		}
-		done.Accepted, err = insertEvents(ctx, tx, owned, mine)
-		done.Duplicates = len(mine) - done.Accepted
-		return err
-	})
+// It cannot deadlock with another server that writes the same machines: what
+// events refer to is made before, each kind in one order, and in the transaction
+// all machines are locked by ascending row before anything else.
+func (s *Store) writeBatches(ctx context.Context, batches []Batch) ([]Written, error) {
+	done, err := s.tryBatches(ctx, batches)
+	if errors.Is(err, errMachineGone) {
+		s.forget()
+		done, err = s.tryBatches(ctx, batches)
+	}
 	return done, err
 }
 
-// newest is what a batch tells about one machine.
-type newest struct {
-	machineID, username string
-	first, last, end    time.Time
-	interval            int64
-	idle                bool
+// forget empties what is remembered of the database's rows.
+func (s *Store) forget() {
+	s.machines.forget()
+	s.apps.forget()
+	s.titles.forget()
+	s.partitions.forget()
 }
 
-// summarise gives one entry for each machine_id of the batch, sorted by it.
-func summarise(events []api.Event) []newest {
-	byID := make(map[string]*newest)
-	for i := range events {
-		e := &events[i]
-		n := byID[e.MachineID]
-		if n == nil {
-			n = &newest{machineID: e.MachineID, first: e.Timestamp}
-			byID[e.MachineID] = n
+func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, error) {
+	list := summarise(batches)
+	var l learnt
+	owners, err := s.owners(ctx, list, &l)
+	if err != nil {
+		return nil, err
+	}
+	done := make([]Written, len(batches))
+	rows := ownRows(batches, owners, done)
+	if len(rows) == 0 {
+		return done, nil
+	}
+	if err := s.refer(ctx, rows, &l); err != nil {
+		return nil, err
+	}
+	list = slices.DeleteFunc(list, func(n newest) bool { return owners[n.machineID].host != n.host })
+	for i := range list {
+		list[i].key = owners[list[i].machineID].key
+	}
+	slices.SortFunc(list, func(a, b newest) int { return cmp.Compare(a.key, b.key) })
+	if err = classify("storing events", s.store(ctx, rows, list, credentialsOf(batches))); err != nil {
+		return nil, err
+	}
+	l.remember()
+	for i := range rows {
+		if rows[i].stored {
+			done[rows[i].batch].Accepted++
 		}
-		if e.Timestamp.Before(n.first) {
-			n.first = e.Timestamp
-		}
-		if n.interval == 0 || !e.Timestamp.Before(n.last) {
-			n.last, n.interval, n.idle = e.Timestamp, intervalOf(e), e.IsIdle
-			n.end = e.Timestamp.Add(time.Duration(n.interval) * time.Second)
-			if e.Username != "" {
-				n.username = e.Username
+	}
+	for i := range done {
+		done[i].Duplicates = len(batches[i].Events) - done[i].Accepted - len(done[i].Foreign)
+	}
+	return done, nil
+}
+
+// ownRows gives one row for each identity, by machine and time, of the events
+// whose machines belong to those who sent them; the others are noted in done.
+func ownRows(batches []Batch, owners map[string]owner, done []Written) []row {
+	total := 0
+	for i := range batches {
+		total += len(batches[i].Events)
+	}
+	rows := make([]row, 0, total)
+	for b := range batches {
+		for i := range batches[b].Events {
+			e := &batches[b].Events[i]
+			o := owners[e.MachineID]
+			if o.host != batches[b].Host {
+				done[b].Foreign = append(done[b].Foreign, i)
+				continue
 			}
+			rows = append(rows, row{machine: o.key, micros: e.Timestamp.UnixMicro(), event: e, batch: b})
 		}
 	}
-	list := make([]newest, 0, len(byID))
-	for _, n := range byID {
-		list = append(list, *n)
+	// Stable, and the first of equals stays: who came first counts.
+	slices.SortStableFunc(rows, func(x, y row) int {
+		return cmp.Or(cmp.Compare(x.machine, y.machine), cmp.Compare(x.micros, y.micros))
+	})
+	return slices.CompactFunc(rows, func(x, y row) bool { return x.machine == y.machine && x.micros == y.micros })
+}
+
+// refer makes what the rows refer to and where they belong, and packs them.
+func (s *Store) refer(ctx context.Context, rows []row, l *learnt) error {
+	apps, titles := map[string]uint64{"": 0}, map[titleUse]uint64{}
+	weeks, months := map[time.Time]struct{}{}, map[int32]struct{}{}
+	forgotten := s.titlesForgottenBefore()
+	use := func(at *row, month int32, app, title string) {
+		apps[app] = 0
+		if title != "" && at.micros >= forgotten {
+			titles[titleUse{month, title}] = 0
+		}
 	}
-	sort.Slice(list, func(i, j int) bool { return list[i].machineID < list[j].machineID })
+	for i := range rows {
+		r := &rows[i]
+		month := monthNumber(r.event.Timestamp)
+		months[month] = struct{}{}
+		weeks[weekOf(r.event.Timestamp)] = struct{}{}
+		use(r, month, r.event.ActiveApp, r.event.ActiveWindow)
+		for j := range r.event.Focus {
+			use(r, month, r.event.Focus[j].App, r.event.Focus[j].Title)
+		}
+	}
+	if err := s.ensurePartitions(ctx, weeks, months); err != nil {
+		return err
+	}
+	if err := s.appIDs(ctx, apps, l); err != nil {
+		return err
+	}
+	if err := s.titleIDs(ctx, titles, l); err != nil {
+		return err
+	}
+	packRows(rows, apps, titles)
+	return nil
+}
+
+func packRows(rows []row, apps map[string]uint64, titles map[titleUse]uint64) {
+	// One block of memory for the usual sizes.
+	const usual = 64
+	block := make([]byte, 0, usual*len(rows))
+	for i := range rows {
+		r := &rows[i]
+		month := monthNumber(r.event.Timestamp)
+		r.refs.active = useRef{apps[r.event.ActiveApp], titles[titleUse{month, r.event.ActiveWindow}]}
+		if n := len(r.event.Focus); n > 0 {
+			r.refs.focus = make([]useRef, n)
+		}
+		for j := range r.event.Focus {
+			f := &r.event.Focus[j]
+			r.refs.focus[j] = useRef{apps[f.App], titles[titleUse{month, f.Title}]}
+		}
+		start := len(block)
+		block = packEvent(block, r.event, &r.refs)
+		r.body = block[start:len(block):len(block)]
+	}
+}
+
+// titlesForgottenBefore is before when, in Unix microseconds, titles are not kept.
+func (s *Store) titlesForgottenBefore() int64 {
+	if s.keep.Titles == 0 {
+		return 0
+	}
+	return s.now().Add(-s.keep.Titles).UnixMicro()
+}
+
+func (s *Store) ensurePartitions(ctx context.Context, weeks map[time.Time]struct{}, months map[int32]struct{}) error {
+	for week := range weeks {
+		if err := s.ensurePartition(ctx, eventTier(), week); err != nil {
+			return err
+		}
+	}
+	for month := range months {
+		if err := s.ensurePartition(ctx, rollupTier(), monthStart(month)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// credentialsOf lists each credential once.
+func credentialsOf(batches []Batch) []string {
+	ids := []string{}
+	for i := range batches {
+		if id := batches[i].Credential; id != "" {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// store writes rows of these machines, both sorted, in one transaction. All of it
+// goes in two messages to PostgreSQL and back: BEGIN to the new events, and the
+// sums of those to COMMIT. A connection that is given back within a transaction,
+// as after an error, is closed by the pool, which rolls it back.
+func (s *Store) store(ctx context.Context, rows []row, list []newest, credentials []string) error {
+	if err := s.opened("storing events"); err != nil {
+		return err
+	}
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("waiting for a connection: %w", err)
+	}
+	defer conn.Release()
+	if err := s.begin(ctx, conn.Conn(), rows, list, credentials); err != nil {
+		return err
+	}
+	sum := buckets{}
+	for i := range rows {
+		if r := &rows[i]; r.stored {
+			sum.add(r.machine, r.micros, r.event, &r.refs)
+		}
+	}
+	batch := &pgx.Batch{}
+	if len(sum) > 0 {
+		sum.queue(batch)
+	}
+	queueMachines(batch, list)
+	batch.Queue("COMMIT")
+	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("adding to roll-ups and machines: %w", err)
+	}
+	return nil
+}
+
+// lockSQL locks machines by ascending row, whoever does it.
+const lockSQL = "SELECT FROM machine WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
+
+// begin begins a transaction, locks the machines, looks at the credentials and
+// inserts the rows.
+func (s *Store) begin(ctx context.Context, conn *pgx.Conn, rows []row, list []newest, credentials []string) (err error) {
+	keys := keysOf(list)
+	batch := &pgx.Batch{}
+	batch.Queue("BEGIN")
+	batch.Queue(lockSQL, keys)
+	batch.Queue("SELECT FROM host_credential WHERE id = ANY($1)", credentials)
+	queueEvents(batch, rows)
+	results := conn.SendBatch(ctx, batch)
+	defer func() { err = errors.Join(err, results.Close()) }()
+	if _, err := results.Exec(); err != nil {
+		return fmt.Errorf("beginning: %w", err)
+	}
+	locked, err := results.Exec()
+	if err != nil {
+		return fmt.Errorf("locking machines: %w", err)
+	}
+	good, err := results.Exec()
+	if err != nil {
+		return fmt.Errorf("looking at credentials: %w", err)
+	}
+	switch {
+	case int(locked.RowsAffected()) != len(keys):
+		return errMachineGone
+	case int(good.RowsAffected()) != len(credentials):
+		s.hosts.forget()
+		return ErrRevoked
+	}
+	inserted, err := results.Query()
+	if err != nil {
+		return fmt.Errorf("inserting events: %w", err)
+	}
+	return noteStored(inserted, rows)
+}
+
+func keysOf(list []newest) []int32 {
+	keys := make([]int32, len(list))
+	for i := range list {
+		keys[i] = list[i].key
+	}
+	return keys
+}
+
+func lockMachines(ctx context.Context, tx pgx.Tx, list []newest) error {
+	keys := keysOf(list)
+	n, err := exec(ctx, tx, "locking machines", lockSQL, keys)
+	if err == nil && int(n) != len(keys) {
+		return errMachineGone
+	}
+	return err
+}
+
+// queueEvents queues the statement that stores rows of locked machines and gives
+// back those that were new.
+func queueEvents(batch *pgx.Batch, rows []row) {
+	machines, times, bodies := make([]int32, len(rows)), make([]time.Time, len(rows)), make([][]byte, len(rows))
+	for i := range rows {
+		rows[i].stored = false
+		machines[i], times[i], bodies[i] = rows[i].machine, rows[i].event.Timestamp, rows[i].body
+	}
+	batch.Queue(`
+		INSERT INTO event (machine, ts, body) SELECT * FROM unnest($1::int[], $2::timestamptz[], $3::bytea[])
+		ON CONFLICT (machine, ts) DO NOTHING RETURNING machine, ts`, machines, times, bodies)
+}
+
+// noteStored notes which rows were new: they come back in the order of the rows.
+func noteStored(result pgx.Rows, rows []row) error {
+	at := 0
+	var machine int32
+	var ts time.Time
+	_, err := pgx.ForEachRow(result, []any{&machine, &ts}, func() error {
+		micros := ts.UnixMicro()
+		for at < len(rows) && (rows[at].machine != machine || rows[at].micros != micros) {
+			at++
+		}
+		if at == len(rows) {
+			return errors.New("the database returned rows in another order")
+		}
+		rows[at].stored = true
+		at++
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("inserting events: %w", err)
+	}
+	return nil
+}
+
+// newest is what some batches tell about one machine, if the host owns it.
+type newest struct {
+	machineID, username string
+	host                int64
+	// key is the machine's row.
+	key              int32
+	first, last, end time.Time
+	interval         int64
+	idle             bool
+}
+
+// summarise gives one entry for each machine_id and host that sent it, sorted by
+// machine_id; the host that came first is first.
+func summarise(batches []Batch) []newest {
+	type claim struct {
+		id   string
+		host int64
+	}
+	index := make(map[claim]int)
+	var list []newest
+	for b := range batches {
+		for i := range batches[b].Events {
+			e := &batches[b].Events[i]
+			c := claim{e.MachineID, batches[b].Host}
+			at, ok := index[c]
+			if !ok {
+				at = len(list)
+				index[c] = at
+				list = append(list, newest{machineID: c.id, host: c.host, first: e.Timestamp})
+			}
+			list[at].see(e)
+		}
+	}
+	sort.SliceStable(list, func(i, j int) bool { return list[i].machineID < list[j].machineID })
 	return list
+}
+
+func (n *newest) see(e *api.Event) {
+	if e.Timestamp.Before(n.first) {
+		n.first = e.Timestamp
+	}
+	if n.interval == 0 || !e.Timestamp.Before(n.last) {
+		n.last, n.interval, n.idle = e.Timestamp, intervalOf(e), e.IsIdle
+		n.end = e.Timestamp.Add(time.Duration(n.interval) * time.Second)
+		if e.Username != "" {
+			n.username = e.Username
+		}
+	}
 }
 
 func intervalOf(e *api.Event) int64 {
@@ -100,31 +423,10 @@ func intervalOf(e *api.Event) int64 {
 	return defaultIntervalSec
 }
 
-// lockMachines makes the machines that are new, locks those that the host owns,
-// and brings them up to date. It gives their rows by machine_id.
-func lockMachines(ctx context.Context, tx pgx.Tx, host int64, list []newest) (map[string]int64, error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
+// queueMachines queues the statement that brings locked machines up to date.
+func queueMachines(batch *pgx.Batch, list []newest) {
 	c := columnsOf(list)
-	// The unlocked NOT EXISTS only spares sequence numbers; ON CONFLICT
-	// decides between two hosts that report the same machine_id at once.
-	_, err := exec(ctx, tx, "adding new machines", `
-		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle)
-		SELECT n.machine_id, $1, least(n.first, now()), least(n.ended, now()), n.last, n.length, n.idle
-		FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[])
-			AS n(machine_id, first, last, ended, length, idle)
-		WHERE NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = n.machine_id)
-		ORDER BY n.machine_id COLLATE "C"
-		ON CONFLICT (machine_id) DO NOTHING`, host, c.ids, c.first, c.last, c.end, c.interval, c.idle)
-	if err != nil {
-		return nil, err
-	}
-	owned, err := lockOwned(ctx, tx, host, c.ids)
-	if err != nil {
-		return nil, err
-	}
-	_, err = exec(ctx, tx, "updating machines", `
+	batch.Queue(`
 		UPDATE machine m SET
 			first_seen = least(m.first_seen, n.first),
 			last_seen = greatest(m.last_seen, least(n.ended, now())),
@@ -132,37 +434,17 @@ func lockMachines(ctx context.Context, tx pgx.Tx, host int64, list []newest) (ma
 			last_interval = CASE WHEN n.last >= m.last_ts THEN n.length ELSE m.last_interval END,
 			last_idle = CASE WHEN n.last >= m.last_ts THEN n.idle ELSE m.last_idle END,
 			last_ts = greatest(m.last_ts, n.last)
-		FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[], $8::text[])
-			AS n(machine_id, first, last, ended, length, idle, username)
-		WHERE m.machine_id = n.machine_id AND m.host = $1`,
-		host, c.ids, c.first, c.last, c.end, c.interval, c.idle, c.usernames)
-	if err != nil {
-		return nil, err
-	}
-	return owned, nil
-}
-
-func lockOwned(ctx context.Context, tx pgx.Tx, host int64, ids []string) (map[string]int64, error) {
-	rows, err := tx.Query(ctx, `SELECT machine_id, id FROM machine
-		WHERE machine_id = ANY($1) AND host = $2 ORDER BY machine_id FOR NO KEY UPDATE`, ids, host)
-	if err != nil {
-		return nil, fmt.Errorf("locking machines: %w", err)
-	}
-	owned := make(map[string]int64, len(ids))
-	var id string
-	var row int64
-	if _, err := pgx.ForEachRow(rows, []any{&id, &row}, func() error {
-		owned[id] = row
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("locking machines: %w", err)
-	}
-	return owned, nil
+		FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::int[], $6::bool[], $7::text[])
+			AS n(id, first, last, ended, length, idle, username)
+		WHERE m.id = n.id`,
+		c.keys, c.first, c.last, c.end, c.interval, c.idle, c.usernames)
 }
 
 // machineColumns are machines as arrays for unnest.
 type machineColumns struct {
 	ids, usernames   []string
+	hosts            []int64
+	keys             []int32
 	first, last, end []time.Time
 	interval         []int64
 	idle             []bool
@@ -172,6 +454,8 @@ func columnsOf(list []newest) (c machineColumns) {
 	for i := range list {
 		n := &list[i]
 		c.ids = append(c.ids, n.machineID)
+		c.hosts = append(c.hosts, n.host)
+		c.keys = append(c.keys, n.key)
 		c.usernames = append(c.usernames, n.username)
 		c.first = append(c.first, n.first)
 		c.last = append(c.last, n.last)
@@ -180,81 +464,4 @@ func columnsOf(list []newest) (c machineColumns) {
 		c.idle = append(c.idle, n.idle)
 	}
 	return c
-}
-
-// eventColumns are events as arrays for unnest.
-type eventColumns struct {
-	machine                        []int64
-	ts                             []time.Time
-	keys, clicks, distance, scroll []int64
-	synthetic, interval            []*int64
-	active                         []*float64
-	idle                           []bool
-	connected                      []*bool
-	kind, window, app              []string
-	focus                          []*string
-	cpu, ram, disk, userCPU        []*float64
-	userRAM                        []*int64
-}
-
-// insertEvents stores events of machines that are locked, and says how many
-// were new.
-func insertEvents(ctx context.Context, tx pgx.Tx, owned map[string]int64, events []api.Event) (int, error) {
-	if len(events) == 0 {
-		return 0, nil
-	}
-	var c eventColumns
-	for i := range events {
-		if err := c.add(owned[events[i].MachineID], &events[i]); err != nil {
-			return 0, err
-		}
-	}
-	n, err := exec(ctx, tx, "inserting events", `
-		INSERT INTO event (machine, ts, key_count, mouse_clicks, mouse_distance_px, scroll_count,
-			synthetic_count, interval_sec, active_seconds, is_idle, connected, session_kind,
-			active_window, active_app, focus,
-			cpu_percent, ram_used_percent, disk_used_percent, user_cpu_percent, user_ram_bytes)
-		SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-			$7::bigint[], $8::int[], $9::float8[], $10::bool[], $11::bool[], $12::text[],
-			$13::text[], $14::text[], $15::jsonb[],
-			$16::float8[], $17::float8[], $18::float8[], $19::float8[], $20::bigint[])
-		ON CONFLICT (machine, ts) DO NOTHING`,
-		c.machine, c.ts, c.keys, c.clicks, c.distance, c.scroll,
-		c.synthetic, c.interval, c.active, c.idle, c.connected, c.kind,
-		c.window, c.app, c.focus,
-		c.cpu, c.ram, c.disk, c.userCPU, c.userRAM)
-	return int(n), err
-}
-
-func (c *eventColumns) add(machine int64, e *api.Event) error {
-	var focus *string
-	if len(e.Focus) > 0 {
-		b, err := json.Marshal(e.Focus)
-		if err != nil {
-			return fmt.Errorf("encoding the focus list: %w", err)
-		}
-		text := string(b)
-		focus = &text
-	}
-	c.machine = append(c.machine, machine)
-	c.ts = append(c.ts, e.Timestamp)
-	c.keys = append(c.keys, e.KeyCount)
-	c.clicks = append(c.clicks, e.MouseClicks)
-	c.distance = append(c.distance, e.MouseDistancePx)
-	c.scroll = append(c.scroll, e.ScrollCount)
-	c.synthetic = append(c.synthetic, e.SyntheticCount)
-	c.interval = append(c.interval, e.IntervalSec)
-	c.active = append(c.active, e.ActiveSeconds)
-	c.idle = append(c.idle, e.IsIdle)
-	c.connected = append(c.connected, e.Connected)
-	c.kind = append(c.kind, string(e.SessionKind))
-	c.window = append(c.window, e.ActiveWindow)
-	c.app = append(c.app, e.ActiveApp)
-	c.focus = append(c.focus, focus)
-	c.cpu = append(c.cpu, e.CPUPercent)
-	c.ram = append(c.ram, e.RAMUsedPercent)
-	c.disk = append(c.disk, e.DiskUsedPercent)
-	c.userCPU = append(c.userCPU, e.UserCPUPercent)
-	c.userRAM = append(c.userRAM, e.UserRAMBytes)
-	return nil
 }

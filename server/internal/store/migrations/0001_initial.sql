@@ -36,11 +36,12 @@ CREATE TABLE api_token (
     created_at    timestamptz NOT NULL DEFAULT now()
 );
 
--- One user on one host. The host that reported it first owns it.
--- COLLATE "C": every server sorts and locks machines in the same order,
--- whatever the database's locale.
+-- One user on one host. The host that reported it first owns it, for good.
+-- COLLATE "C": a list of machines pages in the order of bytes, whatever the
+-- database's locale. Half-empty pages: a row is written anew with each upload,
+-- and stays on its page then (HOT).
 CREATE TABLE machine (
-    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id            integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     machine_id    text COLLATE "C" NOT NULL UNIQUE,
     host          bigint      NOT NULL REFERENCES host,
     user_label    text        NOT NULL DEFAULT '',
@@ -53,35 +54,64 @@ CREATE TABLE machine (
     last_ts       timestamptz NOT NULL,
     last_interval integer     NOT NULL,
     last_idle     boolean     NOT NULL
+) WITH (fillfactor = 50);
+
+-- Applications by number; 0 stands for none.
+CREATE TABLE app (
+    id            integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name          text COLLATE "C" NOT NULL UNIQUE
 );
 
--- (machine, ts) is an event's identity and its only index: both questions that
--- are asked, a day of one machine and a page of one machine, walk it, and a
--- table partitioned by ts can keep it. No foreign key to machine: it would cost
--- a look-up for each row, while the one statement that writes here has locked
--- the machine's row in the same transaction.
+-- Window titles by number; 0 stands for none. A title is kept once for each month
+-- that it was used in, so that titles are forgotten by dropping a month. digest is
+-- the first half of the title's SHA-256: a title may be longer than an index takes.
+CREATE SEQUENCE title_id AS bigint;
+CREATE TABLE title (
+    month         date        NOT NULL,
+    id            bigint      NOT NULL DEFAULT nextval('title_id'),
+    digest        bytea       NOT NULL,
+    name          text        NOT NULL,
+    PRIMARY KEY (month, id),
+    UNIQUE (month, digest)
+) PARTITION BY RANGE (month);
+CREATE TABLE title_default PARTITION OF title DEFAULT;
+
+-- (machine, ts) is an event's identity and its only index. The rest is packed by
+-- the server (pack.go), which alone reads it: as columns it takes twice the space
+-- and three times the time to write. What reports add up is in rollup. No foreign
+-- key to machine: it would cost a look-up for each row, while the one statement
+-- that writes here has locked the machine's row in the same transaction.
+-- Partitions are weeks, made and dropped by the server; what is older than
+-- anything that is kept goes to the default one.
 CREATE TABLE event (
-    machine           bigint           NOT NULL,
-    ts                timestamptz      NOT NULL,
-    key_count         bigint           NOT NULL,
-    mouse_clicks      bigint           NOT NULL,
-    mouse_distance_px bigint           NOT NULL,
-    scroll_count      bigint           NOT NULL,
-    synthetic_count   bigint,
-    interval_sec      integer,
-    active_seconds    double precision,
-    is_idle           boolean          NOT NULL,
-    connected         boolean,
-    session_kind      text             NOT NULL,
-    active_window     text             NOT NULL,
-    active_app        text             NOT NULL,
-    -- [{"app","title","seconds"}…]: always written and read with its event, so
-    -- rows of their own would only multiply what is stored.
-    focus             jsonb,
-    cpu_percent       double precision,
-    ram_used_percent  double precision,
-    disk_used_percent double precision,
-    user_cpu_percent  double precision,
-    user_ram_bytes    bigint,
+    ts            timestamptz NOT NULL,
+    machine       integer     NOT NULL,
+    body          bytea       NOT NULL,
     PRIMARY KEY (machine, ts)
-);
+) PARTITION BY RANGE (ts);
+ALTER TABLE event ALTER COLUMN body SET STORAGE MAIN;
+CREATE TABLE event_default PARTITION OF event DEFAULT;
+
+-- What a machine did in a quarter of an hour: the grain of every time zone since
+-- 2000. Written with the events, in one transaction, from new events only. Partitions
+-- are months. Rows are added to a few times soon after they are made.
+CREATE TABLE rollup (
+    bucket        timestamptz NOT NULL,
+    machine       integer     NOT NULL,
+    events        bigint      NOT NULL,
+    key_count     bigint      NOT NULL,
+    mouse_clicks  bigint      NOT NULL,
+    mouse_distance_px bigint  NOT NULL,
+    scroll_count  bigint      NOT NULL,
+    synthetic_count bigint    NOT NULL,
+    active_ms     bigint      NOT NULL,
+    idle_ms       bigint      NOT NULL,
+    -- The timestamps of the first and last event with any activity.
+    first_at      timestamptz,
+    last_at       timestamptz,
+    -- Applications in ascending order, and for how long each had the focus.
+    apps          integer[]   NOT NULL,
+    app_ms        bigint[]    NOT NULL,
+    PRIMARY KEY (machine, bucket)
+) PARTITION BY RANGE (bucket);
+CREATE TABLE rollup_default PARTITION OF rollup DEFAULT WITH (fillfactor = 80);

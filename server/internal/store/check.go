@@ -1,0 +1,192 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// machinesAtOnce is how many machines a check lists at a time.
+const machinesAtOnce = 1000
+
+// RollupCheck says what a check of the roll-ups found.
+type RollupCheck struct {
+	Machines int `json:"machines"`
+	Events   int `json:"events"`
+	Rollups  int `json:"rollups"`
+	// Wrong are roll-ups that differ from their events, lack them or are
+	// lacking.
+	Wrong int `json:"wrong"`
+	// Repaired says that they have been made anew.
+	Repaired bool `json:"repaired"`
+}
+
+// CheckRollups adds up every machine's events anew, compares, and repairs what
+// differs if told so. Only times are looked at whose events are still kept. The
+// server may go on meanwhile: each machine is seen in one state, and locked while
+// it is repaired.
+func (s *Store) CheckRollups(ctx context.Context, repair bool) (RollupCheck, error) {
+	var c RollupCheck
+	for last := int32(0); ; {
+		var keys []struct{ Key int32 }
+		err := s.read(ctx, "listing machines", func(tx pgx.Tx) (err error) {
+			keys, err = collect[struct{ Key int32 }](ctx, tx, "reading", "SELECT id FROM machine WHERE id > $1 ORDER BY id LIMIT $2", last, machinesAtOnce)
+			return err
+		})
+		if err != nil {
+			return c, err
+		}
+		for _, k := range keys {
+			if err := s.checkMachine(ctx, k.Key, repair, &c); err != nil {
+				return c, err
+			}
+			c.Machines++
+			last = k.Key
+		}
+		if len(keys) < machinesAtOnce {
+			c.Repaired = repair && c.Wrong > 0
+			return c, nil
+		}
+	}
+}
+
+// keptFrom is from when on all events and all roll-ups are kept, with a partition
+// to spare: they are dropped whole.
+func (s *Store) keptFrom() time.Time {
+	from := time.Unix(0, 0).UTC()
+	for _, t := range []tier{eventTier(), rollupTier()} {
+		if keep := t.keep(s.keep); keep > 0 {
+			if start := t.next(t.start(s.now().Add(-keep))); start.After(from) {
+				from = start
+			}
+		}
+	}
+	return from
+}
+
+func (s *Store) checkMachine(ctx context.Context, machine int32, repair bool, c *RollupCheck) error {
+	do := s.read
+	if repair {
+		do = s.write
+	}
+	return do(ctx, "checking roll-ups", func(tx pgx.Tx) error {
+		if repair {
+			if err := lockMachines(ctx, tx, []newest{{key: machine}}); err != nil {
+				return err
+			}
+		}
+		from := s.keptFrom()
+		want, events, err := sumEvents(ctx, tx, machine, from)
+		if err != nil {
+			return err
+		}
+		have, err := readRollups(ctx, tx, machine, from)
+		if err != nil {
+			return err
+		}
+		wrong := differing(want, have)
+		c.Events, c.Rollups, c.Wrong = c.Events+events, c.Rollups+len(have), c.Wrong+len(wrong)
+		if !repair || len(wrong) == 0 {
+			return nil
+		}
+		return replaceRollups(ctx, tx, machine, wrong, want)
+	})
+}
+
+// sumEvents adds up a machine's events, which are read one by one.
+func sumEvents(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (buckets, int, error) {
+	rows, err := tx.Query(ctx, "SELECT ts, body FROM event WHERE machine = $1 AND ts >= $2", machine, from)
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading events: %w", err)
+	}
+	sum, n := buckets{}, 0
+	var p packed
+	_, err = pgx.ForEachRow(rows, []any{&p.TS, &p.Body}, func() error {
+		e, r, err := unpackEvent(p.TS, p.Body)
+		if err != nil {
+			return fmt.Errorf("event of machine %d at %v: %w", machine, p.TS, err)
+		}
+		sum.add(machine, p.TS.UnixMicro(), &e, &r)
+		n++
+		return nil
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading events: %w", err)
+	}
+	return sum, n, nil
+}
+
+func readRollups(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (buckets, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT bucket, events, key_count, mouse_clicks, mouse_distance_px, scroll_count, synthetic_count,
+			active_ms, idle_ms, first_at, last_at, apps, app_ms
+		FROM rollup WHERE machine = $1 AND bucket >= $2`, machine, from)
+	if err != nil {
+		return nil, fmt.Errorf("reading roll-ups: %w", err)
+	}
+	have := buckets{}
+	for rows.Next() {
+		var t sums
+		var bucket time.Time
+		var first, last *time.Time
+		var apps []int32
+		var ms []int64
+		err := rows.Scan(&bucket, &t.events, &t.keys, &t.clicks, &t.distance, &t.scroll, &t.synthetic,
+			&t.activeMS, &t.idleMS, &first, &last, &apps, &ms)
+		if err != nil {
+			rows.Close()
+			return nil, fmt.Errorf("reading a roll-up: %w", err)
+		}
+		if first != nil && last != nil {
+			t.first, t.last = first.UnixMicro(), last.UnixMicro()
+		}
+		t.appMS = make(map[uint64]int64, len(apps))
+		for i := range min(len(apps), len(ms)) {
+			t.appMS[uint64(apps[i])] += ms[i]
+		}
+		have[bucketKey{machine, bucket.UnixMicro()}] = &t
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading roll-ups: %w", err)
+	}
+	return have, nil
+}
+
+// differing gives the buckets in which two sets of sums differ.
+func differing(want, have buckets) []bucketKey {
+	var wrong []bucketKey
+	for k, t := range want {
+		if h := have[k]; h == nil || !t.sameAs(h) {
+			wrong = append(wrong, k)
+		}
+	}
+	for k := range have {
+		if want[k] == nil {
+			wrong = append(wrong, k)
+		}
+	}
+	return wrong
+}
+
+// replaceRollups puts what is wanted in the place of what is wrong.
+func replaceRollups(ctx context.Context, tx pgx.Tx, machine int32, wrong []bucketKey, want buckets) error {
+	times := make([]time.Time, len(wrong))
+	anew := buckets{}
+	for i, k := range wrong {
+		times[i] = time.UnixMicro(k.bucket)
+		if want[k] != nil {
+			anew[k] = want[k]
+		}
+	}
+	batch := &pgx.Batch{}
+	batch.Queue("DELETE FROM rollup WHERE machine = $1 AND bucket = ANY($2::timestamptz[])", machine, times)
+	if len(anew) > 0 {
+		anew.queue(batch)
+	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("replacing roll-ups: %w", err)
+	}
+	return nil
+}

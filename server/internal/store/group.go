@@ -1,0 +1,211 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// leadersMax is how many groups are committed at once: while one waits for
+	// the disk another computes. More only make the groups smaller.
+	leadersMax = 2
+	// leaderEvents is how many events must wait for one more leader to pay:
+	// small batches cost least in one large group.
+	leaderEvents = 500
+	// groupEvents is how many events end a group: more don't go faster, and
+	// all wait for the last.
+	groupEvents = 5000
+	// queuedEvents bounds what waits for a leader, some 100 MB of usual
+	// events; beyond it callers are told to come back.
+	queuedEvents = 100_000
+	// groupTimeout bounds committing a group; a host tries again on 503.
+	groupTimeout = 10 * time.Second
+)
+
+// errQueueFull says that too much waits to be written.
+var errQueueFull = fmt.Errorf("%w: too many events wait to be written", ErrUnavailable)
+
+// errAbandoned says that the call that wrote for others ended without a word.
+var errAbandoned = errors.New("writing a group of batches ended without a result")
+
+// group commits batches that arrive together in one transaction. It has no loop
+// of its own: a call that finds a place free leads, it writes its own batch and
+// all that wait, and then hands its place to one of those that came meanwhile.
+type group struct {
+	write func(context.Context, []Batch) ([]Written, error)
+
+	mu      sync.Mutex
+	leaders int
+	queue   []*waiter
+	// queued counts the queue's events.
+	queued int
+}
+
+// waiter is a batch that waits to be written.
+type waiter struct {
+	batch Batch
+	// lead is closed to make its call a leader; result comes otherwise.
+	lead   chan struct{}
+	result chan outcome
+}
+
+type outcome struct {
+	written Written
+	err     error
+}
+
+func newGroup(write func(context.Context, []Batch) ([]Written, error)) *group {
+	return &group{write: write}
+}
+
+// WriteEvents stores a host's events, each at most once by (machine_id,
+// timestamp), keeps roll-ups and machines up to date, and returns when all of it
+// is durable. Calls at the same time share a transaction; each is answered for
+// itself. Where too much waits already it returns ErrUnavailable at once.
+//
+// A batch whose credential has been revoked gets ErrRevoked.
+func (s *Store) WriteEvents(ctx context.Context, b Batch) (Written, error) {
+	if len(b.Events) == 0 {
+		return Written{}, nil
+	}
+	return s.group.do(ctx, b)
+}
+
+func (g *group) do(ctx context.Context, b Batch) (Written, error) {
+	w := &waiter{batch: b, lead: make(chan struct{}), result: make(chan outcome, 1)}
+	if err := g.enter(w); err != nil {
+		return Written{}, err
+	}
+	gone := ctx.Done()
+	for {
+		select {
+		case <-w.lead:
+			g.leadWith(ctx, w)
+			w.lead = nil
+		case out := <-w.result:
+			return out.written, out.err
+		case <-gone:
+			if g.leave(w) {
+				return Written{}, fmt.Errorf("waiting to be written: %w: %w", ErrUnavailable, ctx.Err())
+			}
+			// It is being written: a moment more tells what became of it.
+			gone = nil
+		}
+	}
+}
+
+// enter takes a free leader's place or queues.
+func (g *group) enter(w *waiter) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := len(w.batch.Events)
+	if g.leaders == 0 || g.leaders < leadersMax && g.queued+n >= leaderEvents {
+		g.leaders++
+		close(w.lead)
+		return nil
+	}
+	if g.queued+n > queuedEvents {
+		return errQueueFull
+	}
+	g.queue, g.queued = append(g.queue, w), g.queued+n
+	return nil
+}
+
+// leave takes a waiter out of the queue, if it is still there.
+func (g *group) leave(w *waiter) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, other := range g.queue {
+		if other == w {
+			g.queue = append(g.queue[:i:i], g.queue[i+1:]...)
+			g.queued -= len(w.batch.Events)
+			return true
+		}
+	}
+	return false
+}
+
+// leadWith writes w and what waits, and then gives the place away.
+func (g *group) leadWith(ctx context.Context, w *waiter) {
+	members := g.gather(w)
+	// Whatever happens to this call, the others get an answer and the place
+	// is free again. A result that was sent stays the first.
+	defer func() {
+		for _, m := range members {
+			select {
+			case m.result <- outcome{err: errAbandoned}:
+			default:
+			}
+		}
+		g.handOver()
+	}()
+	// The others' batches must not end with this caller's patience.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupTimeout)
+	defer cancel()
+	g.writeAll(ctx, members)
+}
+
+// gather takes from the queue what fits into one group with w.
+func (g *group) gather(w *waiter) []*waiter {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	members := []*waiter{w}
+	events := len(w.batch.Events)
+	for len(g.queue) > 0 {
+		n := len(g.queue[0].batch.Events)
+		if events+n > groupEvents {
+			break
+		}
+		members = append(members, g.queue[0])
+		g.queue = g.queue[1:]
+		g.queued -= n
+		events += n
+	}
+	return members
+}
+
+func (g *group) handOver() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.queue) == 0 || g.leaders > 1 && g.queued < leaderEvents {
+		g.leaders--
+		return
+	}
+	next := g.queue[0]
+	g.queue = g.queue[1:]
+	g.queued -= len(next.batch.Events)
+	close(next.lead)
+}
+
+// writeAll writes the members' batches together, and one by one where the
+// database refuses them together, so that one bad batch fails no other.
+func (g *group) writeAll(ctx context.Context, members []*waiter) {
+	batches := make([]Batch, len(members))
+	for i, m := range members {
+		batches[i] = m.batch
+	}
+	written, err := g.write(ctx, batches)
+	if err == nil {
+		for i, m := range members {
+			m.result <- outcome{written: written[i]}
+		}
+		return
+	}
+	if len(members) == 1 || errors.Is(err, ErrUnavailable) {
+		for _, m := range members {
+			m.result <- outcome{err: err}
+		}
+		return
+	}
+	for i, m := range members {
+		written, err := g.write(ctx, batches[i:i+1])
+		if err != nil {
+			m.result <- outcome{err: err}
+			continue
+		}
+		m.result <- outcome{written: written[0]}
+	}
+}

@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Retention is for how long each kind of data is kept, by the time of the events;
+// zero means for ever.
+type Retention struct {
+	Events, Titles, Rollups time.Duration
+}
+
+const (
+	// partitionLock is the advisory lock under which partitions are made and
+	// dropped, so that several servers don't collide. Any fixed number would do.
+	partitionLock = 0x7472_6163_6b70
+	// foreverBack is how far back partitions are made where data is kept for
+	// ever; what is older shares the default one. It bounds how many
+	// partitions a host with wrong timestamps can bring about.
+	foreverBack = 3 * 365 * 24 * time.Hour
+	// partitionForm is the form of a partition's start in its name.
+	partitionForm = "20060102"
+	// checkViolation is PostgreSQL's code for rows of the default partition
+	// that belong into the one to be made.
+	checkViolation = "23514"
+)
+
+// tier is a table that is partitioned by time.
+type tier struct {
+	table string
+	// column is the time that it is partitioned by.
+	column string
+	// with is the partitions' storage parameters.
+	with string
+	// start gives the start of the partition that a time lies in.
+	start func(time.Time) time.Time
+	// next gives the start of the partition after the one that starts there.
+	next func(time.Time) time.Time
+	keep func(Retention) time.Duration
+}
+
+// Events lie in weeks: a company of 1,000 machines has 1 GB in one, a provider of
+// 100,000 has 100 GB, and 13 months are 57 partitions, which plan in under a
+// millisecond. What is a tenth of that, or less, lies in months.
+func eventTier() tier {
+	return tier{
+		table: "event", column: "ts", start: weekOf, next: func(t time.Time) time.Time { return t.AddDate(0, 0, 7) },
+		keep: func(r Retention) time.Duration { return r.Events },
+	}
+}
+
+func titleTier() tier {
+	return tier{
+		table: "title", column: "month", start: monthOf, next: nextMonth,
+		keep: func(r Retention) time.Duration { return r.Titles },
+	}
+}
+
+func rollupTier() tier {
+	return tier{
+		table: "rollup", column: "bucket", with: " WITH (fillfactor = 80)", start: monthOf, next: nextMonth,
+		keep: func(r Retention) time.Duration { return r.Rollups },
+	}
+}
+
+func tiers() []tier { return []tier{eventTier(), titleTier(), rollupTier()} }
+
+// weekOf is the Monday, in UTC.
+func weekOf(t time.Time) time.Time {
+	t = t.UTC()
+	y, m, d := t.Date()
+	return time.Date(y, m, d-(int(t.Weekday())+6)%7, 0, 0, 0, 0, time.UTC)
+}
+
+func monthOf(t time.Time) time.Time {
+	y, m, _ := t.UTC().Date()
+	return time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
+}
+
+func nextMonth(t time.Time) time.Time { return t.AddDate(0, 1, 0) }
+
+func (t tier) partition(start time.Time) string { return t.table + "_" + start.Format(partitionForm) }
+
+// oldest is from when on a tier's times have partitions of their own.
+func (t tier) oldest(r Retention, now time.Time) time.Time {
+	keep := t.keep(r)
+	if keep == 0 {
+		keep = foreverBack
+	}
+	return now.Add(-keep)
+}
+
+// ensurePartition makes the partition that a time lies in, unless that is too
+// old for one: then it belongs to the default partition, as it does where rows of
+// it came there when less was kept.
+func (s *Store) ensurePartition(ctx context.Context, t tier, at time.Time) error {
+	start := t.start(at)
+	name := t.partition(start)
+	if _, ok := s.partitions.get(name); ok || t.next(start).Before(t.oldest(s.keep, s.now())) {
+		return nil
+	}
+	err := s.write(ctx, "making partition "+name, func(tx pgx.Tx) error {
+		if _, err := exec(ctx, tx, "waiting for other servers", "SELECT pg_advisory_xact_lock($1)", int64(partitionLock)); err != nil {
+			return err
+		}
+		var exists bool
+		if err := tx.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", name).Scan(&exists); err != nil || exists {
+			return err
+		}
+		// Made aside and attached: PARTITION OF would wait for all readers of
+		// the whole table. Names and times are ours.
+		const form = "2006-01-02"
+		if _, err := exec(ctx, tx, "creating", fmt.Sprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL)%s", name, t.table, t.with)); err != nil {
+			return err
+		}
+		_, err := exec(ctx, tx, "attaching", fmt.Sprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ('%s') TO ('%s')",
+			t.table, name, start.Format(form), t.next(start).Format(form)))
+		return err
+	})
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == checkViolation {
+		err = nil
+	}
+	if err == nil {
+		s.partitions.put(name, struct{}{})
+	}
+	return err
+}

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// aheadWeeks is how many weeks of partitions are made ahead: events may be
+	// a day ahead, and a server may be down over Christmas.
+	aheadWeeks = 2
+	// deleteAtOnce bounds the rows that one transaction takes from a default
+	// partition.
+	deleteAtOnce = 10_000
+	// dropWait bounds the wait for a table's readers and writers when a
+	// partition is dropped, since others wait behind it; the next round tries
+	// again.
+	dropWait = time.Second
+	// maintainEvery is how often a server looks for something to make or
+	// drop: partitions are days long, and a look costs little.
+	maintainEvery = time.Hour
+)
+
+// Maintained says what a round of maintenance dropped.
+type Maintained struct {
+	// Partitions were dropped, and Rows deleted that lay in none.
+	Partitions []string
+	Rows       int64
+}
+
+// RunMaintenance makes partitions ahead and drops what is no longer kept, now and
+// every hour, until ctx ends. Several servers may do so.
+func (s *Store) RunMaintenance(ctx context.Context) error {
+	tick := time.NewTicker(maintainEvery)
+	defer tick.Stop()
+	for {
+		done, err := s.Maintain(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			s.log.Error("maintenance of the database failed; trying again in an hour", "error", err)
+		case len(done.Partitions) > 0 || done.Rows > 0:
+			s.log.Info("old data dropped", "partitions", done.Partitions, "rows", done.Rows)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Maintain makes partitions ahead and drops what is no longer kept.
+func (s *Store) Maintain(ctx context.Context) (Maintained, error) {
+	var done Maintained
+	now := s.now()
+	for _, t := range tiers() {
+		for week := range aheadWeeks + 1 {
+			if err := s.ensurePartition(ctx, t, now.AddDate(0, 0, 7*week)); err != nil {
+				return done, err
+			}
+		}
+		keep := t.keep(s.keep)
+		if keep == 0 {
+			continue
+		}
+		if err := s.dropOld(ctx, t, now.Add(-keep), &done); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// dropOld drops a tier's partitions that end before the cutoff, and such rows of
+// its default partition.
+func (s *Store) dropOld(ctx context.Context, t tier, cutoff time.Time, done *Maintained) error {
+	old, err := s.partitionsBefore(ctx, t, cutoff)
+	if err != nil {
+		return err
+	}
+	for _, name := range old {
+		if err := s.dropPartition(ctx, name); err != nil {
+			return err
+		}
+		done.Partitions = append(done.Partitions, name)
+	}
+	for {
+		var n int64
+		err := s.write(ctx, "dropping old rows of "+t.table, func(tx pgx.Tx) (err error) {
+			n, err = exec(ctx, tx, "deleting", fmt.Sprintf(
+				"DELETE FROM %[1]s_default WHERE ctid = ANY(ARRAY(SELECT ctid FROM %[1]s_default WHERE %[2]s < $1 LIMIT %[3]d))",
+				t.table, t.column, deleteAtOnce), t.start(cutoff))
+			return err
+		})
+		done.Rows += n
+		if err != nil || n < deleteAtOnce {
+			return err
+		}
+	}
+}
+
+// partitionsBefore lists a tier's partitions that hold only times before the
+// cutoff. Their names tell.
+func (s *Store) partitionsBefore(ctx context.Context, t tier, cutoff time.Time) ([]string, error) {
+	var old []string
+	err := s.read(ctx, "listing the partitions of "+t.table, func(tx pgx.Tx) error {
+		all, err := collect[struct{ Name string }](ctx, tx, "reading", `
+			SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+			WHERE i.inhparent = to_regclass($1) ORDER BY 1`, t.table)
+		if err != nil {
+			return err
+		}
+		for _, p := range all {
+			start, err := time.Parse(t.table+"_"+partitionForm, p.Name)
+			if err == nil && !t.next(start).After(cutoff) {
+				old = append(old, p.Name)
+			}
+		}
+		return nil
+	})
+	return old, err
+}
+
+func (s *Store) dropPartition(ctx context.Context, name string) error {
+	err := s.write(ctx, "dropping partition "+name, func(tx pgx.Tx) error {
+		if _, err := exec(ctx, tx, "setting the timeout", "SET LOCAL lock_timeout = "+milliseconds(dropWait)); err != nil {
+			return err
+		}
+		var mine bool
+		if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", int64(partitionLock)).Scan(&mine); err != nil {
+			return err
+		}
+		if !mine {
+			return errors.New("another server is making or dropping partitions")
+		}
+		// Another server may have dropped it since.
+		_, err := exec(ctx, tx, "dropping", "DROP TABLE IF EXISTS "+name)
+		return err
+	})
+	return err
+}
