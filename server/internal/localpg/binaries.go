@@ -26,6 +26,8 @@ func findBinaries(dataDir string) (string, error) {
 	switch {
 	case err == nil:
 		want = strings.TrimSpace(string(b))
+	case errors.Is(err, os.ErrPermission):
+		return "", fmt.Errorf("the private database is another user's; run this as the user who runs the server: %w", err)
 	case !errors.Is(err, os.ErrNotExist):
 		return "", fmt.Errorf("reading the private database's version: %w", err)
 	}

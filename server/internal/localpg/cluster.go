@@ -38,7 +38,9 @@ func (s *Server) ensureCluster(ctx context.Context) error {
 	if err := s.account.own(fresh); err != nil {
 		return err
 	}
-	s.opts.Log.Info("making a private PostgreSQL", "folder", data)
+	// A warning, since it is new to whoever meant a database that there is
+	// already, and has another state folder or user than its server.
+	s.opts.Log.Warn("there is no private PostgreSQL yet; making one", "folder", data)
 	args := []string{"-D", fresh, "-U", role, "--auth=peer", "--encoding=UTF8", "--locale=C.UTF-8"}
 	if s.opts.Volatile {
 		args = append(args, "--no-sync")
