@@ -208,7 +208,7 @@ func printNext(out io.Writer, srv *server, host *testhost.Host, first *person) {
   %[3]s's day            curl -H 'Authorization: Bearer %[2]s' '%[1]s/api/activity/%[4]s/summary?date=%[5]s'
   record by record       curl -H 'Authorization: Bearer %[2]s' '%[1]s/api/activity/%[4]s/events?start=%[5]sT00:00:00Z&end=%[5]sT23:59:59Z'
   its description        curl %[1]s/api/openapi.json
-The host:
+The host (from this folder, as root):
   what root sees         bin/testhost exec --host %[6]s -- trackctl status
   what alice sees        bin/testhost exec --host %[6]s --user alice -- trackctl status
   the daemon             bin/testhost exec --host %[6]s -- systemctl status trackerd --no-pager
