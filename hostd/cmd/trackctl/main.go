@@ -102,8 +102,9 @@ func (o *options) client() *control.Client { return control.NewClient(o.socket) 
 func newRoot() *cobra.Command {
 	o := &options{}
 	root := &cobra.Command{
-		Use:   "trackctl",
-		Short: "Show and manage activity tracking on this host",
+		Use:     "trackctl",
+		Version: version,
+		Short:   "Show and manage activity tracking on this host",
 		Long: `trackctl shows what trackerd measures on this host. Everybody may ask about
 themselves; only root sees everybody, and only root may enrol or examine the host.
 

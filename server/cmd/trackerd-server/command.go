@@ -56,8 +56,9 @@ type settings struct {
 func newCommand() *cobra.Command {
 	s := &settings{}
 	root := &cobra.Command{
-		Use:   "trackerd-server",
-		Short: "Keeps what hosts report and answers over a REST API",
+		Use:     "trackerd-server",
+		Version: version,
+		Short:   "Keeps what hosts report and answers over a REST API",
 		Long: `trackerd-server keeps what trackerd reports from each host, and answers over a
 REST API who used which machine, when and how.
 

@@ -9,6 +9,9 @@ import (
 	"syscall"
 )
 
+// version is set when a package is built.
+var version = "development"
+
 func main() { os.Exit(run()) }
 
 func run() int {
