@@ -27,12 +27,6 @@ type Page struct {
 	More bool
 }
 
-// packed is an event as it is stored.
-type packed struct {
-	TS   time.Time
-	Body []byte
-}
-
 // Events gives a machine's events with from ≤ timestamp < to, oldest first, at
 // most limit, or ErrNotFound where there is no such machine.
 func (s *Store) Events(ctx context.Context, machineID string, from, to time.Time, limit int) (Page, error) {
@@ -43,53 +37,66 @@ func (s *Store) Events(ctx context.Context, machineID string, from, to time.Time
 		if err != nil {
 			return err
 		}
+		f := filler{tx: tx, machine: m, page: &page, limit: limit}
 		// One more than asked for tells whether there is a next page.
-		list, err := collect[packed](ctx, tx, "asking for events",
-			"SELECT ts, body FROM event WHERE machine = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4",
-			m.Key, from, to, limit+1)
-		if err != nil {
+		if err := walkEvents(ctx, tx, m.Key, from, to, limit+1, func(e *api.Event, r *refs) error { return f.add(ctx, e, r) }); err != nil {
 			return err
 		}
-		if len(list) > limit {
-			list, page.More = list[:limit], true
-		}
-		return page.fill(ctx, tx, m, list)
+		return f.name(ctx)
 	})
 	return page, err
 }
 
-// fill adds events until the page is full. Names are looked up for some events
-// at a time, so that no more than a page of them is held.
-func (p *Page) fill(ctx context.Context, tx pgx.Tx, m Machine, list []packed) error {
-	size := 0
-	for len(list) > 0 {
-		var events []api.Event
-		var of []refs
-		months := map[int32]struct{}{}
-		for count := 0; len(list) > 0 && count < maxLookUp; list = list[1:] {
-			e, r, err := unpackEvent(list[0].TS, list[0].Body)
-			if err != nil {
-				return err
-			}
-			events, of = append(events, e), append(of, r)
-			months[monthNumber(e.Timestamp)] = struct{}{}
-			count += 1 + len(r.focus)
-		}
-		n, err := lookUp(ctx, tx, months, of)
-		if err != nil {
-			return err
-		}
-		for i := range events {
-			if size > maxPageBytes {
-				p.More = true
-				return nil
-			}
-			e := &events[i]
-			size += n.fill(e, &of[i])
-			e.MachineID, e.Username = m.MachineID, m.Username
-			p.Events = append(p.Events, *e)
-		}
+// filler adds events to a page until it is full. Names are looked up for some
+// events at a time, so that no more than a page of them is held.
+type filler struct {
+	tx      pgx.Tx
+	machine Machine
+	page    *Page
+	limit   int
+	// size counts the bytes of names in the page.
+	size int
+	// Events whose names are still to be looked up, by what, and how many
+	// references those are.
+	events []api.Event
+	of     []refs
+	uses   int
+}
+
+// add takes an event; errStop says that the page is full.
+func (f *filler) add(ctx context.Context, e *api.Event, r *refs) error {
+	if f.page.More || len(f.page.Events)+len(f.events) == f.limit {
+		f.page.More = true
+		return errStop
 	}
+	f.events, f.of = append(f.events, *e), append(f.of, *r)
+	if f.uses += 1 + len(r.focus); f.uses < maxLookUp {
+		return nil
+	}
+	return f.name(ctx)
+}
+
+// name gives the events that were added their names and puts them on the page.
+func (f *filler) name(ctx context.Context) error {
+	months := map[int32]struct{}{}
+	for i := range f.events {
+		months[monthNumber(f.events[i].Timestamp)] = struct{}{}
+	}
+	n, err := lookUp(ctx, f.tx, months, f.of)
+	if err != nil {
+		return err
+	}
+	for i := range f.events {
+		if f.size > maxPageBytes {
+			f.page.More = true
+			break
+		}
+		e := &f.events[i]
+		f.size += n.fill(e, &f.of[i])
+		e.MachineID, e.Username = f.machine.MachineID, f.machine.Username
+		f.page.Events = append(f.page.Events, *e)
+	}
+	f.events, f.of, f.uses = nil, nil, 0
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/api"
 )
 
 // machinesAtOnce is how many machines a check lists at a time.
@@ -95,27 +97,18 @@ func (s *Store) checkMachine(ctx context.Context, machine int32, repair bool, c 
 	})
 }
 
-// sumEvents adds up a machine's events, which are read one by one.
+// endOfTime is after every event that may be.
+func endOfTime() time.Time { return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// sumEvents adds up a machine's events.
 func sumEvents(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (buckets, int, error) {
-	rows, err := tx.Query(ctx, "SELECT ts, body FROM event WHERE machine = $1 AND ts >= $2", machine, from)
-	if err != nil {
-		return nil, 0, fmt.Errorf("reading events: %w", err)
-	}
 	sum, n := buckets{}, 0
-	var p packed
-	_, err = pgx.ForEachRow(rows, []any{&p.TS, &p.Body}, func() error {
-		e, r, err := unpackEvent(p.TS, p.Body)
-		if err != nil {
-			return fmt.Errorf("event of machine %d at %v: %w", machine, p.TS, err)
-		}
-		sum.add(machine, p.TS.UnixMicro(), &e, &r)
+	err := walkEvents(ctx, tx, machine, from, endOfTime(), 0, func(e *api.Event, r *refs) error {
+		sum.add(machine, e.Timestamp.UnixMicro(), e, r)
 		n++
 		return nil
 	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("reading events: %w", err)
-	}
-	return sum, n, nil
+	return sum, n, err
 }
 
 func readRollups(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (buckets, error) {

@@ -1,0 +1,52 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"activity-tracker.example/server/api"
+)
+
+// A stream gives every event once, in order and with its names, over as many
+// pages as it takes.
+func TestEachEvent(t *testing.T) {
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	s := openAt(t, newDatabase(t), Retention{}, now)
+	host := addHost(t, s)
+	const n = 2*streamEvents + 7
+	var events []api.Event
+	for i := range n {
+		events = append(events, api.Event{MachineID: "m", Timestamp: now.Add(time.Duration(i-n) * time.Second), ActiveApp: fmt.Sprint("a", i%3), ActiveWindow: fmt.Sprint("w", i%5)})
+	}
+	if _, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: events}); err != nil {
+		t.Fatal(err)
+	}
+	from, to := events[1].Timestamp, events[n-1].Timestamp
+	at := 1
+	err := s.EachEvent(t.Context(), "m", from, to, func(e *api.Event) error {
+		if want := &events[at]; !e.Timestamp.Equal(want.Timestamp) || e.ActiveApp != want.ActiveApp || e.ActiveWindow != want.ActiveWindow || e.MachineID != "m" {
+			t.Fatalf("event %d: %+v, want %+v", at, e, want)
+		}
+		at++
+		return nil
+	})
+	if err != nil || at != n-1 {
+		t.Errorf("%d events, %v", at-1, err)
+	}
+	stop, seen := errors.New("stop"), 0
+	err = s.EachEvent(t.Context(), "m", from, to, func(*api.Event) error {
+		seen++
+		return stop
+	})
+	if !errors.Is(err, stop) || seen != 1 {
+		t.Errorf("stopped after %d with %v", seen, err)
+	}
+	if err := s.EachEvent(t.Context(), "other", from, to, nil); !errors.Is(err, ErrNotFound) {
+		t.Errorf("unknown machine: %v", err)
+	}
+	if err := s.EachEvent(t.Context(), "m", to, from, nil); err != nil {
+		t.Errorf("empty range: %v", err)
+	}
+}
