@@ -242,16 +242,17 @@ const (
 
 // Codes of refused requests.
 const (
-	CodeBadRequest   Code = "bad_request"
-	CodeUnauthorized Code = "unauthorized"
-	CodeForbidden    Code = "forbidden"
-	CodeNotFound     Code = "not_found"
-	CodeNotAllowed   Code = "method_not_allowed"
-	CodeTooLarge     Code = "too_large"
-	CodeUnsupported  Code = "unsupported_encoding"
-	CodeRateLimited  Code = "rate_limited"
-	CodeUnavailable  Code = "unavailable"
-	CodeInternal     Code = "internal"
-	CodeBadToken     Code = "bad_enrollment_token" // unknown, expired or used up
-	CodeHostEnrolled Code = "host_enrolled"        // the host_id has an owner already
+	CodeBadRequest    Code = "bad_request"
+	CodeUnauthorized  Code = "unauthorized"
+	CodeForbidden     Code = "forbidden"
+	CodeNotFound      Code = "not_found"
+	CodeNotAllowed    Code = "method_not_allowed"
+	CodeTooLarge      Code = "too_large"
+	CodeUnsupported   Code = "unsupported_encoding"
+	CodeNotAcceptable Code = "not_acceptable" // none of the formats that Accept allows
+	CodeRateLimited   Code = "rate_limited"
+	CodeUnavailable   Code = "unavailable"
+	CodeInternal      Code = "internal"
+	CodeBadToken      Code = "bad_enrollment_token" // unknown, expired or used up
+	CodeHostEnrolled  Code = "host_enrolled"        // the host_id has an owner already
 )

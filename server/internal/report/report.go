@@ -46,16 +46,20 @@ type Reports struct {
 // New makes the reports; now is the server's clock.
 func New(s *store.Store, now func() time.Time) *Reports { return &Reports{store: s, now: now} }
 
+// MachinesQuestion asks for a page of machines; all fields are as the caller wrote
+// them.
+type MachinesQuestion struct{ Limit, Cursor string }
+
 // Machines gives a page of all machines by machine_id.
-func (r *Reports) Machines(ctx context.Context, limit, cursor string) (api.MachineList, error) {
+func (r *Reports) Machines(ctx context.Context, q MachinesQuestion) (api.MachineList, error) {
 	reply := api.MachineList{Machines: []api.Machine{}}
-	n, err := parseLimit(limit, machinesDefault, machinesMax)
+	n, err := parseLimit(q.Limit, machinesDefault, machinesMax)
 	if err != nil {
 		return reply, err
 	}
 	after := ""
-	if cursor != "" {
-		if after, err = parseMachinesCursor(cursor); err != nil {
+	if q.Cursor != "" {
+		if after, err = parseMachinesCursor(q.Cursor); err != nil {
 			return reply, err
 		}
 	}

@@ -48,6 +48,10 @@ func (s *server) common(next http.Handler) http.Handler {
 		elapsed := time.Since(start)
 		took.WithLabelValues(route, method(r.Method), strconv.Itoa(rec.code())).Observe(elapsed.Seconds())
 		s.logRequest(r, id, route, rec, elapsed)
+		if rec.brokenOff {
+			//nolint:forbidigo // net/http's way to break off a reply that has begun.
+			panic(http.ErrAbortHandler)
+		}
 	})
 }
 
@@ -60,8 +64,8 @@ func (s *server) guarded(rec *recorder, r *http.Request, next http.Handler) {
 		}
 		s.Log.Error("a handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		if rec.status != 0 {
-			//nolint:forbidigo // net/http's way to break off a reply that has begun.
-			panic(http.ErrAbortHandler)
+			rec.BreakOff(fmt.Errorf("panic: %v", p))
+			return
 		}
 		problem.Write(rec, problem.Internal(fmt.Errorf("panic: %v", p)))
 	}()
@@ -94,6 +98,8 @@ func (s *server) logRequest(r *http.Request, id, route string, rec *recorder, to
 	switch {
 	case rec.cause != nil && errors.Is(r.Context().Err(), context.Canceled):
 		log.Debug("the caller went away")
+	case rec.brokenOff:
+		log.Warn("a reply was broken off", "error", rec.cause)
 	case rec.code() >= http.StatusInternalServerError:
 		log.Error("request failed", "error", rec.cause)
 	default:
@@ -106,10 +112,16 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 	cause  error
+	// brokenOff says that the reply must not look whole.
+	brokenOff bool
 }
 
 // KeepCause takes what a problem's caller is not told.
 func (r *recorder) KeepCause(err error) { r.cause = err }
+
+// BreakOff ends a reply that has begun and can't be finished, so that its reader
+// notices; cause is for the log.
+func (r *recorder) BreakOff(cause error) { r.cause, r.brokenOff = cause, true }
 
 // WriteHeader remembers the first status.
 func (r *recorder) WriteHeader(status int) {

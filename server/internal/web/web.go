@@ -76,11 +76,14 @@ func (s *server) routes() chi.Router {
 	r.Post("/api/events", s.Events)
 
 	viewer := r.With(bounded, s.Guard.Reader(store.RoleViewer))
-	viewer.Get("/api/machines", s.machines)
 	viewer.Get("/api/machines/{machine_id}", s.machine)
-	viewer.Get("/api/activity/{machine_id}/events", s.events)
 	viewer.Get("/api/activity/{machine_id}/summary", s.summary)
 	viewer.Get("/api/activity/{machine_id}/timeline", s.timeline)
+
+	// Lists, each also as a table; formats bounds them.
+	lister := r.With(s.Guard.Reader(store.RoleViewer))
+	lister.Get("/api/machines", formats(s.machines, s.machinesTable))
+	lister.Get("/api/activity/{machine_id}/events", formats(s.events, s.eventsTable))
 
 	admin := r.With(bounded, s.Guard.Reader(store.RoleAdmin))
 	admin.Patch("/api/machines/{machine_id}", s.patchMachine)
@@ -124,10 +127,24 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	s.reply(w, map[string]string{"status": "ok"}, nil)
 }
 
-func (s *server) machines(w http.ResponseWriter, r *http.Request) {
+func machinesQuestion(r *http.Request) report.MachinesQuestion {
 	q := r.URL.Query()
-	list, err := s.Reports.Machines(r.Context(), q.Get("limit"), q.Get("cursor"))
+	return report.MachinesQuestion{Limit: q.Get("limit"), Cursor: q.Get("cursor")}
+}
+
+func (s *server) machines(w http.ResponseWriter, r *http.Request) {
+	list, err := s.Reports.Machines(r.Context(), machinesQuestion(r))
 	s.reply(w, list, err)
+}
+
+func (s *server) machinesTable(w http.ResponseWriter, r *http.Request) {
+	q := machinesQuestion(r)
+	if q.Limit == "" {
+		sendTable(w, "machines", s.Reports.EachMachine(r.Context(), q))
+		return
+	}
+	list, err := s.Reports.Machines(r.Context(), q)
+	sendPage(w, r, "machines", list.Machines, list.NextCursor, err)
 }
 
 func (s *server) machine(w http.ResponseWriter, r *http.Request) {
@@ -145,12 +162,27 @@ func (s *server) patchMachine(w http.ResponseWriter, r *http.Request) {
 	s.reply(w, m, err)
 }
 
-func (s *server) events(w http.ResponseWriter, r *http.Request) {
+func eventsQuestion(r *http.Request) report.EventsQuestion {
 	q := r.URL.Query()
-	list, err := s.Reports.Events(r.Context(), report.EventsQuestion{
+	return report.EventsQuestion{
 		MachineID: machineID(r), Start: q.Get("start"), End: q.Get("end"), Limit: q.Get("limit"), Cursor: q.Get("cursor"),
-	})
+	}
+}
+
+func (s *server) events(w http.ResponseWriter, r *http.Request) {
+	list, err := s.Reports.Events(r.Context(), eventsQuestion(r))
 	s.reply(w, list, err)
+}
+
+func (s *server) eventsTable(w http.ResponseWriter, r *http.Request) {
+	q := eventsQuestion(r)
+	name := "events-" + q.MachineID
+	if q.Limit == "" {
+		sendTable(w, name, s.Reports.EachEvent(r.Context(), q))
+		return
+	}
+	list, err := s.Reports.Events(r.Context(), q)
+	sendPage(w, r, name, list.Events, list.NextCursor, err)
 }
 
 func (s *server) summary(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,87 @@
+package sheet
+
+import (
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/problem"
+)
+
+// The types of a reply.
+const (
+	typeJSON = "application/json"
+	typeCSV  = "text/csv"
+)
+
+// maxAcceptRanges bounds how much of a header is looked at: browsers send ten.
+const maxAcceptRanges = 64
+
+// Asked says whether a request wants its answer as CSV rather than JSON: by
+// ?format=csv|json, else by the header Accept. Where both are as welcome it is
+// JSON. The error is a refusal: 400 for another format, 406 where the header
+// excludes both.
+func Asked(r *http.Request) (bool, error) {
+	if given, ok := r.URL.Query()["format"]; ok {
+		switch strings.Join(given, ",") {
+		case "csv":
+			return true, nil
+		case "json":
+			return false, nil
+		}
+		return false, problem.BadRequest("format: want csv or json")
+	}
+	header := strings.Join(r.Header.Values("Accept"), ",")
+	if strings.TrimSpace(header) == "" {
+		return false, nil
+	}
+	ranges := strings.SplitN(header, ",", maxAcceptRanges+1)
+	ranges = ranges[:min(len(ranges), maxAcceptRanges)]
+	asJSON, asCSV := quality(ranges, typeJSON), quality(ranges, typeCSV)
+	if asJSON == 0 && asCSV == 0 {
+		return false, problem.New(http.StatusNotAcceptable, api.CodeNotAcceptable,
+			"This is available as application/json and text/csv; the header Accept allows neither.")
+	}
+	return asCSV > asJSON, nil
+}
+
+// quality is how welcome a type is, 0 to 1: what the most specific range that
+// holds it says (RFC 9110, section 12.5.1). A range that can't be read says
+// nothing.
+func quality(ranges []string, wanted string) float64 {
+	major, _, _ := strings.Cut(wanted, "/")
+	best, q := 0, 0.0
+	for _, text := range ranges {
+		name, params, err := mime.ParseMediaType(text)
+		if err != nil {
+			continue
+		}
+		specific := 0
+		switch name {
+		case wanted:
+			specific = 3
+		case major + "/*":
+			specific = 2
+		case "*/*":
+			specific = 1
+		}
+		if specific > best {
+			best, q = specific, weight(params)
+		}
+	}
+	return q
+}
+
+func weight(params map[string]string) float64 {
+	text, ok := params["q"]
+	if !ok {
+		return 1
+	}
+	q, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(q >= 0 && q <= 1) {
+		return 0
+	}
+	return q
+}

@@ -1,0 +1,84 @@
+package sheet
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"activity-tracker.example/server/internal/problem"
+)
+
+func TestAsked(t *testing.T) {
+	tests := []struct {
+		query, accept string
+		csv           bool
+		status        int
+	}{
+		{"", "", false, 0},
+		{"", " ", false, 0},
+		{"", "*/*", false, 0},
+		{"", "text/csv", true, 0},
+		{"", "TEXT/CSV; charset=utf-8", true, 0},
+		{"", "text/*", true, 0},
+		{"", "application/json, text/csv", false, 0},
+		{"", "text/csv;q=0.9, application/json;q=0.8", true, 0},
+		{"", "text/csv;q=0.8, application/json", false, 0},
+		{"", "text/csv, */*;q=0.1", true, 0},
+		{"", "*/*, application/json;q=0", true, 0},
+		{"", "text/*;q=0.9, text/csv;q=0, */*;q=0.1", false, 0},
+		{"", "text/csv;q=nonsense, application/json;q=0.1", false, 0},
+		{"", "text/csv;q=7, application/json;q=0.1", false, 0},
+		{"", "text/csv;q=NaN, application/json;q=0.1", false, 0},
+		{"", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", false, 0},
+		{"", "text/html", false, 406},
+		{"", "application/json;q=0", false, 406},
+		{"", "text/csv;q=0", false, 406},
+		{"", "nonsense", false, 406},
+		{"", ",,;,/", false, 406},
+		{"", strings.Repeat("text/html,", 1000) + "text/csv", false, 406},
+		{"?format=csv", "application/json", true, 0},
+		{"?format=json", "text/csv", false, 0},
+		{"?format=csv", "text/html", true, 0},
+		{"?format=xml", "text/csv", false, 400},
+		{"?format=", "", false, 400},
+		{"?format=csv&format=json", "", false, 400},
+	}
+	for _, test := range tests {
+		r := httptest.NewRequest(http.MethodGet, "/"+test.query, nil)
+		if test.accept != "" {
+			r.Header.Set("Accept", test.accept)
+		}
+		csv, err := Asked(r)
+		var refusal *problem.Error
+		status := 0
+		if errors.As(err, &refusal) {
+			status = refusal.Status
+		}
+		if csv != test.csv || status != test.status || (err != nil) != (test.status != 0) {
+			t.Errorf("%q %.60q: csv %v, %v", test.query, test.accept, csv, err)
+		}
+	}
+}
+
+// RFC 9110 allows the header several times.
+func TestAskedBySeveralHeaders(t *testing.T) {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Add("Accept", "application/json;q=0.5")
+	r.Header.Add("Accept", "text/csv")
+	if csv, err := Asked(r); !csv || err != nil {
+		t.Error(csv, err)
+	}
+}
+
+func FuzzAsked(f *testing.F) {
+	f.Add("text/csv;q=0.5, */*;q=0.1")
+	f.Fuzz(func(t *testing.T, accept string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Accept", accept)
+		if csv, err := Asked(r); csv && err != nil {
+			t.Error("both an answer and a refusal")
+		}
+	})
+}

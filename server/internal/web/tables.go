@@ -1,0 +1,60 @@
+package web
+
+import (
+	"errors"
+	"iter"
+	"net/http"
+
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/sheet"
+)
+
+// formats answers in the format that the caller asks for. JSON is bounded as a
+// whole; a table is bounded by its pieces, since it may be long.
+func formats(asJSON, asCSV http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Accept")
+		csv, err := sheet.Asked(r)
+		switch {
+		case err != nil:
+			problem.Write(w, err)
+		case csv:
+			asCSV(w, r)
+		default:
+			bounded(asJSON).ServeHTTP(w, r)
+		}
+	}
+}
+
+// sendTable answers with rows as a file called name.csv.
+func sendTable[T any](w http.ResponseWriter, name string, rows iter.Seq2[T, error]) {
+	err := sheet.Send(w, name, rows)
+	switch b, ok := w.(interface{ BreakOff(error) }); {
+	case err == nil:
+	case errors.Is(err, sheet.ErrBrokenOff) && ok:
+		b.BreakOff(err)
+	default:
+		problem.Write(w, asProblem(err))
+	}
+}
+
+// sendPage answers with one page as a table, and with a link to the next, if any
+// (RFC 8288).
+func sendPage[T any](w http.ResponseWriter, r *http.Request, name string, rows []T, next string, err error) {
+	if err != nil {
+		problem.Write(w, asProblem(err))
+		return
+	}
+	if next != "" {
+		q := r.URL.Query()
+		q.Set("cursor", next)
+		w.Header().Set("Link", "<"+r.URL.EscapedPath()+"?"+q.Encode()+`>; rel="next"`)
+	}
+	sendTable(w, name, func(yield func(T, error) bool) {
+		for _, row := range rows {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	})
+}
