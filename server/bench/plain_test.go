@@ -1,25 +1,96 @@
 package bench
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
-	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"activity-tracker.example/server/api"
 )
 
-// startPlain serves the plain design: a table of the contract's fields with an id,
-// a unique key and two indexes, and one multi-row INSERT for each request. It
-// checks no credential and no field and keeps no roll-ups.
-func startPlain(b *testing.B, url string, conn *pgx.Conn) *httptest.Server {
+// rivalEnv makes the test program another server, which is measured as a process
+// of its own like ours: its value is the address to listen on.
+const rivalEnv = "TRACKERD_SERVER_BENCH_RIVAL"
+
+// serveUntil bounds a rival that was left behind.
+const serveUntil = 10 * time.Minute
+
+func TestMain(m *testing.M) {
+	code := 0
+	if address := os.Getenv(rivalEnv); address == "" {
+		code = m.Run()
+	} else if err := serveRival(address, os.Getenv("DATABASE_URL")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// serveRival serves the plain design, or, without a database, nothing: what HTTP
+// alone costs on this machine, which no server can go below.
+func serveRival(address, databaseURL string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), serveUntil)
+	defer cancel()
+	handler := http.Handler(http.HandlerFunc(nothing))
+	if databaseURL != "" {
+		config, err := pgxpool.ParseConfig(databaseURL)
+		if err != nil {
+			return err
+		}
+		config.MaxConns = clients
+		pool, err := pgxpool.NewWithConfig(ctx, config)
+		if err != nil {
+			return err
+		}
+		defer pool.Close()
+		handler = plain{pool}
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: serveUntil}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	if err = server.Serve(l); errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return err
+}
+
+// nothing reads a body and gives an answer.
+func nothing(w http.ResponseWriter, r *http.Request) {
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	answerPlain(w, 0, 0)
+}
+
+func answerPlain(w http.ResponseWriter, accepted, duplicates int) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(api.IngestReply{Accepted: accepted, Duplicates: duplicates, Rejected: []api.Rejection{}})
+}
+
+// plain is the plain design: a table of the contract's fields with an id, a
+// unique key and two indexes, and one multi-row INSERT … ON CONFLICT for each
+// request. It checks no credential and no field and keeps no roll-ups.
+type plain struct {
+	pool *pgxpool.Pool
+}
+
+func makePlainTable(b *testing.B, conn *connection) {
 	b.Helper()
-	run(b, conn, `CREATE TABLE plain (
+	conn.run(b, `CREATE TABLE plain (
 		id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, machine_id text NOT NULL, ts timestamptz NOT NULL,
 		key_count bigint, mouse_clicks bigint, mouse_distance_px bigint, scroll_count bigint,
 		active_window text, active_app text, is_idle boolean,
@@ -27,27 +98,23 @@ func startPlain(b *testing.B, url string, conn *pgx.Conn) *httptest.Server {
 		active_seconds float8, connected boolean, session_kind text, focus jsonb, username text,
 		UNIQUE (machine_id, ts));
 		CREATE INDEX ON plain (ts); CREATE INDEX ON plain (machine_id)`)
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		b.Fatal(err)
+}
+
+// ServeHTTP takes a batch.
+func (p plain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var batch api.EventBatch
+	if err := json.NewDecoder(r.Body).Decode(&batch); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
-	config.MaxConns = clients
-	pool, err := pgxpool.NewWithConfig(b.Context(), config)
+	sql, args := plainInsert(batch.Events)
+	done, err := p.pool.Exec(r.Context(), sql, args...)
 	if err != nil {
-		b.Fatal(err)
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
 	}
-	b.Cleanup(pool.Close)
-	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var batch api.EventBatch
-		err := json.NewDecoder(r.Body).Decode(&batch)
-		if err == nil {
-			sql, args := plainInsert(batch.Events)
-			_, err = pool.Exec(r.Context(), sql, args...)
-		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		}
-	}))
+	accepted := int(done.RowsAffected())
+	answerPlain(w, accepted, len(batch.Events)-accepted)
 }
 
 func plainInsert(events []api.Event) (string, []any) {
