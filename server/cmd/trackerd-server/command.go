@@ -20,6 +20,8 @@ const (
 	envDatabase = "DATABASE_URL"
 	envStateDir = "TRACKERD_SERVER_STATE_DIR"
 
+	envNoMigrate = "TRACKERD_SERVER_NO_MIGRATE"
+
 	envKeepEvents  = "TRACKERD_SERVER_KEEP_EVENTS_DAYS"
 	envKeepTitles  = "TRACKERD_SERVER_KEEP_TITLES_DAYS"
 	envKeepRollups = "TRACKERD_SERVER_KEEP_ROLLUPS_DAYS"
@@ -47,6 +49,8 @@ type settings struct {
 	databaseURL string
 	stateDir    string
 	verbose     bool
+	// noMigrate leaves the schema to the migrate command.
+	noMigrate bool
 	// The days that each kind of data is kept as flags gave them, and the
 	// whole as it was understood.
 	keepEvents, keepTitles, keepRollups string
@@ -71,6 +75,7 @@ Environment:
   ` + envDatabase + `               database URL, as --database-url; keeps a password
                              off the command line, which others can see
   ` + envStateDir + `  state folder, as --state-dir
+  ` + envNoMigrate + `  true: as --no-migrate
   ` + envKeepEvents + `, …_TITLES_DAYS, …_ROLLUPS_DAYS
                              as --keep-events-days, …`,
 		Example: `  trackerd-server serve
@@ -87,10 +92,13 @@ Environment:
 	flags.StringVar(&s.keepEvents, "keep-events-days", "", fmt.Sprintf("days that events are kept; 0: for ever (default %d)", keepEvents))
 	flags.StringVar(&s.keepTitles, "keep-titles-days", "", fmt.Sprintf("days that window titles are kept; 0: for ever (default %d)", keepTitles))
 	flags.StringVar(&s.keepRollups, "keep-rollups-days", "", fmt.Sprintf("days that the sums for reports are kept; 0: for ever (default %d)", keepRollups))
+	flags.BoolVar(&s.noMigrate, "no-migrate", false, "leave the schema to the migrate command; serve waits for it")
 	flags.BoolVar(&s.verbose, "verbose", false, "log every request")
 	// A folder is completed as one; the URL has nothing to complete.
 	_ = root.MarkPersistentFlagDirname("state-dir")
-	root.AddCommand(serveCommand(s), tokenCommand(s), enrollmentCommand(s), rollupsCommand(s))
+	root.AddCommand(serveCommand(s), tokenCommand(s), enrollmentCommand(s), rollupsCommand(s),
+		hostCommand(s), migrateCommand(s))
+	markUsage(root)
 	return root
 }
 
@@ -108,6 +116,12 @@ func defaultStateDir() string {
 func (s *settings) fromEnvironment(get func(string) string) error {
 	s.databaseURL = cmp.Or(s.databaseURL, get(envDatabase))
 	s.stateDir = cmp.Or(s.stateDir, get(envStateDir), defaultStateDir())
+	if text := get(envNoMigrate); text != "" && !s.noMigrate {
+		var err error
+		if s.noMigrate, err = strconv.ParseBool(text); err != nil {
+			return fmt.Errorf("%s %q: want true or false", envNoMigrate, text)
+		}
+	}
 	for _, k := range []struct {
 		flag, value, env string
 		usual            int
@@ -152,7 +166,7 @@ func oneOf(flag, value string, words ...string) error {
 		}
 	}
 	if value == "" {
-		return fmt.Errorf("--%s is missing: want one of %v", flag, words)
+		return usagef("--%s is missing: want one of %v", flag, words)
 	}
-	return fmt.Errorf("--%s %q: want one of %v", flag, value, words)
+	return usagef("--%s %q: want one of %v", flag, value, words)
 }

@@ -39,7 +39,7 @@ func openDatabase(ctx context.Context, s *settings, log *slog.Logger) (*database
 		url = private.URL()
 	}
 	var err error
-	if d.store, err = store.Open(ctx, url, store.Options{Log: log, Keep: s.keep}); err != nil {
+	if d.store, err = store.Open(ctx, url, store.Options{Log: log, Keep: s.keep, NoMigrate: s.noMigrate}); err != nil {
 		return nil, errors.Join(err, d.close(ctx))
 	}
 	return d, nil
@@ -70,15 +70,22 @@ func (d *database) close(ctx context.Context) error {
 	return nil
 }
 
-// withStore runs one command on a database that is up to date.
-func withStore(ctx context.Context, s *settings, log *slog.Logger, do func(context.Context, *store.Store) error) (err error) {
+// withDatabase runs one command on a database as it is.
+func withDatabase(ctx context.Context, s *settings, log *slog.Logger, do func(context.Context, *database) error) (err error) {
 	d, err := openDatabase(ctx, s, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close(ctx)) }()
-	if err := d.store.Migrate(ctx); err != nil {
-		return err
-	}
-	return do(ctx, d.store)
+	return do(ctx, d)
+}
+
+// withStore runs one command on a database that is up to date.
+func withStore(ctx context.Context, s *settings, log *slog.Logger, do func(context.Context, *store.Store) error) error {
+	return withDatabase(ctx, s, log, func(ctx context.Context, d *database) error {
+		if err := d.store.Migrate(ctx); err != nil {
+			return err
+		}
+		return do(ctx, d.store)
+	})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 	"unicode"
 
@@ -21,7 +20,7 @@ const (
 	defaultExpiry = 24 * time.Hour
 	// minExpiry leaves time to type it in; maxExpiry is a year.
 	minExpiry = time.Minute
-	maxExpiry = 365 * 24 * time.Hour
+	maxExpiry = 365 * oneDay
 )
 
 func notPrintable(c rune) bool { return !unicode.IsPrint(c) }
@@ -33,13 +32,13 @@ func enrollmentCommand(s *settings) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(enrollmentCreate(s))
+	cmd.AddCommand(enrollmentCreate(s), enrollmentList(s), enrollmentRevoke(s))
 	return cmd
 }
 
 func enrollmentCreate(s *settings) *cobra.Command {
 	var uses int
-	var expires time.Duration
+	expires := span(defaultExpiry)
 	var host string
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -54,17 +53,18 @@ A host that is enrolled already can't be enrolled again with just any token,
 since its machines would change hands. When it was installed anew, make a token
 for it with --host; the 409 that it got names its host_id.`,
 		Example: `  trackerd-server enrollment create
-  trackerd-server enrollment create --uses 50 --expires 2h`,
+  trackerd-server enrollment create --uses 50 --expires 7d`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if uses < 1 || uses > maxUses {
-				return fmt.Errorf("--uses %d: want 1 to %d", uses, maxUses)
+				return usagef("--uses %d: want 1 to %d", uses, maxUses)
 			}
-			if expires < minExpiry || expires > maxExpiry {
-				return fmt.Errorf("--expires %v: want %v to %v", expires, minExpiry, maxExpiry)
+			if d := time.Duration(expires); d < minExpiry || d > maxExpiry {
+				return usagef("--expires %v: want %s to %s", &expires, spanText(minExpiry), spanText(maxExpiry))
 			}
+			now := time.Now().UTC().Truncate(time.Second)
 			fresh := secret.New(secret.KindEnrollment)
-			e := store.Enrollment{ID: fresh.ID, UsesLeft: uses, ForHost: host, ExpiresAt: time.Now().Add(expires).UTC().Truncate(time.Second)}
+			e := store.Enrollment{ID: fresh.ID, UsesLeft: uses, ForHost: host, CreatedAt: now, ExpiresAt: now.Add(time.Duration(expires))}
 			err := s.withStore(cmd, func(ctx context.Context, st *store.Store) error {
 				return st.AddEnrollment(ctx, e, fresh.Hash())
 			})
@@ -81,7 +81,7 @@ for it with --host; the 409 that it got names its host_id.`,
 		},
 	}
 	cmd.Flags().IntVar(&uses, "uses", defaultUses, "how many hosts it enrols")
-	cmd.Flags().DurationVar(&expires, "expires", defaultExpiry, "for how long it is good")
+	cmd.Flags().Var(&expires, "expires", "for how long it is good, as 90m, 24h, 7d or 2w")
 	cmd.Flags().StringVar(&host, "host", "", "only for this host_id, which may be enrolled already")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd

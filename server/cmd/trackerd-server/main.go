@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -17,9 +18,10 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := newCommand().ExecuteContext(ctx); err != nil {
+	err := newCommand().ExecuteContext(ctx)
+	var found foundError
+	if err != nil && !errors.As(err, &found) {
 		fmt.Fprintln(os.Stderr, "trackerd-server:", err)
-		return 1
 	}
-	return 0
+	return exitCode(err)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,9 +50,12 @@ requests that it has accepted.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.fromEnvironment(os.Getenv); err != nil {
+				return usageError{err}
+			}
+			addr, err := listenAddress(listen, os.Getenv)
+			if err != nil {
 				return err
 			}
-			addr := cmp.Or(listen, os.Getenv(envListen), defaultListen)
 			return serve(cmd.Context(), s, addr, cmd.ErrOrStderr())
 		},
 	}

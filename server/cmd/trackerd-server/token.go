@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,7 +47,7 @@ it can't be shown again. A viewer may read everything; an admin may also change.
 				return err
 			}
 			if strings.TrimSpace(name) == "" || len(name) > maxNameBytes || strings.ContainsFunc(name, notPrintable) {
-				return fmt.Errorf("--name: want 1 to %d printable bytes that say what the token is for", maxNameBytes)
+				return usagef("--name: want 1 to %d printable bytes that say what the token is for", maxNameBytes)
 			}
 			fresh := secret.New(secret.KindToken)
 			token := store.Token{ID: fresh.ID, Name: name, Role: store.Role(role), CreatedAt: time.Now().UTC()}
@@ -93,13 +92,11 @@ func tokenList(s *settings) *cobra.Command {
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), tokens)
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			for _, t := range tokens {
-				if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.ID, t.Role, t.CreatedAt.UTC().Format(time.RFC3339), t.Name); err != nil {
-					return err
-				}
+			rows := make([][]string, len(tokens))
+			for i, t := range tokens {
+				rows[i] = []string{t.ID, string(t.Role), t.CreatedAt.UTC().Format(time.RFC3339), t.Name}
 			}
-			return w.Flush()
+			return printTable(cmd.OutOrStdout(), []string{"ID", "ROLE", "CREATED", "NAME"}, rows)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -133,7 +130,7 @@ func (s *settings) withStore(cmd *cobra.Command, do func(context.Context, *store
 // types.
 func (s *settings) withStoreFor(cmd *cobra.Command, limit time.Duration, do func(context.Context, *store.Store) error) error {
 	if err := s.fromEnvironment(os.Getenv); err != nil {
-		return err
+		return usageError{err}
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), limit)
 	defer cancel()

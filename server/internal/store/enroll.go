@@ -16,6 +16,7 @@ type Enrollment struct {
 	// ForHost, where not empty, is the only host_id that it enrols, which may
 	// be enrolled already.
 	ForHost   string    `json:"for_host,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 

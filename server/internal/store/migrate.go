@@ -63,8 +63,13 @@ func migrations() ([]migration, error) {
 
 // Migrate brings the schema up to date and opens the store's methods. It applies
 // what is missing all in one transaction and under a lock, so that servers may
-// start together and a failed migration leaves nothing.
+// start together and a failed migration leaves nothing. A store that leaves the
+// schema alone (Options.NoMigrate) only looks, and returns OlderSchemaError where
+// something is missing.
 func (s *Store) Migrate(ctx context.Context) error {
+	if s.noMigrate {
+		return s.checkSchema(ctx)
+	}
 	list, err := migrations()
 	if err != nil {
 		return err
@@ -75,6 +80,10 @@ func (s *Store) Migrate(ctx context.Context) error {
 			return err
 		}
 		if _, err := exec(ctx, tx, "waiting for another server's migration", "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
+			return err
+		}
+		// A migration takes as long as it takes.
+		if _, err := exec(ctx, tx, "setting the timeout", "SET LOCAL statement_timeout = 0"); err != nil {
 			return err
 		}
 		return s.applyMissing(ctx, tx, list)
@@ -92,9 +101,9 @@ func (s *Store) applyMissing(ctx context.Context, tx pgx.Tx, list []migration) e
 	if _, err := exec(ctx, tx, "making the list of migrations", table); err != nil {
 		return err
 	}
-	var have int
-	if err := tx.QueryRow(ctx, "SELECT coalesce(max(version), 0) FROM schema_migration").Scan(&have); err != nil {
-		return fmt.Errorf("reading the schema version: %w", err)
+	have, err := schemaVersion(ctx, tx)
+	if err != nil {
+		return err
 	}
 	if have > len(list) {
 		return NewerSchemaError{Have: have, Know: len(list)}

@@ -50,9 +50,11 @@ type Store struct {
 	pool     *pgxpool.Pool
 	log      *slog.Logger
 	migrated atomic.Bool
-	keep     Retention
-	now      func() time.Time
-	group    *group
+	// noMigrate leaves the schema to somebody else.
+	noMigrate bool
+	keep      Retention
+	now       func() time.Time
+	group     *group
 
 	// What is known of rows that never change.
 	hosts      *cache[string, knownHost]
@@ -69,6 +71,9 @@ type Options struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	Log *slog.Logger
+	// NoMigrate leaves the schema alone: Migrate only checks that it is what
+	// this program needs.
+	NoMigrate bool
 }
 
 // Open reads the database URL and makes the pool. It does not connect: until
@@ -100,7 +105,7 @@ func Open(ctx context.Context, databaseURL string, opts Options) (*Store, error)
 		opts.Now = time.Now
 	}
 	s := &Store{
-		pool: pool, log: opts.Log, keep: opts.Keep, now: opts.Now,
+		pool: pool, log: opts.Log, keep: opts.Keep, now: opts.Now, noMigrate: opts.NoMigrate,
 		hosts: newCache[string, knownHost](hostsKnown), machines: newCache[string, owner](machinesKnown), apps: newCache[string, uint64](appsKnown),
 		titles: newCache[titleKey, uint64](titlesKnown), partitions: newCache[string, struct{}](partitionsKnown),
 	}

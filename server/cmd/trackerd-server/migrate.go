@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"activity-tracker.example/server/internal/store"
+)
+
+// migrateTimeout bounds a migration, which may have to rewrite a large table.
+const migrateTimeout = 24 * time.Hour
+
+func migrateCommand(s *settings) *cobra.Command {
+	var dryRun, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "migrate [--dry-run]",
+		Short: "Bring the database's schema up to date, and say what that took",
+		Long: `migrate applies the migrations that the database lacks, all or none. serve and the
+other commands do so by themselves, unless told --no-migrate: then they wait, or
+refuse, until this command was run.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.fromEnvironment(os.Getenv); err != nil {
+				return usageError{err}
+			}
+			s.noMigrate = false
+			ctx, cancel := context.WithTimeout(cmd.Context(), migrateTimeout)
+			defer cancel()
+			var schema store.Schema
+			err := withDatabase(ctx, s, quiet(cmd.ErrOrStderr()), func(ctx context.Context, d *database) (err error) {
+				if schema, err = d.store.Schema(ctx); err != nil || dryRun {
+					return err
+				}
+				return d.store.Migrate(ctx)
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), struct {
+					store.Schema
+					Applied bool `json:"applied"`
+				}{schema, !dryRun})
+			}
+			return printSchema(cmd, schema, dryRun)
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be applied")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func printSchema(cmd *cobra.Command, schema store.Schema, dryRun bool) error {
+	verb := "applied"
+	if dryRun {
+		verb = "would apply"
+	}
+	var err error
+	for _, name := range schema.Pending {
+		err = errors.Join(err, printLine(cmd.OutOrStdout(), verb+" "+name))
+	}
+	switch {
+	case schema.Version > schema.Known:
+		return errors.Join(err, store.NewerSchemaError{Have: schema.Version, Know: schema.Known})
+	case len(schema.Pending) == 0:
+		return printLine(cmd.OutOrStdout(), fmt.Sprintf("nothing to do: the schema has version %d", schema.Version))
+	case dryRun:
+		return err
+	}
+	return errors.Join(err, printLine(cmd.OutOrStdout(), fmt.Sprintf("the schema has version %d now", schema.Known)))
+}
