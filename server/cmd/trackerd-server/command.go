@@ -47,8 +47,12 @@ const (
 // settings are the flags that all subcommands share.
 type settings struct {
 	databaseURL string
-	stateDir    string
-	verbose     bool
+	// passwordFile holds the database's password, apart from its URL.
+	passwordFile string
+	stateDir     string
+	// firstToken makes an administrator's token where there is none, and logs it.
+	firstToken bool
+	verbose    bool
 	// noMigrate leaves the schema to the migrate command.
 	noMigrate bool
 	// The days that each kind of data is kept as flags gave them, and the
@@ -74,6 +78,7 @@ Environment:
   ` + envListen + `     address to listen on, as --listen
   ` + envDatabase + `               database URL, as --database-url; keeps a password
                              off the command line, which others can see
+  ` + envPasswordFile + `     as --database-password-file
   ` + envStateDir + `  state folder, as --state-dir
   ` + envNoMigrate + `  true: as --no-migrate
   ` + envKeepEvents + `, …_TITLES_DAYS, …_ROLLUPS_DAYS
@@ -88,6 +93,7 @@ Environment:
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.databaseURL, "database-url", "", "PostgreSQL to use, as postgres://user@host/database (default: a private one)")
+	flags.StringVar(&s.passwordFile, "database-password-file", "", "file with the password for --database-url, alone in one line")
 	flags.StringVar(&s.stateDir, "state-dir", "", "folder for the private PostgreSQL (default "+defaultStateDir()+")")
 	flags.StringVar(&s.keepEvents, "keep-events-days", "", fmt.Sprintf("days that events are kept; 0: for ever (default %d)", keepEvents))
 	flags.StringVar(&s.keepTitles, "keep-titles-days", "", fmt.Sprintf("days that window titles are kept; 0: for ever (default %d)", keepTitles))
@@ -97,7 +103,7 @@ Environment:
 	// A folder is completed as one; the URL has nothing to complete.
 	_ = root.MarkPersistentFlagDirname("state-dir")
 	root.AddCommand(serveCommand(s), tokenCommand(s), enrollmentCommand(s), rollupsCommand(s),
-		hostCommand(s), migrateCommand(s))
+		hostCommand(s), migrateCommand(s), healthcheckCommand(s))
 	markUsage(root)
 	return root
 }
@@ -115,7 +121,11 @@ func defaultStateDir() string {
 // fromEnvironment fills in what no flag gave.
 func (s *settings) fromEnvironment(get func(string) string) error {
 	s.databaseURL = cmp.Or(s.databaseURL, get(envDatabase))
+	s.passwordFile = cmp.Or(s.passwordFile, get(envPasswordFile))
 	s.stateDir = cmp.Or(s.stateDir, get(envStateDir), defaultStateDir())
+	if err := s.addPasswordFile(); err != nil {
+		return err
+	}
 	if text := get(envNoMigrate); text != "" && !s.noMigrate {
 		var err error
 		if s.noMigrate, err = strconv.ParseBool(text); err != nil {

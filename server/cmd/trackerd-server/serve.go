@@ -56,10 +56,14 @@ requests that it has accepted.`,
 			if err != nil {
 				return err
 			}
+			if s.firstToken, err = firstTokenToLog(s.firstToken, os.Getenv); err != nil {
+				return err
+			}
 			return serve(cmd.Context(), s, addr, cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "", "address to listen on (default \""+defaultListen+"\")")
+	cmd.Flags().BoolVar(&s.firstToken, "first-token-to-log", false, "where there is no API token at all, make an administrator's and log it")
 	return cmd
 }
 
@@ -92,6 +96,9 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 		}
 		if ctx.Err() == nil {
 			log.Info("ready", "listen", listener.Addr().String())
+			if s.firstToken {
+				announceFirstToken(ctx, db.store, log)
+			}
 		}
 		return db.store.RunMaintenance(ctx)
 	})

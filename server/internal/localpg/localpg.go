@@ -174,7 +174,8 @@ func (s *Server) URL() string { return s.DatabaseURL(role) }
 // DatabaseURL is how to connect to another database of the cluster.
 func (s *Server) DatabaseURL(database string) string {
 	q := url.Values{"host": {s.path("run")}, "user": {role}, "sslmode": {"disable"}}
-	return "postgres:///" + url.PathEscape(database) + "?" + q.Encode()
+	// PostgreSQL's URLs know no "+" for a blank.
+	return "postgres:///" + url.PathEscape(database) + "?" + strings.ReplaceAll(q.Encode(), "+", "%20")
 }
 
 // PID gives the process id of the running PostgreSQL; zero where there is none.

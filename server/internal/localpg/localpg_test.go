@@ -93,7 +93,8 @@ func await(t *testing.T, what string, done func() bool) {
 }
 
 func TestLastUserStops(t *testing.T) {
-	dir := stateDir(t)
+	// A blank and other odd letters are a matter of quoting.
+	dir := filepath.Join(stateDir(t), `a +'b"`)
 	one := start(t, dir)
 	two := start(t, dir)
 	pid := pidOf(t, one)

@@ -35,6 +35,26 @@ func (s *Store) AddToken(ctx context.Context, t Token, hash []byte) error {
 	})
 }
 
+// firstTokenLock is the advisory lock under which servers that start together
+// make one first token. Any fixed number would do.
+const firstTokenLock = 0x7472_6163_6b74
+
+// AddFirstToken keeps an API token unless there is any already, and says whether
+// it did.
+func (s *Store) AddFirstToken(ctx context.Context, t Token, hash []byte) (bool, error) {
+	var n int64
+	err := s.write(ctx, "keeping the first API token", func(tx pgx.Tx) error {
+		_, err := exec(ctx, tx, "waiting for other servers", "SELECT pg_advisory_xact_lock($1)", int64(firstTokenLock))
+		if err != nil {
+			return err
+		}
+		n, err = exec(ctx, tx, "inserting", `INSERT INTO api_token (id, name, role, secret_hash)
+			SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM api_token)`, t.ID, t.Name, t.Role, hash)
+		return err
+	})
+	return err == nil && n == 1, err
+}
+
 // Tokens lists all API tokens, oldest first.
 func (s *Store) Tokens(ctx context.Context) ([]Token, error) {
 	var list []Token

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/store"
+)
+
+const (
+	// envFirstToken makes the first API token by itself where it is "log".
+	envFirstToken = "TRACKERD_SERVER_FIRST_TOKEN"
+	// firstTokenName is what the token is called in a list.
+	firstTokenName = "first administrator"
+)
+
+// announceFirstToken makes an administrator's token where there is no API token
+// at all, and shows it in the log, this once. Whoever reads the log until it is
+// revoked is an administrator: that is for set-ups where nobody has a shell
+// before the server runs.
+func announceFirstToken(ctx context.Context, st *store.Store, log *slog.Logger) {
+	fresh := secret.New(secret.KindToken)
+	token := store.Token{ID: fresh.ID, Name: firstTokenName, Role: store.RoleAdmin, CreatedAt: time.Now().UTC()}
+	made, err := st.AddFirstToken(ctx, token, fresh.Hash())
+	switch {
+	case err != nil && ctx.Err() == nil:
+		log.Error("no first token was made; make one with: trackerd-server token create", "error", err)
+	case made:
+		log.Warn("made the first administrator's API token; it is shown only here, only this once", "token", fresh.Reveal())
+	}
+}
+
+func firstTokenToLog(flag bool, get func(string) string) (bool, error) {
+	switch text := get(envFirstToken); text {
+	case "":
+		return flag, nil
+	case "log":
+		return true, nil
+	default:
+		return false, usagef("%s %q: want log, or nothing", envFirstToken, text)
+	}
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	// probeTimeout bounds asking a server on this machine.
+	probeTimeout = 5 * time.Second
+	// maxProbeBytes is plenty for a health reply.
+	maxProbeBytes = 4096
+)
+
+func healthcheckCommand(s *settings) *cobra.Command {
+	var listen string
+	var ready bool
+	cmd := &cobra.Command{
+		Use:   "healthcheck [--ready]",
+		Short: "Ask the server on this machine whether it is well",
+		Long: `healthcheck asks the server that listens on this machine, over HTTP or HTTPS, and
+fails unless it is well: for containers, whose images have no other client.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			addr, err := listenAddress(listen, os.Getenv)
+			if err != nil {
+				return err
+			}
+			path := "/healthz"
+			if ready {
+				path = "/readyz"
+			}
+			status, err := probe(cmd.Context(), addr, path)
+			if err != nil {
+				return err
+			}
+			if status != http.StatusOK {
+				return fmt.Errorf("the server on %s answers %s with %d", addr, path, status)
+			}
+			if s.verbose {
+				return printLine(cmd.OutOrStdout(), "ok")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "", "where the server listens (default \""+defaultListen+"\")")
+	cmd.Flags().BoolVar(&ready, "ready", false, "fail also while its database is away")
+	return cmd
+}
+
+// probe asks the server that listens there on this machine, and gives the status
+// of its answer. It tries HTTPS where plain HTTP gets no proper answer; whose
+// certificate that is does not matter, since it asks itself.
+func probe(ctx context.Context, listen, path string) (int, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return 0, fmt.Errorf("the address %s: %w", listen, err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		//nolint:gosec // It asks the server of this machine whether it lives; names don't matter.
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: host},
+	}
+	client := &http.Client{
+		Transport: transport,
+		// A redirection to HTTPS is an answer, too.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	address := net.JoinHostPort(host, port) + path
+	status, err := ask(ctx, client, "http://"+address)
+	if err == nil && (status == http.StatusOK || status == http.StatusServiceUnavailable) {
+		return status, nil
+	}
+	if overTLS, tlsErr := ask(ctx, client, "https://"+address); tlsErr == nil {
+		return overTLS, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("no server answers on %s: %w", listen, err)
+	}
+	return status, nil
+}
+
+func ask(ctx context.Context, client *http.Client, url string) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	_, _ = io.CopyN(io.Discard, res.Body, maxProbeBytes)
+	return res.StatusCode, nil
+}
