@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -109,54 +108,4 @@ func (n names) fill(e *api.Event, r *refs) (size int) {
 		size += len(e.Focus[i].App) + len(e.Focus[i].Title)
 	}
 	return size
-}
-
-// Sums are totals over some of a machine's events.
-type Sums struct {
-	KeyCount, MouseClicks, MouseDistancePx, ScrollCount, SyntheticCount int64
-	ActiveSeconds, IdleSeconds                                          float64
-	// First and Last are the timestamps of the first and last event with any
-	// activity; nil where there is none.
-	First, Last *time.Time
-}
-
-// AppSeconds is for how long an application had the focus.
-type AppSeconds struct {
-	App     string
-	Seconds float64
-}
-
-// Span is what a machine did in one span of time.
-type Span struct {
-	Sums
-	// Apps are the applications longest in focus, longest first.
-	Apps []AppSeconds
-}
-
-// Activity sums up a machine's events in consecutive spans of time, from roll-ups:
-// span i reaches from bounds[i] up to before bounds[i+1]. Bounds are multiples of
-// a quarter of an hour in UTC, as all local hours since 2000 are; others are moved
-// to the one before. An event belongs where its timestamp lies. Each span names at
-// most apps applications. It returns ErrNotFound where there is no such machine.
-func (s *Store) Activity(ctx context.Context, machineID string, bounds []time.Time, apps int) ([]Span, error) {
-	spans := make([]Span, max(len(bounds)-1, 0))
-	whole := make([]time.Time, len(bounds))
-	for i, b := range bounds {
-		whole[i] = time.UnixMicro(bucketOf(b.UnixMicro())).UTC()
-	}
-	err := s.read(ctx, "summing up activity", func(tx pgx.Tx) error {
-		clear(spans)
-		m, err := machineByID(ctx, tx, machineID)
-		if err != nil || len(spans) == 0 {
-			return err
-		}
-		if err := sumCounts(ctx, tx, m.Key, whole, spans); err != nil {
-			return fmt.Errorf("summing counts: %w", err)
-		}
-		if err := sumApps(ctx, tx, m.Key, whole, spans, apps); err != nil {
-			return fmt.Errorf("summing applications: %w", err)
-		}
-		return nil
-	})
-	return spans, err
 }

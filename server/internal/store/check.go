@@ -13,6 +13,9 @@ import (
 // machinesAtOnce is how many machines a check lists at a time.
 const machinesAtOnce = 1000
 
+// lastYear is the last that a date can have in the contract.
+const lastYear = 9999
+
 // RollupCheck says what a check of the roll-ups found.
 type RollupCheck struct {
 	Machines int `json:"machines"`
@@ -111,40 +114,17 @@ func sumEvents(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (b
 	return sum, n, err
 }
 
+// readRollups reads a machine's roll-ups of both kinds.
 func readRollups(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (buckets, error) {
-	rows, err := tx.Query(ctx, `
-		SELECT bucket, events, key_count, mouse_clicks, mouse_distance_px, scroll_count, synthetic_count,
-			active_ms, idle_ms, first_at, last_at, apps, app_ms
-		FROM rollup WHERE machine = $1 AND bucket >= $2`, machine, from)
+	have := buckets{}
+	rows, err := tx.Query(ctx, "SELECT machine, "+rollupColumns+" FROM rollup WHERE machine = $1 AND bucket >= $2", machine, from)
 	if err != nil {
 		return nil, fmt.Errorf("reading roll-ups: %w", err)
 	}
-	have := buckets{}
-	for rows.Next() {
-		var t sums
-		var bucket time.Time
-		var first, last *time.Time
-		var apps []int32
-		var ms []int64
-		err := rows.Scan(&bucket, &t.events, &t.keys, &t.clicks, &t.distance, &t.scroll, &t.synthetic,
-			&t.activeMS, &t.idleMS, &first, &last, &apps, &ms)
-		if err != nil {
-			rows.Close()
-			return nil, fmt.Errorf("reading a roll-up: %w", err)
-		}
-		if first != nil && last != nil {
-			t.first, t.last = first.UnixMicro(), last.UnixMicro()
-		}
-		t.appMS = make(map[uint64]int64, len(apps))
-		for i := range min(len(apps), len(ms)) {
-			t.appMS[uint64(apps[i])] += ms[i]
-		}
-		have[bucketKey{machine, bucket.UnixMicro()}] = &t
-	}
-	if err := rows.Err(); err != nil {
+	if _, err := readBuckets(rows, have); err != nil {
 		return nil, fmt.Errorf("reading roll-ups: %w", err)
 	}
-	return have, nil
+	return have, readPackedDays(ctx, tx, []int32{machine}, dayOf(from), time.Date(lastYear, 12, 31, 0, 0, 0, 0, time.UTC), have)
 }
 
 // differing gives the buckets in which two sets of sums differ.
@@ -163,8 +143,12 @@ func differing(want, have buckets) []bucketKey {
 	return wrong
 }
 
-// replaceRollups puts what is wanted in the place of what is wrong.
+// replaceRollups puts what is wanted in the place of what is wrong, and takes that
+// out of packed days.
 func replaceRollups(ctx context.Context, tx pgx.Tx, machine int32, wrong []bucketKey, want buckets) error {
+	if err := unpackWrong(ctx, tx, machine, wrong); err != nil {
+		return err
+	}
 	times := make([]time.Time, len(wrong))
 	anew := buckets{}
 	for i, k := range wrong {
@@ -182,4 +166,27 @@ func replaceRollups(ctx context.Context, tx pgx.Tx, machine int32, wrong []bucke
 		return fmt.Errorf("replacing roll-ups: %w", err)
 	}
 	return nil
+}
+
+// unpackWrong takes buckets out of the packed days that hold them.
+func unpackWrong(ctx context.Context, tx pgx.Tx, machine int32, wrong []bucketKey) error {
+	days := map[time.Time]struct{}{}
+	for _, k := range wrong {
+		days[dayOf(time.UnixMicro(k.bucket))] = struct{}{}
+	}
+	left := buckets{}
+	var dates []time.Time
+	for day := range days {
+		dates = append(dates, day)
+		if err := readPackedDays(ctx, tx, []int32{machine}, day, day, left); err != nil {
+			return err
+		}
+	}
+	for _, k := range wrong {
+		delete(left, k)
+	}
+	if _, err := exec(ctx, tx, "taking packed days", "DELETE FROM rollup_day WHERE machine = $1 AND day = ANY($2::date[])", machine, dates); err != nil {
+		return err
+	}
+	return writePackedDays(ctx, tx, left)
 }

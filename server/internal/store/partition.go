@@ -69,7 +69,7 @@ func rollupTier() tier {
 	}
 }
 
-func tiers() []tier { return []tier{eventTier(), titleTier(), rollupTier()} }
+func tiers() []tier { return []tier{eventTier(), titleTier(), rollupTier(), rollupDayTier()} }
 
 // weekOf is the Monday, in UTC.
 func weekOf(t time.Time) time.Time {

@@ -25,8 +25,10 @@ const (
 	maintainEvery = time.Hour
 )
 
-// Maintained says what a round of maintenance dropped.
+// Maintained says what a round of maintenance did.
 type Maintained struct {
+	// Packed roll-ups became parts of days (PackRollups).
+	Packed int64
 	// Partitions were dropped, and Rows deleted that lay in none.
 	Partitions []string
 	Rows       int64
@@ -55,7 +57,8 @@ func (s *Store) RunMaintenance(ctx context.Context) error {
 	}
 }
 
-// Maintain makes partitions ahead and drops what is no longer kept.
+// Maintain makes partitions ahead, drops what is no longer kept and packs the
+// roll-ups of quiet days.
 func (s *Store) Maintain(ctx context.Context) (Maintained, error) {
 	var done Maintained
 	now := s.now()
@@ -73,7 +76,9 @@ func (s *Store) Maintain(ctx context.Context) (Maintained, error) {
 			return done, err
 		}
 	}
-	return done, nil
+	var err error
+	done.Packed, err = s.PackRollups(ctx)
+	return done, err
 }
 
 // dropOld drops a tier's partitions that end before the cutoff, and such rows of

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"math"
 	"slices"
 	"strconv"
@@ -69,12 +68,18 @@ func (t *sums) add(micros int64, e *api.Event, r *refs) {
 		}
 		t.last = max(t.last, micros)
 	}
+	eachUse(e, r, func(use useRef, ms int64) { t.addApp(use.app, ms) })
+}
+
+// eachUse tells for how many milliseconds an event says that each application and
+// title had the focus: its focus list, else its active ones for the interval.
+func eachUse(e *api.Event, r *refs, tell func(useRef, int64)) {
 	if len(e.Focus) == 0 {
-		t.addApp(r.active.app, length)
+		tell(r.active, intervalOf(e)*secondsScale)
 		return
 	}
 	for i := range e.Focus {
-		t.addApp(r.focus[i].app, toMillis(e.Focus[i].Seconds))
+		tell(r.focus[i], toMillis(e.Focus[i].Seconds))
 	}
 }
 
@@ -86,6 +91,30 @@ func (t *sums) addApp(app uint64, ms int64) {
 		t.appMS = make(map[uint64]int64)
 	}
 	t.appMS[app] += ms
+}
+
+// merge adds what others add up to.
+func (t *sums) merge(o *sums) {
+	t.events += o.events
+	t.keys += o.keys
+	t.clicks += o.clicks
+	t.distance += o.distance
+	t.scroll += o.scroll
+	t.synthetic += o.synthetic
+	t.activeMS += o.activeMS
+	t.idleMS += o.idleMS
+	t.noteActivity(o.first, o.last)
+	for app, ms := range o.appMS {
+		t.addApp(app, ms)
+	}
+}
+
+// noteActivity widens the time of activity by another; zeros are none.
+func (t *sums) noteActivity(first, last int64) {
+	if first != 0 && (t.first == 0 || first < t.first) {
+		t.first = first
+	}
+	t.last = max(t.last, last)
 }
 
 // sameAs says whether two sums are equal.
@@ -108,13 +137,18 @@ func (t *sums) sameAs(o *sums) bool {
 type buckets map[bucketKey]*sums
 
 func (b buckets) add(machine int32, micros int64, e *api.Event, r *refs) {
-	k := bucketKey{machine, bucketOf(micros)}
+	b.at(machine, bucketOf(micros)).add(micros, e, r)
+}
+
+// at gives the sums of a bucket, none where there were none.
+func (b buckets) at(machine int32, bucket int64) *sums {
+	k := bucketKey{machine, bucket}
 	t := b[k]
 	if t == nil {
 		t = &sums{}
 		b[k] = t
 	}
-	t.add(micros, e, r)
+	return t
 }
 
 // keys gives the buckets in order.
@@ -211,53 +245,4 @@ func (t *sums) appArrays() (apps, ms string) {
 		return "{}", "{}"
 	}
 	return a.String() + "}", m.String() + "}"
-}
-
-// sumCounts reads roll-ups; bounds are multiples of bucketLength.
-func sumCounts(ctx context.Context, tx pgx.Tx, machine int32, bounds []time.Time, spans []Span) error {
-	rows, err := tx.Query(ctx, `
-		SELECT width_bucket(bucket, $2::timestamptz[]) - 1,
-			sum(key_count)::bigint, sum(mouse_clicks)::bigint, sum(mouse_distance_px)::bigint,
-			sum(scroll_count)::bigint, sum(synthetic_count)::bigint,
-			sum(active_ms)::float8 / 1000, sum(idle_ms)::float8 / 1000, min(first_at), max(last_at)
-		FROM rollup WHERE machine = $1 AND bucket >= $3 AND bucket < $4 GROUP BY 1`,
-		machine, bounds, bounds[0], bounds[len(bounds)-1])
-	if err != nil {
-		return err
-	}
-	var i int
-	var t Sums
-	_, err = pgx.ForEachRow(rows, []any{
-		&i, &t.KeyCount, &t.MouseClicks, &t.MouseDistancePx, &t.ScrollCount,
-		&t.SyntheticCount, &t.ActiveSeconds, &t.IdleSeconds, &t.First, &t.Last,
-	}, func() error {
-		spans[i].Sums = t
-		return nil
-	})
-	return err
-}
-
-func sumApps(ctx context.Context, tx pgx.Tx, machine int32, bounds []time.Time, spans []Span, limit int) error {
-	rows, err := tx.Query(ctx, `
-		WITH used AS (
-			SELECT width_bucket(r.bucket, $2::timestamptz[]) - 1 AS span, u.app, sum(u.ms) AS ms
-			FROM rollup r CROSS JOIN LATERAL unnest(r.apps, r.app_ms) AS u(app, ms)
-			WHERE r.machine = $1 AND r.bucket >= $3 AND r.bucket < $4 GROUP BY 1, 2
-		), ranked AS (
-			SELECT used.span, app.name, used.ms,
-				row_number() OVER (PARTITION BY used.span ORDER BY used.ms DESC, app.name) AS place
-			FROM used JOIN app ON app.id = used.app
-		)
-		SELECT span, name, ms::float8 / 1000 FROM ranked WHERE place <= $5 ORDER BY span, place`,
-		machine, bounds, bounds[0], bounds[len(bounds)-1], limit)
-	if err != nil {
-		return err
-	}
-	var i int
-	var a AppSeconds
-	_, err = pgx.ForEachRow(rows, []any{&i, &a.App, &a.Seconds}, func() error {
-		spans[i].Apps = append(spans[i].Apps, a)
-		return nil
-	})
-	return err
 }
