@@ -31,12 +31,9 @@ type Day struct {
 
 // ParseDay reads a date as 2024-01-15 and an IANA zone name; empty means UTC.
 func ParseDay(date, zone string) (Day, error) {
-	t, err := time.Parse(dateForm, date)
+	t, err := parseDate("date", date)
 	if err != nil {
-		return Day{}, InvalidError("date: want a date such as 2024-01-15")
-	}
-	if t.Year() < firstYear || t.Year() > lastYear {
-		return Day{}, InvalidError(fmt.Sprintf("date: want a year from %d to %d", firstYear, lastYear))
+		return Day{}, err
 	}
 	loc, err := loadZone(zone)
 	if err != nil {
@@ -44,6 +41,18 @@ func ParseDay(date, zone string) (Day, error) {
 	}
 	next := t.AddDate(0, 0, 1)
 	return Day{Date: date, Zone: loc, Start: dayStart(t, loc), End: dayStart(next, loc)}, nil
+}
+
+// parseDate gives a date's midnight in UTC.
+func parseDate(name, text string) (time.Time, error) {
+	t, err := time.Parse(dateForm, text)
+	if err != nil {
+		return t, InvalidError(name + ": want a date such as 2024-01-15")
+	}
+	if t.Year() < firstYear || t.Year() > lastYear {
+		return t, InvalidError(fmt.Sprintf("%s: want a year from %d to %d", name, firstYear, lastYear))
+	}
+	return t, nil
 }
 
 func loadZone(name string) (*time.Location, error) {
