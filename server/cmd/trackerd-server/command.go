@@ -20,7 +20,9 @@ const (
 	envDatabase = "DATABASE_URL"
 	envStateDir = "TRACKERD_SERVER_STATE_DIR"
 
-	envNoMigrate = "TRACKERD_SERVER_NO_MIGRATE"
+	envNoMigrate  = "TRACKERD_SERVER_NO_MIGRATE"
+	envReplica    = "REPLICA_DATABASE_URL"
+	envReplicaLag = "TRACKERD_SERVER_REPLICA_MAX_LAG"
 
 	envKeepEvents  = "TRACKERD_SERVER_KEEP_EVENTS_DAYS"
 	envKeepTitles  = "TRACKERD_SERVER_KEEP_TITLES_DAYS"
@@ -40,6 +42,10 @@ const (
 	keepEvents  = 400
 	keepTitles  = 400
 	keepRollups = 1100
+	// minReplicaLag is twice the grain in which lag is told; with more than
+	// maxReplicaLag nobody would see his own day.
+	minReplicaLag = 2 * time.Second
+	maxReplicaLag = time.Hour
 	// maxKeepDays is a century: more is a mistake.
 	maxKeepDays = 36_525
 )
@@ -55,6 +61,10 @@ type settings struct {
 	verbose    bool
 	// noMigrate leaves the schema to the migrate command.
 	noMigrate bool
+	// replicaURL names a standby for reports, which may be replicaLag behind;
+	// replicaMaxLag is that as its flag gave it.
+	replicaURL, replicaMaxLag string
+	replicaLag                time.Duration
 	// The days that each kind of data is kept as flags gave them, and the
 	// whole as it was understood.
 	keepEvents, keepTitles, keepRollups string
@@ -79,6 +89,9 @@ Environment:
   ` + envDatabase + `               database URL, as --database-url; keeps a password
                              off the command line, which others can see
   ` + envPasswordFile + `     as --database-password-file
+  ` + envReplica + `       a replica for reports, as --replica-database-url
+  ` + envReplicaLag + `
+                             as --replica-max-lag
   ` + envStateDir + `  state folder, as --state-dir
   ` + envNoMigrate + `  true: as --no-migrate
   ` + envKeepEvents + `, …_TITLES_DAYS, …_ROLLUPS_DAYS
@@ -94,6 +107,8 @@ Environment:
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.databaseURL, "database-url", "", "PostgreSQL to use, as postgres://user@host/database (default: a private one)")
 	flags.StringVar(&s.passwordFile, "database-password-file", "", "file with the password for --database-url, alone in one line")
+	flags.StringVar(&s.replicaURL, "replica-database-url", "", "streaming replica of that database to read reports from (default: none)")
+	flags.StringVar(&s.replicaMaxLag, "replica-max-lag", "", fmt.Sprintf("how far the replica may be behind before the database itself is asked (default %v)", store.UsualReplicaLag))
 	flags.StringVar(&s.stateDir, "state-dir", "", "folder for the private PostgreSQL (default "+defaultStateDir()+")")
 	flags.StringVar(&s.keepEvents, "keep-events-days", "", fmt.Sprintf("days that events are kept; 0: for ever (default %d)", keepEvents))
 	flags.StringVar(&s.keepTitles, "keep-titles-days", "", fmt.Sprintf("days that window titles are kept; 0: for ever (default %d)", keepTitles))
@@ -122,6 +137,9 @@ func defaultStateDir() string {
 func (s *settings) fromEnvironment(get func(string) string) error {
 	s.databaseURL = cmp.Or(s.databaseURL, get(envDatabase))
 	s.passwordFile = cmp.Or(s.passwordFile, get(envPasswordFile))
+	if err := s.replicaFrom(get); err != nil {
+		return err
+	}
 	s.stateDir = cmp.Or(s.stateDir, get(envStateDir), defaultStateDir())
 	if err := s.addPasswordFile(); err != nil {
 		return err
@@ -151,6 +169,20 @@ func (s *settings) fromEnvironment(get func(string) string) error {
 			return fmt.Errorf("%s %q: want days from 0 (for ever) to %d", name, text, maxKeepDays)
 		}
 		*k.to = time.Duration(days) * 24 * time.Hour
+	}
+	return nil
+}
+
+// replicaFrom fills in what no flag gave of the replica.
+func (s *settings) replicaFrom(get func(string) string) error {
+	s.replicaURL = cmp.Or(s.replicaURL, get(envReplica))
+	if s.replicaURL != "" && s.databaseURL == "" {
+		return fmt.Errorf("%s needs %s: the private PostgreSQL has no replica", envReplica, envDatabase)
+	}
+	text := cmp.Or(s.replicaMaxLag, get(envReplicaLag), store.UsualReplicaLag.String())
+	var err error
+	if s.replicaLag, err = time.ParseDuration(text); err != nil || s.replicaLag < minReplicaLag || s.replicaLag > maxReplicaLag {
+		return fmt.Errorf("--replica-max-lag %q: want a time from %v to %v, such as 30s", text, minReplicaLag, maxReplicaLag)
 	}
 	return nil
 }

@@ -39,7 +39,10 @@ func openDatabase(ctx context.Context, s *settings, log *slog.Logger) (*database
 		url = private.URL()
 	}
 	var err error
-	if d.store, err = store.Open(ctx, url, store.Options{Log: log, Keep: s.keep, NoMigrate: s.noMigrate}); err != nil {
+	if d.store, err = store.Open(ctx, url, store.Options{
+		Log: log, Keep: s.keep, NoMigrate: s.noMigrate,
+		ReplicaURL: s.replicaURL, ReplicaLag: s.replicaLag,
+	}); err != nil {
 		return nil, errors.Join(err, d.close(ctx))
 	}
 	return d, nil

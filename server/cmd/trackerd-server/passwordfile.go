@@ -58,7 +58,8 @@ func withPassword(databaseURL, password string) (string, error) {
 	return u.String(), nil
 }
 
-// addPasswordFile puts what the file says into the database URL.
+// addPasswordFile puts what the file says into the database URL, and the
+// replica's.
 func (s *settings) addPasswordFile() error {
 	if s.passwordFile == "" {
 		return nil
@@ -70,6 +71,10 @@ func (s *settings) addPasswordFile() error {
 	if err != nil {
 		return err
 	}
-	s.databaseURL, err = withPassword(s.databaseURL, password)
+	if s.databaseURL, err = withPassword(s.databaseURL, password); err != nil || s.replicaURL == "" {
+		return err
+	}
+	// A replica has the same roles and passwords.
+	s.replicaURL, err = withPassword(s.replicaURL, password)
 	return err
 }

@@ -90,6 +90,7 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 	// The database outlives ctx until the last request is answered.
 	drained, allDrained := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return db.watch(drained) })
+	group.Go(func() error { return db.store.RunReplica(drained) })
 	group.Go(func() error {
 		if err := db.store.Prepare(ctx); err != nil && ctx.Err() == nil {
 			return err
@@ -114,6 +115,9 @@ func newHandler(s *store.Store, log *slog.Logger) http.Handler {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics.MustRegister(connectionGauges(s)...)
+	if s.ReplicaState().Configured {
+		metrics.MustRegister(replicaMetrics(s)...)
+	}
 	guard := auth.NewGuard(s, auth.NewFailures(auth.FailureBurst, auth.FailureEvery, time.Now))
 	in := ingest.New(s, guard, log, metrics, time.Now)
 	return web.New(web.Parts{
@@ -132,6 +136,26 @@ func connectionGauges(s *store.Store) []prometheus.Collector {
 			func() float64 { n, _ := s.Stat(); return float64(n) }),
 		gauge("trackerd_server_database_connections_max", "Database connections that there may be.",
 			func() float64 { _, n := s.Stat(); return float64(n) }),
+	}
+}
+
+func replicaMetrics(s *store.Store) []prometheus.Collector {
+	gauge := func(name, help string, value func(store.ReplicaState) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(s.ReplicaState()) })
+	}
+	return []prometheus.Collector{
+		gauge("trackerd_server_replica_in_use", "1 while reports are read from the replica, 0 while the primary answers instead.",
+			func(r store.ReplicaState) float64 {
+				if r.InUse {
+					return 1
+				}
+				return 0
+			}),
+		gauge("trackerd_server_replica_lag_seconds", "How far the replica was behind at the last look; about a second is usual.",
+			func(r store.ReplicaState) float64 { return r.Lag.Seconds() }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "trackerd_server_replica_retried_total", Help: "Reads that the replica failed and the primary answered.",
+		}, func() float64 { return float64(s.ReplicaState().Retried) }),
 	}
 }
 

@@ -30,7 +30,7 @@ type Page struct {
 // most limit, or ErrNotFound where there is no such machine.
 func (s *Store) Events(ctx context.Context, machineID string, from, to time.Time, limit int) (Page, error) {
 	var page Page
-	err := s.read(ctx, "reading events", func(tx pgx.Tx) error {
+	err := s.report(ctx, "reading events", func(tx pgx.Tx) error {
 		page = Page{Events: []api.Event{}}
 		m, err := machineByID(ctx, tx, machineID)
 		if err != nil {

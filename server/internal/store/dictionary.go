@@ -67,7 +67,7 @@ func (s *Store) writeAhead(ctx context.Context, what string, add, read statement
 		return err
 	}
 	batch := &pgx.Batch{}
-	batch.Queue("BEGIN")
+	s.pool.queueBegin(batch)
 	batch.Queue("SET LOCAL synchronous_commit = off")
 	batch.Queue(add.sql, add.args...)
 	batch.Queue(read.sql, read.args...).Query(func(rows pgx.Rows) error {

@@ -32,7 +32,7 @@ const machineColumnList = `m.id, m.machine_id, m.user_label, h.hostname, m.usern
 // in machine_id order by bytes.
 func (s *Store) Machines(ctx context.Context, after string, limit int) ([]Machine, error) {
 	var list []Machine
-	err := s.read(ctx, "listing machines", func(tx pgx.Tx) (err error) {
+	err := s.report(ctx, "listing machines", func(tx pgx.Tx) (err error) {
 		list, err = collect[Machine](ctx, tx, "reading", `SELECT `+machineColumnList+` FROM machine m JOIN host h ON h.id = m.host
 			WHERE m.machine_id > $1 ORDER BY m.machine_id LIMIT $2`, after, limit)
 		return err
@@ -43,7 +43,7 @@ func (s *Store) Machines(ctx context.Context, after string, limit int) ([]Machin
 // MachineByID gives a machine, or ErrNotFound.
 func (s *Store) MachineByID(ctx context.Context, machineID string) (Machine, error) {
 	var m Machine
-	err := s.read(ctx, "looking up a machine", func(tx pgx.Tx) error {
+	err := s.report(ctx, "looking up a machine", func(tx pgx.Tx) error {
 		var err error
 		m, err = machineByID(ctx, tx, machineID)
 		return err

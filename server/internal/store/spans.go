@@ -40,7 +40,7 @@ type Span struct {
 // most apps applications. It returns ErrNotFound where there is no such machine.
 func (s *Store) Activity(ctx context.Context, machineID string, bounds []time.Time, apps int) ([]Span, error) {
 	spans := make([]Span, max(len(bounds)-1, 0))
-	err := s.read(ctx, "summing up activity", func(tx pgx.Tx) error {
+	err := s.report(ctx, "summing up activity", func(tx pgx.Tx) error {
 		clear(spans)
 		m, err := machineByID(ctx, tx, machineID)
 		if err != nil || len(spans) == 0 {

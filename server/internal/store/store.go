@@ -4,17 +4,16 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -47,7 +46,8 @@ var (
 // Store is a pool of connections to one database. Its methods may be called
 // from many goroutines.
 type Store struct {
-	pool     *pgxpool.Pool
+	pool     *route
+	replica  *replica
 	log      *slog.Logger
 	migrated atomic.Bool
 	// noMigrate leaves the schema to somebody else.
@@ -74,32 +74,19 @@ type Options struct {
 	// NoMigrate leaves the schema alone: Migrate only checks that it is what
 	// this program needs.
 	NoMigrate bool
+	// ReplicaURL names a streaming standby of the database that reports are
+	// read from; empty means that there is none.
+	ReplicaURL string
+	// ReplicaLag is how far it may be behind; zero means UsualReplicaLag.
+	ReplicaLag time.Duration
 }
 
 // Open reads the database URL and makes the pool. It does not connect: until
 // Migrate has succeeded, every method returns ErrUnavailable.
 func Open(ctx context.Context, databaseURL string, opts Options) (*Store, error) {
-	config, err := pgxpool.ParseConfig(databaseURL)
+	pool, err := newRoute(ctx, databaseURL)
 	if err != nil {
-		// pgx's error leaves the password out.
-		return nil, fmt.Errorf("reading the database URL (postgres://user:password@host:port/database): %w", err)
-	}
-	config.ConnConfig.ConnectTimeout = connectTimeout
-	if !strings.Contains(databaseURL, "pool_max_conns") {
-		config.MaxConns = usualConns
-	}
-	params := config.ConnConfig.RuntimeParams
-	params["application_name"] = "trackerd-server"
-	params["timezone"] = "UTC"
-	// What is acknowledged must be on disk, whatever the server's default.
-	params["synchronous_commit"] = "on"
-	// Every statement is short: compiling one costs more than running it.
-	params["jit"] = "off"
-	params["statement_timeout"] = milliseconds(statementTimeout)
-	params["idle_in_transaction_session_timeout"] = milliseconds(idleInTransaction)
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("making the connection pool: %w", err)
+		return nil, err
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -110,13 +97,27 @@ func Open(ctx context.Context, databaseURL string, opts Options) (*Store, error)
 		titles: newCache[titleKey, uint64](titlesKnown), partitions: newCache[string, struct{}](partitionsKnown),
 	}
 	s.group = newGroup(s.writeBatches)
+	if opts.ReplicaURL != "" {
+		away, err := newRoute(ctx, opts.ReplicaURL)
+		if err != nil {
+			s.Close()
+			return nil, fmt.Errorf("the replica: %w", err)
+		}
+		s.replica = &replica{route: away, log: opts.Log, limit: cmp.Or(opts.ReplicaLag, UsualReplicaLag)}
+	}
 	return s, nil
 }
 
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%d", d.Milliseconds()) }
 
 // Close ends all connections, after the calls under way.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() {
+	if s.replica != nil {
+		s.replica.stop()
+		s.replica.Close()
+	}
+	s.pool.Close()
+}
 
 // Prepare calls Migrate until it succeeds: while PostgreSQL is away it tries
 // again, until ctx ends; any other error is final.
@@ -161,9 +162,10 @@ func (s *Store) write(ctx context.Context, what string, do func(pgx.Tx) error) e
 	return s.transact(ctx, pgx.TxOptions{}, what, do)
 }
 
-// read runs do in a read-only transaction that sees one state of the database.
+// read runs do in a read-only transaction that sees the present state of the
+// database. What people ask for goes through report.
 func (s *Store) read(ctx context.Context, what string, do func(pgx.Tx) error) error {
-	return s.transact(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, what, do)
+	return s.transact(ctx, snapshot(), what, do)
 }
 
 // exec runs a statement that gives no rows and says how many it changed.

@@ -282,14 +282,17 @@ const lockSQL = "SELECT FROM machine WHERE id = ANY($1) ORDER BY id FOR NO KEY U
 func (s *Store) begin(ctx context.Context, conn *pgx.Conn, rows []row, list []newest, credentials []string) (err error) {
 	keys := keysOf(list)
 	batch := &pgx.Batch{}
-	batch.Queue("BEGIN")
+	s.pool.queueBegin(batch)
+	beginnings := batch.Len()
 	batch.Queue(lockSQL, keys)
 	batch.Queue("SELECT FROM host_credential WHERE id = ANY($1)", credentials)
 	queueEvents(batch, rows)
 	results := conn.SendBatch(ctx, batch)
 	defer func() { err = errors.Join(err, results.Close()) }()
-	if _, err := results.Exec(); err != nil {
-		return fmt.Errorf("beginning: %w", err)
+	for range beginnings {
+		if _, err := results.Exec(); err != nil {
+			return fmt.Errorf("beginning: %w", err)
+		}
 	}
 	locked, err := results.Exec()
 	if err != nil {

@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// route is a pool of connections to one database, and what it learnt of the way
+// there. Between us and PostgreSQL there may be a pooler, such as pgbouncer in
+// transaction mode, that gives each transaction another session of PostgreSQL.
+// Then nothing of a session may be relied on: settings are made in each
+// transaction, and statements are not kept prepared.
+type route struct {
+	*pgxpool.Pool
+	// pooled says that a pooler was found.
+	pooled atomic.Bool
+	// modeGiven says that the URL says how statements are sent.
+	modeGiven bool
+}
+
+// errPooler says that a connection was made before a pooler was known of; the
+// next one is made for it.
+var errPooler = errors.New("a connection pooler was found on the way to PostgreSQL")
+
+// newRoute reads a database URL and makes the pool. It does not connect.
+func newRoute(ctx context.Context, databaseURL string) (*route, error) {
+	config, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil {
+		// pgx's error leaves the password out.
+		return nil, fmt.Errorf("reading the database URL (postgres://user:password@host:port/database): %w", err)
+	}
+	config.ConnConfig.ConnectTimeout = connectTimeout
+	if !strings.Contains(databaseURL, "pool_max_conns") {
+		config.MaxConns = usualConns
+	}
+	r := &route{modeGiven: strings.Contains(databaseURL, "default_query_exec_mode")}
+	params := config.ConnConfig.RuntimeParams
+	// These two poolers know; they refuse connections that ask for others.
+	params["application_name"] = "trackerd-server"
+	params["timezone"] = "UTC"
+	for _, set := range sessionSettings() {
+		delete(params, set.name)
+	}
+	config.BeforeConnect = r.beforeConnect
+	config.AfterConnect = r.afterConnect
+	if r.Pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, fmt.Errorf("making the connection pool: %w", err)
+	}
+	return r, nil
+}
+
+// setting is one of PostgreSQL's.
+type setting struct{ name, value string }
+
+// sessionSettings hold for all that we do, whatever PostgreSQL's defaults are.
+func sessionSettings() []setting {
+	return []setting{
+		// What is acknowledged must be on disk.
+		{"synchronous_commit", "on"},
+		// Every statement is short: compiling one costs more than running it.
+		{"jit", "off"},
+		{"statement_timeout", milliseconds(statementTimeout)},
+		{"idle_in_transaction_session_timeout", milliseconds(idleInTransaction)},
+	}
+}
+
+// beforeConnect keeps statements from being prepared by name where a pooler is:
+// the session that knows the name would be another's next time.
+func (r *route) beforeConnect(_ context.Context, config *pgx.ConnConfig) error {
+	if r.pooled.Load() && !r.modeGiven {
+		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
+	return nil
+}
+
+// afterConnect makes the settings for the whole session, unless a pooler is in
+// between: it answers with a process id of its own making.
+func (r *route) afterConnect(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	var pid uint32
+	if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()", pgx.QueryExecModeSimpleProtocol).Scan(&pid); err != nil {
+		return fmt.Errorf("asking for the session's process: %w", err)
+	}
+	if pid != conn.PgConn().PID() {
+		r.pooled.Store(true)
+		if !r.modeGiven && conn.Config().DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+			return errPooler
+		}
+		return nil
+	}
+	if _, err := conn.Exec(ctx, settingsSQL("SET")); err != nil {
+		return fmt.Errorf("setting up the session: %w", err)
+	}
+	return nil
+}
+
+// settingsSQL makes the settings by several statements in one text.
+func settingsSQL(set string) string {
+	var sql strings.Builder
+	for _, s := range sessionSettings() {
+		fmt.Fprintf(&sql, "%s %s = '%s';", set, s.name, s.value)
+	}
+	return sql.String()
+}
+
+// Begin begins a transaction that our settings hold for.
+func (r *route) Begin(ctx context.Context) (pgx.Tx, error) {
+	return r.BeginTx(ctx, pgx.TxOptions{})
+}
+
+// BeginTx begins a transaction that our settings hold for.
+func (r *route) BeginTx(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error) {
+	known := r.pooled.Load()
+	tx, err := r.Pool.BeginTx(ctx, r.options(opts))
+	if err == nil && !known && r.pooled.Load() {
+		// Found on the way: this transaction began without the settings.
+		if err = tx.Rollback(ctx); err == nil {
+			err = errPooler
+		}
+	}
+	if errors.Is(err, errPooler) {
+		return r.Pool.BeginTx(ctx, r.options(opts))
+	}
+	return tx, err
+}
+
+func (r *route) options(opts pgx.TxOptions) pgx.TxOptions {
+	if r.pooled.Load() {
+		// Empty parts are left out by SQL's own rules.
+		begin := "BEGIN"
+		if opts.IsoLevel != "" {
+			begin += " ISOLATION LEVEL " + string(opts.IsoLevel)
+		}
+		opts.BeginQuery = begin + " " + string(opts.AccessMode) + ";" + settingsSQL("SET LOCAL")
+	}
+	return opts
+}
+
+// queueBegin queues what begins a transaction that our settings hold for.
+func (r *route) queueBegin(batch *pgx.Batch) {
+	batch.Queue("BEGIN")
+	if !r.pooled.Load() {
+		return
+	}
+	calls := make([]string, 0, len(sessionSettings()))
+	for _, s := range sessionSettings() {
+		calls = append(calls, fmt.Sprintf("set_config('%s', '%s', true)", s.name, s.value))
+	}
+	// A batch takes one statement at a time.
+	batch.Queue("SELECT " + strings.Join(calls, ", "))
+}
