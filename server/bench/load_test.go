@@ -157,7 +157,7 @@ func (c *client) next(size int) {
 		if i > 0 {
 			c.body = append(c.body, ',')
 		}
-		c.body = appendEvent(c.body, c.host, c.machine, c.minute+i%run, begin)
+		c.body = appendEvent(c.body, c.machineID(), c.host, c.machine, c.minute+i%run, begin)
 		if i%run == run-1 {
 			if c.machine++; c.machine == machinesPerHost {
 				c.machine, c.minute = 0, c.minute+run
@@ -167,8 +167,13 @@ func (c *client) next(size int) {
 	c.body = append(c.body, `]}`...)
 }
 
+// machineID is the one that is reported next.
+func (c *client) machineID() string {
+	return "vm-" + strconv.Itoa(100000+c.host*7919) + "-user" + strconv.Itoa(c.machine)
+}
+
 // appendEvent is a usual minute, as trackerd reports it; every third is idle.
-func appendEvent(b []byte, host, machine, minute int, begin time.Time) []byte {
+func appendEvent(b []byte, id string, host, machine, minute int, begin time.Time) []byte {
 	// Texts and numbers by turns, since fmt would cost more than the server.
 	put := func(parts ...any) {
 		for _, part := range parts {
@@ -180,7 +185,7 @@ func appendEvent(b []byte, host, machine, minute int, begin time.Time) []byte {
 			}
 		}
 	}
-	put(`{"machine_id":"vm-`, 100000+host*7919, `-user`, machine, `","timestamp":"`)
+	put(`{"machine_id":"`, id, `","timestamp":"`)
 	b = begin.Add(time.Duration(minute)*time.Minute).AppendFormat(b, time.RFC3339)
 	app, title := (host+minute/7)%12, (machine*31+minute/3)%titles
 	if minute%3 == 0 {

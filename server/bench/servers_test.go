@@ -24,6 +24,8 @@ const startTimeout = 30 * time.Second
 // process is a server that runs.
 type process struct {
 	address string
+	// program is the file that it runs.
+	program string
 	pid     int
 }
 
@@ -56,7 +58,7 @@ func start(b *testing.B, address string, cmd *exec.Cmd) process {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
-	return process{address: address, pid: cmd.Process.Pid}
+	return process{address: address, program: cmd.Path, pid: cmd.Process.Pid}
 }
 
 func freeAddress(b *testing.B) string {

@@ -1,0 +1,301 @@
+package bench
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	// eventsEnv is how many events the larger database has.
+	eventsEnv = "TRACKERD_SERVER_BENCH_EVENTS"
+	// eventsUsually takes under a minute to make; `make bench-answers` makes 50
+	// million.
+	eventsUsually = 5_000_000
+	// reportDays is how far back machines report: five weeks of days and nights.
+	reportDays = 35
+	// smallMachines are those of the smaller database: a million events.
+	smallMachines = 20
+	// questions are asked of each kind, one after the other; enough for a p99.
+	questions = 2000
+	// listedMachines are in the list that is paged to its end.
+	listedMachines = 100_000
+	yearDays       = 365
+	yearMachine    = "the-year"
+	yearQuestions  = 100
+	minutesADay    = 24 * 60
+	// warmQuestions come before those that count: they fill caches.
+	warmQuestions = 200
+)
+
+// answers is a server with its database, and a token to ask with.
+type answers struct {
+	*connection
+	base, token string
+	client      *http.Client
+	random      *rand.Rand
+	// today is midnight; days before it have events.
+	today time.Time
+	out   *bufio.Writer
+}
+
+// BenchmarkAnswers prints how long the server takes to answer with a million
+// events and with many: the same machines' days, beside 50 times as many others.
+func BenchmarkAnswers(b *testing.B) {
+	// Raw events stay where queries are slowest.
+	b.Setenv("TRACKERD_SERVER_COMPACT_AFTER_DAYS", "0")
+	pg := startPostgres(b)
+	server, credentials := startServer(b, pg.URL())
+	a := &answers{
+		connection: connect(b, pg.URL()), base: "http://" + server.address, token: viewerToken(b, server, pg.URL()),
+		client: &http.Client{}, random: rand.New(rand.NewPCG(1, 2)), today: time.Now().UTC().Truncate(24 * time.Hour), out: bufio.NewWriter(os.Stdout),
+	}
+	defer func() { _ = a.out.Flush() }()
+	machines := max(smallMachines+1, manyEvents(b)/(reportDays*minutesADay))
+	for range b.N {
+		l := newLoad(b, server, pg, credentials[:1])
+		a.report(b, l.clients[0], name(1), reportDays)
+		a.clone(b, 2, smallMachines)
+		small := a.measure(b, smallMachines)
+		a.clone(b, smallMachines+1, machines)
+		large := a.measure(b, machines)
+		a.print(b, small, large, a.count(b, "event"))
+		a.list(b)
+		a.report(b, l.clients[0], yearMachine, yearDays)
+		a.year(b)
+	}
+}
+
+func manyEvents(b *testing.B) int {
+	b.Helper()
+	text := os.Getenv(eventsEnv)
+	if text == "" {
+		return eventsUsually
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		b.Fatalf("%s: %v", eventsEnv, err)
+	}
+	return n
+}
+
+func viewerToken(b *testing.B, p process, url string) string {
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), p.program, "token", "create", "--name", "bench", "--role", "viewer")
+	cmd.Env = append(os.Environ(), "DATABASE_URL="+url)
+	cmd.Stderr = os.Stderr
+	token, err := cmd.Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return strings.TrimSpace(string(token))
+}
+
+// report sends a machine's days through the server, as its host would.
+func (a *answers) report(b *testing.B, c *client, machine string, days int) {
+	b.Helper()
+	const atOnce = 1000
+	begin := a.today.AddDate(0, 0, -days)
+	for minute := 0; minute < days*minutesADay; minute += atOnce {
+		c.body = append(c.body[:0], `{"events":[`...)
+		for i := minute; i < min(minute+atOnce, days*minutesADay); i++ {
+			if i > minute {
+				c.body = append(c.body, ',')
+			}
+			c.body = appendEvent(c.body, machine, 0, 0, i, begin)
+		}
+		c.body = append(c.body, `]}`...)
+		if err := c.post(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// clone gives more machines the days of the first, in the order in which hosts
+// would have reported them.
+func (a *answers) clone(b *testing.B, first, last int) {
+	b.Helper()
+	a.machines(b, "machine-", first, last)
+	const of = ` t, machine m WHERE t.machine = $1 AND m.machine_id BETWEEN $4 AND $5 AND `
+	for day := range reportDays {
+		start := a.today.AddDate(0, 0, day-reportDays)
+		for _, sql := range []string{
+			`INSERT INTO event (ts, machine, body) SELECT t.ts, m.id, t.body FROM event` + of +
+				`t.ts >= $2 AND t.ts < $3 ORDER BY t.ts, m.id`,
+			`INSERT INTO rollup (machine, bucket, ` + rollupColumns + `) SELECT m.id, t.bucket, t.` +
+				strings.ReplaceAll(rollupColumns, ", ", ", t.") + ` FROM rollup` + of +
+				`t.bucket >= $2 AND t.bucket < $3 ORDER BY t.bucket, m.id`,
+		} {
+			if _, err := a.Exec(b.Context(), sql, a.first(b), start, start.AddDate(0, 0, 1), name(first), name(last)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		progress("making events of %d machines: day %d of %d", last-first+1, day+1, reportDays)
+	}
+	a.run(b, "VACUUM ANALYZE")
+}
+
+// progress tells a person who waits; a file has no use for it.
+func progress(format string, args ...any) {
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		fmt.Fprintf(os.Stderr, "\r"+format+" ", args...)
+	}
+}
+
+const rollupColumns = "events, key_count, mouse_clicks, mouse_distance_px, scroll_count, synthetic_count, " +
+	"active_ms, idle_ms, first_at, last_at, apps, app_ms"
+
+func name(number int) string { return fmt.Sprintf("machine-%06d", number) }
+
+// first is the key of the machine that reported for itself.
+func (a *answers) first(b *testing.B) int {
+	b.Helper()
+	return int(a.number(b, "SELECT id::float8 FROM machine WHERE machine_id = '"+name(1)+"'"))
+}
+
+// machines makes more rows like the first machine's.
+func (a *answers) machines(b *testing.B, prefix string, first, last int) {
+	b.Helper()
+	if _, err := a.Exec(b.Context(), `
+		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle)
+		SELECT $1 || lpad(n::text, 6, '0'), m.host, m.first_seen, m.last_seen, m.last_ts, m.last_interval, m.last_idle
+		FROM machine m, generate_series($2::int, $3::int) n WHERE m.id = $4`, prefix, first, last, a.first(b)); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// question is one kind of question, about a machine at a time.
+type question struct {
+	name string
+	path func(machine string, at time.Time) string
+}
+
+func kinds() []question {
+	return []question{
+		{"summary", func(machine string, at time.Time) string {
+			return "/api/activity/" + machine + "/summary?date=" + at.Format(time.DateOnly)
+		}},
+		{"timeline", func(machine string, at time.Time) string {
+			return "/api/activity/" + machine + "/timeline?tz=Europe/Moscow&date=" + at.Format(time.DateOnly)
+		}},
+		{"an hour's events", func(machine string, at time.Time) string {
+			return "/api/activity/" + machine + "/events?start=" + at.Format(time.RFC3339) + "&end=" + at.Add(time.Hour).Format(time.RFC3339)
+		}},
+	}
+}
+
+// measure gives the sorted times of each kind of question, about random hours of
+// random machines.
+func (a *answers) measure(b *testing.B, machines int) [][]time.Duration {
+	b.Helper()
+	times := make([][]time.Duration, len(kinds()))
+	for i := range warmQuestions + questions {
+		at := a.today.Add(-time.Duration(1+a.random.IntN(reportDays*24)) * time.Hour)
+		machine := name(1 + a.random.IntN(machines))
+		for j, k := range kinds() {
+			took, _ := a.ask(b, k.path(machine, at))
+			if i >= warmQuestions {
+				times[j] = append(times[j], took)
+			}
+		}
+	}
+	for _, t := range times {
+		slices.Sort(t)
+	}
+	return times
+}
+
+func (a *answers) print(b *testing.B, small, large [][]time.Duration, events float64) {
+	b.Helper()
+	for i, k := range kinds() {
+		s, l := small[i], large[i]
+		ratio := float64(p50(l)) / float64(p50(s))
+		fmt.Fprintf(a.out, "%-17s p50 %8v, p99 %8v with 1 million events; p50 %8v, p99 %8v with %.0f million; %.2f and %.2f times\n",
+			k.name, p50(s), p99(s), p50(l), p99(l), events/1e6, ratio, float64(p99(l))/float64(p99(s)))
+		b.ReportMetric(ratio, strings.ReplaceAll(k.name, " ", "-")+"-ratio")
+	}
+	_ = a.out.Flush()
+}
+
+func p50(sorted []time.Duration) time.Duration {
+	return sorted[len(sorted)/2].Round(10 * time.Microsecond)
+}
+
+func p99(sorted []time.Duration) time.Duration {
+	return sorted[len(sorted)*99/100].Round(10 * time.Microsecond)
+}
+
+// list pages through all machines, from the first to the last.
+func (a *answers) list(b *testing.B) {
+	b.Helper()
+	a.machines(b, "other-", 1, listedMachines)
+	a.run(b, "VACUUM ANALYZE machine")
+	var took []time.Duration
+	var page struct {
+		Machines []struct{} `json:"machines"`
+		Next     string     `json:"next_cursor"`
+	}
+	listed := 0
+	for first := true; first || page.Next != ""; first = false {
+		t, body := a.ask(b, "/api/machines?limit=100&cursor="+url.QueryEscape(page.Next))
+		page.Next, page.Machines = "", nil
+		if err := json.Unmarshal(body, &page); err != nil {
+			b.Fatal(err)
+		}
+		took, listed = append(took, t), listed+len(page.Machines)
+	}
+	tenth := len(took) / 10
+	begin, end := slices.Clone(took[:tenth]), slices.Clone(took[len(took)-tenth:])
+	slices.Sort(begin)
+	slices.Sort(end)
+	fmt.Fprintf(a.out, "list of %d machines by hundreds: p50 %v in its first tenth, %v in its last\n", listed, p50(begin), p50(end))
+}
+
+// year asks for the hours sheet of a machine that reported day and night.
+func (a *answers) year(b *testing.B) {
+	b.Helper()
+	a.run(b, "VACUUM ANALYZE rollup")
+	from := a.today.AddDate(0, 0, -yearDays).Format(time.DateOnly)
+	for _, report := range []string{"activity?by=day", "activity?by=month", "apps?by=app"} {
+		var took []time.Duration
+		for range yearQuestions {
+			t, _ := a.ask(b, "/api/reports/"+report+"&tz=Europe/Moscow&machine_id="+yearMachine+"&from="+from+"&to="+a.today.Format(time.DateOnly))
+			took = append(took, t)
+		}
+		slices.Sort(took)
+		fmt.Fprintf(a.out, "a year of one machine, %-17s p50 %v, p99 %v\n", report, p50(took), p99(took))
+	}
+}
+
+// ask gives the time to the end of the answer.
+func (a *answers) ask(b *testing.B, path string) (time.Duration, []byte) {
+	b.Helper()
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, a.base+path, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+a.token)
+	start := time.Now()
+	res, err := a.client.Do(req)
+	if err != nil {
+		b.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	took := time.Since(start)
+	if err = errors.Join(err, res.Body.Close()); err != nil || res.StatusCode != http.StatusOK {
+		b.Fatalf("GET %s: %v, status %d: %s", path, err, res.StatusCode, body)
+	}
+	return took, body
+}
