@@ -87,7 +87,7 @@ var onlyIn = []struct {
 }{
 	{"github.com/jezek/xgb", []string{"sessiond/internal/x11", "sessiond/internal/xtest", "sessiond/bench", "deploy"}, "X is spoken in one place"},
 	{"github.com/godbus/dbus", []string{"hostd/logind", "hostd/helper"}, "logind is asked in one place, units are started in one"},
-	{"github.com/coreos/go-systemd", []string{"hostd/logind", "hostd/helper", "hostd/notify"}, "systemd is spoken to in one place for each purpose"},
+	{"github.com/coreos/go-systemd", []string{"hostd/logind", "hostd/helper", "hostd/notify", "server/cmd/trackerd-server"}, "systemd is spoken to in one place for each purpose"},
 	{"github.com/jackc/pgx", []string{"server/internal/store"}, "all SQL is in one place"},
 	{"go.etcd.io/bbolt", []string{"hostd/buffer"}, "one package knows how records lie on disk"},
 	{"github.com/shirou/gopsutil", []string{"hostd/hoststat"}, "figures of the host come from one place"},

@@ -56,6 +56,7 @@ type settings struct {
 	// passwordFile holds the database's password, apart from its URL.
 	passwordFile string
 	stateDir     string
+	envFile      string
 	// firstToken makes an administrator's token where there is none, and logs it.
 	firstToken bool
 	verbose    bool
@@ -65,6 +66,10 @@ type settings struct {
 	// replicaMaxLag is that as its flag gave it.
 	replicaURL, replicaMaxLag string
 	replicaLag                time.Duration
+	// service says that they are those of the package's service;
+	// environmentErr is what was wrong with the environment file.
+	service        bool
+	environmentErr error
 	// The days that each kind of data is kept as flags gave them, and the
 	// whole as it was understood.
 	keepEvents, keepTitles, keepRollups string
@@ -95,14 +100,21 @@ Environment:
   ` + envStateDir + `  state folder, as --state-dir
   ` + envNoMigrate + `  true: as --no-migrate
   ` + envKeepEvents + `, …_TITLES_DAYS, …_ROLLUPS_DAYS
-                             as --keep-events-days, …`,
+                             as --keep-events-days, …
+Those that are not set are read from --env-file. Without it, and where neither a
+database URL nor a state folder is named, that is the service's configuration
+from the package, ` + serviceEnvFile + `, so that commands find
+its database; root then goes on as the user ` + serviceUser + `.`,
 		Example: `  trackerd-server serve
   trackerd-server enrollment create --uses 10 --expires 24h
   trackerd-server token create --name reports --role viewer`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// What goes wrong is told by fromEnvironment: help and completion need no
+		// configuration.
+		PersistentPreRun: func(*cobra.Command, []string) { s.environmentErr = s.adoptEnvironment() },
+		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.databaseURL, "database-url", "", "PostgreSQL to use, as postgres://user@host/database (default: a private one)")
@@ -110,13 +122,15 @@ Environment:
 	flags.StringVar(&s.replicaURL, "replica-database-url", "", "streaming replica of that database to read reports from (default: none)")
 	flags.StringVar(&s.replicaMaxLag, "replica-max-lag", "", fmt.Sprintf("how far the replica may be behind before the database itself is asked (default %v)", store.UsualReplicaLag))
 	flags.StringVar(&s.stateDir, "state-dir", "", "folder for the private PostgreSQL (default "+defaultStateDir()+")")
+	flags.StringVar(&s.envFile, "env-file", "", "file of NAME=VALUE lines with the settings (default "+serviceEnvFile+")")
 	flags.StringVar(&s.keepEvents, "keep-events-days", "", fmt.Sprintf("days that events are kept; 0: for ever (default %d)", keepEvents))
 	flags.StringVar(&s.keepTitles, "keep-titles-days", "", fmt.Sprintf("days that window titles are kept; 0: for ever (default %d)", keepTitles))
 	flags.StringVar(&s.keepRollups, "keep-rollups-days", "", fmt.Sprintf("days that the sums for reports are kept; 0: for ever (default %d)", keepRollups))
 	flags.BoolVar(&s.noMigrate, "no-migrate", false, "leave the schema to the migrate command; serve waits for it")
 	flags.BoolVar(&s.verbose, "verbose", false, "log every request")
-	// A folder is completed as one; the URL has nothing to complete.
+	// Folders and files are completed as such; the URL has nothing to complete.
 	_ = root.MarkPersistentFlagDirname("state-dir")
+	_ = root.MarkPersistentFlagFilename("env-file")
 	root.AddCommand(serveCommand(s), tokenCommand(s), enrollmentCommand(s), rollupsCommand(s),
 		hostCommand(s), migrateCommand(s), healthcheckCommand(s))
 	markUsage(root)
@@ -135,6 +149,9 @@ func defaultStateDir() string {
 
 // fromEnvironment fills in what no flag gave.
 func (s *settings) fromEnvironment(get func(string) string) error {
+	if s.environmentErr != nil {
+		return s.environmentErr
+	}
 	s.databaseURL = cmp.Or(s.databaseURL, get(envDatabase))
 	s.passwordFile = cmp.Or(s.passwordFile, get(envPasswordFile))
 	if err := s.replicaFrom(get); err != nil {

@@ -87,7 +87,7 @@ func withDatabase(ctx context.Context, s *settings, log *slog.Logger, do func(co
 func withStore(ctx context.Context, s *settings, log *slog.Logger, do func(context.Context, *store.Store) error) error {
 	return withDatabase(ctx, s, log, func(ctx context.Context, d *database) error {
 		if err := d.store.Migrate(ctx); err != nil {
-			return err
+			return s.explain(err)
 		}
 		return do(ctx, d.store)
 	})

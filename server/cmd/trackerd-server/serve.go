@@ -86,6 +86,7 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 	}
 	defer func() { err = errors.Join(err, db.close(ctx)) }()
 
+	notifyManager(log, "READY=1", "waiting for the database")
 	group, ctx := errgroup.WithContext(ctx)
 	// The database outlives ctx until the last request is answered.
 	drained, allDrained := context.WithCancel(context.WithoutCancel(ctx))
@@ -93,10 +94,11 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 	group.Go(func() error { return db.store.RunReplica(drained) })
 	group.Go(func() error {
 		if err := db.store.Prepare(ctx); err != nil && ctx.Err() == nil {
-			return err
+			return s.explain(err)
 		}
 		if ctx.Err() == nil {
 			log.Info("ready", "listen", listener.Addr().String())
+			notifyManager(log, "", "answering on "+listener.Addr().String())
 			if s.firstToken {
 				announceFirstToken(ctx, db.store, log)
 			}
@@ -107,7 +109,10 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 		defer allDrained()
 		return listenAndAnswer(ctx, listener, newHandler(db.store, log), log)
 	})
-	return group.Wait()
+	if err = group.Wait(); err != nil {
+		notifyManager(log, "", "failed: "+err.Error())
+	}
+	return err
 }
 
 // newHandler joins the parts.
@@ -174,6 +179,7 @@ func listenAndAnswer(ctx context.Context, l net.Listener, h http.Handler, log *s
 	case err := <-failed:
 		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
+		notifyManager(log, "STOPPING=1", "finishing the accepted requests")
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()

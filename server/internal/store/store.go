@@ -39,6 +39,9 @@ var (
 	// ErrUnavailable says that PostgreSQL is away, starting, stopping or too
 	// slow: whatever was asked may be asked again.
 	ErrUnavailable = errors.New("the database is unavailable")
+	// ErrNoAccess says that PostgreSQL has no such database, or does not let us
+	// into it: somebody has to do something.
+	ErrNoAccess = errors.New("PostgreSQL does not let the server in")
 	// ErrNotFound says that there is no such row.
 	ErrNotFound = errors.New("not found")
 )
@@ -216,10 +219,14 @@ func classify(what string, err error) error {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && ours(pg.Code) {
+	switch {
+	case !errors.As(err, &pg) || !ours(pg.Code):
+		return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
+	case strings.HasPrefix(pg.Code, "28") || strings.HasPrefix(pg.Code, "3D"):
+		return fmt.Errorf("%s: %w: %w", what, ErrNoAccess, err)
+	default:
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
 }
 
 // decision marks errors that this package decided on inside a transaction.
