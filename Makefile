@@ -29,7 +29,10 @@ NEXT_RELEASE := 0.1.0
 VERSION ?= $(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//' | grep . \
 	|| echo "$(NEXT_RELEASE)~$$(date -u -d @$(SOURCE_DATE_EPOCH) +%Y%m%d.%H%M%S).g$$(git rev-parse --short=8 HEAD 2>/dev/null || echo unknown)")
 DEB_ARCH := $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
-DEB := dist/trackerd_$(VERSION)-1_$(DEB_ARCH).deb
+PACKAGES := trackerd trackerd-server
+DEB_trackerd := dist/trackerd_$(VERSION)-1_$(DEB_ARCH).deb
+DEB_trackerd-server := dist/trackerd-server_$(VERSION)-1_$(DEB_ARCH).deb
+DEBS := $(foreach p,$(PACKAGES),$(DEB_$(p)))
 
 BINARIES := trackerd trackctl sessiond trackerd-server
 SOURCE_trackerd := hostd/cmd/trackerd
@@ -69,24 +72,27 @@ $(BINARIES): setup-go
 	@CGO_ENABLED=0 go build -trimpath -buildvcs=false \
 		-ldflags "-s -w -buildid= -X main.version=$(VERSION)" -o bin/$@ ./$(SOURCE_$@)
 
-.PHONY: deb
-deb: setup-package trackerd trackctl sessiond ## the Debian package in dist/
-	@VERSION='$(VERSION)' ARCH='$(DEB_ARCH)' packaging/build-deb.sh '$(DEB)'
+.PHONY: deb $(addprefix deb-,$(PACKAGES))
+deb: $(addprefix deb-,$(PACKAGES)) ## the Debian packages in dist/
+deb-trackerd: trackerd trackctl sessiond
+deb-trackerd-server: trackerd-server
+$(addprefix deb-,$(PACKAGES)): deb-%: setup-package
+	@VERSION='$(VERSION)' ARCH='$(DEB_ARCH)' packaging/build-deb.sh $* '$(DEB_$*)'
 
 .PHONY: print-deb
-print-deb: ## the package's file name
-	@echo $(DEB)
+print-deb: ## the packages' file names
+	@printf '%s\n' $(DEBS)
 
 .PHONY: lintian
-lintian: deb ## check the Debian package
-	lintian --allow-root --fail-on error,warning --pedantic --tag-display-limit 0 $(DEB)
+lintian: deb ## check the Debian packages
+	lintian --allow-root --fail-on error,warning --pedantic --tag-display-limit 0 $(DEBS)
 
 .PHONY: lint
 lint: setup-lint ## golangci-lint in each module, shellcheck
 	@for m in $(MODULES); do echo "lint: $$m"; (cd $$m && golangci-lint run ./...) || bad=1; done; \
 	echo "lint: scripts"; \
 	git ls-files --cached --others --exclude-standard | while read -r f; do \
-		if [ -f "$$f" ] && head -n 1 "$$f" | grep -qaE '^#!/bin/(ba)?sh'; then echo "$$f"; fi; done \
+		if [ -f "$$f" ] && head -n 1 "$$f" | grep -qaE '^#(!/bin/(ba)?sh| shellcheck shell=)'; then echo "$$f"; fi; done \
 		| xargs -r shellcheck || bad=1; \
 	[ -z "$${bad:-}" ]
 
@@ -95,7 +101,8 @@ build-modules: setup-go ## each module by itself, without go.work
 	@for m in $(MODULES); do echo "build: $$m alone"; (cd $$m && GOWORK=off go vet ./...) || bad=1; done; [ -z "$${bad:-}" ]
 
 # Where tests and the demo find what was built.
-HOST_ENV := ACTIVITY_TRACKER_DEB='$(ROOT)/$(DEB)' ACTIVITY_TRACKER_SERVER='$(ROOT)/bin/trackerd-server'
+HOST_ENV := ACTIVITY_TRACKER_DEB='$(ROOT)/$(DEB_trackerd)' ACTIVITY_TRACKER_SERVER='$(ROOT)/bin/trackerd-server' \
+	ACTIVITY_TRACKER_SERVER_DEB='$(ROOT)/$(DEB_trackerd-server)'
 GOTESTSUM := gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary skipped
 
 .PHONY: test

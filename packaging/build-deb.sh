@@ -1,33 +1,51 @@
 #!/bin/bash
-# Builds the trackerd package from bin/, for the Makefile: VERSION, ARCH and
-# SOURCE_DATE_EPOCH in the environment, the file to write as its argument.
+# Builds a package from bin/, for the Makefile: its name and the file to write as
+# arguments, VERSION, ARCH and SOURCE_DATE_EPOCH in the environment.
+#
+# packaging/NAME holds what goes into it: man/, changes (the newest entry of the
+# changelog), postinst, prerm and postrm. nfpm's description is nfpm.yaml there,
+# or in the root folder for trackerd. What has to be made first lies below
+# dist/stage/NAME.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${VERSION:?}" "${ARCH:?}" "${SOURCE_DATE_EPOCH:?}"
 export VERSION ARCH SOURCE_DATE_EPOCH
-target=$1
-stage=dist/stage
+name=$1
+target=$2
+source=packaging/$name
+stage=dist/stage/$name
+config=$source/nfpm.yaml
+[ -e "$config" ] || config=nfpm.yaml
+
+# The program of each package that people type, and that completes its words.
+declare -rA TYPED=([trackerd]=trackctl [trackerd-server]=trackerd-server)
 
 # `apt install dist/trackerd_*.deb` should find one package, the newest.
-rm -rf "$stage" dist/trackerd_*_"$ARCH".deb
+rm -rf "$stage" "dist/${name}_"*"_$ARCH.deb"
 mkdir -p "$stage"
 # Whoever builds: the same modes, the same bytes.
 umask 022
 
-for page in packaging/man/*; do
+for page in "$source"/man/*; do
   gzip -9nc "$page" >"$stage/${page##*/}.gz"
 done
 
 {
-  printf 'trackerd (%s-1) bookworm; urgency=medium\n\n' "$VERSION"
-  sed '1s/^/  * /; 2,$s/^/    /' packaging/changes
-  printf '\n -- %s  %s\n' "$(sed -n 's/^maintainer: //p' nfpm.yaml)" "$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")"
+  printf '%s (%s-1) bookworm; urgency=medium\n\n' "$name" "$VERSION"
+  sed '1s/^/  * /; 2,$s/^/    /' "$source/changes"
+  printf '\n -- %s  %s\n' "$(sed -n 's/^maintainer: //p' "$config")" "$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")"
 } | gzip -9n >"$stage/changelog.gz"
 
+program=${TYPED[$name]}
 for shell in bash zsh fish; do
-  bin/trackctl completion "$shell" >"$stage/trackctl.$shell"
+  "bin/$program" completion "$shell" >"$stage/$program.$shell"
 done
 
-nfpm package --config nfpm.yaml --packager deb --target "$target" >/dev/null
+for script in postinst prerm postrm; do
+  sed -e '/^#unit\.sh#$/{r packaging/unit.sh' -e 'd}' "$source/$script" >"$stage/$script"
+done
+
+nfpm package --config "$config" --packager deb --target "$target" >/dev/null
 rm -rf "$stage"
+rmdir --ignore-fail-on-non-empty dist/stage
 echo "package: $target"

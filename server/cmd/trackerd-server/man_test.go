@@ -13,7 +13,7 @@ import (
 // The man page names every command, every flag and every variable of the
 // environment.
 func TestManPage(t *testing.T) {
-	source, err := os.ReadFile("../../../packaging/man/trackerd-server.8")
+	source, err := os.ReadFile("../../../packaging/trackerd-server/man/trackerd-server.8")
 	if err != nil {
 		t.Fatal(err)
 	}
