@@ -24,7 +24,7 @@ var customize string
 const suite = "bookworm"
 
 // basePackages are what is on a host before a test adds anything. They include
-// what the trackerd package depends on, since hosts have no network to install
+// what the packages under test depend on, since hosts have no network to install
 // it from. x11-utils and xinput let tests look at a session from within.
 var basePackages = []string{
 	"systemd", "systemd-sysv", "dbus", "libpam-systemd", "init-system-helpers",
@@ -33,6 +33,8 @@ var basePackages = []string{
 	"xrdp", "xorgxrdp", "xauth", "x11-common", "openbox", "xterm",
 	"x11-xserver-utils", "x11-utils", "xinput",
 	"ca-certificates", "iproute2", "procps", "adduser",
+	// What trackerd-server recommends; no host starts it unless a test does.
+	"postgresql",
 }
 
 // debianSources is used in place of the machine's own apt sources, which may

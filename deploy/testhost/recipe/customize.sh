@@ -25,6 +25,10 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
 	ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
 
+# The cluster that Debian's PostgreSQL made of itself is there, and starts where
+# a test says so.
+echo manual >"$(echo "$root"/etc/postgresql/*/main/start.conf)"
+
 # Each boot gets an identity of its own.
 : >"$root/etc/machine-id"
 rm -f "$root/var/lib/dbus/machine-id"
