@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -71,6 +72,7 @@ requests that it has accepted.`,
 // that fails.
 func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err error) {
 	log := s.logger(stderr)
+	collectSeldom(os.Getenv)
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w (another address: --listen)", addr, err)
@@ -113,6 +115,25 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 		notifyManager(log, "", "failed: "+err.Error())
 	}
 	return err
+}
+
+// Go's collector runs each time the heap has doubled, which a server that keeps a
+// few megabytes and takes in hundreds each second spends a third of its time on.
+const (
+	// collectPercent is by how much the heap may grow between two collections,
+	// in percent of what is alive.
+	collectPercent = 400
+	// softMemoryLimit is the memory from which on it is collected more often, in
+	// bytes: several times what a server at work keeps alive.
+	softMemoryLimit = 512 << 20
+)
+
+// collectSeldom has Go collect garbage less often, unless the environment says how.
+func collectSeldom(get func(string) string) {
+	if get("GOGC") == "" && get("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(collectPercent)
+		debug.SetMemoryLimit(softMemoryLimit)
+	}
 }
 
 // newHandler joins the parts.

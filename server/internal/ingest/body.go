@@ -19,17 +19,40 @@ import (
 // the highest usual level.
 const zstdWindow = 8 << 20
 
+// usualBody is how much memory a body gets at once: a few hundred events.
+const usualBody = 64 << 10
+
 // errInflated says that a body is larger inflated than allowed.
 var errInflated = errors.New("inflated body over its limit")
 
 // readBody reads the request's body as it was sent, bounded.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, api.MaxBodyBytes))
-	if err != nil {
+	var body bytes.Buffer
+	// A caller may announce what never comes.
+	body.Grow(int(max(0, min(r.ContentLength, usualBody))) + bytes.MinRead)
+	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, api.MaxBodyBytes)); err != nil {
 		return nil, fmt.Errorf("reading the body: %w", err)
 	}
-	return b, nil
+	return body.Bytes(), nil
 }
+
+// wholeText gives a body as text, inflated where it was sent in that
+// Content-Encoding. With an error it gives what came before.
+func wholeText(body []byte, encoding string) (string, error) {
+	if isIdentity(encoding) && len(body) <= api.MaxInflatedBytes {
+		return string(body), nil
+	}
+	r, err := inflate(body, encoding)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = r.Close() }()
+	var whole strings.Builder
+	_, err = io.Copy(&whole, r)
+	return whole.String(), err
+}
+
+func isIdentity(encoding string) bool { return encoding == "" || encoding == "identity" }
 
 // inflate opens a body that was sent in that Content-Encoding, bounded again.
 // The caller closes it.

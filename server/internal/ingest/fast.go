@@ -11,21 +11,17 @@ import (
 	"activity-tracker.example/server/api"
 )
 
-// decode reads a body, fast where it can.
-func decode(r io.Reader, now time.Time) (*batch, error) {
-	var whole strings.Builder
-	_, err := io.Copy(&whole, r)
-	if err == nil {
-		if b, ok := decodeFast(whole.String(), now); ok {
+// decode reads a body, fast where it can. cut is why the body could not be read
+// whole, if it could not.
+func decode(whole string, cut error, now time.Time) (*batch, error) {
+	if cut == nil {
+		if b, ok := decodeFast(whole, now); ok {
 			return b, nil
 		}
+		return decodeBatch(strings.NewReader(whole), now)
 	}
-	rest := io.Reader(strings.NewReader(whole.String()))
-	if err != nil {
-		// What is no JSON before that is no JSON.
-		rest = io.MultiReader(rest, failing{err})
-	}
-	return decodeBatch(rest, now)
+	// What is no JSON before that is no JSON.
+	return decodeBatch(io.MultiReader(strings.NewReader(whole), failing{cut}), now)
 }
 
 // failing is the end of a body that could not be read whole.

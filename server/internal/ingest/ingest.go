@@ -90,11 +90,17 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 
 // takePlace waits for one of the places for batches at work.
 func (in *Ingest) takePlace(ctx context.Context) (leave func(), err error) {
+	leave = func() { <-in.places }
+	select {
+	case in.places <- struct{}{}:
+		return leave, nil
+	default:
+	}
 	timer := time.NewTimer(placeWait)
 	defer timer.Stop()
 	select {
 	case in.places <- struct{}{}:
-		return func() { <-in.places }, nil
+		return leave, nil
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -104,12 +110,8 @@ func (in *Ingest) takePlace(ctx context.Context) (leave func(), err error) {
 // take judges a body and stores what is good.
 func (in *Ingest) take(r *http.Request, host store.Host, body []byte) (api.IngestReply, error) {
 	var none api.IngestReply
-	whole, err := inflate(body, r.Header.Get("Content-Encoding"))
-	if err != nil {
-		return none, bodyProblem(err)
-	}
-	defer func() { _ = whole.Close() }()
-	b, err := decode(whole, in.now())
+	whole, err := wholeText(body, r.Header.Get("Content-Encoding"))
+	b, err := decode(whole, err, in.now())
 	if err != nil {
 		return none, bodyProblem(err)
 	}

@@ -1,9 +1,9 @@
 package store
 
 import (
+	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -166,15 +166,24 @@ func (b buckets) keys() []bucketKey {
 	return list
 }
 
-// addRollups adds sums to what the database has.
-const addRollups = `
-	INSERT INTO rollup AS r (machine, bucket, events, key_count, mouse_clicks, mouse_distance_px, scroll_count,
+// addRollups adds sums to what a table, rollup or a partition of it, has. from are
+// more tables of FROM, each with its comma: where they are empty nothing happens.
+func addRollups(table, from string, args *arguments, sum buckets) string {
+	c := sum.arrays()
+	apps, times := args.add(c.apps), args.add(c.appMS)
+	var columns strings.Builder
+	for i := range c.counts {
+		columns.WriteString(args.add(c.counts[i]) + "::bigint[], ")
+	}
+	// unnest takes no arrays of arrays of different lengths: each row has a part
+	// of one array, which is empty where it begins after its end.
+	return `INSERT INTO ` + table + ` AS r (machine, bucket, events, key_count, mouse_clicks, mouse_distance_px, scroll_count,
 		synthetic_count, active_ms, idle_ms, first_at, last_at, apps, app_ms)
 	SELECT n.machine, n.bucket, n.events, n.keys, n.clicks, n.distance, n.scroll, n.synthetic, n.active, n.idle,
-		n.first_at, n.last_at, n.apps::int[], n.app_ms::bigint[]
-	FROM unnest($1::int[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-		$8::bigint[], $9::bigint[], $10::bigint[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[])
-		AS n(machine, bucket, events, keys, clicks, distance, scroll, synthetic, active, idle, first_at, last_at, apps, app_ms)
+		n.first_at, n.last_at, (` + apps + `::int[])[n.begins:n.ends], (` + times + `::bigint[])[n.begins:n.ends]
+	FROM ` + from + `unnest(` + args.add(c.machines) + `::int[], ` + args.add(c.buckets) + `::timestamptz[], ` + columns.String() +
+		args.add(c.first) + `::timestamptz[], ` + args.add(c.last) + `::timestamptz[], ` + args.add(c.begins) + `::int[], ` + args.add(c.ends) + `::int[])
+		AS n(machine, bucket, events, keys, clicks, distance, scroll, synthetic, active, idle, first_at, last_at, begins, ends)
 	ON CONFLICT (machine, bucket) DO UPDATE SET
 		events = r.events + excluded.events,
 		key_count = r.key_count + excluded.key_count,
@@ -190,29 +199,51 @@ const addRollups = `
 			SELECT coalesce(array_agg(a.app ORDER BY a.app), '{}'), coalesce(array_agg(a.ms ORDER BY a.app), '{}')
 			FROM (SELECT u.app, sum(u.ms)::bigint AS ms
 				FROM unnest(r.apps || excluded.apps, r.app_ms || excluded.app_ms) AS u(app, ms) GROUP BY u.app) a)`
+}
+
+// rollupArrays are sums as arrays for unnest.
+type rollupArrays struct {
+	machines    []int32
+	buckets     []time.Time
+	counts      [8][]int64
+	first, last []*time.Time
+	// apps and appMS are those of all rows, one after the other; a row's begin
+	// and end at these places, counted from 1.
+	apps         []int32
+	appMS        []int64
+	begins, ends []int32
+}
+
+func (b buckets) arrays() *rollupArrays {
+	list := b.keys()
+	n := len(list)
+	c := &rollupArrays{
+		machines: make([]int32, n), buckets: make([]time.Time, n), first: make([]*time.Time, n), last: make([]*time.Time, n),
+		apps: []int32{}, appMS: []int64{}, begins: make([]int32, n), ends: make([]int32, n),
+	}
+	for i := range c.counts {
+		c.counts[i] = make([]int64, n)
+	}
+	for i, k := range list {
+		t := b[k]
+		c.machines[i], c.buckets[i] = k.machine, time.UnixMicro(k.bucket)
+		for j, v := range [...]int64{t.events, t.keys, t.clicks, t.distance, t.scroll, t.synthetic, t.activeMS, t.idleMS} {
+			c.counts[j][i] = v
+		}
+		c.first[i], c.last[i] = instant(t.first), instant(t.last)
+		c.begins[i] = int32(len(c.apps)) + 1
+		for _, app := range slices.Sorted(maps.Keys(t.appMS)) {
+			c.apps, c.appMS = append(c.apps, int32(app)), append(c.appMS, t.appMS[app])
+		}
+		c.ends[i] = int32(len(c.apps))
+	}
+	return c
+}
 
 // queue queues the statement that adds these sums.
 func (b buckets) queue(batch *pgx.Batch) {
-	list := b.keys()
-	n := len(list)
-	machine, bucket := make([]int32, n), make([]time.Time, n)
-	var counts [8][]int64
-	for i := range counts {
-		counts[i] = make([]int64, n)
-	}
-	first, last := make([]*time.Time, n), make([]*time.Time, n)
-	apps, appMS := make([]string, n), make([]string, n)
-	for i, k := range list {
-		t := b[k]
-		machine[i], bucket[i] = k.machine, time.UnixMicro(k.bucket)
-		for j, v := range [...]int64{t.events, t.keys, t.clicks, t.distance, t.scroll, t.synthetic, t.activeMS, t.idleMS} {
-			counts[j][i] = v
-		}
-		first[i], last[i] = instant(t.first), instant(t.last)
-		apps[i], appMS[i] = t.appArrays()
-	}
-	batch.Queue(addRollups, machine, bucket, counts[0], counts[1], counts[2], counts[3], counts[4],
-		counts[5], counts[6], counts[7], first, last, apps, appMS)
+	var args arguments
+	batch.Queue(addRollups("rollup", "", &args, b), args...)
 }
 
 // instant is nil for zero microseconds.
@@ -222,27 +253,4 @@ func instant(micros int64) *time.Time {
 	}
 	t := time.UnixMicro(micros).UTC()
 	return &t
-}
-
-// appArrays gives the applications and their times as PostgreSQL's text of
-// arrays: unnest takes no arrays of arrays of different lengths.
-func (t *sums) appArrays() (apps, ms string) {
-	ids := make([]uint64, 0, len(t.appMS))
-	for app := range t.appMS {
-		ids = append(ids, app)
-	}
-	slices.Sort(ids)
-	var a, m strings.Builder
-	sep := byte('{')
-	for _, id := range ids {
-		a.WriteByte(sep)
-		m.WriteByte(sep)
-		a.WriteString(strconv.FormatUint(id, 10))
-		m.WriteString(strconv.FormatInt(t.appMS[id], 10))
-		sep = ','
-	}
-	if len(ids) == 0 {
-		return "{}", "{}"
-	}
-	return a.String() + "}", m.String() + "}"
 }

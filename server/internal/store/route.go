@@ -65,6 +65,10 @@ func sessionSettings() []setting {
 		{"synchronous_commit", "on"},
 		// Every statement is short: compiling one costs more than running it.
 		{"jit", "off"},
+		// What is written and asked for often is in memory: looking up some
+		// machines by their key is cheaper than reading a table of a few pages,
+		// which grows.
+		{"random_page_cost", "1.1"},
 		{"statement_timeout", milliseconds(statementTimeout)},
 		{"idle_in_transaction_session_timeout", milliseconds(idleInTransaction)},
 	}

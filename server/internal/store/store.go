@@ -66,6 +66,8 @@ type Store struct {
 	apps       *cache[string, uint64]
 	titles     *cache[titleKey, uint64]
 	partitions *cache[string, struct{}]
+	// indirect are names of partitions that rows can't be written to.
+	indirect *cache[string, struct{}]
 }
 
 // Options say how a store works.
@@ -99,6 +101,7 @@ func Open(ctx context.Context, databaseURL string, opts Options) (*Store, error)
 		pool: pool, log: opts.Log, keep: opts.Keep, now: opts.Now, noMigrate: opts.NoMigrate,
 		hosts: newCache[string, knownHost](hostsKnown), machines: newCache[string, owner](machinesKnown), apps: newCache[string, uint64](appsKnown),
 		titles: newCache[titleKey, uint64](titlesKnown), partitions: newCache[string, struct{}](partitionsKnown),
+		indirect: newCache[string, struct{}](partitionsKnown),
 	}
 	s.group = newGroup(s.writeBatches)
 	if opts.ReplicaURL != "" {

@@ -110,7 +110,7 @@ func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, err
 		list[i].key = owners[list[i].machineID].key
 	}
 	slices.SortFunc(list, func(a, b newest) int { return cmp.Compare(a.key, b.key) })
-	if err = classify("storing events", s.store(ctx, rows, list, credentialsOf(batches))); err != nil {
+	if err = classify("storing events", s.storeRows(ctx, rows, list, credentialsOf(batches))); err != nil {
 		return nil, err
 	}
 	l.remember()
@@ -336,14 +336,20 @@ func lockMachines(ctx context.Context, tx pgx.Tx, list []newest) error {
 // queueEvents queues the statement that stores rows of locked machines and gives
 // back those that were new.
 func queueEvents(batch *pgx.Batch, rows []row) {
+	machines, times, bodies := eventColumns(rows)
+	batch.Queue(`
+		INSERT INTO event (machine, ts, body) SELECT * FROM unnest($1::int[], $2::timestamptz[], $3::bytea[])
+		ON CONFLICT (machine, ts) DO NOTHING RETURNING machine, ts`, machines, times, bodies)
+}
+
+// eventColumns are rows as arrays for unnest.
+func eventColumns(rows []row) ([]int32, []time.Time, [][]byte) {
 	machines, times, bodies := make([]int32, len(rows)), make([]time.Time, len(rows)), make([][]byte, len(rows))
 	for i := range rows {
 		rows[i].stored = false
 		machines[i], times[i], bodies[i] = rows[i].machine, rows[i].event.Timestamp, rows[i].body
 	}
-	batch.Queue(`
-		INSERT INTO event (machine, ts, body) SELECT * FROM unnest($1::int[], $2::timestamptz[], $3::bytea[])
-		ON CONFLICT (machine, ts) DO NOTHING RETURNING machine, ts`, machines, times, bodies)
+	return machines, times, bodies
 }
 
 // noteStored notes which rows were new: they come back in the order of the rows.
@@ -428,19 +434,24 @@ func intervalOf(e *api.Event) int64 {
 
 // queueMachines queues the statement that brings locked machines up to date.
 func queueMachines(batch *pgx.Batch, list []newest) {
-	c := columnsOf(list)
-	batch.Queue(`
-		UPDATE machine m SET
+	var args arguments
+	batch.Queue(updateMachines("", &args, columnsOf(list)), args...)
+}
+
+// updateMachines brings locked machines up to date. from are more tables of FROM,
+// each with its comma: where they are empty nothing happens.
+func updateMachines(from string, args *arguments, c machineColumns) string {
+	return `UPDATE machine m SET
 			first_seen = least(m.first_seen, n.first),
 			last_seen = greatest(m.last_seen, least(n.ended, now())),
 			username = CASE WHEN n.username <> '' AND n.last >= m.last_ts THEN n.username ELSE m.username END,
 			last_interval = CASE WHEN n.last >= m.last_ts THEN n.length ELSE m.last_interval END,
 			last_idle = CASE WHEN n.last >= m.last_ts THEN n.idle ELSE m.last_idle END,
 			last_ts = greatest(m.last_ts, n.last)
-		FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::int[], $6::bool[], $7::text[])
-			AS n(id, first, last, ended, length, idle, username)
-		WHERE m.id = n.id`,
-		c.keys, c.first, c.last, c.end, c.interval, c.idle, c.usernames)
+		FROM ` + from + `unnest(` + args.add(c.keys) + `::int[], ` + args.add(c.first) + `::timestamptz[], ` + args.add(c.last) +
+		`::timestamptz[], ` + args.add(c.end) + `::timestamptz[], ` + args.add(c.interval) + `::int[], ` + args.add(c.idle) + `::bool[], ` +
+		args.add(c.usernames) + `::text[]) AS n(id, first, last, ended, length, idle, username)
+		WHERE m.id = n.id`
 }
 
 // machineColumns are machines as arrays for unnest.

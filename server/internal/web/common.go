@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -93,6 +94,9 @@ func method(m string) string {
 // logRequest tells of a request without its path, query or headers, which name
 // people and hold secrets.
 func (s *server) logRequest(r *http.Request, id, route string, rec *recorder, took time.Duration) {
+	if rec.code() < http.StatusInternalServerError && !s.Log.Enabled(r.Context(), slog.LevelDebug) {
+		return
+	}
 	log := s.Log.With("request_id", id, "method", method(r.Method), "route", route,
 		"status", rec.code(), "ms", took.Milliseconds())
 	switch {

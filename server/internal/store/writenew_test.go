@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"activity-tracker.example/server/api"
+)
+
+// Two servers are given the same batches at the same moment, by hosts that try
+// again: one row each, counted once, and one of the two accepted it.
+func TestSameBatchAtTwoServers(t *testing.T) {
+	url := newDatabase(t)
+	now := time.Date(2026, 5, 4, 0, 30, 0, 0, time.UTC)
+	stores := []*Store{openAt(t, url, Retention{}, now), openAt(t, url, Retention{}, now)}
+	host := addHost(t, stores[0])
+	const rounds, machines, minutes = 20, 4, 5
+	for round := range rounds {
+		var events []api.Event
+		for m := range machines {
+			for i := range minutes {
+				// Across midnight, and so into two partitions.
+				at := now.Add(time.Duration(round*minutes+i-rounds*minutes/2) * time.Minute)
+				events = append(events, api.Event{MachineID: fmt.Sprint("m", m), Timestamp: at, KeyCount: 1, ActiveApp: "a"})
+			}
+		}
+		var mu sync.Mutex
+		var sum Written
+		var wait sync.WaitGroup
+		for _, s := range stores {
+			wait.Go(func() {
+				w, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: events})
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				sum.Accepted, sum.Duplicates = sum.Accepted+w.Accepted, sum.Duplicates+w.Duplicates
+			})
+		}
+		wait.Wait()
+		if sum.Accepted != len(events) || sum.Duplicates != len(events) {
+			t.Fatalf("round %d: %+v", round, sum)
+		}
+	}
+	if n := ask[int](t, url, "SELECT count(*) FROM event"); n != rounds*machines*minutes {
+		t.Errorf("%d events", n)
+	}
+	if c, err := stores[0].CheckRollups(t.Context(), false); err != nil || c.Wrong != 0 || c.Events != rounds*machines*minutes {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// Rows go straight into their partitions where they can, and are stored as well
+// where they can't: a partition was dropped by another server or never made, the
+// days are too many, or some machines have had later events.
+func TestRowsThatAreNotNew(t *testing.T) {
+	url := newDatabase(t)
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	s := openAt(t, url, Retention{}, now)
+	host := addHost(t, s)
+	var total int
+	write := func(what string, duplicates int, events ...api.Event) {
+		t.Helper()
+		w, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: events})
+		if err != nil || w.Accepted != len(events)-duplicates || w.Duplicates != duplicates {
+			t.Errorf("%s: %+v, %v", what, w, err)
+		}
+		total += w.Accepted
+		if c, err := s.CheckRollups(t.Context(), false); err != nil || c.Wrong != 0 || c.Events != total {
+			t.Errorf("%s: %+v, %v, want %d events", what, c, err, total)
+		}
+	}
+	at := func(machine string, before time.Duration) api.Event {
+		return api.Event{MachineID: machine, Timestamp: now.Add(-before), KeyCount: 3, ActiveApp: "a", ActiveWindow: "w"}
+	}
+	write("new", 0, at("a", 0), at("a", 10*time.Minute), at("b", 0))
+	write("between", 0, at("a", 5*time.Minute))
+	write("around", 0, at("a", -time.Minute), at("a", 20*time.Minute), at("c", 0))
+	write("some known, others new", 2, at("a", 0), at("b", 0), at("c", -time.Minute), at("d", 0))
+	write("twice in one batch", 1, at("e", 0), at("e", 0))
+	var days []api.Event
+	for day := range 3 * partsMax {
+		days = append(days, at("f", time.Duration(day)*10*24*time.Hour))
+	}
+	write("many days", 0, days...)
+	last := days[len(days)-1].Timestamp
+	for _, tier := range []tier{eventTier(), rollupTier()} {
+		name := tier.partition(tier.start(last))
+		if _, err := connect(t, url).Exec(t.Context(), "DROP TABLE "+name); err != nil {
+			t.Fatal(err)
+		}
+		if n := ask[int](t, url, "SELECT count(*) FROM rollup_default") + ask[int](t, url, "SELECT count(*) FROM event_default"); n != 0 {
+			t.Errorf("%d rows in default partitions", n)
+		}
+	}
+	total = ask[int](t, url, "SELECT count(*) FROM event")
+	if _, err := s.CheckRollups(t.Context(), true); err != nil {
+		t.Error(err)
+	}
+	late := api.Event{MachineID: "g", Timestamp: last, ActiveApp: "a"}
+	write("its partition is gone", 0, late)
+	late.Timestamp = last.Add(time.Second)
+	write("and again", 0, late)
+}
+
+// Usual batches take the short way: it is measured by its statement, which leaves
+// the parent table alone.
+func TestUsualBatchesTakeTheShortWay(t *testing.T) {
+	url := newDatabase(t)
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	s := openAt(t, url, Retention{}, now)
+	host := addHost(t, s)
+	if _, err := connect(t, url).Exec(context.WithoutCancel(t.Context()), `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN RAISE 'the long way'; END $$; CREATE TRIGGER refuse BEFORE INSERT ON event FOR EACH STATEMENT EXECUTE FUNCTION refuse()`); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		e := api.Event{MachineID: "m", Timestamp: now.Add(time.Duration(i) * time.Hour)}
+		if w, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: []api.Event{e}}); err != nil || w.Accepted != 1 {
+			t.Fatalf("%+v, %v", w, err)
+		}
+	}
+	late := api.Event{MachineID: "m", Timestamp: now.Add(time.Minute)}
+	late2 := late
+	late2.Timestamp = now.Add(61 * time.Minute)
+	if _, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: []api.Event{late, late2}}); err == nil {
+		t.Error("late events took the short way")
+	}
+}
