@@ -64,8 +64,15 @@ func (w withCluster) run(code *int) (err error) {
 	if err := os.Setenv(clusterEnv, cluster.DatabaseURL("%s")); err != nil {
 		return err
 	}
+	seen := filepath.Join(dir, "seen")
+	if err := errors.Join(os.Mkdir(seen, 0o700), os.Setenv(seenEnv, seen)); err != nil {
+		return err
+	}
 	if *code = w.m.Run(); *code != 0 {
 		return nil
+	}
+	if err := checkSeen(); err != nil {
+		return err
 	}
 	// The one goroutine left reaps the cluster.
 	return goleak.Find(goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait"))
@@ -103,6 +110,8 @@ type bench struct {
 	url   string
 	http  *http.Client
 	close func()
+	// described is what every reply is held against; nil: nothing is.
+	described *description
 }
 
 // newBench starts a server on that database.
@@ -116,9 +125,19 @@ func newBench(tb testing.TB, databaseURL string) *bench {
 	if err := st.Prepare(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}
+	return benchOn(tb, st, log)
+}
+
+// benchOn starts a server on a store, which it closes in the end.
+func benchOn(tb testing.TB, st *store.Store, log *slog.Logger) *bench {
+	tb.Helper()
+	d, err := readDescription()
+	if err != nil {
+		tb.Fatal(err)
+	}
 	server := httptest.NewServer(newHandler(st, log))
 	transport := &http.Transport{}
-	b := &bench{t: tb, store: st, url: server.URL, http: &http.Client{Transport: transport, Timeout: patience}}
+	b := &bench{t: tb, store: st, url: server.URL, http: &http.Client{Transport: transport, Timeout: patience}, described: d}
 	b.close = sync.OnceFunc(func() {
 		transport.CloseIdleConnections()
 		server.Close()
@@ -221,7 +240,13 @@ func (b *bench) try(method, path, bearer string, body any, headers ...string) (r
 	}
 	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
-	return reply{t: b.t, what: method + " " + path, status: res.StatusCode, header: res.Header, body: text}, err
+	r := reply{t: b.t, what: method + " " + path, status: res.StatusCode, header: res.Header, body: text}
+	if err == nil && b.described != nil {
+		if err := b.described.check(r, method, path); err != nil {
+			b.t.Errorf("%s is not as openapi.json describes it: %v", r.what, err)
+		}
+	}
+	return r, err
 }
 
 func (b *bench) do(method, path, bearer string, body any, headers ...string) reply {

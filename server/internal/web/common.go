@@ -41,6 +41,12 @@ func (s *server) common(next http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, routing))
 		r.URL.RawPath = r.URL.EscapedPath()
 		rec := &recorder{ResponseWriter: w}
+		if r.Method == http.MethodHead {
+			routing.RouteMethod = http.MethodGet
+			var stop context.CancelFunc
+			r, stop = headOnly(r, rec)
+			defer stop()
+		}
 		s.guarded(rec, r, next)
 		route := routing.RoutePattern()
 		if route == "" {
@@ -54,6 +60,14 @@ func (s *server) common(next http.Handler) http.Handler {
 			panic(http.ErrAbortHandler)
 		}
 	})
+}
+
+// headOnly has a GET's handler answer HEAD: as soon as it begins to write a body,
+// which nobody gets, it is told that the caller is gone, so that streams end too.
+func headOnly(r *http.Request, rec *recorder) (*http.Request, context.CancelFunc) {
+	ctx, stop := context.WithCancel(r.Context())
+	rec.bodyless = stop
+	return r.WithContext(ctx), stop
 }
 
 // guarded turns a panic into a 500, so that one bad request ends no other.
@@ -118,6 +132,8 @@ type recorder struct {
 	cause  error
 	// brokenOff says that the reply must not look whole.
 	brokenOff bool
+	// bodyless is called instead of writing a body; nil where there is one.
+	bodyless func()
 }
 
 // KeepCause takes what a problem's caller is not told.
@@ -138,7 +154,11 @@ func (r *recorder) WriteHeader(status int) {
 // Write sends 200 where nothing was said.
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
-		r.status = http.StatusOK
+		r.WriteHeader(http.StatusOK)
+	}
+	if r.bodyless != nil {
+		r.bodyless()
+		return len(b), nil
 	}
 	return r.ResponseWriter.Write(b)
 }

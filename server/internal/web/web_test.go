@@ -64,15 +64,21 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 		{"GET", "/api/machines/a/b", 404, api.CodeNotFound, ""},
 		{"GET", "/api/machines/", 404, api.CodeNotFound, ""},
 		{"GET", "/api//machines", 404, api.CodeNotFound, ""},
-		{"DELETE", "/api/machines/a%2Fb", 405, api.CodeNotAllowed, "GET, PATCH"},
+		{"DELETE", "/api/machines/a%2Fb", 405, api.CodeNotAllowed, "GET, HEAD, PATCH"},
 		{"GET", "/api/events", 405, api.CodeNotAllowed, "POST"},
-		{"POST", "/healthz", 405, api.CodeNotAllowed, "GET"},
+		{"POST", "/healthz", 405, api.CodeNotAllowed, "GET, HEAD"},
+		{"HEAD", "/api/events", 405, api.CodeNotAllowed, "POST"},
 		{"SPY", "/healthz", 405, api.CodeNotAllowed, ""},
 	}
 	for _, test := range tests {
 		w := ask(h, test.method, test.target)
 		var p api.Problem
-		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		if test.method == http.MethodHead {
+			p = api.Problem{Status: w.Code, Code: test.code}
+			if w.Body.Len() > 0 {
+				t.Errorf("%s %s: %s", test.method, test.target, w.Body)
+			}
+		} else if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 			t.Errorf("%s %s: %v", test.method, test.target, err)
 		}
 		if w.Code != test.status || p.Code != test.code || p.Status != test.status {
@@ -86,6 +92,25 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 				t.Errorf("%s %s: no %s", test.method, test.target, name)
 			}
 		}
+	}
+}
+
+// HEAD ends a reply where its body would begin, also one without an end.
+func TestHeadOfAStream(t *testing.T) {
+	s := testServer(t)
+	wrote := false
+	h := s.common(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for r.Context().Err() == nil {
+			wrote = true
+			if _, err := w.Write([]byte("data: 1\n\n")); err != nil {
+				t.Error(err)
+			}
+		}
+	}))
+	w := ask(h, http.MethodHead, "/api/live")
+	if !wrote || w.Code != 200 || w.Body.Len() > 0 || w.Header().Get("Content-Type") != "text/event-stream" {
+		t.Errorf("%v %d %v %q", wrote, w.Code, w.Header(), w.Body)
 	}
 }
 
