@@ -31,6 +31,8 @@ const (
 	MaxHostnameBytes = 253
 	// MaxLabelBytes bounds a machine's label, in bytes of UTF-8.
 	MaxLabelBytes = 256
+	// MaxGroupBytes bounds a group's name, in bytes of UTF-8.
+	MaxGroupBytes = 128
 	// MaxCount bounds every count of an event: no hand or wheel reaches it in
 	// an hour, and a day of them still fits 64 bits.
 	MaxCount = 1_000_000_000

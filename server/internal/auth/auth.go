@@ -35,34 +35,53 @@ func NewGuard(s *store.Store, failures *Failures) *Guard {
 func (g *Guard) Reader(role store.Role) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if err := g.checkReader(r, role); err != nil {
+			token, err := g.checkReader(r, role)
+			if err != nil {
 				problem.Write(w, err)
 				return
 			}
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, token)))
 		})
 	}
 }
 
-func (g *Guard) checkReader(r *http.Request, role store.Role) error {
+// callerKey is where a request's context keeps the token that it came with.
+type callerKey struct{}
+
+// Caller is the API token that a request which Reader let through came with.
+// Without one it is a token that sees nothing.
+func Caller(ctx context.Context) store.Token {
+	if token, ok := ctx.Value(callerKey{}).(store.Token); ok {
+		return token
+	}
+	return store.Token{Role: store.RoleViewer, Limited: true}
+}
+
+// Scope is which machines the caller may see.
+func Scope(ctx context.Context) store.Scope {
+	token := Caller(ctx)
+	return token.Scope()
+}
+
+func (g *Guard) checkReader(r *http.Request, role store.Role) (store.Token, error) {
 	c, err := g.credential(r)
 	if err != nil {
-		return err
+		return store.Token{}, err
 	}
 	if c.Kind == secret.KindHost {
 		if _, err := g.host(r, c); err != nil {
-			return err
+			return store.Token{}, err
 		}
-		return problem.New(http.StatusForbidden, api.CodeForbidden, "A host's credential only reports events; reading needs an API token.")
+		return store.Token{}, problem.New(http.StatusForbidden, api.CodeForbidden, "A host's credential only reports events; reading needs an API token.")
 	}
 	token, err := g.token(r, c)
 	if err != nil {
-		return err
+		return store.Token{}, err
 	}
 	if role == store.RoleAdmin && token.Role != store.RoleAdmin {
-		return problem.New(http.StatusForbidden, api.CodeForbidden, "This needs an API token with the role admin.")
+		return store.Token{}, problem.New(http.StatusForbidden, api.CodeForbidden, "This needs an API token with the role admin.")
 	}
-	return nil
+	return token, nil
 }
 
 // Host gives the enrolled host that calls, or the refusal to answer with.

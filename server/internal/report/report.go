@@ -48,10 +48,11 @@ func New(s *store.Store, now func() time.Time) *Reports { return &Reports{store:
 
 // MachinesQuestion asks for a page of machines; all fields are as the caller wrote
 // them.
-type MachinesQuestion struct{ Limit, Cursor string }
+// Group may be empty: all machines.
+type MachinesQuestion struct{ Group, Limit, Cursor string }
 
-// Machines gives a page of all machines by machine_id.
-func (r *Reports) Machines(ctx context.Context, q MachinesQuestion) (api.MachineList, error) {
+// Machines gives a page of the machines in scope by machine_id.
+func (r *Reports) Machines(ctx context.Context, scope store.Scope, q MachinesQuestion) (api.MachineList, error) {
 	reply := api.MachineList{Machines: []api.Machine{}}
 	n, err := parseLimit(q.Limit, machinesDefault, machinesMax)
 	if err != nil {
@@ -63,7 +64,10 @@ func (r *Reports) Machines(ctx context.Context, q MachinesQuestion) (api.Machine
 			return reply, err
 		}
 	}
-	list, err := r.store.Machines(ctx, after, n+1)
+	if q.Group != "" && !nameable(q.Group) {
+		return reply, store.ErrNoGroup
+	}
+	list, err := r.store.Machines(ctx, store.MachineFilter{Scope: scope, Group: q.Group, After: after, Limit: n + 1})
 	if err != nil {
 		return reply, err
 	}
@@ -78,16 +82,16 @@ func (r *Reports) Machines(ctx context.Context, q MachinesQuestion) (api.Machine
 }
 
 // Machine gives one machine.
-func (r *Reports) Machine(ctx context.Context, machineID string) (api.Machine, error) {
+func (r *Reports) Machine(ctx context.Context, scope store.Scope, machineID string) (api.Machine, error) {
 	if !plausible(machineID) {
 		return api.Machine{}, store.ErrNotFound
 	}
-	m, err := r.store.MachineByID(ctx, machineID)
+	m, err := r.store.MachineByID(ctx, scope, machineID)
 	return r.machine(m), err
 }
 
 // Label names a machine for people; an empty label takes the name away.
-func (r *Reports) Label(ctx context.Context, machineID string, patch api.MachinePatch) (api.Machine, error) {
+func (r *Reports) Label(ctx context.Context, scope store.Scope, machineID string, patch api.MachinePatch) (api.Machine, error) {
 	if patch.UserLabel == nil {
 		return api.Machine{}, InvalidError("user_label is missing")
 	}
@@ -98,7 +102,7 @@ func (r *Reports) Label(ctx context.Context, machineID string, patch api.Machine
 	if !plausible(machineID) {
 		return api.Machine{}, store.ErrNotFound
 	}
-	m, err := r.store.SetLabel(ctx, machineID, label)
+	m, err := r.store.SetLabel(ctx, scope, machineID, label)
 	return r.machine(m), err
 }
 
@@ -126,7 +130,7 @@ func status(m store.Machine, now time.Time) api.MachineStatus {
 type EventsQuestion struct{ MachineID, Start, End, Limit, Cursor string }
 
 // Events gives a page of a machine's events.
-func (r *Reports) Events(ctx context.Context, q EventsQuestion) (api.EventList, error) {
+func (r *Reports) Events(ctx context.Context, scope store.Scope, q EventsQuestion) (api.EventList, error) {
 	reply := api.EventList{MachineID: q.MachineID}
 	n, err := parseLimit(q.Limit, eventsDefault, eventsMax)
 	if err != nil {
@@ -151,7 +155,7 @@ func (r *Reports) Events(ctx context.Context, q EventsQuestion) (api.EventList, 
 	if !plausible(q.MachineID) {
 		return reply, store.ErrNotFound
 	}
-	page, err := r.store.Events(ctx, q.MachineID, from, to, n)
+	page, err := r.store.Events(ctx, scope, q.MachineID, from, to, n)
 	if err != nil {
 		return reply, err
 	}
@@ -163,7 +167,7 @@ func (r *Reports) Events(ctx context.Context, q EventsQuestion) (api.EventList, 
 }
 
 // Summary sums up a machine's day.
-func (r *Reports) Summary(ctx context.Context, machineID, date, zone string) (api.Summary, error) {
+func (r *Reports) Summary(ctx context.Context, scope store.Scope, machineID, date, zone string) (api.Summary, error) {
 	day, err := ParseDay(date, zone)
 	if err != nil {
 		return api.Summary{}, err
@@ -171,7 +175,7 @@ func (r *Reports) Summary(ctx context.Context, machineID, date, zone string) (ap
 	if !plausible(machineID) {
 		return api.Summary{}, store.ErrNotFound
 	}
-	spans, err := r.store.Activity(ctx, machineID, []time.Time{day.Start, day.End}, topApps)
+	spans, err := r.store.Activity(ctx, scope, machineID, []time.Time{day.Start, day.End}, topApps)
 	if err != nil {
 		return api.Summary{}, err
 	}
@@ -191,7 +195,7 @@ func (r *Reports) Summary(ctx context.Context, machineID, date, zone string) (ap
 }
 
 // Timeline sums up each hour of a machine's day.
-func (r *Reports) Timeline(ctx context.Context, machineID, date, zone string) (api.Timeline, error) {
+func (r *Reports) Timeline(ctx context.Context, scope store.Scope, machineID, date, zone string) (api.Timeline, error) {
 	day, err := ParseDay(date, zone)
 	if err != nil {
 		return api.Timeline{}, err
@@ -200,7 +204,7 @@ func (r *Reports) Timeline(ctx context.Context, machineID, date, zone string) (a
 		return api.Timeline{}, store.ErrNotFound
 	}
 	hours := day.Hours()
-	spans, err := r.store.Activity(ctx, machineID, hours, 1)
+	spans, err := r.store.Activity(ctx, scope, machineID, hours, 1)
 	if err != nil {
 		return api.Timeline{}, err
 	}
@@ -251,6 +255,13 @@ func parseTime(name, text string) (time.Time, error) {
 		return t, InvalidError(name + ": want an RFC 3339 time such as 2024-01-15T00:00:00Z")
 	}
 	return t.UTC(), nil
+}
+
+// nameable says whether a group can have that name. Not a dot or two: whatever
+// handles a path takes them out of it.
+func nameable(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= api.MaxGroupBytes &&
+		printable(name) && strings.TrimSpace(name) == name
 }
 
 // plausible says whether there can be a machine of that name: what could not

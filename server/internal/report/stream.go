@@ -7,29 +7,30 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store"
 )
 
 // pageTimeout bounds getting one page of a list that is streamed; the whole list
 // may take as long as its reader reads.
 const pageTimeout = 10 * time.Second
 
-// EachMachine gives all machines from q's cursor on, page by page, each page as it
+// EachMachine gives all machines in scope from q's cursor on, page by page, each page as it
 // is at that moment; q's limit is not used. The first error ends it.
-func (r *Reports) EachMachine(ctx context.Context, q MachinesQuestion) iter.Seq2[api.Machine, error] {
+func (r *Reports) EachMachine(ctx context.Context, scope store.Scope, q MachinesQuestion) iter.Seq2[api.Machine, error] {
 	q.Limit = strconv.Itoa(machinesMax)
 	return pages(ctx, q.Cursor, func(ctx context.Context, cursor string) ([]api.Machine, string, error) {
 		q.Cursor = cursor
-		list, err := r.Machines(ctx, q)
+		list, err := r.Machines(ctx, scope, q)
 		return list.Machines, list.NextCursor, err
 	})
 }
 
 // EachEvent gives a machine's events as EachMachine gives machines.
-func (r *Reports) EachEvent(ctx context.Context, q EventsQuestion) iter.Seq2[api.Event, error] {
+func (r *Reports) EachEvent(ctx context.Context, scope store.Scope, q EventsQuestion) iter.Seq2[api.Event, error] {
 	q.Limit = strconv.Itoa(eventsMax)
 	return pages(ctx, q.Cursor, func(ctx context.Context, cursor string) ([]api.Event, string, error) {
 		q.Cursor = cursor
-		list, err := r.Events(ctx, q)
+		list, err := r.Events(ctx, scope, q)
 		return list.Events, list.NextCursor, err
 	})
 }

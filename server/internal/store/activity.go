@@ -27,12 +27,12 @@ type Page struct {
 }
 
 // Events gives a machine's events with from ≤ timestamp < to, oldest first, at
-// most limit, or ErrNotFound where there is no such machine.
-func (s *Store) Events(ctx context.Context, machineID string, from, to time.Time, limit int) (Page, error) {
+// most limit, or ErrNotFound where there is no such machine in scope.
+func (s *Store) Events(ctx context.Context, scope Scope, machineID string, from, to time.Time, limit int) (Page, error) {
 	var page Page
 	err := s.report(ctx, "reading events", func(tx pgx.Tx) error {
 		page = Page{Events: []api.Event{}}
-		m, err := machineByID(ctx, tx, machineID)
+		m, err := machineByID(ctx, tx, scope, machineID)
 		if err != nil {
 			return err
 		}

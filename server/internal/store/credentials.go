@@ -24,14 +24,41 @@ type Token struct {
 	Name      string    `json:"name"`
 	Role      Role      `json:"role"`
 	CreatedAt time.Time `json:"created_at"`
+	// Limited says that it sees the machines of Groups alone; where they were
+	// all removed, none. Only a viewer can be limited.
+	Limited bool     `json:"limited"`
+	Groups  []string `json:"groups,omitempty"`
+
+	groups []int32
 }
 
-// AddToken keeps an API token.
+// Scope is which machines the token may see.
+func (t *Token) Scope() Scope { return Scope{limited: t.Limited, groups: t.groups} }
+
+// MaxTokenGroups is how many groups a token may be limited to: each costs a page of
+// machines a look.
+const MaxTokenGroups = 100
+
+// AddToken keeps an API token, or returns ErrNoGroup where one of its groups does
+// not exist.
 func (s *Store) AddToken(ctx context.Context, t Token, hash []byte) error {
 	return s.write(ctx, "keeping the API token", func(tx pgx.Tx) error {
-		_, err := exec(ctx, tx, "inserting", "INSERT INTO api_token (id, name, role, secret_hash) VALUES ($1, $2, $3, $4)",
-			t.ID, t.Name, t.Role, hash)
-		return err
+		_, err := exec(ctx, tx, "inserting", "INSERT INTO api_token (id, name, role, secret_hash, limited) VALUES ($1, $2, $3, $4, $5)",
+			t.ID, t.Name, t.Role, hash, t.Limited)
+		if err != nil || !t.Limited {
+			return err
+		}
+		for _, name := range t.Groups {
+			n, err := exec(ctx, tx, "limiting", `INSERT INTO api_token_group (token, grp)
+				SELECT $1, id FROM machine_group WHERE name = $2 ON CONFLICT DO NOTHING`, t.ID, name)
+			if err == nil && n == 0 {
+				_, err = groupByName(ctx, tx, Scope{}, name)
+			}
+			if err != nil {
+				return fmt.Errorf("group %q: %w", name, err)
+			}
+		}
+		return nil
 	})
 }
 
@@ -59,7 +86,16 @@ func (s *Store) AddFirstToken(ctx context.Context, t Token, hash []byte) (bool, 
 func (s *Store) Tokens(ctx context.Context) ([]Token, error) {
 	var list []Token
 	err := s.read(ctx, "listing the API tokens", func(tx pgx.Tx) (err error) {
-		list, err = collect[Token](ctx, tx, "reading", "SELECT id, name, role, created_at FROM api_token ORDER BY created_at, id")
+		rows, err := tx.Query(ctx, `SELECT t.id, t.name, t.role, t.created_at, t.limited, ARRAY(
+				SELECT g.name FROM api_token_group l JOIN machine_group g ON g.id = l.grp WHERE l.token = t.id ORDER BY g.name)
+			FROM api_token t ORDER BY t.created_at, t.id`)
+		if err != nil {
+			return fmt.Errorf("reading: %w", err)
+		}
+		list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (t Token, err error) {
+			err = row.Scan(&t.ID, &t.Name, &t.Role, &t.CreatedAt, &t.Limited, &t.Groups)
+			return t, err
+		})
 		return err
 	})
 	return list, err
@@ -76,13 +112,16 @@ func (s *Store) RemoveToken(ctx context.Context, id string) error {
 	})
 }
 
-// TokenByID gives a token and the hash of its secret, or ErrNotFound.
+// TokenByID gives a token without the names of its groups and the hash of its
+// secret, or ErrNotFound.
 func (s *Store) TokenByID(ctx context.Context, id string) (Token, []byte, error) {
 	t := Token{ID: id}
 	var hash []byte
 	err := s.read(ctx, "looking up an API token", func(tx pgx.Tx) error {
-		return found(tx.QueryRow(ctx, "SELECT name, role, created_at, secret_hash FROM api_token WHERE id = $1", id).
-			Scan(&t.Name, &t.Role, &t.CreatedAt, &hash))
+		return found(tx.QueryRow(ctx, `SELECT name, role, created_at, limited, secret_hash,
+				ARRAY(SELECT grp FROM api_token_group WHERE token = t.id ORDER BY grp)
+			FROM api_token t WHERE id = $1`, id).
+			Scan(&t.Name, &t.Role, &t.CreatedAt, &t.Limited, &hash, &t.groups))
 	})
 	return t, hash, err
 }

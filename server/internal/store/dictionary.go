@@ -116,13 +116,13 @@ func (s *Store) owners(ctx context.Context, list []newest, l *learnt) (map[strin
 	// NOT EXISTS only spares sequence numbers; ON CONFLICT decides. The order
 	// keeps two servers from waiting for each other.
 	err := s.writeAhead(ctx, "adding machines", statement{`
-		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle)
-		SELECT n.machine_id, n.host, least(n.first, now()), least(n.ended, now()), n.last, n.length, n.idle
-		FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[])
-			AS n(machine_id, host, first, last, ended, length, idle)
+		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle, last_connected)
+		SELECT n.machine_id, n.host, least(n.first, now()), least(n.ended, now()), n.last, n.length, n.idle, n.connected
+		FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[], $8::bool[])
+			AS n(machine_id, host, first, last, ended, length, idle, connected)
 		WHERE NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = n.machine_id)
 		ORDER BY n.machine_id COLLATE "C"
-		ON CONFLICT (machine_id) DO NOTHING`, []any{c.ids, c.hosts, c.first, c.last, c.end, c.interval, c.idle}},
+		ON CONFLICT (machine_id) DO NOTHING`, []any{c.ids, c.hosts, c.first, c.last, c.end, c.interval, c.idle, c.connected}},
 		statement{"SELECT machine_id, id, host FROM machine WHERE machine_id = ANY($1)", []any{c.ids}},
 		[]any{&id, &o.key, &o.host}, func() { found[id] = o })
 	if err != nil {

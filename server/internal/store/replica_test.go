@@ -97,7 +97,7 @@ func (r *replicated) used(yes bool) {
 // events asks for all events there are.
 func (r *replicated) events() int {
 	r.t.Helper()
-	page, err := r.Events(r.t.Context(), "m", r.start, r.start.Add(time.Hour), 100)
+	page, err := r.Events(r.t.Context(), Scope{}, "m", r.start, r.start.Add(time.Hour), 100)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestReportsComeFromTheReplica(t *testing.T) {
 	if n := r.events(); n != 1 {
 		t.Errorf("%d events, want the one that the replica has", n)
 	}
-	if m, err := r.SetLabel(t.Context(), "m", "new"); err != nil || m.UserLabel != "new" {
+	if m, err := r.SetLabel(t.Context(), Scope{}, "m", "new"); err != nil || m.UserLabel != "new" {
 		t.Errorf("a label is answered with %q, %v", m.UserLabel, err)
 	}
 	if err := r.AddToken(t.Context(), Token{ID: "t", Role: RoleViewer}, []byte{1}); err != nil {
@@ -227,7 +227,7 @@ func TestReplicaOfAnotherDatabase(t *testing.T) {
 	if state := s.ReplicaState(); state.InUse || !state.Configured || log.count("it is not a standby") != 1 {
 		t.Errorf("%+v", state)
 	}
-	if _, err := s.MachineByID(t.Context(), "m"); !errors.Is(err, ErrNotFound) {
+	if _, err := s.MachineByID(t.Context(), Scope{}, "m"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("%v", err)
 	}
 	if _, err := Open(t.Context(), newDatabase(t), Options{ReplicaURL: "postgres://%zz", Log: slog.New(slog.DiscardHandler)}); err == nil {

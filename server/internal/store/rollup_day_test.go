@@ -123,7 +123,7 @@ func TestPackedRollupsAnswerTheSame(t *testing.T) {
 	look := func() (all [][]Span) {
 		t.Helper()
 		for m := range machines {
-			spans, err := s.Activity(t.Context(), fmt.Sprintf("m%d", m), bounds, 3)
+			spans, err := s.Activity(t.Context(), Scope{}, fmt.Sprintf("m%d", m), bounds, 3)
 			if err != nil {
 				t.Fatal(err)
 			}

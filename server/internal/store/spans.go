@@ -38,11 +38,11 @@ type Span struct {
 // a quarter of an hour in UTC, as all local hours since 2000 are; others are moved
 // to the one before. An event belongs where its timestamp lies. Each span names at
 // most apps applications. It returns ErrNotFound where there is no such machine.
-func (s *Store) Activity(ctx context.Context, machineID string, bounds []time.Time, apps int) ([]Span, error) {
+func (s *Store) Activity(ctx context.Context, scope Scope, machineID string, bounds []time.Time, apps int) ([]Span, error) {
 	spans := make([]Span, max(len(bounds)-1, 0))
 	err := s.report(ctx, "summing up activity", func(tx pgx.Tx) error {
 		clear(spans)
-		m, err := machineByID(ctx, tx, machineID)
+		m, err := machineByID(ctx, tx, scope, machineID)
 		if err != nil || len(spans) == 0 {
 			return err
 		}

@@ -219,14 +219,14 @@ func TestLargestEventComesBack(t *testing.T) {
 			t.Fatalf("%+v %v, want %+v", got, err, want)
 		}
 	}
-	page, err := s.Events(t.Context(), e.MachineID, e.Timestamp, e.Timestamp.Add(time.Microsecond), 10)
+	page, err := s.Events(t.Context(), Scope{}, e.MachineID, e.Timestamp, e.Timestamp.Add(time.Microsecond), 10)
 	if err != nil || len(page.Events) != 1 || page.More {
 		t.Fatalf("%d events, %v", len(page.Events), err)
 	}
 	if got, want := fmt.Sprintf("%+v", deref(page.Events[0])), fmt.Sprintf("%+v", deref(e)); got != want {
 		t.Errorf("got  %.300s\nwant %.300s", got, want)
 	}
-	spans, err := s.Activity(t.Context(), e.MachineID, []time.Time{e.Timestamp, e.Timestamp.Add(time.Hour)}, 5)
+	spans, err := s.Activity(t.Context(), Scope{}, e.MachineID, []time.Time{e.Timestamp, e.Timestamp.Add(time.Hour)}, 5)
 	if err != nil || spans[0].KeyCount != most || spans[0].ActiveSeconds != seconds || len(spans[0].Apps) != 5 {
 		t.Errorf("%+v, %v", spans, err)
 	}
@@ -252,7 +252,7 @@ func TestPageIsBoundedInBytes(t *testing.T) {
 	if _, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: events}); err != nil {
 		t.Fatal(err)
 	}
-	page, err := s.Events(t.Context(), "m", start, start.Add(time.Hour), n)
+	page, err := s.Events(t.Context(), Scope{}, "m", start, start.Add(time.Hour), n)
 	if err != nil {
 		t.Fatal(err)
 	}

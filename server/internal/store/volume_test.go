@@ -177,14 +177,14 @@ func TestRetention(t *testing.T) {
 	}
 	look := func(s *Store) (events int, title string, keys int64) {
 		t.Helper()
-		page, err := s.Events(t.Context(), "m", ancient.Timestamp, written.Add(time.Hour), 10)
+		page, err := s.Events(t.Context(), Scope{}, "m", ancient.Timestamp, written.Add(time.Hour), 10)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range page.Events {
 			title += e.ActiveWindow
 		}
-		spans, err := s.Activity(t.Context(), "m", []time.Time{written.Truncate(day), written.Truncate(day).Add(day)}, 1)
+		spans, err := s.Activity(t.Context(), Scope{}, "m", []time.Time{written.Truncate(day), written.Truncate(day).Add(day)}, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,10 +244,10 @@ func TestNoPartitionIsReadWhole(t *testing.T) {
 	again := openAt(t, url, Retention{}, now)
 	for i := range 10 {
 		machine, from := fmt.Sprintf("m%d", i), now.AddDate(0, 0, -i).Truncate(time.Hour)
-		if page, err := again.Events(t.Context(), machine, from.Add(-24*time.Hour), from, 1000); err != nil || len(page.Events) == 0 {
+		if page, err := again.Events(t.Context(), Scope{}, machine, from.Add(-24*time.Hour), from, 1000); err != nil || len(page.Events) == 0 {
 			t.Fatalf("%d events, %v", len(page.Events), err)
 		}
-		if _, err := again.Activity(t.Context(), machine, []time.Time{from.Add(-24 * time.Hour), from}, 5); err != nil {
+		if _, err := again.Activity(t.Context(), Scope{}, machine, []time.Time{from.Add(-24 * time.Hour), from}, 5); err != nil {
 			t.Fatal(err)
 		}
 		e := api.Event{MachineID: machine, Timestamp: from.Add(time.Second), ActiveApp: "a", ActiveWindow: "5"}

@@ -32,7 +32,7 @@ type packed struct {
 // oldest first, without their names and machine; at most limit of them where it
 // is not zero. It is the only way to a machine's events. They are read some at a
 // time and none is open while each runs, which may so use tx; tx should come from
-// read, or hold the lock of the machine.
+// read, or hold the lock of the machine in scope.
 func walkEvents(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, limit int, each func(*api.Event, *refs) error) error {
 	err := walkRows(ctx, tx, machine, from, to, limit, each)
 	if errors.Is(err, errStop) {
@@ -77,10 +77,10 @@ func after(t time.Time) time.Time { return t.Add(time.Microsecond) }
 // first, however many there are: it holds some at a time and no transaction while
 // each runs. What is written meanwhile may be among them or not; nothing comes
 // twice. It returns each's first error, or ErrNotFound where there is no such
-// machine.
-func (s *Store) EachEvent(ctx context.Context, machineID string, from, to time.Time, each func(*api.Event) error) error {
+// machine in scope.
+func (s *Store) EachEvent(ctx context.Context, scope Scope, machineID string, from, to time.Time, each func(*api.Event) error) error {
 	for {
-		page, err := s.Events(ctx, machineID, from, to, streamEvents)
+		page, err := s.Events(ctx, scope, machineID, from, to, streamEvents)
 		if err != nil {
 			return err
 		}

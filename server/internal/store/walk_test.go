@@ -25,7 +25,7 @@ func TestEachEvent(t *testing.T) {
 	}
 	from, to := events[1].Timestamp, events[n-1].Timestamp
 	at := 1
-	err := s.EachEvent(t.Context(), "m", from, to, func(e *api.Event) error {
+	err := s.EachEvent(t.Context(), Scope{}, "m", from, to, func(e *api.Event) error {
 		if want := &events[at]; !e.Timestamp.Equal(want.Timestamp) || e.ActiveApp != want.ActiveApp || e.ActiveWindow != want.ActiveWindow || e.MachineID != "m" {
 			t.Fatalf("event %d: %+v, want %+v", at, e, want)
 		}
@@ -36,17 +36,17 @@ func TestEachEvent(t *testing.T) {
 		t.Errorf("%d events, %v", at-1, err)
 	}
 	stop, seen := errors.New("stop"), 0
-	err = s.EachEvent(t.Context(), "m", from, to, func(*api.Event) error {
+	err = s.EachEvent(t.Context(), Scope{}, "m", from, to, func(*api.Event) error {
 		seen++
 		return stop
 	})
 	if !errors.Is(err, stop) || seen != 1 {
 		t.Errorf("stopped after %d with %v", seen, err)
 	}
-	if err := s.EachEvent(t.Context(), "other", from, to, nil); !errors.Is(err, ErrNotFound) {
+	if err := s.EachEvent(t.Context(), Scope{}, "other", from, to, nil); !errors.Is(err, ErrNotFound) {
 		t.Errorf("unknown machine: %v", err)
 	}
-	if err := s.EachEvent(t.Context(), "m", to, from, nil); err != nil {
+	if err := s.EachEvent(t.Context(), Scope{}, "m", to, from, nil); err != nil {
 		t.Errorf("empty range: %v", err)
 	}
 }

@@ -384,6 +384,7 @@ type newest struct {
 	first, last, end time.Time
 	interval         int64
 	idle             bool
+	connected        *bool
 }
 
 // summarise gives one entry for each machine_id and host that sent it, sorted by
@@ -417,7 +418,7 @@ func (n *newest) see(e *api.Event) {
 		n.first = e.Timestamp
 	}
 	if n.interval == 0 || !e.Timestamp.Before(n.last) {
-		n.last, n.interval, n.idle = e.Timestamp, intervalOf(e), e.IsIdle
+		n.last, n.interval, n.idle, n.connected = e.Timestamp, intervalOf(e), e.IsIdle, e.Connected
 		n.end = e.Timestamp.Add(time.Duration(n.interval) * time.Second)
 		if e.Username != "" {
 			n.username = e.Username
@@ -447,10 +448,11 @@ func updateMachines(from string, args *arguments, c machineColumns) string {
 			username = CASE WHEN n.username <> '' AND n.last >= m.last_ts THEN n.username ELSE m.username END,
 			last_interval = CASE WHEN n.last >= m.last_ts THEN n.length ELSE m.last_interval END,
 			last_idle = CASE WHEN n.last >= m.last_ts THEN n.idle ELSE m.last_idle END,
+			last_connected = CASE WHEN n.last >= m.last_ts THEN n.connected ELSE m.last_connected END,
 			last_ts = greatest(m.last_ts, n.last)
 		FROM ` + from + `unnest(` + args.add(c.keys) + `::int[], ` + args.add(c.first) + `::timestamptz[], ` + args.add(c.last) +
 		`::timestamptz[], ` + args.add(c.end) + `::timestamptz[], ` + args.add(c.interval) + `::int[], ` + args.add(c.idle) + `::bool[], ` +
-		args.add(c.usernames) + `::text[]) AS n(id, first, last, ended, length, idle, username)
+		args.add(c.usernames) + `::text[], ` + args.add(c.connected) + `::bool[]) AS n(id, first, last, ended, length, idle, username, connected)
 		WHERE m.id = n.id`
 }
 
@@ -462,6 +464,7 @@ type machineColumns struct {
 	first, last, end []time.Time
 	interval         []int64
 	idle             []bool
+	connected        []*bool
 }
 
 func columnsOf(list []newest) (c machineColumns) {
@@ -476,6 +479,7 @@ func columnsOf(list []newest) (c machineColumns) {
 		c.end = append(c.end, n.end)
 		c.interval = append(c.interval, n.interval)
 		c.idle = append(c.idle, n.idle)
+		c.connected = append(c.connected, n.connected)
 	}
 	return c
 }

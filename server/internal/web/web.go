@@ -132,26 +132,26 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 
 func machinesQuestion(r *http.Request) report.MachinesQuestion {
 	q := r.URL.Query()
-	return report.MachinesQuestion{Limit: q.Get("limit"), Cursor: q.Get("cursor")}
+	return report.MachinesQuestion{Group: q.Get("group"), Limit: q.Get("limit"), Cursor: q.Get("cursor")}
 }
 
 func (s *server) machines(w http.ResponseWriter, r *http.Request) {
-	list, err := s.Reports.Machines(r.Context(), machinesQuestion(r))
+	list, err := s.Reports.Machines(r.Context(), auth.Scope(r.Context()), machinesQuestion(r))
 	s.reply(w, list, err)
 }
 
 func (s *server) machinesTable(w http.ResponseWriter, r *http.Request) {
 	q := machinesQuestion(r)
 	if q.Limit == "" {
-		sendTable(w, "machines", s.Reports.EachMachine(r.Context(), q))
+		sendTable(w, "machines", s.Reports.EachMachine(r.Context(), auth.Scope(r.Context()), q))
 		return
 	}
-	list, err := s.Reports.Machines(r.Context(), q)
+	list, err := s.Reports.Machines(r.Context(), auth.Scope(r.Context()), q)
 	sendPage(w, r, "machines", list.Machines, list.NextCursor, err)
 }
 
 func (s *server) machine(w http.ResponseWriter, r *http.Request) {
-	m, err := s.Reports.Machine(r.Context(), machineID(r))
+	m, err := s.Reports.Machine(r.Context(), auth.Scope(r.Context()), machineID(r))
 	s.reply(w, m, err)
 }
 
@@ -161,7 +161,7 @@ func (s *server) patchMachine(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, problem.BadRequest(`The body must be JSON such as {"user_label": "Reception"}.`))
 		return
 	}
-	m, err := s.Reports.Label(r.Context(), machineID(r), patch)
+	m, err := s.Reports.Label(r.Context(), auth.Scope(r.Context()), machineID(r), patch)
 	s.reply(w, m, err)
 }
 
@@ -173,7 +173,7 @@ func eventsQuestion(r *http.Request) report.EventsQuestion {
 }
 
 func (s *server) events(w http.ResponseWriter, r *http.Request) {
-	list, err := s.Reports.Events(r.Context(), eventsQuestion(r))
+	list, err := s.Reports.Events(r.Context(), auth.Scope(r.Context()), eventsQuestion(r))
 	s.reply(w, list, err)
 }
 
@@ -181,22 +181,22 @@ func (s *server) eventsTable(w http.ResponseWriter, r *http.Request) {
 	q := eventsQuestion(r)
 	name := "events-" + q.MachineID
 	if q.Limit == "" {
-		sendTable(w, name, s.Reports.EachEvent(r.Context(), q))
+		sendTable(w, name, s.Reports.EachEvent(r.Context(), auth.Scope(r.Context()), q))
 		return
 	}
-	list, err := s.Reports.Events(r.Context(), q)
+	list, err := s.Reports.Events(r.Context(), auth.Scope(r.Context()), q)
 	sendPage(w, r, name, list.Events, list.NextCursor, err)
 }
 
 func (s *server) summary(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	summary, err := s.Reports.Summary(r.Context(), machineID(r), q.Get("date"), q.Get("tz"))
+	summary, err := s.Reports.Summary(r.Context(), auth.Scope(r.Context()), machineID(r), q.Get("date"), q.Get("tz"))
 	s.reply(w, summary, err)
 }
 
 func (s *server) timeline(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	timeline, err := s.Reports.Timeline(r.Context(), machineID(r), q.Get("date"), q.Get("tz"))
+	timeline, err := s.Reports.Timeline(r.Context(), auth.Scope(r.Context()), machineID(r), q.Get("date"), q.Get("tz"))
 	s.reply(w, timeline, err)
 }
 
@@ -226,6 +226,8 @@ func asProblem(err error) error {
 	switch {
 	case errors.As(err, &invalid):
 		return problem.BadRequest(invalid.Error())
+	case errors.Is(err, store.ErrNoGroup):
+		return problem.NotFound("There is no such group.")
 	case errors.Is(err, store.ErrNotFound):
 		return problem.NotFound("There is no such machine.")
 	}
