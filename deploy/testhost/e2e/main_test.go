@@ -16,8 +16,9 @@ import (
 
 // What the tests are about, set once by TestMain.
 var (
-	debPath    string
-	serverPath string
+	debPath       string
+	serverDebPath string
+	serverPath    string
 )
 
 // atOnce is how many tests run side by side: they mostly wait for the ends of
@@ -48,19 +49,24 @@ func run(m *testing.M) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	serverDeb, err := artifact(ctx, "ACTIVITY_TRACKER_SERVER_DEB", "dist/trackerd-server_*.deb", "deb")
+	if err != nil {
+		return 0, err
+	}
 	server, err := artifact(ctx, "ACTIVITY_TRACKER_SERVER", "bin/trackerd-server", "trackerd-server")
 	if err != nil {
 		return 0, err
 	}
 	// Copies, so that a build meanwhile changes nothing.
-	debPath, serverPath = filepath.Join(tmp, "trackerd.deb"), filepath.Join(tmp, "trackerd-server")
-	if err := errors.Join(copyFile(deb, debPath), copyFile(server, serverPath)); err != nil {
+	debPath, serverDebPath = filepath.Join(tmp, "trackerd.deb"), filepath.Join(tmp, "trackerd-server.deb")
+	serverPath = filepath.Join(tmp, "trackerd-server")
+	if err := errors.Join(copyFile(deb, debPath), copyFile(serverDeb, serverDebPath), copyFile(server, serverPath)); err != nil {
 		return 0, err
 	}
 	if err := flag.Set("test.parallel", atOnce); err != nil {
 		return 0, err
 	}
-	fmt.Fprintln(os.Stderr, "e2e: testing", deb, "and", server)
+	fmt.Fprintln(os.Stderr, "e2e: testing", deb+",", serverDeb, "and", server)
 	if _, err := testhost.BuildBase(ctx, os.Stderr); err != nil {
 		return 0, err
 	}

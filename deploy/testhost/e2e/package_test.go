@@ -110,7 +110,7 @@ func wantExposure(t *testing.T, h *host, unit string, most float64) {
 
 // upgrade installs a later version while somebody types.
 func upgrade(t *testing.T, h *host, p *person) {
-	later := laterVersion(t)
+	later := reversioned(t, debPath, "99:1")
 	before := h.run(t, "systemctl", "show", "--property=MainPID", "--value", "trackerd")
 	helper := h.helperPID(t, p.Session.ID)
 	conf := h.run(t, "cat", "/etc/trackerd/config.yaml")
@@ -129,14 +129,14 @@ func upgrade(t *testing.T, h *host, p *person) {
 	}
 }
 
-// laterVersion is the package under another version.
-func laterVersion(t *testing.T) string {
+// reversioned is a package under another version.
+func reversioned(t *testing.T, path, version string) string {
 	t.Helper()
 	dir := t.TempDir()
-	tree, deb := filepath.Join(dir, "tree"), filepath.Join(dir, "later.deb")
+	tree, deb := filepath.Join(dir, "tree"), filepath.Join(dir, "reversioned.deb")
 	for _, args := range [][]string{
-		{"dpkg-deb", "--raw-extract", debPath, tree},
-		{"sed", "-i", `s/^Version: \(.*\)$/Version: 99:\1/`, filepath.Join(tree, "DEBIAN/control")},
+		{"dpkg-deb", "--raw-extract", path, tree},
+		{"sed", "-i", "s/^Version: .*/Version: " + version + "/", filepath.Join(tree, "DEBIAN/control")},
 		{"dpkg-deb", "--build", "--root-owner-group", "-Zgzip", "-z1", tree, deb},
 	} {
 		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
@@ -149,7 +149,7 @@ func laterVersion(t *testing.T) string {
 // removeAndPurge checks what stays and what goes.
 func removeAndPurge(t *testing.T, h *host, p *person) {
 	kept := []string{"/etc/trackerd/config.yaml", "/var/lib/trackerd/buffer.db", "/var/lib/trackerd/credential"}
-	h.run(t, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "remove", "--yes", "trackerd")
+	h.apt(t, "remove", "trackerd")
 	for _, path := range kept {
 		h.run(t, "test", "-s", path)
 	}
@@ -161,10 +161,22 @@ func removeAndPurge(t *testing.T, h *host, p *person) {
 	if connected, err := p.Connected(t.Context()); err != nil || !connected {
 		t.Errorf("removing the package ended the session: %v", err)
 	}
-	h.run(t, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "purge", "--yes", "trackerd")
+	h.apt(t, "purge", "trackerd")
+	h.wantNothingLeft(t, "*trackerd*", "trackctl")
+}
+
+// apt runs apt-get remove or purge, and returns what it said.
+func (h *host) apt(t *testing.T, verb, name string) string {
+	t.Helper()
+	return h.run(t, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", verb, "--yes", name)
+}
+
+// wantNothingLeft looks for files by their names.
+func (h *host) wantNothingLeft(t *testing.T, names ...string) {
+	t.Helper()
 	left := h.run(t, "sh", "-c", "find / -xdev -path /proc -prune -o -path /tmp -prune -o "+
 		"-path /var/lib/dpkg -prune -o -path /var/log -prune -o -path /var/cache -prune -o "+
-		`\( -name '*trackerd*' -o -name trackctl \) -print`)
+		`\( -name '`+strings.Join(names, "' -o -name '")+`' \) -print`)
 	if left != "" {
 		t.Error(errors.New("purge leaves " + left))
 	}

@@ -70,13 +70,17 @@ func (d *daemon) stop(t *testing.T, sig syscall.Signal) {
 	}
 }
 
-// server is a trackerd-server with its database.
+// server is a trackerd-server with its database: on this machine, or installed
+// on a host.
 type server struct {
 	args   []string // --state-dir or --database-url, for every subcommand
 	addr   string
 	log    string
 	viewer string
 	daemon *daemon
+	// host is where it is installed; nil is this machine.
+	host *host
+	http *http.Client
 }
 
 // newServer starts a server with the private PostgreSQL that it brings.
@@ -96,7 +100,7 @@ func newServer(t *testing.T) *server {
 
 func newServerOn(t *testing.T, dir string, args ...string) *server {
 	t.Helper()
-	s := &server{args: args, addr: freeAddress(t), log: filepath.Join(dir, "server.log")}
+	s := &server{args: args, addr: freeAddress(t), log: filepath.Join(dir, "server.log"), http: http.DefaultClient}
 	s.start(t)
 	t.Cleanup(func() {
 		if s.daemon != nil {
@@ -120,9 +124,15 @@ func (s *server) start(t *testing.T) {
 	cmd := exec.Command(serverPath, append([]string{"serve", "--listen", s.addr}, s.args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	s.daemon = startDaemon(t, cmd)
-	eventually(t, time.Minute, "the server is ready", func() error {
+	s.waitReady(t, http.StatusOK)
+}
+
+// waitReady waits until /readyz answers with that status.
+func (s *server) waitReady(t *testing.T, want int) {
+	t.Helper()
+	eventually(t, time.Minute, fmt.Sprintf("/readyz answers %d", want), func() error {
 		code, _, err := s.request(t.Context(), "GET", "/readyz", "", nil)
-		if err == nil && code != http.StatusOK {
+		if err == nil && code != want {
 			err = fmt.Errorf("/readyz answers %d", code)
 		}
 		return err
@@ -138,6 +148,9 @@ func (s *server) stop(t *testing.T) {
 // command runs another subcommand on the server's database.
 func (s *server) command(t *testing.T, args ...string) string {
 	t.Helper()
+	if s.host != nil {
+		return s.host.run(t, append([]string{"trackerd-server"}, args...)...)
+	}
 	var errs bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), serverPath, append(args, s.args...)...)
 	cmd.Stderr = &errs
@@ -175,7 +188,7 @@ func (s *server) request(ctx context.Context, method, path, token string, body a
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.http.Do(req)
 	if err != nil {
 		return 0, reply, err
 	}

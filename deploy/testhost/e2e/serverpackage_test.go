@@ -1,0 +1,285 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"activity-tracker.example/testhost"
+)
+
+// serverExposure is the most exposure of the server's unit, of 10.
+const serverExposure = 1.5
+
+// The cluster that Debian's PostgreSQL makes of itself, and the configuration of
+// the service.
+const (
+	clusterUnit   = "postgresql@15-main"
+	serverUnit    = "trackerd-server"
+	serverEnvFile = "/etc/trackerd-server/server.env"
+)
+
+// TestServerPackage follows the server's package from apt install to purge, on a
+// machine with PostgreSQL that is measured as well.
+func TestServerPackage(t *testing.T) {
+	t.Parallel()
+	h := bareHost(t, nil)
+	defer h.showLogOnFailure(t)
+	h.run(t, "systemctl", "start", clusterUnit)
+	h.install(t, reversioned(t, serverDebPath, "0~earlier-1"))
+	h.srv = &server{host: h, addr: insideAddr, http: httpOn(t, h.Host)}
+	h.srv.waitReady(t, http.StatusOK)
+
+	t.Run("installed", func(t *testing.T) { wantServerInstalled(t, h) })
+	t.Run("whose database", func(t *testing.T) { wantServersDatabase(t, h) })
+	t.Run("hardening", func(t *testing.T) { wantExposure(t, h, serverUnit+".service", serverExposure) })
+	h.install(t, debPath)
+	h.configure(t, config)
+	h.enroll(t)
+	p := h.login(t, "alice")
+	p.mustWork(t, 40, 3, 3, 2)
+	t.Run("upgrade", func(t *testing.T) { upgradeServer(t, h, p) })
+	t.Run("port below 1024", func(t *testing.T) { listenOn443(t, h) })
+	if _, err := h.Run(t.Context(), "systemctl", "stop", "trackerd"); err != nil {
+		t.Error(err)
+	}
+	t.Run("remove and purge", func(t *testing.T) { removeAndPurgeServer(t, h) })
+	t.Run("before PostgreSQL", func(t *testing.T) { installBeforePostgres(t, h) })
+}
+
+// httpOn asks as a program on the host would.
+func httpOn(t *testing.T, h *testhost.Host) *http.Client {
+	t.Helper()
+	transport := &http.Transport{DialContext: h.DialContext}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func wantServerInstalled(t *testing.T, h *host) {
+	for _, want := range []struct {
+		says string
+		args []string
+	}{
+		{"enabled", []string{"systemctl", "is-enabled", serverUnit}},
+		{"active", []string{"systemctl", "is-active", serverUnit}},
+		{"answering on [::]:8100", []string{"systemctl", "show", "--property=StatusText", "--value", serverUnit}},
+		{"root:trackerd-server 640", []string{"stat", "--format=%U:%G %a", serverEnvFile}},
+		{"trackerd-server:trackerd-server 700", []string{"stat", "--format=%U:%G %a", "/var/lib/trackerd-server"}},
+		// Whatever the cluster's own encoding is.
+		{"UTF8", []string{"runuser", "-u", "trackerd-server", "--", "psql", "-h", "/run/postgresql", "-Atqc", "SHOW server_encoding"}},
+	} {
+		if got := h.run(t, want.args...); got != want.says {
+			t.Errorf("%s: %q, want %q", strings.Join(want.args, " "), got, want.says)
+		}
+	}
+}
+
+// wantServersDatabase has people type commands without any option.
+func wantServersDatabase(t *testing.T, h *host) {
+	h.srv.viewer = h.srv.command(t, "token", "create", "--name", "made by root", "--role", "viewer")
+	list := h.run(t, "runuser", "-u", "trackerd-server", "--", "trackerd-server", "token", "list")
+	if !strings.Contains(list, "made by root") {
+		t.Errorf("the service's user sees other tokens than root made: %q", list)
+	}
+	if err := h.srv.get(t.Context(), "/api/machines", new(struct{})); err != nil {
+		t.Errorf("the service does not know the token: %v", err)
+	}
+	res, err := h.Exec(t.Context(), testhost.Command{Args: []string{"trackerd-server", "token", "list"}, User: "nobody"})
+	if err != nil || res.Code == 0 || !strings.Contains(res.Stderr, "run this as root or trackerd-server") {
+		t.Errorf("for nobody: %v, exit code %d: %s%s", err, res.Code, res.Stdout, res.Stderr)
+	}
+	h.run(t, "test", "!", "-e", "/var/lib/trackerd-server/.local")
+	h.run(t, "test", "!", "-e", "/root/.local/state/trackerd-server")
+}
+
+// upgradeServer installs the package that the test is about over an earlier one,
+// while somebody types and a host is in the middle of an upload.
+func upgradeServer(t *testing.T, h *host, p *person) {
+	wantTold(t, p)
+	h.run(t, "sed", "-i", "s/^#TRACKERD_SERVER_KEEP_EVENTS_DAYS=.*/TRACKERD_SERVER_KEEP_EVENTS_DAYS=300/", serverEnvFile)
+	conf := h.run(t, "cat", serverEnvFile)
+	before := h.mainPID(t, serverUnit)
+	answered := halfAnUpload(t, h)
+	stop := keepTyping(t, p)
+	h.install(t, serverDebPath)
+	stop()
+	if err := answered(); err != nil {
+		t.Errorf("an upload that was under way: %v", err)
+	}
+	h.srv.waitReady(t, http.StatusOK)
+	wantTold(t, p)
+	if after := h.mainPID(t, serverUnit); after == before || after == "0" {
+		t.Errorf("the server was process %s and is %s after the upgrade", before, after)
+	}
+	if now := h.run(t, "cat", serverEnvFile); now != conf || !strings.Contains(now, "\nTRACKERD_SERVER_KEEP_EVENTS_DAYS=300") {
+		t.Errorf("the upgrade changed the configuration to %q", now)
+	}
+	if log := h.run(t, "journalctl", "--no-pager", "-u", serverUnit); strings.Contains(log, "Failed") || strings.Contains(log, "level=ERROR") {
+		t.Errorf("the service did not end as it should:\n%s", log)
+	}
+}
+
+func (h *host) mainPID(t *testing.T, unit string) string {
+	t.Helper()
+	return h.run(t, "systemctl", "show", "--property=MainPID", "--value", unit)
+}
+
+// halfAnUpload begins one, and ends it when the server has been told to stop. The
+// returned function says how it was answered.
+func halfAnUpload(t *testing.T, h *host) func() error {
+	t.Helper()
+	body, half := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+insideAddr+"/api/events", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+h.credential(t))
+	answered := make(chan error, 1)
+	go func() {
+		resp, err := h.srv.http.Do(req)
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				err = fmt.Errorf("status %d", resp.StatusCode)
+			}
+		}
+		answered <- err
+	}()
+	if _, err := io.WriteString(half, `{"events":[`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	told := make(chan error, 1)
+	go func() {
+		told <- h.waitStopping(ctx)
+		_, err := io.WriteString(half, `]}`)
+		half.CloseWithError(err)
+	}()
+	return func() error {
+		cancel()
+		return errors.Join(<-told, <-answered)
+	}
+}
+
+// waitStopping waits until the server has been told to end.
+func (h *host) waitStopping(ctx context.Context) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		state, err := h.Run(ctx, "systemctl", "show", "--property=SubState", "--value", serverUnit)
+		if err != nil {
+			return fmt.Errorf("wait for the service to be stopped: %w", err)
+		}
+		if state == "stop-sigterm" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("the service was not seen stopping")
+		case <-tick.C:
+		}
+	}
+}
+
+// listenOn443 follows what the man page says of low ports.
+func listenOn443(t *testing.T, h *host) {
+	page, err := os.ReadFile("../../../packaging/trackerd-server/man/trackerd-server.env.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, dropIn, ok := strings.Cut(string(page), ".nf\n[Service]\n")
+	dropIn, _, end := strings.Cut(dropIn, ".fi\n")
+	if !ok || !end {
+		t.Fatal("the man page has no drop-in")
+	}
+	const folder = "/etc/systemd/system/trackerd-server.service.d"
+	err = h.WriteFile(t.Context(), folder+"/test.conf", strings.NewReader("[Service]\n"+dropIn), 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := h.run(t, "cat", serverEnvFile)
+	h.run(t, "sed", "-i", "s/^#TRACKERD_SERVER_LISTEN=.*/TRACKERD_SERVER_LISTEN=127.0.0.1:443/", serverEnvFile)
+	h.run(t, "systemctl", "daemon-reload")
+	h.run(t, "systemctl", "restart", serverUnit)
+	low := &server{addr: "127.0.0.1:443", http: h.srv.http}
+	low.waitReady(t, http.StatusOK)
+	h.run(t, "rm", "-r", folder)
+	if err := h.WriteFile(t.Context(), serverEnvFile, strings.NewReader(conf+"\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t, "chgrp", "trackerd-server", serverEnvFile)
+	h.run(t, "systemctl", "daemon-reload")
+	h.run(t, "systemctl", "restart", serverUnit)
+	h.srv.waitReady(t, http.StatusOK)
+}
+
+// storedEvents asks PostgreSQL itself.
+func (h *host) storedEvents(t *testing.T) string {
+	t.Helper()
+	return h.run(t, "runuser", "-u", "postgres", "--", "psql", "--dbname=trackerd-server", "-Atqc", "SELECT count(*) FROM event")
+}
+
+func removeAndPurgeServer(t *testing.T, h *host) {
+	events := h.storedEvents(t)
+	if events == "0" {
+		t.Error("there is no event that could be lost")
+	}
+	h.apt(t, "remove", "trackerd-server")
+	h.run(t, "test", "-s", serverEnvFile)
+	h.run(t, "test", "-d", "/var/lib/trackerd-server")
+	h.run(t, "test", "!", "-e", "/usr/bin/trackerd-server")
+	if _, _, err := h.srv.request(t.Context(), "GET", "/healthz", "", nil); err == nil {
+		t.Error("something answers although the server is removed")
+	}
+	said := h.apt(t, "purge", "trackerd-server")
+	h.wantNothingLeft(t, "*trackerd-server*")
+	if got := h.storedEvents(t); got != events {
+		t.Errorf("%s events before, %s after purging", events, got)
+	}
+	// It tells how to drop the database; do as it says.
+	drops := 0
+	for line := range strings.Lines(said) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "runuser ") {
+			h.run(t, strings.Fields(line)...)
+			drops++
+		}
+	}
+	if drops != 2 {
+		t.Errorf("purging says how to drop %d of database and role: %s", drops, said)
+	}
+}
+
+// installBeforePostgres installs the package while PostgreSQL is away, and then
+// has PostgreSQL come.
+func installBeforePostgres(t *testing.T, h *host) {
+	h.run(t, "systemctl", "stop", clusterUnit)
+	h.install(t, serverDebPath)
+	h.srv.waitReady(t, http.StatusServiceUnavailable)
+	if got := h.serverStatus(t); got != "waiting for the database" {
+		t.Errorf("the status line is %q", got)
+	}
+	h.run(t, "systemctl", "start", clusterUnit)
+	eventually(t, 30*time.Second, "the status line says what to do", func() error {
+		if got := h.serverStatus(t); !strings.Contains(got, "/usr/libexec/trackerd-server/make-database") {
+			return fmt.Errorf("it is %q", got)
+		}
+		return nil
+	})
+	// What happens at the end of an apt run that brings PostgreSQL.
+	h.run(t, "dpkg-trigger", "--by-package=postgresql-15", "/usr/lib/postgresql")
+	h.run(t, "dpkg", "--configure", "--pending")
+	h.srv.waitReady(t, http.StatusOK)
+	h.run(t, "/usr/libexec/trackerd-server/make-database")
+	h.srv.waitReady(t, http.StatusOK)
+}
+
+func (h *host) serverStatus(t *testing.T) string {
+	t.Helper()
+	return h.run(t, "systemctl", "show", "--property=StatusText", "--value", serverUnit)
+}
