@@ -51,6 +51,7 @@ func TestServerPackage(t *testing.T) {
 	}
 	t.Run("remove and purge", func(t *testing.T) { removeAndPurgeServer(t, h) })
 	t.Run("before PostgreSQL", func(t *testing.T) { installBeforePostgres(t, h) })
+	t.Run("private PostgreSQL", func(t *testing.T) { takeDatabaseAway(t, h) })
 }
 
 // httpOn asks as a program on the host would.
@@ -278,6 +279,19 @@ func installBeforePostgres(t *testing.T, h *host) {
 	h.srv.waitReady(t, http.StatusOK)
 	h.run(t, "/usr/libexec/trackerd-server/make-database")
 	h.srv.waitReady(t, http.StatusOK)
+}
+
+// takeDatabaseAway leaves the service to a PostgreSQL of its own, within its
+// sandbox, which commands from outside have to find.
+func takeDatabaseAway(t *testing.T, h *host) {
+	h.run(t, "sed", "-i", "s/^DATABASE_URL/#&/", serverEnvFile)
+	h.run(t, "systemctl", "restart", serverUnit)
+	h.run(t, "systemctl", "stop", clusterUnit)
+	h.srv.waitReady(t, http.StatusOK)
+	h.srv.viewer = h.srv.command(t, "token", "create", "--name", "private", "--role", "viewer")
+	if err := h.srv.get(t.Context(), "/api/machines", new(struct{})); err != nil {
+		t.Errorf("the service does not know the token: %v", err)
+	}
 }
 
 func (h *host) serverStatus(t *testing.T) string {

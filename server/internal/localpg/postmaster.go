@@ -49,10 +49,16 @@ func findPostmaster(dataDir string) (p postmaster, ok bool, err error) {
 }
 
 // worksIn says whether a process is a PostgreSQL of that data folder: all of
-// them work in it, and a reused process id does not.
+// them work in it, and a reused process id does not. In a user namespace that is
+// not ours, as that of a service, the kernel tells only how a process was
+// started: that finds the main one.
 func worksIn(pid int, dataDir string) bool {
 	cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
-	return err == nil && cwd == dataDir
+	if !errors.Is(err, os.ErrPermission) {
+		return err == nil && cwd == dataDir
+	}
+	args, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && strings.Contains(string(args), "\x00-D\x00"+dataDir+"\x00")
 }
 
 // survivors are all processes that still work in that data folder.
