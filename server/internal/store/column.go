@@ -1,0 +1,244 @@
+package store
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// How a column of numbers is written: whichever is shortest, a byte first that
+// says which. Its length is known from elsewhere; an empty one takes nothing.
+const (
+	// columnSame is one number for all.
+	columnSame = iota
+	// columnVarints are the numbers as varints.
+	columnVarints
+	// columnRuns are pairs of a count and a number.
+	columnRuns
+	// columnBits are the least number, a width, and what each is above the
+	// least in that many bits.
+	columnBits
+	// columnDeltas are the first number and a column of the differences.
+	columnDeltas
+	// columnSparse is a bit for each number that is not zero, and a column of
+	// those.
+	columnSparse
+)
+
+// columnNesting is how deep columns lie in columns: differences of those that are
+// not zero.
+const columnNesting = 2
+
+// appendColumn appends the shortest form of a column.
+func appendColumn(b []byte, list []uint64) []byte { return appendNested(b, list, columnNesting) }
+
+func appendNested(b []byte, list []uint64, depth int) []byte {
+	if len(list) == 0 {
+		return b
+	}
+	least, most, zeros := list[0], list[0], 0
+	for _, v := range list {
+		least, most = min(least, v), max(most, v)
+		if v == 0 {
+			zeros++
+		}
+	}
+	if least == most {
+		return binary.AppendUvarint(append(b, columnSame), least)
+	}
+	start := len(b)
+	best := appendBits(b, list, least, most)
+	try := func(form func(b []byte) []byte) {
+		if other := form(nil); len(other) < len(best)-start {
+			best = append(best[:start], other...)
+		}
+	}
+	try(func(b []byte) []byte { return appendVarints(b, list) })
+	try(func(b []byte) []byte { return appendRuns(b, list) })
+	if depth > 0 {
+		try(func(b []byte) []byte { return appendDeltas(b, list, depth) })
+		if zeros > 0 {
+			try(func(b []byte) []byte { return appendSparse(b, list, depth) })
+		}
+	}
+	return best
+}
+
+func appendVarints(b []byte, list []uint64) []byte {
+	b = append(b, columnVarints)
+	for _, v := range list {
+		b = binary.AppendUvarint(b, v)
+	}
+	return b
+}
+
+func appendRuns(b []byte, list []uint64) []byte {
+	b = append(b, columnRuns)
+	for i := 0; i < len(list); {
+		n := i + 1
+		for n < len(list) && list[n] == list[i] {
+			n++
+		}
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(n-i)), list[i])
+		i = n
+	}
+	return b
+}
+
+func appendBits(b []byte, list []uint64, least, most uint64) []byte {
+	width := bits.Len64(most - least)
+	b = append(binary.AppendUvarint(append(b, columnBits), least), byte(width))
+	return packBits(b, list, least, width)
+}
+
+// packBits appends the lowest width bits of each number less least, the first in
+// the lowest bits.
+func packBits(b []byte, list []uint64, least uint64, width int) []byte {
+	var word uint64
+	held := 0
+	for _, v := range list {
+		v -= least
+		word |= v << held
+		if held += width; held >= 64 {
+			b = binary.LittleEndian.AppendUint64(b, word)
+			held -= 64
+			word = v >> (width - held)
+		}
+	}
+	for ; held > 0; held -= 8 {
+		b = append(b, byte(word))
+		word >>= 8
+	}
+	return b
+}
+
+func appendDeltas(b []byte, list []uint64, depth int) []byte {
+	b = binary.AppendUvarint(append(b, columnDeltas), list[0])
+	deltas := make([]uint64, len(list)-1)
+	for i := range deltas {
+		d := int64(list[i+1] - list[i])
+		deltas[i] = uint64(d)<<1 ^ uint64(d>>63)
+	}
+	return appendNested(b, deltas, depth-1)
+}
+
+func appendSparse(b []byte, list []uint64, depth int) []byte {
+	b = append(b, columnSparse)
+	set, rest := make([]uint64, len(list)), make([]uint64, 0, len(list))
+	for i, v := range list {
+		if v != 0 {
+			set[i] = 1
+			rest = append(rest, v)
+		}
+	}
+	return appendNested(packBits(b, set, 0, 1), rest, depth-1)
+}
+
+// column reads a column of n numbers; n must be bounded by the caller.
+func (u *unpacker) column(n int) []uint64 { return u.nested(n, columnNesting) }
+
+func (u *unpacker) nested(n, depth int) []uint64 {
+	list := make([]uint64, n)
+	if n == 0 {
+		return list
+	}
+	switch form := u.byte(); form {
+	case columnSame:
+		v := u.number()
+		for i := range list {
+			list[i] = v
+		}
+	case columnVarints:
+		for i := range list {
+			list[i] = u.number()
+		}
+	case columnRuns:
+		u.runs(list)
+	case columnBits:
+		least, width := u.number(), int(u.byte())
+		u.bits(list, least, width)
+	case columnDeltas, columnSparse:
+		if depth == 0 {
+			u.bad = true
+			break
+		}
+		if form == columnDeltas {
+			u.deltas(list, depth)
+		} else {
+			u.sparse(list, depth)
+		}
+	default:
+		u.bad = true
+	}
+	return list
+}
+
+func (u *unpacker) byte() byte {
+	if len(u.b) == 0 {
+		u.bad = true
+		return 0
+	}
+	c := u.b[0]
+	u.b = u.b[1:]
+	return c
+}
+
+func (u *unpacker) runs(list []uint64) {
+	for i := 0; i < len(list); {
+		count, v := u.number(), u.number()
+		if count == 0 || count > uint64(len(list)-i) {
+			u.bad = true
+			return
+		}
+		for range count {
+			list[i] = v
+			i++
+		}
+	}
+}
+
+func (u *unpacker) bits(list []uint64, least uint64, width int) {
+	size := (len(list)*width + 7) / 8
+	if width > 64 || len(u.b) < size {
+		u.bad = true
+		return
+	}
+	for i := range list {
+		var v uint64
+		// An unaligned number of 64 bits lies in 9 bytes.
+		at, low := i*width/8, i*width%8
+		for j := 0; j < width+low; j += 8 {
+			if c := uint64(u.b[at+j/8]); j >= low {
+				v |= c << (j - low)
+			} else {
+				v |= c >> low
+			}
+		}
+		if width < 64 {
+			v &= 1<<width - 1
+		}
+		list[i] = least + v
+	}
+	u.b = u.b[size:]
+}
+
+func (u *unpacker) deltas(list []uint64, depth int) {
+	list[0] = u.number()
+	for i, d := range u.nested(len(list)-1, depth-1) {
+		list[i+1] = list[i] + (d>>1 ^ -(d & 1))
+	}
+}
+
+func (u *unpacker) sparse(list []uint64, depth int) {
+	u.bits(list, 0, 1)
+	n := 0
+	for _, v := range list {
+		n += int(v)
+	}
+	rest := u.nested(n, depth-1)
+	for i := range list {
+		if list[i] != 0 {
+			list[i] = rest[0]
+			rest = rest[1:]
+		}
+	}
+}
