@@ -30,7 +30,7 @@ type Page struct {
 // most limit, or ErrNotFound where there is no such machine in scope.
 func (s *Store) Events(ctx context.Context, scope Scope, machineID string, from, to time.Time, limit int) (Page, error) {
 	var page Page
-	err := s.report(ctx, "reading events", func(tx pgx.Tx) error {
+	err := s.report(ctx, "reading events", seeingEvents(ctx, func(tx pgx.Tx) error {
 		page = Page{Events: []api.Event{}}
 		m, err := machineByID(ctx, tx, scope, machineID)
 		if err != nil {
@@ -42,7 +42,7 @@ func (s *Store) Events(ctx context.Context, scope Scope, machineID string, from,
 			return err
 		}
 		return f.name(ctx)
-	})
+	}))
 	return page, err
 }
 

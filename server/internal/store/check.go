@@ -61,7 +61,7 @@ func (s *Store) CheckRollups(ctx context.Context, repair bool) (RollupCheck, err
 // to spare: they are dropped whole.
 func (s *Store) keptFrom() time.Time {
 	from := time.Unix(0, 0).UTC()
-	for _, t := range []tier{eventTier(), rollupTier()} {
+	for _, t := range []tier{eventTier(), hourTier(), rollupTier()} {
 		if keep := t.keep(s.keep); keep > 0 {
 			if start := t.next(t.start(s.now().Add(-keep))); start.After(from) {
 				from = start
@@ -76,7 +76,7 @@ func (s *Store) checkMachine(ctx context.Context, machine int32, repair bool, c 
 	if repair {
 		do = s.write
 	}
-	return do(ctx, "checking roll-ups", func(tx pgx.Tx) error {
+	return do(ctx, "checking roll-ups", seeingEvents(ctx, func(tx pgx.Tx) error {
 		if repair {
 			if err := lockMachines(ctx, tx, []newest{{key: machine}}); err != nil {
 				return err
@@ -97,7 +97,7 @@ func (s *Store) checkMachine(ctx context.Context, machine int32, repair bool, c 
 			return nil
 		}
 		return replaceRollups(ctx, tx, machine, wrong, want)
-	})
+	}))
 }
 
 // endOfTime is after every event that may be.

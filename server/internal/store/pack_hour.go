@@ -27,8 +27,11 @@ const (
 	hourEvents = 1000
 )
 
-// Units of the time between two events, as powers of a thousand microseconds.
-var timeUnits = [...]uint64{1, 1000, 1_000_000}
+// Units of the time between two events: microseconds, milliseconds, seconds.
+const timeUnits = 3
+
+// timeUnit is a unit's length in microseconds.
+func timeUnit(unit byte) uint64 { return [timeUnits]uint64{1, 1000, 1_000_000}[unit] }
 
 // hourOf is the hour of UTC that a time lies in.
 func hourOf(t time.Time) time.Time { return t.UTC().Truncate(hourLength) }
@@ -65,14 +68,14 @@ func (p *hourPacker) times(events []api.Event) {
 	for i := range gaps {
 		gaps[i] = uint64(events[i+1].Timestamp.UnixMicro() - events[i].Timestamp.UnixMicro())
 	}
-	unit := len(timeUnits) - 1
-	for unit > 0 && slices.ContainsFunc(gaps, func(v uint64) bool { return v%timeUnits[unit] != 0 }) {
+	unit := byte(timeUnits - 1)
+	for unit > 0 && slices.ContainsFunc(gaps, func(v uint64) bool { return v%timeUnit(unit) != 0 }) {
 		unit--
 	}
 	for i := range gaps {
-		gaps[i] /= timeUnits[unit]
+		gaps[i] /= timeUnit(unit)
 	}
-	p.b = append(p.b, byte(unit))
+	p.b = append(p.b, unit)
 	p.column(gaps)
 }
 
@@ -225,19 +228,22 @@ func (p *hourPacker) names(events []api.Event, of []refs, flags []uint64) {
 // errHour says what is wrong with a packed hour.
 func errHour(what string) error { return fmt.Errorf("%w: an hour's %s", errPacked, what) }
 
+// hourUnpacker reads a packed hour; the first error stays.
+type hourUnpacker struct{ unpacker }
+
 // hourTimes reads the times of a packed hour's events, the first of which is
 // known, in Unix microseconds.
 func hourTimes(first time.Time, body []byte) ([]int64, error) {
-	u := &unpacker{b: body}
+	u := &hourUnpacker{unpacker{b: body}}
 	return u.times(first)
 }
 
-func (u *unpacker) times(first time.Time) ([]int64, error) {
+func (u *hourUnpacker) times(first time.Time) ([]int64, error) {
 	if version := u.byte(); version != packHourVersion {
 		return nil, fmt.Errorf("%w, or of a newer program: version %d of an hour", errPacked, version)
 	}
 	n, unit := u.number(), u.byte()
-	if u.bad || n == 0 || n > hourEvents || int(unit) >= len(timeUnits) {
+	if u.bad || n == 0 || n > hourEvents || unit >= timeUnits {
 		return nil, errHour("head")
 	}
 	times := make([]int64, n)
@@ -248,7 +254,7 @@ func (u *unpacker) times(first time.Time) ([]int64, error) {
 		if gap == 0 || gap > uint64(hourLength.Microseconds()) {
 			return nil, errHour("times")
 		}
-		times[i+1] = times[i] + int64(gap*timeUnits[unit])
+		times[i+1] = times[i] + int64(gap*timeUnit(unit))
 		if times[i+1] >= end || times[i+1] <= times[i] {
 			return nil, errHour("times")
 		}
@@ -262,7 +268,7 @@ func (u *unpacker) times(first time.Time) ([]int64, error) {
 // unpackHour reads a packed hour, the time of whose first event is known. Names
 // are to be looked up from the refs.
 func unpackHour(first time.Time, body []byte) ([]api.Event, []refs, error) {
-	u := &unpacker{b: body}
+	u := &hourUnpacker{unpacker{b: body}}
 	times, err := u.times(first)
 	if err != nil {
 		return nil, nil, err
@@ -295,7 +301,7 @@ func unpackHour(first time.Time, body []byte) ([]api.Event, []refs, error) {
 	return events, of, nil
 }
 
-func (u *unpacker) looked(n int) ([]uint64, error) {
+func (u *hourUnpacker) looked(n int) ([]uint64, error) {
 	size := u.number()
 	if size == 0 || size > uint64(n) {
 		return nil, errHour("table")
@@ -311,7 +317,7 @@ func (u *unpacker) looked(n int) ([]uint64, error) {
 	return list, nil
 }
 
-func (u *unpacker) counts(events []api.Event) {
+func (u *hourUnpacker) counts(events []api.Event) {
 	for _, of := range [...]func(*api.Event) *int64{
 		func(e *api.Event) *int64 { return &e.KeyCount }, func(e *api.Event) *int64 { return &e.MouseClicks },
 		func(e *api.Event) *int64 { return &e.MouseDistancePx }, func(e *api.Event) *int64 { return &e.ScrollCount },
@@ -322,7 +328,7 @@ func (u *unpacker) counts(events []api.Event) {
 	}
 }
 
-func (u *unpacker) optionals(events []api.Event, flags []uint64) {
+func (u *hourUnpacker) optionals(events []api.Event, flags []uint64) {
 	with := func(bits uint64) (places []int) {
 		for i := range flags {
 			if flags[i]&bits != 0 {
@@ -365,7 +371,7 @@ func (u *unpacker) optionals(events []api.Event, flags []uint64) {
 	}
 }
 
-func (u *unpacker) floats(n int, scale float64) []float64 {
+func (u *hourUnpacker) floats(n int, scale float64) []float64 {
 	list := make([]float64, n)
 	for i, v := range u.column(n) {
 		if v > 0 {
@@ -389,7 +395,7 @@ func (u *unpacker) floats(n int, scale float64) []float64 {
 	return list
 }
 
-func (u *unpacker) names(events []api.Event, of []refs, flags []uint64) error {
+func (u *hourUnpacker) names(events []api.Event, of []refs, flags []uint64) error {
 	size := u.number()
 	// Each event refers to one pair more than its focus list has.
 	if size > uint64(len(events))*(api.MaxFocus+1) {

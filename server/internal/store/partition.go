@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,16 +25,24 @@ const (
 	// ever; what is older shares the default one. It bounds how many
 	// partitions a host with wrong timestamps can bring about.
 	foreverBack = 3 * 365 * 24 * time.Hour
+	// dailyFor is for how long back missing partitions of events are made for
+	// days.
+	dailyFor = 30 * 24 * time.Hour
 	// partitionForm is the form of a partition's start in its name.
 	partitionForm = "20060102"
 	// checkViolation is PostgreSQL's code for rows of the default partition
 	// that belong into the one to be made.
 	checkViolation = "23514"
+	// overlap is PostgreSQL's code for a partition that has a part of the time
+	// already: a week that an earlier version made.
+	overlap = "42P17"
 )
 
 // tier is a table that is partitioned by time.
 type tier struct {
 	table string
+	// prefix begins the partitions' names; empty means the table's.
+	prefix string
 	// column is the time that it is partitioned by.
 	column string
 	// with is the partitions' storage parameters.
@@ -45,12 +54,30 @@ type tier struct {
 	keep func(Retention) time.Duration
 }
 
-// Events lie in weeks: a company of 1,000 machines has 1 GB in one, a provider of
-// 100,000 has 100 GB, and 13 months are 57 partitions, which plan in under a
-// millisecond. What is a tenth of that, or less, lies in months.
+// Events lie in days, each of which is dropped once it has been compacted: some
+// 25 partitions, and without compaction 415, which plan in a few milliseconds.
+// Weeks that an earlier version made stay until then.
 func eventTier() tier {
 	return tier{
-		table: "event", column: "ts", start: weekOf, next: func(t time.Time) time.Time { return t.AddDate(0, 0, 7) },
+		table: "event", column: "ts", start: dayOf, next: func(t time.Time) time.Time { return t.AddDate(0, 0, 1) },
+		keep: func(r Retention) time.Duration { return r.Events },
+	}
+}
+
+// Events that come long after their day lie in weeks, or a host that reports a
+// year at once would wait for 400 partitions. A time that has one of either kind
+// gets no other.
+func oldEventTier() tier {
+	t := eventTier()
+	t.prefix, t.start, t.next = "event_week_", weekOf, nextWeek
+	return t
+}
+
+// Compacted events lie in weeks: months would keep some for a month too long.
+// 13 months are 57, of some 50 MB for 1,000 machines.
+func hourTier() tier {
+	return tier{
+		table: "event_hour", column: "first_ts", start: weekOf, next: nextWeek,
 		keep: func(r Retention) time.Duration { return r.Events },
 	}
 }
@@ -69,7 +96,9 @@ func rollupTier() tier {
 	}
 }
 
-func tiers() []tier { return []tier{eventTier(), titleTier(), rollupTier(), rollupDayTier()} }
+func tiers() []tier {
+	return []tier{eventTier(), hourTier(), titleTier(), rollupTier(), rollupDayTier()}
+}
 
 // weekOf is the Monday, in UTC.
 func weekOf(t time.Time) time.Time {
@@ -83,9 +112,13 @@ func monthOf(t time.Time) time.Time {
 	return time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
 }
 
+func nextWeek(t time.Time) time.Time { return t.AddDate(0, 0, 7) }
+
 func nextMonth(t time.Time) time.Time { return t.AddDate(0, 1, 0) }
 
-func (t tier) partition(start time.Time) string { return t.table + "_" + start.Format(partitionForm) }
+func (t tier) partition(start time.Time) string {
+	return cmp.Or(t.prefix, t.table+"_") + start.Format(partitionForm)
+}
 
 // oldest is from when on a tier's times have partitions of their own.
 func (t tier) oldest(r Retention, now time.Time) time.Time {
@@ -98,7 +131,7 @@ func (t tier) oldest(r Retention, now time.Time) time.Time {
 
 // ensurePartition makes the partition that a time lies in, unless that is too
 // old for one: then it belongs to the default partition, as it does where rows of
-// it came there when less was kept.
+// it came there when less was kept, or when the partition had just been dropped.
 func (s *Store) ensurePartition(ctx context.Context, t tier, at time.Time) error {
 	start := t.start(at)
 	name := t.partition(start)
@@ -124,11 +157,28 @@ func (s *Store) ensurePartition(ctx context.Context, t tier, at time.Time) error
 		return err
 	})
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == checkViolation {
+	if errors.As(err, &pg) && (pg.Code == checkViolation || pg.Code == overlap) {
 		err = nil
 	}
 	if err == nil {
 		s.partitions.put(name, struct{}{})
 	}
 	return err
+}
+
+// span is a partition of a table by time; its bounds are those that PostgreSQL
+// knows.
+type span struct {
+	Name     string
+	From, To time.Time
+}
+
+// spansOf lists a table's partitions but the default one, oldest first.
+func spansOf(ctx context.Context, tx pgx.Tx, table string) ([]span, error) {
+	return collect[span](ctx, tx, "listing partitions", `
+		SELECT name, bounds[1]::timestamptz, bounds[2]::timestamptz FROM (
+			SELECT c.relname::text AS name,
+				regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \(''(.*)''\) TO \(''(.*)''\)$') AS bounds
+			FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass($1)) p
+		WHERE bounds IS NOT NULL ORDER BY 2`, table)
 }

@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// aheadWeeks is how many weeks of partitions are made ahead: events may be
-	// a day ahead, and a server may be down over Christmas.
-	aheadWeeks = 2
+	// aheadDays is how many days of partitions are made ahead: events may be a
+	// day ahead, and a server may be down over Christmas.
+	aheadDays = 14
 	// deleteAtOnce bounds the rows that one transaction takes from a default
 	// partition.
 	deleteAtOnce = 10_000
 	// dropWait bounds the wait for a table's readers and writers when a
 	// partition is dropped, since others wait behind it; the next round tries
-	// again.
-	dropWait = time.Second
+	// again. Less than deadlock_timeout, so that it never costs a writer.
+	dropWait = 500 * time.Millisecond
 	// maintainEvery is how often a server looks for something to make or
 	// drop: partitions are days long, and a look costs little.
 	maintainEvery = time.Hour
@@ -63,8 +63,8 @@ func (s *Store) Maintain(ctx context.Context) (Maintained, error) {
 	var done Maintained
 	now := s.now()
 	for _, t := range tiers() {
-		for week := range aheadWeeks + 1 {
-			if err := s.ensurePartition(ctx, t, now.AddDate(0, 0, 7*week)); err != nil {
+		for at := t.start(now); !at.After(now.AddDate(0, 0, aheadDays)); at = t.next(at) {
+			if err := s.ensurePartition(ctx, t, at); err != nil {
 				return done, err
 			}
 		}
@@ -110,42 +110,45 @@ func (s *Store) dropOld(ctx context.Context, t tier, cutoff time.Time, done *Mai
 }
 
 // partitionsBefore lists a tier's partitions that hold only times before the
-// cutoff. Their names tell.
+// cutoff.
 func (s *Store) partitionsBefore(ctx context.Context, t tier, cutoff time.Time) ([]string, error) {
 	var old []string
 	err := s.read(ctx, "listing the partitions of "+t.table, func(tx pgx.Tx) error {
-		all, err := collect[struct{ Name string }](ctx, tx, "reading", `
-			SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-			WHERE i.inhparent = to_regclass($1) ORDER BY 1`, t.table)
-		if err != nil {
-			return err
-		}
+		old = nil
+		all, err := spansOf(ctx, tx, t.table)
 		for _, p := range all {
-			start, err := time.Parse(t.table+"_"+partitionForm, p.Name)
-			if err == nil && !t.next(start).After(cutoff) {
+			if !p.To.After(cutoff) {
 				old = append(old, p.Name)
 			}
 		}
-		return nil
+		return err
 	})
 	return old, err
 }
 
 func (s *Store) dropPartition(ctx context.Context, name string) error {
-	err := s.write(ctx, "dropping partition "+name, func(tx pgx.Tx) error {
-		if _, err := exec(ctx, tx, "setting the timeout", "SET LOCAL lock_timeout = "+milliseconds(dropWait)); err != nil {
-			return err
-		}
-		var mine bool
-		if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", int64(partitionLock)).Scan(&mine); err != nil {
+	return s.write(ctx, "dropping partition "+name, func(tx pgx.Tx) error {
+		mine, err := tryPartitionLock(ctx, tx)
+		if err != nil {
 			return err
 		}
 		if !mine {
 			return errors.New("another server is making or dropping partitions")
 		}
 		// Another server may have dropped it since.
-		_, err := exec(ctx, tx, "dropping", "DROP TABLE IF EXISTS "+name)
+		_, err = exec(ctx, tx, "dropping", "DROP TABLE IF EXISTS "+name)
 		return err
 	})
-	return err
+}
+
+// tryPartitionLock begins dropping a partition: it bounds the wait for the
+// table's readers and writers, and says whether no other server makes or drops one.
+func tryPartitionLock(ctx context.Context, tx pgx.Tx) (mine bool, err error) {
+	if _, err := exec(ctx, tx, "setting the timeout", "SET LOCAL lock_timeout = "+milliseconds(dropWait)); err != nil {
+		return false, err
+	}
+	if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", int64(partitionLock)).Scan(&mine); err != nil {
+		return false, fmt.Errorf("looking whether another server drops partitions: %w", err)
+	}
+	return mine, nil
 }

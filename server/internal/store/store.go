@@ -57,8 +57,10 @@ type Store struct {
 	// noMigrate leaves the schema to somebody else.
 	noMigrate bool
 	keep      Retention
-	now       func() time.Time
-	group     *group
+	// compactAfter is Options.CompactAfter.
+	compactAfter time.Duration
+	now          func() time.Time
+	group        *group
 
 	// What is known of rows that never change.
 	hosts      *cache[string, knownHost]
@@ -74,6 +76,9 @@ type Store struct {
 type Options struct {
 	// Keep is for how long data is kept.
 	Keep Retention
+	// CompactAfter is for how long a day must be over until its events are
+	// compacted; zero means never.
+	CompactAfter time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	Log *slog.Logger
@@ -98,7 +103,7 @@ func Open(ctx context.Context, databaseURL string, opts Options) (*Store, error)
 		opts.Now = time.Now
 	}
 	s := &Store{
-		pool: pool, log: opts.Log, keep: opts.Keep, now: opts.Now, noMigrate: opts.NoMigrate,
+		pool: pool, log: opts.Log, keep: opts.Keep, compactAfter: opts.CompactAfter, now: opts.Now, noMigrate: opts.NoMigrate,
 		hosts: newCache[string, knownHost](hostsKnown), machines: newCache[string, owner](machinesKnown), apps: newCache[string, uint64](appsKnown),
 		titles: newCache[titleKey, uint64](titlesKnown), partitions: newCache[string, struct{}](partitionsKnown),
 		indirect: newCache[string, struct{}](partitionsKnown),

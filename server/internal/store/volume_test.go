@@ -133,6 +133,11 @@ func TestPartitionsOnDemand(t *testing.T) {
 				events = append(events, api.Event{MachineID: fmt.Sprintf("m%d", i), Timestamp: now.AddDate(0, 0, 1-day), ActiveWindow: "w"})
 			}
 			w, err := stores[i%2].WriteEvents(t.Context(), Batch{Host: host, Events: events})
+			// On a busy machine so many take longer than a group may; what was
+			// made stays.
+			for tries := 0; errors.Is(err, ErrUnavailable) && tries < 5; tries++ {
+				w, err = stores[i%2].WriteEvents(t.Context(), Batch{Host: host, Events: events})
+			}
 			if err != nil || w.Accepted != len(events) {
 				t.Errorf("%+v, %v", w, err)
 			}
@@ -140,7 +145,7 @@ func TestPartitionsOnDemand(t *testing.T) {
 	}
 	wait.Wait()
 	const partitions = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'event'::regclass"
-	if n := ask[int](t, url, partitions); n < 50 || n > 61 {
+	if n := ask[int](t, url, partitions); n < 60 || n > 71 {
 		t.Errorf("%d partitions of events", n)
 	}
 	if n := ask[int](t, url, "SELECT count(*) FROM event_default WHERE ts >= '2025-04-05'"); n != 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +16,9 @@ const (
 	// walkEventsAtOnce is how many events a walk reads in one statement: some
 	// 100 KB of usual ones, 2 MB of the largest.
 	walkEventsAtOnce = 2000
+	// walkHoursAtOnce is how many compacted hours a walk reads in one
+	// statement: some 20 KB of usual ones, 20 MB of the largest.
+	walkHoursAtOnce = 24
 	// streamEvents is how many events a stream reads in one transaction.
 	streamEvents = 2000
 )
@@ -22,49 +26,147 @@ const (
 // errStop ends a walk early and without an error.
 var errStop = errors.New("seen enough")
 
-// packed is an event as it is stored.
+// packed is an event, or an hour of them, as it is stored; TS is the first one's.
 type packed struct {
 	TS   time.Time
 	Body []byte
 }
 
+// seeingEvents is do in a transaction that sees one state of the database and looks
+// at events. Their table is locked, against dropping only, before that state is
+// fixed: else a partition could go whose events it does not see compacted yet.
+func seeingEvents(ctx context.Context, do func(pgx.Tx) error) func(pgx.Tx) error {
+	return func(tx pgx.Tx) error {
+		if _, err := exec(ctx, tx, "keeping partitions of events", "LOCK TABLE ONLY event IN ACCESS SHARE MODE"); err != nil {
+			return err
+		}
+		return do(tx)
+	}
+}
+
 // walkEvents calls each with a machine's events with from ≤ timestamp < to,
 // oldest first, without their names and machine; at most limit of them where it
 // is not zero. It is the only way to a machine's events. They are read some at a
-// time and none is open while each runs, which may so use tx; tx should come from
-// read, or hold the lock of the machine in scope.
+// time and none is open while each runs, which may so use tx; tx is
+// seeingEvents or holds the machine's lock.
 func walkEvents(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, limit int, each func(*api.Event, *refs) error) error {
-	err := walkRows(ctx, tx, machine, from, to, limit, each)
+	w := walker{tx: tx, machine: machine, from: from, to: to, left: limit, each: each}
+	if limit == 0 {
+		w.left = math.MaxInt
+	}
+	compacted, err := w.compactedBefore(ctx)
+	if err != nil {
+		return err
+	}
+	// The older ones are all in the one table, the newer ones in the other.
+	if from.Before(compacted) {
+		err = w.hours(ctx)
+	}
+	if err == nil && to.After(compacted) {
+		err = w.events(ctx, later(from, compacted))
+	}
 	if errors.Is(err, errStop) {
 		return nil
 	}
 	return err
 }
 
-func walkRows(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, limit int, each func(*api.Event, *refs) error) error {
-	for seen := 0; limit == 0 || seen < limit; {
-		n := walkEventsAtOnce
-		if limit > 0 {
-			n = min(n, limit-seen)
-		}
-		list, err := collect[packed](ctx, tx, "asking for events",
-			"SELECT ts, body FROM event WHERE machine = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4", machine, from, to, n)
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// walker is a walk under way.
+type walker struct {
+	tx       pgx.Tx
+	machine  int32
+	from, to time.Time
+	// left is how many events more are wanted.
+	left int
+	each func(*api.Event, *refs) error
+}
+
+// compactedBefore is until when the machine's events are compacted; the zero time
+// where there is no such machine.
+func (w *walker) compactedBefore(ctx context.Context) (at time.Time, err error) {
+	err = w.tx.QueryRow(ctx, "SELECT compacted_before FROM machine WHERE id = $1", w.machine).Scan(&at)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return at, fmt.Errorf("looking until when a machine is compacted: %w", err)
+	}
+	return at, nil
+}
+
+func (w *walker) give(e *api.Event, r *refs) error {
+	if w.left == 0 {
+		return errStop
+	}
+	w.left--
+	return w.each(e, r)
+}
+
+// hours walks the compacted events.
+func (w *walker) hours(ctx context.Context) error {
+	// A row that begins before may reach into what is asked for.
+	for from := hourOf(w.from); w.left > 0; {
+		n := min(walkHoursAtOnce, w.left)
+		list, err := collect[packed](ctx, w.tx, "asking for compacted events",
+			"SELECT first_ts, body FROM event_hour WHERE machine = $1 AND first_ts >= $2 AND first_ts < $3 ORDER BY first_ts LIMIT $4",
+			w.machine, from, w.to, n)
 		if err != nil {
 			return err
 		}
 		for i := range list {
-			e, r, err := unpackEvent(list[i].TS, list[i].Body)
-			if err != nil {
-				return fmt.Errorf("event of machine %d at %v: %w", machine, list[i].TS, err)
-			}
-			if err := each(&e, &r); err != nil {
+			if err := w.hour(&list[i]); err != nil {
 				return err
 			}
 		}
 		if len(list) < n {
 			return nil
 		}
-		seen += n
+		from = after(list[n-1].TS)
+	}
+	return nil
+}
+
+func (w *walker) hour(p *packed) error {
+	events, of, err := unpackHour(p.TS, p.Body)
+	if err != nil {
+		return fmt.Errorf("compacted events of machine %d at %v: %w", w.machine, p.TS, err)
+	}
+	for i := range events {
+		if at := events[i].Timestamp; at.Before(w.from) || !at.Before(w.to) {
+			continue
+		}
+		if err := w.give(&events[i], &of[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// events walks the others.
+func (w *walker) events(ctx context.Context, from time.Time) error {
+	for w.left > 0 {
+		n := min(walkEventsAtOnce, w.left)
+		list, err := collect[packed](ctx, w.tx, "asking for events",
+			"SELECT ts, body FROM event WHERE machine = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4", w.machine, from, w.to, n)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			e, r, err := unpackEvent(list[i].TS, list[i].Body)
+			if err != nil {
+				return fmt.Errorf("event of machine %d at %v: %w", w.machine, list[i].TS, err)
+			}
+			if err := w.give(&e, &r); err != nil {
+				return err
+			}
+		}
+		if len(list) < n {
+			return nil
+		}
 		from = after(list[n-1].TS)
 	}
 	return nil

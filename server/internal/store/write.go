@@ -154,7 +154,7 @@ func ownRows(batches []Batch, owners map[string]owner, done []Written) []row {
 // refer makes what the rows refer to and where they belong, and packs them.
 func (s *Store) refer(ctx context.Context, rows []row, l *learnt) error {
 	apps, titles := map[string]uint64{"": 0}, map[titleUse]uint64{}
-	weeks, months := map[time.Time]struct{}{}, map[int32]struct{}{}
+	days, months := map[time.Time]struct{}{}, map[int32]struct{}{}
 	forgotten := s.titlesForgottenBefore()
 	use := func(at *row, month int32, app, title string) {
 		apps[app] = 0
@@ -166,13 +166,13 @@ func (s *Store) refer(ctx context.Context, rows []row, l *learnt) error {
 		r := &rows[i]
 		month := monthNumber(r.event.Timestamp)
 		months[month] = struct{}{}
-		weeks[weekOf(r.event.Timestamp)] = struct{}{}
+		days[dayOf(r.event.Timestamp)] = struct{}{}
 		use(r, month, r.event.ActiveApp, r.event.ActiveWindow)
 		for j := range r.event.Focus {
 			use(r, month, r.event.Focus[j].App, r.event.Focus[j].Title)
 		}
 	}
-	if err := s.ensurePartitions(ctx, weeks, months); err != nil {
+	if err := s.ensurePartitions(ctx, days, months); err != nil {
 		return err
 	}
 	if err := s.appIDs(ctx, apps, l); err != nil {
@@ -214,9 +214,14 @@ func (s *Store) titlesForgottenBefore() int64 {
 	return s.now().Add(-s.keep.Titles).UnixMicro()
 }
 
-func (s *Store) ensurePartitions(ctx context.Context, weeks map[time.Time]struct{}, months map[int32]struct{}) error {
-	for week := range weeks {
-		if err := s.ensurePartition(ctx, eventTier(), week); err != nil {
+func (s *Store) ensurePartitions(ctx context.Context, days map[time.Time]struct{}, months map[int32]struct{}) error {
+	recent := s.now().Add(-dailyFor)
+	for day := range days {
+		t := eventTier()
+		if !nextWeek(weekOf(day)).After(recent) {
+			t = oldEventTier()
+		}
+		if err := s.ensurePartition(ctx, t, day); err != nil {
 			return err
 		}
 	}
@@ -253,7 +258,11 @@ func (s *Store) store(ctx context.Context, rows []row, list []newest, credential
 		return fmt.Errorf("waiting for a connection: %w", err)
 	}
 	defer conn.Release()
-	if err := s.begin(ctx, conn.Conn(), rows, list, credentials); err != nil {
+	err = s.begin(ctx, conn.Conn(), rows, list, credentials)
+	if errors.Is(err, errLate) {
+		err = s.beginLate(ctx, conn.Conn(), rows, list, credentials)
+	}
+	if err != nil {
 		return err
 	}
 	sum := buckets{}
@@ -274,40 +283,55 @@ func (s *Store) store(ctx context.Context, rows []row, list []newest, credential
 	return nil
 }
 
-// lockSQL locks machines by ascending row, whoever does it.
-const lockSQL = "SELECT FROM machine WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
-
-// begin begins a transaction, locks the machines, looks at the credentials and
-// inserts the rows.
-func (s *Store) begin(ctx context.Context, conn *pgx.Conn, rows []row, list []newest, credentials []string) (err error) {
-	keys := keysOf(list)
-	batch := &pgx.Batch{}
+// queueBegin queues what begins a transaction: it locks the machines and looks at
+// the credentials. It gives how many statements come before those.
+func (s *Store) queueBegin(batch *pgx.Batch, list []newest, credentials []string) (beginnings int) {
 	s.pool.queueBegin(batch)
-	beginnings := batch.Len()
-	batch.Queue(lockSQL, keys)
+	beginnings = batch.Len()
+	batch.Queue(lockSQL, keysOf(list))
 	batch.Queue("SELECT FROM host_credential WHERE id = ANY($1)", credentials)
-	queueEvents(batch, rows)
-	results := conn.SendBatch(ctx, batch)
-	defer func() { err = errors.Join(err, results.Close()) }()
+	return beginnings
+}
+
+// readBegin reads the results of what queueBegin queued.
+func (s *Store) readBegin(results pgx.BatchResults, beginnings int, list []newest, credentials []string) (locked, error) {
+	var l locked
 	for range beginnings {
 		if _, err := results.Exec(); err != nil {
-			return fmt.Errorf("beginning: %w", err)
+			return l, fmt.Errorf("beginning: %w", err)
 		}
 	}
-	locked, err := results.Exec()
-	if err != nil {
-		return fmt.Errorf("locking machines: %w", err)
+	if err := l.scan(results.QueryRow()); err != nil {
+		return l, err
 	}
 	good, err := results.Exec()
 	if err != nil {
-		return fmt.Errorf("looking at credentials: %w", err)
+		return l, fmt.Errorf("looking at credentials: %w", err)
 	}
 	switch {
-	case int(locked.RowsAffected()) != len(keys):
-		return errMachineGone
+	case l.machines != len(list):
+		return l, errMachineGone
 	case int(good.RowsAffected()) != len(credentials):
 		s.hosts.forget()
-		return ErrRevoked
+		return l, ErrRevoked
+	}
+	return l, nil
+}
+
+// begin begins a transaction, locks the machines, looks at the credentials and
+// inserts the rows. errLate says that the transaction must be begun anew.
+func (s *Store) begin(ctx context.Context, conn *pgx.Conn, rows []row, list []newest, credentials []string) (err error) {
+	batch := &pgx.Batch{}
+	beginnings := s.queueBegin(batch, list, credentials)
+	queueEvents(batch, rows)
+	results := conn.SendBatch(ctx, batch)
+	defer func() { err = errors.Join(err, results.Close()) }()
+	l, err := s.readBegin(results, beginnings, list, credentials)
+	if err != nil {
+		return err
+	}
+	if l.mayHoldLate(rows) {
+		return errLate
 	}
 	inserted, err := results.Query()
 	if err != nil {
@@ -325,9 +349,9 @@ func keysOf(list []newest) []int32 {
 }
 
 func lockMachines(ctx context.Context, tx pgx.Tx, list []newest) error {
-	keys := keysOf(list)
-	n, err := exec(ctx, tx, "locking machines", lockSQL, keys)
-	if err == nil && int(n) != len(keys) {
+	var l locked
+	err := l.scan(tx.QueryRow(ctx, lockSQL, keysOf(list)))
+	if err == nil && l.machines != len(list) {
 		return errMachineGone
 	}
 	return err

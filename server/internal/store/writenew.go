@@ -192,7 +192,7 @@ func (n *newRows) rollupPart(name string) *rollupPart {
 }
 
 // storeNew writes rows whose machines have no event yet in the span that these
-// rows fill, which no two servers can find for the same rows: the machines are
+// rows fill, and are not compacted that far, which no two servers can find for the same rows: the machines are
 // locked before. Where some machines have, it writes nothing and gives them back.
 // All of it is one message.
 func (s *Store) storeNew(ctx context.Context, n *newRows, list []newest, credentials []string) (occupied []int32, err error) {
@@ -240,12 +240,10 @@ func (n *newRows) statement(list []newest, credentials []string) statement {
 	sql.WriteString("WITH good AS MATERIALIZED (SELECT" +
 		" (SELECT count(*) FROM host_credential WHERE id = ANY(" + args.add(credentials) + ")) = " + args.add(len(credentials)) + " AS credentials," +
 		" (SELECT count(*) FROM machine WHERE id = ANY(" + keys + ")) = cardinality(" + keys + "::int[]) AS machines," +
-		" ARRAY(SELECT n.machine FROM unnest(" + keys + "::int[], " + first + "::timestamptz[], " + last + "::timestamptz[]) AS n(machine, first, last) WHERE")
+		" ARRAY(SELECT n.machine FROM unnest(" + keys + "::int[], " + first + "::timestamptz[], " + last + "::timestamptz[]) AS n(machine, first, last) WHERE" +
+		" (SELECT m.compacted_before > n.first FROM machine m WHERE m.id = n.machine)")
 	for i := range n.events {
-		if i > 0 {
-			sql.WriteString(" OR")
-		}
-		sql.WriteString(" (SELECT true FROM " + n.events[i].name + " e WHERE e.machine = n.machine AND e.ts BETWEEN n.first AND n.last ORDER BY e.machine, e.ts LIMIT 1)")
+		sql.WriteString(" OR (SELECT true FROM " + n.events[i].name + " e WHERE e.machine = n.machine AND e.ts BETWEEN n.first AND n.last ORDER BY e.machine, e.ts LIMIT 1)")
 	}
 	sql.WriteString(") AS occupied), go AS MATERIALIZED (SELECT FROM good WHERE credentials AND machines AND occupied = '{}')")
 	for i := range n.events {

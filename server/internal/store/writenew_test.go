@@ -84,7 +84,7 @@ func TestRowsThatAreNotNew(t *testing.T) {
 	write("twice in one batch", 1, at("e", 0), at("e", 0))
 	var days []api.Event
 	for day := range 3 * partsMax {
-		days = append(days, at("f", time.Duration(day)*10*24*time.Hour))
+		days = append(days, at("f", time.Duration(day)*2*24*time.Hour))
 	}
 	write("many days", 0, days...)
 	last := days[len(days)-1].Timestamp
