@@ -92,6 +92,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return classify("migrating the database", err)
 	}
 	s.migrated.Store(true)
+	if s.pool.pooled.Load() {
+		s.log.Info("a connection pooler is in front of PostgreSQL: settings are made in each transaction")
+	}
 	return nil
 }
 
