@@ -204,30 +204,35 @@ const logName = "postgres.log"
 // Start makes a cluster and starts it with these settings, each "name=value".
 func Start(tb testing.TB, settings ...string) *Cluster {
 	tb.Helper()
-	return StartIn(tb, "", settings...)
-}
-
-// StartIn is Start with the data in a folder of the caller's; empty means one of
-// its own.
-func StartIn(tb testing.TB, data string, settings ...string) *Cluster {
-	tb.Helper()
-	c := newCluster(tb, data, settings)
-	c.run(filepath.Join(c.bin, "initdb"), "-D", c.data, "-U", superuser, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
-		"--no-sync", "--no-instructions", "--wal-segsize=1")
-	c.Start()
+	c := newCluster(tb, settings)
+	c.make()
 	return c
 }
 
-func newCluster(tb testing.TB, data string, settings []string) *Cluster {
+// StartOn is Start with the data on a disk.
+func StartOn(tb testing.TB, d *Disk, settings ...string) *Cluster {
+	tb.Helper()
+	c := newCluster(tb, settings)
+	c.data = filepath.Join(d.dir, "data")
+	c.make()
+	return c
+}
+
+func (c *Cluster) make() {
+	c.tb.Helper()
+	c.run(filepath.Join(c.bin, "initdb"), "-D", c.data, "-U", superuser, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
+		"--no-sync", "--no-instructions", "--wal-segsize=1")
+	c.Start()
+}
+
+func newCluster(tb testing.TB, settings []string) *Cluster {
 	tb.Helper()
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if err != nil || len(found) == 0 {
 		tb.Fatalf("PostgreSQL is not installed: %v", err)
 	}
-	c := &Cluster{place: newPlace(tb), bin: slices.Max(found), data: data, settings: settings}
-	if c.data == "" {
-		c.data = filepath.Join(c.dir, "data")
-	}
+	c := &Cluster{place: newPlace(tb), bin: slices.Max(found), settings: settings}
+	c.data = filepath.Join(c.dir, "data")
 	return c
 }
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -128,23 +127,6 @@ func (r *replica) try(ctx context.Context, do func(pgx.Tx) error) (err error, an
 		r.leave(err)
 	}
 	return nil, false
-}
-
-// lost says whether an error tells that the replica is away, rather than that one
-// statement did not end well: what the primary drops conflicts with those who
-// read it on a standby, and they are cancelled after a while.
-func lost(err error) bool {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return true
-	}
-	switch pg.Code[:min(2, len(pg.Code))] {
-	case "08", "53", "58", "XX":
-		return true
-	case "57":
-		return pg.Code != "57014"
-	}
-	return false
 }
 
 // leave gives the replica up for a while.

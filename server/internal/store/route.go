@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -38,6 +39,9 @@ func newRoute(ctx context.Context, databaseURL string) (*route, error) {
 	config.ConnConfig.ConnectTimeout = connectTimeout
 	if !strings.Contains(databaseURL, "pool_max_conns") {
 		config.MaxConns = usualConns
+	}
+	if !strings.Contains(databaseURL, "pool_ping_timeout") {
+		config.PingTimeout = pingTimeout
 	}
 	r := &route{modeGiven: strings.Contains(databaseURL, "default_query_exec_mode")}
 	params := config.ConnConfig.RuntimeParams
@@ -159,4 +163,21 @@ func (r *route) queueBegin(batch *pgx.Batch) {
 	}
 	// A batch takes one statement at a time.
 	batch.Queue("SELECT " + strings.Join(calls, ", "))
+}
+
+// lost says whether an error tells that PostgreSQL is away, rather than that one
+// statement did not end well. Among the latter: what the primary drops conflicts
+// with those who read it on a standby, and they are cancelled after a while.
+func lost(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return true
+	}
+	switch pg.Code[:min(2, len(pg.Code))] {
+	case "08", "53", "58", "XX":
+		return true
+	case "57":
+		return pg.Code != "57014"
+	}
+	return false
 }

@@ -21,6 +21,10 @@ const (
 	// connectTimeout bounds the way to PostgreSQL, so that one that is away
 	// without refusing (a lost network) is noticed quickly.
 	connectTimeout = 3 * time.Second
+	// pingTimeout bounds trying a connection that was idle for a second: one
+	// whose other end vanished without a word would cost its request all the
+	// time there is.
+	pingTimeout = time.Second
 	// statementTimeout bounds one statement on PostgreSQL's side; callers
 	// bound whole requests through their contexts.
 	statementTimeout = 30 * time.Second

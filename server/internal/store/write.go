@@ -79,6 +79,11 @@ func (s *Store) writeBatches(ctx context.Context, batches []Batch) ([]Written, e
 		s.forget()
 		done, err = s.tryBatches(ctx, batches)
 	}
+	if errors.Is(err, ErrUnavailable) && lost(err) {
+		// Connections that lie idle are likely dead as well, and would each
+		// cost the next writer a while.
+		s.pool.Reset()
+	}
 	return done, err
 }
 
