@@ -54,11 +54,11 @@ func TestBehindPgbouncer(t *testing.T) {
 	refuseUnsafeWrites(t, cluster)
 	writeFromBoth(t, stores, now)
 	for i, s := range stores {
-		spans, err := s.Activity(t.Context(), "m1", []time.Time{now.Add(-day), now.Add(time.Hour)}, 5)
+		spans, err := s.Activity(t.Context(), Scope{}, "m1", []time.Time{now.Add(-day), now.Add(time.Hour)}, 5)
 		if err != nil || spans[0].KeyCount == 0 || len(spans[0].Apps) != 5 {
 			t.Errorf("store %d: %+v, %v", i, spans, err)
 		}
-		page, err := s.Events(t.Context(), "m1", now.Add(-day), now, 50)
+		page, err := s.Events(t.Context(), Scope{}, "m1", now.Add(-day), now, 50)
 		if err != nil || len(page.Events) != 50 || !page.More {
 			t.Errorf("store %d: %d events, %v", i, len(page.Events), err)
 		}
