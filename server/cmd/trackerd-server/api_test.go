@@ -29,6 +29,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 	wrong, _, _ := strings.Cut(viewer, ".")
 	_, other, _ := strings.Cut(admin, ".")
 	const day = "?date=2024-01-15"
+	const days = "?from=2024-01-15&to=2024-01-15"
 	const span = "?start=2024-01-15T00:00:00Z&end=2024-01-16T00:00:00Z"
 	routes := []struct {
 		method, path string
@@ -54,6 +55,12 @@ func TestWhoMayCallWhat(t *testing.T) {
 		{"GET", "/api/activity/m/timeline" + day, nil, 401, 401, 403, 200, 200},
 		{"GET", "/api/activity/none/timeline" + day, nil, 401, 401, 403, 404, 404},
 		{"GET", "/api/activity/%00/timeline" + day, nil, 401, 401, 403, 404, 404},
+		{"GET", "/api/reports/activity" + days, nil, 401, 401, 403, 200, 200},
+		{"GET", "/api/reports/activity" + days + "&machine_id=none", nil, 401, 401, 403, 404, 404},
+		{"GET", "/api/reports/apps" + days, nil, 401, 401, 403, 200, 200},
+		{"GET", "/api/reports/apps" + days + "&machine_id=%00", nil, 401, 401, 403, 404, 404},
+		{"GET", "/api/categories", nil, 401, 401, 403, 200, 200},
+		{"PUT", "/api/categories", api.CategoryList{Categories: []api.Category{}}, 401, 401, 403, 403, 428},
 	}
 	for _, r := range routes {
 		for _, who := range []struct {

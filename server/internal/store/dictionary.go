@@ -239,18 +239,24 @@ func lookUp(ctx context.Context, tx pgx.Tx, months map[int32]struct{}, list []re
 			note(r)
 		}
 	}
-	if err := fillNames(ctx, tx, n.apps, "SELECT id, name FROM app WHERE id = ANY($1)"); err != nil {
+	if err := fillNames(ctx, tx, n.apps, appNamesSQL); err != nil {
 		return n, fmt.Errorf("reading applications: %w", err)
 	}
 	starts := make([]time.Time, 0, len(months))
 	for m := range months {
 		starts = append(starts, monthStart(m))
 	}
-	if err := fillNames(ctx, tx, n.titles, "SELECT id, name FROM title WHERE id = ANY($1) AND month = ANY($2::date[])", starts); err != nil {
+	if err := fillNames(ctx, tx, n.titles, titleNamesSQL, starts); err != nil {
 		return n, fmt.Errorf("reading titles: %w", err)
 	}
 	return n, nil
 }
+
+// The second asks for titles of some months, so that no others are read.
+const (
+	appNamesSQL   = "SELECT id, name FROM app WHERE id = ANY($1)"
+	titleNamesSQL = "SELECT id, name FROM title WHERE id = ANY($1) AND month = ANY($2::date[])"
+)
 
 func fillNames(ctx context.Context, tx pgx.Tx, texts map[uint64]string, sql string, more ...any) error {
 	ids := make([]int64, 0, len(texts))

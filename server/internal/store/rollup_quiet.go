@@ -65,10 +65,13 @@ func (s *Store) machineKeys(ctx context.Context, after int32, limit int) ([]int3
 
 // packMachines packs these machines' days, oldest first.
 func (s *Store) packMachines(ctx context.Context, keys []int32, before time.Time) (total int64, err error) {
-	for {
+	// What was taken is still in the index until it is cleaned: the search goes on
+	// after it.
+	for from := time.Unix(0, 0).UTC(); ; {
 		var oldest *time.Time
 		err := s.read(ctx, "looking for roll-ups to pack", func(tx pgx.Tx) error {
-			return tx.QueryRow(ctx, "SELECT min(bucket) FROM rollup WHERE machine = ANY($1) AND bucket < $2", keys, before).Scan(&oldest)
+			return tx.QueryRow(ctx, "SELECT min(bucket) FROM rollup WHERE machine = ANY($1) AND bucket >= $2 AND bucket < $3",
+				keys, from, before).Scan(&oldest)
 		})
 		if err != nil || oldest == nil {
 			return total, err
@@ -86,6 +89,7 @@ func (s *Store) packMachines(ctx context.Context, keys []int32, before time.Time
 			return total, err
 		}
 		total += n
+		from = day.AddDate(0, 0, 1)
 	}
 }
 
@@ -199,8 +203,13 @@ func (s *Store) dropPacked(ctx context.Context, before time.Time) error {
 	}
 	for _, name := range old {
 		err := s.write(ctx, "dropping partition "+name, func(tx pgx.Tx) error { return dropEmpty(ctx, tx, t, name) })
-		if err != nil {
+		if ctx.Err() != nil {
 			return err
+		}
+		if err != nil {
+			// Others are at the table; the next round tries again.
+			s.log.Info("an empty partition is left for the next round", "partition", name, "error", err)
+			continue
 		}
 		s.partitions.forget()
 	}
@@ -225,6 +234,9 @@ func dropEmpty(ctx context.Context, tx pgx.Tx, t tier, name string) error {
 		}
 	}
 	if err := tx.QueryRow(ctx, isEmpty).Scan(&empty); err != nil || !empty {
+		return err
+	}
+	if _, err := exec(ctx, tx, "giving it time", "SET LOCAL statement_timeout = "+milliseconds(statementTimeout)); err != nil {
 		return err
 	}
 	_, err := exec(ctx, tx, "dropping", "DROP TABLE "+name)

@@ -58,14 +58,9 @@ func (s *Store) Activity(ctx context.Context, scope Scope, machineID string, bou
 
 // nameSpans turns sums into spans that name at most limit applications each.
 func nameSpans(ctx context.Context, tx pgx.Tx, list []sums, spans []Span, limit int) error {
-	names := map[uint64]string{}
-	for i := range list {
-		for app := range list[i].appMS {
-			names[app] = ""
-		}
-	}
-	if err := fillNames(ctx, tx, names, appNamesSQL); err != nil {
-		return fmt.Errorf("reading applications: %w", err)
+	names, err := namesOf(ctx, tx, list)
+	if err != nil {
+		return err
 	}
 	for i := range list {
 		spans[i].Sums = list[i].totals()
@@ -120,7 +115,6 @@ const (
 		WHERE r.machine = ANY($1) AND r.bucket >= $3 AND r.bucket < $4 GROUP BY 1, 2, 3`
 	packedDaysSQL = `
 		SELECT machine, day, body FROM rollup_day WHERE machine = ANY($1) AND day >= $2 AND day <= $3`
-	appNamesSQL = "SELECT id, name FROM app WHERE id = ANY($1)"
 )
 
 // sum adds to the sums that at gives for a machine and a span. All questions go in

@@ -61,25 +61,25 @@ func runBesideCluster(m *testing.M) (code int, err error) {
 }
 
 // newDatabase makes an empty database and gives its URL.
-func newDatabase(t *testing.T) string {
-	t.Helper()
+func newDatabase(tb testing.TB) string {
+	tb.Helper()
 	pattern := os.Getenv(clusterEnv)
 	named := func(name string) string { return strings.Replace(pattern, "%25s", name, 1) }
-	conn := connect(t, named("postgres"))
+	conn := connect(tb, named("postgres"))
 	name := fmt.Sprintf("t%d", time.Now().UnixNano())
-	if _, err := conn.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
+	if _, err := conn.Exec(tb.Context(), "CREATE DATABASE "+name); err != nil {
+		tb.Fatal(err)
 	}
 	return named(name)
 }
 
-func connect(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
+func connect(tb testing.TB, url string) *pgx.Conn {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), url)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	tb.Cleanup(func() { _ = conn.Close(context.WithoutCancel(tb.Context())) })
 	return conn
 }
 

@@ -87,6 +87,13 @@ func TestDescriptionMatchesTypes(t *testing.T) {
 		api.Hour{},
 		api.Timeline{},
 		api.Problem{},
+		api.ActivityReport{},
+		api.ActivityRow{},
+		api.AppsReport{},
+		api.AppRow{},
+		api.Category{},
+		api.Pattern{},
+		api.CategoryList{},
 	}
 	if len(types) != len(schemas) {
 		t.Errorf("%d schemas, %d types", len(schemas), len(types))

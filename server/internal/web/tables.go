@@ -12,6 +12,12 @@ import (
 // formats answers in the format that the caller asks for. JSON is bounded as a
 // whole; a table is bounded by its pieces, since it may be long.
 func formats(asJSON, asCSV http.HandlerFunc) http.HandlerFunc {
+	return asked(bounded(asJSON).ServeHTTP, asCSV)
+}
+
+// asked answers with the handler of the format that the caller asks for; each
+// bounds itself.
+func asked(asJSON, asCSV http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Accept")
 		csv, err := sheet.Asked(r)
@@ -21,7 +27,7 @@ func formats(asJSON, asCSV http.HandlerFunc) http.HandlerFunc {
 		case csv:
 			asCSV(w, r)
 		default:
-			bounded(asJSON).ServeHTTP(w, r)
+			asJSON(w, r)
 		}
 	}
 }

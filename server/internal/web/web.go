@@ -85,8 +85,13 @@ func (s *server) routes() chi.Router {
 	lister.Get("/api/machines", formats(s.machines, s.machinesTable))
 	lister.Get("/api/activity/{machine_id}/events", formats(s.events, s.eventsTable))
 
+	lister.Get("/api/reports/activity", asked(within(s.activityReport), s.activityTable))
+	lister.Get("/api/reports/apps", asked(within(s.appsReport), s.appsTable))
+	viewer.Get("/api/categories", s.categories)
+
 	admin := r.With(bounded, s.Guard.Reader(store.RoleAdmin))
 	admin.Patch("/api/machines/{machine_id}", s.patchMachine)
+	admin.Put("/api/categories", s.putCategories)
 	return r
 }
 
@@ -223,7 +228,10 @@ func (s *server) reply(w http.ResponseWriter, v any, err error) {
 
 func asProblem(err error) error {
 	var invalid report.InvalidError
+	var refusal *problem.Error
 	switch {
+	case errors.As(err, &refusal):
+		return refusal
 	case errors.As(err, &invalid):
 		return problem.BadRequest(invalid.Error())
 	case errors.Is(err, store.ErrNoGroup):

@@ -1,0 +1,136 @@
+package api
+
+import "time"
+
+// Limits of the categories: more than anyone keeps by hand, and few enough to ask
+// each application and title for all of them.
+const (
+	MaxCategories = 100
+	// MaxPatterns bounds the patterns of all categories together.
+	MaxPatterns = 1000
+	// MaxCategoryBytes and MaxPatternBytes bound a category's name and a
+	// pattern, in bytes of UTF-8.
+	MaxCategoryBytes = 64
+	MaxPatternBytes  = 256
+)
+
+// Rating is what an organisation thinks of the time spent in a category.
+type Rating string
+
+// The ratings.
+const (
+	RatingProductive   Rating = "productive"
+	RatingNeutral      Rating = "neutral"
+	RatingUnproductive Rating = "unproductive"
+)
+
+// Category is a name for uses of applications, as an administrator sees them.
+type Category struct {
+	Name string `json:"name"`
+	// Colour is # and six hexadecimal digits.
+	Colour   string    `json:"colour"`
+	Rating   Rating    `json:"rating"`
+	Patterns []Pattern `json:"patterns"`
+}
+
+// Pattern matches uses of applications: App the application's name and Title the
+// window's title, as a whole and whatever the case; * stands for any characters,
+// also none. What is empty asks for nothing; where both are given both must match.
+type Pattern struct {
+	App   string `json:"app,omitempty"`
+	Title string `json:"title,omitempty"`
+}
+
+// CategoryList answers GET and PUT /api/categories and is the body of the latter.
+// The first category of which a pattern matches is the one.
+type CategoryList struct {
+	Categories []Category `json:"categories"`
+	// Version counts the changes. It is the reply's ETag; a body's is not
+	// looked at.
+	Version int64 `json:"version"`
+}
+
+// ActivityReport answers GET /api/reports/activity.
+type ActivityReport struct {
+	// From and To are local dates in TZ, both included.
+	From string `json:"from"`
+	To   string `json:"to"`
+	TZ   string `json:"tz"`
+	// By is day, week or month; Per is machine, group or all.
+	By         string        `json:"by"`
+	Per        string        `json:"per"`
+	Rows       []ActivityRow `json:"rows"`
+	NextCursor string        `json:"next_cursor,omitempty"`
+}
+
+// ActivityRow is what one machine or group did in one period. Minutes are the
+// seconds beside them, rounded.
+type ActivityRow struct {
+	// MachineID and the three after it are empty unless the row is of one
+	// machine.
+	MachineID string `json:"machine_id"`
+	UserLabel string `json:"user_label"`
+	Username  string `json:"username"`
+	Hostname  string `json:"hostname"`
+	// Group is the group that the row is of, or that was asked for.
+	Group string `json:"group"`
+	// Machines is how many the row adds up.
+	Machines int64 `json:"machines"`
+	// PeriodStart and PeriodEnd are the period's first and last local date.
+	PeriodStart string `json:"period_start"`
+	PeriodEnd   string `json:"period_end"`
+	// Active is time with input, Idle without, Untracked the part of the period
+	// that has passed and of which there is no record.
+	ActiveMinutes    int64      `json:"active_minutes"`
+	IdleMinutes      int64      `json:"idle_minutes"`
+	UntrackedMinutes int64      `json:"untracked_minutes"`
+	ActiveSeconds    float64    `json:"active_seconds"`
+	IdleSeconds      float64    `json:"idle_seconds"`
+	UntrackedSeconds float64    `json:"untracked_seconds"`
+	FirstActivity    *time.Time `json:"first_activity"`
+	LastActivity     *time.Time `json:"last_activity"`
+	KeyCount         int64      `json:"key_count"`
+	MouseClicks      int64      `json:"mouse_clicks"`
+	MouseDistancePx  int64      `json:"mouse_distance_px"`
+	ScrollCount      int64      `json:"scroll_count"`
+	SyntheticCount   int64      `json:"synthetic_count"`
+	// Events is how many records there are.
+	Events int64 `json:"events"`
+}
+
+// AppsReport answers GET /api/reports/apps.
+type AppsReport struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	TZ   string `json:"tz"`
+	// By is app or category; Per is machine, group or all.
+	By         string   `json:"by"`
+	Per        string   `json:"per"`
+	Rows       []AppRow `json:"rows"`
+	NextCursor string   `json:"next_cursor,omitempty"`
+}
+
+// AppRow is for how long an application, or all of a category, had the focus on
+// one machine or in a group. Minutes is Seconds rounded.
+type AppRow struct {
+	MachineID string `json:"machine_id"`
+	UserLabel string `json:"user_label"`
+	Username  string `json:"username"`
+	Hostname  string `json:"hostname"`
+	Group     string `json:"group"`
+	Machines  int64  `json:"machines"`
+	// App is empty in a report by category, and for the applications together
+	// that were in focus least.
+	App string `json:"app"`
+	// Category is empty for what is in none.
+	Category string  `json:"category"`
+	Rating   Rating  `json:"rating"`
+	Minutes  int64   `json:"minutes"`
+	Seconds  float64 `json:"seconds"`
+}
+
+// Codes of refused changes of the categories.
+const (
+	CodeVersionMissing   Code = "version_missing"   // the change says not which version it changes
+	CodeChangedMeanwhile Code = "changed_meanwhile" // it is of another version than there is
+)

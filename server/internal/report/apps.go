@@ -1,0 +1,177 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store"
+)
+
+// What the rows of a report of applications tell apart.
+const (
+	byApp      = "app"
+	byCategory = "category"
+)
+
+// maxApps bounds the rows of one machine or group that name an application: a host
+// may report any names. The rest is joined.
+const maxApps = 1000
+
+// AppsQuestion asks for a report of applications; all fields are as the caller
+// wrote them.
+type AppsQuestion struct {
+	From, To, TZ, By string
+	SubjectQuestion
+}
+
+// Apps adds up for how long applications had the focus on machines, in groups or
+// on all machines.
+func (r *Reports) Apps(ctx context.Context, scope store.Scope, q AppsQuestion) (api.AppsReport, error) {
+	var reply api.AppsReport
+	days, err := ParseRange(q.From, q.To, q.TZ)
+	if err != nil {
+		return reply, err
+	}
+	by := cmp.Or(q.By, byApp)
+	if by != byApp && by != byCategory {
+		return reply, InvalidError("by: want app or category")
+	}
+	s, err := r.subjects(scope, q.SubjectQuestion)
+	if err != nil {
+		return reply, err
+	}
+	rules, err := r.rules(ctx)
+	if err != nil {
+		return reply, err
+	}
+	reply = api.AppsReport{From: q.From, To: q.To, TZ: days.Zone.String(), By: by, Per: s.per}
+	u := uses{store: r.store, days: days, rules: rules, byApp: by == byApp, rows: []api.AppRow{}}
+	if s.per == perMachine {
+		reply.NextCursor, err = u.machines(ctx, &s)
+	} else {
+		reply.NextCursor, err = s.addUp(ctx, func(group string, f store.MachineFilter) (int, error) { return u.addUp(ctx, group, f) })
+	}
+	reply.Rows = u.rows
+	return reply, err
+}
+
+// EachApp gives all rows of a report as EachActivity does.
+func (r *Reports) EachApp(ctx context.Context, scope store.Scope, q AppsQuestion) iter.Seq2[api.AppRow, error] {
+	q.Limit = ""
+	return pages(ctx, ReportTimeout, q.Cursor, func(ctx context.Context, cursor string) ([]api.AppRow, string, error) {
+		q.Cursor = cursor
+		report, err := r.Apps(ctx, scope, q)
+		return report.Rows, report.NextCursor, err
+	})
+}
+
+// uses makes the rows of one report.
+type uses struct {
+	store *store.Store
+	days  Range
+	rules *rules
+	byApp bool
+	rows  []api.AppRow
+}
+
+// machines adds the rows of a page of machines.
+func (u *uses) machines(ctx context.Context, s *subjects) (next string, err error) {
+	n := min(s.limit, machinesAtOnce)
+	list, more, err := u.store.AppUse(ctx, s.machines(n), u.days.Start, u.days.End, u.rules.classes())
+	if err != nil {
+		return "", err
+	}
+	for i, m := range list {
+		if i == n || len(u.rows) >= maxPageRows {
+			return encodeCursor(cursorMachines, list[i-1].MachineID), nil
+		}
+		sum := useSum{}
+		sum.add(m.Uses, u.byApp)
+		u.add(sum, api.AppRow{
+			MachineID: m.MachineID, UserLabel: m.UserLabel, Username: m.Username, Hostname: m.Hostname, Group: s.group, Machines: 1,
+		})
+	}
+	if more {
+		return encodeCursor(cursorMachines, list[len(list)-1].MachineID), nil
+	}
+	return "", nil
+}
+
+// addUp adds the rows of a group, or of all machines, from the machines that f
+// asks for.
+func (u *uses) addUp(ctx context.Context, group string, f store.MachineFilter) (int, error) {
+	sum, machines := useSum{}, int64(0)
+	for {
+		list, more, err := u.store.AppUse(ctx, f, u.days.Start, u.days.End, u.rules.classes())
+		if err != nil {
+			return 0, err
+		}
+		for _, m := range list {
+			sum.add(m.Uses, u.byApp)
+			machines++
+		}
+		if !more && len(list) < f.Limit {
+			break
+		}
+		f.After = list[len(list)-1].MachineID
+	}
+	before := len(u.rows)
+	u.add(sum, api.AppRow{Group: group, Machines: machines})
+	return len(u.rows) - before, nil
+}
+
+// useKey is what one row tells of; the application is empty in a report by
+// category.
+type useKey struct {
+	app      string
+	category int
+}
+
+// useSum adds up uses in milliseconds.
+type useSum map[useKey]int64
+
+func (s useSum) add(list []store.Use, byApp bool) {
+	for _, use := range list {
+		k := useKey{category: use.Class}
+		if byApp {
+			k.app = use.App
+		}
+		s[k] += use.MS
+	}
+}
+
+// add adds rows like the given one, longest first.
+func (u *uses) add(sum useSum, like api.AppRow) {
+	order := func(a, b useKey) int {
+		return cmp.Or(cmp.Compare(sum[b], sum[a]), cmp.Compare(a.app, b.app), cmp.Compare(a.category, b.category))
+	}
+	keys := make([]useKey, 0, len(sum))
+	for k := range sum {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, order)
+	if len(keys) > maxApps {
+		for _, k := range keys[maxApps:] {
+			if k.app == "" {
+				continue
+			}
+			sum[useKey{category: k.category}] += sum[k]
+			delete(sum, k)
+		}
+		keys = keys[:0]
+		for k := range sum {
+			keys = append(keys, k)
+		}
+		slices.SortFunc(keys, order)
+	}
+	for _, k := range keys {
+		row := like
+		row.App, row.Category, row.Rating = k.app, u.rules.name(k.category), u.rules.rating(k.category)
+		seconds := float64(sum[k]) / 1000
+		row.Minutes, row.Seconds = minutes(seconds), millis(seconds)
+		u.rows = append(u.rows, row)
+	}
+}

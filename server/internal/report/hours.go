@@ -1,0 +1,165 @@
+package report
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store"
+)
+
+// ActivityQuestion asks for a report of activity; all fields are as the caller
+// wrote them.
+type ActivityQuestion struct {
+	From, To, TZ, By string
+	SubjectQuestion
+}
+
+// Activity adds up what machines, groups or all machines did in each period of a
+// range.
+func (r *Reports) Activity(ctx context.Context, scope store.Scope, q ActivityQuestion) (api.ActivityReport, error) {
+	var reply api.ActivityReport
+	days, err := ParseRange(q.From, q.To, q.TZ)
+	if err != nil {
+		return reply, err
+	}
+	periods, err := days.Periods(q.By)
+	if err != nil {
+		return reply, err
+	}
+	s, err := r.subjects(scope, q.SubjectQuestion)
+	if err != nil {
+		return reply, err
+	}
+	by := q.By
+	if by == "" {
+		by = string(ByDay)
+	}
+	reply = api.ActivityReport{From: q.From, To: q.To, TZ: days.Zone.String(), By: by, Per: s.per}
+	h := hours{store: r.store, periods: periods, bounds: bounds(periods), now: r.now(), rows: []api.ActivityRow{}}
+	if s.per == perMachine {
+		reply.NextCursor, err = h.machines(ctx, &s)
+	} else {
+		reply.NextCursor, err = s.addUp(ctx, func(group string, f store.MachineFilter) (int, error) { return h.addUp(ctx, group, f) })
+	}
+	reply.Rows = h.rows
+	return reply, err
+}
+
+// EachActivity gives all rows of a report from q's cursor on, page by page; q's
+// limit is not used. The first error ends it.
+func (r *Reports) EachActivity(ctx context.Context, scope store.Scope, q ActivityQuestion) iter.Seq2[api.ActivityRow, error] {
+	q.Limit = ""
+	return pages(ctx, ReportTimeout, q.Cursor, func(ctx context.Context, cursor string) ([]api.ActivityRow, string, error) {
+		q.Cursor = cursor
+		report, err := r.Activity(ctx, scope, q)
+		return report.Rows, report.NextCursor, err
+	})
+}
+
+// hours makes the rows of one report.
+type hours struct {
+	store   *store.Store
+	periods []Period
+	bounds  []time.Time
+	now     time.Time
+	rows    []api.ActivityRow
+}
+
+// machines adds the rows of a page of machines.
+func (h *hours) machines(ctx context.Context, s *subjects) (next string, err error) {
+	n := min(s.limit, machinesAtOnce, max(1, maxPageRows/max(1, len(h.periods))))
+	list, err := h.store.Spans(ctx, s.machines(n), h.bounds)
+	if err != nil {
+		return "", err
+	}
+	if len(list) > n {
+		list = list[:n]
+		next = encodeCursor(cursorMachines, list[n-1].MachineID)
+	}
+	for _, m := range list {
+		for i, p := range h.periods {
+			h.rows = append(h.rows, h.row(p, total{Sums: m.Spans[i], machines: 1, untracked: p.untracked(m.Spans[i], h.now)}))
+			row := &h.rows[len(h.rows)-1]
+			row.MachineID, row.UserLabel, row.Username, row.Hostname = m.MachineID, m.UserLabel, m.Username, m.Hostname
+			row.Group = s.group
+		}
+	}
+	return next, nil
+}
+
+// addUp adds the rows of a group, or of all machines, from the machines that f
+// asks for.
+func (h *hours) addUp(ctx context.Context, group string, f store.MachineFilter) (int, error) {
+	totals := make([]total, len(h.periods))
+	for {
+		list, err := h.store.Spans(ctx, f, h.bounds)
+		if err != nil {
+			return 0, err
+		}
+		for _, m := range list {
+			for i, p := range h.periods {
+				totals[i].add(m.Spans[i], p.untracked(m.Spans[i], h.now))
+			}
+		}
+		if len(list) < f.Limit {
+			break
+		}
+		f.After = list[len(list)-1].MachineID
+	}
+	for i, p := range h.periods {
+		row := h.row(p, totals[i])
+		row.Group = group
+		h.rows = append(h.rows, row)
+	}
+	return len(h.periods), nil
+}
+
+// total is what some machines add up to in one period.
+type total struct {
+	store.Sums
+	machines  int64
+	untracked float64
+}
+
+func (t *total) add(s store.Sums, untracked float64) {
+	t.machines++
+	t.untracked += untracked
+	t.Events += s.Events
+	t.KeyCount += s.KeyCount
+	t.MouseClicks += s.MouseClicks
+	t.MouseDistancePx += s.MouseDistancePx
+	t.ScrollCount += s.ScrollCount
+	t.SyntheticCount += s.SyntheticCount
+	t.ActiveSeconds += s.ActiveSeconds
+	t.IdleSeconds += s.IdleSeconds
+	if s.First != nil && (t.First == nil || s.First.Before(*t.First)) {
+		t.First = s.First
+	}
+	if s.Last != nil && (t.Last == nil || s.Last.After(*t.Last)) {
+		t.Last = s.Last
+	}
+}
+
+// untracked is how many seconds of a period have passed without a record of one
+// machine. Records may reach beyond the period in which they begin: then it is
+// none.
+func (p Period) untracked(s store.Sums, now time.Time) float64 {
+	end := p.End
+	if now.Before(end) {
+		end = now
+	}
+	return max(0, end.Sub(p.Start).Seconds()-s.ActiveSeconds-s.IdleSeconds)
+}
+
+func (h *hours) row(p Period, t total) api.ActivityRow {
+	return api.ActivityRow{
+		Machines: t.machines, PeriodStart: p.First, PeriodEnd: p.Last,
+		ActiveMinutes: minutes(t.ActiveSeconds), IdleMinutes: minutes(t.IdleSeconds), UntrackedMinutes: minutes(t.untracked),
+		ActiveSeconds: millis(t.ActiveSeconds), IdleSeconds: millis(t.IdleSeconds), UntrackedSeconds: millis(t.untracked),
+		FirstActivity: inUTC(t.First), LastActivity: inUTC(t.Last),
+		KeyCount: t.KeyCount, MouseClicks: t.MouseClicks, MouseDistancePx: t.MouseDistancePx,
+		ScrollCount: t.ScrollCount, SyntheticCount: t.SyntheticCount, Events: t.Events,
+	}
+}

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// MachineSpans is what one machine did in consecutive spans of time.
+type MachineSpans struct {
+	Machine
+	Spans []Sums
+}
+
+// Spans sums up the machines that are asked for in consecutive spans of time, as
+// Activity does for one, without applications. A machine without events in a span
+// has zeros there. It returns ErrNotFound where one machine is asked for and is
+// not there or in scope, and ErrNoGroup.
+func (s *Store) Spans(ctx context.Context, f MachineFilter, bounds []time.Time) ([]MachineSpans, error) {
+	var list []MachineSpans
+	err := s.report(ctx, "summing up machines", func(tx pgx.Tx) error {
+		machines, keys, err := askedFor(ctx, tx, f)
+		if err != nil {
+			return err
+		}
+		n := max(len(bounds)-1, 0)
+		all := make([]sums, n*len(machines))
+		if len(all) > 0 {
+			place := placesOf(keys)
+			q := spanQuery{machines: keys, bounds: bounds, counts: true}
+			if err := q.sum(ctx, tx, func(machine int32, span int) *sums { return &all[place[machine]*n+span] }); err != nil {
+				return err
+			}
+		}
+		list = make([]MachineSpans, len(machines))
+		for i, m := range machines {
+			list[i] = MachineSpans{Machine: m, Spans: make([]Sums, n)}
+			for j := range n {
+				list[i].Spans[j] = all[i*n+j].totals()
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// askedFor lists machines and their rows.
+func askedFor(ctx context.Context, tx pgx.Tx, f MachineFilter) ([]Machine, []int32, error) {
+	machines, err := listMachines(ctx, tx, &f)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(machines) == 0 && f.MachineID != "" && f.After == "" {
+		return nil, nil, ErrNotFound
+	}
+	keys := make([]int32, len(machines))
+	for i := range machines {
+		keys[i] = machines[i].Key
+	}
+	return machines, keys, nil
+}
+
+func placesOf(keys []int32) map[int32]int {
+	place := make(map[int32]int, len(keys))
+	for i, key := range keys {
+		place[key] = i
+	}
+	return place
+}
