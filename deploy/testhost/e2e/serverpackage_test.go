@@ -95,7 +95,7 @@ func wantServersDatabase(t *testing.T, h *host) {
 	if err != nil || res.Code == 0 || !strings.Contains(res.Stderr, "run this as root or trackerd-server") {
 		t.Errorf("for nobody: %v, exit code %d: %s%s", err, res.Code, res.Stdout, res.Stderr)
 	}
-	h.run(t, "test", "!", "-e", "/var/lib/trackerd-server/.local")
+	h.run(t, "test", "!", "-e", "/var/lib/trackerd-server/postgres")
 	h.run(t, "test", "!", "-e", "/root/.local/state/trackerd-server")
 }
 
@@ -288,6 +288,7 @@ func takeDatabaseAway(t *testing.T, h *host) {
 	h.run(t, "systemctl", "restart", serverUnit)
 	h.run(t, "systemctl", "stop", clusterUnit)
 	h.srv.waitReady(t, http.StatusOK)
+	h.run(t, "test", "-d", "/var/lib/trackerd-server/postgres/data")
 	h.srv.viewer = h.srv.command(t, "token", "create", "--name", "private", "--role", "viewer")
 	if err := h.srv.get(t.Context(), "/api/machines", new(struct{})); err != nil {
 		t.Errorf("the service does not know the token: %v", err)

@@ -80,14 +80,14 @@ func withDatabase(ctx context.Context, s *settings, log *slog.Logger, do func(co
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close(ctx)) }()
-	return do(ctx, d)
+	return s.explain(do(ctx, d))
 }
 
 // withStore runs one command on a database that is up to date.
 func withStore(ctx context.Context, s *settings, log *slog.Logger, do func(context.Context, *store.Store) error) error {
 	return withDatabase(ctx, s, log, func(ctx context.Context, d *database) error {
 		if err := d.store.Migrate(ctx); err != nil {
-			return s.explain(err)
+			return err
 		}
 		return do(ctx, d.store)
 	})

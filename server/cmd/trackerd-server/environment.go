@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -60,19 +61,28 @@ func (s *settings) adoptEnvironment() error {
 			return fmt.Errorf("%s: %s: %w", path, v.name, err)
 		}
 	}
-	s.service = path == serviceEnvFile
-	if s.service && os.Geteuid() == 0 {
+	if path != serviceEnvFile {
+		return nil
+	}
+	s.service = true
+	s.stateDir = cmp.Or(s.stateDir, os.Getenv(envStateDir), rootStateDir)
+	if os.Geteuid() == 0 {
 		return becomeService()
 	}
 	return nil
 }
 
-// explain adds to a database's refusal what to do about it.
+// explain adds to a refusal what to do about it, where the settings are those of
+// the package's service.
 func (s *settings) explain(err error) error {
-	if s.service && errors.Is(err, store.ErrNoAccess) {
+	switch {
+	case s.service && errors.Is(err, store.ErrNoAccess):
 		return fmt.Errorf("%w (DATABASE_URL in %s says which; root's %s makes the one that the package comes with)", err, serviceEnvFile, makeDatabase)
+	case s.service && errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w (this works as the user %s, also for root; with - instead of a file, the shell opens it)", err, serviceUser)
+	default:
+		return err
 	}
-	return err
 }
 
 // variable is one line of an environment file.
