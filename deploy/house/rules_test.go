@@ -61,6 +61,7 @@ var mayImport = map[string][]string{
 	"server/internal/secret":  nil,
 	"server/internal/localpg": nil,
 	"server/internal/pgtest":  nil, // real clusters for tests
+	"server/internal/dump":    nil,
 	"server/internal/problem": {"server/api"},
 	"server/internal/store":   {"server/api"},
 	"server/internal/auth": {

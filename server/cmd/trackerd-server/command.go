@@ -57,6 +57,8 @@ type settings struct {
 	passwordFile string
 	stateDir     string
 	envFile      string
+	// serving says that this is a server, which remembers rows of the database.
+	serving bool
 	// firstToken makes an administrator's token where there is none, and logs it.
 	firstToken bool
 	verbose    bool
@@ -132,7 +134,8 @@ its database; root then goes on as the user ` + serviceUser + `.`,
 	_ = root.MarkPersistentFlagDirname("state-dir")
 	_ = root.MarkPersistentFlagFilename("env-file")
 	root.AddCommand(serveCommand(s), tokenCommand(s), enrollmentCommand(s), rollupsCommand(s),
-		hostCommand(s), migrateCommand(s), healthcheckCommand(s))
+		hostCommand(s), migrateCommand(s), healthcheckCommand(s),
+		backupCommand(s), restoreCommand(s))
 	markUsage(root)
 	return root
 }

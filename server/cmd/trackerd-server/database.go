@@ -24,28 +24,38 @@ const (
 type database struct {
 	store   *store.Store
 	private *localpg.Server
+	// url leads to it, with any password.
+	url string
 }
 
 // openDatabase connects to the named database or to the private one.
 func openDatabase(ctx context.Context, s *settings, log *slog.Logger) (*database, error) {
-	d := &database{}
-	url := s.databaseURL
-	if url == "" {
+	d := &database{url: s.databaseURL}
+	if d.url == "" {
 		private, err := localpg.Start(ctx, localpg.Options{StateDir: s.stateDir, Log: log})
 		if err != nil {
 			return nil, err
 		}
 		d.private = private
-		url = private.URL()
+		d.url = private.URL()
 	}
-	var err error
-	if d.store, err = store.Open(ctx, url, store.Options{
-		Log: log, Keep: s.keep, NoMigrate: s.noMigrate,
-		ReplicaURL: s.replicaURL, ReplicaLag: s.replicaLag,
-	}); err != nil {
+	if err := d.reopen(ctx, s, log); err != nil {
 		return nil, errors.Join(err, d.close(ctx))
 	}
 	return d, nil
+}
+
+// reopen gives the database a fresh store.
+func (d *database) reopen(ctx context.Context, s *settings, log *slog.Logger) (err error) {
+	name := store.CommandName
+	if s.serving {
+		name = store.ServerName
+	}
+	d.store, err = store.Open(ctx, d.url, store.Options{
+		Log: log, Keep: s.keep, NoMigrate: s.noMigrate, Name: name,
+		ReplicaURL: s.replicaURL, ReplicaLag: s.replicaLag,
+	})
+	return err
 }
 
 // watch keeps the private PostgreSQL running until ctx ends.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,18 +46,25 @@ The server may go on meanwhile.`
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), found)
-			} else {
-				err = printLine(cmd.OutOrStdout(), fmt.Sprintf("%d machines, %d events, %d roll-ups, %d wrong",
-					found.Machines, found.Events, found.Rollups, found.Wrong))
-			}
-			if err == nil && found.Wrong > 0 && !repair {
-				err = fmt.Errorf("%d roll-ups are wrong; mend them with: trackerd-server rollups repair", found.Wrong)
-			}
-			return err
+			return printRollups(cmd.OutOrStdout(), found, repair, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// printRollups says what a check has found, and fails where something is wrong
+// still.
+func printRollups(w io.Writer, found store.RollupCheck, repair, asJSON bool) error {
+	var err error
+	if asJSON {
+		err = printJSON(w, found)
+	} else {
+		err = printLine(w, fmt.Sprintf("%d machines, %d events, %d roll-ups, %d wrong",
+			found.Machines, found.Events, found.Rollups, found.Wrong))
+	}
+	if err == nil && found.Wrong > 0 && !repair {
+		err = fmt.Errorf("%d roll-ups are wrong; mend them with: trackerd-server rollups repair", found.Wrong)
+	}
+	return err
 }

@@ -78,6 +78,7 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 		return fmt.Errorf("listening on %s: %w (another address: --listen)", addr, err)
 	}
 	defer func() { _ = listener.Close() }()
+	s.serving = true
 	db, err := openDatabase(ctx, s, log)
 	if errors.Is(err, context.Canceled) {
 		log.Info("told to stop before the database was there")

@@ -18,6 +18,13 @@ const debianBinaries = "/usr/lib/postgresql/*/bin"
 // versionFile names the major version that a data folder belongs to.
 const versionFile = "PG_VERSION"
 
+// Exists says whether there is a private PostgreSQL in that state folder, or
+// something that only another user can look into.
+func Exists(stateDir string) bool {
+	_, err := os.Stat(filepath.Join(stateDir, "postgres", "data", versionFile))
+	return err == nil || errors.Is(err, os.ErrPermission)
+}
+
 // findBinaries gives the folder with postgres and initdb: of the data folder's
 // version where there is one already, else the newest.
 func findBinaries(dataDir string) (string, error) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,14 +24,18 @@ type route struct {
 	pooled atomic.Bool
 	// modeGiven says that the URL says how statements are sent.
 	modeGiven bool
+	// look is called with each new connection, and may refuse it; nil where
+	// nothing is to be looked at.
+	look func(context.Context, *pgx.Conn) error
 }
 
 // errPooler says that a connection was made before a pooler was known of; the
 // next one is made for it.
 var errPooler = errors.New("a connection pooler was found on the way to PostgreSQL")
 
-// newRoute reads a database URL and makes the pool. It does not connect.
-func newRoute(ctx context.Context, databaseURL string) (*route, error) {
+// newRoute reads a database URL and makes the pool, whose connections PostgreSQL
+// knows by that name (ServerName where it is empty). It does not connect.
+func newRoute(ctx context.Context, databaseURL, name string, look func(context.Context, *pgx.Conn) error) (*route, error) {
 	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {
 		// pgx's error leaves the password out.
@@ -43,10 +48,10 @@ func newRoute(ctx context.Context, databaseURL string) (*route, error) {
 	if !strings.Contains(databaseURL, "pool_ping_timeout") {
 		config.PingTimeout = pingTimeout
 	}
-	r := &route{modeGiven: strings.Contains(databaseURL, "default_query_exec_mode")}
+	r := &route{look: look, modeGiven: strings.Contains(databaseURL, "default_query_exec_mode")}
 	params := config.ConnConfig.RuntimeParams
 	// These two poolers know; they refuse connections that ask for others.
-	params["application_name"] = "trackerd-server"
+	params["application_name"] = cmp.Or(name, ServerName)
 	params["timezone"] = "UTC"
 	for _, set := range sessionSettings() {
 		delete(params, set.name)
@@ -101,12 +106,13 @@ func (r *route) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 		if !r.modeGiven && conn.Config().DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
 			return errPooler
 		}
-		return nil
-	}
-	if _, err := conn.Exec(ctx, settingsSQL("SET")); err != nil {
+	} else if _, err := conn.Exec(ctx, settingsSQL("SET")); err != nil {
 		return fmt.Errorf("setting up the session: %w", err)
 	}
-	return nil
+	if r.look == nil {
+		return nil
+	}
+	return r.look(ctx, conn)
 }
 
 // settingsSQL makes the settings by several statements in one text.

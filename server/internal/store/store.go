@@ -65,6 +65,9 @@ type Store struct {
 	compactAfter time.Duration
 	now          func() time.Time
 	group        *group
+	// identity is the table machine's number in PostgreSQL, which a restored
+	// one does not share.
+	identity atomic.Uint32
 
 	// What is known of rows that never change.
 	hosts      *cache[string, knownHost]
@@ -94,27 +97,30 @@ type Options struct {
 	ReplicaURL string
 	// ReplicaLag is how far it may be behind; zero means UsualReplicaLag.
 	ReplicaLag time.Duration
+	// Name is by what name connections are known to PostgreSQL; empty means
+	// ServerName.
+	Name string
 }
 
 // Open reads the database URL and makes the pool. It does not connect: until
 // Migrate has succeeded, every method returns ErrUnavailable.
 func Open(ctx context.Context, databaseURL string, opts Options) (*Store, error) {
-	pool, err := newRoute(ctx, databaseURL)
-	if err != nil {
-		return nil, err
-	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
 	s := &Store{
-		pool: pool, log: opts.Log, keep: opts.Keep, compactAfter: opts.CompactAfter, now: opts.Now, noMigrate: opts.NoMigrate,
+		log: opts.Log, keep: opts.Keep, compactAfter: opts.CompactAfter, now: opts.Now, noMigrate: opts.NoMigrate,
 		hosts: newCache[string, knownHost](hostsKnown), machines: newCache[string, owner](machinesKnown), apps: newCache[string, uint64](appsKnown),
 		titles: newCache[titleKey, uint64](titlesKnown), partitions: newCache[string, struct{}](partitionsKnown),
 		indirect: newCache[string, struct{}](partitionsKnown),
 	}
 	s.group = newGroup(s.writeBatches)
+	var err error
+	if s.pool, err = newRoute(ctx, databaseURL, opts.Name, s.noticeReplaced); err != nil {
+		return nil, err
+	}
 	if opts.ReplicaURL != "" {
-		away, err := newRoute(ctx, opts.ReplicaURL)
+		away, err := newRoute(ctx, opts.ReplicaURL, opts.Name, nil)
 		if err != nil {
 			s.Close()
 			return nil, fmt.Errorf("the replica: %w", err)
