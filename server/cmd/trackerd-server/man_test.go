@@ -30,7 +30,7 @@ func TestManPage(t *testing.T) {
 			t.Errorf("it does not tell of the command %s", path)
 		}
 		cmd.InitDefaultHelpFlag()
-		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		cmd.NonInheritedFlags().VisitAll(func(f *pflag.Flag) {
 			if !f.Hidden && !regexp.MustCompile(`--`+f.Name+`\b`).MatchString(page) {
 				t.Errorf("it does not tell of --%s of %s", f.Name, path)
 			}

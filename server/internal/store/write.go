@@ -93,6 +93,7 @@ func (s *Store) forget() {
 	s.apps.forget()
 	s.titles.forget()
 	s.partitions.forget()
+	s.indirect.forget()
 }
 
 func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, error) {
