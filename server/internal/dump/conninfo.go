@@ -9,16 +9,18 @@ import (
 // errConnInfo does not repeat what it could not read: a password is in it.
 var errConnInfo = errors.New("the database URL can't be read: want postgres://user@host:port/database")
 
-// variables are libpq's variables for the parameters of a connection. What is not
+// variables gives libpq's variables for the parameters of a connection. What is not
 // among them is pgx's own, such as the size of its pool.
-var variables = map[string]string{
-	"host": "PGHOST", "hostaddr": "PGHOSTADDR", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD",
-	"dbname": "PGDATABASE", "database": "PGDATABASE", "passfile": "PGPASSFILE", "service": "PGSERVICE", "servicefile": "PGSERVICEFILE",
-	"sslmode": "PGSSLMODE", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY", "sslrootcert": "PGSSLROOTCERT", "sslcrl": "PGSSLCRL",
-	"sslsni": "PGSSLSNI", "sslnegotiation": "PGSSLNEGOTIATION", "gssencmode": "PGGSSENCMODE", "krbsrvname": "PGKRBSRVNAME",
-	"ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION", "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
-	"channel_binding": "PGCHANNELBINDING", "target_session_attrs": "PGTARGETSESSIONATTRS",
-	"connect_timeout": "PGCONNECT_TIMEOUT", "options": "PGOPTIONS",
+func variables() map[string]string {
+	return map[string]string{
+		"host": "PGHOST", "hostaddr": "PGHOSTADDR", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD",
+		"dbname": "PGDATABASE", "database": "PGDATABASE", "passfile": "PGPASSFILE", "service": "PGSERVICE", "servicefile": "PGSERVICEFILE",
+		"sslmode": "PGSSLMODE", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY", "sslrootcert": "PGSSLROOTCERT", "sslcrl": "PGSSLCRL",
+		"sslsni": "PGSSLSNI", "sslnegotiation": "PGSSLNEGOTIATION", "gssencmode": "PGGSSENCMODE", "krbsrvname": "PGKRBSRVNAME",
+		"ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION", "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+		"channel_binding": "PGCHANNELBINDING", "target_session_attrs": "PGTARGETSESSIONATTRS",
+		"connect_timeout": "PGCONNECT_TIMEOUT", "options": "PGOPTIONS",
+	}
 }
 
 // Environment gives libpq's variables, as NAME=value, that lead to a database.
@@ -34,8 +36,9 @@ func Environment(databaseURL string) ([]string, error) {
 		return nil, err
 	}
 	var env []string
+	known := variables()
 	for name, value := range params {
-		if variable := variables[name]; variable != "" && value != "" {
+		if variable := known[name]; variable != "" && value != "" {
 			if strings.ContainsRune(value, 0) {
 				return nil, errConnInfo
 			}
