@@ -33,6 +33,9 @@ const (
 	MaxLabelBytes = 256
 	// MaxGroupBytes bounds a group's name, in bytes of UTF-8.
 	MaxGroupBytes = 128
+	// MaxGroupMembers bounds the list that sets a group's machines: a whole
+	// fleet.
+	MaxGroupMembers = 100_000
 	// MaxCount bounds every count of an event: no hand or wheel reaches it in
 	// an hour, and a day of them still fits 64 bits.
 	MaxCount = 1_000_000_000
@@ -161,6 +164,37 @@ type MachineList struct {
 	NextCursor string    `json:"next_cursor,omitempty"`
 }
 
+// Group is a group of machines.
+type Group struct {
+	Name string `json:"name"`
+	// Machines is how many it has.
+	Machines  int64     `json:"machines"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// GroupList answers GET /api/groups.
+type GroupList struct {
+	Groups     []Group `json:"groups"`
+	NextCursor string  `json:"next_cursor,omitempty"`
+}
+
+// GroupPatch is the body of PATCH /api/groups/{group}.
+type GroupPatch struct {
+	Name *string `json:"name"`
+}
+
+// GroupMembers is the body of PUT /api/groups/{group}/machines.
+type GroupMembers struct {
+	Machines []string `json:"machines"`
+}
+
+// GroupMembersReply answers it: how many machines the group has now, and those
+// that do not exist and were left out.
+type GroupMembersReply struct {
+	Machines int64    `json:"machines"`
+	Unknown  []string `json:"unknown"`
+}
+
 // EventList answers GET /api/activity/{machine_id}/events.
 type EventList struct {
 	MachineID  string  `json:"machine_id"`
@@ -257,4 +291,7 @@ const (
 	CodeInternal      Code = "internal"
 	CodeBadToken      Code = "bad_enrollment_token" // unknown, expired or used up
 	CodeHostEnrolled  Code = "host_enrolled"        // the host_id has an owner already
+
+	CodeGroupExists   Code = "group_exists"    // another group has that name
+	CodeTooManyGroups Code = "too_many_groups" // as many groups as there may be
 )

@@ -85,20 +85,20 @@ func TestMain(m *testing.M) {
 }
 
 // newDatabase makes an empty database and gives its URL.
-func newDatabase(t *testing.T) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+func newDatabase(tb testing.TB) string {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
 	defer cancel()
 	pattern := os.Getenv(clusterEnv)
 	named := func(name string) string { return strings.Replace(pattern, "%25s", name, 1) }
 	conn, err := pgx.Connect(ctx, named("postgres"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer func() { _ = conn.Close(ctx) }()
 	name := strings.ToLower("t" + secret.New(secret.KindToken).ID)
 	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return named(name)
 }

@@ -48,8 +48,12 @@ func New(s *store.Store, now func() time.Time) *Reports { return &Reports{store:
 
 // MachinesQuestion asks for a page of machines; all fields are as the caller wrote
 // them.
-// Group may be empty: all machines.
-type MachinesQuestion struct{ Group, Limit, Cursor string }
+type MachinesQuestion struct {
+	// Group is a group's name; where it is empty and OfGroup is not set, all
+	// machines are asked for.
+	Group, Limit, Cursor string
+	OfGroup              bool
+}
 
 // Machines gives a page of the machines in scope by machine_id.
 func (r *Reports) Machines(ctx context.Context, scope store.Scope, q MachinesQuestion) (api.MachineList, error) {
@@ -64,7 +68,7 @@ func (r *Reports) Machines(ctx context.Context, scope store.Scope, q MachinesQue
 			return reply, err
 		}
 	}
-	if q.Group != "" && !nameable(q.Group) {
+	if (q.Group != "" || q.OfGroup) && !nameable(q.Group) {
 		return reply, store.ErrNoGroup
 	}
 	list, err := r.store.Machines(ctx, store.MachineFilter{Scope: scope, Group: q.Group, After: after, Limit: n + 1})
@@ -255,13 +259,6 @@ func parseTime(name, text string) (time.Time, error) {
 		return t, InvalidError(name + ": want an RFC 3339 time such as 2024-01-15T00:00:00Z")
 	}
 	return t.UTC(), nil
-}
-
-// nameable says whether a group can have that name. Not a dot or two: whatever
-// handles a path takes them out of it.
-func nameable(name string) bool {
-	return name != "" && name != "." && name != ".." && len(name) <= api.MaxGroupBytes &&
-		printable(name) && strings.TrimSpace(name) == name
 }
 
 // plausible says whether there can be a machine of that name: what could not

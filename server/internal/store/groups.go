@@ -160,9 +160,10 @@ func (s *Store) RemoveMember(ctx context.Context, group, machineID string) error
 	})
 }
 
-// SetMembers makes these machines a group's, and no others. It gives those that do
-// not exist, which are left out, or returns ErrNoGroup.
-func (s *Store) SetMembers(ctx context.Context, group string, machineIDs []string) (unknown []string, err error) {
+// SetMembers makes these machines a group's, and no others. It says how many the
+// group has then and gives those that do not exist, which are left out; or it
+// returns ErrNoGroup.
+func (s *Store) SetMembers(ctx context.Context, group string, machineIDs []string) (count int, unknown []string, err error) {
 	err = s.changeGroup(ctx, "setting a group's machines", group, func(tx pgx.Tx, g Group) (int64, error) {
 		rows, err := tx.Query(ctx, `SELECT i FROM unnest($1::text[]) i
 			WHERE NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = i) GROUP BY i ORDER BY i COLLATE "C"`, machineIDs)
@@ -180,9 +181,10 @@ func (s *Store) SetMembers(ctx context.Context, group string, machineIDs []strin
 		come, err := exec(ctx, tx, "inserting", `INSERT INTO group_member (grp, machine_id, machine)
 			SELECT $1, m.machine_id, m.id FROM machine m WHERE m.machine_id = ANY($2) ORDER BY m.id
 			ON CONFLICT DO NOTHING`, g.Key, machineIDs)
+		count = int(g.Machines) + int(come-gone)
 		return come - gone, err
 	})
-	return unknown, err
+	return count, unknown, err
 }
 
 // changeGroup changes a locked group's members; change says by how many.

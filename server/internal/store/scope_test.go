@@ -22,8 +22,8 @@ func makeGroups(t *testing.T, s *Store, groups map[string][]string) {
 		if _, made, err := s.AddGroup(t.Context(), name); err != nil || !made {
 			t.Fatal(made, err)
 		}
-		if unknown, err := s.SetMembers(t.Context(), name, machines); err != nil || len(unknown) > 0 {
-			t.Fatal(unknown, err)
+		if n, unknown, err := s.SetMembers(t.Context(), name, machines); err != nil || len(unknown) > 0 || n != len(machines) {
+			t.Fatal(n, unknown, err)
 		}
 	}
 }

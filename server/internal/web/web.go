@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -77,12 +78,15 @@ func (s *server) routes() chi.Router {
 
 	viewer := r.With(bounded, s.Guard.Reader(store.RoleViewer))
 	viewer.Get("/api/machines/{machine_id}", s.machine)
+	viewer.Get("/api/groups/{group}", s.group)
 	viewer.Get("/api/activity/{machine_id}/summary", s.summary)
 	viewer.Get("/api/activity/{machine_id}/timeline", s.timeline)
 
 	// Lists, each also as a table; formats bounds them.
 	lister := r.With(s.Guard.Reader(store.RoleViewer))
 	lister.Get("/api/machines", formats(s.machines, s.machinesTable))
+	lister.Get("/api/groups", formats(s.groups, s.groupsTable))
+	lister.Get("/api/groups/{group}/machines", formats(s.members, s.membersTable))
 	lister.Get("/api/activity/{machine_id}/events", formats(s.events, s.eventsTable))
 
 	lister.Get("/api/reports/activity", asked(within(s.activityReport), s.activityTable))
@@ -92,6 +96,12 @@ func (s *server) routes() chi.Router {
 	admin := r.With(bounded, s.Guard.Reader(store.RoleAdmin))
 	admin.Patch("/api/machines/{machine_id}", s.patchMachine)
 	admin.Put("/api/categories", s.putCategories)
+	admin.Put("/api/groups/{group}", s.putGroup)
+	admin.Patch("/api/groups/{group}", s.patchGroup)
+	admin.Delete("/api/groups/{group}", s.deleteGroup)
+	admin.Put("/api/groups/{group}/machines", s.putMembers)
+	admin.Put("/api/groups/{group}/machines/{machine_id}", s.putMember)
+	admin.Delete("/api/groups/{group}/machines/{machine_id}", s.deleteMember)
 	return r
 }
 
@@ -146,13 +156,16 @@ func (s *server) machines(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) machinesTable(w http.ResponseWriter, r *http.Request) {
-	q := machinesQuestion(r)
+	s.sendMachines(w, r, "machines", machinesQuestion(r))
+}
+
+func (s *server) sendMachines(w http.ResponseWriter, r *http.Request, name string, q report.MachinesQuestion) {
 	if q.Limit == "" {
-		sendTable(w, "machines", s.Reports.EachMachine(r.Context(), auth.Scope(r.Context()), q))
+		sendTable(w, name, s.Reports.EachMachine(r.Context(), auth.Scope(r.Context()), q))
 		return
 	}
 	list, err := s.Reports.Machines(r.Context(), auth.Scope(r.Context()), q)
-	sendPage(w, r, "machines", list.Machines, list.NextCursor, err)
+	sendPage(w, r, name, list.Machines, list.NextCursor, err)
 }
 
 func (s *server) machine(w http.ResponseWriter, r *http.Request) {
@@ -207,8 +220,11 @@ func (s *server) timeline(w http.ResponseWriter, r *http.Request) {
 
 // machineID is the path's machine_id. Routing is done on the escaped path (see
 // common), so that it may hold a slash; it is unescaped once, here.
-func machineID(r *http.Request) string {
-	id, err := url.PathUnescape(chi.URLParam(r, "machine_id"))
+func machineID(r *http.Request) string { return pathValue(r, "machine_id") }
+
+// pathValue is a parameter of the path, as machineID; what can't be read is empty.
+func pathValue(r *http.Request, name string) string {
+	id, err := url.PathUnescape(chi.URLParam(r, name))
 	if err != nil {
 		return ""
 	}
@@ -221,7 +237,13 @@ func (s *server) reply(w http.ResponseWriter, v any, err error) {
 		problem.Write(w, asProblem(err))
 		return
 	}
+	s.replyWith(w, http.StatusOK, v)
+}
+
+// replyWith answers with that status and v.
+func (s *server) replyWith(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
 	// An error here means that the caller has gone.
 	_ = json.NewEncoder(w).Encode(v)
 }
@@ -234,6 +256,10 @@ func asProblem(err error) error {
 		return refusal
 	case errors.As(err, &invalid):
 		return problem.BadRequest(invalid.Error())
+	case errors.Is(err, store.ErrGroupExists):
+		return problem.New(http.StatusConflict, api.CodeGroupExists, "Another group has that name.")
+	case errors.Is(err, store.ErrTooManyGroups):
+		return problem.New(http.StatusConflict, api.CodeTooManyGroups, "There are as many groups as there may be: "+strconv.Itoa(store.MaxGroups)+".")
 	case errors.Is(err, store.ErrNoGroup):
 		return problem.NotFound("There is no such group.")
 	case errors.Is(err, store.ErrNotFound):
