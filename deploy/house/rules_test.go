@@ -62,6 +62,8 @@ var mayImport = map[string][]string{
 	"server/internal/localpg": nil,
 	"server/internal/pgtest":  nil, // real clusters for tests
 	"server/internal/dump":    nil,
+	"server/internal/listen":  nil,
+	"server/internal/origin":  nil,
 	"server/internal/problem": {"server/api"},
 	"server/internal/store":   {"server/api"},
 	"server/internal/auth": {
@@ -73,7 +75,7 @@ var mayImport = map[string][]string{
 	"server/internal/report": {"server/api", "server/internal/store"},
 	"server/internal/sheet":  {"server/api", "server/internal/problem"},
 	"server/internal/web": {
-		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/report", "server/internal/sheet",
+		"server/api", "server/internal/auth", "server/internal/origin", "server/internal/problem", "server/internal/report", "server/internal/sheet",
 		"server/internal/store",
 	},
 	"server/bench":               {"server/api", "server/internal/localpg"},

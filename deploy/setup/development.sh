@@ -9,7 +9,7 @@
 #   go       the Go toolchain that go.work asks for
 #   lint     golangci-lint and shellcheck
 #   package  nfpm and lintian
-#   test     gotestsum, a C compiler for the race detector, X and PostgreSQL
+#   test     gotestsum, pebble, a C compiler for the race detector, X and PostgreSQL
 #   host     what deploy/testhost boots a disposable xrdp host with
 #
 # Debian packages go where apt puts them, everything else into
@@ -22,6 +22,8 @@ readonly GOLANGCI_LINT=v2.15.0
 # v2.46 and later need modules that are not on the module proxy.
 readonly NFPM=v2.45.2
 readonly GOTESTSUM=v1.13.0
+# An authority for certificates by ACME, for tests.
+readonly PEBBLE=v2.10.1
 
 # Debian packages by part.
 readonly DEBS_LINT=(shellcheck)
@@ -179,7 +181,10 @@ tools() {
   case $1 in
   lint) go_tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $GOLANGCI_LINT ;;
   package) go_tool nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm $NFPM ;;
-  test) go_tool gotestsum gotest.tools/gotestsum $GOTESTSUM ;;
+  test)
+    go_tool gotestsum gotest.tools/gotestsum $GOTESTSUM
+    go_tool pebble github.com/letsencrypt/pebble/v2/cmd/pebble $PEBBLE
+    ;;
   esac
 }
 

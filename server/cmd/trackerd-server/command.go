@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,6 +24,9 @@ const (
 	envNoMigrate  = "TRACKERD_SERVER_NO_MIGRATE"
 	envReplica    = "REPLICA_DATABASE_URL"
 	envReplicaLag = "TRACKERD_SERVER_REPLICA_MAX_LAG"
+
+	envLogFormat = "TRACKERD_SERVER_LOG_FORMAT"
+	envLogLevel  = "TRACKERD_SERVER_LOG_LEVEL"
 
 	envKeepEvents  = "TRACKERD_SERVER_KEEP_EVENTS_DAYS"
 	envKeepTitles  = "TRACKERD_SERVER_KEEP_TITLES_DAYS"
@@ -62,6 +66,10 @@ type settings struct {
 	// firstToken makes an administrator's token where there is none, and logs it.
 	firstToken bool
 	verbose    bool
+	// logFormat and logLevel say what the log looks like.
+	logFormat, logLevel string
+	// edge is how serve meets the network.
+	edge edgeFlags
 	// noMigrate leaves the schema to the migrate command.
 	noMigrate bool
 	// replicaURL names a standby for reports, which may be replicaLag behind;
@@ -100,6 +108,8 @@ Environment:
   ` + envReplicaLag + `
                              as --replica-max-lag
   ` + envStateDir + `  state folder, as --state-dir
+  ` + envLogFormat + `, …_LEVEL
+                             as --log-format, --log-level
   ` + envNoMigrate + `  true: as --no-migrate
   ` + envKeepEvents + `, …_TITLES_DAYS, …_ROLLUPS_DAYS
                              as --keep-events-days, …
@@ -129,7 +139,9 @@ its database; root then goes on as the user ` + serviceUser + `.`,
 	flags.StringVar(&s.keepTitles, "keep-titles-days", "", fmt.Sprintf("days that window titles are kept; 0: for ever (default %d)", keepTitles))
 	flags.StringVar(&s.keepRollups, "keep-rollups-days", "", fmt.Sprintf("days that the sums for reports are kept; 0: for ever (default %d)", keepRollups))
 	flags.BoolVar(&s.noMigrate, "no-migrate", false, "leave the schema to the migrate command; serve waits for it")
-	flags.BoolVar(&s.verbose, "verbose", false, "log every request")
+	flags.BoolVar(&s.verbose, "verbose", false, "log every request: --log-level debug")
+	flags.StringVar(&s.logFormat, "log-format", "", "the log's lines: text or json (default text)")
+	flags.StringVar(&s.logLevel, "log-level", "", "what is logged: debug, info, warn or error (default info)")
 	// Folders and files are completed as such; the URL has nothing to complete.
 	_ = root.MarkPersistentFlagDirname("state-dir")
 	_ = root.MarkPersistentFlagFilename("env-file")
@@ -161,6 +173,9 @@ func (s *settings) fromEnvironment(get func(string) string) error {
 		return err
 	}
 	s.stateDir = cmp.Or(s.stateDir, get(envStateDir), defaultStateDir())
+	if err := s.logFrom(get); err != nil {
+		return err
+	}
 	if err := s.addPasswordFile(); err != nil {
 		return err
 	}
@@ -207,12 +222,28 @@ func (s *settings) replicaFrom(get func(string) string) error {
 	return nil
 }
 
-func (s *settings) logger(w io.Writer) *slog.Logger {
-	level := slog.LevelInfo
+// logFrom fills in what no flag gave of the log.
+func (s *settings) logFrom(get func(string) string) error {
+	s.logFormat = cmp.Or(s.logFormat, get(envLogFormat), "text")
+	s.logLevel = cmp.Or(s.logLevel, get(envLogLevel), "info")
 	if s.verbose {
-		level = slog.LevelDebug
+		s.logLevel = "debug"
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+	return errors.Join(oneOf("log-format", s.logFormat, "text", "json"),
+		oneOf("log-level", s.logLevel, "debug", "info", "warn", "error"))
+}
+
+func (s *settings) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{}
+	var level slog.Level
+	// fromEnvironment has checked it; info is the zero value.
+	if level.UnmarshalText([]byte(s.logLevel)) == nil {
+		options.Level = level
+	}
+	if s.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
 }
 
 // quiet is for commands that a person types: only what goes wrong.

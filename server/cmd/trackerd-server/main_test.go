@@ -135,7 +135,7 @@ func benchOn(tb testing.TB, st *store.Store, log *slog.Logger) *bench {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	server := httptest.NewServer(newHandler(st, log))
+	server := httptest.NewServer(newHandler(st, log, surroundings{metrics: newMetrics()}))
 	transport := &http.Transport{}
 	b := &bench{t: tb, store: st, url: server.URL, http: &http.Client{Transport: transport, Timeout: patience}, described: d}
 	b.close = sync.OnceFunc(func() {

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -19,51 +17,45 @@ import (
 
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/ingest"
+	"activity-tracker.example/server/internal/listen"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store"
 	"activity-tracker.example/server/internal/web"
 )
 
-const (
-	// readHeaderTimeout and readTimeout bound how slowly a request may come:
-	// the largest batch takes a minute at 70 kB/s.
-	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 60 * time.Second
-	// writeTimeout bounds a whole request with its reply.
-	writeTimeout = 90 * time.Second
-	// idleTimeout keeps a connection between two uploads of the shortest
-	// usual period.
-	idleTimeout = 120 * time.Second
-	// maxHeaderBytes is plenty for a bearer token.
-	maxHeaderBytes = 16 << 10
-	// drainTimeout bounds finishing accepted requests at the end.
-	drainTimeout = 20 * time.Second
-)
-
 func serveCommand(s *settings) *cobra.Command {
-	var listen string
+	var address string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Take in events and answer questions, until told to stop",
 		Long: `serve takes in what hosts report and answers the REST API. It listens at once and
 answers 503 until the database is there. SIGTERM or Ctrl-C ends it after the
-requests that it has accepted.`,
+requests that it has accepted.
+
+It speaks TLS with a certificate from files or from an authority by ACME; without
+either it speaks plain HTTP, for a proxy in front of it that does TLS. Each flag
+about the network can also come from the environment: --tls-cert as
+TRACKERD_SERVER_TLS_CERT, and so on, lists with commas.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.fromEnvironment(os.Getenv); err != nil {
 				return usageError{err}
 			}
-			addr, err := listenAddress(listen, os.Getenv)
+			addr, err := listenAddress(address, os.Getenv)
 			if err != nil {
 				return err
 			}
 			if s.firstToken, err = firstTokenToLog(s.firstToken, os.Getenv); err != nil {
 				return err
 			}
+			if err := s.edge.fromEnvironment(cmd, os.Getenv); err != nil {
+				return usageError{err}
+			}
 			return serve(cmd.Context(), s, addr, cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", "", "address to listen on (default \""+defaultListen+"\")")
+	s.edge.add(cmd)
+	cmd.Flags().StringVar(&address, "listen", "", "address to listen on (default \""+defaultListen+"\")")
 	cmd.Flags().BoolVar(&s.firstToken, "first-token-to-log", false, "where there is no API token at all, make an administrator's and log it")
 	return cmd
 }
@@ -73,11 +65,15 @@ requests that it has accepted.`,
 func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err error) {
 	log := s.logger(stderr)
 	collectSeldom(os.Getenv)
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	around := surroundings{metrics: newMetrics(), metricsElsewhere: s.edge.metricsListen != ""}
+	edge, err := listen.Open(ctx, s.edge.options(addr, s.stateDir, log, around.metrics))
 	if err != nil {
-		return fmt.Errorf("listening on %s: %w (another address: --listen)", addr, err)
+		return err
 	}
-	defer func() { _ = listener.Close() }()
+	defer func() { _ = edge.Close() }()
+	if around.proxies, err = s.edge.trusted(edge, log); err != nil {
+		return err
+	}
 	s.serving = true
 	db, err := openDatabase(ctx, s, log)
 	if errors.Is(err, context.Canceled) {
@@ -91,6 +87,7 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 
 	notifyManager(log, "READY=1", "waiting for the database")
 	group, ctx := errgroup.WithContext(ctx)
+	around.stopping = ctx.Done()
 	// The database outlives ctx until the last request is answered.
 	drained, allDrained := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return db.watch(drained) })
@@ -100,8 +97,8 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 			return s.explain(err)
 		}
 		if ctx.Err() == nil {
-			log.Info("ready", "listen", listener.Addr().String())
-			notifyManager(log, "", "answering on "+listener.Addr().String())
+			log.Info("ready", "listen", edge.Addr())
+			notifyManager(log, "", "answering on "+edge.Addr())
 			if s.firstToken {
 				announceFirstToken(ctx, db.store, log)
 			}
@@ -110,7 +107,14 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 	})
 	group.Go(func() error {
 		defer allDrained()
-		return listenAndAnswer(ctx, listener, newHandler(db.store, log), log)
+		return edge.Serve(ctx, newHandler(db.store, log, around))
+	})
+	group.Go(func() error { return edge.Run(ctx) })
+	group.Go(func() error { return s.edge.serveMetrics(ctx, around.metrics, log) })
+	group.Go(func() error {
+		<-ctx.Done()
+		notifyManager(log, "STOPPING=1", "finishing the accepted requests")
+		return nil
 	})
 	if err = group.Wait(); err != nil {
 		notifyManager(log, "", "failed: "+err.Error())
@@ -137,10 +141,15 @@ func collectSeldom(get func(string) string) {
 	}
 }
 
-// newHandler joins the parts.
-func newHandler(s *store.Store, log *slog.Logger) http.Handler {
+func newMetrics() *prometheus.Registry {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return metrics
+}
+
+// newHandler joins the parts.
+func newHandler(s *store.Store, log *slog.Logger, around surroundings) http.Handler {
+	metrics := around.metrics
 	metrics.MustRegister(connectionGauges(s)...)
 	if s.ReplicaState().Configured {
 		metrics.MustRegister(replicaMetrics(s)...)
@@ -150,7 +159,8 @@ func newHandler(s *store.Store, log *slog.Logger) http.Handler {
 	return web.New(web.Parts{
 		Reports: report.New(s, time.Now), Guard: guard,
 		Events: in.Events, Enroll: in.Enroll, Ready: s.Ready,
-		Log: log, Metrics: metrics,
+		Log: log, Metrics: metrics, MetricsElsewhere: around.metricsElsewhere,
+		Proxies: around.proxies, Stopping: around.stopping,
 	})
 }
 
@@ -184,33 +194,4 @@ func replicaMetrics(s *store.Store) []prometheus.Collector {
 			Name: "trackerd_server_replica_retried_total", Help: "Reads that the replica failed and the primary answered.",
 		}, func() float64 { return float64(s.ReplicaState().Retried) }),
 	}
-}
-
-// listenAndAnswer answers until ctx ends, then finishes what it has accepted.
-func listenAndAnswer(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
-	server := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
-		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serving: %w", err)
-	case <-ctx.Done():
-		notifyManager(log, "STOPPING=1", "finishing the accepted requests")
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	err := server.Shutdown(drain)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("finishing the accepted requests: %w", err), server.Close())
-	}
-	if serveErr := <-failed; !errors.Is(serveErr, http.ErrServerClosed) {
-		err = errors.Join(err, serveErr)
-	}
-	return err
 }

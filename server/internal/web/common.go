@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"activity-tracker.example/server/internal/origin"
 	"activity-tracker.example/server/internal/problem"
 )
 
@@ -35,7 +37,7 @@ func (s *server) common(next http.Handler) http.Handler {
 	s.Metrics.MustRegister(took)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		id := rand.Text()
+		id := cmp.Or(origin.Of(r.Context()).RequestID, rand.Text())
 		setHeaders(w.Header(), id)
 		routing := chi.NewRouteContext()
 		r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, routing))
@@ -112,7 +114,7 @@ func (s *server) logRequest(r *http.Request, id, route string, rec *recorder, to
 		return
 	}
 	log := s.Log.With("request_id", id, "method", method(r.Method), "route", route,
-		"status", rec.code(), "ms", took.Milliseconds())
+		"status", rec.code(), "ms", took.Milliseconds(), "client", r.RemoteAddr)
 	switch {
 	case rec.cause != nil && errors.Is(r.Context().Err(), context.Canceled):
 		log.Debug("the caller went away")

@@ -19,6 +19,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/origin"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store"
@@ -44,6 +45,13 @@ type Parts struct {
 	Ready   func(context.Context) error
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
+	// MetricsElsewhere says that /metrics is not for the callers of this handler.
+	MetricsElsewhere bool
+	// Proxies are those that are believed who calls.
+	Proxies origin.Proxies
+	// Stopping is closed when the server begins to stop: streams end then. Nil:
+	// never.
+	Stopping <-chan struct{}
 }
 
 type server struct {
@@ -53,7 +61,7 @@ type server struct {
 // New joins the parts to the server's handler.
 func New(p Parts) http.Handler {
 	s := &server{Parts: p}
-	return s.common(s.routes())
+	return s.Proxies.Resolve(s.common(s.routes()))
 }
 
 // routes is every route there is; openapi.json describes the same, as a test
@@ -70,8 +78,11 @@ func (s *server) routes() chi.Router {
 
 	r.Get("/healthz", s.health)
 	r.Get("/readyz", s.ready)
-	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
+	if !s.MetricsElsewhere {
+		r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
+	}
 	r.Get("/api/openapi.json", s.openAPI)
+	r.Get("/api/docs", docs())
 
 	r.Post("/api/enroll", s.Enroll)
 	r.Post("/api/events", s.Events)

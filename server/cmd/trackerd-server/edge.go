@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+
+	"activity-tracker.example/server/internal/listen"
+	"activity-tracker.example/server/internal/origin"
+)
+
+// maxConnectionsFlag is more connections than one process is good for.
+const maxConnectionsFlag = 1_000_000
+
+// envPrefix begins the variable of each of the edge's flags: --tls-cert is
+// TRACKERD_SERVER_TLS_CERT.
+const envPrefix = "TRACKERD_SERVER_"
+
+// edgeFlags are the flags of serve about the network.
+type edgeFlags struct {
+	files          listen.Files
+	acme           listen.ACME
+	proxies        []string
+	proxyHeader    string
+	maxConnections int
+	metricsListen  string
+}
+
+// edgeEnv are the flags that the environment may set, too. Lists are separated by
+// commas there.
+func edgeEnv() []string {
+	return []string{
+		"tls-cert", "tls-key", "acme-domain", "acme-email", "acme-http", "acme-directory", "acme-ca",
+		"trusted-proxy", "trusted-proxy-header", "max-connections", "metrics-listen",
+	}
+}
+
+func (e *edgeFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&e.files.Cert, "tls-cert", "", "file with the certificate and its chain, in PEM; read again when it changes")
+	f.StringVar(&e.files.Key, "tls-key", "", "file with the certificate's key")
+	f.StringSliceVar(&e.acme.Domains, "acme-domain", nil, "name to get a certificate for by ACME, accepting the authority's terms; repeatable")
+	f.StringVar(&e.acme.Email, "acme-email", "", "whom the authority tells of trouble with certificates")
+	f.StringVar(&e.acme.HTTPAddr, "acme-http", "", "address for HTTP-01 challenges, such as :80 (default: TLS-ALPN-01 alone, on port 443 of the name)")
+	f.StringVar(&e.acme.Directory, "acme-directory", "", "the authority's directory (default: Let's Encrypt)")
+	f.StringVar(&e.acme.CA, "acme-ca", "", "file with the certificates that the authority itself is known by (default: the system's)")
+	f.StringSliceVar(&e.proxies, "trusted-proxy", nil, "address or network of a proxy that says who calls; repeatable")
+	f.StringVar(&e.proxyHeader, "trusted-proxy-header", string(origin.XForwardedFor), "in which header it does: x-forwarded-for or forwarded")
+	f.IntVar(&e.maxConnections, "max-connections", listen.UsualConnections, "connections at once, beyond which callers get 503")
+	f.StringVar(&e.metricsListen, "metrics-listen", "", "another address for /metrics, which --listen then has no more")
+	for _, name := range []string{"tls-cert", "tls-key", "acme-ca"} {
+		_ = cmd.MarkFlagFilename(name)
+	}
+}
+
+// fromEnvironment fills in what no flag gave, and checks the rest.
+func (e *edgeFlags) fromEnvironment(cmd *cobra.Command, get func(string) string) error {
+	for _, name := range edgeEnv() {
+		variable := envPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		flag := cmd.Flags().Lookup(name)
+		if text := get(variable); text != "" && !flag.Changed {
+			if err := flag.Value.Set(text); err != nil {
+				return fmt.Errorf("%s %q: %w", variable, text, err)
+			}
+		}
+	}
+	if e.maxConnections < 1 || e.maxConnections > maxConnectionsFlag {
+		return fmt.Errorf("--max-connections %d: want 1 to %d", e.maxConnections, maxConnectionsFlag)
+	}
+	return oneOf("trusted-proxy-header", e.proxyHeader, string(origin.XForwardedFor), string(origin.Forwarded))
+}
+
+// options are those of the address that everybody calls.
+func (e *edgeFlags) options(addr, stateDir string, log *slog.Logger, metrics prometheus.Registerer) listen.Options {
+	acme := e.acme
+	acme.CacheDir = filepath.Join(stateDir, "acme")
+	return listen.Options{
+		Addr: addr, Certificate: e.files, ACME: acme, MaxConnections: e.maxConnections, Log: log, Metrics: metrics,
+	}
+}
+
+// surroundings are what the handler is to know of the network around it.
+type surroundings struct {
+	metrics *prometheus.Registry
+	proxies origin.Proxies
+	// metricsElsewhere says that /metrics has an address of its own.
+	metricsElsewhere bool
+	// stopping is closed when the server begins to stop; nil: never.
+	stopping <-chan struct{}
+}
+
+// trusted reads whom to believe, and warns of what is sent in the open.
+func (e *edgeFlags) trusted(at *listen.Edge, log *slog.Logger) (origin.Proxies, error) {
+	proxies, err := origin.NewProxies(e.proxies, origin.Header(e.proxyHeader))
+	if err != nil {
+		return proxies, fmt.Errorf("--trusted-proxy: %w", err)
+	}
+	if !at.TLS() && !at.Loopback() && !proxies.Any() {
+		log.Warn("credentials come in the open: use --tls-cert, --acme-domain, or --trusted-proxy for a proxy that speaks TLS",
+			"listen", at.Addr())
+	}
+	return proxies, nil
+}
+
+// serveMetrics answers scrapers on their own address until ctx ends.
+func (e *edgeFlags) serveMetrics(ctx context.Context, metrics *prometheus.Registry, log *slog.Logger) error {
+	if e.metricsListen == "" {
+		return nil
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", e.metricsListen)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w (another address: --metrics-listen)", e.metricsListen, err)
+	}
+	log.Info("metrics", "listen", l.Addr().String())
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	return listen.ServePlain(ctx, l, mux, log)
+}

@@ -1,0 +1,173 @@
+package listen
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	// lookEvery is how often the certificate's files are read again. Reading two
+	// small files costs nothing, and sees every way of replacing them: renames,
+	// swapped links, writing in place.
+	lookEvery = 5 * time.Second
+	// maxPEMBytes bounds a file: a long chain has 10 kB.
+	maxPEMBytes = 1 << 20
+)
+
+// Files are a certificate with its chain and its key, in PEM.
+type Files struct {
+	Cert, Key string
+}
+
+// pair is a certificate from files that may be replaced at any time.
+type pair struct {
+	files   Files
+	log     *slog.Logger
+	expiry  *expiry
+	stale   prometheus.Gauge
+	now     atomic.Pointer[tls.Certificate]
+	every   time.Duration
+	content []byte
+}
+
+// openPair reads the files, which must be good at the start.
+func openPair(files Files, expiry *expiry, log *slog.Logger) (*pair, error) {
+	p := &pair{files: files, log: log, expiry: expiry, every: lookEvery, stale: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "trackerd_server_tls_certificate_stale",
+		Help: "1 while the certificate's files can't be used and an older certificate is.",
+	})}
+	if files.Cert == "" || files.Key == "" {
+		return nil, errors.New("TLS needs both --tls-cert and --tls-key")
+	}
+	if _, err := p.load(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// GetCertificate gives the newest good one.
+func (p *pair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return p.now.Load(), nil
+}
+
+// load reads the files, and says whether they hold something new. What can't be
+// used changes nothing.
+func (p *pair) load() (changed bool, err error) {
+	cert, _, err := readPEM(p.files.Cert)
+	if err != nil {
+		return false, fmt.Errorf("reading the certificate: %w", err)
+	}
+	key, mode, err := readPEM(p.files.Key)
+	if err != nil {
+		return false, fmt.Errorf("reading the certificate's key: %w", err)
+	}
+	content := bytes.Join([][]byte{cert, key, []byte(mode.String())}, []byte{0})
+	if bytes.Equal(content, p.content) && p.now.Load() != nil {
+		return false, nil
+	}
+	if mode.Perm()&0o022 != 0 {
+		return false, fmt.Errorf("%s can be written by others (mode %04o): chmod go-w", p.files.Key, mode.Perm())
+	}
+	made, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return false, fmt.Errorf("certificate %s with key %s: %w", p.files.Cert, p.files.Key, err)
+	}
+	if mode.Perm()&0o004 != 0 {
+		// Kubernetes mounts secrets like this: no reason to stop.
+		p.log.Warn("everybody on this machine can read the certificate's key: chmod o-r", "key", p.files.Key)
+	}
+	p.now.Store(&made)
+	p.content = content
+	p.expiry.note("", made.Leaf.NotAfter)
+	return true, nil
+}
+
+// readPEM reads a small file through whatever links lead to it.
+func readPEM(path string) ([]byte, os.FileMode, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if info.Size() > maxPEMBytes || !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s is no PEM file", path)
+	}
+	text, err := os.ReadFile(path)
+	return text, info.Mode(), err
+}
+
+// watch looks for new files until ctx ends. A pair that can't be used is told
+// once, and tried again: certificate and key are seldom replaced at one moment.
+func (p *pair) watch(ctx context.Context) error {
+	tick := time.NewTicker(p.every)
+	defer tick.Stop()
+	told := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		changed, err := p.load()
+		switch {
+		case err != nil && err.Error() != told:
+			told = err.Error()
+			p.stale.Set(1)
+			p.log.Error("the new certificate can't be used; going on with the old one",
+				"error", err, "expires", p.now.Load().Leaf.NotAfter)
+		case err == nil:
+			p.stale.Set(0)
+			told = ""
+		}
+		if changed {
+			p.log.Info("certificate replaced", "expires", p.now.Load().Leaf.NotAfter)
+		}
+	}
+}
+
+// expiry tells when the first of the certificates in use ends.
+type expiry struct {
+	desc *prometheus.Desc
+	mu   sync.Mutex
+	ends map[string]time.Time
+}
+
+func newExpiry() *expiry {
+	return &expiry{ends: map[string]time.Time{}, desc: prometheus.NewDesc(
+		"trackerd_server_tls_certificate_expiry_timestamp_seconds",
+		"When the certificate in use ends, in Unix seconds; of several the first.", nil, nil)}
+}
+
+// note takes a certificate's end, by the name that it is for.
+func (e *expiry) note(name string, end time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ends[name] = end
+}
+
+// Describe implements prometheus.Collector.
+func (e *expiry) Describe(ch chan<- *prometheus.Desc) { ch <- e.desc }
+
+// Collect implements prometheus.Collector: nothing before the first certificate.
+func (e *expiry) Collect(ch chan<- prometheus.Metric) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var first time.Time
+	for _, end := range e.ends {
+		if first.IsZero() || end.Before(first) {
+			first = end
+		}
+	}
+	if !first.IsZero() {
+		ch <- prometheus.MustNewConstMetric(e.desc, prometheus.GaugeValue, float64(first.Unix()))
+	}
+}
