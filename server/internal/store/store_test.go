@@ -277,21 +277,21 @@ func deref(e api.Event) map[string]any {
 	}
 }
 
-func addHost(t *testing.T, s *Store) int64 {
-	t.Helper()
+func addHost(tb testing.TB, s *Store) int64 {
+	tb.Helper()
 	e := Enrollment{ID: "enr", UsesLeft: 1, ExpiresAt: time.Now().Add(time.Hour)}
-	if err := s.AddEnrollment(t.Context(), e, []byte{1}); err != nil {
-		t.Fatal(err)
+	if err := s.AddEnrollment(tb.Context(), e, []byte{1}); err != nil {
+		tb.Fatal(err)
 	}
-	err := s.Enroll(t.Context(), EnrollRequest{
+	err := s.Enroll(tb.Context(), EnrollRequest{
 		TokenID: "enr", TokenMatches: func([]byte) bool { return true }, HostID: "h", CredentialID: "cred", CredentialHash: []byte{1},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	h, _, err := s.HostByCredential(t.Context(), "cred")
+	h, _, err := s.HostByCredential(tb.Context(), "cred")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return h.Key
 }
