@@ -76,7 +76,7 @@ func (s *Store) checkMachine(ctx context.Context, machine int32, repair bool, c 
 	if repair {
 		do = s.write
 	}
-	return do(ctx, "checking roll-ups", seeingEvents(ctx, func(tx pgx.Tx) error {
+	return do(ctx, "checking roll-ups", seeingEvents(ctx, seeingRollups(ctx, func(tx pgx.Tx) error {
 		if repair {
 			if err := lockMachines(ctx, tx, []newest{{key: machine}}); err != nil {
 				return err
@@ -97,7 +97,7 @@ func (s *Store) checkMachine(ctx context.Context, machine int32, repair bool, c 
 			return nil
 		}
 		return replaceRollups(ctx, tx, machine, wrong, want)
-	}))
+	})))
 }
 
 // endOfTime is after every event that may be.

@@ -40,7 +40,7 @@ type Span struct {
 // most apps applications. It returns ErrNotFound where there is no such machine.
 func (s *Store) Activity(ctx context.Context, scope Scope, machineID string, bounds []time.Time, apps int) ([]Span, error) {
 	spans := make([]Span, max(len(bounds)-1, 0))
-	err := s.report(ctx, "summing up activity", func(tx pgx.Tx) error {
+	err := s.report(ctx, "summing up activity", seeingRollups(ctx, func(tx pgx.Tx) error {
 		clear(spans)
 		m, err := machineByID(ctx, tx, scope, machineID)
 		if err != nil || len(spans) == 0 {
@@ -52,7 +52,7 @@ func (s *Store) Activity(ctx context.Context, scope Scope, machineID string, bou
 			return err
 		}
 		return nameSpans(ctx, tx, list, spans, apps)
-	})
+	}))
 	return spans, err
 }
 
@@ -87,6 +87,18 @@ func (t *sums) totals() Sums {
 }
 
 func seconds(ms int64) float64 { return float64(ms) / secondsScale }
+
+// seeingRollups is do in a transaction that sees one state of the database and
+// looks at roll-ups. As with seeingEvents a partition must not go whose roll-ups it
+// does not see packed yet.
+func seeingRollups(ctx context.Context, do func(pgx.Tx) error) func(pgx.Tx) error {
+	return func(tx pgx.Tx) error {
+		if _, err := exec(ctx, tx, "keeping partitions of roll-ups", "LOCK TABLE ONLY rollup IN ACCESS SHARE MODE"); err != nil {
+			return err
+		}
+		return do(tx)
+	}
+}
 
 // spanQuery asks for the sums of some machines in consecutive spans of time, from
 // roll-ups of both kinds: those of quarters of an hour, and the packed ones of
