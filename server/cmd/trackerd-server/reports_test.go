@@ -198,6 +198,11 @@ func TestReportsKeepToTheScope(t *testing.T) {
 
 func TestBadReportQuestions(t *testing.T) {
 	b, admin := fleet(t)
+	const day = "?from=2024-01-15&to=2024-01-15"
+	for _, path := range []string{"/api/reports/activity" + day, "/api/reports/apps" + day, "/api/activity/m1/events?start=2024-01-15T00:00:00Z&end=2024-01-16T00:00:00Z"} {
+		b.do(http.MethodGet, path, "", nil).refused(401, api.CodeUnauthorized)
+		b.do(http.MethodGet, path, admin, nil, "Accept", "image/png").refused(406, api.CodeNotAcceptable)
+	}
 	for _, query := range []string{
 		"", "?from=2024-01-15", "?from=2024-01-16&to=2024-01-15", "?from=2024-01-15&to=x", "?from=2020-01-15&to=2024-01-15",
 		"?from=2024-01-15&to=2024-01-15&tz=Nowhere", "?from=2024-01-15&to=2024-01-15&by=year", "?from=2024-01-15&to=2024-01-15&per=user",
