@@ -304,7 +304,7 @@ func BenchmarkYear(b *testing.B) {
 	}
 	measure("packed")
 	var bytes int64
-	if err := connect(b, url).QueryRow(b.Context(), `SELECT sum(pg_total_relation_size(inhrelid)) / (SELECT count(*) FROM rollup_day)
+	if err := connect(b, url).QueryRow(b.Context(), `SELECT (sum(pg_total_relation_size(inhrelid)) / (SELECT count(*) FROM rollup_day))::bigint
 		FROM pg_inherits WHERE inhparent = 'rollup_day'::regclass`).Scan(&bytes); err != nil {
 		b.Fatal(err)
 	}
