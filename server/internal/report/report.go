@@ -96,18 +96,27 @@ func (r *Reports) Machine(ctx context.Context, scope store.Scope, machineID stri
 
 // Label names a machine for people; an empty label takes the name away.
 func (r *Reports) Label(ctx context.Context, scope store.Scope, machineID string, patch api.MachinePatch) (api.Machine, error) {
-	if patch.UserLabel == nil {
-		return api.Machine{}, InvalidError("user_label is missing")
-	}
-	label := strings.TrimSpace(*patch.UserLabel)
-	if len(label) > api.MaxLabelBytes || !printable(label) {
-		return api.Machine{}, InvalidError("user_label: want at most 256 bytes of printable characters")
+	label, err := labelOf(patch)
+	if err != nil {
+		return api.Machine{}, err
 	}
 	if !plausible(machineID) {
 		return api.Machine{}, store.ErrNotFound
 	}
 	m, err := r.store.SetLabel(ctx, scope, machineID, label)
 	return r.machine(m), err
+}
+
+// labelOf is the label that a patch asks for.
+func labelOf(patch api.MachinePatch) (string, error) {
+	if patch.UserLabel == nil {
+		return "", InvalidError("user_label is missing")
+	}
+	label := strings.TrimSpace(*patch.UserLabel)
+	if len(label) > api.MaxLabelBytes || !printable(label) {
+		return "", InvalidError("user_label: want at most 256 bytes of printable characters")
+	}
+	return label, nil
 }
 
 func (r *Reports) machine(m store.Machine) api.Machine {
