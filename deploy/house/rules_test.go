@@ -189,7 +189,7 @@ func below(prefix, importPath string) string {
 	if !ours {
 		return importPath
 	}
-	for _, module := range []string{"house", "testhost", "demo"} {
+	for _, module := range []string{"containers", "house", "testhost", "demo"} {
 		if within(name, module) {
 			return "deploy/" + name
 		}

@@ -37,6 +37,7 @@ readonly DEBS_TEST=(
 readonly DEBS_HOST=(
   mmdebstrap debian-archive-keyring systemd systemd-container util-linux iproute2
   freerdp2-x11 xvfb xdotool imagemagick curl
+  docker-compose                               # reads our compose file; it needs no engine for that
 )
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
