@@ -147,7 +147,7 @@ its database; root then goes on as the user ` + serviceUser + `.`,
 	_ = root.MarkPersistentFlagFilename("env-file")
 	root.AddCommand(serveCommand(s), tokenCommand(s), enrollmentCommand(s), rollupsCommand(s),
 		hostCommand(s), migrateCommand(s), healthcheckCommand(s),
-		backupCommand(s), restoreCommand(s))
+		backupCommand(s), restoreCommand(s), doctorCommand(s))
 	markUsage(root)
 	return root
 }

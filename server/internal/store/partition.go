@@ -36,6 +36,9 @@ const (
 	// overlap is PostgreSQL's code for a partition that has a part of the time
 	// already: a week that an earlier version made.
 	overlap = "42P17"
+	// attachPause is for how long no partition is made after one could not be
+	// attached: a backup keeps its locks for hours.
+	attachPause = time.Minute
 )
 
 // tier is a table that is partitioned by time.
@@ -132,10 +135,13 @@ func (t tier) oldest(r Retention, now time.Time) time.Time {
 // ensurePartition makes the partition that a time lies in, unless that is too
 // old for one: then it belongs to the default partition, as it does where rows of
 // it came there when less was kept, or when the partition had just been dropped.
+// Attaching waits for all readers of the default partition, and all others behind
+// it: while a backup reads there, late events go to the default partition.
 func (s *Store) ensurePartition(ctx context.Context, t tier, at time.Time) error {
 	start := t.start(at)
 	name := t.partition(start)
-	if _, ok := s.partitions.get(name); ok || t.next(start).Before(t.oldest(s.keep, s.now())) {
+	if _, ok := s.partitions.get(name); ok || t.next(start).Before(t.oldest(s.keep, s.now())) ||
+		time.Now().UnixNano() < s.attachAgain.Load() {
 		return nil
 	}
 	err := s.write(ctx, "making partition "+name, func(tx pgx.Tx) error {
@@ -149,6 +155,9 @@ func (s *Store) ensurePartition(ctx context.Context, t tier, at time.Time) error
 		// Made aside and attached: PARTITION OF would wait for all readers of
 		// the whole table. Names and times are ours.
 		const form = "2006-01-02"
+		if _, err := exec(ctx, tx, "setting the timeout", "SET LOCAL lock_timeout = "+milliseconds(dropWait)); err != nil {
+			return err
+		}
 		if _, err := exec(ctx, tx, "creating", fmt.Sprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL)%s", name, t.table, t.with)); err != nil {
 			return err
 		}
@@ -157,6 +166,10 @@ func (s *Store) ensurePartition(ctx context.Context, t tier, at time.Time) error
 		return err
 	})
 	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == lockNotAvailable {
+		s.attachAgain.Store(time.Now().Add(attachPause).UnixNano())
+		return nil
+	}
 	if errors.As(err, &pg) && (pg.Code == checkViolation || pg.Code == overlap) {
 		err = nil
 	}

@@ -65,6 +65,9 @@ type Store struct {
 	compactAfter time.Duration
 	now          func() time.Time
 	group        *group
+	// attachAgain is from when on partitions may be made again, in nanoseconds
+	// since 1970.
+	attachAgain atomic.Int64
 	// identity is the table machine's number in PostgreSQL, which a restored
 	// one does not share.
 	identity atomic.Uint32
