@@ -45,6 +45,7 @@ func TestServerPackage(t *testing.T) {
 	p := h.login(t, "alice")
 	p.mustWork(t, 40, 3, 3, 2)
 	t.Run("upgrade", func(t *testing.T) { upgradeServer(t, h, p) })
+	t.Run("backup", func(t *testing.T) { backUpAsRoot(t, h) })
 	t.Run("port below 1024", func(t *testing.T) { listenOn443(t, h) })
 	if _, err := h.Run(t.Context(), "systemctl", "stop", "trackerd"); err != nil {
 		t.Error(err)
@@ -187,6 +188,18 @@ func (h *host) waitStopping(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// backUpAsRoot has root back up into root's own folder, where the service's user
+// may not write.
+func backUpAsRoot(t *testing.T, h *host) {
+	res, err := h.Exec(t.Context(), testhost.Command{Args: []string{"trackerd-server", "backup", "/root/tracker.dump"}})
+	if err != nil || res.Code == 0 || !strings.Contains(res.Stderr, "with - instead of a file") {
+		t.Errorf("backup to a file of root's: %v, exit code %d: %s%s", err, res.Code, res.Stdout, res.Stderr)
+	}
+	h.run(t, "sh", "-c", "trackerd-server backup - >/root/tracker.dump")
+	// One of PostgreSQL's own archives.
+	h.run(t, "pg_restore", "--list", "/root/tracker.dump")
 }
 
 // listenOn443 follows what the man page says of low ports.
