@@ -31,7 +31,9 @@ func TestServerPackage(t *testing.T) {
 	t.Parallel()
 	h := bareHost(t, nil)
 	defer h.showLogOnFailure(t)
-	h.run(t, "systemctl", "start", clusterUnit)
+	// As on a machine without a locale: such a cluster's own encoding is none.
+	h.run(t, "pg_dropcluster", "15", "main")
+	h.run(t, "pg_createcluster", "--locale=C", "--start", "15", "main")
 	h.install(t, reversioned(t, serverDebPath, "0~earlier-1"))
 	h.srv = &server{host: h, addr: insideAddr, http: httpOn(t, h.Host)}
 	h.srv.waitReady(t, http.StatusOK)
