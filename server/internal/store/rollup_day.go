@@ -151,12 +151,15 @@ func unpackDay(day time.Time, body []byte, parts dayParts, into func(bucket int6
 
 // counts adds the columns of counts and times, or only reads over them.
 func (u *unpacker) counts(targets []*sums, starts []int64, wanted bool) {
-	var unwanted sums
-	for i := range len(unwanted.counters()) {
-		for _, t := range targets {
+	var counters [bucketsADay][8]*int64
+	for j, t := range targets {
+		counters[j] = t.counters()
+	}
+	for i := range len(counters[0]) {
+		for j := range targets {
 			n := int64(u.number() & math.MaxInt64)
 			if wanted {
-				*t.counters()[i] += n
+				*counters[j][i] += n
 			}
 		}
 	}

@@ -215,3 +215,23 @@ func TestPackingWhileEventsArrive(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
+
+// BenchmarkUnpackYear adds up a year of packed days without the database.
+func BenchmarkUnpackYear(b *testing.B) {
+	r := rand.New(rand.NewPCG(13, 14))
+	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
+	list := map[int64]*sums{}
+	for i := range bucketsADay {
+		bucket := day.UnixMicro() + i*bucketLength.Microseconds()
+		list[bucket] = randomSums(r, bucket)
+	}
+	body := packDay(day, list)
+	for b.Loop() {
+		var t sums
+		for range 366 {
+			if err := unpackDay(day, body, dayParts{counts: true}, func(int64) *sums { return &t }); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
