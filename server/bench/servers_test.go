@@ -89,7 +89,8 @@ func startServer(b *testing.B, url string) (process, []string) {
 		b.Fatal(err)
 	}
 	address := freeAddress(b)
-	serve := command(program, "serve", "--listen", address)
+	// Events of weeks ago would be compacted meanwhile.
+	serve := command(program, "serve", "--listen", address, "--compact-after-days", "0")
 	serve.Stderr = nil
 	p := start(b, address, serve)
 	var credentials []string

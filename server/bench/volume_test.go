@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -53,12 +55,32 @@ func BenchmarkVolume(b *testing.B) {
 		packed, columns := copyPacked(b, conn), copyColumns(b, conn)
 		fmt.Fprintf(out, "raw COPY into a table keyed (machine, ts): %.0f events/s as columns of the contract, %.0f as this server packs them\n", columns, packed)
 		b.ReportMetric(columns, "copied/s")
-		events := conn.count(b, "event")
-		size := conn.bytesOf(b, "event") / events
-		fmt.Fprintf(out, "bytes an event, indexes included: %.0f, and %.0f of roll-ups, titles %.0f; plain design %.0f\n\n",
-			size, conn.bytesOf(b, "rollup")/events, conn.bytesOf(b, "title")/events, conn.bytesOf(b, "plain")/conn.count(b, "plain"))
-		b.ReportMetric(size, "B/event")
+		printBytes(b, conn, ours.program, pg.URL(), out)
 	}
+}
+
+// printBytes prints what an event takes as it was written, compacted, and in the
+// plain design, of all that was written before.
+func printBytes(b *testing.B, conn *connection, program, url string, out io.Writer) {
+	b.Helper()
+	events := conn.count(b, "event")
+	perEvent := func(table string) float64 { return conn.bytesOf(b, table) / events }
+	fresh, names, sums := perEvent("event"), perEvent("title"), perEvent("rollup")+perEvent("rollup_day")
+	cmd := exec.CommandContext(b.Context(), program, "compact", "--compact-after-days", "1")
+	cmd.Env, cmd.Stderr = append(os.Environ(), "DATABASE_URL="+url), os.Stderr
+	start := time.Now()
+	if err := cmd.Run(); err != nil {
+		b.Fatalf("compacting: %v", err)
+	}
+	took := time.Since(start)
+	// Those of the last day are left on a fast machine.
+	packed := events - conn.number(b, "SELECT count(*)::float8 FROM event")
+	compacted := conn.bytesOf(b, "event_hour") / packed
+	fmt.Fprintf(out, "bytes an event, indexes included: %.0f fresh, %.0f compacted, plain design %.0f; beside it titles %.0f, roll-ups %.0f\n",
+		fresh, compacted, conn.bytesOf(b, "plain")/conn.count(b, "plain"), names, sums)
+	fmt.Fprintf(out, "compacting: %.0f events/s, of which it rests the half\n\n", packed/took.Seconds())
+	b.ReportMetric(fresh, "B/event")
+	b.ReportMetric(compacted, "B/compacted-event")
 }
 
 func sizes(b *testing.B) []int {

@@ -31,6 +31,8 @@ const (
 	envKeepEvents  = "TRACKERD_SERVER_KEEP_EVENTS_DAYS"
 	envKeepTitles  = "TRACKERD_SERVER_KEEP_TITLES_DAYS"
 	envKeepRollups = "TRACKERD_SERVER_KEEP_ROLLUPS_DAYS"
+
+	envCompactAfter = "TRACKERD_SERVER_COMPACT_AFTER_DAYS"
 )
 
 const (
@@ -46,6 +48,9 @@ const (
 	keepEvents  = 400
 	keepTitles  = 400
 	keepRollups = 1100
+	// compactAfter is a week: a host that was away over holidays has reported
+	// by then, and a week more of the roomier form is a fiftieth of 13 months.
+	compactAfter = 7
 	// minReplicaLag is twice the grain in which lag is told; with more than
 	// maxReplicaLag nobody would see his own day.
 	minReplicaLag = 2 * time.Second
@@ -84,6 +89,10 @@ type settings struct {
 	// whole as it was understood.
 	keepEvents, keepTitles, keepRollups string
 	keep                                store.Retention
+	// compactAfterDays is after how many days events are compacted as its flag
+	// gave it.
+	compactAfterDays string
+	compactAfter     time.Duration
 }
 
 func newCommand() *cobra.Command {
@@ -113,6 +122,8 @@ Environment:
   ` + envNoMigrate + `  true: as --no-migrate
   ` + envKeepEvents + `, …_TITLES_DAYS, …_ROLLUPS_DAYS
                              as --keep-events-days, …
+  ` + envCompactAfter + `
+                             as --compact-after-days
 Those that are not set are read from --env-file. Without it, and where neither a
 database URL nor a state folder is named, that is the service's configuration
 from the package, ` + serviceEnvFile + `, so that commands find
@@ -138,6 +149,7 @@ its database; root then goes on as the user ` + serviceUser + `.`,
 	flags.StringVar(&s.keepEvents, "keep-events-days", "", fmt.Sprintf("days that events are kept; 0: for ever (default %d)", keepEvents))
 	flags.StringVar(&s.keepTitles, "keep-titles-days", "", fmt.Sprintf("days that window titles are kept; 0: for ever (default %d)", keepTitles))
 	flags.StringVar(&s.keepRollups, "keep-rollups-days", "", fmt.Sprintf("days that the sums for reports are kept; 0: for ever (default %d)", keepRollups))
+	flags.StringVar(&s.compactAfterDays, "compact-after-days", "", fmt.Sprintf("days after which a day's events are compacted; 0: never (default %d)", compactAfter))
 	flags.BoolVar(&s.noMigrate, "no-migrate", false, "leave the schema to the migrate command; serve waits for it")
 	flags.BoolVar(&s.verbose, "verbose", false, "log every request: --log-level debug")
 	flags.StringVar(&s.logFormat, "log-format", "", "the log's lines: text or json (default text)")
@@ -146,7 +158,7 @@ its database; root then goes on as the user ` + serviceUser + `.`,
 	_ = root.MarkPersistentFlagDirname("state-dir")
 	_ = root.MarkPersistentFlagFilename("env-file")
 	root.AddCommand(serveCommand(s), tokenCommand(s), enrollmentCommand(s), rollupsCommand(s),
-		hostCommand(s), migrateCommand(s), healthcheckCommand(s),
+		hostCommand(s), migrateCommand(s), compactCommand(s), healthcheckCommand(s),
 		backupCommand(s), restoreCommand(s), doctorCommand(s))
 	markUsage(root)
 	return root
@@ -188,11 +200,13 @@ func (s *settings) fromEnvironment(get func(string) string) error {
 	for _, k := range []struct {
 		flag, value, env string
 		usual            int
+		zero             string
 		to               *time.Duration
 	}{
-		{"--keep-events-days", s.keepEvents, envKeepEvents, keepEvents, &s.keep.Events},
-		{"--keep-titles-days", s.keepTitles, envKeepTitles, keepTitles, &s.keep.Titles},
-		{"--keep-rollups-days", s.keepRollups, envKeepRollups, keepRollups, &s.keep.Rollups},
+		{"--keep-events-days", s.keepEvents, envKeepEvents, keepEvents, "for ever", &s.keep.Events},
+		{"--keep-titles-days", s.keepTitles, envKeepTitles, keepTitles, "for ever", &s.keep.Titles},
+		{"--keep-rollups-days", s.keepRollups, envKeepRollups, keepRollups, "for ever", &s.keep.Rollups},
+		{"--compact-after-days", s.compactAfterDays, envCompactAfter, compactAfter, "never", &s.compactAfter},
 	} {
 		name := k.flag
 		if k.value == "" {
@@ -201,7 +215,7 @@ func (s *settings) fromEnvironment(get func(string) string) error {
 		text := cmp.Or(k.value, get(k.env), strconv.Itoa(k.usual))
 		days, err := strconv.Atoi(text)
 		if err != nil || days < 0 || days > maxKeepDays {
-			return fmt.Errorf("%s %q: want days from 0 (for ever) to %d", name, text, maxKeepDays)
+			return fmt.Errorf("%s %q: want days from 0 (%s) to %d", name, text, k.zero, maxKeepDays)
 		}
 		*k.to = time.Duration(days) * 24 * time.Hour
 	}

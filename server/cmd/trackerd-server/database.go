@@ -52,7 +52,7 @@ func (d *database) reopen(ctx context.Context, s *settings, log *slog.Logger) (e
 		name = store.ServerName
 	}
 	d.store, err = store.Open(ctx, d.url, store.Options{
-		Log: log, Keep: s.keep, NoMigrate: s.noMigrate, Name: name,
+		Log: log, Keep: s.keep, CompactAfter: s.compactAfter, NoMigrate: s.noMigrate, Name: name,
 		ReplicaURL: s.replicaURL, ReplicaLag: s.replicaLag,
 	})
 	return err

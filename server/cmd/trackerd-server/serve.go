@@ -103,6 +103,7 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 				announceFirstToken(ctx, db.store, log)
 			}
 		}
+		group.Go(func() error { return db.store.RunCompaction(ctx) })
 		return db.store.RunMaintenance(ctx)
 	})
 	group.Go(func() error {

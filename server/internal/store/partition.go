@@ -50,6 +50,9 @@ type tier struct {
 	column string
 	// with is the partitions' storage parameters.
 	with string
+	// fullKeys says that rows come in each machine's order: then the pages of
+	// their key can be filled to the end.
+	fullKeys bool
 	// start gives the start of the partition that a time lies in.
 	start func(time.Time) time.Time
 	// next gives the start of the partition after the one that starts there.
@@ -62,7 +65,7 @@ type tier struct {
 // Weeks that an earlier version made stay until then.
 func eventTier() tier {
 	return tier{
-		table: "event", column: "ts", start: dayOf, next: func(t time.Time) time.Time { return t.AddDate(0, 0, 1) },
+		table: "event", column: "ts", fullKeys: true, start: dayOf, next: func(t time.Time) time.Time { return t.AddDate(0, 0, 1) },
 		keep: func(r Retention) time.Duration { return r.Events },
 	}
 }
@@ -80,7 +83,7 @@ func oldEventTier() tier {
 // 13 months are 57, of some 50 MB for 1,000 machines.
 func hourTier() tier {
 	return tier{
-		table: "event_hour", column: "first_ts", start: weekOf, next: nextWeek,
+		table: "event_hour", column: "first_ts", fullKeys: true, start: weekOf, next: nextWeek,
 		keep: func(r Retention) time.Duration { return r.Events },
 	}
 }
@@ -160,6 +163,11 @@ func (s *Store) ensurePartition(ctx context.Context, t tier, at time.Time) error
 		}
 		if _, err := exec(ctx, tx, "creating", fmt.Sprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL)%s", name, t.table, t.with)); err != nil {
 			return err
+		}
+		if t.fullKeys {
+			if _, err := exec(ctx, tx, "filling its key's pages", "ALTER INDEX "+name+"_pkey SET (fillfactor = 100)"); err != nil {
+				return err
+			}
 		}
 		_, err := exec(ctx, tx, "attaching", fmt.Sprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ('%s') TO ('%s')",
 			t.table, name, start.Format(form), t.next(start).Format(form)))
