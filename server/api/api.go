@@ -140,6 +140,9 @@ const (
 	MachineActive  MachineStatus = "active"
 	MachineIdle    MachineStatus = "idle"
 	MachineOffline MachineStatus = "offline"
+	// MachineDisconnected says, in GET /api/live alone, that no client is
+	// connected to a session that goes on.
+	MachineDisconnected MachineStatus = "disconnected"
 )
 
 // Machine is one user on one host.
@@ -151,6 +154,23 @@ type Machine struct {
 	FirstSeen time.Time     `json:"first_seen"`
 	LastSeen  time.Time     `json:"last_seen"`
 	Status    MachineStatus `json:"status"`
+}
+
+// LiveMachine is what a machine does now. LastSeen is as of the last change.
+type LiveMachine struct {
+	MachineID string        `json:"machine_id"`
+	UserLabel string        `json:"user_label"`
+	Hostname  string        `json:"hostname"`
+	Username  string        `json:"username"`
+	LastSeen  time.Time     `json:"last_seen"`
+	Status    MachineStatus `json:"status"`
+}
+
+// LiveMachines is the data of the events snapshot and change of GET /api/live.
+type LiveMachines struct {
+	Machines []LiveMachine `json:"machines"`
+	// More says that the snapshot goes on in the next event.
+	More bool `json:"more"`
 }
 
 // MachinePatch is the body of PATCH /api/machines/{machine_id}.

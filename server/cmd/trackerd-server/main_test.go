@@ -25,6 +25,7 @@ import (
 	"go.uber.org/goleak"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/localpg"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store"
@@ -112,6 +113,9 @@ type bench struct {
 	close func()
 	// described is what every reply is held against; nil: nothing is.
 	described *description
+	// clock is the live view's, stopLive ends it.
+	clock    *clock
+	stopLive context.CancelFunc
 }
 
 // newBench starts a server on that database.
@@ -135,12 +139,19 @@ func benchOn(tb testing.TB, st *store.Store, log *slog.Logger) *bench {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	server := httptest.NewServer(newHandler(st, log, surroundings{metrics: newMetrics()}))
+	clock := &clock{}
+	board := live.New(st, live.Options{Poll: 20 * time.Millisecond, Recheck: 100 * time.Millisecond, Now: clock.now, Log: log})
+	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
+	var running sync.WaitGroup
+	running.Go(func() { _ = board.Run(ctx) })
+	server := httptest.NewServer(newHandler(st, board, log, surroundings{metrics: newMetrics()}))
 	transport := &http.Transport{}
-	b := &bench{t: tb, store: st, url: server.URL, http: &http.Client{Transport: transport, Timeout: patience}, described: d}
+	b := &bench{t: tb, store: st, url: server.URL, http: &http.Client{Transport: transport, Timeout: patience}, described: d, clock: clock, stopLive: cancel}
 	b.close = sync.OnceFunc(func() {
+		cancel()
 		transport.CloseIdleConnections()
 		server.Close()
+		running.Wait()
 		st.Close()
 	})
 	tb.Cleanup(b.close)
@@ -239,7 +250,12 @@ func (b *bench) try(method, path, bearer string, body any, headers ...string) (r
 		return reply{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
+	var begin io.Reader = res.Body
+	if res.Header.Get("Content-Type") == "text/event-stream" {
+		// It does not end: its beginning is enough.
+		begin = io.LimitReader(res.Body, 16)
+	}
+	text, err := io.ReadAll(begin)
 	r := reply{t: b.t, what: method + " " + path, status: res.StatusCode, header: res.Header, body: text}
 	if err == nil && b.described != nil {
 		if err := b.described.check(r, method, path); err != nil {

@@ -18,6 +18,7 @@ import (
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/listen"
+	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store"
 	"activity-tracker.example/server/internal/web"
@@ -106,9 +107,12 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 		group.Go(func() error { return db.store.RunCompaction(ctx) })
 		return db.store.RunMaintenance(ctx)
 	})
+	board := live.New(db.store, live.Options{Log: log})
+	// It ends all streams when the server is told to stop.
+	group.Go(func() error { return board.Run(ctx) })
 	group.Go(func() error {
 		defer allDrained()
-		return edge.Serve(ctx, newHandler(db.store, log, around))
+		return edge.Serve(ctx, newHandler(db.store, board, log, around))
 	})
 	group.Go(func() error { return edge.Run(ctx) })
 	group.Go(func() error { return s.edge.serveMetrics(ctx, around.metrics, log) })
@@ -149,16 +153,19 @@ func newMetrics() *prometheus.Registry {
 }
 
 // newHandler joins the parts.
-func newHandler(s *store.Store, log *slog.Logger, around surroundings) http.Handler {
+func newHandler(s *store.Store, board *live.Board, log *slog.Logger, around surroundings) http.Handler {
 	metrics := around.metrics
 	metrics.MustRegister(connectionGauges(s)...)
+	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "trackerd_server_live_streams", Help: "Streams of GET /api/live that are open.",
+	}, func() float64 { return float64(board.Watchers()) }))
 	if s.ReplicaState().Configured {
 		metrics.MustRegister(replicaMetrics(s)...)
 	}
 	guard := auth.NewGuard(s, auth.NewFailures(auth.FailureBurst, auth.FailureEvery, time.Now))
 	in := ingest.New(s, guard, log, metrics, time.Now)
 	return web.New(web.Parts{
-		Reports: report.New(s, time.Now), Guard: guard,
+		Reports: report.New(s, time.Now), Guard: guard, Live: board,
 		Events: in.Events, Enroll: in.Enroll, Ready: s.Ready,
 		Log: log, Metrics: metrics, MetricsElsewhere: around.metricsElsewhere,
 		Proxies: around.proxies, Stopping: around.stopping,

@@ -63,6 +63,15 @@ func Scope(ctx context.Context) store.Scope {
 	return token.Scope()
 }
 
+// Again gives a token that came with a request as it is now, or store.ErrNotFound
+// where it was revoked since.
+func (g *Guard) Again(ctx context.Context, token store.Token) (store.Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	token, _, err := g.store.TokenByID(ctx, token.ID)
+	return token, err
+}
+
 func (g *Guard) checkReader(r *http.Request, role store.Role) (store.Token, error) {
 	c, err := g.credential(r)
 	if err != nil {

@@ -122,11 +122,17 @@ func labelOf(patch api.MachinePatch) (string, error) {
 func (r *Reports) machine(m store.Machine) api.Machine {
 	return api.Machine{
 		MachineID: m.MachineID, UserLabel: m.UserLabel, Hostname: m.Hostname, Username: m.Username,
-		FirstSeen: m.FirstSeen.UTC(), LastSeen: m.LastSeen.UTC(), Status: status(m, r.now()),
+		FirstSeen: m.FirstSeen.UTC(), LastSeen: m.LastSeen.UTC(), Status: Status(&m, r.now()),
 	}
 }
 
-func status(m store.Machine, now time.Time) api.MachineStatus {
+// MachineKeys gives the rows of the machines in a limited scope.
+func (r *Reports) MachineKeys(ctx context.Context, scope store.Scope) (map[int32]struct{}, error) {
+	return r.store.MachineKeys(ctx, scope)
+}
+
+// Status says what a machine was last seen doing.
+func Status(m *store.Machine, now time.Time) api.MachineStatus {
 	silence := time.Duration(silentIntervals*m.LastInterval)*time.Second + uploadPeriod
 	switch {
 	case now.Sub(m.LastSeen) > silence:

@@ -81,6 +81,8 @@ func TestDescriptionMatchesTypes(t *testing.T) {
 		api.Machine{},
 		api.MachineList{},
 		api.MachinePatch{},
+		api.LiveMachine{},
+		api.LiveMachines{},
 		api.Group{},
 		api.GroupList{},
 		api.GroupPatch{},

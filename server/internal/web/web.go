@@ -19,6 +19,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/origin"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
@@ -39,6 +40,7 @@ const (
 type Parts struct {
 	Reports *report.Reports
 	Guard   *auth.Guard
+	Live    *live.Board
 	// Events and Enroll are the hosts' routes.
 	Events, Enroll http.HandlerFunc
 	// Ready says whether the database answers.
@@ -95,6 +97,7 @@ func (s *server) routes() chi.Router {
 
 	// Lists, each also as a table; formats bounds them.
 	lister := r.With(s.Guard.Reader(store.RoleViewer))
+	lister.Get("/api/live", s.live)
 	lister.Get("/api/machines", formats(s.machines, s.machinesTable))
 	lister.Get("/api/groups", formats(s.groups, s.groupsTable))
 	lister.Get("/api/groups/{group}/machines", formats(s.members, s.membersTable))

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store"
+)
+
+// clock is the real one, put forward.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+// events is a stream of GET /api/live.
+type eventStream struct {
+	t     *testing.T
+	lines *bufio.Scanner
+	// seen is what the stream said so far.
+	seen map[string]api.MachineStatus
+}
+
+func (b *bench) watch(t *testing.T, token string) *eventStream {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/api/live", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := b.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = res.Body.Close() })
+	if res.StatusCode != http.StatusOK || res.Header.Get("X-Accel-Buffering") != "no" {
+		t.Fatal(res.Status, res.Header)
+	}
+	lines := bufio.NewScanner(res.Body)
+	lines.Buffer(nil, 1<<20)
+	return &eventStream{t: t, lines: lines, seen: map[string]api.MachineStatus{}}
+}
+
+// next reads an event; false at the stream's end.
+func (e *eventStream) next() bool {
+	e.t.Helper()
+	name := ""
+	for e.lines.Scan() {
+		field, value, _ := strings.Cut(e.lines.Text(), ": ")
+		switch field {
+		case "event":
+			name = value
+		case "data":
+			var data api.LiveMachines
+			if err := json.Unmarshal([]byte(value), &data); err != nil {
+				e.t.Fatal(err, value)
+			}
+			if name == "snapshot" {
+				clear(e.seen)
+			}
+			for _, m := range data.Machines {
+				e.seen[m.MachineID] = m.Status
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// wants reads until the stream has said that.
+func (e *eventStream) wants(want map[string]api.MachineStatus) {
+	e.t.Helper()
+	for !maps.Equal(e.seen, want) {
+		if !e.next() {
+			e.t.Fatalf("the stream ended (%v) with %v, want %v", e.lines.Err(), e.seen, want)
+		}
+	}
+}
+
+func TestLive(t *testing.T) {
+	databaseURL := newDatabase(t)
+	b, other := newBench(t, databaseURL), newBench(t, databaseURL)
+	host, viewer := b.host("h"), b.token(store.RoleViewer)
+	now := time.Now().UTC().Truncate(time.Second)
+	event := func(machine string, ago time.Duration, idle bool, connected *bool) api.Event {
+		return api.Event{MachineID: machine, Timestamp: now.Add(-ago), IsIdle: idle, Connected: connected}
+	}
+	type statuses = map[string]api.MachineStatus
+	empty := b.watch(t, viewer)
+	if !empty.next() || len(empty.seen) != 0 {
+		t.Errorf("%v", empty.seen)
+	}
+	b.send(host, event("a", time.Minute, false, nil), event("i", time.Minute, true, ptr(true)), event("d", time.Minute, true, ptr(false)), event("o", time.Hour, false, ptr(false)))
+	want := statuses{"a": "active", "i": "idle", "d": "disconnected", "o": "offline"}
+	empty.wants(want)
+	// Who comes later begins with what is; another server tells the same.
+	streams := []*eventStream{empty, b.watch(t, viewer), other.watch(t, viewer)}
+	b.send(host, event("a", 0, true, nil), event("d", 0, false, ptr(true)), event("o", 2*time.Hour, false, ptr(true)))
+	want["a"], want["d"] = "idle", "active"
+	for _, s := range streams {
+		s.wants(want)
+	}
+	// The status of MACHINE stays as it is in the contract.
+	b.send(host, event("i", -time.Second, true, ptr(false)))
+	want["i"] = "disconnected"
+	streams[1].wants(want)
+	var m api.Machine
+	b.do(http.MethodGet, "/api/machines/i", viewer, nil).wants(200, &m)
+	if m.Status != api.MachineIdle {
+		t.Errorf("%+v", m)
+	}
+	// Silence makes a machine offline without anything being stored.
+	b.clock.ahead.Store(int64(20 * time.Minute))
+	streams[1].wants(statuses{"a": "offline", "i": "offline", "d": "offline", "o": "offline"})
+	// A server that stops ends its streams at once; the other's go on.
+	b.stopLive()
+	for streams[1].next() {
+	}
+	b.do(http.MethodGet, "/api/live", viewer, nil).refused(503, api.CodeUnavailable)
+}
+
+func TestLiveScope(t *testing.T) {
+	b := newBench(t, newDatabase(t))
+	host := b.host("h")
+	now := time.Now().UTC().Truncate(time.Second)
+	b.send(host, api.Event{MachineID: "in", Timestamp: now}, api.Event{MachineID: "out", Timestamp: now})
+	b.group("mine", "in")
+	stream := b.watch(t, b.limited("mine"))
+	type statuses = map[string]api.MachineStatus
+	if !stream.next() || !maps.Equal(stream.seen, statuses{"in": "active"}) {
+		t.Fatal(stream.seen)
+	}
+	// Changes of others are not even hinted at; those of the group come.
+	b.send(host, api.Event{MachineID: "out", Timestamp: now.Add(time.Second), IsIdle: true})
+	b.send(host, api.Event{MachineID: "in", Timestamp: now.Add(time.Second), IsIdle: true})
+	if !stream.next() || !maps.Equal(stream.seen, statuses{"in": "idle"}) {
+		t.Fatal(stream.seen)
+	}
+	if err := b.store.AddMember(t.Context(), "mine", "out"); err != nil {
+		t.Fatal(err)
+	}
+	stream.wants(statuses{"in": "idle", "out": "idle"})
+	if err := b.store.RemoveGroup(t.Context(), "mine"); err != nil {
+		t.Fatal(err)
+	}
+	stream.wants(statuses{})
+	tokens, err := b.store.Tokens(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range tokens {
+		if err := b.store.RemoveToken(t.Context(), token.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for stream.next() {
+		t.Error("a revoked token's stream goes on")
+	}
+}
+
+func TestLiveStreamsAreBounded(t *testing.T) {
+	b := newBench(t, newDatabase(t))
+	viewer := b.token(store.RoleViewer)
+	for range 50 {
+		b.watch(t, viewer)
+	}
+	r := b.do(http.MethodGet, "/api/live", viewer, nil)
+	r.refused(429, api.CodeRateLimited)
+	if r.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	stream := b.watch(t, b.token(store.RoleViewer))
+	stream.wants(map[string]api.MachineStatus{})
+	body := string(b.do(http.MethodGet, "/metrics", "", nil).body)
+	if !strings.Contains(body, fmt.Sprintf("trackerd_server_live_streams %d", 51)) {
+		t.Error("the metrics count other streams")
+	}
+}

@@ -1,0 +1,279 @@
+// Package live knows what every machine does now, for those who watch. One loop
+// reads the machines that changed, works out who fell silent, and hands the changes
+// on; it reads nothing while nobody watches.
+package live
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/store"
+)
+
+const (
+	// usualPoll is how often machines are read: with 100,000 of them a reading
+	// takes PostgreSQL some 50 ms, and intervals are a minute.
+	usualPoll = 5 * time.Second
+	// pollTimeout bounds a reading.
+	pollTimeout = 20 * time.Second
+	// wholeEvery is how often all machines are read again, in case the database
+	// was replaced.
+	wholeEvery = 10 * time.Minute
+	// maxWatchers bounds those who watch one server, maxWatchersOfToken those
+	// with the same token: a wall of screens, and not all that the server has.
+	maxWatchers        = 1000
+	maxWatchersOfToken = 50
+	// maxPending is how many messages may wait for a watcher, over a minute's;
+	// the slower one is let go and comes back for a new snapshot.
+	maxPending = 16
+	// usualRecheck is how often it is looked whether a watcher's token is still
+	// good and what it may see.
+	usualRecheck = time.Minute
+)
+
+// Refusals to let somebody watch.
+var (
+	// ErrTooMany says that too many watch this server.
+	ErrTooMany = errors.New("too many streams are open on this server")
+	// ErrTooManyOfToken says that too many watch with this token.
+	ErrTooManyOfToken = errors.New("too many streams are open with this API token")
+	// ErrStopped says that the server stops.
+	ErrStopped = errors.New("the server stops")
+)
+
+// Item is what a machine does; it is never changed.
+type Item struct {
+	// Key is the machine's row.
+	Key     int32
+	Machine api.LiveMachine
+	row     store.Machine
+}
+
+// Message tells a watcher what it does not know yet.
+type Message struct {
+	// Snapshot says that Items are all machines there are, not changes.
+	Snapshot bool
+	Items    []*Item
+}
+
+// Watcher is who watches.
+type Watcher struct {
+	// Messages is closed where the watcher was too slow or the server stops.
+	Messages chan Message
+	token    string
+	fresh    bool
+}
+
+// Options say how a board works; zero values are the usual ones.
+type Options struct {
+	// Poll is how often machines are read while somebody watches.
+	Poll time.Duration
+	// Recheck is how often each watcher's token is looked at.
+	Recheck time.Duration
+	// Now is the clock.
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// Board is what all machines do now.
+type Board struct {
+	store *store.Store
+	opts  Options
+	wake  chan struct{}
+
+	mu       sync.Mutex
+	stopped  bool
+	watchers map[*Watcher]struct{}
+
+	// What Run alone uses: the machines by row, until where they were read, and
+	// when they were last read whole.
+	items map[int32]*Item
+	mark  store.Mark
+	whole time.Time
+}
+
+// New makes a board; Run keeps it.
+func New(s *store.Store, opts Options) *Board {
+	if opts.Poll == 0 {
+		opts.Poll = usualPoll
+	}
+	if opts.Recheck == 0 {
+		opts.Recheck = usualRecheck
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Board{store: s, opts: opts, wake: make(chan struct{}, 1), watchers: map[*Watcher]struct{}{}}
+}
+
+// Watch lets somebody with that token watch, or says why not. The first message is
+// a snapshot. Leave must follow.
+func (b *Board) Watch(token string) (*Watcher, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	same := 0
+	for w := range b.watchers {
+		if w.token == token {
+			same++
+		}
+	}
+	switch {
+	case b.stopped:
+		return nil, ErrStopped
+	case len(b.watchers) >= maxWatchers:
+		return nil, ErrTooMany
+	case same >= maxWatchersOfToken:
+		return nil, ErrTooManyOfToken
+	}
+	w := &Watcher{Messages: make(chan Message, maxPending), token: token, fresh: true}
+	b.watchers[w] = struct{}{}
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+	return w, nil
+}
+
+// Leave ends watching.
+func (b *Board) Leave(w *Watcher) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.watchers, w)
+}
+
+// Recheck is how often each watcher's token is to be looked at.
+func (b *Board) Recheck() time.Duration { return b.opts.Recheck }
+
+// Watchers is how many watch.
+func (b *Board) Watchers() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.watchers)
+}
+
+// Run keeps the board until ctx ends, and with it all watching.
+func (b *Board) Run(ctx context.Context) error {
+	defer b.stop()
+	ticks := time.NewTicker(b.opts.Poll)
+	defer ticks.Stop()
+	for failed := false; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticks.C:
+		case <-b.wake:
+			if b.items != nil && !failed {
+				b.tell(nil)
+				continue
+			}
+		}
+		if b.Watchers() == 0 {
+			b.items, b.mark, b.whole = nil, 0, time.Time{}
+			continue
+		}
+		changes, err := b.read(ctx)
+		if err != nil && !failed && ctx.Err() == nil {
+			b.opts.Log.Warn("what machines do can't be read; those who watch see what was", "error", err)
+		}
+		if failed = err != nil; !failed {
+			b.tell(changes)
+		}
+	}
+}
+
+// read brings the items up to date and gives those that changed.
+func (b *Board) read(ctx context.Context) ([]*Item, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
+	now := b.opts.Now()
+	since := b.mark
+	if b.items == nil || now.Sub(b.whole) > wholeEvery {
+		since = 0
+	}
+	rows, next, err := b.store.ChangedMachines(ctx, since)
+	if err != nil {
+		return nil, err
+	}
+	if b.mark = next; since == 0 {
+		b.whole = now
+	}
+	if b.items == nil {
+		b.items = make(map[int32]*Item, len(rows))
+	}
+	for _, m := range rows {
+		// Its time has come only with what it does; see below.
+		item := &Item{Key: m.Key, row: m}
+		if old := b.items[m.Key]; old != nil {
+			item.Machine = old.Machine
+		}
+		b.items[m.Key] = item
+	}
+	var changes []*Item
+	for key, item := range b.items {
+		does := describe(&item.row, now)
+		if before := item.Machine; before.Status == does.Status && before.UserLabel == does.UserLabel &&
+			before.Username == does.Username && before.Hostname == does.Hostname {
+			continue
+		}
+		changed := &Item{Key: key, Machine: does, row: item.row}
+		b.items[key] = changed
+		changes = append(changes, changed)
+	}
+	return changes, nil
+}
+
+// describe says what a machine does.
+func describe(m *store.Machine, now time.Time) api.LiveMachine {
+	status := report.Status(m, now)
+	if status != api.MachineOffline && m.LastConnected != nil && !*m.LastConnected {
+		status = api.MachineDisconnected
+	}
+	return api.LiveMachine{
+		MachineID: m.MachineID, UserLabel: m.UserLabel, Hostname: m.Hostname, Username: m.Username,
+		LastSeen: m.LastSeen.UTC(), Status: status,
+	}
+}
+
+// tell gives changes to those who watch, and all items to who just came.
+func (b *Board) tell(changes []*Item) {
+	var all []*Item
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for w := range b.watchers {
+		message := Message{Items: changes}
+		if w.fresh {
+			if all == nil {
+				all = make([]*Item, 0, len(b.items))
+				for _, item := range b.items {
+					all = append(all, item)
+				}
+			}
+			message = Message{Snapshot: true, Items: all}
+		}
+		if len(message.Items) == 0 && !w.fresh {
+			continue
+		}
+		w.fresh = false
+		select {
+		case w.Messages <- message:
+		default:
+			delete(b.watchers, w)
+			close(w.Messages)
+		}
+	}
+}
+
+func (b *Board) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	for w := range b.watchers {
+		delete(b.watchers, w)
+		close(w.Messages)
+	}
+}

@@ -1,0 +1,111 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Who doesn't read is let go and holds up nobody.
+func TestSlowWatcherIsLetGo(t *testing.T) {
+	b := New(nil, Options{})
+	slow, err := b.Watch("slow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quick, err := b.Watch("quick")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = maxPending + 3
+	for i := range n {
+		b.tell([]*Item{{Key: int32(i)}})
+		if m := <-quick.Messages; m.Snapshot != (i == 0) {
+			t.Errorf("message %d: %+v", i, m)
+		}
+	}
+	got := 0
+	for range slow.Messages {
+		got++
+	}
+	if got != maxPending || b.Watchers() != 1 {
+		t.Errorf("%d messages, %d watchers", got, b.Watchers())
+	}
+	b.Leave(slow)
+	b.Leave(quick)
+	if b.Watchers() != 0 {
+		t.Error("somebody stayed")
+	}
+}
+
+func TestWatchersAreBounded(t *testing.T) {
+	b := New(nil, Options{})
+	for i := range maxWatchers {
+		if _, err := b.Watch(fmt.Sprint(i / maxWatchersOfToken)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.Watch("another"); !errors.Is(err, ErrTooMany) {
+		t.Error(err)
+	}
+}
+
+// Run ends with its context, and all watching with it.
+func TestRunEnds(t *testing.T) {
+	s, err := store.Open(t.Context(), "postgres://nobody@127.0.0.1:1/none", store.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	b := New(s, Options{Log: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	w, err := b.Watch("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if m, open := <-w.Messages; open {
+		t.Errorf("%+v", m)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Watch("x"); !errors.Is(err, ErrStopped) {
+		t.Error(err)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	now := time.Now()
+	on, off := true, false
+	for _, test := range []struct {
+		ago       time.Duration
+		idle      bool
+		connected *bool
+		want      api.MachineStatus
+	}{
+		{0, false, nil, api.MachineActive},
+		{0, true, &on, api.MachineIdle},
+		{0, false, &off, api.MachineDisconnected},
+		{0, true, &off, api.MachineDisconnected},
+		{time.Hour, false, &off, api.MachineOffline},
+		{time.Hour, false, &on, api.MachineOffline},
+	} {
+		m := store.Machine{LastSeen: now.Add(-test.ago), LastInterval: 60, LastIdle: test.idle, LastConnected: test.connected}
+		if got := describe(&m, now).Status; got != test.want {
+			t.Errorf("%+v: %s", test, got)
+		}
+	}
+}
