@@ -208,7 +208,7 @@ func (s *settings) checkKeep() check {
 
 // checkAddress looks whether a server answers where one is to listen.
 func checkAddress(ctx context.Context, addr string) check {
-	status, err := probe(ctx, addr, "/readyz")
+	status, err := probe(ctx, addr, "/readyz", ownName(os.Getenv))
 	switch {
 	case err == nil && status == http.StatusOK:
 		return ok("server", "ready on %s", addr)

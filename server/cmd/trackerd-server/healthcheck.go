@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +40,7 @@ fails unless it is well: for containers, whose images have no other client.`,
 			if ready {
 				path = "/readyz"
 			}
-			status, err := probe(cmd.Context(), addr, path)
+			status, err := probe(cmd.Context(), addr, path, ownName(os.Getenv))
 			if err != nil {
 				return err
 			}
@@ -58,8 +60,9 @@ fails unless it is well: for containers, whose images have no other client.`,
 
 // probe asks the server that listens there on this machine, and gives the status
 // of its answer. It tries HTTPS where plain HTTP gets no proper answer; whose
-// certificate that is does not matter, since it asks itself.
-func probe(ctx context.Context, listen, path string) (int, error) {
+// certificate that is does not matter, since it asks itself; name is the server's,
+// empty where it has none.
+func probe(ctx context.Context, listen, path, name string) (int, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return 0, fmt.Errorf("the address %s: %w", listen, err)
@@ -72,7 +75,7 @@ func probe(ctx context.Context, listen, path string) (int, error) {
 	transport := &http.Transport{
 		DisableKeepAlives: true,
 		//nolint:gosec // It asks the server of this machine whether it lives; names don't matter.
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: host},
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: cmp.Or(name, host)},
 	}
 	client := &http.Client{
 		Transport: transport,
@@ -91,6 +94,13 @@ func probe(ctx context.Context, listen, path string) (int, error) {
 		return 0, fmt.Errorf("no server answers on %s: %w", listen, err)
 	}
 	return status, nil
+}
+
+// ownName is the name that a server with certificates by ACME answers to, and to no
+// other; empty where it has none.
+func ownName(get func(string) string) string {
+	first, _, _ := strings.Cut(get(envPrefix+"ACME_DOMAIN"), ",")
+	return strings.TrimSpace(first)
 }
 
 func ask(ctx context.Context, client *http.Client, url string) (int, error) {

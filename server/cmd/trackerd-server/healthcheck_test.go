@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
+	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,13 +24,36 @@ func TestProbe(t *testing.T) {
 		server := start(handler)
 		_, addr, _ := strings.Cut(server.URL, "://")
 		for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/other": 418} {
-			if got, err := probe(t.Context(), addr, path); err != nil || got != want {
+			if got, err := probe(t.Context(), addr, path, ""); err != nil || got != want {
 				t.Errorf("%s %s: %d, %v; want %d", name, path, got, err, want)
 			}
 		}
 		server.Close()
-		if got, err := probe(t.Context(), addr, "/healthz"); err == nil || !strings.Contains(err.Error(), "no server answers on") {
+		if got, err := probe(t.Context(), addr, "/healthz", ""); err == nil || !strings.Contains(err.Error(), "no server answers on") {
 			t.Errorf("%s, gone: %d, %v", name, got, err)
+		}
+	}
+}
+
+// A server with certificates by ACME answers only to its own names.
+func TestProbeByName(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.StartTLS()
+	defer server.Close()
+	mine := server.TLS.Certificates[0]
+	server.TLS.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if hello.ServerName != "tracker.example" {
+			return nil, errors.New("not my name")
+		}
+		return &tls.Config{Certificates: []tls.Certificate{mine}}, nil
+	}
+	_, addr, _ := strings.Cut(server.URL, "://")
+	env := map[string]string{envPrefix + "ACME_DOMAIN": "tracker.example, other.example"}
+	for name, well := range map[string]bool{ownName(func(n string) string { return env[n] }): true, "other.example": false, "": false} {
+		status, err := probe(t.Context(), addr, "/healthz", name)
+		if (err == nil && status == 200) != well {
+			t.Errorf("%q: %d, %v", name, status, err)
 		}
 	}
 }
