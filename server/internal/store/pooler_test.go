@@ -132,7 +132,7 @@ func settingsHold(t *testing.T, tx pgx.Tx) error {
 	t.Helper()
 	for name, want := range map[string]string{
 		"synchronous_commit": "on", "TimeZone": "UTC", "statement_timeout": "30s", "jit": "off",
-		"idle_in_transaction_session_timeout": "30s", "transaction_read_only": "on", "transaction_isolation": "repeatable read",
+		"idle_in_transaction_session_timeout": "10s", "transaction_read_only": "on", "transaction_isolation": "repeatable read",
 	} {
 		var got string
 		if err := tx.QueryRow(context.WithoutCancel(t.Context()), "SELECT current_setting($1)", name).Scan(&got); err != nil {

@@ -28,9 +28,9 @@ const (
 	// statementTimeout bounds one statement on PostgreSQL's side; callers
 	// bound whole requests through their contexts.
 	statementTimeout = 30 * time.Second
-	// idleInTransaction frees locks held by a server that stopped between two
-	// statements.
-	idleInTransaction = 30 * time.Second
+	// idleInTransaction frees the machines that a server had locked which
+	// vanished between two statements; nothing computes that long there.
+	idleInTransaction = 10 * time.Second
 	// usualConns is the size of the pool unless the URL says pool_max_conns:
 	// several times the processors that PostgreSQL is likely to have, and few
 	// enough for two servers on its default of 100.
