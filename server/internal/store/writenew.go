@@ -192,9 +192,9 @@ func (n *newRows) rollupPart(name string) *rollupPart {
 }
 
 // storeNew writes rows whose machines have no event yet in the span that these
-// rows fill, and are not compacted that far, which no two servers can find for the same rows: the machines are
-// locked before. Where some machines have, it writes nothing and gives them back.
-// All of it is one message.
+// rows fill, and are not compacted that far. The machines are locked before, so that
+// no two servers can find this of the same rows. Where some machines have events
+// there, it writes nothing and gives them back. All of it is one message.
 func (s *Store) storeNew(ctx context.Context, n *newRows, list []newest, credentials []string) (occupied []int32, err error) {
 	if err := s.opened("storing events"); err != nil {
 		return nil, err
