@@ -161,6 +161,23 @@ go_tool() {
   echo "$version" >"$stamp"
 }
 
+# promtool takes the checker of alert rules out of Debian's package of Prometheus:
+# installing that would start a server.
+promtool() {
+  local dir
+  [ ! -x "$CACHE/bin/promtool" ] || return 0
+  say "promtool from Debian's prometheus"
+  dir=$(mktemp -d "$CACHE/promtool.XXXXXX")
+  # The lists may be missing or old: fetched only if it fails without.
+  if ! (cd "$dir" && apt-get -q download prometheus) >"$CACHE/setup.log" 2>&1; then
+    logged as_root apt-get -q update
+    (cd "$dir" && logged apt-get -q download prometheus)
+  fi
+  logged dpkg-deb -x "$dir"/prometheus_*.deb "$dir/root"
+  mv "$dir/root/usr/bin/promtool" "$CACHE/bin/promtool"
+  rm -rf "$dir"
+}
+
 in_root_env() {
   (cd / && GOBIN="$CACHE/bin" GOFLAGS='' GOWORK=off GOTOOLCHAIN=local CGO_ENABLED=0 go install "$1")
 }
@@ -185,6 +202,7 @@ tools() {
   test)
     go_tool gotestsum gotest.tools/gotestsum $GOTESTSUM
     go_tool pebble github.com/letsencrypt/pebble/v2/cmd/pebble $PEBBLE
+    promtool
     ;;
   esac
 }

@@ -115,6 +115,7 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 		return edge.Serve(ctx, newHandler(db.store, board, log, around))
 	})
 	group.Go(func() error { return edge.Run(ctx) })
+	group.Go(func() error { return watchOperations(ctx, db.store, around.metrics, log) })
 	group.Go(func() error { return s.edge.serveMetrics(ctx, around.metrics, log) })
 	group.Go(func() error {
 		<-ctx.Done()
@@ -155,10 +156,11 @@ func newMetrics() *prometheus.Registry {
 // newHandler joins the parts.
 func newHandler(s *store.Store, board *live.Board, log *slog.Logger, around surroundings) http.Handler {
 	metrics := around.metrics
-	metrics.MustRegister(connectionGauges(s)...)
 	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "trackerd_server_live_streams", Help: "Streams of GET /api/live that are open.",
 	}, func() float64 { return float64(board.Watchers()) }))
+	metrics.MustRegister(s.Collectors()...)
+	metrics.MustRegister(buildInfo())
 	if s.ReplicaState().Configured {
 		metrics.MustRegister(replicaMetrics(s)...)
 	}
@@ -170,18 +172,6 @@ func newHandler(s *store.Store, board *live.Board, log *slog.Logger, around surr
 		Log: log, Metrics: metrics, MetricsElsewhere: around.metricsElsewhere,
 		Proxies: around.proxies, Stopping: around.stopping,
 	})
-}
-
-func connectionGauges(s *store.Store) []prometheus.Collector {
-	gauge := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
-	}
-	return []prometheus.Collector{
-		gauge("trackerd_server_database_connections_in_use", "Database connections that are working.",
-			func() float64 { n, _ := s.Stat(); return float64(n) }),
-		gauge("trackerd_server_database_connections_max", "Database connections that there may be.",
-			func() float64 { _, n := s.Stat(); return float64(n) }),
-	}
 }
 
 func replicaMetrics(s *store.Store) []prometheus.Collector {

@@ -29,6 +29,9 @@ const (
 	// placeWait is how long a batch waits for one of those places before its
 	// host is told to come back.
 	placeWait = 2 * time.Second
+	// usualInterval is an event's length in seconds where it does not say: the
+	// contract's default.
+	usualInterval = 60
 )
 
 var errBusy = errors.New("too many batches at once")
@@ -41,6 +44,7 @@ type Ingest struct {
 	now    func() time.Time
 	places chan struct{}
 	events *prometheus.CounterVec
+	delay  prometheus.Histogram
 }
 
 // New makes the handlers; now is the server's clock.
@@ -53,7 +57,12 @@ func New(s *store.Store, guard *auth.Guard, log *slog.Logger, metrics prometheus
 			Help: "Events that hosts sent, by what became of them: accepted, duplicate or a rejection's code.",
 		}, []string{"result"}),
 	}
-	metrics.MustRegister(in.events)
+	in.delay = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "trackerd_server_event_delay_seconds",
+		Help:    "How long after the end of its interval an event was stored, repeats too; hosts send every few minutes.",
+		Buckets: []float64{1, 10, 60, 180, 360, 900, 3600, 6 * 3600, 86400, 7 * 86400},
+	})
+	metrics.MustRegister(in.events, in.delay)
 	return in
 }
 
@@ -142,6 +151,7 @@ func (in *Ingest) keep(ctx context.Context, host store.Host, b *batch) (api.Inge
 	if err != nil {
 		return reply, err
 	}
+	in.noteDelay(b.events)
 	reply.Accepted, reply.Duplicates = written.Accepted, written.Duplicates
 	for _, i := range written.Foreign {
 		reply.Rejected = append(reply.Rejected, api.Rejection{
@@ -154,6 +164,19 @@ func (in *Ingest) keep(ctx context.Context, host store.Host, b *batch) (api.Inge
 			"first_code", reply.Rejected[0].Code)
 	}
 	return reply, nil
+}
+
+// noteDelay notes for how long each event was on its way.
+func (in *Ingest) noteDelay(events []api.Event) {
+	now := in.now()
+	for i := range events {
+		length := int64(usualInterval)
+		if events[i].IntervalSec != nil {
+			length = *events[i].IntervalSec
+		}
+		// A host's clock may be ahead.
+		in.delay.Observe(max(0, (now.Sub(events[i].Timestamp) - time.Duration(length)*time.Second).Seconds()))
+	}
 }
 
 func (in *Ingest) count(reply api.IngestReply) {

@@ -75,7 +75,8 @@ func Internal(cause error) *Error {
 }
 
 // Write answers with err; an error that is no *Error becomes a 500. Where w has a
-// method KeepCause(error) it is given the cause, for the log.
+// method KeepCause(error) it is given the cause, for the log, and by KeepCode(api.Code)
+// the code, for counting.
 func Write(w http.ResponseWriter, err error) {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -83,6 +84,9 @@ func Write(w http.ResponseWriter, err error) {
 	}
 	if k, ok := w.(interface{ KeepCause(error) }); ok && e.Cause != nil {
 		k.KeepCause(e.Cause)
+	}
+	if k, ok := w.(interface{ KeepCode(api.Code) }); ok {
+		k.KeepCode(e.Code)
 	}
 	h := w.Header()
 	h.Set("Content-Type", ContentType)

@@ -68,6 +68,7 @@ type Store struct {
 	// attachAgain is from when on partitions may be made again, in nanoseconds
 	// since 1970.
 	attachAgain atomic.Int64
+	metrics     *metrics
 	// identity is the table machine's number in PostgreSQL, which a restored
 	// one does not share.
 	identity atomic.Uint32
@@ -117,7 +118,8 @@ func Open(ctx context.Context, databaseURL string, opts Options) (*Store, error)
 		titles: newCache[titleKey, uint64](titlesKnown), partitions: newCache[string, struct{}](partitionsKnown),
 		indirect: newCache[string, struct{}](partitionsKnown),
 	}
-	s.group = newGroup(s.writeBatches)
+	s.metrics = newMetrics()
+	s.group = newGroup(s.metrics.measured(s.writeBatches))
 	var err error
 	if s.pool, err = newRoute(ctx, databaseURL, opts.Name, s.noticeReplaced); err != nil {
 		return nil, err
@@ -173,12 +175,6 @@ func (s *Store) Ready(ctx context.Context) error {
 		_, err := exec(ctx, tx, "selecting 1", "SELECT 1")
 		return err
 	})
-}
-
-// Stat tells how many connections are in use, and how many there may be.
-func (s *Store) Stat() (inUse, limit int32) {
-	stat := s.pool.Stat()
-	return stat.AcquiredConns(), stat.MaxConns()
 }
 
 // write runs do in a transaction and commits it. The commit is durable when

@@ -15,6 +15,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/origin"
 	"activity-tracker.example/server/internal/problem"
 )
@@ -34,7 +35,11 @@ func (s *server) common(next http.Handler) http.Handler {
 		Help:    "How long requests took, by route, method and status.",
 		Buckets: []float64{.001, .005, .025, .1, .5, 2, 10},
 	}, []string{"route", "method", "status"})
-	s.Metrics.MustRegister(took)
+	problems := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "trackerd_server_problems_total",
+		Help: "Requests refused, by the code that the caller was told.",
+	}, []string{"code"})
+	s.Metrics.MustRegister(took, problems)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		id := cmp.Or(origin.Of(r.Context()).RequestID, rand.Text())
@@ -56,6 +61,9 @@ func (s *server) common(next http.Handler) http.Handler {
 		}
 		elapsed := time.Since(start)
 		took.WithLabelValues(route, method(r.Method), strconv.Itoa(rec.code())).Observe(elapsed.Seconds())
+		if rec.problem != "" {
+			problems.WithLabelValues(string(rec.problem)).Inc()
+		}
 		s.logRequest(r, id, route, rec, elapsed)
 		if rec.brokenOff {
 			//nolint:forbidigo // net/http's way to break off a reply that has begun.
@@ -132,11 +140,16 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 	cause  error
+	// problem is the code of a refusal.
+	problem api.Code
 	// brokenOff says that the reply must not look whole.
 	brokenOff bool
 	// bodyless is called instead of writing a body; nil where there is one.
 	bodyless func()
 }
+
+// KeepCode takes the code of a refusal.
+func (r *recorder) KeepCode(code api.Code) { r.problem = code }
 
 // KeepCause takes what a problem's caller is not told.
 func (r *recorder) KeepCause(err error) { r.cause = err }

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store"
+)
+
+// process is a server in a process of its own, whose memory is its own.
+type process struct {
+	*bench
+	cmd  *exec.Cmd
+	addr string
+	// ended gives how it ended.
+	ended chan error
+}
+
+// startProcess runs serve on that database.
+func startProcess(t *testing.T, databaseURL string, flags ...string) *process {
+	t.Helper()
+	addr := freePort(t)
+	cmd := exec.CommandContext(t.Context(), "trackerd-server", append([]string{"serve", "--listen", addr}, flags...)...)
+	cmd.Env = append(os.Environ(), envDatabase+"="+databaseURL, envStateDir+"="+t.TempDir())
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: 100}
+	p := &process{cmd: cmd, addr: addr, ended: make(chan error, 1), bench: &bench{
+		t: t, url: "http://" + addr, http: &http.Client{Transport: transport, Timeout: patience},
+	}}
+	done := make(chan struct{})
+	go func() { p.ended <- cmd.Wait(); close(done) }()
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		_ = cmd.Process.Kill()
+		<-done
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	await(t, "the server", func() bool {
+		r, err := p.try(http.MethodGet, "/readyz", "", nil)
+		return err == nil && r.status == http.StatusOK
+	})
+	p.store = newBench(t, databaseURL).store
+	return p
+}
+
+// memory gives a figure of the process's status, in bytes.
+func (p *process) memory(name string) int {
+	p.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			kb, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			return kb << 10
+		}
+	}
+	p.t.Fatalf("no %s", name)
+	return 0
+}
+
+// askOn sends a request by a connection and gives the status.
+func askOn(c net.Conn) (int, error) {
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		return 0, err
+	}
+	if _, err := io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: server\r\n\r\n"); err != nil {
+		return 0, err
+	}
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, err
+}
+
+// Ten thousand callers stay connected: each costs little, all are answered, and
+// one more is told to come back.
+func TestTenThousandConnections(t *testing.T) {
+	const callers, atOnce = 10_000, 50
+	// With the race detector each goroutine costs several times as much.
+	const most = 100 << 10
+	p := startProcess(t, newDatabase(t), "--max-connections", strconv.Itoa(callers))
+	p.http.CloseIdleConnections()
+	before := p.memory("VmRSS")
+	conns := make([]net.Conn, callers)
+	var wait sync.WaitGroup
+	for w := range atOnce {
+		wait.Go(func() {
+			for i := w; i < callers-atOnce; i += atOnce {
+				c, err := (&net.Dialer{Timeout: patience}).DialContext(t.Context(), "tcp", p.addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				conns[i] = c
+				if status, err := askOn(c); status != http.StatusOK {
+					t.Errorf("connection %d: %d %v", i, status, err)
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+	defer func() {
+		for _, c := range conns {
+			if c != nil {
+				_ = c.Close()
+			}
+		}
+	}()
+	each := (p.memory("VmRSS") - before) / (callers - atOnce)
+	t.Logf("%d bytes of memory each, %d MB in all", each, p.memory("VmRSS")>>20)
+	if each > most {
+		t.Errorf("%d bytes each, want at most %d", each, most)
+	}
+	for i := 0; i < callers-atOnce; i += 997 {
+		if status, err := askOn(conns[i]); status != http.StatusOK {
+			t.Errorf("connection %d among all: %d %v", i, status, err)
+		}
+	}
+	// The last places are taken, and then there is none.
+	refused := false
+	for i := callers - atOnce; i < callers+3 && !refused; i++ {
+		c, err := (&net.Dialer{Timeout: patience}).DialContext(t.Context(), "tcp", p.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		status, err := askOn(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused = status == http.StatusServiceUnavailable
+	}
+	if !refused {
+		t.Error("more connections than there may be")
+	}
+}
+
+// bombs are bodies of spaces that inflate to more than is allowed.
+func bombs(t *testing.T) map[string][]byte {
+	t.Helper()
+	space := bytes.Repeat([]byte(" "), 1<<20)
+	var zipped, squeezed bytes.Buffer
+	g := gzip.NewWriter(&zipped)
+	z, err := zstd.NewWriter(&squeezed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range []io.WriteCloser{g, z} {
+		for range api.MaxInflatedBytes/len(space) + 1 {
+			if _, err := w.Write(space); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return map[string][]byte{"gzip": zipped.Bytes(), "zstd": squeezed.Bytes()}
+}
+
+// However many bombs arrive at once, only so many are inflated at once: memory does
+// not grow with their number.
+func TestBombsAtOnce(t *testing.T) {
+	p := startProcess(t, newDatabase(t))
+	credential := p.host("h")
+	all := bombs(t)
+	throw := func(n int) {
+		var wait sync.WaitGroup
+		for i := range n {
+			encoding := []string{"gzip", "zstd"}[i%2]
+			wait.Go(func() {
+				r, err := p.try(http.MethodPost, "/api/events", credential, all[encoding], "Content-Encoding", encoding)
+				if err != nil || r.status != http.StatusRequestEntityTooLarge && r.status != http.StatusServiceUnavailable {
+					t.Errorf("%s: %d %v %s", encoding, r.status, err, r.body)
+				}
+			})
+		}
+		wait.Wait()
+	}
+	throw(16)
+	few := p.memory("VmHWM")
+	throw(64)
+	many := p.memory("VmHWM")
+	t.Logf("at most %d MB with 16 at once, %d MB with 64", few>>20, many>>20)
+	if many > few*3/2+64<<20 {
+		t.Errorf("memory grows with the number of bombs: %d MB, then %d MB", few>>20, many>>20)
+	}
+	p.send(credential, minute("m", 0))
+}
+
+// SIGTERM comes in the middle of uploads: what was acknowledged is stored, accepted
+// requests are answered, and the process ends well.
+func TestStopUnderLoad(t *testing.T) {
+	databaseURL := newDatabase(t)
+	p := startProcess(t, databaseURL)
+	credential := p.host("h")
+	var acknowledged atomic.Int64
+	var wait sync.WaitGroup
+	const workers = 8
+	stored := make([]int, workers)
+	for w := range workers {
+		wait.Go(func() {
+			for i := 0; ; i++ {
+				r, err := p.try(http.MethodPost, "/api/events", credential, api.EventBatch{Events: []api.Event{minute(fmt.Sprintf("m%d", w), i)}})
+				if err != nil {
+					// Nobody listens any more, or the connection ended between
+					// two requests.
+					if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+						t.Error(err)
+					}
+					return
+				}
+				if r.status != http.StatusOK {
+					t.Errorf("%d %s", r.status, r.body)
+					return
+				}
+				stored[w] = i + 1
+				acknowledged.Add(1)
+			}
+		})
+	}
+	await(t, "load", func() bool { return acknowledged.Load() > 100 })
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	wait.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	select {
+	case err := <-p.ended:
+		if err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-ctx.Done():
+		t.Fatal("it did not end")
+	}
+	b := newBench(t, databaseURL)
+	viewer := b.token(store.RoleViewer)
+	for w, n := range stored {
+		if s := b.summary(viewer, fmt.Sprintf("m%d", w), "date=2024-01-15"); s.KeyCount < int64(n) {
+			t.Errorf("m%d: %d events acknowledged, %d stored", w, n, s.KeyCount)
+		}
+	}
+	t.Logf("%d acknowledged", acknowledged.Load())
+}
