@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -33,6 +35,8 @@ type process struct {
 	addr string
 	// ended gives how it ended.
 	ended chan error
+	// log is what it wrote, to be read once it has ended.
+	log *bytes.Buffer
 }
 
 // startProcess runs serve on that database.
@@ -47,7 +51,7 @@ func startProcess(t *testing.T, databaseURL string, flags ...string) *process {
 		t.Fatal(err)
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}
-	p := &process{cmd: cmd, addr: addr, ended: make(chan error, 1), bench: &bench{
+	p := &process{cmd: cmd, addr: addr, log: &log, ended: make(chan error, 1), bench: &bench{
 		t: t, url: "http://" + addr, http: &http.Client{Transport: transport, Timeout: patience},
 	}}
 	done := make(chan struct{})
@@ -254,20 +258,8 @@ func TestStopUnderLoad(t *testing.T) {
 		})
 	}
 	await(t, "load", func() bool { return acknowledged.Load() > 100 })
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	p.stop()
 	wait.Wait()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	select {
-	case err := <-p.ended:
-		if err != nil {
-			t.Errorf("it ended with %v", err)
-		}
-	case <-ctx.Done():
-		t.Fatal("it did not end")
-	}
 	b := newBench(t, databaseURL)
 	viewer := b.token(store.RoleViewer)
 	for w, n := range stored {
@@ -276,4 +268,66 @@ func TestStopUnderLoad(t *testing.T) {
 		}
 	}
 	t.Logf("%d acknowledged", acknowledged.Load())
+}
+
+// stop ends it in an orderly way.
+func (p *process) stop() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	select {
+	case err := <-p.ended:
+		if err != nil {
+			p.t.Errorf("it ended with %v", err)
+		}
+	case <-ctx.Done():
+		p.t.Fatal("it did not end")
+	}
+}
+
+// A trusted proxy says who calls, and names requests; the figures have an address
+// of their own.
+func TestBehindProxy(t *testing.T) {
+	metricsAddr := freePort(t)
+	p := startProcess(t, newDatabase(t), "--trusted-proxy", "127.0.0.0/8", "--metrics-listen", metricsAddr,
+		"--log-format", "json", "--log-level", "debug")
+	from := func(client string) int {
+		t.Helper()
+		return p.do(http.MethodGet, "/api/machines", "", nil, "X-Forwarded-For", "9.9.9.9, "+client).status
+	}
+	for range auth.FailureBurst {
+		if got := from("1.1.1.1"); got != http.StatusUnauthorized {
+			t.Fatalf("status %d", got)
+		}
+	}
+	if one, other := from("1.1.1.1"), from("2.2.2.2"); one != http.StatusTooManyRequests || other != http.StatusUnauthorized {
+		t.Errorf("%d for the one who failed often, %d for another", one, other)
+	}
+	r := p.do(http.MethodGet, "/healthz", "", nil, "X-Request-Id", "from-the-proxy.1", "X-Forwarded-For", "2001:db8::7")
+	if got := r.header.Get("X-Request-Id"); got != "from-the-proxy.1" {
+		t.Errorf("request id %q", got)
+	}
+	p.do(http.MethodGet, "/metrics", "", nil).refused(http.StatusNotFound, api.CodeNotFound)
+	p.url = "http://" + metricsAddr
+	if text := p.do(http.MethodGet, "/metrics", "", nil); text.status != http.StatusOK || !bytes.Contains(text.body, []byte("trackerd_server_connections ")) {
+		t.Errorf("%d %s", text.status, text.body)
+	}
+	p.stop()
+	found := false
+	for line := range bytes.Lines(p.log.Bytes()) {
+		var entry struct {
+			RequestID string `json:"request_id"`
+			Client    string
+		}
+		if err := json.Unmarshal(line, &entry); err != nil {
+			t.Errorf("no JSON: %s", line)
+		}
+		found = found || entry.RequestID == "from-the-proxy.1" && entry.Client == "[2001:db8::7]:0"
+	}
+	if !found {
+		t.Error("the request is not in the log")
+	}
 }

@@ -60,9 +60,19 @@ type Options struct {
 	Metrics        prometheus.Registerer
 }
 
+// deadlines bound how slow callers may be.
+type deadlines struct {
+	header, read, write, idle time.Duration
+}
+
+func usualDeadlines() deadlines {
+	return deadlines{header: readHeaderTimeout, read: readTimeout, write: writeTimeout, idle: idleTimeout}
+}
+
 // Edge listens.
 type Edge struct {
 	log      *slog.Logger
+	patience deadlines
 	listener net.Listener
 	tls      *tls.Config
 	loops    []func(context.Context) error
@@ -70,7 +80,7 @@ type Edge struct {
 
 // Open listens and reads the certificates. Connections wait until Serve.
 func Open(ctx context.Context, o Options) (*Edge, error) {
-	e := &Edge{log: o.Log}
+	e := &Edge{log: o.Log, patience: usualDeadlines()}
 	if err := e.secure(ctx, o); err != nil {
 		return nil, err
 	}
@@ -140,7 +150,7 @@ func (e *Edge) Run(ctx context.Context) error {
 
 // Serve answers until ctx ends, then finishes what it has accepted.
 func (e *Edge) Serve(ctx context.Context, h http.Handler) error {
-	server := newServer(h, e.log)
+	server := newServer(h, e.patience, e.log)
 	if e.tls != nil {
 		server.TLSConfig = e.tls
 		server.Handler = strict(h)
@@ -152,15 +162,15 @@ func (e *Edge) Serve(ctx context.Context, h http.Handler) error {
 // ServePlain answers on one more address, without TLS and for few callers, until
 // ctx ends.
 func ServePlain(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
-	server := newServer(h, log)
+	server := newServer(h, usualDeadlines(), log)
 	return serve(ctx, server, func() error { return server.Serve(newBounded(l, fewConnections, false, nil)) })
 }
 
-func newServer(h http.Handler, log *slog.Logger) *http.Server {
+func newServer(h http.Handler, d deadlines, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
-		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		ReadHeaderTimeout: d.header, ReadTimeout: d.read,
+		WriteTimeout: d.write, IdleTimeout: d.idle,
 		MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		HTTP2: &http.HTTP2Config{

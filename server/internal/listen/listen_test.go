@@ -102,6 +102,11 @@ func (l *logged) has(text string) bool {
 // start opens and serves an edge until the test ends.
 func start(t *testing.T, o Options, h http.Handler) *Edge {
 	t.Helper()
+	return startWith(t, o, usualDeadlines(), h)
+}
+
+func startWith(t *testing.T, o Options, d deadlines, h http.Handler) *Edge {
+	t.Helper()
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
 	}
@@ -116,6 +121,7 @@ func start(t *testing.T, o Options, h http.Handler) *Edge {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.patience = d
 	var wait sync.WaitGroup
 	for _, loop := range []func() error{func() error { return e.Run(ctx) }, func() error { return e.Serve(ctx, h) }} {
 		wait.Go(func() {
