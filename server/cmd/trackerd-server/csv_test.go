@@ -69,6 +69,33 @@ func TestTables(t *testing.T) {
 	b.do(http.MethodGet, "/api/machines?format=csv", "", nil).refused(401, api.CodeUnauthorized)
 }
 
+// What is one object is a table of one row; a day's hours are rows.
+func TestSmallTables(t *testing.T) {
+	b := newBench(t, newDatabase(t))
+	host, viewer, admin := b.host("h"), b.token(store.RoleViewer), b.token(store.RoleAdmin)
+	b.send(host, day("m")...)
+	b.do(http.MethodPut, "/api/groups/staff", admin, nil).wants(201, nil)
+	b.do(http.MethodPut, "/api/categories", admin, []byte(`{"categories":[{"name":"+Mail","colour":"#2e7d32","rating":"neutral","patterns":[{"app":"mail"}]}]}`),
+		"If-Match", "*").wants(200, nil)
+	for path, want := range map[string][]string{
+		"/api/machines/m":                                  {"machine_id", "m"},
+		"/api/groups/staff":                                {"name", "staff"},
+		"/api/activity/m/summary?date=2024-01-15":          {"machine_id", "m"},
+		"/api/activity/m/timeline?date=2024-01-15&limit=1": {"hour", "0"},
+		"/api/categories":                                  {"name", "'+Mail"},
+	} {
+		rows := b.do(http.MethodGet, path, viewer, nil, "Accept", "text/csv").table()
+		if len(rows) < 2 || rows[0][0] != want[0] || rows[1][0] != want[1] {
+			t.Errorf("%s: %q", path, rows)
+		}
+		b.do(http.MethodGet, path, viewer, nil, "Accept", "image/png").refused(406, api.CodeNotAcceptable)
+	}
+	b.do(http.MethodGet, "/api/activity/none/summary?date=2024-01-15&format=csv", viewer, nil).refused(404, api.CodeNotFound)
+	for _, path := range []string{"/api/categories", "/api/machines/m", "/api/groups/staff"} {
+		b.do(http.MethodGet, path+"?format=xls", viewer, nil).refused(400, api.CodeBadRequest)
+	}
+}
+
 // Without a limit a table holds all rows, over all pages; with one, the header Link
 // leads on.
 func TestTablesPage(t *testing.T) {

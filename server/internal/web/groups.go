@@ -36,6 +36,11 @@ func (s *server) group(w http.ResponseWriter, r *http.Request) {
 	s.reply(w, g, err)
 }
 
+func (s *server) groupTable(w http.ResponseWriter, r *http.Request) {
+	g, err := s.Reports.Group(r.Context(), auth.Scope(r.Context()), pathValue(r, "group"))
+	sendPage(w, r, "group-"+pathValue(r, "group"), []api.Group{g}, "", err)
+}
+
 func (s *server) putGroup(w http.ResponseWriter, r *http.Request) {
 	g, made, err := s.Reports.AddGroup(r.Context(), pathValue(r, "group"))
 	if err == nil && made {

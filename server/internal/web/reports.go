@@ -98,11 +98,22 @@ func (s *server) categories(w http.ResponseWriter, r *http.Request) {
 	s.replyCategories(w, list, err)
 }
 
+func (s *server) categoriesTable(w http.ResponseWriter, r *http.Request) {
+	list, err := s.Reports.Categories(r.Context())
+	setVersion(w, list, err)
+	sendPage(w, r, "categories", list.Categories, "", err)
+}
+
 func (s *server) replyCategories(w http.ResponseWriter, list api.CategoryList, err error) {
+	setVersion(w, list, err)
+	s.reply(w, list, err)
+}
+
+// setVersion names the list's version, for If-Match.
+func setVersion(w http.ResponseWriter, list api.CategoryList, err error) {
 	if err == nil {
 		w.Header().Set("ETag", `"`+strconv.FormatInt(list.Version, 10)+`"`)
 	}
-	s.reply(w, list, err)
 }
 
 func (s *server) putCategories(w http.ResponseWriter, r *http.Request) {

@@ -12,7 +12,7 @@ import (
 // formats answers in the format that the caller asks for. JSON is bounded as a
 // whole; a table is bounded by its pieces, since it may be long.
 func formats(asJSON, asCSV http.HandlerFunc) http.HandlerFunc {
-	return asked(bounded(asJSON).ServeHTTP, asCSV)
+	return asked(bounded(asJSON), asCSV)
 }
 
 // asked answers with the handler of the format that the caller asks for; each

@@ -89,25 +89,24 @@ func (s *server) routes() chi.Router {
 	r.Post("/api/enroll", s.Enroll)
 	r.Post("/api/events", s.Events)
 
-	viewer := r.With(bounded, s.Guard.Reader(store.RoleViewer))
-	viewer.Get("/api/machines/{machine_id}", s.machine)
-	viewer.Get("/api/groups/{group}", s.group)
-	viewer.Get("/api/activity/{machine_id}/summary", s.summary)
-	viewer.Get("/api/activity/{machine_id}/timeline", s.timeline)
+	// Each answer also as a table. What is one page is bounded here, and what may
+	// be long by its pieces.
+	viewer := r.With(s.Guard.Reader(store.RoleViewer))
+	viewer.Get("/api/live", s.live)
+	viewer.Get("/api/machines", formats(s.machines, s.machinesTable))
+	viewer.Get("/api/machines/{machine_id}", formats(s.machine, bounded(s.machineTable)))
+	viewer.Get("/api/groups", formats(s.groups, s.groupsTable))
+	viewer.Get("/api/groups/{group}", formats(s.group, bounded(s.groupTable)))
+	viewer.Get("/api/groups/{group}/machines", formats(s.members, s.membersTable))
+	viewer.Get("/api/activity/{machine_id}/events", formats(s.events, s.eventsTable))
+	viewer.Get("/api/activity/{machine_id}/summary", formats(s.summary, bounded(s.summaryTable)))
+	viewer.Get("/api/activity/{machine_id}/timeline", formats(s.timeline, bounded(s.timelineTable)))
+	viewer.Get("/api/reports/activity", asked(within(s.activityReport), s.activityTable))
+	viewer.Get("/api/reports/apps", asked(within(s.appsReport), s.appsTable))
+	viewer.Get("/api/categories", formats(s.categories, bounded(s.categoriesTable)))
 
-	// Lists, each also as a table; formats bounds them.
-	lister := r.With(s.Guard.Reader(store.RoleViewer))
-	lister.Get("/api/live", s.live)
-	lister.Get("/api/machines", formats(s.machines, s.machinesTable))
-	lister.Get("/api/groups", formats(s.groups, s.groupsTable))
-	lister.Get("/api/groups/{group}/machines", formats(s.members, s.membersTable))
-	lister.Get("/api/activity/{machine_id}/events", formats(s.events, s.eventsTable))
-
-	lister.Get("/api/reports/activity", asked(within(s.activityReport), s.activityTable))
-	lister.Get("/api/reports/apps", asked(within(s.appsReport), s.appsTable))
-	viewer.Get("/api/categories", s.categories)
-
-	admin := r.With(bounded, s.Guard.Reader(store.RoleAdmin))
+	inTime := func(next http.Handler) http.Handler { return bounded(next.ServeHTTP) }
+	admin := r.With(inTime, s.Guard.Reader(store.RoleAdmin))
 	admin.Patch("/api/machines/{machine_id}", s.patchMachine)
 	admin.Put("/api/categories", s.putCategories)
 	admin.Put("/api/groups/{group}", s.putGroup)
@@ -120,12 +119,12 @@ func (s *server) routes() chi.Router {
 }
 
 // bounded ends a request that waits for the database too long.
-func bounded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func bounded(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
 		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
+		next(w, r.WithContext(ctx))
+	}
 }
 
 // notAllowed answers 405 and says what is allowed.
@@ -187,6 +186,11 @@ func (s *server) machine(w http.ResponseWriter, r *http.Request) {
 	s.reply(w, m, err)
 }
 
+func (s *server) machineTable(w http.ResponseWriter, r *http.Request) {
+	m, err := s.Reports.Machine(r.Context(), auth.Scope(r.Context()), machineID(r))
+	sendPage(w, r, "machine-"+machineID(r), []api.Machine{m}, "", err)
+}
+
 func (s *server) patchMachine(w http.ResponseWriter, r *http.Request) {
 	var patch api.MachinePatch
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPatchBytes)).Decode(&patch); err != nil {
@@ -220,16 +224,34 @@ func (s *server) eventsTable(w http.ResponseWriter, r *http.Request) {
 	sendPage(w, r, name, list.Events, list.NextCursor, err)
 }
 
-func (s *server) summary(w http.ResponseWriter, r *http.Request) {
+func (s *server) summaryOf(r *http.Request) (api.Summary, error) {
 	q := r.URL.Query()
-	summary, err := s.Reports.Summary(r.Context(), auth.Scope(r.Context()), machineID(r), q.Get("date"), q.Get("tz"))
+	return s.Reports.Summary(r.Context(), auth.Scope(r.Context()), machineID(r), q.Get("date"), q.Get("tz"))
+}
+
+func (s *server) summary(w http.ResponseWriter, r *http.Request) {
+	summary, err := s.summaryOf(r)
 	s.reply(w, summary, err)
 }
 
-func (s *server) timeline(w http.ResponseWriter, r *http.Request) {
+func (s *server) summaryTable(w http.ResponseWriter, r *http.Request) {
+	summary, err := s.summaryOf(r)
+	sendPage(w, r, "summary-"+machineID(r), []api.Summary{summary}, "", err)
+}
+
+func (s *server) timelineOf(r *http.Request) (api.Timeline, error) {
 	q := r.URL.Query()
-	timeline, err := s.Reports.Timeline(r.Context(), auth.Scope(r.Context()), machineID(r), q.Get("date"), q.Get("tz"))
+	return s.Reports.Timeline(r.Context(), auth.Scope(r.Context()), machineID(r), q.Get("date"), q.Get("tz"))
+}
+
+func (s *server) timeline(w http.ResponseWriter, r *http.Request) {
+	timeline, err := s.timelineOf(r)
 	s.reply(w, timeline, err)
+}
+
+func (s *server) timelineTable(w http.ResponseWriter, r *http.Request) {
+	timeline, err := s.timelineOf(r)
+	sendPage(w, r, "timeline-"+machineID(r), timeline.Hours, "", err)
 }
 
 // machineID is the path's machine_id. Routing is done on the escaped path (see
