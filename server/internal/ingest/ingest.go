@@ -43,6 +43,7 @@ type Ingest struct {
 	log    *slog.Logger
 	now    func() time.Time
 	places chan struct{}
+	turns  *turns
 	events *prometheus.CounterVec
 	delay  prometheus.Histogram
 }
@@ -51,7 +52,7 @@ type Ingest struct {
 func New(s *store.Store, guard *auth.Guard, log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) *Ingest {
 	in := &Ingest{
 		store: s, guard: guard, log: log, now: now,
-		places: make(chan struct{}, batchesPerCPU*runtime.GOMAXPROCS(0)),
+		places: make(chan struct{}, batchesPerCPU*runtime.GOMAXPROCS(0)), turns: newTurns(),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trackerd_server_events_total",
 			Help: "Events that hosts sent, by what became of them: accepted, duplicate or a rejection's code.",
@@ -73,6 +74,12 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, err)
 		return
 	}
+	end, err := in.turns.take(r.Context(), host.Key, r.ContentLength)
+	if err != nil {
+		problem.Write(w, err)
+		return
+	}
+	defer end()
 	// A slow caller takes up no place while its body arrives.
 	body, err := readBody(w, r)
 	if err != nil {

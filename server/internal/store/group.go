@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"activity-tracker.example/server/api"
 )
 
 const (
@@ -18,6 +20,11 @@ const (
 	// groupEvents is how many events end a group: more don't go faster, and
 	// all wait for the last.
 	groupEvents = 5000
+	// groupBytes ends a group, too, by the bytes of its texts: some 40,000
+	// usual events. A few hosts with titles of the largest size would
+	// otherwise make groups that take longer than groupTimeout, and fail all
+	// who are in them.
+	groupBytes = 4 << 20
 	// queuedEvents bounds what waits for a leader, some 100 MB of usual
 	// events; beyond it callers are told to come back.
 	queuedEvents = 100_000
@@ -47,6 +54,8 @@ type group struct {
 // waiter is a batch that waits to be written.
 type waiter struct {
 	batch Batch
+	// bytes are those of its texts.
+	bytes int
 	// lead is closed to make its call a leader; result comes otherwise.
 	lead   chan struct{}
 	result chan outcome
@@ -75,7 +84,7 @@ func (s *Store) WriteEvents(ctx context.Context, b Batch) (Written, error) {
 }
 
 func (g *group) do(ctx context.Context, b Batch) (Written, error) {
-	w := &waiter{batch: b, lead: make(chan struct{}), result: make(chan outcome, 1)}
+	w := &waiter{batch: b, bytes: textBytes(b.Events), lead: make(chan struct{}), result: make(chan outcome, 1)}
 	if err := g.enter(w); err != nil {
 		return Written{}, err
 	}
@@ -153,18 +162,32 @@ func (g *group) gather(w *waiter) []*waiter {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	members := []*waiter{w}
-	events := len(w.batch.Events)
+	events, size := len(w.batch.Events), w.bytes
 	for len(g.queue) > 0 {
-		n := len(g.queue[0].batch.Events)
-		if events+n > groupEvents {
+		next := g.queue[0]
+		n := len(next.batch.Events)
+		if events+n > groupEvents || size+next.bytes > groupBytes {
 			break
 		}
-		members = append(members, g.queue[0])
+		members = append(members, next)
 		g.queue = g.queue[1:]
 		g.queued -= n
-		events += n
+		events, size = events+n, size+next.bytes
 	}
 	return members
+}
+
+// textBytes adds up the events' texts.
+func textBytes(events []api.Event) int {
+	size := 0
+	for i := range events {
+		e := &events[i]
+		size += len(e.ActiveApp) + len(e.ActiveWindow)
+		for j := range e.Focus {
+			size += len(e.Focus[j].App) + len(e.Focus[j].Title)
+		}
+	}
+	return size
 }
 
 func (g *group) handOver() {
