@@ -54,7 +54,7 @@ type MachineUse struct {
 // more says that there are machines after these, although fewer than f.Limit came:
 // reading events took enough for one page. Errors are those of Spans.
 func (s *Store) AppUse(ctx context.Context, f MachineFilter, from, to time.Time, c Classes) (list []MachineUse, more bool, err error) {
-	err = s.report(ctx, "summing up applications", seeingEvents(ctx, seeingRollups(ctx, func(tx pgx.Tx) error {
+	err = s.summary(ctx, "summing up applications", seeingEvents(ctx, seeingRollups(ctx, func(tx pgx.Tx) error {
 		list, more = nil, false
 		machines, keys, err := askedFor(ctx, tx, f)
 		if err != nil || len(machines) == 0 {

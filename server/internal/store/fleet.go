@@ -19,7 +19,7 @@ type MachineSpans struct {
 // not there or in scope, and ErrNoGroup.
 func (s *Store) Spans(ctx context.Context, f MachineFilter, bounds []time.Time) ([]MachineSpans, error) {
 	var list []MachineSpans
-	err := s.report(ctx, "summing up machines", seeingRollups(ctx, func(tx pgx.Tx) error {
+	err := s.summary(ctx, "summing up machines", seeingRollups(ctx, func(tx pgx.Tx) error {
 		machines, keys, err := askedFor(ctx, tx, f)
 		if err != nil {
 			return err

@@ -96,7 +96,7 @@ func (s *Store) report(ctx context.Context, what string, do func(pgx.Tx) error) 
 			return classify(what, err)
 		}
 	}
-	return s.read(ctx, what, do)
+	return s.questions.within(ctx, what, func() error { return s.read(ctx, what, do) })
 }
 
 // snapshot is a read-only transaction that sees one state of the database.

@@ -65,6 +65,8 @@ type Store struct {
 	compactAfter time.Duration
 	now          func() time.Time
 	group        *group
+	// questions and summaries bound what people's reading takes of the pool.
+	questions, summaries share
 	// attachAgain is from when on partitions may be made again, in nanoseconds
 	// since 1970.
 	attachAgain atomic.Int64
@@ -124,6 +126,8 @@ func Open(ctx context.Context, databaseURL string, opts Options) (*Store, error)
 	if s.pool, err = newRoute(ctx, databaseURL, opts.Name, s.noticeReplaced); err != nil {
 		return nil, err
 	}
+	connections := s.pool.Config().MaxConns
+	s.questions, s.summaries = newShare(connections, questionsPart), newShare(connections, summariesPart)
 	if opts.ReplicaURL != "" {
 		away, err := newRoute(ctx, opts.ReplicaURL, opts.Name, nil)
 		if err != nil {
