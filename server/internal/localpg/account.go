@@ -63,6 +63,32 @@ func (a account) process() *syscall.SysProcAttr {
 	return attr
 }
 
+// trusts refuses, for root, a state folder that another user can write to: root
+// would follow the links that he puts there and give away what they lead to, and
+// his own PostgreSQL would be given to another account.
+func (a account) trusts(stateDir string) error {
+	if !a.change {
+		return nil
+	}
+	info, err := os.Stat(stateDir)
+	if err != nil {
+		return fmt.Errorf("reading the state folder: %w", err)
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 {
+		id := strconv.Itoa(int(stat.Uid))
+		name := "#" + id
+		if u, err := user.LookupId(id); err == nil {
+			name = u.Username
+		}
+		return fmt.Errorf("the state folder %s belongs to %s, and root leaves it alone: "+
+			"run this as that user (runuser -u %s -- trackerd-server …), or choose another --state-dir", stateDir, name, name)
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("others can write to the state folder %s: chmod go-w %s, if you know what is in it", stateDir, stateDir)
+	}
+	return nil
+}
+
 // share makes a folder that the account can enter but not write to: root's own
 // files lie there, which a link put in their place must not lead astray.
 func (a account) share(dir string) error {

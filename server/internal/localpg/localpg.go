@@ -157,6 +157,9 @@ func prepare(opts Options) (*Server, error) {
 	if s.account, err = findAccount(); err != nil {
 		return nil, err
 	}
+	if err := s.account.trusts(stateDir); err != nil {
+		return nil, err
+	}
 	if err := s.account.letPass(stateDir); err != nil {
 		return nil, err
 	}

@@ -284,6 +284,16 @@ func TestRefusals(t *testing.T) {
 			t.Fatal(err)
 		}
 		tests = append(tests, struct{ name, dir, want string }{"closed folder above", closed, "choose another --state-dir"})
+		others, open := stateDir(t), stateDir(t)
+		if err := os.Chown(others, 65534, -1); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(open, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		tests = append(tests, []struct{ name, dir, want string }{
+			{"folder of another user", others, "runuser -u"}, {"folder that all can write to", open, "chmod go-w"},
+		}...)
 	}
 	for _, test := range tests {
 		s, err := Start(t.Context(), Options{StateDir: test.dir, Volatile: true, Log: slog.New(slog.DiscardHandler)})
@@ -293,6 +303,29 @@ func TestRefusals(t *testing.T) {
 		} else if !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", test.name, err)
 		}
+	}
+}
+
+// Root follows no link that another user put into a folder, to give away what it
+// leads to.
+func TestRootFollowsNoLink(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	dir, target := stateDir(t), t.TempDir()
+	if err := os.Symlink(target, filepath.Join(dir, "postgres")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(dir, 65534, -1); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Start(t.Context(), Options{StateDir: dir, Volatile: true, Log: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		stop(t, s)
+		t.Error("it started")
+	}
+	if _, err := os.Stat(filepath.Join(target, "run")); err == nil {
+		t.Error("what the link leads to belongs to PostgreSQL now")
 	}
 }
 
