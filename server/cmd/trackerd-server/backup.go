@@ -40,7 +40,7 @@ it goes to standard output, unverified: see to it that a failure is noticed (in 
 shell: set -o pipefail).
 
 It holds window titles, and no token or credential, only their hashes.`,
-		Example: `  trackerd-server backup /var/backups/tracker.dump
+		Example: `  trackerd-server backup /var/backups/trackerd-server/tracker.dump
   trackerd-server backup - | ssh backup.example 'cat > tracker.dump'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

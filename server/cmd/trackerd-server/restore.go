@@ -26,7 +26,7 @@ is connected, since a server remembers what it has read.
 With - the backup is read from standard input, and kept in the folder for temporary
 files ($TMPDIR) meanwhile.`,
 		Example: `  systemctl stop trackerd-server
-  trackerd-server restore --overwrite /var/backups/tracker.dump`,
+  trackerd-server restore --overwrite /var/backups/trackerd-server/tracker.dump`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if err := s.fromEnvironment(os.Getenv); err != nil {

@@ -69,7 +69,7 @@ func (s *Store) Examine(ctx context.Context) (Examination, error) {
 			return nil
 		}
 		err := tx.QueryRow(ctx, `SELECT (SELECT count(*) FROM api_token WHERE role = 'admin'),
-			(SELECT count(*) FROM api_token WHERE role = 'viewer'), (SELECT count(*) FROM host),
+			(SELECT count(*) FROM api_token WHERE role = 'viewer'), (SELECT count(*) FROM host_credential),
 			(SELECT count(*) FROM enrollment WHERE uses_left > 0 AND expires_at > now())`).
 			Scan(&e.Admins, &e.Viewers, &e.Hosts, &e.GoodEnrollments)
 		if err != nil {
