@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -19,62 +18,70 @@ import (
 // the highest usual level.
 const zstdWindow = 8 << 20
 
-// usualBody is how much memory a body gets at once: a few hundred events.
-const usualBody = 64 << 10
+// zstdLeast is a window that every stream may ask for.
+const zstdLeast = 256 << 10
 
 // errInflated says that a body is larger inflated than allowed.
 var errInflated = errors.New("inflated body over its limit")
 
-// readBody reads the request's body as it was sent, bounded.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	var body bytes.Buffer
-	// A caller may announce what never comes.
-	body.Grow(int(max(0, min(r.ContentLength, usualBody))) + bytes.MinRead)
-	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, api.MaxBodyBytes)); err != nil {
-		return nil, fmt.Errorf("reading the body: %w", err)
+// encoding is a Content-Encoding that is understood.
+type encoding int
+
+const (
+	unknown encoding = iota
+	identity
+	zipped
+	squeezed
+)
+
+func encodingOf(header string) encoding {
+	switch strings.ToLower(strings.TrimSpace(header)) {
+	case "", "identity":
+		return identity
+	case "gzip", "x-gzip":
+		return zipped
+	case "zstd":
+		return squeezed
 	}
-	return body.Bytes(), nil
+	return unknown
 }
 
-// wholeText gives a body as text, inflated where it was sent in that
-// Content-Encoding. With an error it gives what came before.
-func wholeText(body []byte, encoding string) (string, error) {
-	if isIdentity(encoding) && len(body) <= api.MaxInflatedBytes {
-		return string(body), nil
+// windowOf is the memory that a zstd body may ask for: what its first frame does.
+func windowOf(body string) int64 {
+	var h zstd.Header
+	err := h.Decode([]byte(body[:min(len(body), zstd.HeaderMaxSize)]))
+	window := h.WindowSize
+	if h.SingleSegment {
+		window = h.FrameContentSize
 	}
-	r, err := inflate(body, encoding)
-	if err != nil {
-		return "", err
+	if err != nil || h.Skippable || window > zstdWindow {
+		return zstdWindow
 	}
-	defer func() { _ = r.Close() }()
-	var whole strings.Builder
-	_, err = io.Copy(&whole, r)
-	return whole.String(), err
+	return max(int64(window), zstdLeast)
 }
-
-func isIdentity(encoding string) bool { return encoding == "" || encoding == "identity" }
 
 // inflate opens a body that was sent in that Content-Encoding, bounded again.
 // The caller closes it.
-func inflate(body []byte, encoding string) (io.ReadCloser, error) {
-	sent := bytes.NewReader(body)
+func inflate(body, encoding string) (io.ReadCloser, error) {
+	sent := strings.NewReader(body)
 	nothing := func() error { return nil }
-	switch strings.ToLower(strings.TrimSpace(encoding)) {
-	case "", "identity":
+	switch encodingOf(encoding) {
+	case identity:
 		return &inflated{Reader: sent, left: api.MaxInflatedBytes, close: nothing}, nil
-	case "gzip", "x-gzip":
+	case zipped:
 		z, err := gzip.NewReader(sent)
 		if err != nil {
 			return nil, fmt.Errorf("opening the gzip body: %w", err)
 		}
 		return &inflated{Reader: z, left: api.MaxInflatedBytes, close: z.Close}, nil
-	case "zstd":
+	case squeezed:
 		z, err := zstd.NewReader(sent, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderMaxMemory(api.MaxInflatedBytes))
+			zstd.WithDecoderMaxWindow(uint64(windowOf(body))), zstd.WithDecoderMaxMemory(api.MaxInflatedBytes))
 		if err != nil {
 			return nil, fmt.Errorf("opening the zstd body: %w", err)
 		}
 		return &inflated{Reader: z, left: api.MaxInflatedBytes, close: func() error { z.Close(); return nil }}, nil
+	case unknown:
 	}
 	return nil, problem.New(http.StatusUnsupportedMediaType, api.CodeUnsupported, "Content-Encoding must be identity, gzip or zstd.")
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"runtime"
 	"sort"
 	"time"
 
@@ -23,18 +22,10 @@ import (
 const (
 	// storeTimeout bounds storing a batch; a host tries again on 503.
 	storeTimeout = 10 * time.Second
-	// batchesPerCPU bounds how many batches are inflated at once, each up to
-	// api.MaxInflatedBytes; more than a few per processor don't go faster.
-	batchesPerCPU = 8
-	// placeWait is how long a batch waits for one of those places before its
-	// host is told to come back.
-	placeWait = 2 * time.Second
 	// usualInterval is an event's length in seconds where it does not say: the
 	// contract's default.
 	usualInterval = 60
 )
-
-var errBusy = errors.New("too many batches at once")
 
 // Ingest answers POST /api/events and POST /api/enroll.
 type Ingest struct {
@@ -42,7 +33,7 @@ type Ingest struct {
 	guard  *auth.Guard
 	log    *slog.Logger
 	now    func() time.Time
-	places chan struct{}
+	memory *memory
 	turns  *turns
 	events *prometheus.CounterVec
 	delay  prometheus.Histogram
@@ -52,7 +43,7 @@ type Ingest struct {
 func New(s *store.Store, guard *auth.Guard, log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) *Ingest {
 	in := &Ingest{
 		store: s, guard: guard, log: log, now: now,
-		places: make(chan struct{}, batchesPerCPU*runtime.GOMAXPROCS(0)), turns: newTurns(),
+		memory: newMemory(), turns: newTurns(),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trackerd_server_events_total",
 			Help: "Events that hosts sent, by what became of them: accepted, duplicate or a rejection's code.",
@@ -74,24 +65,18 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, err)
 		return
 	}
-	end, err := in.turns.take(r.Context(), host.Key, r.ContentLength)
+	end, err := in.turns.take(r.Context(), host.Key)
 	if err != nil {
 		problem.Write(w, err)
 		return
 	}
 	defer end()
-	// A slow caller takes up no place while its body arrives.
-	body, err := readBody(w, r)
+	body, leave, err := in.memory.readBody(w, r)
+	defer leave()
 	if err != nil {
 		problem.Write(w, bodyProblem(err))
 		return
 	}
-	leave, err := in.takePlace(r.Context())
-	if err != nil {
-		problem.Write(w, err)
-		return
-	}
-	defer leave()
 	reply, err := in.take(r, host, body)
 	if errors.Is(err, store.ErrRevoked) {
 		err = in.guard.Revoked(r)
@@ -104,30 +89,15 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, reply)
 }
 
-// takePlace waits for one of the places for batches at work.
-func (in *Ingest) takePlace(ctx context.Context) (leave func(), err error) {
-	leave = func() { <-in.places }
-	select {
-	case in.places <- struct{}{}:
-		return leave, nil
-	default:
-	}
-	timer := time.NewTimer(placeWait)
-	defer timer.Stop()
-	select {
-	case in.places <- struct{}{}:
-		return leave, nil
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return nil, problem.Unavailable(errBusy)
-}
-
 // take judges a body and stores what is good.
-func (in *Ingest) take(r *http.Request, host store.Host, body []byte) (api.IngestReply, error) {
+func (in *Ingest) take(r *http.Request, host store.Host, body string) (api.IngestReply, error) {
 	var none api.IngestReply
-	whole, err := wholeText(body, r.Header.Get("Content-Encoding"))
-	b, err := decode(whole, err, in.now())
+	text, cut, leave, err := in.memory.wholeText(r.Context(), body, r.Header.Get("Content-Encoding"))
+	if err != nil {
+		return none, err
+	}
+	defer leave()
+	b, err := decode(text, cut, in.now())
 	if err != nil {
 		return none, bodyProblem(err)
 	}

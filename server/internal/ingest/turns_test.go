@@ -7,7 +7,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/problem"
 )
 
@@ -17,9 +16,9 @@ func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := newTurns()
 		var ends []func()
-		take := func(host, length int64, want int) {
+		take := func(host int64, want int) {
 			t.Helper()
-			end, err := turns.take(t.Context(), host, length)
+			end, err := turns.take(t.Context(), host)
 			var refused *problem.Error
 			switch {
 			case err == nil && want == http.StatusOK:
@@ -32,17 +31,17 @@ func TestTurns(t *testing.T) {
 			}
 		}
 		for range hostRequests {
-			take(1, 100, http.StatusOK)
+			take(1, http.StatusOK)
 		}
-		take(1, 100, http.StatusTooManyRequests)
-		take(2, 100, http.StatusOK)
+		take(1, http.StatusTooManyRequests)
+		take(2, http.StatusOK)
 		ends[0]()
 		ends = ends[1:]
-		take(1, 100, http.StatusOK)
+		take(1, http.StatusOK)
 		// One that waits comes in as soon as another ends.
 		in := make(chan func())
 		go func() {
-			end, err := turns.take(context.WithoutCancel(t.Context()), 1, 100)
+			end, err := turns.take(context.WithoutCancel(t.Context()), 1)
 			if err != nil {
 				t.Error(err)
 			}
@@ -51,18 +50,11 @@ func TestTurns(t *testing.T) {
 		synctest.Wait()
 		ends[len(ends)-1]()
 		ends[len(ends)-1] = <-in
-		// What does not say its length counts for the largest.
-		room := bodiesBytes/api.MaxBodyBytes - 1
-		for i := range room {
-			take(int64(10+i), -1, http.StatusOK)
-		}
-		take(3, api.MaxBodyBytes+1, http.StatusServiceUnavailable)
-		take(3, 100, http.StatusOK)
 		for _, end := range ends {
 			end()
 		}
-		if len(turns.hosts) != 0 || !turns.memory.TryAcquire(bodiesBytes) {
-			t.Errorf("%d hosts are remembered, or memory is", len(turns.hosts))
+		if len(turns.hosts) != 0 {
+			t.Errorf("%d hosts are remembered", len(turns.hosts))
 		}
 	})
 }
