@@ -294,6 +294,8 @@ const (
 	CodeBadText        Code = "bad_text"        // a NUL character in a text
 	CodeTooLong        Code = "too_long"        // a text or list over its limit
 	CodeForeignMachine Code = "foreign_machine" // another host reported this machine_id first
+
+	CodeTooManyMachines Code = "too_many_machines" // the host has as many machine_ids as there may be
 )
 
 // Codes of refused requests.

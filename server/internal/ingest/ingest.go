@@ -130,11 +130,13 @@ func (in *Ingest) keep(ctx context.Context, host store.Host, b *batch) (api.Inge
 	}
 	in.noteDelay(b.events)
 	reply.Accepted, reply.Duplicates = written.Accepted, written.Duplicates
-	for _, i := range written.Foreign {
-		reply.Rejected = append(reply.Rejected, api.Rejection{
-			Index: b.index[i], Code: api.CodeForeignMachine, Message: "another host reported this machine_id first",
-		})
+	reject := func(list []int, code api.Code, message string) {
+		for _, i := range list {
+			reply.Rejected = append(reply.Rejected, api.Rejection{Index: b.index[i], Code: code, Message: message})
+		}
 	}
+	reject(written.Foreign, api.CodeForeignMachine, "another host reported this machine_id first")
+	reject(written.Excess, api.CodeTooManyMachines, "the host has as many machine_ids as there may be")
 	sort.Slice(reply.Rejected, func(i, j int) bool { return reply.Rejected[i].Index < reply.Rejected[j].Index })
 	if len(reply.Rejected) > 0 {
 		in.log.Warn("events rejected", "host_id", host.HostID, "rejected", len(reply.Rejected),

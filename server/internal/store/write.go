@@ -36,6 +36,9 @@ type Written struct {
 	// Foreign are the indexes of events whose machine belongs to another host;
 	// nothing of them was stored.
 	Foreign []int
+	// Excess are those of machines that are new while their host has enough;
+	// nothing of them was stored.
+	Excess []int
 }
 
 // writeError is a refusal to write.
@@ -126,7 +129,7 @@ func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, err
 		}
 	}
 	for i := range done {
-		done[i].Duplicates = len(batches[i].Events) - done[i].Accepted - len(done[i].Foreign)
+		done[i].Duplicates = len(batches[i].Events) - done[i].Accepted - len(done[i].Foreign) - len(done[i].Excess)
 	}
 	return done, nil
 }
@@ -142,7 +145,11 @@ func ownRows(batches []Batch, owners map[string]owner, done []Written) []row {
 	for b := range batches {
 		for i := range batches[b].Events {
 			e := &batches[b].Events[i]
-			o := owners[e.MachineID]
+			o, known := owners[e.MachineID]
+			if !known {
+				done[b].Excess = append(done[b].Excess, i)
+				continue
+			}
 			if o.host != batches[b].Host {
 				done[b].Foreign = append(done[b].Foreign, i)
 				continue

@@ -1,0 +1,39 @@
+package store
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"activity-tracker.example/server/api"
+)
+
+// A host that has as many machines as there may be gets no new ones; its own, and
+// other hosts, go on.
+func TestHostInventsMachines(t *testing.T) {
+	url := newDatabase(t)
+	now := time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
+	s := openAt(t, url, Retention{}, now)
+	host := addHost(t, s)
+	event := func(machine string, minute int) api.Event {
+		return api.Event{MachineID: machine, Timestamp: now.Add(time.Duration(minute) * time.Minute), KeyCount: 1}
+	}
+	accepted(t, s, host, []api.Event{event("own", 0)}, 1)
+	if _, err := connect(t, url).Exec(t.Context(), `INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle)
+		SELECT 'invented' || i, $1, now(), now(), now(), 60, false FROM generate_series(2, $2::int) i`, host, maxHostMachines); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 2 {
+		w, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: []api.Event{event("new", 1), event("own", 1), event("new", 2)}})
+		if err != nil || w.Accepted != 1-round || w.Duplicates != round || fmt.Sprint(w.Excess) != "[0 2]" || len(w.Foreign) > 0 {
+			t.Errorf("%+v, %v", w, err)
+		}
+	}
+	other := ask[int64](t, url, "INSERT INTO host (host_id, hostname, enrollment) VALUES ('other', '', '') RETURNING id")
+	accepted(t, s, other, []api.Event{event("new", 1)}, 1)
+	w, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: []api.Event{event("new", 1)}})
+	if err != nil || len(w.Foreign) != 1 {
+		t.Errorf("%+v, %v", w, err)
+	}
+	exact(t, s, 3)
+}
