@@ -199,7 +199,7 @@ func TestInflate(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			r, err := inflate(string(test.body), test.encoding)
+			r, err := newMemory().inflate(string(test.body), test.encoding)
 			if err == nil {
 				_, err = decodeBatch(r, clock)
 				_ = r.Close()
@@ -332,7 +332,7 @@ func FuzzInflate(f *testing.F) {
 	f.Add(gzipped(f, []byte(`{"events":[]}`)), "gzip")
 	f.Add(zstded(f, []byte(`{"events":[]}`)), "zstd")
 	f.Fuzz(func(t *testing.T, body []byte, encoding string) {
-		r, err := inflate(string(body), encoding)
+		r, err := newMemory().inflate(string(body), encoding)
 		if err != nil {
 			return
 		}

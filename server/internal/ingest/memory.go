@@ -52,6 +52,8 @@ type memory struct {
 	arrivingSmall, arrivingLarge, workSmall, workLarge *semaphore.Weighted
 	// chunks are what is read into before it is known how much comes.
 	chunks sync.Pool
+	// unzippers are *gzip.Reader that nobody uses.
+	unzippers sync.Pool
 }
 
 func newMemory() *memory {
@@ -164,7 +166,7 @@ func (m *memory) wholeText(ctx context.Context, body, header string) (text strin
 	size, inflating := int64(textAtFirst), int64(0)
 	switch coding {
 	case zipped:
-		size = max(textAtFirst, announced(body))
+		size = announced(body)
 	case squeezed:
 		inflating = 2 * windowOf(body)
 	case identity, unknown:
@@ -184,23 +186,23 @@ func (m *memory) wholeText(ctx context.Context, body, header string) (text strin
 	}
 }
 
-// announced is how long a gzip body says its text is, where that is possible: its
-// last four bytes.
+// announced is how long a gzip body says its text is, in its last four bytes; or
+// what is read of it first, where that is not possible.
 func announced(body string) int64 {
 	const trailer = 4
 	if len(body) < trailer {
-		return 0
+		return textAtFirst
 	}
 	n := int64(binary.LittleEndian.Uint32([]byte(body[len(body)-trailer:])))
 	if n > api.MaxInflatedBytes {
-		return 0
+		return textAtFirst
 	}
-	return n
+	return max(n, bodyAtFirst)
 }
 
 // readText inflates a body into at most size bytes, and says how many there are.
 func (m *memory) readText(body, header string, size int64) (text string, full int64, cut error) {
-	r, err := inflate(body, header)
+	r, err := m.inflate(body, header)
 	if err != nil {
 		return "", 0, err
 	}
