@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,9 @@ const (
 	// otherwise make groups that take longer than groupTimeout, and fail all
 	// who are in them.
 	groupBytes = 4 << 20
+	// leaderPatience is after how long a group under way is slow: others don't
+	// wait for it then.
+	leaderPatience = 250 * time.Millisecond
 	// queuedEvents bounds what waits for a leader, some 100 MB of usual
 	// events; beyond it callers are told to come back.
 	queuedEvents = 100_000
@@ -46,7 +50,13 @@ type group struct {
 
 	mu      sync.Mutex
 	leaders int
-	queue   []*waiter
+	// began is when the newest group under way did.
+	began time.Time
+	// busy counts, by host, the batches in groups under way. A host has batches
+	// in one group at once: whose batches are slow, of many compacted hours,
+	// would otherwise have all leaders' places.
+	busy  map[int64]int
+	queue []*waiter
 	// queued counts the queue's events.
 	queued int
 }
@@ -67,7 +77,7 @@ type outcome struct {
 }
 
 func newGroup(write func(context.Context, []Batch) ([]Written, error)) *group {
-	return &group{write: write}
+	return &group{write: write, busy: map[int64]int{}}
 }
 
 // WriteEvents stores a host's events, each at most once by (machine_id,
@@ -111,8 +121,10 @@ func (g *group) enter(w *waiter) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n := len(w.batch.Events)
-	if g.leaders == 0 || g.leaders < leadersMax && g.queued+n >= leaderEvents {
+	if g.leaders == 0 || g.leaders < leadersMax && g.busy[w.batch.Host] == 0 && (g.queued+n >= leaderEvents || g.slow()) {
 		g.leaders++
+		g.began = time.Now()
+		g.busy[w.batch.Host]++
 		close(w.lead)
 		return nil
 	}
@@ -122,6 +134,9 @@ func (g *group) enter(w *waiter) error {
 	g.queue, g.queued = append(g.queue, w), g.queued+n
 	return nil
 }
+
+// slow says whether the newest group takes long. g.mu is held.
+func (g *group) slow() bool { return time.Since(g.began) > leaderPatience }
 
 // leave takes a waiter out of the queue, if it is still there.
 func (g *group) leave(w *waiter) bool {
@@ -149,7 +164,7 @@ func (g *group) leadWith(ctx context.Context, w *waiter) {
 			default:
 			}
 		}
-		g.handOver()
+		g.handOver(members)
 	}()
 	// The others' batches must not end with this caller's patience.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupTimeout)
@@ -163,16 +178,25 @@ func (g *group) gather(w *waiter) []*waiter {
 	defer g.mu.Unlock()
 	members := []*waiter{w}
 	events, size := len(w.batch.Events), w.bytes
-	for len(g.queue) > 0 {
-		next := g.queue[0]
+	var left []*waiter
+	for i, next := range g.queue {
 		n := len(next.batch.Events)
 		if events+n > groupEvents || size+next.bytes > groupBytes {
+			left = append(left, g.queue[i:]...)
 			break
 		}
+		// One of the same host may be here already, and in no other group.
+		if g.busy[next.batch.Host] > 0 && next.batch.Host != w.batch.Host {
+			left = append(left, next)
+			continue
+		}
 		members = append(members, next)
-		g.queue = g.queue[1:]
 		g.queued -= n
 		events, size = events+n, size+next.bytes
+	}
+	g.queue = left
+	for _, m := range members[1:] {
+		g.busy[m.batch.Host]++
 	}
 	return members
 }
@@ -190,16 +214,25 @@ func textBytes(events []api.Event) int {
 	return size
 }
 
-func (g *group) handOver() {
+// handOver ends a group, and gives its place to the first that waits for it.
+func (g *group) handOver(members []*waiter) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.queue) == 0 || g.leaders > 1 && g.queued < leaderEvents {
+	for _, m := range members {
+		if g.busy[m.batch.Host]--; g.busy[m.batch.Host] == 0 {
+			delete(g.busy, m.batch.Host)
+		}
+	}
+	i := slices.IndexFunc(g.queue, func(w *waiter) bool { return g.busy[w.batch.Host] == 0 })
+	if i < 0 || g.leaders > 1 && g.queued < leaderEvents && !g.slow() {
 		g.leaders--
 		return
 	}
-	next := g.queue[0]
-	g.queue = g.queue[1:]
+	next := g.queue[i]
+	g.queue = slices.Delete(g.queue, i, i+1)
 	g.queued -= len(next.batch.Events)
+	g.began = time.Now()
+	g.busy[next.batch.Host]++
 	close(next.lead)
 }
 

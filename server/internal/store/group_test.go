@@ -4,7 +4,11 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"activity-tracker.example/server/api"
 )
@@ -17,7 +21,7 @@ func TestLongTextsMakeSmallGroups(t *testing.T) {
 		sizes = append(sizes, len(batches))
 		return make([]Written, len(batches)), nil
 	})
-	g.leaders = 1
+	g.leaders, g.began = 1, time.Now()
 	long := api.Event{Focus: make([]api.Focus, api.MaxFocus)}
 	for i := range long.Focus {
 		long.Focus[i].Title = strings.Repeat("x", api.MaxTextBytes)
@@ -34,7 +38,7 @@ func TestLongTextsMakeSmallGroups(t *testing.T) {
 		}
 		all = append(all, w)
 	}
-	g.handOver()
+	g.handOver(nil)
 	for _, w := range all {
 		select {
 		case <-w.lead:
@@ -54,4 +58,48 @@ func TestLongTextsMakeSmallGroups(t *testing.T) {
 	if want := []int{1, 2, 1, 1, 1}; !slices.Equal(sizes, want) {
 		t.Errorf("groups of %v, want %v", sizes, want)
 	}
+}
+
+// A host whose batches take long has one of the places; others don't wait for it.
+func TestSlowHostWaitsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slow, other = 1, 2
+		proceed := make(chan struct{})
+		var at atomic.Int64
+		g := newGroup(func(_ context.Context, batches []Batch) ([]Written, error) {
+			for _, b := range batches {
+				if b.Host == slow {
+					at.Add(1)
+					<-proceed
+				}
+			}
+			return make([]Written, len(batches)), nil
+		})
+		var wait sync.WaitGroup
+		send := func(host int64, events int) {
+			wait.Go(func() {
+				if _, err := g.do(t.Context(), Batch{Host: host, Events: make([]api.Event, events)}); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		send(slow, 1)
+		<-time.After(2 * leaderPatience)
+		send(slow, leaderEvents)
+		send(slow, 1)
+		if n := at.Load(); n != 1 {
+			t.Errorf("%d batches of the slow host are written at once", n)
+		}
+		for range 3 {
+			if _, err := g.do(t.Context(), Batch{Host: other, Events: make([]api.Event, 1)}); err != nil {
+				t.Error(err)
+			}
+		}
+		close(proceed)
+		wait.Wait()
+		if g.leaders != 0 || len(g.busy) != 0 || g.queued != 0 || len(g.queue) != 0 {
+			t.Errorf("in the end: %+v", g)
+		}
+	})
 }
