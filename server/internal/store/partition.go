@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,6 +34,8 @@ const (
 	// checkViolation is PostgreSQL's code for rows of the default partition
 	// that belong into the one to be made.
 	checkViolation = "23514"
+	// duplicateTable is its code for a table that is there already.
+	duplicateTable = "42P07"
 	// overlap is PostgreSQL's code for a partition that has a part of the time
 	// already: a week that an earlier version made.
 	overlap = "42P17"
@@ -151,8 +154,11 @@ func (s *Store) ensurePartition(ctx context.Context, t tier, at time.Time) error
 		if _, err := exec(ctx, tx, "waiting for other servers", "SELECT pg_advisory_xact_lock($1)", int64(partitionLock)); err != nil {
 			return err
 		}
+		// to_regclass would answer from what this connection remembers, which may
+		// be older than the wait for the lock.
 		var exists bool
-		if err := tx.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", name).Scan(&exists); err != nil || exists {
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1
+			AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass($2)))`, name, t.table).Scan(&exists); err != nil || exists {
 			return err
 		}
 		// Made aside and attached: PARTITION OF would wait for all readers of
@@ -178,7 +184,7 @@ func (s *Store) ensurePartition(ctx context.Context, t tier, at time.Time) error
 		s.attachAgain.Store(time.Now().Add(attachPause).UnixNano())
 		return nil
 	}
-	if errors.As(err, &pg) && (pg.Code == checkViolation || pg.Code == overlap) {
+	if errors.As(err, &pg) && slices.Contains([]string{checkViolation, overlap, duplicateTable}, pg.Code) {
 		err = nil
 	}
 	if err == nil {
