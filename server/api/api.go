@@ -91,6 +91,18 @@ type Event struct {
 	UserRAMBytes   *int64   `json:"user_ram_bytes,omitempty"`
 }
 
+// defaultIntervalSec is an event's interval where it does not say: the contract's
+// default of collect_interval_sec.
+const defaultIntervalSec = 60
+
+// Interval is the event's length in seconds: what it tells, else the default.
+func (e *Event) Interval() int64 {
+	if e.IntervalSec != nil {
+		return *e.IntervalSec
+	}
+	return defaultIntervalSec
+}
+
 // Focus is for how many seconds a window had the focus.
 type Focus struct {
 	App     string  `json:"app"`

@@ -19,13 +19,8 @@ import (
 	"activity-tracker.example/server/internal/store"
 )
 
-const (
-	// storeTimeout bounds storing a batch; a host tries again on 503.
-	storeTimeout = 10 * time.Second
-	// usualInterval is an event's length in seconds where it does not say: the
-	// contract's default.
-	usualInterval = 60
-)
+// storeTimeout bounds storing a batch; a host tries again on 503.
+const storeTimeout = 10 * time.Second
 
 // Ingest answers POST /api/events and POST /api/enroll.
 type Ingest struct {
@@ -149,10 +144,7 @@ func (in *Ingest) keep(ctx context.Context, host store.Host, b *batch) (api.Inge
 func (in *Ingest) noteDelay(events []api.Event) {
 	now := in.now()
 	for i := range events {
-		length := int64(usualInterval)
-		if events[i].IntervalSec != nil {
-			length = *events[i].IntervalSec
-		}
+		length := events[i].Interval()
 		// A host's clock may be ahead.
 		in.delay.Observe(max(0, (now.Sub(events[i].Timestamp) - time.Duration(length)*time.Second).Seconds()))
 	}

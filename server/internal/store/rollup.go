@@ -52,7 +52,7 @@ func (t *sums) add(micros int64, e *api.Event, r *refs) {
 	if e.SyntheticCount != nil {
 		t.synthetic += *e.SyntheticCount
 	}
-	length := intervalOf(e) * secondsScale
+	length := e.Interval() * secondsScale
 	active := length
 	switch {
 	case e.ActiveSeconds != nil:
@@ -75,7 +75,7 @@ func (t *sums) add(micros int64, e *api.Event, r *refs) {
 // title had the focus: its focus list, else its active ones for the interval.
 func eachUse(e *api.Event, r *refs, tell func(useRef, int64)) {
 	if len(e.Focus) == 0 {
-		tell(r.active, intervalOf(e)*secondsScale)
+		tell(r.active, e.Interval()*secondsScale)
 		return
 	}
 	for i := range e.Focus {
