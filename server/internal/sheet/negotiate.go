@@ -3,6 +3,7 @@ package sheet
 import (
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -24,27 +25,73 @@ const maxAcceptRanges = 64
 // JSON. The error is a refusal: 400 for another format, 406 where the header
 // excludes both.
 func Asked(r *http.Request) (bool, error) {
-	if given, ok := r.URL.Query()["format"]; ok {
-		switch strings.Join(given, ",") {
-		case "csv":
-			return true, nil
-		case "json":
-			return false, nil
-		}
-		return false, problem.BadRequest("format: want csv or json")
+	format, given, err := format(r)
+	switch {
+	case err != nil:
+		return false, err
+	case format == "csv":
+		return true, nil
+	case format == "json":
+		return false, nil
+	case given:
+		return false, problem.BadRequest("format: want csv or json, once")
 	}
-	header := strings.Join(r.Header.Values("Accept"), ",")
-	if strings.TrimSpace(header) == "" {
+	ranges := accepted(r)
+	if ranges == nil {
 		return false, nil
 	}
-	ranges := strings.SplitN(header, ",", maxAcceptRanges+1)
-	ranges = ranges[:min(len(ranges), maxAcceptRanges)]
 	asJSON, asCSV := quality(ranges, typeJSON), quality(ranges, typeCSV)
 	if asJSON == 0 && asCSV == 0 {
 		return false, problem.New(http.StatusNotAcceptable, api.CodeNotAcceptable,
 			"This is available as application/json and text/csv; the header Accept allows neither.")
 	}
 	return asCSV > asJSON, nil
+}
+
+// Only refuses a request that wants its answer otherwise than as the first of
+// these types, as Asked does; the others are further names of it.
+func Only(r *http.Request, types ...string) error {
+	format, given, err := format(r)
+	switch {
+	case err != nil:
+		return err
+	case format == "json" && types[0] == typeJSON:
+		return nil
+	case given:
+		return problem.BadRequest("format: there is no choice; this is available as " + types[0] + " alone")
+	}
+	ranges := accepted(r)
+	if ranges == nil {
+		return nil
+	}
+	for _, t := range types {
+		if quality(ranges, t) > 0 {
+			return nil
+		}
+	}
+	return problem.New(http.StatusNotAcceptable, api.CodeNotAcceptable,
+		"This is available as "+types[0]+" alone, which the header Accept does not allow.")
+}
+
+// format is what ?format= says, all of it where it is there several times. A query
+// that can't be read as a whole is refused: the part that is lost might have been
+// this.
+func format(r *http.Request) (value string, given bool, err error) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return "", false, problem.BadRequest("The query can't be read: " + err.Error())
+	}
+	return strings.Join(q["format"], ","), q.Has("format"), nil
+}
+
+// accepted gives the ranges of the header Accept; nil where there is none.
+func accepted(r *http.Request) []string {
+	header := strings.Join(r.Header.Values("Accept"), ",")
+	if strings.TrimSpace(header) == "" {
+		return nil
+	}
+	ranges := strings.SplitN(header, ",", maxAcceptRanges+1)
+	return ranges[:min(len(ranges), maxAcceptRanges)]
 }
 
 // quality is how welcome a type is, 0 to 1: what the most specific range that

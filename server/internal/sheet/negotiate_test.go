@@ -44,6 +44,10 @@ func TestAsked(t *testing.T) {
 		{"?format=xml", "text/csv", false, 400},
 		{"?format=", "", false, 400},
 		{"?format=csv&format=json", "", false, 400},
+		{"?format=csv&format=csv", "", false, 400},
+		{"?format=CSV", "", false, 400},
+		{"?limit=1;format=csv", "", false, 400},
+		{"?format=csv&x=%zz", "", false, 400},
 	}
 	for _, test := range tests {
 		r := httptest.NewRequest(http.MethodGet, "/"+test.query, nil)
@@ -58,6 +62,52 @@ func TestAsked(t *testing.T) {
 		}
 		if csv != test.csv || status != test.status || (err != nil) != (test.status != 0) {
 			t.Errorf("%q %.60q: csv %v, %v", test.query, test.accept, csv, err)
+		}
+	}
+}
+
+// What has one kind of answer says so, rather than give it unasked.
+func TestOnly(t *testing.T) {
+	stream, described := []string{"text/event-stream"}, []string{"application/json", "application/openapi+json"}
+	tests := []struct {
+		types         []string
+		query, accept string
+		status        int
+	}{
+		{stream, "", "", 0},
+		{stream, "", "text/event-stream", 0},
+		{stream, "", "*/*", 0},
+		{stream, "", "text/*;q=0.1", 0},
+		{stream, "", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", 0},
+		{stream, "", "text/csv", 406},
+		{stream, "", "application/json", 406},
+		{stream, "", "text/event-stream;q=0, */*", 406},
+		{stream, "", "application/openapi+json", 406},
+		{stream, "?format=csv", "text/event-stream", 400},
+		{stream, "?format=json", "", 400},
+		{stream, "?format=text/event-stream", "", 400},
+		{stream, "?format=", "", 400},
+		{stream, "?x=1;format=csv", "", 400},
+		{described, "", "application/openapi+json", 0},
+		{described, "", "application/json;q=0, application/openapi+json", 0},
+		{described, "?format=json", "text/csv", 0},
+		{described, "?format=csv", "", 400},
+		{described, "?format=json&format=json", "", 400},
+		{described, "", "text/html", 406},
+	}
+	for _, test := range tests {
+		r := httptest.NewRequest(http.MethodGet, "/"+test.query, nil)
+		if test.accept != "" {
+			r.Header.Set("Accept", test.accept)
+		}
+		err := Only(r, test.types...)
+		var refusal *problem.Error
+		status := 0
+		if errors.As(err, &refusal) {
+			status = refusal.Status
+		}
+		if status != test.status || (err != nil) != (test.status != 0) {
+			t.Errorf("%v %q %q: %v", test.types, test.query, test.accept, err)
 		}
 	}
 }

@@ -32,6 +32,19 @@ func asked(asJSON, asCSV http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
+// only answers where the caller takes what there is, of the first of these types;
+// the others are further names of it. It looks before anything is done.
+func only(next http.HandlerFunc, types ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Accept")
+		if err := sheet.Only(r, types...); err != nil {
+			problem.Write(w, err)
+			return
+		}
+		next(w, r)
+	}
+}
+
 // sendTable answers with rows as a file called name.csv.
 func sendTable[T any](w http.ResponseWriter, name string, rows iter.Seq2[T, error]) {
 	err := sheet.Send(w, name, rows)

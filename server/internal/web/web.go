@@ -83,16 +83,16 @@ func (s *server) routes() chi.Router {
 	if !s.MetricsElsewhere {
 		r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
 	}
-	r.Get("/api/openapi.json", s.openAPI)
-	r.Get("/api/docs", docs())
+	r.Get("/api/openapi.json", only(s.openAPI, "application/json", "application/openapi+json", "application/vnd.oai.openapi+json"))
+	r.Get("/api/docs", only(docs(), "text/html"))
 
 	r.Post("/api/enroll", s.Enroll)
 	r.Post("/api/events", s.Events)
 
-	// Each answer also as a table. What is one page is bounded here, and what may
-	// be long by its pieces.
+	// Each answer also as a table, but for the stream. What is one page is bounded
+	// here, and what may be long by its pieces.
 	viewer := r.With(s.Guard.Reader(store.RoleViewer))
-	viewer.Get("/api/live", s.live)
+	viewer.Get("/api/live", only(s.live, "text/event-stream"))
 	viewer.Get("/api/machines", formats(s.machines, s.machinesTable))
 	viewer.Get("/api/machines/{machine_id}", formats(s.machine, bounded(s.machineTable)))
 	viewer.Get("/api/groups", formats(s.groups, s.groupsTable))
@@ -107,12 +107,12 @@ func (s *server) routes() chi.Router {
 
 	inTime := func(next http.Handler) http.Handler { return bounded(next.ServeHTTP) }
 	admin := r.With(inTime, s.Guard.Reader(store.RoleAdmin))
-	admin.Patch("/api/machines/{machine_id}", s.patchMachine)
-	admin.Put("/api/categories", s.putCategories)
-	admin.Put("/api/groups/{group}", s.putGroup)
-	admin.Patch("/api/groups/{group}", s.patchGroup)
+	admin.Patch("/api/machines/{machine_id}", only(s.patchMachine, "application/json"))
+	admin.Put("/api/categories", only(s.putCategories, "application/json"))
+	admin.Put("/api/groups/{group}", only(s.putGroup, "application/json"))
+	admin.Patch("/api/groups/{group}", only(s.patchGroup, "application/json"))
 	admin.Delete("/api/groups/{group}", s.deleteGroup)
-	admin.Put("/api/groups/{group}/machines", s.putMembers)
+	admin.Put("/api/groups/{group}/machines", only(s.putMembers, "application/json"))
 	admin.Put("/api/groups/{group}/machines/{machine_id}", s.putMember)
 	admin.Delete("/api/groups/{group}/machines/{machine_id}", s.deleteMember)
 	return r
