@@ -1,4 +1,4 @@
 // Package house holds no code, only tests of the whole repository's shape:
-// which package may import which, that each says what it is for, and that each
-// module builds without the others' workspace.
+// which package may import which, that each says what it is for, that each module
+// builds without the others' workspace, and how migrations are numbered.
 package house
