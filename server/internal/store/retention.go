@@ -41,19 +41,28 @@ func (s *Store) RunMaintenance(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		done, err := s.Maintain(ctx)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return nil
-		case err != nil:
-			s.log.Error("maintenance of the database failed; trying again in an hour", "error", err)
-		case len(done.Partitions) > 0 || done.Rows > 0:
-			s.log.Info("old data dropped", "partitions", done.Partitions, "rows", done.Rows)
 		}
+		s.noteMaintained(done, err)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
+	}
+}
+
+// noteMaintained tells the log what a round did, also one that failed half-way.
+func (s *Store) noteMaintained(done Maintained, err error) {
+	if len(done.Partitions) > 0 || done.Rows > 0 {
+		s.log.Info("old data dropped", "partitions", done.Partitions, "rows", done.Rows)
+	}
+	if done.Packed > 0 {
+		s.log.Info("roll-ups packed", "rollups", done.Packed)
+	}
+	if err != nil {
+		s.log.Error("maintenance of the database failed; trying again in an hour", "error", err)
 	}
 }
 
