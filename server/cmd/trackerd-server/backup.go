@@ -22,8 +22,6 @@ const (
 	// pgMajor is PostgreSQL's factor between its version number and the major
 	// version in it.
 	pgMajor = 10_000
-	// mib is a mebibyte.
-	mib = 1 << 20
 	// toStandard stands for standard output or input.
 	toStandard = "-"
 )
@@ -130,12 +128,4 @@ func isTerminal(w any) bool {
 	}
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
-}
-
-// sizeText writes a size for people.
-func sizeText(bytes int64) string {
-	if bytes < mib {
-		return fmt.Sprintf("%.1f KiB", float64(bytes)/1024)
-	}
-	return fmt.Sprintf("%.1f MiB", float64(bytes)/mib)
 }

@@ -42,13 +42,14 @@ func ok(name, format string, args ...any) check {
 func doctorCommand(s *settings) *cobra.Command {
 	var listen string
 	var asJSON bool
+	var edge edgeFlags
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Examine the server and its database, and say what to do",
 		Long: `doctor examines the database, its settings, its space and its clock, the schema,
-partitions, tokens and the server's address, and says for each problem what to do
-about it. It changes nothing. It exits with 1 where a check failed; a warning is no
-failure.`,
+partitions, compaction, tokens, the replica, the certificate and the server's
+address, and says for each problem what to do about it. It changes nothing. It exits
+with 1 where a check failed; a warning is no failure.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.fromEnvironment(os.Getenv); err != nil {
@@ -58,14 +59,24 @@ failure.`,
 			if err != nil {
 				return err
 			}
+			if err := fillIn(cmd, os.Getenv); err != nil {
+				return usageError{err}
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), commandTimeout)
 			defer cancel()
-			checks := append(s.examine(ctx), checkZones(), s.checkKeep(), checkAddress(ctx, addr))
+			checks := append(s.examine(ctx), checkZones(), s.checkKeep())
+			checks = append(checks, edge.checkCertificates(s.stateDir, time.Now())...)
+			name := ""
+			if len(edge.acme.Domains) > 0 {
+				name = edge.acme.Domains[0]
+			}
+			checks = append(checks, checkAddress(ctx, addr, name))
 			return printChecks(cmd.OutOrStdout(), checks, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "", "where the server listens (default \""+defaultListen+"\")")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	edge.addCertificate(cmd)
 	return cmd
 }
 
@@ -121,7 +132,14 @@ func (s *settings) examine(ctx context.Context) []check {
 		if err != nil {
 			return err
 		}
-		checks = judge(e)
+		// 0 where the kernel does not tell.
+		memory, _ := localpg.Memory()
+		checks = append(judge(e), judgePostgres(e, memory)...)
+		if r, err := d.store.ExamineReplica(ctx); err != nil {
+			return err
+		} else if r != nil {
+			checks = append(checks, judgeReplica(*r, s.replicaLag))
+		}
 		directory := e.DataDirectory
 		if d.private != nil {
 			directory = filepath.Join(s.stateDir, "postgres", "data")
@@ -146,7 +164,6 @@ const (
 	// is about to stop, or will be soon.
 	lowSpace    = 0.03
 	littleSpace = 0.10
-	gib         = 1 << 30
 )
 
 // checkSpace looks at the file system that the database lies on, where it is
@@ -157,7 +174,7 @@ func checkSpace(dir string, size int64) (check, bool) {
 		return check{}, false
 	}
 	free, part := float64(fs.Bavail)*float64(fs.Bsize), float64(fs.Bavail)/float64(fs.Blocks)
-	c := ok("disk", "%.1f GiB free (%.0f %%), the database has %.1f GiB", free/gib, part*100, float64(size)/gib)
+	c := ok("disk", "%s free (%.0f %%), the database has %s", sizeText(int64(free)), part*100, sizeText(size))
 	switch advice := "make room, or keep less: --keep-events-days"; {
 	case part < lowSpace:
 		c.Verdict, c.Advice = verdictFail, advice
@@ -207,8 +224,8 @@ func (s *settings) checkKeep() check {
 }
 
 // checkAddress looks whether a server answers where one is to listen.
-func checkAddress(ctx context.Context, addr string) check {
-	status, err := probe(ctx, addr, "/readyz", ownName(os.Getenv))
+func checkAddress(ctx context.Context, addr, name string) check {
+	status, err := probe(ctx, addr, "/readyz", name)
 	switch {
 	case err == nil && status == http.StatusOK:
 		return ok("server", "ready on %s", addr)

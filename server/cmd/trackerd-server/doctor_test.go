@@ -22,6 +22,7 @@ func well() store.Examination {
 		Durability:     map[string]string{"fsync": "on", "full_page_writes": "on", "synchronous_commit": "remote_apply"},
 		MaxConnections: 100, Reserved: 3, Used: 10, Pool: 16, Admins: 1, Hosts: 1,
 		Partitions: []store.PartitionState{{Table: "event"}},
+		Compaction: store.CompactionState{Ended: true, Ago: time.Hour},
 	}
 }
 
@@ -50,6 +51,11 @@ func TestJudge(t *testing.T) {
 		{func(e *store.Examination) { e.Skew = time.Hour }, "clock", verdictFail, "1h0m0s ahead of"},
 		{func(e *store.Examination) { e.Partitions[0].Missing = 3 }, "partitions", verdictWarn, "event lacks 3"},
 		{func(e *store.Examination) { e.Partitions[0].DefaultRows = 7 }, "partitions", verdictWarn, "event 7"},
+		{func(e *store.Examination) { e.Compaction = store.CompactionState{Off: true} }, "compaction", verdictOK, "compact-after-days 0"},
+		{func(e *store.Examination) { e.Compaction = store.CompactionState{} }, "compaction", verdictOK, "no round has ended yet"},
+		{func(e *store.Examination) { e.Compaction = waiting(false, 0) }, "compaction", verdictWarn, "no round has ended yet"},
+		{func(e *store.Examination) { e.Compaction = waiting(true, 20*time.Minute) }, "compaction", verdictOK, "5000 events of quiet days wait, from 2024-01-15 on"},
+		{func(e *store.Examination) { e.Compaction = waiting(true, 49*time.Hour) }, "compaction", verdictWarn, "ended 2d 1h ago"},
 		{func(e *store.Examination) { e.Admins = 0 }, "tokens", verdictWarn, "token create"},
 		{func(e *store.Examination) { e.Hosts = 0 }, "tokens", verdictWarn, "enrollment create"},
 	}
@@ -73,6 +79,11 @@ func TestJudge(t *testing.T) {
 			t.Errorf("no check %s", test.check)
 		}
 	}
+}
+
+// waiting is a compaction with something to do.
+func waiting(ended bool, ago time.Duration) store.CompactionState {
+	return store.CompactionState{Events: 5000, From: at("2024-01-15T00:00:00Z"), Ended: ended, Ago: ago}
 }
 
 func TestPrintChecks(t *testing.T) {
@@ -104,12 +115,12 @@ func TestCheckAddress(t *testing.T) {
 	addr := strings.TrimPrefix(server.URL, "http://")
 	for code, want := range map[int]verdict{200: verdictOK, 503: verdictFail, 404: verdictFail} {
 		status = code
-		if c := checkAddress(t.Context(), addr); c.Verdict != want {
+		if c := checkAddress(t.Context(), addr, ""); c.Verdict != want {
 			t.Errorf("status %d: %+v", code, c)
 		}
 	}
 	server.Close()
-	if c := checkAddress(t.Context(), addr); c.Verdict != verdictWarn || !strings.Contains(c.Detail, "nothing listens") {
+	if c := checkAddress(t.Context(), addr, ""); c.Verdict != verdictWarn || !strings.Contains(c.Detail, "nothing listens") {
 		t.Errorf("%+v", c)
 	}
 }
@@ -157,6 +168,9 @@ func TestExamine(t *testing.T) {
 	}
 	if c := judgePartitions(e.Partitions); c.Verdict != verdictOK {
 		t.Errorf("%+v", c)
+	}
+	if p := e.Settings; p.SharedBuffers != 16*mib || p.MaxWALSize < gib || p.CheckpointTimeout != 5*time.Minute || !p.Here || p.LogBytes == 0 || !p.LZ4 {
+		t.Errorf("%+v", p)
 	}
 	tomorrow := "event_" + time.Now().UTC().AddDate(0, 0, 1).Format("20060102")
 	sql(t, databaseURL, "DROP TABLE "+tomorrow)

@@ -24,6 +24,9 @@ const maxConnectionsFlag = 1_000_000
 // TRACKERD_SERVER_TLS_CERT.
 const envPrefix = "TRACKERD_SERVER_"
 
+// acmeFolder is where certificates by ACME are kept, below the state folder.
+const acmeFolder = "acme"
+
 // edgeFlags are the flags of serve about the network.
 type edgeFlags struct {
 	files          listen.Files
@@ -43,11 +46,20 @@ func edgeEnv() []string {
 	}
 }
 
-func (e *edgeFlags) add(cmd *cobra.Command) {
+// addCertificate adds the flags that say which certificate there is.
+func (e *edgeFlags) addCertificate(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&e.files.Cert, "tls-cert", "", "file with the certificate and its chain, in PEM; read again when it changes")
 	f.StringVar(&e.files.Key, "tls-key", "", "file with the certificate's key")
 	f.StringSliceVar(&e.acme.Domains, "acme-domain", nil, "name to get a certificate for by ACME, accepting the authority's terms; repeatable")
+	for _, name := range []string{"tls-cert", "tls-key"} {
+		_ = cmd.MarkFlagFilename(name)
+	}
+}
+
+func (e *edgeFlags) add(cmd *cobra.Command) {
+	e.addCertificate(cmd)
+	f := cmd.Flags()
 	f.StringVar(&e.acme.Email, "acme-email", "", "whom the authority tells of trouble with certificates")
 	f.StringVar(&e.acme.HTTPAddr, "acme-http", "", "address for HTTP-01 challenges, such as :80 (default: TLS-ALPN-01 alone, on port 443 of the name)")
 	f.StringVar(&e.acme.Directory, "acme-directory", "", "the authority's directory (default: Let's Encrypt)")
@@ -56,21 +68,13 @@ func (e *edgeFlags) add(cmd *cobra.Command) {
 	f.StringVar(&e.proxyHeader, "trusted-proxy-header", string(origin.XForwardedFor), "in which header it does: x-forwarded-for or forwarded")
 	f.IntVar(&e.maxConnections, "max-connections", listen.UsualConnections, "connections at once, beyond which callers get 503")
 	f.StringVar(&e.metricsListen, "metrics-listen", "", "another address for /metrics, which --listen then has no more")
-	for _, name := range []string{"tls-cert", "tls-key", "acme-ca"} {
-		_ = cmd.MarkFlagFilename(name)
-	}
+	_ = cmd.MarkFlagFilename("acme-ca")
 }
 
 // fromEnvironment fills in what no flag gave, and checks the rest.
 func (e *edgeFlags) fromEnvironment(cmd *cobra.Command, get func(string) string) error {
-	for _, name := range edgeEnv() {
-		variable := envPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		flag := cmd.Flags().Lookup(name)
-		if text := get(variable); text != "" && !flag.Changed {
-			if err := flag.Value.Set(text); err != nil {
-				return fmt.Errorf("%s %q: %w", variable, text, err)
-			}
-		}
+	if err := fillIn(cmd, get); err != nil {
+		return err
 	}
 	if e.maxConnections < 1 || e.maxConnections > maxConnectionsFlag {
 		return fmt.Errorf("--max-connections %d: want 1 to %d", e.maxConnections, maxConnectionsFlag)
@@ -78,10 +82,24 @@ func (e *edgeFlags) fromEnvironment(cmd *cobra.Command, get func(string) string)
 	return oneOf("trusted-proxy-header", e.proxyHeader, string(origin.XForwardedFor), string(origin.Forwarded))
 }
 
+// fillIn sets the flags that a command has and nobody gave from the environment.
+func fillIn(cmd *cobra.Command, get func(string) string) error {
+	for _, name := range edgeEnv() {
+		variable := envPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		flag := cmd.Flags().Lookup(name)
+		if text := get(variable); text != "" && flag != nil && !flag.Changed {
+			if err := flag.Value.Set(text); err != nil {
+				return fmt.Errorf("%s %q: %w", variable, text, err)
+			}
+		}
+	}
+	return nil
+}
+
 // options are those of the address that everybody calls.
 func (e *edgeFlags) options(addr, stateDir string, log *slog.Logger, metrics prometheus.Registerer) listen.Options {
 	acme := e.acme
-	acme.CacheDir = filepath.Join(stateDir, "acme")
+	acme.CacheDir = filepath.Join(stateDir, acmeFolder)
 	return listen.Options{
 		Addr: addr, Certificate: e.files, ACME: acme, MaxConnections: e.maxConnections, Log: log, Metrics: metrics,
 	}

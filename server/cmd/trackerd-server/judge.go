@@ -16,6 +16,9 @@ const (
 	// everybody offline.
 	skewWarn = 2 * time.Second
 	skewFail = time.Minute
+	// compactionWarn is how old the last round of compaction may be: there is one
+	// each quarter of an hour, and that of the largest fleet's day takes an hour.
+	compactionWarn = 24 * time.Hour
 )
 
 // judge says what is to be thought of a database that was examined.
@@ -25,7 +28,7 @@ func judge(e store.Examination) []check {
 		checks = append(checks, ok("pooler", "one is in between; backup and restore need PostgreSQL itself, or a pooler in session mode"))
 	}
 	if e.Schema.Version == e.Schema.Known {
-		checks = append(checks, judgePartitions(e.Partitions), judgeTokens(e))
+		checks = append(checks, judgePartitions(e.Partitions), judgeCompaction(e.Compaction), judgeTokens(e))
 	}
 	return checks
 }
@@ -128,6 +131,24 @@ func judgePartitions(states []store.PartitionState) check {
 		}
 	}
 	return ok("partitions", "made ahead")
+}
+
+func judgeCompaction(c store.CompactionState) check {
+	if c.Off {
+		return ok("compaction", "off: --compact-after-days 0")
+	}
+	waiting, last := "no quiet day waits", "no round has ended yet"
+	if !c.From.IsZero() {
+		waiting = fmt.Sprintf("about %d events of quiet days wait, from %s on", c.Events, c.From.UTC().Format(time.DateOnly))
+	}
+	if c.Ended {
+		last = fmt.Sprintf("the last round ended %s ago", spanText(c.Ago))
+	}
+	made := ok("compaction", "%s; %s", waiting, last)
+	if late := !c.Ended || c.Ago > compactionWarn; late && !c.From.IsZero() {
+		made.Verdict, made.Advice = verdictWarn, "a running server compacts every quarter of an hour: see its log, or run: trackerd-server compact"
+	}
+	return made
 }
 
 func judgeTokens(e store.Examination) check {

@@ -67,13 +67,8 @@ type issuer struct {
 }
 
 func newIssuer(ctx context.Context, a ACME, expiry *expiry, log *slog.Logger) (*issuer, error) {
-	if len(a.Domains) > maxDomains {
-		return nil, fmt.Errorf("--acme-domain: %d names, at most %d", len(a.Domains), maxDomains)
-	}
-	for _, d := range a.Domains {
-		if !domainForm.MatchString(d) {
-			return nil, fmt.Errorf("--acme-domain %q: want a full name in lower case, such as tracker.example.org", d)
-		}
+	if err := a.check(); err != nil {
+		return nil, err
 	}
 	client, err := acmeClient(a.CA)
 	if err != nil {
@@ -95,6 +90,19 @@ func newIssuer(ctx context.Context, a ACME, expiry *expiry, log *slog.Logger) (*
 		}
 	}
 	return i, nil
+}
+
+// check looks at the names.
+func (a ACME) check() error {
+	if len(a.Domains) > maxDomains {
+		return fmt.Errorf("--acme-domain: %d names, at most %d", len(a.Domains), maxDomains)
+	}
+	for _, d := range a.Domains {
+		if !domainForm.MatchString(d) {
+			return fmt.Errorf("--acme-domain %q: want a full name in lower case, such as tracker.example.org", d)
+		}
+	}
+	return nil
 }
 
 func acmeClient(ca string) (*http.Client, error) {

@@ -179,6 +179,9 @@ func TestACME(t *testing.T) {
 				_, err := os.Stat(filepath.Join(o.CacheDir, "tracker.example.org"))
 				return err == nil
 			})
+			if c, err := o.Kept("tracker.example.org"); err != nil || !c.Ends.Equal(first.NotAfter) || o.Examine() != nil {
+				t.Errorf("%+v %v %v", c, err, o.Examine())
+			}
 			o.Directory, o.CA = "https://127.0.0.1:1/none", ""
 			again := start(t, Options{ACME: o, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, hello)
 			if second := issued(t, again, "tracker.example.org"); !second.Equal(first) {

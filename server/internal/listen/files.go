@@ -46,9 +46,6 @@ func openPair(files Files, expiry *expiry, log *slog.Logger) (*pair, error) {
 		Name: "trackerd_server_tls_certificate_stale",
 		Help: "1 while the certificate's files can't be used and an older certificate is.",
 	})}
-	if files.Cert == "" || files.Key == "" {
-		return nil, errors.New("TLS needs both --tls-cert and --tls-key")
-	}
 	if _, err := p.load(); err != nil {
 		return nil, err
 	}
@@ -63,26 +60,19 @@ func (p *pair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // load reads the files, and says whether they hold something new. What can't be
 // used changes nothing.
 func (p *pair) load() (changed bool, err error) {
-	cert, _, err := readPEM(p.files.Cert)
+	cert, key, mode, err := p.files.read()
 	if err != nil {
-		return false, fmt.Errorf("reading the certificate: %w", err)
-	}
-	key, mode, err := readPEM(p.files.Key)
-	if err != nil {
-		return false, fmt.Errorf("reading the certificate's key: %w", err)
+		return false, err
 	}
 	content := bytes.Join([][]byte{cert, key, []byte(mode.String())}, []byte{0})
 	if bytes.Equal(content, p.content) && p.now.Load() != nil {
 		return false, nil
 	}
-	if mode.Perm()&0o022 != 0 {
-		return false, fmt.Errorf("%s can be written by others (mode %04o): chmod go-w", p.files.Key, mode.Perm())
-	}
-	made, err := tls.X509KeyPair(cert, key)
+	made, err := p.files.pair(cert, key, mode)
 	if err != nil {
-		return false, fmt.Errorf("certificate %s with key %s: %w", p.files.Cert, p.files.Key, err)
+		return false, err
 	}
-	if mode.Perm()&0o004 != 0 {
+	if openToAll(mode) {
 		// Kubernetes mounts secrets like this: no reason to stop.
 		p.log.Warn("everybody on this machine can read the certificate's key: chmod o-r", "key", p.files.Key)
 	}
@@ -91,6 +81,34 @@ func (p *pair) load() (changed bool, err error) {
 	p.expiry.note("", made.Leaf.NotAfter)
 	return true, nil
 }
+
+// read reads both, and how the key's file may be used.
+func (f Files) read() (cert, key []byte, mode os.FileMode, err error) {
+	if f.Cert == "" || f.Key == "" {
+		return nil, nil, 0, errors.New("TLS needs both --tls-cert and --tls-key")
+	}
+	if cert, _, err = readPEM(f.Cert); err != nil {
+		return nil, nil, 0, fmt.Errorf("reading the certificate: %w", err)
+	}
+	if key, mode, err = readPEM(f.Key); err != nil {
+		return nil, nil, 0, fmt.Errorf("reading the certificate's key: %w", err)
+	}
+	return cert, key, mode, nil
+}
+
+// pair joins them, if they belong together and nobody else may write the key.
+func (f Files) pair(cert, key []byte, mode os.FileMode) (tls.Certificate, error) {
+	if mode.Perm()&0o022 != 0 {
+		return tls.Certificate{}, fmt.Errorf("%s can be written by others (mode %04o): chmod go-w", f.Key, mode.Perm())
+	}
+	made, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return made, fmt.Errorf("certificate %s with key %s: %w", f.Cert, f.Key, err)
+	}
+	return made, nil
+}
+
+func openToAll(mode os.FileMode) bool { return mode.Perm()&0o004 != 0 }
 
 // readPEM reads a small file through whatever links lead to it.
 func readPEM(path string) ([]byte, os.FileMode, error) {

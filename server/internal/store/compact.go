@@ -76,16 +76,9 @@ func (s *Store) Compact(ctx context.Context) (Compacted, error) {
 	if s.compactAfter == 0 {
 		return c.done, nil
 	}
-	horizon := dayOf(s.now().Add(-s.compactAfter))
 	var due []span
-	err := s.read(ctx, "listing days to compact", func(tx pgx.Tx) error {
-		due = nil
-		all, err := spansOf(ctx, tx, "event")
-		for _, p := range all {
-			if !p.To.After(horizon) {
-				due = append(due, p)
-			}
-		}
+	err := s.read(ctx, "listing days to compact", func(tx pgx.Tx) (err error) {
+		due, err = s.dueToCompact(ctx, tx)
 		return err
 	})
 	if err != nil {
@@ -96,7 +89,24 @@ func (s *Store) Compact(ctx context.Context) (Compacted, error) {
 			return c.done, err
 		}
 	}
-	return c.done, c.stray(ctx, horizon)
+	if err := c.stray(ctx, s.compactHorizon()); err != nil {
+		return c.done, err
+	}
+	return c.done, s.noteEnd(ctx, upkeepCompaction)
+}
+
+// compactHorizon is up to when events are due to be compacted.
+func (s *Store) compactHorizon() time.Time { return dayOf(s.now().Add(-s.compactAfter)) }
+
+// dueToCompact lists the partitions whose events are all due.
+func (s *Store) dueToCompact(ctx context.Context, tx pgx.Tx) (due []span, err error) {
+	all, err := spansOf(ctx, tx, "event")
+	for _, p := range all {
+		if !p.To.After(s.compactHorizon()) {
+			due = append(due, p)
+		}
+	}
+	return due, err
 }
 
 // compaction is a round of compaction.

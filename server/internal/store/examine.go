@@ -34,12 +34,14 @@ type Examination struct {
 	// not know.
 	DataDirectory string
 	SizeBytes     int64
+	Settings      PostgresSettings
 
 	// What follows is only known where the schema is up to date.
 	Admins, Viewers, Hosts int
 	// GoodEnrollments are enrolment tokens that still enrol.
 	GoodEnrollments int
 	Partitions      []PartitionState
+	Compaction      CompactionState
 }
 
 // PartitionState says how a partitioned table does.
@@ -65,8 +67,8 @@ func (s *Store) Examine(ctx context.Context) (Examination, error) {
 		if err := examineServer(ctx, tx, &e); err != nil {
 			return err
 		}
-		if schema.Version != schema.Known {
-			return nil
+		if e.Settings, err = examineSettings(ctx, tx, e.Version, e.Pooled); err != nil || schema.Version != schema.Known {
+			return err
 		}
 		err := tx.QueryRow(ctx, `SELECT (SELECT count(*) FROM api_token WHERE role = 'admin'),
 			(SELECT count(*) FROM api_token WHERE role = 'viewer'), (SELECT count(*) FROM host_credential),
@@ -82,7 +84,8 @@ func (s *Store) Examine(ctx context.Context) (Examination, error) {
 			}
 			e.Partitions = append(e.Partitions, state)
 		}
-		return nil
+		e.Compaction, err = s.examineCompaction(ctx, tx)
+		return err
 	})
 	return e, classify(what, err)
 }

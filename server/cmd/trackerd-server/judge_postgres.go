@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"activity-tracker.example/server/internal/store"
+)
+
+const (
+	// enoughLog is a max_wal_size, in bytes, with which a day's backlog of some
+	// hundred hosts fits between two checkpoints.
+	enoughLog = 4 * gib
+	// fewCheckpoints are too few to tell a habit from a restart or a backup.
+	fewCheckpoints = 12
+	// leastCheckpointTimeout is PostgreSQL's own default.
+	leastCheckpointTimeout = 5 * time.Minute
+	// smallBuffers is PostgreSQL's default of shared_buffers, in bytes: nobody
+	// has thought of it yet.
+	smallBuffers = 128 * mib
+	// pageBytes is PostgreSQL's page.
+	pageBytes = 8 * kib
+	// muchLog, in bytes, is more than a server writes that is only tried out, and
+	// muchWhole the part of it that is worth a setting.
+	muchLog   = gib
+	muchWhole = 0.25
+	// buffersPart is what part of memory PostgreSQL's own documentation gives
+	// shared_buffers.
+	buffersPart = 4
+)
+
+// judgePostgres says what is to be thought of settings that matter where events are
+// written all the time; memory is this machine's in bytes, 0: not known. What they
+// cost was measured (DESIGN.md, "PostgreSQL's settings").
+func judgePostgres(e store.Examination, memory int64) []check {
+	if !e.Settings.Here {
+		memory = 0
+	}
+	return []check{judgeBuffers(e.Settings.SharedBuffers, e.SizeBytes, memory), judgeCheckpoints(e.Settings), judgeCompression(e.Settings)}
+}
+
+// judgeBuffers looks whether what is written to all the time fits. Nothing is gained
+// by more than the database has.
+func judgeBuffers(buffers, database, memory int64) check {
+	c := ok("shared_buffers", "%s, the database has %s", sizeText(buffers), sizeText(database))
+	quarter := memory / buffersPart
+	// Not to the byte: a kernel keeps some of a machine's memory for itself.
+	const nearly = 0.9
+	switch {
+	case database <= buffers:
+	case memory > 0 && float64(buffers) < nearly*float64(quarter):
+		c.Detail += fmt.Sprintf(", this machine %s of memory", sizeText(memory))
+		c.Verdict = verdictWarn
+		c.Advice = fmt.Sprintf("set shared_buffers = '%dMB' in postgresql.conf, a quarter of memory, and restart PostgreSQL", quarter/mib)
+	case memory == 0 && buffers <= smallBuffers:
+		c.Verdict, c.Advice = verdictWarn, "set shared_buffers to a quarter of its machine's memory in postgresql.conf, and restart PostgreSQL"
+	}
+	return c
+}
+
+// judgeCheckpoints looks whether checkpoints come more often than they should: after
+// each one a page is logged whole when it is written to for the first time.
+func judgeCheckpoints(p store.PostgresSettings) check {
+	c := ok("checkpoints", "%d by time (%v), %d before it (max_wal_size %s)", p.Timed, p.CheckpointTimeout, p.Forced, sizeText(p.MaxWALSize))
+	switch {
+	case p.CheckpointTimeout < leastCheckpointTimeout:
+		c.Verdict, c.Advice = verdictWarn, "pages are logged whole more often than need be: set checkpoint_timeout to 5min or more and reload PostgreSQL"
+	case p.MaxWALSize < enoughLog && p.Forced > p.Timed && p.Forced+p.Timed >= fewCheckpoints:
+		c.Verdict, c.Advice = verdictWarn, "the log fills before the time: set max_wal_size = '4GB' in postgresql.conf, if its disk has room, and reload PostgreSQL"
+	}
+	return c
+}
+
+// judgeCompression looks whether pages that are logged whole make up much of the log
+// and could be compressed. pglz, the other way, costs more of the processor than lz4
+// and gains no more.
+func judgeCompression(p store.PostgresSettings) check {
+	c := ok("wal_compression", "%s; %s logged", p.WALCompression, sizeText(p.LogBytes))
+	if whole := float64(p.LogPages*pageBytes) / float64(max(p.LogBytes, 1)); p.WALCompression == "off" && p.LZ4 && p.LogBytes > muchLog && whole > muchWhole {
+		c.Verdict, c.Detail = verdictWarn, fmt.Sprintf("%s, %.0f %% of it pages that are logged whole", c.Detail, 100*min(whole, 1))
+		c.Advice = "as PostgreSQL's administrator: ALTER SYSTEM SET wal_compression = lz4; SELECT pg_reload_conf(), which halves the log"
+	}
+	return c
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"activity-tracker.example/server/internal/store"
+)
+
+func TestJudgePostgres(t *testing.T) {
+	const memory = 16 * gib
+	// usual are PostgreSQL's own defaults, on its own machine, for a small database.
+	usual := store.Examination{SizeBytes: 100 * mib, Settings: store.PostgresSettings{
+		SharedBuffers: 128 * mib, MaxWALSize: gib, CheckpointTimeout: 5 * time.Minute, WALCompression: "off", LZ4: true, Here: true, Timed: 100,
+	}}
+	for _, test := range []struct {
+		name   string
+		change func(*store.Examination)
+		// check is the one that warns; empty: none.
+		check, words string
+	}{
+		{"a small database", func(*store.Examination) {}, "", ""},
+		{"a database larger than its buffers", func(e *store.Examination) { e.SizeBytes = gib }, "shared_buffers", "shared_buffers = '4096MB'"},
+		{"elsewhere", func(e *store.Examination) { e.SizeBytes, e.Settings.Here = gib, false }, "shared_buffers", "a quarter of its machine's memory"},
+		{"elsewhere, thought of", func(e *store.Examination) {
+			e.SizeBytes, e.Settings.Here, e.Settings.SharedBuffers = gib, false, 256*mib
+		}, "", ""},
+		{"about a quarter", func(e *store.Examination) { e.SizeBytes, e.Settings.SharedBuffers = 100*gib, 4000*mib }, "", ""},
+		{"the log fills before the time", func(e *store.Examination) { e.Settings.Forced = 101 }, "checkpoints", "max_wal_size = '4GB'"},
+		{"after a restart or two", func(e *store.Examination) { e.Settings.Timed, e.Settings.Forced = 1, 3 }, "", ""},
+		{"as much log as there should be", func(e *store.Examination) { e.Settings.Forced, e.Settings.MaxWALSize = 1000, 4*gib }, "", ""},
+		{"checkpoints too often", func(e *store.Examination) { e.Settings.CheckpointTimeout = time.Minute }, "checkpoints", "checkpoint_timeout"},
+		{"whole pages", func(e *store.Examination) { e.Settings.LogBytes, e.Settings.LogPages = 8*gib, 500_000 }, "wal_compression", "wal_compression = lz4"},
+		{"whole pages, compressed", func(e *store.Examination) {
+			e.Settings.LogBytes, e.Settings.LogPages, e.Settings.WALCompression = 8*gib, 500_000, "pglz"
+		}, "", ""},
+		{"few whole pages", func(e *store.Examination) { e.Settings.LogBytes, e.Settings.LogPages = 8*gib, 100_000 }, "", ""},
+		{"no lz4", func(e *store.Examination) {
+			e.Settings.LogBytes, e.Settings.LogPages, e.Settings.LZ4 = 8*gib, 500_000, false
+		}, "", ""},
+	} {
+		e := usual
+		test.change(&e)
+		for _, c := range judgePostgres(e, memory) {
+			if warns := c.Verdict != verdictOK; warns != (c.Name == test.check) || warns != (c.Advice != "") || warns && !strings.Contains(c.Advice, test.words) {
+				t.Errorf("%s: %+v", test.name, c)
+			}
+		}
+	}
+}
