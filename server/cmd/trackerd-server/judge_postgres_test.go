@@ -31,14 +31,18 @@ func TestJudgePostgres(t *testing.T) {
 		{"after a restart or two", func(e *store.Examination) { e.Settings.Timed, e.Settings.Forced = 1, 3 }, "", ""},
 		{"as much log as there should be", func(e *store.Examination) { e.Settings.Forced, e.Settings.MaxWALSize = 1000, 4*gib }, "", ""},
 		{"checkpoints too often", func(e *store.Examination) { e.Settings.CheckpointTimeout = time.Minute }, "checkpoints", "checkpoint_timeout"},
-		{"whole pages", func(e *store.Examination) { e.Settings.LogBytes, e.Settings.LogPages = 8*gib, 500_000 }, "wal_compression", "wal_compression = lz4"},
+		{"whole pages", func(e *store.Examination) { e.Settings.LogBytes, e.Settings.LogPages = 8*gib, 500_000 }, "write-ahead log", "wal_compression = lz4"},
 		{"whole pages, compressed", func(e *store.Examination) {
 			e.Settings.LogBytes, e.Settings.LogPages, e.Settings.WALCompression = 8*gib, 500_000, "pglz"
+		}, "write-ahead log", "to shorten it: ALTER SYSTEM SET checkpoint_timeout = '15min'; SELECT pg_reload_conf()"},
+		{"whole pages, rare", func(e *store.Examination) {
+			e.Settings.LogBytes, e.Settings.LogPages, e.Settings.CheckpointTimeout = 8*gib, 500_000, 15*time.Minute
+		}, "write-ahead log", "to shorten it: ALTER SYSTEM SET wal_compression = lz4; SELECT pg_reload_conf()"},
+		{"whole pages, all done", func(e *store.Examination) {
+			e.Settings.LogBytes, e.Settings.LogPages, e.Settings.CheckpointTimeout, e.Settings.LZ4 = 8*gib, 500_000, 15*time.Minute, false
 		}, "", ""},
 		{"few whole pages", func(e *store.Examination) { e.Settings.LogBytes, e.Settings.LogPages = 8*gib, 100_000 }, "", ""},
-		{"no lz4", func(e *store.Examination) {
-			e.Settings.LogBytes, e.Settings.LogPages, e.Settings.LZ4 = 8*gib, 500_000, false
-		}, "", ""},
+		{"not much of a log", func(e *store.Examination) { e.Settings.LogBytes, e.Settings.LogPages = gib/2, 60_000 }, "", ""},
 	} {
 		e := usual
 		test.change(&e)

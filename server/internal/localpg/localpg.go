@@ -34,8 +34,9 @@ const (
 	// maxSocketPath is what a unix socket's address holds (sun_path), less
 	// "/.s.PGSQL.5432" and the terminator.
 	maxSocketPath = 108 - len("/.s.PGSQL.5432") - 1
-	// startTimeout bounds starting, with recovery after a crash.
-	startTimeout = 60 * time.Second
+	// startTimeout bounds starting, with recovery after a crash, which reads up to
+	// mostLog again; systemd gives the service 180 s.
+	startTimeout = 150 * time.Second
 	// initTimeout bounds making a new cluster: 2 s on an idle machine.
 	initTimeout = 2 * time.Minute
 	// stopTimeout bounds an orderly stop; after it PostgreSQL is stopped
@@ -276,7 +277,7 @@ func (s *Server) launch(ctx context.Context) error {
 	}
 	defer func() { _ = log.Close() }()
 	// It outlives ctx, and perhaps us.
-	cmd := s.command(context.WithoutCancel(ctx), s.binary("postgres"), append([]string{"-D", s.path("data")}, s.settings()...)...)
+	cmd := s.command(context.WithoutCancel(ctx), s.binary("postgres"), append([]string{"-D", s.path("data")}, s.settings(ctx)...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting postgres: %w", err)
@@ -295,7 +296,7 @@ func (s *Server) launch(ctx context.Context) error {
 
 // settings are given on the command line, so that nothing in the data folder
 // opens the database to others.
-func (s *Server) settings() []string {
+func (s *Server) settings(ctx context.Context) []string {
 	set := []string{
 		"listen_addresses=",
 		"unix_socket_directories=" + `"` + strings.ReplaceAll(s.path("run"), `"`, `""`) + `"`,
@@ -313,6 +314,8 @@ func (s *Server) settings() []string {
 	}
 	if s.opts.Volatile {
 		set = append(set, "fsync=off", "full_page_writes=off", "shared_buffers=16MB")
+	} else {
+		set = append(set, s.sizing(ctx)...)
 	}
 	args := make([]string, 0, 2*len(set))
 	for _, one := range set {
