@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -35,6 +36,7 @@ type edgeFlags struct {
 	proxyHeader    string
 	maxConnections int
 	metricsListen  string
+	shutdownDelay  time.Duration
 }
 
 // edgeEnv are the flags that the environment may set, too. Lists are separated by
@@ -42,7 +44,7 @@ type edgeFlags struct {
 func edgeEnv() []string {
 	return []string{
 		"tls-cert", "tls-key", "acme-domain", "acme-email", "acme-http", "acme-directory", "acme-ca",
-		"trusted-proxy", "trusted-proxy-header", "max-connections", "metrics-listen",
+		"trusted-proxy", "trusted-proxy-header", "max-connections", "metrics-listen", "shutdown-delay",
 	}
 }
 
@@ -68,6 +70,7 @@ func (e *edgeFlags) add(cmd *cobra.Command) {
 	f.StringVar(&e.proxyHeader, "trusted-proxy-header", string(origin.XForwardedFor), "in which header it does: x-forwarded-for or forwarded")
 	f.IntVar(&e.maxConnections, "max-connections", listen.UsualConnections, "connections at once, beyond which callers get 503")
 	f.StringVar(&e.metricsListen, "metrics-listen", "", "another address for /metrics, which --listen then has no more")
+	f.DurationVar(&e.shutdownDelay, "shutdown-delay", 0, "how long to answer on after being told to stop, with 503 on /readyz, for a load balancer to notice")
 	_ = cmd.MarkFlagFilename("acme-ca")
 }
 
@@ -78,6 +81,9 @@ func (e *edgeFlags) fromEnvironment(cmd *cobra.Command, get func(string) string)
 	}
 	if e.maxConnections < 1 || e.maxConnections > maxConnectionsFlag {
 		return fmt.Errorf("--max-connections %d: want 1 to %d", e.maxConnections, maxConnectionsFlag)
+	}
+	if e.shutdownDelay < 0 || e.shutdownDelay > maxShutdownDelay {
+		return fmt.Errorf("--shutdown-delay %v: want a time up to %v, such as 15s", e.shutdownDelay, maxShutdownDelay)
 	}
 	return oneOf("trusted-proxy-header", e.proxyHeader, string(origin.XForwardedFor), string(origin.Forwarded))
 }
@@ -113,6 +119,8 @@ type surroundings struct {
 	metricsElsewhere bool
 	// stopping is closed when the server begins to stop; nil: never.
 	stopping <-chan struct{}
+	// leaving knows that the server was told to stop; nil: nobody does.
+	leaving *leave
 }
 
 // trusted reads whom to believe, and warns of what is sent in the open.

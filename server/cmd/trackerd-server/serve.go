@@ -31,7 +31,9 @@ func serveCommand(s *settings) *cobra.Command {
 		Short: "Take in events and answer questions, until told to stop",
 		Long: `serve takes in what hosts report and answers the REST API. It listens at once and
 answers 503 until the database is there. SIGTERM or Ctrl-C ends it after the
-requests that it has accepted.
+requests that it has accepted. With --shutdown-delay it goes on for that long first,
+and only /readyz answers 503, so that a load balancer sends requests elsewhere before
+they would be refused; a second signal ends the delay.
 
 It speaks TLS with a certificate from files or from an authority by ACME; without
 either it speaks plain HTTP, for a proxy in front of it that does TLS. Each flag
@@ -66,7 +68,8 @@ TRACKERD_SERVER_TLS_CERT, and so on, lists with commas.`,
 func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err error) {
 	log := s.logger(stderr)
 	collectSeldom(os.Getenv)
-	around := surroundings{metrics: newMetrics(), metricsElsewhere: s.edge.metricsListen != ""}
+	leaving := &leave{delay: s.edge.shutdownDelay, log: log}
+	around := surroundings{leaving: leaving, metrics: newMetrics(), metricsElsewhere: s.edge.metricsListen != ""}
 	edge, err := listen.Open(ctx, s.edge.options(addr, s.stateDir, log, around.metrics))
 	if err != nil {
 		return err
@@ -87,7 +90,11 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 	defer func() { err = errors.Join(err, db.close(ctx)) }()
 
 	notifyManager(log, "READY=1", "waiting for the database")
+	told := ctx
+	ctx, stop := context.WithCancel(context.WithoutCancel(told))
+	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { defer stop(); return leaving.wait(ctx, told) })
 	around.stopping = ctx.Done()
 	// The database outlives ctx until the last request is answered.
 	drained, allDrained := context.WithCancel(context.WithoutCancel(ctx))
@@ -98,6 +105,7 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 			return s.explain(err)
 		}
 		if ctx.Err() == nil {
+			leaving.ready.Store(true)
 			log.Info("ready", "listen", edge.Addr())
 			notifyManager(log, "", "answering on "+edge.Addr())
 			if s.firstToken {
@@ -168,7 +176,7 @@ func newHandler(s *store.Store, board *live.Board, log *slog.Logger, around surr
 	in := ingest.New(s, guard, log, metrics, time.Now)
 	return web.New(web.Parts{
 		Reports: report.New(s, time.Now), Guard: guard, Live: board,
-		Events: in.Events, Enroll: in.Enroll, Ready: s.Ready,
+		Events: in.Events, Enroll: in.Enroll, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.metricsElsewhere,
 		Proxies: around.proxies, Stopping: around.stopping,
 	})
