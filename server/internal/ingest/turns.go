@@ -38,11 +38,21 @@ func newTurns() *turns {
 
 // take waits for a host's turn, and gives what ends it; or the refusal.
 func (t *turns) take(ctx context.Context, host int64) (end func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, turnWait)
-	defer cancel()
 	h := t.join(host)
+	end = func() {
+		<-h.free
+		t.leave(host, h)
+	}
 	select {
 	case h.free <- struct{}{}:
+		return end, nil
+	default:
+	}
+	ctx, cancel := context.WithTimeout(ctx, turnWait)
+	defer cancel()
+	select {
+	case h.free <- struct{}{}:
+		return end, nil
 	case <-ctx.Done():
 		t.leave(host, h)
 		e := problem.New(http.StatusTooManyRequests, api.CodeRateLimited,
@@ -50,10 +60,6 @@ func (t *turns) take(ctx context.Context, host int64) (end func(), err error) {
 		e.RetryAfter = turnWait
 		return nil, e
 	}
-	return func() {
-		<-h.free
-		t.leave(host, h)
-	}, nil
 }
 
 func (t *turns) join(host int64) *hostTurns {

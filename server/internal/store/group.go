@@ -15,9 +15,11 @@ const (
 	// leadersMax is how many groups are committed at once: while one waits for
 	// the disk another computes. More only make the groups smaller.
 	leadersMax = 2
-	// leaderEvents is how many events must wait for one more leader to pay:
-	// small batches cost least in one large group.
-	leaderEvents = 500
+	// leaderEvents or leaderBatches must wait for one more leader to pay: small
+	// batches cost least in one large group, while a core lies idle when a group
+	// waits for the disk.
+	leaderEvents  = 500
+	leaderBatches = 8
 	// groupEvents is how many events end a group: more don't go faster, and
 	// all wait for the last.
 	groupEvents = 5000
@@ -121,7 +123,7 @@ func (g *group) enter(w *waiter) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n := len(w.batch.Events)
-	if g.leaders == 0 || g.leaders < leadersMax && g.busy[w.batch.Host] == 0 && (g.queued+n >= leaderEvents || g.slow()) {
+	if g.leaders == 0 || g.leaders < leadersMax && g.busy[w.batch.Host] == 0 && g.pays(1, n) {
 		g.leaders++
 		g.began = time.Now()
 		g.busy[w.batch.Host]++
@@ -133,6 +135,12 @@ func (g *group) enter(w *waiter) error {
 	}
 	g.queue, g.queued = append(g.queue, w), g.queued+n
 	return nil
+}
+
+// pays says whether one more leader pays for what waits and some more batches and
+// events. g.mu is held.
+func (g *group) pays(batches, events int) bool {
+	return len(g.queue)+batches >= leaderBatches || g.queued+events >= leaderEvents || g.slow()
 }
 
 // slow says whether the newest group takes long. g.mu is held.
@@ -224,7 +232,7 @@ func (g *group) handOver(members []*waiter) {
 		}
 	}
 	i := slices.IndexFunc(g.queue, func(w *waiter) bool { return g.busy[w.batch.Host] == 0 })
-	if i < 0 || g.leaders > 1 && g.queued < leaderEvents && !g.slow() {
+	if i < 0 || g.leaders > 1 && !g.pays(0, 0) {
 		g.leaders--
 		return
 	}

@@ -103,3 +103,36 @@ func TestSlowHostWaitsAlone(t *testing.T) {
 		}
 	})
 }
+
+// Few small batches wait for the group under way; many get a leader of their own.
+func TestManySmallBatchesGetAnotherLeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		proceed := make(chan struct{})
+		var groups atomic.Int64
+		g := newGroup(func(_ context.Context, batches []Batch) ([]Written, error) {
+			groups.Add(1)
+			<-proceed
+			return make([]Written, len(batches)), nil
+		})
+		var wait sync.WaitGroup
+		for host := range int64(1 + leaderBatches) {
+			if n := groups.Load(); host > 0 && n != 1 {
+				t.Errorf("%d groups under way while %d batches wait", n, host-1)
+			}
+			wait.Go(func() {
+				if _, err := g.do(t.Context(), Batch{Host: host, Events: make([]api.Event, 1)}); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		if n := groups.Load(); n != leadersMax {
+			t.Errorf("%d groups under way while %d batches wait", n, leaderBatches)
+		}
+		close(proceed)
+		wait.Wait()
+		if n := groups.Load(); n != leadersMax {
+			t.Errorf("%d groups in all", n)
+		}
+	})
+}
