@@ -131,7 +131,7 @@ func writeFromBoth(t *testing.T, stores []*Store, now time.Time) {
 func settingsHold(t *testing.T, tx pgx.Tx) error {
 	t.Helper()
 	for name, want := range map[string]string{
-		"synchronous_commit": "on", "TimeZone": "UTC", "statement_timeout": "30s", "jit": "off",
+		"synchronous_commit": "on", "TimeZone": "UTC", "statement_timeout": "30s", "jit": "off", planMode: "auto",
 		"idle_in_transaction_session_timeout": "10s", "transaction_read_only": "on", "transaction_isolation": "repeatable read",
 	} {
 		var got string

@@ -78,10 +78,17 @@ func sessionSettings() []setting {
 		// machines by their key is cheaper than reading a table of a few pages,
 		// which grows.
 		{"random_page_cost", "1.1"},
+		// Writing planned anew what a request or two bring takes longer than
+		// the writing. Transactions that read go without: see options.
+		{planMode, "force_generic_plan"},
 		{"statement_timeout", milliseconds(statementTimeout)},
 		{"idle_in_transaction_session_timeout", milliseconds(idleInTransaction)},
 	}
 }
+
+// planMode is whether PostgreSQL plans a prepared statement once or for each set of
+// arguments, or guesses what will cost less.
+const planMode = "plan_cache_mode"
 
 // beforeConnect keeps statements from being prepared by name where a pooler is:
 // the session that knows the name would be another's next time.
@@ -145,19 +152,24 @@ func (r *route) BeginTx(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error)
 	return tx, err
 }
 
+// options have a transaction begin with our settings. It asks more than it writes,
+// and PostgreSQL may plan that for each range of time: there are many partitions.
 func (r *route) options(opts pgx.TxOptions) pgx.TxOptions {
-	if r.pooled.Load() {
-		// Empty parts are left out by SQL's own rules.
-		begin := "BEGIN"
-		if opts.IsoLevel != "" {
-			begin += " ISOLATION LEVEL " + string(opts.IsoLevel)
-		}
-		opts.BeginQuery = begin + " " + string(opts.AccessMode) + ";" + settingsSQL("SET LOCAL")
+	// Empty parts are left out by SQL's own rules.
+	begin := "BEGIN"
+	if opts.IsoLevel != "" {
+		begin += " ISOLATION LEVEL " + string(opts.IsoLevel)
 	}
+	begin += " " + string(opts.AccessMode) + ";"
+	if r.pooled.Load() {
+		begin += settingsSQL("SET LOCAL")
+	}
+	opts.BeginQuery = begin + "SET LOCAL " + planMode + " = auto"
 	return opts
 }
 
-// queueBegin queues what begins a transaction that our settings hold for.
+// queueBegin queues what begins a transaction that writes, and that our settings
+// hold for.
 func (r *route) queueBegin(batch *pgx.Batch) {
 	batch.Queue("BEGIN")
 	if !r.pooled.Load() {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"activity-tracker.example/server/api"
 )
 
@@ -130,4 +132,48 @@ func TestUsualBatchesTakeTheShortWay(t *testing.T) {
 	if _, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: []api.Event{late, late2}}); err == nil {
 		t.Error("late events took the short way")
 	}
+}
+
+// A request's few events are not planned anew each time, which would take longer
+// than writing them; what is asked may be.
+func TestWritesArePlannedOnce(t *testing.T) {
+	now := time.Date(2026, 5, 4, 0, 30, 0, 0, time.UTC)
+	s := openAt(t, newDatabase(t), Retention{}, now)
+	host := addHost(t, s)
+	const writes = 20
+	for i := range writes {
+		e := api.Event{MachineID: "m", Timestamp: now.Add(time.Duration(i-writes) * time.Minute), ActiveApp: "a"}
+		if _, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: []api.Event{e}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Events(t.Context(), Scope{}, "m", now.Add(-time.Hour), now, writes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var writing, asking plans
+	for _, conn := range s.pool.AcquireAllIdle(t.Context()) {
+		writing.add(t, conn.Conn(), "WITH good %")
+		asking.add(t, conn.Conn(), "% FROM event %")
+		conn.Release()
+	}
+	if writing.once == 0 || writing.anew != 0 {
+		t.Errorf("writing was planned once %d times and anew %d times", writing.once, writing.anew)
+	}
+	if asking.anew == 0 {
+		t.Errorf("asking was planned once %d times and anew %d times", asking.once, asking.anew)
+	}
+}
+
+// plans counts how often statements ran by the plan that is kept and by a new one.
+type plans struct{ once, anew int }
+
+func (p *plans) add(t *testing.T, conn *pgx.Conn, like string) {
+	t.Helper()
+	var once, anew int
+	err := conn.QueryRow(t.Context(), `SELECT coalesce(sum(generic_plans), 0)::int, coalesce(sum(custom_plans), 0)::int
+		FROM pg_prepared_statements WHERE statement LIKE $1`, like).Scan(&once, &anew)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.once, p.anew = p.once+once, p.anew+anew
 }
