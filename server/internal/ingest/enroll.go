@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -14,7 +16,8 @@ import (
 	"activity-tracker.example/server/internal/store"
 )
 
-// maxEnrollBytes bounds the body of POST /api/enroll: three short texts.
+// maxEnrollBytes bounds the body of POST /api/enroll, as it was sent and inflated:
+// three short texts.
 const maxEnrollBytes = 8 << 10
 
 // Enroll is POST /api/enroll. A host that is enrolled already and still has its
@@ -30,11 +33,9 @@ func (in *Ingest) Enroll(w http.ResponseWriter, r *http.Request) {
 
 func (in *Ingest) enroll(w http.ResponseWriter, r *http.Request) (api.EnrollReply, error) {
 	var none api.EnrollReply
-	var ask api.EnrollRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxEnrollBytes)).Decode(&ask); err != nil {
-		e := problem.BadRequest(`The body must be JSON with "enrollment_token", "host_id" and "hostname".`)
-		e.Cause = err
-		return none, e
+	ask, err := in.readEnroll(w, r)
+	if err != nil {
+		return none, err
 	}
 	token, err := secret.Parse(strings.TrimSpace(ask.EnrollmentToken))
 	if err != nil || token.Kind != secret.KindEnrollment {
@@ -62,6 +63,43 @@ func (in *Ingest) enroll(w http.ResponseWriter, r *http.Request) (api.EnrollRepl
 	}
 	in.log.Info("host enrolled", "token_id", token.ID, "host_id", ask.HostID)
 	return api.EnrollReply{HostID: ask.HostID, Credential: fresh.Reveal()}, nil
+}
+
+// readEnroll reads the body. Anybody may send one, so that it is held back whole
+// before anything is taken to inflate it, and zstd is refused: a body of a few
+// bytes may ask for megabytes of window there.
+func (in *Ingest) readEnroll(w http.ResponseWriter, r *http.Request) (api.EnrollRequest, error) {
+	var ask api.EnrollRequest
+	header := r.Header.Get("Content-Encoding")
+	if coding := encodingOf(header); coding != identity && coding != zipped {
+		return ask, problem.New(http.StatusUnsupportedMediaType, api.CodeUnsupported, "Content-Encoding must be identity or gzip.")
+	}
+	sent, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEnrollBytes))
+	if err != nil {
+		return ask, enrollBodyProblem(err)
+	}
+	text, err := in.memory.inflate(string(sent), header)
+	if err != nil {
+		return ask, enrollBodyProblem(err)
+	}
+	defer func() { _ = text.Close() }()
+	if err := json.NewDecoder(&inflated{Reader: text, left: maxEnrollBytes}).Decode(&ask); err != nil {
+		return ask, enrollBodyProblem(err)
+	}
+	return ask, nil
+}
+
+// enrollBodyProblem turns an error of reading the body into what the caller is
+// told.
+func enrollBodyProblem(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) || errors.Is(err, errInflated) {
+		return problem.New(http.StatusRequestEntityTooLarge, api.CodeTooLarge,
+			fmt.Sprintf("The body has at most %d bytes, as sent and inflated.", maxEnrollBytes))
+	}
+	e := problem.BadRequest(`The body must be JSON with "enrollment_token", "host_id" and "hostname".`)
+	e.Cause = err
+	return e
 }
 
 // checkHost accepts any name that can be logged, printed and typed.
