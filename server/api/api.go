@@ -166,6 +166,9 @@ type Machine struct {
 	FirstSeen time.Time     `json:"first_seen"`
 	LastSeen  time.Time     `json:"last_seen"`
 	Status    MachineStatus `json:"status"`
+	// Groups are the groups that it is in and that the caller may see, by name
+	// and at most 100 of them.
+	Groups []string `json:"groups"`
 }
 
 // LiveMachine is what a machine does now. LastSeen is as of the last change.

@@ -326,7 +326,7 @@ func (d *description) checkBody(r reply, described documented, method string) er
 	if err := d.validate(pointer, v); err != nil {
 		return fmt.Errorf("status %d: %w\n%s", r.status, err, r.body)
 	}
-	return nil
+	return allUTC(v)
 }
 
 // note leaves word that an operation was answered with that status.
@@ -468,6 +468,7 @@ func TestDescriptionIsHeld(t *testing.T) {
 		"missing field": {status: 200, header: json, body: []byte("{}")},
 		"more fields":   {status: 200, header: json, body: []byte(`{"machines":[],"more":1}`)},
 		"wrong type":    {status: 200, header: json, body: []byte(`{"machines":{}}`)},
+		"local time":    {status: 200, header: json, body: []byte(`{"machines":[{"machine_id":"m","user_label":"","hostname":"","username":"","groups":[],"first_seen":"2024-01-15T11:00:00+03:00","last_seen":"2024-01-15T08:01:00Z","status":"idle"}]}`)},
 		"no header":     {status: 503, header: http.Header{"Content-Type": {"application/problem+json"}}, body: []byte(`{}`)},
 	} {
 		if err := d.check(r, http.MethodGet, "/api/machines?limit=1"); err == nil {

@@ -123,6 +123,7 @@ func (r *Reports) machine(m store.Machine) api.Machine {
 	return api.Machine{
 		MachineID: m.MachineID, UserLabel: m.UserLabel, Hostname: m.Hostname, Username: m.Username,
 		FirstSeen: m.FirstSeen.UTC(), LastSeen: m.LastSeen.UTC(), Status: Status(&m, r.now()),
+		Groups: append([]string{}, m.Groups...),
 	}
 }
 

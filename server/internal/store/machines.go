@@ -24,6 +24,10 @@ type Machine struct {
 	LastInterval  int64
 	LastIdle      bool
 	LastConnected *bool
+	// Groups are the names of those in scope that it is in, in their order by
+	// bytes and at most maxMembership of them; lists for reports and for the live view
+	// leave them out.
+	Groups []string `db:"-"`
 }
 
 const machineColumnList = `m.id, m.machine_id, m.user_label, h.hostname, m.username,
@@ -34,8 +38,10 @@ const machineColumnList = `m.id, m.machine_id, m.user_label, h.hostname, m.usern
 func (s *Store) Machines(ctx context.Context, f MachineFilter) ([]Machine, error) {
 	var list []Machine
 	err := s.report(ctx, "listing machines", func(tx pgx.Tx) (err error) {
-		list, err = listMachines(ctx, tx, &f)
-		return err
+		if list, err = listMachines(ctx, tx, &f); err != nil {
+			return err
+		}
+		return tellMembership(ctx, tx, f.Scope, list)
 	})
 	return list, err
 }
@@ -44,17 +50,27 @@ func (s *Store) Machines(ctx context.Context, f MachineFilter) ([]Machine, error
 func (s *Store) MachineByID(ctx context.Context, scope Scope, machineID string) (Machine, error) {
 	var m Machine
 	err := s.report(ctx, "looking up a machine", func(tx pgx.Tx) (err error) {
-		m, err = machineByID(ctx, tx, scope, machineID)
+		m, err = machineWithGroups(ctx, tx, scope, machineID)
 		return err
 	})
 	return m, err
+}
+
+func machineWithGroups(ctx context.Context, tx pgx.Tx, scope Scope, machineID string) (Machine, error) {
+	m, err := machineByID(ctx, tx, scope, machineID)
+	if err != nil {
+		return m, err
+	}
+	list := []Machine{m}
+	err = tellMembership(ctx, tx, scope, list)
+	return list[0], err
 }
 
 // SetLabel names a machine in scope for people and gives it back, or ErrNotFound.
 func (s *Store) SetLabel(ctx context.Context, scope Scope, machineID, label string) (Machine, error) {
 	var m Machine
 	err := s.write(ctx, "labelling a machine", func(tx pgx.Tx) (err error) {
-		if m, err = machineByID(ctx, tx, scope, machineID); err != nil {
+		if m, err = machineWithGroups(ctx, tx, scope, machineID); err != nil {
 			return err
 		}
 		m.UserLabel = label

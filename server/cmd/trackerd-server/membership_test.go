@@ -1,0 +1,67 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"testing"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store"
+)
+
+// A machine tells its groups in JSON and in a table, whatever they are called, and
+// a limited token none that it may not see.
+func TestMachineTellsItsGroups(t *testing.T) {
+	b := newBench(t, newDatabase(t))
+	host, viewer, admin := b.host("h"), b.token(store.RoleViewer), b.token(store.RoleAdmin)
+	b.send(host, minute("m", 0), minute("alone", 0))
+	groups := []string{`"quoted", comma`, "+1;=2", "<b>", "=cmd|' /C calc'!A0", "@x;-1", "Приёмная / 1"}
+	for _, name := range groups {
+		path := "/api/groups/" + url.PathEscape(name)
+		b.do(http.MethodPut, path, admin, nil).wants(201, nil)
+		b.do(http.MethodPut, path+"/machines/m", admin, nil).wants(204, nil)
+	}
+	tell := func(token, machine string) []string {
+		t.Helper()
+		var m api.Machine
+		b.do(http.MethodGet, "/api/machines/"+machine, token, nil).wants(200, &m)
+		var list api.MachineList
+		b.do(http.MethodGet, "/api/machines", token, nil).wants(200, &list)
+		if !slices.ContainsFunc(list.Machines, func(listed api.Machine) bool { return reflect.DeepEqual(listed, m) }) {
+			t.Errorf("%+v is not in %+v", m, list)
+		}
+		return m.Groups
+	}
+	if got := tell(viewer, "m"); !slices.Equal(got, groups) {
+		t.Errorf("%q", got)
+	}
+	if got := tell(viewer, "alone"); got == nil || len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+	if got := tell(b.limited("<b>", "@x;-1"), "m"); !slices.Equal(got, []string{"<b>", "@x;-1"}) {
+		t.Errorf("a limited token learns of %q", got)
+	}
+	var m api.Machine
+	b.do(http.MethodPatch, "/api/machines/m", admin, map[string]string{"user_label": "x"}).wants(200, &m)
+	if !slices.Equal(m.Groups, groups) {
+		t.Errorf("%q", m.Groups)
+	}
+	rows := b.do(http.MethodGet, "/api/machines?format=csv", viewer, nil).table()
+	column := slices.Index(rows[0], "groups")
+	if len(rows) != 3 || rows[1][column] != "" || rows[2][0] != "m" {
+		t.Fatalf("%q", rows)
+	}
+	var told []string
+	if err := json.Unmarshal([]byte(rows[2][column]), &told); err != nil {
+		t.Fatalf("%v: %s", err, rows[2][column])
+	}
+	// What follows a semicolon could run where that separates.
+	want := slices.Clone(groups)
+	want[1], want[4] = "+1;'=2", "@x;'-1"
+	if !slices.Equal(told, want) {
+		t.Errorf("%q", told)
+	}
+}
