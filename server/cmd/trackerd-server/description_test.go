@@ -378,6 +378,8 @@ func TestCommonReplies(t *testing.T) {
 	callers := map[string]string{
 		"viewer": b.token("viewer"), "admin": b.token("admin"), "host": b.host("h"), "nobody": "",
 	}
+	b.group("other")
+	callers["limited viewer"] = b.limited("other")
 	b.send(callers["host"], minute("vm-abc123-user1", 0))
 	for _, o := range d.operations {
 		t.Run(o.id, func(t *testing.T) {
@@ -448,7 +450,7 @@ func (o operation) expected(caller string) int {
 	case caller == "nobody":
 		return http.StatusUnauthorized
 	case caller == "host" && !hosts, caller != "host" && !tokens,
-		caller == "viewer" && slices.Contains(roles, "admin"):
+		strings.HasSuffix(caller, "viewer") && slices.Contains(roles, "admin"):
 		return http.StatusForbidden
 	}
 	return 0
