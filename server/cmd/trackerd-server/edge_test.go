@@ -57,6 +57,12 @@ func buildProgram(t *testing.T) string {
 // startProcess runs serve on that database.
 func startProcess(t *testing.T, databaseURL string, flags ...string) *process {
 	t.Helper()
+	return startProcessFor(t, "http", &http.Transport{MaxIdleConnsPerHost: 100}, databaseURL, flags...)
+}
+
+// startProcessFor is startProcess for callers with that transport.
+func startProcessFor(t *testing.T, scheme string, transport *http.Transport, databaseURL string, flags ...string) *process {
+	t.Helper()
 	addr := freePort(t)
 	cmd := exec.CommandContext(t.Context(), buildProgram(t), append([]string{"serve", "--listen", addr}, flags...)...)
 	cmd.Env = append(os.Environ(), envDatabase+"="+databaseURL, envStateDir+"="+t.TempDir())
@@ -65,9 +71,8 @@ func startProcess(t *testing.T, databaseURL string, flags ...string) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: 100}
 	p := &process{cmd: cmd, addr: addr, log: &log, ended: make(chan error, 1), bench: &bench{
-		t: t, url: "http://" + addr, http: &http.Client{Transport: transport, Timeout: patience},
+		t: t, url: scheme + "://" + addr, http: &http.Client{Transport: transport, Timeout: patience},
 	}}
 	done := make(chan struct{})
 	go func() { p.ended <- cmd.Wait(); close(done) }()
