@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"activity-tracker.example/server/api"
@@ -18,7 +19,7 @@ func TestMachineTellsItsGroups(t *testing.T) {
 	b := newBench(t, newDatabase(t))
 	host, viewer, admin := b.host("h"), b.token(store.RoleViewer), b.token(store.RoleAdmin)
 	b.send(host, minute("m", 0), minute("alone", 0))
-	groups := []string{`"quoted", comma`, "+1;=2", "<b>", "=cmd|' /C calc'!A0", "@x;-1", "Приёмная / 1"}
+	groups := []string{`"quoted", comma`, "+1;=2", "<b>", "=cmd|' /C calc'!A0", "@x;-1", "R&D", "Приёмная / 1"}
 	for _, name := range groups {
 		path := "/api/groups/" + url.PathEscape(name)
 		b.do(http.MethodPut, path, admin, nil).wants(201, nil)
@@ -53,6 +54,9 @@ func TestMachineTellsItsGroups(t *testing.T) {
 	column := slices.Index(rows[0], "groups")
 	if len(rows) != 3 || rows[1][column] != "" || rows[2][0] != "m" {
 		t.Fatalf("%q", rows)
+	}
+	if !strings.Contains(rows[2][column], `"R&D"`) || !strings.Contains(rows[2][column], `"<b>"`) {
+		t.Errorf("nobody can read %s", rows[2][column])
 	}
 	var told []string
 	if err := json.Unmarshal([]byte(rows[2][column]), &told); err != nil {

@@ -90,8 +90,30 @@ func accepted(r *http.Request) []string {
 	if strings.TrimSpace(header) == "" {
 		return nil
 	}
-	ranges := strings.SplitN(header, ",", maxAcceptRanges+1)
-	return ranges[:min(len(ranges), maxAcceptRanges)]
+	return split(header)
+}
+
+// split cuts a header at its commas, but for those in a quoted text, and gives the
+// first maxAcceptRanges pieces.
+func split(header string) []string {
+	ranges := []string{}
+	quoted, escaped, begin := false, false, 0
+	for i := range len(header) {
+		switch c := header[i]; {
+		case escaped:
+			escaped = false
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			escaped = true
+		case c == ',' && !quoted:
+			if ranges = append(ranges, header[begin:i]); len(ranges) == maxAcceptRanges {
+				return ranges
+			}
+			begin = i + 1
+		}
+	}
+	return append(ranges, header[begin:])
 }
 
 // quality is how welcome a type is, 0 to 1: what the most specific range that

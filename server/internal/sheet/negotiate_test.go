@@ -36,6 +36,11 @@ func TestAsked(t *testing.T) {
 		{"", "application/json;q=0", false, 406},
 		{"", "text/csv;q=0", false, 406},
 		{"", "nonsense", false, 406},
+		{"", `application/json;profile="a,text/csv,b"`, false, 0},
+		{"", `text/csv;x="a\",b"`, true, 0},
+		{"", `image/png;x="a\",text/csv,b"`, false, 406},
+		{"", `image/png;x="a, text/csv`, false, 406},
+		{"", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", false, 0},
 		{"", ",,;,/", false, 406},
 		{"", strings.Repeat("text/html,", 1000) + "text/csv", false, 406},
 		{"?format=csv", "application/json", true, 0},
@@ -124,6 +129,7 @@ func TestAskedBySeveralHeaders(t *testing.T) {
 
 func FuzzAsked(f *testing.F) {
 	f.Add("text/csv;q=0.5, */*;q=0.1")
+	f.Add(`text/csv;x="a\",b", */*`)
 	f.Fuzz(func(t *testing.T, accept string) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Accept", accept)

@@ -105,11 +105,14 @@ func cell(v reflect.Value) (string, error) {
 		}
 	default:
 	}
-	text, err := json.Marshal(v.Interface())
-	if err != nil {
+	// People read it, and nobody puts it into HTML: R&D and not R\u0026D.
+	var text strings.Builder
+	list := json.NewEncoder(&text)
+	list.SetEscapeHTML(false)
+	if err := list.Encode(v.Interface()); err != nil {
 		return "", fmt.Errorf("writing a list into a cell: %w", err)
 	}
-	return Text(string(text)), nil
+	return Text(strings.TrimSuffix(text.String(), "\n")), nil
 }
 
 // number writes a float without an exponent, which some spreadsheets take for
