@@ -1,71 +1,17 @@
 package bench
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"activity-tracker.example/server/api"
 )
-
-// rivalEnv makes the test program another server, which is measured as a process
-// of its own like ours: its value is the address to listen on.
-const rivalEnv = "TRACKERD_SERVER_BENCH_RIVAL"
-
-// serveUntil bounds a rival that was left behind.
-const serveUntil = 10 * time.Minute
-
-func TestMain(m *testing.M) {
-	code := 0
-	if address := os.Getenv(rivalEnv); address == "" {
-		code = m.Run()
-	} else if err := serveRival(address, os.Getenv("DATABASE_URL")); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// serveRival serves the plain design, or, without a database, nothing: what HTTP
-// alone costs on this machine, which no server can go below.
-func serveRival(address, databaseURL string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), serveUntil)
-	defer cancel()
-	handler := http.Handler(http.HandlerFunc(nothing))
-	if databaseURL != "" {
-		config, err := pgxpool.ParseConfig(databaseURL)
-		if err != nil {
-			return err
-		}
-		config.MaxConns = clients
-		pool, err := pgxpool.NewWithConfig(ctx, config)
-		if err != nil {
-			return err
-		}
-		defer pool.Close()
-		handler = plain{pool}
-	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return err
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: serveUntil}
-	context.AfterFunc(ctx, func() { _ = server.Close() })
-	if err = server.Serve(l); errors.Is(err, http.ErrServerClosed) {
-		err = nil
-	}
-	return err
-}
 
 // nothing reads a body and gives an answer.
 func nothing(w http.ResponseWriter, r *http.Request) {

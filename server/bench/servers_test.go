@@ -106,8 +106,8 @@ func startServer(b *testing.B, url string) (process, []string) {
 	return p, credentials
 }
 
-// startRival runs the plain design, or nothing where there is no database URL.
-func startRival(b *testing.B, url string) process {
+// startRival runs another server, and waits until it takes events.
+func startRival(b *testing.B, kind rivalKind, url string) process {
 	b.Helper()
 	program, err := os.Executable()
 	if err != nil {
@@ -115,14 +115,10 @@ func startRival(b *testing.B, url string) process {
 	}
 	address := freeAddress(b)
 	cmd := exec.CommandContext(context.WithoutCancel(b.Context()), program)
-	cmd.Env = append(os.Environ(), rivalEnv+"="+address, "DATABASE_URL="+url)
+	cmd.Env = append(os.Environ(), rivalEnv+"="+address, rivalKindEnv+"="+string(kind), "DATABASE_URL="+url)
 	cmd.Stderr = os.Stderr
 	p := start(b, address, cmd)
-	if url == "" {
-		ask(b, "http://"+address, "{}")
-	} else {
-		ask(b, "http://"+address, `{"events":[{"machine_id":"first","timestamp":"2026-01-01T00:00:00Z"}]}`)
-	}
+	ask(b, "http://"+address, `{"events":[{"machine_id":"first","timestamp":"2026-01-01T00:00:00Z"}]}`)
 	return p
 }
 

@@ -29,25 +29,27 @@ func BenchmarkVolume(b *testing.B) {
 	conn := connect(b, pg.URL())
 	ours, credentials := startServer(b, pg.URL())
 	makePlainTable(b, conn)
+	makeCopiesTable(b, conn)
 	mine := newLoad(b, ours, pg, credentials)
-	theirs := newLoad(b, startRival(b, pg.URL()), pg, credentials)
-	none := newLoad(b, startRival(b, ""), pg, credentials)
+	rival := func(kind rivalKind) *load { return newLoad(b, startRival(b, kind, pg.URL()), pg, credentials) }
+	theirs, bound, none := rival(rivalPlain), rival(rivalCopies), rival(rivalNothing)
 
 	out := bufio.NewWriter(os.Stdout)
 	defer func() { _ = out.Flush() }()
 	for range b.N {
 		fmt.Fprintf(out, "\n%d clients over HTTP; processor time for an event: server + PostgreSQL (client)\n", clients)
 		for _, size := range sizes(b) {
-			a, p, n := mine.run(b, size), theirs.run(b, size), none.run(b, size)
+			a, p, c, n := mine.run(b, size), theirs.run(b, size), bound.run(b, size), none.run(b, size)
 			line := func(name string, f figure) {
 				fmt.Fprintf(out, "%5d a request, %-13s %8.0f events/s, p50 %7v, p99 %7v, %6.1f + %5.1f µs (%.1f)\n", size, name,
 					f.perSecond, f.p50, f.p99, micros(f.server), micros(f.postgres), micros(f.client))
 			}
 			line("this server", a)
 			line("plain design", p)
+			line("COPY alone", c)
 			line("no work at all", n)
-			fmt.Fprintf(out, "%5d a request: %.1f times the plain design's events/s, at 1/%.1f of its processor time; %.2f of what HTTP allows here\n",
-				size, a.perSecond/p.perSecond, micros(p.cost())/micros(a.cost()), a.perSecond/n.perSecond)
+			fmt.Fprintf(out, "%5d a request: %.1f times the plain design's events/s, at 1/%.1f of its processor time; COPY alone %.1f times, %.1f ours\n",
+				size, a.perSecond/p.perSecond, micros(p.cost())/micros(a.cost()), c.perSecond/p.perSecond, c.perSecond/a.perSecond)
 			b.ReportMetric(a.perSecond, fmt.Sprintf("events/s@%d", size))
 			b.ReportMetric(micros(a.cost()), fmt.Sprintf("CPU-µs/event@%d", size))
 			_ = out.Flush()
