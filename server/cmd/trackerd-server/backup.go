@@ -48,6 +48,11 @@ It holds window titles, and no token or credential, only their hashes.`,
 			if args[0] == toStandard && isTerminal(cmd.OutOrStdout()) {
 				return usagef("a backup is nothing for a terminal; name a file")
 			}
+			if args[0] != toStandard {
+				if err := checkTarget(args[0]); err != nil {
+					return s.explain(err)
+				}
+			}
 			if s.databaseURL == "" && !localpg.Exists(s.stateDir) {
 				return fmt.Errorf("there is no private PostgreSQL in %s, so nothing to back up; a server elsewhere: --state-dir or --database-url", s.stateDir)
 			}
@@ -103,7 +108,7 @@ func backup(ctx context.Context, cmd *cobra.Command, d *database, path string, a
 	size, err := tools.WriteFile(ctx, occupation.SchemaName, path, progress)
 	done()
 	if err != nil {
-		return err
+		return roomFor(err, path)
 	}
 	if asJSON {
 		return printJSON(cmd.OutOrStdout(), backedUp{path, size, schema.Version, time.Since(began).Seconds()})

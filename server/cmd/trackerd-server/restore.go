@@ -42,9 +42,13 @@ files ($TMPDIR) meanwhile.`,
 				defer func() { err = errors.Join(err, os.Remove(path)) }()
 			}
 			if err := readable(path); err != nil {
-				return err
+				return s.explain(err)
 			}
-			r := restoring{s: s, cmd: cmd, path: path, overwrite: overwrite, check: check}
+			name := path
+			if args[0] == toStandard {
+				name = "standard input"
+			}
+			r := restoring{s: s, cmd: cmd, path: path, name: name, overwrite: overwrite, check: check}
 			return withDatabase(ctx, s, quiet(cmd.ErrOrStderr()), r.run)
 		},
 	}
@@ -69,23 +73,29 @@ func spool(in io.Reader) (path string, err error) {
 	return f.Name(), nil
 }
 
+// readable looks whether a backup's file can be read. A pipe that nobody writes to
+// would be waited for without end.
 func readable(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("reading the backup: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no file; - reads from standard input", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("reading the backup: %w", err)
 	}
-	defer func() { _ = f.Close() }()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return errors.Join(fmt.Errorf("%s is no file", path), err)
-	}
-	return nil
+	return f.Close()
 }
 
 // restoring is one run of restore.
 type restoring struct {
-	s                *settings
-	cmd              *cobra.Command
-	path             string
+	s   *settings
+	cmd *cobra.Command
+	// path is the backup's file, name what it is called.
+	path, name       string
 	overwrite, check bool
 }
 
@@ -98,7 +108,7 @@ func (r restoring) run(ctx context.Context, d *database) error {
 	if err != nil {
 		return err
 	}
-	archive, err := tools.Open(ctx, r.path)
+	archive, err := tools.Open(ctx, r.path, r.name)
 	if err != nil {
 		return err
 	}

@@ -27,15 +27,15 @@ type Archive struct {
 // notOurs are entries of a table of contents that are left out.
 var notOurs = regexp.MustCompile(`^\d+; \d+ \d+ ((SCHEMA|EXTENSION|PUBLICATION|SUBSCRIPTION) |COMMENT - (SCHEMA|EXTENSION) )`)
 
-// Open looks at a backup's table of contents and its schema's version. It does not
-// read the data.
-func (t Tools) Open(ctx context.Context, path string) (Archive, error) {
+// Open looks at the table of contents of a backup's file, which errors call by that
+// name, and at its schema's version. It does not read the data.
+func (t Tools) Open(ctx context.Context, path, name string) (Archive, error) {
 	a := Archive{path: path}
 	cmd := t.command(ctx, "pg_restore", "--list", path)
 	var list bytes.Buffer
 	cmd.Stdout = &list
 	if err := failed(ctx, cmd, cmd.Run()); err != nil {
-		return a, fmt.Errorf("%s is no backup, or not a whole one: %w", path, err)
+		return a, fmt.Errorf("%s is no backup, or not a whole one: %w", name, err)
 	}
 	ours := false
 	for line := range bytes.Lines(list.Bytes()) {
@@ -45,13 +45,13 @@ func (t Tools) Open(ctx context.Context, path string) (Archive, error) {
 		ours = ours || bytes.Contains(line, []byte(" TABLE DATA ")) && bytes.Contains(line, []byte(" schema_migration "))
 	}
 	if !ours {
-		return a, fmt.Errorf("%s is a backup of something else: it lacks the table schema_migration", path)
+		return a, fmt.Errorf("%s is a backup of something else: it lacks the table schema_migration", name)
 	}
 	cmd = t.command(ctx, "pg_restore", "--data-only", "--table=schema_migration", "--file=-", path)
 	var rows bytes.Buffer
 	cmd.Stdout = &rows
 	if err := failed(ctx, cmd, cmd.Run()); err != nil {
-		return a, fmt.Errorf("reading the schema version of %s: %w", path, err)
+		return a, fmt.Errorf("reading the schema version of %s: %w", name, err)
 	}
 	a.SchemaVersion = newestVersion(rows.Bytes())
 	return a, nil
