@@ -2,21 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"activity-tracker.example/server/internal/web"
 )
 
 // maxShutdownDelay is more than a load balancer needs to notice; the service and the
 // container are given that much more time to end.
 const maxShutdownDelay = 2 * time.Minute
-
-// errLeaving is what /readyz is told.
-var errLeaving = errors.New("the server is about to stop")
 
 // leave is the time between being told to stop and stopping: /readyz says at once
 // that the server is no longer there for new requests, while it still answers all, so
@@ -62,7 +60,7 @@ func (l *leave) unlessLeaving(ready func(context.Context) error) func(context.Co
 	}
 	return func(ctx context.Context) error {
 		if l.begun.Load() {
-			return errLeaving
+			return web.ErrStopping
 		}
 		return ready(ctx)
 	}

@@ -57,6 +57,9 @@ func TestShutdownDelay(t *testing.T) {
 			if _, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", p.addr); err == nil {
 				t.Error("somebody still listens")
 			}
+			if strings.Contains(p.log.String(), `error="the server is about to stop`) {
+				t.Errorf("stopping is no error:\n%s", p.log)
+			}
 			if again := strings.Contains(p.log.String(), "told again"); again != test.again {
 				t.Errorf("told again: %v\n%s", again, p.log)
 			}

@@ -126,6 +126,8 @@ func (s *server) logRequest(r *http.Request, id, route string, rec *recorder, to
 	switch {
 	case rec.cause != nil && errors.Is(r.Context().Err(), context.Canceled):
 		log.Debug("the caller went away")
+	case errors.Is(rec.cause, ErrStopping):
+		log.Debug("not ready: the server is about to stop")
 	case rec.brokenOff:
 		log.Warn("a reply was broken off", "error", rec.cause)
 	case rec.code() >= http.StatusInternalServerError:

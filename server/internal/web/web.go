@@ -36,6 +36,10 @@ const (
 	maxPatchBytes = 8 << 10
 )
 
+// ErrStopping is what Parts.Ready says of a server that goes on answering for a while
+// after it was told to stop: a load balancer is to know, and nothing is wrong.
+var ErrStopping = errors.New("the server is about to stop")
+
 // Parts are what the routes lead to.
 type Parts struct {
 	Reports *report.Reports
@@ -43,7 +47,7 @@ type Parts struct {
 	Live    *live.Board
 	// Events and Enroll are the hosts' routes.
 	Events, Enroll http.HandlerFunc
-	// Ready says whether the database answers.
+	// Ready says whether the database answers; or ErrStopping.
 	Ready   func(context.Context) error
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
