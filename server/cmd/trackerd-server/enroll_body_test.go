@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -26,6 +27,27 @@ func zipped(t *testing.T, text []byte, more ...byte) []byte {
 		t.Fatal(err)
 	}
 	return append(b.Bytes(), more...)
+}
+
+// What is said in a second header counts as well.
+func TestEnrolmentWithTwoEncodings(t *testing.T) {
+	b := newBench(t, newDatabase(t))
+	text := fmt.Appendf(nil, `{"enrollment_token":%q,"host_id":"x"}`, b.enrollment(1, time.Hour, ""))
+	for _, second := range []string{"br", "gzip", "identity"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+"/api/enroll", bytes.NewReader(zipped(t, text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header["Content-Encoding"] = []string{"gzip", second}
+		res, err := b.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusUnsupportedMediaType {
+			t.Errorf("gzip and %s: %d", second, res.StatusCode)
+		}
+	}
 }
 
 // A host may send its enrolment compressed, as its events; what it inflates to is
