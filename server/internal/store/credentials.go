@@ -117,13 +117,20 @@ func (s *Store) RemoveToken(ctx context.Context, id string) error {
 func (s *Store) TokenByID(ctx context.Context, id string) (Token, []byte, error) {
 	t := Token{ID: id}
 	var hash []byte
-	err := s.read(ctx, "looking up an API token", func(tx pgx.Tx) error {
-		return found(tx.QueryRow(ctx, `SELECT name, role, created_at, limited, secret_hash,
-				ARRAY(SELECT grp FROM api_token_group WHERE token = t.id ORDER BY grp)
-			FROM api_token t WHERE id = $1`, id).
-			Scan(&t.Name, &t.Role, &t.CreatedAt, &t.Limited, &hash, &t.groups))
-	})
+	err := s.askOnce(ctx, "looking up an API token", `SELECT name, role, created_at, limited, secret_hash,
+			ARRAY(SELECT grp FROM api_token_group WHERE token = t.id ORDER BY grp)
+		FROM api_token t WHERE id = $1`, id, &t.Name, &t.Role, &t.CreatedAt, &t.Limited, &hash, &t.groups)
 	return t, hash, err
+}
+
+// askOnce reads the one row that a credential's id finds, or returns ErrNotFound.
+// Not in a transaction: every request asks, and one statement sees one state
+// anyway.
+func (s *Store) askOnce(ctx context.Context, what, sql, id string, into ...any) error {
+	if err := s.opened(what); err != nil {
+		return err
+	}
+	return classify(what, found(s.pool.QueryRow(ctx, sql, id).Scan(into...)))
 }
 
 // Host is an enrolled host.
@@ -143,19 +150,12 @@ type Host struct {
 func (s *Store) HostByCredential(ctx context.Context, id string) (Host, []byte, error) {
 	h := Host{Credential: id}
 	var hash []byte
-	const what = "looking up a host credential"
-	if err := s.opened(what); err != nil {
-		return h, nil, err
-	}
-	// Not in a transaction: every request asks, and one statement sees one
-	// state anyway.
-	err := s.pool.QueryRow(ctx, `SELECT h.id, h.host_id, c.first_used_at IS NOT NULL, c.secret_hash
-		FROM host_credential c JOIN host h ON h.id = c.host WHERE c.id = $1`, id).
-		Scan(&h.Key, &h.HostID, &h.CredentialUsed, &hash)
+	err := s.askOnce(ctx, "looking up a host credential", `SELECT h.id, h.host_id, c.first_used_at IS NOT NULL, c.secret_hash
+		FROM host_credential c JOIN host h ON h.id = c.host WHERE c.id = $1`, id, &h.Key, &h.HostID, &h.CredentialUsed, &hash)
 	if err == nil && h.CredentialUsed {
 		s.hosts.put(id, knownHost{h, hash})
 	}
-	return h, hash, classify(what, found(err))
+	return h, hash, err
 }
 
 // knownHost is a credential's host and the hash of its secret.
