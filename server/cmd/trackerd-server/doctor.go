@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,7 +84,8 @@ with 1 where a check failed; a warning is no failure.`,
 // printChecks shows all checks, and fails where one did.
 func printChecks(w io.Writer, checks []check, asJSON bool) error {
 	failed := 0
-	for _, c := range checks {
+	for i, c := range checks {
+		checks[i].Detail = oneLine(c.Detail)
 		if c.Verdict == verdictFail {
 			failed++
 		}
@@ -101,6 +103,18 @@ func printChecks(w io.Writer, checks []check, asJSON bool) error {
 		err = foundError{fmt.Errorf("%d checks failed", failed)}
 	}
 	return err
+}
+
+// oneLine joins the lines of an error, each of them once: a driver lists every address
+// that it tried, often the same one with TLS and without.
+func oneLine(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " ")
 }
 
 func checksText(checks []check) string {

@@ -77,7 +77,7 @@ func TestJudgeReplica(t *testing.T) {
 		words   string
 	}{
 		{"keeps up", store.ReplicaExamination{Standby: true, Same: true, CaughtUp: true, Behind: 20 * time.Millisecond}, verdictOK, "less than 1s behind"},
-		{"behind", store.ReplicaExamination{Standby: true, Same: true, Behind: 90 * time.Second, BehindBytes: 3 * mib}, verdictWarn, "1m 30s and 3.0 MiB of the log behind"},
+		{"behind", store.ReplicaExamination{Standby: true, Same: true, Behind: 90 * time.Second, BehindBytes: 3 * mib}, verdictWarn, "3.0 MiB of the log behind; what it replayed last is 1m 30s old"},
 		{"away", store.ReplicaExamination{Away: errors.New("connection refused")}, verdictWarn, "refused"},
 		{"promoted", store.ReplicaExamination{Same: true}, verdictFail, "no standby"},
 		{"another's", store.ReplicaExamination{Standby: true}, verdictFail, "another database"},

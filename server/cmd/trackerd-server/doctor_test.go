@@ -87,14 +87,14 @@ func waiting(ended bool, ago time.Duration) store.CompactionState {
 }
 
 func TestPrintChecks(t *testing.T) {
-	checks := []check{ok("disk", "1 GiB\x1b[31m"), {"a long name", verdictFail, "detail", "do this"}}
+	checks := []check{ok("disk", "1 GiB\x1b[31m"), {"a long name", verdictFail, "tried:\n\tthis\n\tthis\n\tthat\n", "do this"}}
 	var out bytes.Buffer
 	err := printChecks(&out, checks, false)
 	var found foundError
 	if !errors.As(err, &found) || exitCode(err) != exitFailed {
 		t.Errorf("%v", err)
 	}
-	const want = "ok    disk         1 GiB?[31m\nFAIL  a long name  detail\n                   -> do this\n"
+	const want = "ok    disk         1 GiB?[31m\nFAIL  a long name  tried: this that\n                   -> do this\n"
 	if out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
 	}

@@ -24,7 +24,7 @@ func judgeReplica(e store.ReplicaExamination, limit time.Duration) check {
 		return ok("replica", "a standby of this database, less than %v behind", e.Behind.Truncate(time.Second)+time.Second)
 	default:
 		c.Verdict = verdictWarn
-		c.Detail = "a standby of this database, " + spanText(e.Behind) + " and " + sizeText(e.BehindBytes) + " of the log behind"
+		c.Detail = "a standby of this database, " + sizeText(e.BehindBytes) + " of the log behind; what it replayed last is " + spanText(e.Behind) + " old"
 		c.Advice = "over " + limit.String() + " (--replica-max-lag) reports are read from the database itself: see pg_stat_replication there, and the replica's log"
 	}
 	return c
