@@ -87,7 +87,10 @@ print-deb: ## the packages' file names
 
 .PHONY: lintian
 lintian: deb ## check the Debian packages
-	lintian --allow-root --fail-on error,warning --pedantic --tag-display-limit 0 $(DEBS)
+	@echo "lintian: $(DEBS)"
+	@# It leaves files behind in the folder for temporary ones.
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	TMPDIR=$$dir lintian --allow-root --fail-on error,warning --pedantic --tag-display-limit 0 $(DEBS)
 
 .PHONY: lint
 lint: setup-lint ## golangci-lint in each module, shellcheck

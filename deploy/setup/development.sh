@@ -87,6 +87,7 @@ debs() {
   command -v apt-get >/dev/null || fail "no apt-get here; install by hand: ${missing[*]}"
   say "apt: ${missing[*]}"
   keep_postgres_quiet
+  case " ${missing[*]} " in *" pgbouncer "*) keep_pgbouncer_quiet ;; esac
   # The lists may be missing or old: fetched only if installing without fails.
   local install=(env DEBIAN_FRONTEND=noninteractive apt-get -y -q
     -o DPkg::Lock::Timeout=600 install --no-install-recommends "${missing[@]}")
@@ -104,6 +105,16 @@ keep_postgres_quiet() {
   [ ! -e "$conf" ] && [ ! -d /etc/postgresql ] || return 0
   as_root mkdir -p "${conf%/*}"
   echo "create_main_cluster = false" | as_root tee "$conf" >/dev/null
+}
+
+# keep_pgbouncer_quiet has Debian's pgbouncer install its program without
+# starting it, now or at the next boot, where systemd runs this machine: it is
+# masked, which `systemctl unmask pgbouncer` undoes.
+keep_pgbouncer_quiet() {
+  local unit=/etc/systemd/system/pgbouncer.service
+  [ ! -e "$unit" ] && [ ! -L "$unit" ] || return 0
+  as_root mkdir -p "${unit%/*}"
+  as_root ln -s /dev/null "$unit"
 }
 
 # at_least VERSION WANTED compares versions such as 1.26.8.
