@@ -30,22 +30,27 @@ func zipped(t *testing.T, text []byte, more ...byte) []byte {
 }
 
 // What is said in a second header counts as well.
-func TestEnrolmentWithTwoEncodings(t *testing.T) {
+func TestTwoEncodings(t *testing.T) {
 	b := newBench(t, newDatabase(t))
-	text := fmt.Appendf(nil, `{"enrollment_token":%q,"host_id":"x"}`, b.enrollment(1, time.Hour, ""))
-	for _, second := range []string{"br", "gzip", "identity"} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+"/api/enroll", bytes.NewReader(zipped(t, text)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header["Content-Encoding"] = []string{"gzip", second}
-		res, err := b.http.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = res.Body.Close()
-		if res.StatusCode != http.StatusUnsupportedMediaType {
-			t.Errorf("gzip and %s: %d", second, res.StatusCode)
+	host := b.host("h")
+	for path, text := range map[string]string{
+		"/api/enroll": fmt.Sprintf(`{"enrollment_token":%q,"host_id":"x"}`, b.enrollment(1, time.Hour, "")),
+		"/api/events": `{"events":[]}`,
+	} {
+		for _, second := range []string{"br", "gzip", "identity"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+path, bytes.NewReader(zipped(t, []byte(text))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header = http.Header{"Content-Encoding": {"gzip", second}, "Authorization": {"Bearer " + host}}
+			res, err := b.http.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != http.StatusUnsupportedMediaType {
+				t.Errorf("%s as gzip and %s: %d", path, second, res.StatusCode)
+			}
 		}
 	}
 }

@@ -34,6 +34,12 @@ const (
 	squeezed
 )
 
+// contentEncoding is what all of a request's headers of that name say: a second one
+// must not go unnoticed.
+func contentEncoding(r *http.Request) string {
+	return strings.Join(r.Header.Values("Content-Encoding"), ",")
+}
+
 func encodingOf(header string) encoding {
 	switch strings.ToLower(strings.TrimSpace(header)) {
 	case "", "identity":

@@ -70,7 +70,7 @@ func (in *Ingest) enroll(w http.ResponseWriter, r *http.Request) (api.EnrollRepl
 // bytes may ask for megabytes of window there.
 func (in *Ingest) readEnroll(w http.ResponseWriter, r *http.Request) (api.EnrollRequest, error) {
 	var ask api.EnrollRequest
-	header := strings.Join(r.Header.Values("Content-Encoding"), ",")
+	header := contentEncoding(r)
 	if coding := encodingOf(header); coding != identity && coding != zipped {
 		return ask, problem.New(http.StatusUnsupportedMediaType, api.CodeUnsupported, "Content-Encoding must be identity or gzip.")
 	}

@@ -87,7 +87,7 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 // take judges a body and stores what is good.
 func (in *Ingest) take(r *http.Request, host store.Host, body string) (api.IngestReply, error) {
 	var none api.IngestReply
-	text, cut, leave, err := in.memory.wholeText(r.Context(), body, r.Header.Get("Content-Encoding"))
+	text, cut, leave, err := in.memory.wholeText(r.Context(), body, contentEncoding(r))
 	if err != nil {
 		return none, err
 	}

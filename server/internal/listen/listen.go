@@ -30,9 +30,10 @@ const (
 	maxHeaderBytes = 16 << 10
 	// drainTimeout bounds finishing accepted requests at the end.
 	drainTimeout = 20 * time.Second
-	// maxStreams is how many requests a connection of HTTP/2 may have at once:
-	// a proxy's need for many callers, and no more than a burst of one.
-	maxStreams = 100
+	// maxStreams is how many requests a connection of HTTP/2 may have at once: a
+	// page's burst. Each that a caller holds open takes some 15 kB, as much as a
+	// connection; a proxy with more callers opens more of these.
+	maxStreams = 20
 	// streamBuffer and connectionBuffer bound what one HTTP/2 stream and one
 	// connection may have sent before it is read, in bytes: with HTTP/1 the
 	// kernel keeps about as much.
