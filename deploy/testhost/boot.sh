@@ -11,6 +11,10 @@ shift 5
 umount -R /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 
+# nspawn that is killed leaves a lock and a folder there.
+mkdir -p /run/systemd/nspawn
+mount -t tmpfs -o size=1m,mode=755 tmpfs /run/systemd/nspawn
+
 mkdir -p "$dir/ram" "$dir/root"
 mount -t tmpfs -o "size=$size,mode=755" tmpfs "$dir/ram"
 mkdir "$dir/ram/upper" "$dir/ram/work"

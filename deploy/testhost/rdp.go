@@ -181,7 +181,8 @@ func (r *RDP) startScreen(ctx context.Context, log *os.File) error {
 
 // startFreeRDP starts the client itself.
 func (r *RDP) startFreeRDP(log *os.File) error {
-	client := exec.Command("nsenter", "--net=/proc/self/fd/3", "sh", "-c", clientScript, "testhost-client",
+	client := exec.Command("nsenter", "--net=/proc/self/fd/3",
+		"unshare", "--mount", "--propagation=private", "sh", "-c", clientScript, "testhost-client",
 		HostAddr, r.info.User, fmt.Sprintf("%dx%d", r.info.Width, r.info.Height))
 	client.ExtraFiles = []*os.File{r.host.client}
 	client.Env = []string{
