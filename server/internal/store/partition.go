@@ -200,12 +200,13 @@ type span struct {
 	From, To time.Time
 }
 
-// spansOf lists a table's partitions but the default one, oldest first.
+// spansOf lists a table's partitions but the default one, oldest first. The bounds
+// are read once: of a partition that is dropped meanwhile pg_get_expr tells NULL,
+// whatever it told before.
 func spansOf(ctx context.Context, tx pgx.Tx, table string) ([]span, error) {
 	return collect[span](ctx, tx, "listing partitions", `
-		SELECT name, bounds[1]::timestamptz, bounds[2]::timestamptz FROM (
-			SELECT c.relname::text AS name,
+		WITH p AS MATERIALIZED (SELECT c.relname::text AS name,
 				regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \(''(.*)''\) TO \(''(.*)''\)$') AS bounds
-			FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass($1)) p
-		WHERE bounds IS NOT NULL ORDER BY 2`, table)
+			FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass($1))
+		SELECT name, bounds[1]::timestamptz, bounds[2]::timestamptz FROM p WHERE bounds IS NOT NULL ORDER BY 2`, table)
 }
