@@ -49,11 +49,13 @@ type Upload struct {
 	LastError string `json:"last_error,omitempty"`
 }
 
-// Measured says what is counted and what never is, in words for the person it
+// Measured says what is recorded and what never is, in words for the person it
 // is about.
 type Measured struct {
 	Counted []string `json:"counted"`
 	Never   []string `json:"never"`
+	// Handling says where it goes, who can read it and how long it is kept.
+	Handling []string `json:"handling"`
 }
 
 // Host is the part of a status that says something about everybody on it.

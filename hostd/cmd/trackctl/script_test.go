@@ -131,7 +131,7 @@ func (f fakeDaemon) Enroll(_ context.Context, r control.EnrollRequest) (control.
 func fresh() control.Status {
 	return control.Status{
 		Version: "1.2.3", StartedAt: at(9), Hostname: "vm", CollectIntervalSec: 60, SendIntervalSec: 300, IdleAfterSec: 180,
-		Measured: control.Measured{Counted: []string{"how many keys"}, Never: []string{"which keys"}},
+		Measured: control.Measured{Counted: []string{"how many keys"}, Never: []string{"which keys"}, Handling: []string{"it is uploaded"}},
 		Host:     &control.Host{HostID: "0123456789abcdef0123456789abcdef", DeadLetters: map[string]int64{}, Problems: []string{}},
 	}
 }

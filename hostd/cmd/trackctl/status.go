@@ -88,13 +88,18 @@ func personText(st control.Status) string {
 			map[bool]string{true: "is", false: "are"}[len(st.Sessions) == 1], st.CollectIntervalSec)
 		b.WriteString(sessionsText(st.Sessions))
 	}
-	b.WriteString("\nWhat is recorded about you:\n")
-	for _, what := range st.Measured.Counted {
-		fmt.Fprintf(&b, "  - %s\n", oneParagraph(what))
-	}
-	b.WriteString("What never is:\n")
-	for _, what := range st.Measured.Never {
-		fmt.Fprintf(&b, "  - %s\n", oneParagraph(what))
+	for _, part := range []struct {
+		title string
+		items []string
+	}{
+		{"What is recorded about you", st.Measured.Counted},
+		{"What never is", st.Measured.Never},
+		{"What happens with it", st.Measured.Handling},
+	} {
+		fmt.Fprintf(&b, "\n%s:\n", part.title)
+		for _, what := range part.items {
+			fmt.Fprintf(&b, "  - %s\n", oneParagraph(what))
+		}
 	}
 	return b.String()
 }

@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"activity-tracker.example/hostd/buffer"
-	"activity-tracker.example/hostd/config"
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/enrollment"
 	"activity-tracker.example/hostd/helper"
@@ -30,7 +29,7 @@ func (d *daemon) Status(context.Context) control.Status {
 		CollectIntervalSec: int(d.cfg.CollectInterval / time.Second),
 		SendIntervalSec:    int(d.cfg.SendInterval / time.Second),
 		IdleAfterSec:       int(d.cfg.IdleAfter / time.Second),
-		Measured:           measured(d.cfg.Features),
+		Measured:           measured(&d.cfg),
 		Sessions:           d.sessions(time.Now()),
 		Host: &control.Host{
 			HostID:        d.hostID.String(),
@@ -154,34 +153,6 @@ func deadLetters(s buffer.Status) map[string]int64 {
 		byCode[code] = int64(n)
 	}
 	return byCode
-}
-
-// measured says in a person's words what is recorded about them.
-func measured(f config.Features) control.Measured {
-	window := "which application has the focus, and for how long"
-	if f.WindowTitles {
-		window = "which application has the focus, its window's title, and for how long"
-	}
-	m := control.Measured{
-		Counted: []string{
-			"how many keys you press (never which), how often you click, how far you scroll and move the pointer",
-			window,
-			"whether you are active or idle, and whether you are connected",
-			"your user name",
-		},
-		Never: []string{
-			"what you type: no key is known to this program beyond the moment of counting it",
-			"pictures of your screen, sound or camera",
-			"the contents of windows, files, mail or the clipboard",
-		},
-	}
-	if f.TrackSystemStats {
-		m.Counted = append(m.Counted, "how much processor time and memory your programs use")
-	}
-	if !f.WindowTitles {
-		m.Never = append(m.Never, "titles of windows")
-	}
-	return m
 }
 
 // moment is a time for JSON: null where it never came.

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"activity-tracker.example/hostd/config"
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/helper"
 )
@@ -82,20 +81,5 @@ func TestSessionState(t *testing.T) {
 		if got := sessionState(&c.state, now, 90*time.Second); got != c.want {
 			t.Errorf("%s: got %s, want %s", name, got, c.want)
 		}
-	}
-}
-
-// TestMeasuredIsHonest: what policy leaves out is said to be left out.
-func TestMeasuredIsHonest(t *testing.T) {
-	all := measured(config.Features{TrackSystemStats: true, WindowTitles: true})
-	if text := strings.Join(all.Counted, "\n"); !strings.Contains(text, "title") || !strings.Contains(text, "memory") {
-		t.Errorf("counted: %s", text)
-	}
-	few := measured(config.Features{})
-	if text := strings.Join(few.Counted, "\n"); strings.Contains(text, "title") || strings.Contains(text, "memory") {
-		t.Errorf("counted: %s", text)
-	}
-	if text := strings.Join(few.Never, "\n"); !strings.Contains(text, "titles of windows") {
-		t.Errorf("never: %s", text)
 	}
 }
