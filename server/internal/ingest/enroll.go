@@ -122,7 +122,7 @@ func (in *Ingest) enrollProblem(r *http.Request, hostID string, err error) error
 	switch why {
 	case store.ErrHostEnrolled:
 		return problem.New(http.StatusConflict, api.CodeHostEnrolled,
-			"This host is enrolled already. If it was installed anew, make a token for it with: "+
+			"This host_id is or was enrolled. If it was installed anew, or revoked and is to come back, make a token for it with: "+
 				"trackerd-server enrollment create --host "+hostID)
 	case store.ErrUnknownEnrollment:
 		return in.guard.Refuse(r, api.CodeBadToken, "The enrolment token is unknown.")
