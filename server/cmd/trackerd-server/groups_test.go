@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -89,6 +90,35 @@ func TestGroups(t *testing.T) {
 	}
 	b.do(http.MethodDelete, "/api/groups/Reception", admin, nil).wants(204, nil)
 	b.do(http.MethodDelete, "/api/groups/Reception", admin, nil).refused(404, api.CodeNotFound)
+}
+
+// A list of which nothing is known is of something else, and takes no machine out
+// of its group; one that names some that have not reported yet may be put again.
+func TestGroupKeepsItsMachines(t *testing.T) {
+	b := newBench(t, newDatabase(t))
+	admin := b.token(store.RoleAdmin)
+	b.send(b.host("h"), minute("m1", 0), minute("m2", 0))
+	b.group("g", "m1", "m2")
+	const path = "/api/groups/g/machines"
+	put := func(ids ...string) reply {
+		return b.do(http.MethodPut, path, admin, api.GroupMembers{Machines: ids})
+	}
+	for _, ids := range [][]string{{"nope"}, {"n2", "n1", "n2"}} {
+		put(ids...).refused(404, api.CodeNotFound)
+		if got := b.machinesSeen(admin, path); got != "m1 m2" {
+			t.Errorf("after %q the group has %s", ids, got)
+		}
+	}
+	var r api.GroupMembersReply
+	put("n2", "m2", "n1", "n1").wants(200, &r)
+	if got := b.machinesSeen(admin, path); got != "m2" || r.Machines != 1 || !slices.Equal(r.Unknown, []string{"n1", "n2"}) {
+		t.Errorf("%s, %+v", got, r)
+	}
+	b.do(http.MethodPut, path, admin, []byte(`{"machines":[]}`)).wants(200, &r)
+	if r.Machines != 0 || b.machinesSeen(admin, path) != "" {
+		t.Errorf("%+v", r)
+	}
+	put("nope").refused(404, api.CodeNotFound)
 }
 
 func TestBadGroups(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -162,7 +163,8 @@ func (s *Store) RemoveMember(ctx context.Context, group, machineID string) error
 
 // SetMembers makes these machines a group's, and no others. It says how many the
 // group has then and gives those that do not exist, which are left out; or it
-// returns ErrNoGroup.
+// returns ErrNoGroup, or ErrNoneKnown where there are some and none exists: that is
+// a list of something else, by which no group should lose its machines.
 func (s *Store) SetMembers(ctx context.Context, group string, machineIDs []string) (count int, unknown []string, err error) {
 	err = s.changeGroup(ctx, "setting a group's machines", group, func(tx pgx.Tx, g Group) (int64, error) {
 		rows, err := tx.Query(ctx, `SELECT i FROM unnest($1::text[]) i
@@ -172,6 +174,13 @@ func (s *Store) SetMembers(ctx context.Context, group string, machineIDs []strin
 		}
 		if unknown, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
 			return 0, fmt.Errorf("looking for unknown machines: %w", err)
+		}
+		known := func(id string) bool {
+			_, found := slices.BinarySearch(unknown, id)
+			return !found
+		}
+		if len(machineIDs) > 0 && !slices.ContainsFunc(machineIDs, known) {
+			return 0, ErrNoneKnown
 		}
 		gone, err := exec(ctx, tx, "deleting", "DELETE FROM group_member WHERE grp = $1 AND machine_id <> ALL($2)", g.Key, machineIDs)
 		if err != nil {

@@ -29,6 +29,9 @@ func (groupError) decided()        {}
 // ErrNoGroup says that there is no such group, or none in scope.
 const ErrNoGroup groupError = "there is no such group"
 
+// ErrNoneKnown says that of the machines that a group was to have none exists.
+const ErrNoneKnown groupError = "none of the machines exists"
+
 // MachineFilter says which machines are asked for, in the order of machine_id by
 // bytes. What is empty is not asked about.
 type MachineFilter struct {
