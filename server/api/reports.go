@@ -79,8 +79,9 @@ type ActivityRow struct {
 	// PeriodStart and PeriodEnd are the period's first and last local date.
 	PeriodStart string `json:"period_start"`
 	PeriodEnd   string `json:"period_end"`
-	// Active is time with input, Idle without, Untracked the part of the period
-	// that has passed and of which there is no record.
+	// Active is the host's measure: from any input to its idle_after_sec after the
+	// last one. Idle is the rest of what was recorded, Untracked the part of the
+	// period that has passed and of which there is no record.
 	ActiveMinutes    int64      `json:"active_minutes"`
 	IdleMinutes      int64      `json:"idle_minutes"`
 	UntrackedMinutes int64      `json:"untracked_minutes"`

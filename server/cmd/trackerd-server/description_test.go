@@ -41,6 +41,8 @@ type operation struct {
 	path string
 	// target is the path with the query, made of the parameters' examples.
 	target string
+	// query are the names of the parameters of its query.
+	query []string
 	// body is the example of a request body, where there is one.
 	body any
 	// schemes maps who may call to the roles that it needs: apiToken,
@@ -181,6 +183,9 @@ func (d *description) read(root object, path, method string) (operation, error) 
 		p, _, err := resolve(root, p, "")
 		if err != nil {
 			return o, err
+		}
+		if p.text("in") == "query" {
+			o.query = append(o.query, p.text("name"))
 		}
 		example, given := p["example"]
 		switch {

@@ -122,3 +122,38 @@ func TestDescriptionMatchesTypes(t *testing.T) {
 		}
 	}
 }
+
+// Every property of every object is explained, wherever it stands: in a schema of
+// its own or in that of one reply.
+func TestEveryPropertyIsDescribed(t *testing.T) {
+	var all any
+	if err := json.Unmarshal(openAPIDocument, &all); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	var look func(place string, v any)
+	look = func(place string, v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, each := range v {
+				look(place, each)
+			}
+		case map[string]any:
+			properties, _ := v["properties"].(map[string]any)
+			for name, p := range properties {
+				found++
+				text, _ := p.(map[string]any)["description"].(string)
+				if len(strings.TrimSpace(text)) < 10 || !strings.HasSuffix(text, ".") {
+					t.Errorf("%s.%s: described as %q", place, name, text)
+				}
+			}
+			for key, each := range v {
+				look(place+"/"+key, each)
+			}
+		}
+	}
+	look("", all)
+	if found < 100 {
+		t.Errorf("only %d properties", found)
+	}
+}

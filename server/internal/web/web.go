@@ -87,15 +87,16 @@ func (s *server) routes() chi.Router {
 	if !s.MetricsElsewhere {
 		r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
 	}
-	r.Get("/api/openapi.json", only(s.openAPI, "application/json", "application/openapi+json", "application/vnd.oai.openapi+json"))
-	r.Get("/api/docs", only(docs(), "text/html"))
+	asDescribed := describedQueries()
+	r.With(asDescribed).Get("/api/openapi.json", only(s.openAPI, "application/json", "application/openapi+json", "application/vnd.oai.openapi+json"))
+	r.With(asDescribed).Get("/api/docs", only(docs(), "text/html"))
 
 	r.Post("/api/enroll", s.Enroll)
 	r.Post("/api/events", s.Events)
 
 	// Each answer also as a table, but for the stream. What is one page is bounded
 	// here, and what may be long by its pieces.
-	viewer := r.With(s.Guard.Reader(store.RoleViewer))
+	viewer := r.With(s.Guard.Reader(store.RoleViewer), asDescribed)
 	viewer.Get("/api/live", only(s.live, "text/event-stream"))
 	viewer.Get("/api/machines", formats(s.machines, s.machinesTable))
 	viewer.Get("/api/machines/{machine_id}", formats(s.machine, bounded(s.machineTable)))
@@ -110,7 +111,7 @@ func (s *server) routes() chi.Router {
 	viewer.Get("/api/categories", formats(s.categories, bounded(s.categoriesTable)))
 
 	inTime := func(next http.Handler) http.Handler { return bounded(next.ServeHTTP) }
-	admin := r.With(inTime, s.Guard.Reader(store.RoleAdmin))
+	admin := r.With(inTime, s.Guard.Reader(store.RoleAdmin), asDescribed)
 	admin.Patch("/api/machines/{machine_id}", only(s.patchMachine, "application/json"))
 	admin.Put("/api/categories", only(s.putCategories, "application/json"))
 	admin.Put("/api/groups/{group}", only(s.putGroup, "application/json"))
@@ -302,6 +303,8 @@ func asProblem(err error) error {
 		return problem.New(http.StatusConflict, api.CodeTooManyGroups, "There are as many groups as there may be: "+strconv.Itoa(store.MaxGroups)+".")
 	case errors.Is(err, store.ErrNoGroup):
 		return problem.NotFound("There is no such group.")
+	case errors.Is(err, store.ErrNoneKnown):
+		return problem.NotFound("None of these machines exists, and the group was left as it is. An empty list empties it.")
 	case errors.Is(err, store.ErrNotFound):
 		return problem.NotFound("There is no such machine.")
 	}
