@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -35,9 +36,10 @@ const (
 )
 
 // contentEncoding is what all of a request's headers of that name say: a second one
-// must not go unnoticed.
+// must not go unnoticed, unless it is empty.
 func contentEncoding(r *http.Request) string {
-	return strings.Join(r.Header.Values("Content-Encoding"), ",")
+	said := slices.DeleteFunc(slices.Clone(r.Header.Values("Content-Encoding")), func(one string) bool { return strings.TrimSpace(one) == "" })
+	return strings.Join(said, ",")
 }
 
 func encodingOf(header string) encoding {

@@ -130,7 +130,7 @@ func (s *Store) askOnce(ctx context.Context, what, sql, id string, into ...any) 
 	if err := s.opened(what); err != nil {
 		return err
 	}
-	return classify(what, found(s.pool.QueryRow(ctx, sql, id).Scan(into...)))
+	return classify(what, found(s.pool.askRow(ctx, sql, id, into...)))
 }
 
 // Host is an enrolled host.

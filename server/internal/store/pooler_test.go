@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -143,4 +144,45 @@ func settingsHold(t *testing.T, tx pgx.Tx) error {
 		}
 	}
 	return nil
+}
+
+// A token is looked up outside of a transaction: who first meets a pooler there
+// tries again, and a lock that somebody holds ends it, although the pooler keeps our
+// settings out.
+func TestTokenBehindPgbouncer(t *testing.T) {
+	t.Parallel()
+	cluster := pgtest.Start(t)
+	pooler := pgtest.Pgbouncer(t, cluster, "3")
+	direct, err := Open(t.Context(), cluster.URL("postgres"), Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(direct.Close)
+	if err := direct.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), pooler.URL("postgres"), Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	// As if the pooler had come between later.
+	s.migrated.Store(true)
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			if _, _, err := s.TokenByID(t.Context(), "tok_none"); !errors.Is(err, ErrNotFound) {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	s.pool.patience = 100 * time.Millisecond
+	conn := connect(t, cluster.URL("postgres"))
+	if _, err := conn.Exec(t.Context(), "BEGIN; LOCK api_token IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.TokenByID(t.Context(), "tok_none"); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("beside a lock: %v", err)
+	}
 }

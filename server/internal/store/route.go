@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -27,6 +28,9 @@ type route struct {
 	// look is called with each new connection, and may refuse it; nil where
 	// nothing is to be looked at.
 	look func(context.Context, *pgx.Conn) error
+	// patience bounds a statement outside of transactions: a pooler keeps our
+	// settings out of these.
+	patience time.Duration
 }
 
 // errPooler says that a connection was made before a pooler was known of; the
@@ -38,8 +42,7 @@ var errPooler = errors.New("a connection pooler was found on the way to PostgreS
 func newRoute(ctx context.Context, databaseURL, name string, look func(context.Context, *pgx.Conn) error) (*route, error) {
 	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {
-		// pgx's error leaves the password out.
-		return nil, fmt.Errorf("reading the database URL (postgres://user:password@host:port/database): %w", err)
+		return nil, unreadableURL(err)
 	}
 	config.ConnConfig.ConnectTimeout = connectTimeout
 	if !strings.Contains(databaseURL, "pool_max_conns") {
@@ -48,7 +51,7 @@ func newRoute(ctx context.Context, databaseURL, name string, look func(context.C
 	if !strings.Contains(databaseURL, "pool_ping_timeout") {
 		config.PingTimeout = pingTimeout
 	}
-	r := &route{look: look, modeGiven: strings.Contains(databaseURL, "default_query_exec_mode")}
+	r := &route{look: look, patience: statementTimeout, modeGiven: strings.Contains(databaseURL, "default_query_exec_mode")}
 	params := config.ConnConfig.RuntimeParams
 	// These two poolers know; they refuse connections that ask for others.
 	params["application_name"] = cmp.Or(name, ServerName)
@@ -150,6 +153,17 @@ func (r *route) BeginTx(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error)
 		return r.Pool.BeginTx(ctx, r.options(opts))
 	}
 	return tx, err
+}
+
+// askRow scans the one row that a statement gives.
+func (r *route) askRow(ctx context.Context, sql string, arg any, into ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
+	defer cancel()
+	err := r.QueryRow(ctx, sql, arg).Scan(into...)
+	if errors.Is(err, errPooler) {
+		err = r.QueryRow(ctx, sql, arg).Scan(into...)
+	}
+	return err
 }
 
 // options have a transaction begin with our settings. It asks more than it writes,
