@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -110,17 +112,35 @@ func (f Files) pair(cert, key []byte, mode os.FileMode) (tls.Certificate, error)
 
 func openToAll(mode os.FileMode) bool { return mode.Perm()&0o004 != 0 }
 
-// readPEM reads a small file through whatever links lead to it.
-func readPEM(path string) ([]byte, os.FileMode, error) {
-	info, err := os.Stat(path)
+// readPEM reads a small file through whatever links lead to it. What it asks is the
+// file it has opened; neither opening nor reading waits for anybody: a pipe has no
+// writer, and a file of /proc, of no size, may have nothing to say for hours.
+func readPEM(path string) (text []byte, mode os.FileMode, err error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, 0, err
 	}
-	if info.Size() > maxPEMBytes || !info.Mode().IsRegular() {
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case !info.Mode().IsRegular() || info.Size() > maxPEMBytes:
 		return nil, 0, fmt.Errorf("%s is no PEM file", path)
+	case info.Size() == 0:
+		return nil, 0, fmt.Errorf("%s is empty", path)
 	}
-	text, err := os.ReadFile(path)
+	text, err = readSmall(f)
 	return text, info.Mode(), err
+}
+
+// readSmall reads what may have grown since it was looked at.
+func readSmall(f io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(f, maxPEMBytes+1))
+	if err == nil && len(text) > maxPEMBytes {
+		err = fmt.Errorf("it has more than %d bytes", maxPEMBytes)
+	}
+	return text, err
 }
 
 // watch looks for new files until ctx ends. A pair that can't be used is told
