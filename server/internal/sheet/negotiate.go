@@ -86,17 +86,18 @@ func format(r *http.Request) (value string, given bool, err error) {
 
 // accepted gives the ranges of the header Accept; nil where there is none.
 func accepted(r *http.Request) []string {
-	header := strings.Join(r.Header.Values("Accept"), ",")
-	if strings.TrimSpace(header) == "" {
-		return nil
-	}
-	return split(header)
+	return split(strings.Join(r.Header.Values("Accept"), ","))
 }
 
 // split cuts a header at its commas, but for those in a quoted text, and gives the
-// first maxAcceptRanges pieces.
+// first maxAcceptRanges pieces that are not empty (RFC 9110, section 5.6.1.2).
 func split(header string) []string {
-	ranges := []string{}
+	var ranges []string
+	add := func(piece string) {
+		if piece = strings.TrimSpace(piece); piece != "" {
+			ranges = append(ranges, piece)
+		}
+	}
 	quoted, escaped, begin := false, false, 0
 	for i := range len(header) {
 		switch c := header[i]; {
@@ -107,13 +108,14 @@ func split(header string) []string {
 		case quoted && c == '\\':
 			escaped = true
 		case c == ',' && !quoted:
-			if ranges = append(ranges, header[begin:i]); len(ranges) == maxAcceptRanges {
+			if add(header[begin:i]); len(ranges) == maxAcceptRanges {
 				return ranges
 			}
 			begin = i + 1
 		}
 	}
-	return append(ranges, header[begin:])
+	add(header[begin:])
+	return ranges
 }
 
 // quality is how welcome a type is, 0 to 1: what the most specific range that
@@ -123,8 +125,8 @@ func quality(ranges []string, wanted string) float64 {
 	major, _, _ := strings.Cut(wanted, "/")
 	best, q := 0, 0.0
 	for _, text := range ranges {
-		name, params, err := mime.ParseMediaType(text)
-		if err != nil {
+		name, params, ok := mediaRange(text)
+		if !ok {
 			continue
 		}
 		specific := 0
@@ -141,6 +143,28 @@ func quality(ranges []string, wanted string) float64 {
 		}
 	}
 	return q
+}
+
+// mediaRange reads one range. Some clients send * for */*, and parameters without a
+// value or twice: these take nothing from the name before them, nor from the weight.
+func mediaRange(text string) (name string, params map[string]string, ok bool) {
+	name, params, err := mime.ParseMediaType(text)
+	if err != nil {
+		first, rest, _ := strings.Cut(text, ";")
+		if name, params, err = mime.ParseMediaType(first); err != nil {
+			return "", nil, false
+		}
+		for param := range strings.SplitSeq(rest, ";") {
+			if key, value, _ := strings.Cut(param, "="); strings.EqualFold(strings.TrimSpace(key), "q") {
+				params["q"] = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	if name == "*" {
+		name = "*/*"
+	}
+	return name, params, true
 }
 
 func weight(params map[string]string) float64 {

@@ -42,6 +42,20 @@ func TestAsked(t *testing.T) {
 		{"", `image/png;x="a, text/csv`, false, 406},
 		{"", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", false, 0},
 		{"", ",,;,/", false, 406},
+		{"", "*", false, 0},
+		{"", "*;q=0", false, 406},
+		{"", "text/csv;q=0, *", false, 0},
+		{"", ",", false, 0},
+		{"", " , ,\t", false, 0},
+		{"", ",text/csv,", true, 0},
+		{"", strings.Repeat(",", 1000) + "text/csv", true, 0},
+		{"", "application/json; indent", false, 0},
+		{"", "application/json; charset=", false, 0},
+		{"", "application/json;v=1;v=2", false, 0},
+		{"", "text/csv; header", true, 0},
+		{"", "text/csv; header; q=0", false, 406},
+		{"", "text/csv;v=1;v=2;Q = 0.5 , application/json;q=0.7", false, 0},
+		{"", "text/csv;q=1;q=0, application/json;q=0.5", true, 0},
 		{"", strings.Repeat("text/html,", 1000) + "text/csv", false, 406},
 		{"?format=csv", "application/json", true, 0},
 		{"?format=json", "text/csv", false, 0},
@@ -130,6 +144,7 @@ func TestAskedBySeveralHeaders(t *testing.T) {
 func FuzzAsked(f *testing.F) {
 	f.Add("text/csv;q=0.5, */*;q=0.1")
 	f.Add(`text/csv;x="a\",b", */*`)
+	f.Add("text/csv; header;q=0,, *;v=1;v=1")
 	f.Fuzz(func(t *testing.T, accept string) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Accept", accept)
