@@ -114,7 +114,6 @@ func fileKeys() []key {
 			"allow_http", "true or false", kindBool,
 			func(c *Config, v value) error { return setBool(&c.AllowHTTP, v) },
 		},
-		{"features.screenshots", "false", kindBool, refuseScreenshots},
 		{
 			"features.track_system_stats", "true or false", kindBool,
 			func(c *Config, v value) error { return setBool(&c.Features.TrackSystemStats, v) },
@@ -123,6 +122,8 @@ func fileKeys() []key {
 			"features.window_titles", "true or false", kindBool,
 			func(c *Config, v value) error { return setBool(&c.Features.WindowTitles, v) },
 		},
+		// Last, so that no complaint proposes it first.
+		{"features.screenshots", "false", kindBool, refuseScreenshots},
 	}
 }
 
@@ -165,14 +166,15 @@ func setBufferPath(c *Config, v value) error {
 	return nil
 }
 
-// refuseScreenshots says so rather than start and silently take none.
+// refuseScreenshots takes what the contract's sample file says, false, which has
+// no effect, and refuses true rather than start and silently take none.
 func refuseScreenshots(_ *Config, v value) error {
 	var on bool
 	if err := setBool(&on, v); err != nil {
 		return err
 	}
 	if on {
-		return errors.New("screenshots are not available in this version; set it to false or leave it out")
+		return errors.New("trackerd takes no pictures of the screen; set it to false or leave it out")
 	}
 	return nil
 }

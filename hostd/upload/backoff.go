@@ -25,7 +25,7 @@ const (
 )
 
 // errUnauthorized is wrapped when the server does not take the credential.
-var errUnauthorized = errors.New("the server refuses this host's credential: enrol again with trackctl enroll")
+var errUnauthorized = errors.New("the server refuses this host's credential; 'sudo trackctl doctor' says how to enrol again")
 
 // failed notes a failure and says how long to wait: full jitter, since hosts
 // that failed together must not come back together.

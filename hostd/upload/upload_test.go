@@ -261,8 +261,8 @@ func TestBadAnswersKeepEverything(t *testing.T) {
 		"tiny ones": {answer(`{"rejected":[{}` + strings.Repeat(",{}", 10_000) + `]}`), StateBackoff, "too long"},
 		"500":       {refuse(500), StateBackoff, "500: what is wrong"},
 		"404":       {refuse(404), StateBackoff, "404"},
-		"401":       {refuse(401), StateUnauthorized, "trackctl enroll"},
-		"403":       {refuse(403), StateUnauthorized, "trackctl enroll"},
+		"401":       {refuse(401), StateUnauthorized, "enrol again"},
+		"403":       {refuse(403), StateUnauthorized, "enrol again"},
 		"redirect":  {refuse(307, "Location", elsewhere.URL), StateBackoff, "server_url"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,9 @@ import (
 // maxTokenBytes bounds what is read from standard input for a token.
 const maxTokenBytes = 4 << 10
 
+// errNoToken says that standard input held none.
+var errNoToken = errors.New("no token came on standard input")
+
 func enrollCommand(o *options) *cobra.Command {
 	var allowHTTP bool
 	c := &cobra.Command{
@@ -31,9 +34,12 @@ TOKEN comes from 'trackerd-server enrollment create' on the server. Give it as
 not show it: a token on the command line can be read by every user of the host
 while the command runs.`,
 		Example: "  sudo trackctl enroll https://tracker-api.example.org - < token.txt",
-		Args:    usageArgs(cobra.ExactArgs(2)),
+		Args:    usageArgs(urlAndToken),
 		RunE: func(c *cobra.Command, args []string) error {
 			token, err := readToken(c.Context(), args[1], c.InOrStdin(), c.ErrOrStderr())
+			if errors.Is(err, errNoToken) {
+				return usageError{err, c.CommandPath()}
+			}
 			if err != nil {
 				return err
 			}
@@ -49,6 +55,14 @@ while the command runs.`,
 	}
 	c.Flags().BoolVar(&allowHTTP, "allow-http", false, "allow plain http: everybody on the way can read and change what is sent")
 	return c
+}
+
+// urlAndToken checks how many arguments there are.
+func urlAndToken(_ *cobra.Command, args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("want URL and TOKEN, got %s", count(int64(len(args)), "argument"))
+	}
+	return nil
 }
 
 // readToken gives the token itself, or what standard input says. A read cannot
@@ -85,7 +99,7 @@ func readToken(ctx context.Context, arg string, in io.Reader, errOut io.Writer) 
 	}
 	token := strings.TrimSpace(string(r.data))
 	if token == "" {
-		return "", usageError{errors.New("no token came on standard input")}
+		return "", errNoToken
 	}
 	return token, nil
 }

@@ -55,7 +55,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 }
 
 // usageError is a command line that trackctl does not understand.
-type usageError struct{ error }
+type usageError struct {
+	error
+	// command is the command that was meant, as in "trackctl enroll".
+	command string
+}
 
 // foundError says that the doctor found something; it is printed already.
 type foundError struct{ error }
@@ -82,9 +86,10 @@ func advise(err error) string {
 	var refusal *control.RefusalError
 	switch {
 	case errors.As(err, &usage):
-		return err.Error() + "; see 'trackctl --help'"
+		return fmt.Sprintf("%v; see '%s --help'", err, usage.command)
 	case errors.Is(err, control.ErrNotRunning):
-		return "trackerd is not running; 'systemctl status trackerd' and 'sudo trackctl doctor' say why"
+		return "trackerd is not running; 'systemctl status trackerd' and 'sudo trackctl doctor' say why; " +
+			"without sudo, ask the administrator"
 	case errors.As(err, &refusal):
 		return refusal.Message
 	}
@@ -116,7 +121,7 @@ line; 3 trackerd is not running; 4 not permitted.`,
 		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{err, c.CommandPath()} })
 	root.PersistentFlags().StringVar(&o.socket, "socket", control.DefaultSocket, "trackerd's control socket")
 	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON for scripts")
 	root.AddCommand(statusCommand(o), sessionsCommand(o), enrollCommand(o), doctorCommand(o), versionCommand(o))
@@ -127,7 +132,7 @@ line; 3 trackerd is not running; 4 not permitted.`,
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
-			return usageError{err}
+			return usageError{err, c.CommandPath()}
 		}
 		return nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -104,8 +105,8 @@ func (d *daemon) checkCredential(ctx context.Context, server control.Check) cont
 	switch {
 	case !enrolled:
 		c.Detail, c.Advice = "this host is not enrolled", "run 'trackctl enroll URL -' as root"
-		if p := d.enrollment.State().Problem; p != "" {
-			c.Detail = p
+		if st := d.enrollment.State(); st.Problem != "" {
+			c.Detail, c.Advice = st.Problem, d.enrolAgain(st.ServerURL)
 		}
 		return c
 	case server.Result != control.CheckOK:
@@ -118,7 +119,7 @@ func (d *daemon) checkCredential(ctx context.Context, server control.Check) cont
 		c.Detail = enrollment.Explain(target.URL, err).Error()
 	case said.status == http.StatusUnauthorized, said.status == http.StatusForbidden:
 		c.Detail = fmt.Sprintf("the server does not accept it (HTTP %d)", said.status)
-		c.Advice = "enrol again; events wait on this host until then"
+		c.Advice = d.enrolAgain(target.URL)
 	case said.status != http.StatusOK:
 		c.Result, c.Detail = control.CheckWarning, fmt.Sprintf("the server answered HTTP %d", said.status)
 		c.Advice = "look at the server, then examine again"
@@ -126,6 +127,14 @@ func (d *daemon) checkCredential(ctx context.Context, server control.Check) cont
 		c.Result, c.Detail = control.CheckOK, "the server accepts it"
 	}
 	return c
+}
+
+// enrolAgain says how a host that the server may know gets a credential: a plain
+// token enrols none that is enrolled already, revoked or not.
+func (d *daemon) enrolAgain(server string) string {
+	return fmt.Sprintf("make a token on the server with 'trackerd-server enrollment create --host %s', "+
+		"then run 'trackctl enroll %s -' here as root; events wait on this host until then",
+		d.hostID, cmp.Or(server, "URL"))
 }
 
 // answer is what matters of a server's reply.

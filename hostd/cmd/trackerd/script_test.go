@@ -119,21 +119,26 @@ func notified(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// serveTracker starts a server that knows one token and puts its URL into
-// $SERVER.
+// tokens are those that the server knows, and the credentials it gives for them:
+// only cred.secret may send events.
+var tokens = map[string]string{"id.secret": "cred.secret", "id.revoked": "cred.revoked"}
+
+// serveTracker starts a server that knows tokens and puts its URL into $SERVER.
 func serveTracker(ts *testscript.TestScript, _ bool, _ []string) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/readyz":
 		case "/api/enroll":
 			var req api.EnrollRequest
-			if json.NewDecoder(r.Body).Decode(&req) != nil || req.EnrollmentToken != "id.secret" {
+			err := json.NewDecoder(r.Body).Decode(&req)
+			credential, known := tokens[req.EnrollmentToken]
+			if err != nil || !known {
 				w.WriteHeader(http.StatusUnauthorized)
 				_ = json.NewEncoder(w).Encode(api.Problem{Status: http.StatusUnauthorized, Code: api.CodeBadToken})
 				return
 			}
 			w.WriteHeader(http.StatusCreated)
-			_ = json.NewEncoder(w).Encode(api.EnrollReply{HostID: req.HostID, Credential: "cred.secret"})
+			_ = json.NewEncoder(w).Encode(api.EnrollReply{HostID: req.HostID, Credential: credential})
 		case "/api/events":
 			if r.Header.Get("Authorization") != "Bearer cred.secret" {
 				w.WriteHeader(http.StatusUnauthorized)
@@ -188,15 +193,20 @@ func enroll(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// doctor prints each check's name and result.
-func doctor(ts *testscript.TestScript, _ bool, _ []string) {
+// doctor prints each check's name and result, or what is said of the one named.
+func doctor(ts *testscript.TestScript, _ bool, args []string) {
 	report, err := client(ts).Doctor(context.Background())
 	ts.Check(err)
 	for _, c := range report.Checks {
 		if c.Result != control.CheckOK && c.Result != control.CheckSkipped && c.Advice == "" {
 			ts.Fatalf("%s: %s without advice", c.Name, c.Result)
 		}
-		_, _ = fmt.Fprintln(ts.Stdout(), c.Name, c.Result)
+		switch {
+		case len(args) == 0:
+			_, _ = fmt.Fprintln(ts.Stdout(), c.Name, c.Result)
+		case args[0] == c.Name:
+			_, _ = fmt.Fprintf(ts.Stdout(), "%s: %s -> %s\n", c.Result, c.Detail, c.Advice)
+		}
 	}
 }
 
