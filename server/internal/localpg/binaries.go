@@ -25,6 +25,19 @@ func Exists(stateDir string) bool {
 	return err == nil || errors.Is(err, os.ErrPermission)
 }
 
+// begun says that somebody has begun to make a private PostgreSQL there, or has made
+// it.
+func begun(stateDir string) bool {
+	_, err := os.Stat(filepath.Join(stateDir, "postgres"))
+	return err == nil || errors.Is(err, os.ErrPermission)
+}
+
+// Installed says whether this machine has PostgreSQL's programs.
+func Installed() bool {
+	_, err := findBinaries("")
+	return err == nil
+}
+
 // findBinaries gives the folder with postgres and initdb: of the data folder's
 // version where there is one already, else the newest.
 func findBinaries(dataDir string) (string, error) {

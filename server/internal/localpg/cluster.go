@@ -31,6 +31,9 @@ func (s *Server) ensureCluster(ctx context.Context) error {
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("looking at the private database: %w", err)
 	}
+	if s.opts.MustExist {
+		return fmt.Errorf("%w in %s", ErrNone, s.opts.StateDir)
+	}
 	fresh := s.path("data.new")
 	if err := os.RemoveAll(fresh); err != nil {
 		return fmt.Errorf("removing a half-made cluster: %w", err)

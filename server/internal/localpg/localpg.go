@@ -58,8 +58,14 @@ type Options struct {
 	// Volatile gives up safety against a crash of the machine (not of
 	// processes) for speed: for tests.
 	Volatile bool
-	Log      *slog.Logger
+	// MustExist refuses with ErrNone where there is none yet, instead of making
+	// one.
+	MustExist bool
+	Log       *slog.Logger
 }
+
+// ErrNone says that there is no private PostgreSQL in a state folder.
+var ErrNone = errors.New("there is no database yet")
 
 // Server is this program's use of a private PostgreSQL.
 type Server struct {
@@ -93,6 +99,9 @@ func (c *child) gone() (bool, error) {
 // Start starts the private PostgreSQL, making its cluster if there is none, or
 // joins the running one. Close must be called.
 func Start(ctx context.Context, opts Options) (*Server, error) {
+	if opts.MustExist && !begun(opts.StateDir) {
+		return nil, fmt.Errorf("%w in %s", ErrNone, opts.StateDir)
+	}
 	s, err := prepare(opts)
 	if err != nil {
 		return nil, err
