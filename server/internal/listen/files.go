@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"os/user"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -118,7 +121,7 @@ func openToAll(mode os.FileMode) bool { return mode.Perm()&0o004 != 0 }
 func readPEM(path string) (text []byte, mode os.FileMode, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, who(err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	info, err := f.Stat()
@@ -132,6 +135,18 @@ func readPEM(path string) (text []byte, mode os.FileMode, err error) {
 	}
 	text, err = readSmall(f)
 	return text, info.Mode(), err
+}
+
+// who names the user that may not read a file: a service is seldom the one who tries.
+func who(err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	name := fmt.Sprint("#", os.Geteuid())
+	if u, lookupErr := user.LookupId(strconv.Itoa(os.Geteuid())); lookupErr == nil {
+		name = u.Username
+	}
+	return fmt.Errorf("%w (the user %s must be able to read it)", err, name)
 }
 
 // readSmall reads what may have grown since it was looked at.

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -86,6 +87,10 @@ func Open(ctx context.Context, o Options) (*Edge, error) {
 		return nil, err
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Addr)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("listening on %s: %w (ports below 1024 are root's: PORTS BELOW 1024 in man trackerd-server.env tells how; "+
+			"another address: --listen)", o.Addr, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w (another address: --listen)", o.Addr, err)
 	}
