@@ -325,6 +325,7 @@ const (
 	CodeNotAcceptable Code = "not_acceptable" // none of the formats that Accept allows
 	CodeRateLimited   Code = "rate_limited"
 	CodeUnavailable   Code = "unavailable"
+	CodeStopping      Code = "stopping" // of /readyz: it was told to stop and still answers all else
 	CodeInternal      Code = "internal"
 	CodeBadToken      Code = "bad_enrollment_token" // unknown, expired or used up
 	CodeHostEnrolled  Code = "host_enrolled"        // the host_id has an owner already

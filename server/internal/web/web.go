@@ -156,7 +156,14 @@ func (s *server) health(w http.ResponseWriter, _ *http.Request) {
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	if err := s.Ready(ctx); err != nil {
+	err := s.Ready(ctx)
+	if errors.Is(err, ErrStopping) {
+		leaving := problem.New(http.StatusServiceUnavailable, api.CodeStopping, "The server was told to stop; it answers all else for a little while.")
+		leaving.Cause = err
+		problem.Write(w, leaving)
+		return
+	}
+	if err != nil {
 		problem.Write(w, problem.Unavailable(err))
 		return
 	}
