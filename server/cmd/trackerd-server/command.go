@@ -68,6 +68,9 @@ type settings struct {
 	envFile      string
 	// serving says that this is a server, which remembers rows of the database.
 	serving bool
+	// mayMake says that a private PostgreSQL is made where there is none: not by a
+	// command that is meant for a server's.
+	mayMake bool
 	// firstToken makes an administrator's token where there is none, and logs it.
 	firstToken bool
 	verbose    bool
@@ -117,6 +120,8 @@ Environment:
   ` + envReplicaLag + `
                              as --replica-max-lag
   ` + envStateDir + `  state folder, as --state-dir
+  ` + envFirstToken + `
+                             log: as --first-token-to-log
   ` + envLogFormat + `, …_LEVEL
                              as --log-format, --log-level
   ` + envNoMigrate + `  true: as --no-migrate
@@ -161,6 +166,7 @@ its database; root then goes on as the user ` + serviceUser + `.`,
 		hostCommand(s), migrateCommand(s), compactCommand(s), healthcheckCommand(s),
 		backupCommand(s), restoreCommand(s), doctorCommand(s))
 	markUsage(root)
+	briefHelp(root)
 	return root
 }
 

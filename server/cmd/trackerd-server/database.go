@@ -32,7 +32,10 @@ type database struct {
 func openDatabase(ctx context.Context, s *settings, log *slog.Logger) (*database, error) {
 	d := &database{url: s.databaseURL}
 	if d.url == "" {
-		private, err := localpg.Start(ctx, localpg.Options{StateDir: s.stateDir, Log: log})
+		private, err := localpg.Start(ctx, localpg.Options{StateDir: s.stateDir, MustExist: !s.mayMake, Log: log})
+		if errors.Is(err, localpg.ErrNone) {
+			return nil, fmt.Errorf("%w: what is the server's --state-dir, or --database-url? (trackerd-server serve makes one)", err)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/localpg"
 )
 
@@ -165,6 +166,9 @@ func (s *settings) examine(ctx context.Context) []check {
 		return nil
 	})
 	if err != nil && len(checks) == 0 {
+		if advised := (advisedError{}); errors.As(err, &advised) {
+			return []check{{"database", verdictFail, advised.error.Error(), advised.advice}}
+		}
 		return []check{{"database", verdictFail, err.Error(), "see that PostgreSQL runs, and that DATABASE_URL names it, its user and password"}}
 	}
 	if err != nil {
@@ -239,15 +243,17 @@ func (s *settings) checkKeep() check {
 
 // checkAddress looks whether a server answers where one is to listen.
 func checkAddress(ctx context.Context, addr, name string) check {
-	status, err := probe(ctx, addr, "/readyz", name)
+	got, err := probe(ctx, addr, "/readyz", name)
 	switch {
-	case err == nil && status == http.StatusOK:
+	case err == nil && got.status == http.StatusOK:
 		return ok("server", "ready on %s", addr)
-	case err == nil && status == http.StatusServiceUnavailable:
+	case err == nil && got.status == http.StatusServiceUnavailable && got.code == api.CodeStopping:
+		return check{"server", verdictWarn, "runs on " + addr + " and was told to stop", "it ends by itself, after --shutdown-delay"}
+	case err == nil && got.status == http.StatusServiceUnavailable:
 		return check{"server", verdictFail, "runs on " + addr + " without its database", "its log says why; other checks may, too"}
 	case err == nil:
 		return check{
-			"server", verdictFail, fmt.Sprintf("something else answers on %s (status %d)", addr, status),
+			"server", verdictFail, fmt.Sprintf("something else answers on %s (status %d)", addr, got.status),
 			"stop it, or let the server listen elsewhere: --listen",
 		}
 	case errors.Is(err, unix.ECONNREFUSED):

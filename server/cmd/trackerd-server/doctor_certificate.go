@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -41,6 +42,12 @@ func (e *edgeFlags) checkCertificates(stateDir string, now time.Time) []check {
 
 func checkFiles(files listen.Files, now time.Time) check {
 	c, err := files.Examine()
+	if errors.Is(err, fs.ErrPermission) {
+		return check{
+			"certificate", verdictFail, err.Error(),
+			"chgrp the file to that user and chmod g+r; a folder to g+x (man trackerd-server.env: TRACKERD_SERVER_TLS_CERT)",
+		}
+	}
 	if err != nil {
 		return check{
 			"certificate", verdictFail, err.Error(),

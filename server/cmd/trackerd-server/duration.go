@@ -17,7 +17,7 @@ const (
 // have.
 var leadingDays = regexp.MustCompile(`^([0-9]{1,6})([dw])`)
 
-var errDuration = errors.New("want a time such as 90m, 24h, 7d, 2w or 1d12h")
+var errDuration = errors.New("want a time such as 15s, 90m, 24h, 7d, 2w or 1d12h")
 
 // span is a flag's length of time: Go's units and d and w before them.
 type span time.Duration

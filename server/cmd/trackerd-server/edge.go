@@ -36,7 +36,7 @@ type edgeFlags struct {
 	proxyHeader    string
 	maxConnections int
 	metricsListen  string
-	shutdownDelay  time.Duration
+	shutdownDelay  span
 }
 
 // edgeEnv are the flags that the environment may set, too. Lists are separated by
@@ -70,7 +70,7 @@ func (e *edgeFlags) add(cmd *cobra.Command) {
 	f.StringVar(&e.proxyHeader, "trusted-proxy-header", string(origin.XForwardedFor), "in which header it does: x-forwarded-for or forwarded")
 	f.IntVar(&e.maxConnections, "max-connections", listen.UsualConnections, "connections at once, beyond which callers get 503")
 	f.StringVar(&e.metricsListen, "metrics-listen", "", "another address for /metrics, which --listen then has no more")
-	f.DurationVar(&e.shutdownDelay, "shutdown-delay", 0, "how long to answer on after being told to stop, with 503 on /readyz, for a load balancer to notice")
+	f.Var(&e.shutdownDelay, "shutdown-delay", "how long to answer on after being told to stop, with 503 on /readyz, for a load balancer to notice")
 	_ = cmd.MarkFlagFilename("acme-ca")
 }
 
@@ -82,8 +82,8 @@ func (e *edgeFlags) fromEnvironment(cmd *cobra.Command, get func(string) string)
 	if e.maxConnections < 1 || e.maxConnections > maxConnectionsFlag {
 		return fmt.Errorf("--max-connections %d: want 1 to %d", e.maxConnections, maxConnectionsFlag)
 	}
-	if e.shutdownDelay < 0 || e.shutdownDelay > maxShutdownDelay {
-		return fmt.Errorf("--shutdown-delay %v: want a time up to %v, such as 15s", e.shutdownDelay, maxShutdownDelay)
+	if d := time.Duration(e.shutdownDelay); d < 0 || d > maxShutdownDelay {
+		return fmt.Errorf("--shutdown-delay %v: want a time up to %v, such as 15s", d, maxShutdownDelay)
 	}
 	return oneOf("trusted-proxy-header", e.proxyHeader, string(origin.XForwardedFor), string(origin.Forwarded))
 }

@@ -79,7 +79,10 @@ func (s *settings) explain(err error) error {
 	case s.service && errors.Is(err, store.ErrNoAccess):
 		return fmt.Errorf("%w (DATABASE_URL in %s says which; root's %s makes the one that the package comes with)", err, serviceEnvFile, makeDatabase)
 	case s.service && errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w (this works as the user %s, also for root; with - instead of a file, the shell opens it)", err, serviceUser)
+		return fmt.Errorf("%w (this works as the user %s, also for root; the shell opens any file: "+
+			"trackerd-server backup - >FILE, trackerd-server restore --overwrite - <FILE)", err, serviceUser)
+	case errors.Is(err, store.ErrUnavailable) && s.advice(err) != "":
+		return advisedError{err, s.advice(err)}
 	default:
 		return err
 	}

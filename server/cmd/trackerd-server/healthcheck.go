@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"activity-tracker.example/server/api"
 )
 
 const (
@@ -40,12 +43,12 @@ fails unless it is well: for containers, whose images have no other client.`,
 			if ready {
 				path = "/readyz"
 			}
-			status, err := probe(cmd.Context(), addr, path, ownName(os.Getenv))
+			got, err := probe(cmd.Context(), addr, path, ownName(os.Getenv))
 			if err != nil {
 				return err
 			}
-			if status != http.StatusOK {
-				return fmt.Errorf("the server on %s answers %s with %d", addr, path, status)
+			if got.status != http.StatusOK {
+				return fmt.Errorf("the server on %s answers %s with %d", addr, path, got.status)
 			}
 			if s.verbose {
 				return printLine(cmd.OutOrStdout(), "ok")
@@ -58,14 +61,20 @@ fails unless it is well: for containers, whose images have no other client.`,
 	return cmd
 }
 
-// probe asks the server that listens there on this machine, and gives the status
-// of its answer. It tries HTTPS where plain HTTP gets no proper answer; whose
+// answer is what a probe was told.
+type answer struct {
+	status int
+	// code is of a refusal, where it has one.
+	code api.Code
+}
+
+// probe asks the server that listens there on this machine. It tries HTTPS where plain HTTP gets no proper answer; whose
 // certificate that is does not matter, since it asks itself; name is the server's,
 // empty where it has none.
-func probe(ctx context.Context, listen, path, name string) (int, error) {
+func probe(ctx context.Context, listen, path, name string) (answer, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return 0, fmt.Errorf("the address %s: %w", listen, err)
+		return answer{}, fmt.Errorf("the address %s: %w", listen, err)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
@@ -83,17 +92,17 @@ func probe(ctx context.Context, listen, path, name string) (int, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	address := net.JoinHostPort(host, port) + path
-	status, err := ask(ctx, client, "http://"+address)
-	if err == nil && (status == http.StatusOK || status == http.StatusServiceUnavailable) {
-		return status, nil
+	got, err := ask(ctx, client, "http://"+address)
+	if err == nil && (got.status == http.StatusOK || got.status == http.StatusServiceUnavailable) {
+		return got, nil
 	}
 	if overTLS, tlsErr := ask(ctx, client, "https://"+address); tlsErr == nil {
 		return overTLS, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("no server answers on %s: %w", listen, err)
+		return answer{}, fmt.Errorf("no server answers on %s: %w", listen, err)
 	}
-	return status, nil
+	return got, nil
 }
 
 // ownName is the name that a server with certificates by ACME answers to, and to no
@@ -103,16 +112,19 @@ func ownName(get func(string) string) string {
 	return strings.TrimSpace(first)
 }
 
-func ask(ctx context.Context, client *http.Client, url string) (int, error) {
+func ask(ctx context.Context, client *http.Client, url string) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return 0, err
+		return answer{}, err
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return 0, err
+		return answer{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	_, _ = io.CopyN(io.Discard, res.Body, maxProbeBytes)
-	return res.StatusCode, nil
+	text, _ := io.ReadAll(io.LimitReader(res.Body, maxProbeBytes))
+	var refusal api.Problem
+	// What is no refusal, or another program's answer, has no code.
+	_ = json.Unmarshal(text, &refusal)
+	return answer{res.StatusCode, refusal.Code}, nil
 }

@@ -24,13 +24,13 @@ func TestProbe(t *testing.T) {
 		server := start(handler)
 		_, addr, _ := strings.Cut(server.URL, "://")
 		for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/other": 418} {
-			if got, err := probe(t.Context(), addr, path, ""); err != nil || got != want {
-				t.Errorf("%s %s: %d, %v; want %d", name, path, got, err, want)
+			if got, err := probe(t.Context(), addr, path, ""); err != nil || got.status != want {
+				t.Errorf("%s %s: %+v, %v; want %d", name, path, got, err, want)
 			}
 		}
 		server.Close()
 		if got, err := probe(t.Context(), addr, "/healthz", ""); err == nil || !strings.Contains(err.Error(), "no server answers on") {
-			t.Errorf("%s, gone: %d, %v", name, got, err)
+			t.Errorf("%s, gone: %+v, %v", name, got, err)
 		}
 	}
 }
@@ -51,9 +51,9 @@ func TestProbeByName(t *testing.T) {
 	_, addr, _ := strings.Cut(server.URL, "://")
 	env := map[string]string{envPrefix + "ACME_DOMAIN": "tracker.example, other.example"}
 	for name, well := range map[string]bool{ownName(func(n string) string { return env[n] }): true, "other.example": false, "": false} {
-		status, err := probe(t.Context(), addr, "/healthz", name)
-		if (err == nil && status == 200) != well {
-			t.Errorf("%q: %d, %v", name, status, err)
+		got, err := probe(t.Context(), addr, "/healthz", name)
+		if (err == nil && got.status == 200) != well {
+			t.Errorf("%q: %+v, %v", name, got, err)
 		}
 	}
 }

@@ -39,7 +39,10 @@ func TestShutdownDelay(t *testing.T) {
 				// By a connection of each request's own.
 				for range 3 {
 					p.http.CloseIdleConnections()
-					p.do(http.MethodGet, "/readyz", "", nil).refused(503, api.CodeUnavailable)
+					p.do(http.MethodGet, "/readyz", "", nil).refused(503, api.CodeStopping)
+					if c := checkAddress(t.Context(), p.addr, ""); c.Verdict != verdictWarn || !strings.Contains(c.Detail, "told to stop") {
+						t.Errorf("the doctor says %+v", c)
+					}
 					p.do(http.MethodGet, "/healthz", "", nil).wants(200, nil)
 					p.do(http.MethodGet, "/api/machines", token, nil).wants(200, nil)
 					p.send(credential, minute("m", 0))
@@ -69,7 +72,7 @@ func TestShutdownDelay(t *testing.T) {
 
 // Who was never ready has no requests to wait for.
 func TestNoShutdownDelayBeforeTheDatabase(t *testing.T) {
-	run := startServing(t, &settings{databaseURL: "postgres://nobody@127.0.0.1:1/none", edge: edgeFlags{shutdownDelay: maxShutdownDelay}})
+	run := startServing(t, &settings{databaseURL: "postgres://nobody@127.0.0.1:1/none", edge: edgeFlags{shutdownDelay: span(maxShutdownDelay)}})
 	await(t, "the process", func() bool {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(run.url, "http://"))
 		if err == nil {

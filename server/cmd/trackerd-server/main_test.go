@@ -126,7 +126,7 @@ func newBench(tb testing.TB, databaseURL string) *bench {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := st.Prepare(tb.Context()); err != nil {
+	if err := st.Prepare(tb.Context(), func(error) {}); err != nil {
 		tb.Fatal(err)
 	}
 	return benchOn(tb, st, log)

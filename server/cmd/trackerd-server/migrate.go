@@ -28,7 +28,7 @@ refuse, until this command was run.`,
 			if err := s.fromEnvironment(os.Getenv); err != nil {
 				return usageError{err}
 			}
-			s.noMigrate = false
+			s.noMigrate, s.mayMake = false, true
 			ctx, cancel := context.WithTimeout(cmd.Context(), migrateTimeout)
 			defer cancel()
 			var schema store.Schema

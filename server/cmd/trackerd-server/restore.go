@@ -32,6 +32,7 @@ files ($TMPDIR) meanwhile.`,
 			if err := s.fromEnvironment(os.Getenv); err != nil {
 				return usageError{err}
 			}
+			s.mayMake = true
 			ctx, cancel := context.WithTimeout(cmd.Context(), copyTimeout)
 			defer cancel()
 			path := args[0]

@@ -59,7 +59,7 @@ TRACKERD_SERVER_TLS_CERT, and so on, lists with commas.`,
 	}
 	s.edge.add(cmd)
 	cmd.Flags().StringVar(&address, "listen", "", "address to listen on (default \""+defaultListen+"\")")
-	cmd.Flags().BoolVar(&s.firstToken, "first-token-to-log", false, "where there is no API token at all, make an administrator's and log it")
+	cmd.Flags().BoolVar(&s.firstToken, "first-token-to-log", false, "where there is no API token at all, make an administrator's and log it; as "+envFirstToken+"=log")
 	return cmd
 }
 
@@ -68,7 +68,7 @@ TRACKERD_SERVER_TLS_CERT, and so on, lists with commas.`,
 func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err error) {
 	log := s.logger(stderr)
 	collectSeldom(os.Getenv)
-	leaving := &leave{delay: s.edge.shutdownDelay, log: log}
+	leaving := &leave{delay: time.Duration(s.edge.shutdownDelay), log: log}
 	around := surroundings{leaving: leaving, metrics: newMetrics(), metricsElsewhere: s.edge.metricsListen != ""}
 	edge, err := listen.Open(ctx, s.edge.options(addr, s.stateDir, log, around.metrics))
 	if err != nil {
@@ -78,7 +78,7 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 	if around.proxies, err = s.edge.trusted(edge, log); err != nil {
 		return err
 	}
-	s.serving = true
+	s.serving, s.mayMake = true, true
 	db, err := openDatabase(ctx, s, log)
 	if errors.Is(err, context.Canceled) {
 		log.Info("told to stop before the database was there")
@@ -90,6 +90,7 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 	defer func() { err = errors.Join(err, db.close(ctx)) }()
 
 	notifyManager(log, "READY=1", "waiting for the database")
+	state := &condition{s: s, store: db.store, leaving: leaving, addr: edge.Addr(), every: conditionEvery, log: log}
 	told := ctx
 	ctx, stop := context.WithCancel(context.WithoutCancel(told))
 	defer stop()
@@ -101,17 +102,10 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 	group.Go(func() error { return db.watch(drained) })
 	group.Go(func() error { return db.store.RunReplica(drained) })
 	group.Go(func() error {
-		if err := db.store.Prepare(ctx); err != nil && ctx.Err() == nil {
-			return s.explain(err)
+		if err := state.begin(ctx); err != nil {
+			return err
 		}
-		if ctx.Err() == nil {
-			leaving.ready.Store(true)
-			log.Info("ready", "listen", edge.Addr())
-			notifyManager(log, "", "answering on "+edge.Addr())
-			if s.firstToken {
-				announceFirstToken(ctx, db.store, log)
-			}
-		}
+		group.Go(func() error { return state.follow(ctx) })
 		group.Go(func() error { return db.store.RunCompaction(ctx) })
 		return db.store.RunMaintenance(ctx)
 	})

@@ -11,12 +11,10 @@ import (
 // columnGap is the space between a table's columns.
 const columnGap = 2
 
-// printTable writes rows under a header. Cells come from others too (a host's
+// printTable writes rows under a header, which is there also where there are none: a
+// list of nothing looks like one. Cells come from others too (a host's
 // name): nothing in them can steer the terminal.
 func printTable(w io.Writer, header []string, rows [][]string) error {
-	if len(rows) == 0 {
-		return nil
-	}
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, columnGap, ' ', 0)
 	for _, row := range append([][]string{header}, rows...) {

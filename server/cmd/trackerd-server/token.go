@@ -40,8 +40,8 @@ func tokenCreate(s *settings) *cobra.Command {
 		Use:   "create --name NAME --role admin|viewer [--group GROUP]…",
 		Short: "Make an API token and print it, this once",
 		Long: `create prints a new API token alone on standard output. Only its hash is kept, so
-it can't be shown again. A viewer may read everything, or with --group the machines of these groups alone;
-an admin may also change.`,
+it can't be shown again. A viewer may read everything, or with --group the machines
+of these groups alone; an admin may also change.`,
 		Example: `  TOKEN=$(trackerd-server token create --name reports --role viewer)
   curl -H "Authorization: Bearer $TOKEN" http://localhost:8100/api/machines
   trackerd-server token create --name accounting --role viewer --group Accounting --group Reception`,

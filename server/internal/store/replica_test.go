@@ -60,7 +60,7 @@ func newReplicated(t *testing.T, settings ...string) *replicated {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
-	if err := r.Prepare(t.Context()); err != nil {
+	if err := r.Prepare(t.Context(), func(error) {}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -221,7 +221,7 @@ func TestReplicaOfAnotherDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	if err := s.Prepare(t.Context()); err != nil {
+	if err := s.Prepare(t.Context(), func(error) {}); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {

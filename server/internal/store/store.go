@@ -151,8 +151,9 @@ func (s *Store) Close() {
 }
 
 // Prepare calls Migrate until it succeeds: while PostgreSQL is away it tries
-// again, until ctx ends; any other error is final.
-func (s *Store) Prepare(ctx context.Context) error {
+// again, until ctx ends; any other error is final. waiting is called at the first
+// such failure.
+func (s *Store) Prepare(ctx context.Context, waiting func(error)) error {
 	for told := false; ; {
 		err := s.Migrate(ctx)
 		if err == nil {
@@ -162,7 +163,7 @@ func (s *Store) Prepare(ctx context.Context) error {
 			return err
 		}
 		if !told {
-			s.log.Warn("waiting for the database", "error", err)
+			waiting(err)
 			told = true
 		}
 		select {

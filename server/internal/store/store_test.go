@@ -123,7 +123,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := open(t, url)
-	err := s.Prepare(t.Context())
+	err := s.Prepare(t.Context(), func(error) {})
 	var newer NewerSchemaError
 	if !errors.As(err, &newer) || newer.Have != 999 {
 		t.Errorf("%v", err)
@@ -139,7 +139,7 @@ func TestFailedMigrationLeavesNothing(t *testing.T) {
 	if _, err := connect(t, url).Exec(t.Context(), "CREATE TABLE event (x int)"); err != nil {
 		t.Fatal(err)
 	}
-	if err := open(t, url).Prepare(t.Context()); err == nil || errors.Is(err, ErrUnavailable) {
+	if err := open(t, url).Prepare(t.Context(), func(error) {}); err == nil || errors.Is(err, ErrUnavailable) {
 		t.Fatalf("%v", err)
 	}
 	var tables int

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"activity-tracker.example/server/internal/pgtest"
+	"activity-tracker.example/server/internal/store"
+)
+
+// manager stands for systemd: it keeps the newest status line.
+type manager struct {
+	mu     sync.Mutex
+	status string
+}
+
+func startManager(t *testing.T) *manager {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NOTIFY_SOCKET", path)
+	m := &manager{}
+	var wait sync.WaitGroup
+	t.Cleanup(func() { _ = conn.Close(); wait.Wait() })
+	wait.Go(func() {
+		message := make([]byte, 4096)
+		for {
+			n, err := conn.Read(message)
+			if err != nil {
+				return
+			}
+			for line := range strings.Lines(string(message[:n])) {
+				if status, ok := strings.CutPrefix(strings.TrimSpace(line), "STATUS="); ok {
+					m.mu.Lock()
+					m.status = status
+					m.mu.Unlock()
+				}
+			}
+		}
+	})
+	return m
+}
+
+func (m *manager) says(t *testing.T, begin, within string) {
+	t.Helper()
+	var status string
+	await(t, begin, func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		status = m.status
+		return strings.HasPrefix(status, begin)
+	})
+	if !strings.Contains(status, within) {
+		t.Errorf("the status %q lacks %q", status, within)
+	}
+}
+
+// The status line and the log follow the database, each change once.
+func TestStatusFollowsTheDatabase(t *testing.T) {
+	m, cluster := startManager(t), pgtest.Start(t)
+	cluster.Stop(syscall.SIGINT)
+	st, err := store.Open(t.Context(), cluster.URL("postgres"), store.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	var log lockedBuffer
+	told := slog.New(slog.NewTextHandler(&log, nil))
+	c := &condition{
+		s: &settings{databaseURL: cluster.URL("postgres")}, store: st, leaving: &leave{log: told},
+		addr: "here", every: 10 * time.Millisecond, log: told,
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- errors.Join(c.begin(ctx), c.follow(ctx)) }()
+	m.says(t, "waiting for the database", "systemctl start postgresql")
+	cluster.Start()
+	m.says(t, "answering on here", "")
+	for range 2 {
+		cluster.Stop(syscall.SIGINT)
+		m.says(t, "answering 503 on here", "systemctl start postgresql")
+		cluster.Start()
+		m.says(t, "answering on here", "")
+	}
+	// Told to stop, it leaves the line to the stop.
+	c.leaving.begun.Store(true)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	stop()
+	text := func() string {
+		log.mu.Lock()
+		defer log.mu.Unlock()
+		return log.b.String()
+	}
+	for words, want := range map[string]int{"waiting for the database": 1, "does not answer": 2, "answers again": 2} {
+		if got := strings.Count(text(), words); got != want {
+			t.Errorf("%q stands %d times in the log:\n%s", words, got, text())
+		}
+	}
+}
+
+func TestAdvice(t *testing.T) {
+	away := errors.Join(store.ErrUnavailable)
+	for _, test := range []struct {
+		s    settings
+		err  error
+		want string
+	}{
+		{settings{databaseURL: "postgres://x@/x?host=/run/postgresql", service: true}, away, "systemctl start postgresql, or name another in DATABASE_URL in /etc/trackerd-server/server.env"},
+		{settings{databaseURL: "postgres://x@[::1]/x"}, away, "systemctl start postgresql"},
+		{settings{databaseURL: "postgres://x:y@db.example/x"}, away, "see that the PostgreSQL that DATABASE_URL names"},
+		{settings{databaseURL: "host=/run/postgresql"}, away, "see that"},
+		{settings{}, away, ""},
+		{settings{databaseURL: "postgres://x@localhost/x"}, store.OlderSchemaError{}, ""},
+		{settings{databaseURL: "postgres://x@localhost/x"}, store.ErrNoAccess, ""},
+	} {
+		if got := test.s.advice(test.err); !strings.HasPrefix(got, test.want) || (got == "") != (test.want == "") {
+			t.Errorf("%s, %v: %q", test.s.databaseURL, test.err, got)
+		}
+	}
+}
