@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"activity-tracker.example/server/api"
 )
 
 const (
@@ -65,7 +63,7 @@ fails unless it is well: for containers, whose images have no other client.`,
 type answer struct {
 	status int
 	// code is of a refusal, where it has one.
-	code api.Code
+	code string
 }
 
 // probe asks the server that listens there on this machine. It tries HTTPS where plain HTTP gets no proper answer; whose
@@ -123,7 +121,9 @@ func ask(ctx context.Context, client *http.Client, url string) (answer, error) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	text, _ := io.ReadAll(io.LimitReader(res.Body, maxProbeBytes))
-	var refusal api.Problem
+	var refusal struct {
+		Code string `json:"code"`
+	}
 	// What is no refusal, or another program's answer, has no code.
 	_ = json.Unmarshal(text, &refusal)
 	return answer{res.StatusCode, refusal.Code}, nil

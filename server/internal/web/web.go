@@ -40,6 +40,9 @@ const (
 // after it was told to stop: a load balancer is to know, and nothing is wrong.
 var ErrStopping = errors.New("the server is about to stop")
 
+// StoppingCode is the code of /readyz then.
+const StoppingCode = string(api.CodeStopping)
+
 // Parts are what the routes lead to.
 type Parts struct {
 	Reports *report.Reports
