@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"activity-tracker.example/server/internal/dump"
 	"activity-tracker.example/server/internal/store"
@@ -24,7 +25,7 @@ it brings the schema up to date. Stop all servers first: restore refuses while o
 is connected, since a server remembers what it has read.
 
 With - the backup is read from standard input, and kept in the folder for temporary
-files ($TMPDIR) meanwhile.`,
+files ($TMPDIR) meanwhile, in a file without a name.`,
 		Example: `  systemctl stop trackerd-server
   trackerd-server restore --overwrite /var/backups/trackerd-server/tracker.dump`,
 		Args: cobra.ExactArgs(1),
@@ -35,21 +36,12 @@ files ($TMPDIR) meanwhile.`,
 			s.mayMake = true
 			ctx, cancel := context.WithTimeout(cmd.Context(), copyTimeout)
 			defer cancel()
-			path := args[0]
-			if path == toStandard {
-				if path, err = spool(cmd.InOrStdin()); err != nil {
-					return err
-				}
-				defer func() { err = errors.Join(err, os.Remove(path)) }()
-			}
-			if err := readable(path); err != nil {
+			file, name, err := backupIn(ctx, args[0], cmd.InOrStdin())
+			if err != nil {
 				return s.explain(err)
 			}
-			name := path
-			if args[0] == toStandard {
-				name = "standard input"
-			}
-			r := restoring{s: s, cmd: cmd, path: path, name: name, overwrite: overwrite, check: check}
+			defer func() { err = errors.Join(err, file.Close()) }()
+			r := restoring{s: s, cmd: cmd, file: file, name: name, overwrite: overwrite, check: check}
 			return withDatabase(ctx, s, quiet(cmd.ErrOrStderr()), r.run)
 		},
 	}
@@ -58,45 +50,66 @@ files ($TMPDIR) meanwhile.`,
 	return cmd
 }
 
-// spool keeps what comes in a file that only we can read.
-func spool(in io.Reader) (path string, err error) {
-	if isTerminal(in) {
-		return "", usagef("a backup can't be typed in; name a file")
+// backupIn opens what a backup is restored from, and says what it is called.
+func backupIn(ctx context.Context, path string, standard io.Reader) (file *os.File, name string, err error) {
+	if path == toStandard {
+		file, err = spool(ctx, standard)
+		return file, "standard input", err
 	}
-	f, err := os.CreateTemp("", "trackerd-server-restore-*")
-	if err != nil {
-		return "", fmt.Errorf("making a temporary file for the backup: %w", err)
-	}
-	_, err = io.Copy(f, in)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return "", errors.Join(fmt.Errorf("keeping the backup in a temporary file (TMPDIR chooses the folder): %w", err), os.Remove(f.Name()))
-	}
-	return f.Name(), nil
+	file, err = readable(path)
+	return file, path, err
 }
 
-// readable looks whether a backup's file can be read. A pipe that nobody writes to
-// would be waited for without end.
-func readable(path string) error {
-	info, err := os.Stat(path)
+// spool keeps what comes in a file without a name: window titles are in it. When ctx
+// ends it leaves its goroutine behind, which may wait for more in a read that nothing
+// interrupts; the process ends then.
+func spool(ctx context.Context, in io.Reader) (*os.File, error) {
+	if isTerminal(in) {
+		return nil, usagef("a backup can't be typed in; name a file")
+	}
+	f, err := dump.Nameless()
 	if err != nil {
-		return fmt.Errorf("reading the backup: %w", err)
+		return nil, fmt.Errorf("keeping the backup (TMPDIR chooses the folder): %w", err)
 	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no file; - reads from standard input", path)
+	copied := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(f, in)
+		copied <- err
+	}()
+	select {
+	case err = <-copied:
+	case <-ctx.Done():
+		return nil, errors.Join(fmt.Errorf("reading the backup from standard input: %w", context.Cause(ctx)), f.Close())
 	}
-	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("reading the backup: %w", err)
+		return nil, errors.Join(fmt.Errorf("keeping the backup in a temporary file (TMPDIR chooses the folder): %w", err), f.Close())
 	}
-	return f.Close()
+	return f, nil
+}
+
+// readable opens a backup's file, without waiting for the writer of a pipe.
+func readable(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("reading the backup: %w", err)
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, errors.Join(fmt.Errorf("reading the backup: %w", err), f.Close())
+	case !info.Mode().IsRegular():
+		return nil, errors.Join(fmt.Errorf("%s is no file; - reads from standard input", path), f.Close())
+	}
+	return f, nil
 }
 
 // restoring is one run of restore.
 type restoring struct {
 	s   *settings
 	cmd *cobra.Command
-	// path is the backup's file, name what it is called.
-	path, name       string
+	// file holds the backup, name is what it is called.
+	file             *os.File
+	name             string
 	overwrite, check bool
 }
 
@@ -109,7 +122,7 @@ func (r restoring) run(ctx context.Context, d *database) error {
 	if err != nil {
 		return err
 	}
-	archive, err := tools.Open(ctx, r.path, r.name)
+	archive, err := tools.Open(ctx, r.file, r.name)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 
 // Archive is a backup's file that was looked at.
 type Archive struct {
-	path string
+	file *os.File
 	// list is its table of contents, less what belongs to the database as a
 	// whole: that is there already, and may be another's.
 	list []byte
@@ -28,10 +28,12 @@ type Archive struct {
 var notOurs = regexp.MustCompile(`^\d+; \d+ \d+ ((SCHEMA|EXTENSION|PUBLICATION|SUBSCRIPTION) |COMMENT - (SCHEMA|EXTENSION) )`)
 
 // Open looks at the table of contents of a backup's file, which errors call by that
-// name, and at its schema's version. It does not read the data.
-func (t Tools) Open(ctx context.Context, path, name string) (Archive, error) {
-	a := Archive{path: path}
-	cmd := t.command(ctx, "pg_restore", "--list", path)
+// name, and at its schema's version. It does not read the data. The file is the
+// caller's to close, once the archive is done with.
+func (t Tools) Open(ctx context.Context, file *os.File, name string) (Archive, error) {
+	a := Archive{file: file}
+	cmd := t.command(ctx, "pg_restore", "--list", handed(0))
+	cmd.ExtraFiles = []*os.File{file}
 	var list bytes.Buffer
 	cmd.Stdout = &list
 	if err := failed(ctx, cmd, cmd.Run()); err != nil {
@@ -47,7 +49,8 @@ func (t Tools) Open(ctx context.Context, path, name string) (Archive, error) {
 	if !ours {
 		return a, fmt.Errorf("%s is a backup of something else: it lacks the table schema_migration", name)
 	}
-	cmd = t.command(ctx, "pg_restore", "--data-only", "--table=schema_migration", "--file=-", path)
+	cmd = t.command(ctx, "pg_restore", "--data-only", "--table=schema_migration", "--file=-", handed(0))
+	cmd.ExtraFiles = []*os.File{file}
 	var rows bytes.Buffer
 	cmd.Stdout = &rows
 	if err := failed(ctx, cmd, cmd.Run()); err != nil {
@@ -81,13 +84,12 @@ func newestVersion(sql []byte) int {
 // statements of before, then the archive, then those of after, then COMMIT. On any
 // error the database is as it was.
 func (t Tools) Restore(ctx context.Context, a Archive, before, after []string, progress Progress) error {
-	list, err := os.CreateTemp("", "trackerd-server-restore-*")
+	list, err := Nameless()
 	if err != nil {
-		return fmt.Errorf("making a temporary file: %w", err)
+		return err
 	}
-	defer func() { _ = os.Remove(list.Name()) }()
-	_, err = list.Write(a.list)
-	if err = errors.Join(err, list.Close()); err != nil {
+	defer func() { _ = list.Close() }()
+	if _, err = list.Write(a.list); err != nil {
 		return fmt.Errorf("writing a temporary file: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -100,7 +102,8 @@ func (t Tools) Restore(ctx context.Context, a Archive, before, after []string, p
 	if err := psql.Start(); err != nil {
 		return fmt.Errorf("starting psql: %w", err)
 	}
-	read := t.command(ctx, "pg_restore", "--no-owner", "--no-privileges", "--use-list="+list.Name(), "--file=-", a.path)
+	read := t.command(ctx, "pg_restore", "--no-owner", "--no-privileges", "--use-list="+handed(1), "--file=-", handed(0))
+	read.ExtraFiles = []*os.File{a.file, list}
 	fed := feed(ctx, in, read, before, after, progress)
 	// Without COMMIT the end of its input ends the transaction without a trace.
 	closeErr := in.Close()
