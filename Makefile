@@ -55,7 +55,7 @@ all: build deb ## binaries in bin/, packages in dist/
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 SETUPS := setup-go setup-lint setup-package setup-test setup-host
 .PHONY: setup $(SETUPS)

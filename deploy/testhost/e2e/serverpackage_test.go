@@ -48,6 +48,7 @@ func TestServerPackage(t *testing.T) {
 	p.mustWork(t, 40, 3, 3, 2)
 	t.Run("upgrade", func(t *testing.T) { upgradeServer(t, h, p) })
 	t.Run("backup", func(t *testing.T) { backUpAsRoot(t, h) })
+	t.Run("certificate", func(t *testing.T) { speakTLS(t, h) })
 	t.Run("port below 1024", func(t *testing.T) { listenOn443(t, h) })
 	if _, err := h.Run(t.Context(), "systemctl", "stop", "trackerd"); err != nil {
 		t.Error(err)
@@ -202,6 +203,53 @@ func backUpAsRoot(t *testing.T, h *host) {
 	h.run(t, "sh", "-c", "trackerd-server backup - >/root/tracker.dump")
 	// One of PostgreSQL's own archives.
 	h.run(t, "pg_restore", "--list", "/root/tracker.dump")
+	// And back, as README.md has it.
+	h.run(t, "systemctl", "stop", serverUnit)
+	h.run(t, "sh", "-c", "trackerd-server restore --overwrite - </root/tracker.dump && systemctl start "+serverUnit)
+	h.srv.waitReady(t, http.StatusOK)
+	if err := h.srv.get(t.Context(), "/api/machines", new(struct{})); err != nil {
+		t.Errorf("the restored database does not know the token: %v", err)
+	}
+}
+
+// speakTLS follows what the man page says of certificates, with the settings that
+// stand in server.env as examples.
+func speakTLS(t *testing.T, h *host) {
+	page, err := os.ReadFile("../../../packaging/trackerd-server/man/trackerd-server.env.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, commands, ok := strings.Cut(string(page), ".SH TLS\n")
+	_, commands, begin := strings.Cut(commands, ".nf\n")
+	commands, _, end := strings.Cut(commands, ".fi\n")
+	if !ok || !begin || !end {
+		t.Fatal("the man page does not say how")
+	}
+	const place = "cd /root && cp /etc/ssl/certs/ssl-cert-snakeoil.pem chain.pem && cp /etc/ssl/private/ssl-cert-snakeoil.key key.pem && "
+	h.run(t, "sh", "-ec", place+"umask 077\n"+strings.ReplaceAll(commands, `\-`, "-"))
+	conf := h.run(t, "cat", serverEnvFile)
+	h.run(t, "sed", "-i", "s/^#TRACKERD_SERVER_TLS_/TRACKERD_SERVER_TLS_/", serverEnvFile)
+	h.run(t, "systemctl", "restart", serverUnit)
+	if said := h.run(t, "sh", "-c", "trackerd-server doctor | grep certificate"); !strings.HasPrefix(said, "ok ") {
+		t.Errorf("the doctor says %q", said)
+	}
+	eventually(t, 30*time.Second, "it speaks TLS", func() error {
+		_, err := h.Run(t.Context(), "trackerd-server", "healthcheck", "--ready")
+		return err
+	})
+	h.configureServer(t, conf)
+	h.srv.waitReady(t, http.StatusOK)
+}
+
+// configureServer gives the service this configuration.
+func (h *host) configureServer(t *testing.T, conf string) {
+	t.Helper()
+	if err := h.WriteFile(t.Context(), serverEnvFile, strings.NewReader(conf+"\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t, "chgrp", "trackerd-server", serverEnvFile)
+	h.run(t, "systemctl", "daemon-reload")
+	h.run(t, "systemctl", "restart", serverUnit)
 }
 
 // listenOn443 follows what the man page says of low ports.
@@ -227,12 +275,7 @@ func listenOn443(t *testing.T, h *host) {
 	low := &server{addr: "127.0.0.1:443", http: h.srv.http}
 	low.waitReady(t, http.StatusOK)
 	h.run(t, "rm", "-r", folder)
-	if err := h.WriteFile(t.Context(), serverEnvFile, strings.NewReader(conf+"\n"), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	h.run(t, "chgrp", "trackerd-server", serverEnvFile)
-	h.run(t, "systemctl", "daemon-reload")
-	h.run(t, "systemctl", "restart", serverUnit)
+	h.configureServer(t, conf)
 	h.srv.waitReady(t, http.StatusOK)
 }
 
@@ -297,6 +340,16 @@ func installBeforePostgres(t *testing.T, h *host) {
 	h.srv.waitReady(t, http.StatusOK)
 	h.run(t, "/usr/libexec/trackerd-server/make-database")
 	h.srv.waitReady(t, http.StatusOK)
+	// Later, too, the status line follows PostgreSQL.
+	for _, step := range []struct{ do, status string }{{"stop", "answering 503 on"}, {"start", "answering on"}} {
+		h.run(t, "systemctl", step.do, clusterUnit)
+		eventually(t, 40*time.Second, "the status line follows PostgreSQL", func() error {
+			if got := h.serverStatus(t); !strings.HasPrefix(got, step.status) {
+				return fmt.Errorf("after its %s it is %q", step.do, got)
+			}
+			return nil
+		})
+	}
 }
 
 // takeDatabaseAway leaves the service to a PostgreSQL of its own, within its
