@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -33,7 +34,8 @@ func backupCommand(s *settings) *cobra.Command {
 		Short: "Write a backup of the database to a file",
 		Long: `backup writes all that is kept to one file, by means of pg_dump, while servers go on:
 it holds one moment of the database. Only its owner can read the file. It appears
-under its name, or replaces the one there is, once it was read back whole. With -
+under its name, or replaces the one there is, once it was read back whole. What a
+backup that was killed has left in the folder, the next one removes. With -
 it goes to standard output, unverified: see to it that a failure is noticed (in a
 shell: set -o pipefail).
 
@@ -104,6 +106,9 @@ func backup(ctx context.Context, cmd *cobra.Command, d *database, path string, a
 		}
 		return err
 	}
+	if err := clearLeft(cmd.ErrOrStderr(), filepath.Dir(path)); err != nil {
+		return err
+	}
 	progress, done := progressTo(cmd.ErrOrStderr())
 	size, err := tools.WriteFile(ctx, occupation.SchemaName, path, progress)
 	done()
@@ -114,6 +119,23 @@ func backup(ctx context.Context, cmd *cobra.Command, d *database, path string, a
 		return printJSON(cmd.OutOrStdout(), backedUp{path, size, schema.Version, time.Since(began).Seconds()})
 	}
 	return printLine(cmd.OutOrStdout(), fmt.Sprintf("%s: %s, verified", path, sizeText(size)))
+}
+
+// clearLeft makes room that backups which were killed still take. What can't be
+// cleared away is told, and is no reason to make no backup.
+func clearLeft(say io.Writer, dir string) error {
+	removed, err := dump.ClearLeft(dir)
+	if err != nil {
+		if err := printLine(say, err.Error()); err != nil {
+			return err
+		}
+	}
+	for _, path := range removed {
+		if err := printLine(say, path+": removed; a backup that was killed had left it"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // progressTo shows progress where somebody can see it; done clears it away.

@@ -33,18 +33,19 @@ func quotePattern(name string) string { return `"` + name + `"` }
 
 // WriteFile writes a backup, verified, to a file that only its owner can read.
 // The file appears, or replaces the one there is, once the backup is whole and on
-// disk; on an error nothing is left.
+// disk; on an error nothing is left, and after a kill what ClearLeft clears away.
 func (t Tools) WriteFile(ctx context.Context, schema, path string, progress Progress) (size int64, err error) {
 	dir := filepath.Dir(path)
-	// Mode 0600 is CreateTemp's.
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".unfinished-*")
+	f, err := unfinishedIn(dir)
 	if err != nil {
-		return 0, fmt.Errorf("making the backup's file: %w", err)
+		return 0, err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
+		// What was written is on disk by then.
+		_ = f.Close()
 	}()
 	stop := tell(progress, "written", func() int64 { return sizeOf(f) })
 	err = t.Write(ctx, schema, f)
@@ -53,7 +54,7 @@ func (t Tools) WriteFile(ctx context.Context, schema, path string, progress Prog
 		err = f.Sync()
 	}
 	size = sizeOf(f)
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err != nil {
 		return 0, err
 	}
 	if err = t.Verify(ctx, f.Name(), progress); err != nil {
