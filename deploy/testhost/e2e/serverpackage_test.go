@@ -239,6 +239,8 @@ func speakTLS(t *testing.T, h *host) {
 	})
 	h.configureServer(t, conf)
 	h.srv.waitReady(t, http.StatusOK)
+	// Purging leaves what it has not brought.
+	h.run(t, "rm", "-r", "/etc/trackerd-server/tls")
 }
 
 // configureServer gives the service this configuration.
