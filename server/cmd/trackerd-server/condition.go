@@ -5,10 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/url"
 	"strings"
 	"time"
 
+	"activity-tracker.example/server/internal/dump"
 	"activity-tracker.example/server/internal/localpg"
 	"activity-tracker.example/server/internal/store"
 )
@@ -133,17 +133,19 @@ func (e advisedError) Error() string { return joined(e.error.Error(), e.advice) 
 // Unwrap gives what is wrong.
 func (e advisedError) Unwrap() error { return e.error }
 
-// onThisMachine says whether a database URL leads to this machine, by a socket or the
-// loopback interface.
+// onThisMachine says whether a database URL leads to this machine, by a socket, which
+// is usual where no host is named, or by the loopback interface.
 func onThisMachine(databaseURL string) bool {
-	u, err := url.Parse(databaseURL)
+	variables, err := dump.Environment(databaseURL)
 	if err != nil {
 		return false
 	}
-	host := u.Hostname()
-	if named := u.Query().Get("host"); named != "" {
-		host = named
+	host := ""
+	for _, v := range variables {
+		if named, ok := strings.CutPrefix(v, "PGHOST="); ok {
+			host = named
+		}
 	}
 	ip := net.ParseIP(host)
-	return strings.HasPrefix(host, "/") || host == "localhost" || ip != nil && ip.IsLoopback()
+	return host == "" || strings.HasPrefix(host, "/") || host == "localhost" || ip != nil && ip.IsLoopback()
 }

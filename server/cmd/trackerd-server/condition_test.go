@@ -131,3 +131,23 @@ func TestAdvice(t *testing.T) {
 		}
 	}
 }
+
+// What is advised depends on where a database is, however its URL says so.
+func TestOnThisMachine(t *testing.T) {
+	for url, want := range map[string]bool{
+		"postgres:///tracker":                                true,
+		"postgres:///tracker?host=/run/postgresql":           true,
+		"host=/run/postgresql dbname=tracker":                true,
+		"postgres://u:p@localhost/tracker":                   true,
+		"postgres://u:p@127.0.0.1:5433/tracker":              true,
+		"postgres://u:p@[::1]/tracker":                       true,
+		"host = ::1":                                         true,
+		"postgres://u:p@db.example.org/tracker":              false,
+		"host=10.1.2.3 dbname=tracker":                       false,
+		"postgres://u:p@a.example.org,b.example.org/tracker": false,
+	} {
+		if got := onThisMachine(url); got != want {
+			t.Errorf("%s: %v", url, got)
+		}
+	}
+}

@@ -66,9 +66,9 @@ type answer struct {
 	code string
 }
 
-// probe asks the server that listens there on this machine. It tries HTTPS where plain HTTP gets no proper answer; whose
-// certificate that is does not matter, since it asks itself; name is the server's,
-// empty where it has none.
+// probe asks the server that listens there on this machine. It tries HTTPS where
+// plain HTTP gets no proper answer; whose certificate that is does not matter, since
+// it asks itself; name is the server's, empty where it has none.
 func probe(ctx context.Context, listen, path, name string) (answer, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -23,10 +22,12 @@ func urlFaults() []string {
 // unreadableURL turns pgx's error into one without the URL: what pgx leaves out of
 // it as a password is a guess where it can't be read.
 func unreadableURL(err error) error {
-	said := err.Error()
 	what := "can't be read"
-	if i := slices.IndexFunc(urlFaults(), func(fault string) bool { return strings.Contains(said, "`: "+fault) }); i >= 0 {
-		what = urlFaults()[i]
+	for _, fault := range urlFaults() {
+		if strings.Contains(err.Error(), "`: "+fault) {
+			what = fault
+			break
+		}
 	}
 	return fmt.Errorf("reading the database URL: %s (want postgres://user:password@host:port/database)", what)
 }
