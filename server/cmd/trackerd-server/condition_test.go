@@ -121,7 +121,7 @@ func TestAdvice(t *testing.T) {
 		{settings{databaseURL: "postgres://x@/x?host=/run/postgresql", service: true}, away, "systemctl start postgresql, or name another in DATABASE_URL in /etc/trackerd-server/server.env"},
 		{settings{databaseURL: "postgres://x@[::1]/x"}, away, "systemctl start postgresql"},
 		{settings{databaseURL: "postgres://x:y@db.example/x"}, away, "see that the PostgreSQL that DATABASE_URL names"},
-		{settings{databaseURL: "host=/run/postgresql"}, away, "see that"},
+		{settings{databaseURL: "host=/run/postgresql"}, away, "systemctl start postgresql, or name another in DATABASE_URL"},
 		{settings{}, away, ""},
 		{settings{databaseURL: "postgres://x@localhost/x"}, store.OlderSchemaError{}, ""},
 		{settings{databaseURL: "postgres://x@localhost/x"}, store.ErrNoAccess, ""},
