@@ -60,6 +60,54 @@ func cpuOf(b *testing.B, server int, pg *localpg.Server) cpu {
 	return c
 }
 
+// Fields of the first line of /proc/stat, counted from its name.
+const (
+	machineIdle   = 4
+	machineIOWait = 5
+	machineSteal  = 8
+)
+
+// stolen is how much of the time in which this machine's processors had work went
+// to other guests of the same hardware. An answer that waits for such a slice takes
+// its length longer, whatever the server does.
+type stolen struct {
+	wanted, taken int
+}
+
+func stolenSoFar(b *testing.B) stolen {
+	b.Helper()
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		b.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	fields := strings.Fields(line)
+	if len(fields) <= machineSteal {
+		b.Fatalf("/proc/stat begins with %q", line)
+	}
+	var s stolen
+	// What comes after is counted in other fields already.
+	for i, field := range fields[1 : machineSteal+1] {
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if i+1 == machineIdle || i+1 == machineIOWait {
+			continue
+		}
+		s.wanted += n
+		if i+1 == machineSteal {
+			s.taken = n
+		}
+	}
+	return s
+}
+
+// percentSince is the share of the time that was wanted since before.
+func (s stolen) percentSince(before stolen) float64 {
+	return 100 * float64(s.taken-before.taken) / float64(max(s.wanted-before.wanted, 1))
+}
+
 // processTime gives zeros for a process that is gone.
 func processTime(pid int) (parent int, used time.Duration) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

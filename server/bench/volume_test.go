@@ -37,6 +37,7 @@ func BenchmarkVolume(b *testing.B) {
 	out := bufio.NewWriter(os.Stdout)
 	defer func() { _ = out.Flush() }()
 	for range b.N {
+		before := stolenSoFar(b)
 		fmt.Fprintf(out, "\n%d clients over HTTP; processor time for an event: server + PostgreSQL (client)\n", clients)
 		for _, size := range sizes(b) {
 			a, p, c, n := mine.run(b, size), theirs.run(b, size), bound.run(b, size), none.run(b, size)
@@ -56,6 +57,7 @@ func BenchmarkVolume(b *testing.B) {
 		}
 		packed, columns := copyPacked(b, conn), copyColumns(b, conn)
 		fmt.Fprintf(out, "raw COPY into a table keyed (machine, ts): %.0f events/s as columns of the contract, %.0f as this server packs them\n", columns, packed)
+		fmt.Fprintf(out, "other guests of this hardware took %.1f %% of the processor time wanted meanwhile\n", stolenSoFar(b).percentSince(before))
 		b.ReportMetric(columns, "copied/s")
 		printBytes(b, conn, ours.program, pg.URL(), out)
 	}
