@@ -17,9 +17,9 @@ const (
 	// that stopped reading is let go, the slow one is not, however long it all
 	// takes.
 	chunkTimeout = 30 * time.Second
-	// nextChunk is how long making a chunk may take beside that: the connection
-	// must not time out for want of anything to say.
-	nextChunk = 60 * time.Second
+	// sendEvery is after how long rows are sent that fill no chunk yet: proxies give
+	// up after a minute of silence, and a page of a report may take almost as long.
+	sendEvery = 10 * time.Second
 	// maxNameBytes bounds a file's name, well below what file systems take.
 	maxNameBytes = 120
 )
@@ -32,12 +32,17 @@ var ErrBrokenOff = errors.New("the table was broken off")
 // anything was sent, as of the first row, is returned as it is, and the caller
 // may answer otherwise; a later one as ErrBrokenOff.
 func Send[T any](w http.ResponseWriter, name string, rows iter.Seq2[T, error]) error {
-	return send(w, name, rows, chunkTimeout)
+	return send(w, name, rows, chunkTimeout, sendEvery)
 }
 
-// send is Send with a time for each chunk.
-func send[T any](w http.ResponseWriter, name string, rows iter.Seq2[T, error], limit time.Duration) error {
-	out := &chunks{w: w, control: http.NewResponseController(w), name: name, limit: limit}
+// send is Send with a time for each chunk, and one after which what there is is sent.
+func send[T any](w http.ResponseWriter, name string, rows iter.Seq2[T, error], limit, every time.Duration) error {
+	pieces, err := InPieces(w, limit)
+	if err != nil {
+		return err
+	}
+	defer pieces.End()
+	out := &chunks{pieces: pieces, header: w.Header(), name: name, last: time.Now()}
 	buffer := bufio.NewWriterSize(out, chunkBytes)
 	// A csv.Writer uses a buffer that is large enough as its own.
 	table := NewWriter[T](buffer)
@@ -46,6 +51,12 @@ func send[T any](w http.ResponseWriter, name string, rows iter.Seq2[T, error], l
 			return out.failed(err)
 		}
 		if err := table.Write(row); err != nil {
+			return out.failed(err)
+		}
+		if time.Since(out.last) < every {
+			continue
+		}
+		if err := table.Flush(); err != nil {
 			return out.failed(err)
 		}
 	}
@@ -58,13 +69,14 @@ func send[T any](w http.ResponseWriter, name string, rows iter.Seq2[T, error], l
 	return nil
 }
 
-// chunks sends what is written to it at once, each with its own time.
+// chunks sends what is written to it as a table of that name.
 type chunks struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	name    string
-	limit   time.Duration
-	begun   bool
+	pieces *Pieces
+	header http.Header
+	name   string
+	begun  bool
+	// last is when it sent something, or began.
+	last time.Time
 }
 
 func (c *chunks) failed(err error) error {
@@ -77,34 +89,13 @@ func (c *chunks) failed(err error) error {
 // Write sends b.
 func (c *chunks) Write(b []byte) (int, error) {
 	if !c.begun {
-		h := c.w.Header()
-		h.Set("Content-Type", typeCSV+"; charset=utf-8; header=present")
-		h.Set("Content-Disposition", `attachment; filename="`+FileName(c.name)+`.csv"`)
+		c.header.Set("Content-Type", typeCSV+"; charset=utf-8; header=present")
+		c.header.Set("Content-Disposition", `attachment; filename="`+FileName(c.name)+`.csv"`)
 		c.begun = true
 	}
-	if err := Extend(c.control, c.limit); err != nil {
-		return 0, err
-	}
-	n, err := c.w.Write(b)
-	if err == nil {
-		err = c.control.Flush()
-	}
-	if err != nil {
-		return n, fmt.Errorf("sending: %w", err)
-	}
-	return n, nil
-}
-
-// Extend gives a reply that is sent in pieces time for its next piece, beyond the
-// server's time for a whole request. The time for reading is extended with it:
-// where it ends, net/http takes the caller for gone.
-func Extend(control *http.ResponseController, limit time.Duration) error {
-	now := time.Now()
-	err := errors.Join(control.SetWriteDeadline(now.Add(limit)), control.SetReadDeadline(now.Add(limit+nextChunk)))
-	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return fmt.Errorf("extending the time for a reply: %w", err)
-	}
-	return nil
+	n, err := c.pieces.Send(b)
+	c.last = time.Now()
+	return n, err
 }
 
 // FileName makes a name that every file system and header takes: other characters

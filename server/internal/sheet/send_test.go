@@ -138,7 +138,7 @@ func TestSendOutlastsTheServersTimeout(t *testing.T) {
 func TestSendEndsWithoutAReader(t *testing.T) {
 	sent := make(chan error, 1)
 	test := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		sent <- send(w, "x", rows(1_000_000, nil), 200*time.Millisecond)
+		sent <- send(w, "x", rows(1_000_000, nil), 200*time.Millisecond, sendEvery)
 		panic(http.ErrAbortHandler)
 	}))
 	defer test.Close()

@@ -36,7 +36,7 @@ const (
 // snapshot, so a reader that comes back needs nothing of what it missed, and there
 // are no ids.
 func (s *server) live(w http.ResponseWriter, r *http.Request) {
-	st := &stream{server: s, w: w, control: http.NewResponseController(w), token: auth.Caller(r.Context())}
+	st := &stream{server: s, token: auth.Caller(r.Context())}
 	if err := st.look(r.Context()); err != nil {
 		problem.Write(w, asProblem(err))
 		return
@@ -46,6 +46,12 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { s.Live.Leave(st.watcher) }()
+	var err error
+	if st.pieces, err = sheet.InPieces(w, liveWrite); err != nil {
+		problem.Write(w, err)
+		return
+	}
+	defer st.pieces.End()
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	// nginx holds replies back unless it is told.
@@ -60,8 +66,7 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 // stream is one reader of what machines do.
 type stream struct {
 	*server
-	w       http.ResponseWriter
-	control *http.ResponseController
+	pieces  *sheet.Pieces
 	token   store.Token
 	watcher *live.Watcher
 	// visible are the machines that the token may see, where it is limited.
@@ -174,11 +179,6 @@ func (st *stream) tell(m live.Message) error {
 
 // send sends text at once, within its own time.
 func (st *stream) send(text []byte) error {
-	if err := sheet.Extend(st.control, liveWrite); err != nil {
-		return err
-	}
-	if _, err := st.w.Write(text); err != nil {
-		return fmt.Errorf("sending an event: %w", err)
-	}
-	return st.control.Flush()
+	_, err := st.pieces.Send(text)
+	return err
 }
