@@ -64,20 +64,21 @@ var mayImport = map[string][]string{
 	"server/internal/dump":    nil,
 	"server/internal/listen":  nil,
 	"server/internal/origin":  nil,
+	"server/internal/turns":   nil,
 	"server/internal/problem": {"server/api"},
 	"server/internal/store":   {"server/api"},
 	"server/internal/auth": {
 		"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store",
 	},
 	"server/internal/ingest": {
-		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/secret", "server/internal/store",
+		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/secret", "server/internal/store", "server/internal/turns",
 	},
 	"server/internal/report": {"server/api", "server/internal/store"},
 	"server/internal/live":   {"server/api", "server/internal/report", "server/internal/store"},
 	"server/internal/sheet":  {"server/api", "server/internal/problem"},
 	"server/internal/web": {
 		"server/api", "server/internal/auth", "server/internal/live", "server/internal/origin", "server/internal/problem", "server/internal/report", "server/internal/sheet",
-		"server/internal/store",
+		"server/internal/store", "server/internal/turns",
 	},
 	"server/bench":               {"server/api", "server/internal/localpg"},
 	"server/cmd/trackerd-server": {"server/internal/..."},

@@ -2,12 +2,15 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store"
 )
 
 // A host that begins upload after upload and ends none takes the server's memory
@@ -20,22 +23,10 @@ func TestHostFloods(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flood := func() net.Conn {
-		t.Helper()
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address.Host)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = conn.Close() })
-		_, err = fmt.Fprintf(conn, "POST /api/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n{", hostile, api.MaxBodyBytes)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return conn
-	}
 	var open []net.Conn
 	for range 20 {
-		open = append(open, flood())
+		open = append(open, begin(t, address.Host, fmt.Sprintf(
+			"POST /api/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n{", hostile, api.MaxBodyBytes)))
 	}
 	await(t, "the hostile host to be refused", func() bool {
 		r := b.do(http.MethodPost, "/api/events", hostile, api.EventBatch{Events: []api.Event{minute("m", 0)}})
@@ -52,4 +43,66 @@ func TestHostFloods(t *testing.T) {
 	await(t, "the host to be let in again", func() bool {
 		return b.do(http.MethodPost, "/api/events", hostile, api.EventBatch{Events: []api.Event{minute("m", 0)}}).status == http.StatusOK
 	})
+}
+
+// Readers that ask for large answers with one token and read none of them take the
+// server's memory and places from nobody.
+func TestReaderFloods(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, newDatabase(t))
+	host := b.host("h")
+	for i := range 3 {
+		var events []api.Event
+		for j := range 10 {
+			e := minute("m", 10*i+j)
+			for range api.MaxFocus {
+				e.Focus = append(e.Focus, api.Focus{App: "a", Title: strings.Repeat("x", api.MaxTextBytes), Seconds: 0.5})
+			}
+			events = append(events, e)
+		}
+		b.send(host, events...)
+	}
+	address, err := url.Parse(b.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hostile, other := b.token(store.RoleViewer), b.token(store.RoleViewer)
+	const question = "/api/activity/m/events?start=2000-01-01T00:00:00Z&end=2100-01-01T00:00:00Z"
+	var open []net.Conn
+	for range 20 {
+		open = append(open, begin(t, address.Host, "GET "+question+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+hostile+"\r\n\r\n"))
+	}
+	await(t, "the hostile reader to be refused", func() bool {
+		r := b.do(http.MethodGet, "/api/machines", hostile, nil)
+		if r.status == http.StatusTooManyRequests && r.header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+		return r.status == http.StatusTooManyRequests
+	})
+	b.do(http.MethodGet, question, other, nil).wants(http.StatusOK, nil)
+	for _, conn := range open {
+		_ = conn.Close()
+	}
+	await(t, "the reader to be let in again", func() bool {
+		return b.do(http.MethodGet, "/api/machines", hostile, nil).status == http.StatusOK
+	})
+}
+
+// begin opens a connection that takes little at once, and sends that text.
+func begin(t *testing.T, address, text string) net.Conn {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		if err := tcp.SetReadBuffer(4 << 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	return conn
 }

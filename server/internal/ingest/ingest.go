@@ -17,10 +17,19 @@ import (
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/turns"
 )
 
-// storeTimeout bounds storing a batch; a host tries again on 503.
-const storeTimeout = 10 * time.Second
+const (
+	// storeTimeout bounds storing a batch; a host tries again on 503.
+	storeTimeout = 10 * time.Second
+	// hostRequests is how many requests with events a host may have at once, from
+	// before a body is read: trackerd has one, and a few that were cut off may not
+	// have ended yet.
+	hostRequests = 4
+	// turnWait is how long a request waits until its host's others have ended.
+	turnWait = 2 * time.Second
+)
 
 // Ingest answers POST /api/events and POST /api/enroll.
 type Ingest struct {
@@ -29,7 +38,7 @@ type Ingest struct {
 	log    *slog.Logger
 	now    func() time.Time
 	memory *memory
-	turns  *turns
+	turns  *turns.Turns[int64]
 	events *prometheus.CounterVec
 	delay  prometheus.Histogram
 }
@@ -38,7 +47,7 @@ type Ingest struct {
 func New(s *store.Store, guard *auth.Guard, log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) *Ingest {
 	in := &Ingest{
 		store: s, guard: guard, log: log, now: now,
-		memory: newMemory(), turns: newTurns(),
+		memory: newMemory(), turns: turns.New[int64](hostRequests, turnWait),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trackerd_server_events_total",
 			Help: "Events that hosts sent, by what became of them: accepted, duplicate or a rejection's code.",
@@ -60,9 +69,12 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, err)
 		return
 	}
-	end, err := in.turns.take(r.Context(), host.Key)
-	if err != nil {
-		problem.Write(w, err)
+	end, ok := in.turns.Take(r.Context(), host.Key)
+	if !ok {
+		e := problem.New(http.StatusTooManyRequests, api.CodeRateLimited,
+			"This host has too many requests at once; send one batch after the other.")
+		e.RetryAfter = turnWait
+		problem.Write(w, e)
 		return
 	}
 	defer end()

@@ -24,6 +24,7 @@ import (
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/turns"
 )
 
 const (
@@ -65,11 +66,13 @@ type Parts struct {
 
 type server struct {
 	Parts
+	// turns are the answers that each API token has under way, by its id.
+	turns *turns.Turns[string]
 }
 
 // New joins the parts to the server's handler.
 func New(p Parts) http.Handler {
-	s := &server{Parts: p}
+	s := &server{Parts: p, turns: turns.New[string](tokenAnswers, answerWait)}
 	return s.Proxies.Resolve(s.common(s.routes()))
 }
 
@@ -99,8 +102,9 @@ func (s *server) routes() chi.Router {
 
 	// Each answer also as a table, but for the stream. What is one page is bounded
 	// here, and what may be long by its pieces.
-	viewer := r.With(s.Guard.Reader(store.RoleViewer), asDescribed)
-	viewer.Get("/api/live", only(s.live, "text/event-stream"))
+	reader := r.With(s.Guard.Reader(store.RoleViewer), asDescribed)
+	reader.Get("/api/live", only(s.live, "text/event-stream"))
+	viewer := reader.With(s.inTurn)
 	viewer.Get("/api/machines", formats(s.machines, s.machinesTable))
 	viewer.Get("/api/machines/{machine_id}", formats(s.machine, bounded(s.machineTable)))
 	viewer.Get("/api/groups", formats(s.groups, s.groupsTable))
