@@ -182,7 +182,9 @@ func (s *Store) SetMembers(ctx context.Context, group string, machineIDs []strin
 		if len(machineIDs) > 0 && !slices.ContainsFunc(machineIDs, known) {
 			return 0, ErrNoneKnown
 		}
-		gone, err := exec(ctx, tx, "deleting", "DELETE FROM group_member WHERE grp = $1 AND machine_id <> ALL($2)", g.Key, machineIDs)
+		// Not by <> ALL: a plan that is kept for any list compares each with each.
+		gone, err := exec(ctx, tx, "deleting", `DELETE FROM group_member WHERE grp = $1 AND machine_id IN (
+			SELECT machine_id FROM group_member WHERE grp = $1 EXCEPT SELECT unnest($2::text[]))`, g.Key, machineIDs)
 		if err != nil {
 			return 0, err
 		}
