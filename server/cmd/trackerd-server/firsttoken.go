@@ -28,7 +28,12 @@ func announceFirstToken(ctx context.Context, st *store.Store, log *slog.Logger) 
 	case err != nil && ctx.Err() == nil:
 		log.Error("no first token was made; make one with: trackerd-server token create", "error", err)
 	case made:
-		log.Warn("made the first administrator's API token; it is shown only here, only this once", "token", fresh.Reveal())
+		level := slog.LevelWarn
+		if !log.Enabled(ctx, level) {
+			// Left out by --log-level error it would be lost for good.
+			level = slog.LevelError
+		}
+		log.Log(ctx, level, "made the first administrator's API token; it is shown only here, only this once", "token", fresh.Reveal())
 	}
 }
 

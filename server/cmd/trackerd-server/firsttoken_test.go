@@ -61,3 +61,13 @@ func TestFirstTokenOnce(t *testing.T) {
 		t.Errorf("%d tokens in the log", n)
 	}
 }
+
+// A log of errors alone shows the token as well: nobody could ever learn it.
+func TestFirstTokenIsShownAtEveryLevel(t *testing.T) {
+	b := newBench(t, newDatabase(t))
+	var log lockedBuffer
+	announceFirstToken(t.Context(), b.store, (&settings{logLevel: "error"}).logger(&log))
+	if !strings.Contains(log.b.String(), "token=tok_") {
+		t.Errorf("log: %s", log.b.String())
+	}
+}
