@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -146,35 +145,6 @@ func (s *Store) owners(ctx context.Context, list []newest, l *learnt) (map[strin
 		l.add(func() { s.machines.put(id, o) })
 	}
 	return found, nil
-}
-
-// appIDs adds the numbers of these applications to ids, after making those that
-// are new.
-func (s *Store) appIDs(ctx context.Context, ids map[string]uint64, l *learnt) error {
-	var missing []string
-	for name := range ids {
-		if id, ok := s.apps.get(name); ok {
-			ids[name] = id
-		} else if name != "" {
-			missing = append(missing, name)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	slices.Sort(missing)
-	var name string
-	var id int32
-	return s.writeAhead(ctx, "adding applications", statement{`
-		INSERT INTO app (name) SELECT n.name FROM unnest($1::text[]) AS n(name)
-		WHERE NOT EXISTS (SELECT FROM app WHERE app.name = n.name)
-		ORDER BY n.name COLLATE "C" ON CONFLICT (name) DO NOTHING`, []any{missing}},
-		statement{"SELECT name, id FROM app WHERE name = ANY($1)", []any{missing}},
-		[]any{&name, &id}, func() {
-			name, id := name, uint64(id)
-			ids[name] = id
-			l.add(func() { s.apps.put(name, id) })
-		})
 }
 
 // titleUse is a title in a month, as an event uses it.

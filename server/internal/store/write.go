@@ -106,7 +106,7 @@ func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, err
 	if len(rows) == 0 {
 		return done, nil
 	}
-	if err := s.refer(ctx, rows, &l); err != nil {
+	if err := s.refer(ctx, batches, rows, &l); err != nil {
 		return nil, err
 	}
 	list = slices.DeleteFunc(list, func(n newest) bool { return owners[n.machineID].host != n.host })
@@ -160,7 +160,7 @@ func ownRows(batches []Batch, owners map[string]owner, done []Written) []row {
 }
 
 // refer makes what the rows refer to and where they belong, and packs them.
-func (s *Store) refer(ctx context.Context, rows []row, l *learnt) error {
+func (s *Store) refer(ctx context.Context, batches []Batch, rows []row, l *learnt) error {
 	apps, titles := map[string]uint64{"": 0}, map[titleUse]uint64{}
 	days, months := map[time.Time]struct{}{}, map[int32]struct{}{}
 	forgotten := s.titlesForgottenBefore()
@@ -183,7 +183,7 @@ func (s *Store) refer(ctx context.Context, rows []row, l *learnt) error {
 	if err := s.ensurePartitions(ctx, days, months); err != nil {
 		return err
 	}
-	if err := s.appIDs(ctx, apps, l); err != nil {
+	if err := s.appIDs(ctx, apps, batches, rows, l); err != nil {
 		return err
 	}
 	if err := s.titleIDs(ctx, titles, l); err != nil {
