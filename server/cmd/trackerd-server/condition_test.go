@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -148,6 +150,36 @@ func TestOnThisMachine(t *testing.T) {
 	} {
 		if got := onThisMachine(url); got != want {
 			t.Errorf("%s: %v", url, got)
+		}
+	}
+}
+
+// Who asks why the service does not run reads it in the status, also where it failed
+// before it listened.
+func TestStatusSaysWhyAStartFailed(t *testing.T) {
+	m := startManager(t)
+	cmd := newCommand()
+	cmd.SetArgs([]string{"serve", "--state-dir", t.TempDir(), "--listen", "443"})
+	tell(cmd.ExecuteContext(t.Context()), io.Discard)
+	m.says(t, "failed: ", "did you mean :443?")
+	tell(foundError{errors.New("one check failed")}, io.Discard)
+	m.says(t, "failed: ", "did you mean :443?")
+}
+
+// What to do about a refusal stands apart from what it was, for the doctor.
+func TestExplainNoAccess(t *testing.T) {
+	for _, test := range []struct {
+		s    settings
+		want string
+	}{
+		{settings{databaseURL: "postgres://x@/x?host=/run/postgresql", service: true}, makeDatabase},
+		{settings{databaseURL: "postgres://x@/x?host=/run/postgresql"}, "runuser -u NAME"},
+		{settings{databaseURL: "postgres://x@db.example/x"}, ""},
+	} {
+		var advised advisedError
+		err := test.s.explain(fmt.Errorf("asking: %w", store.ErrNoAccess))
+		if !errors.Is(err, store.ErrNoAccess) || errors.As(err, &advised) != (test.want != "") || !strings.Contains(advised.advice, test.want) {
+			t.Errorf("%+v: %v", test.s, err)
 		}
 	}
 }

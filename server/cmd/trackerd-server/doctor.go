@@ -72,7 +72,7 @@ with 1 where a check failed; a warning is no failure.`,
 			if len(edge.acme.Domains) > 0 {
 				name = edge.acme.Domains[0]
 			}
-			checks = append(checks, checkAddress(ctx, addr, name))
+			checks = append(checks, checkAddress(ctx, addr, name, s.service))
 			return printChecks(cmd.OutOrStdout(), checks, asJSON)
 		},
 	}
@@ -241,8 +241,9 @@ func (s *settings) checkKeep() check {
 	return c
 }
 
-// checkAddress looks whether a server answers where one is to listen.
-func checkAddress(ctx context.Context, addr, name string) check {
+// checkAddress looks whether a server answers where one is to listen, the package's
+// service or another.
+func checkAddress(ctx context.Context, addr, name string, service bool) check {
 	got, err := probe(ctx, addr, "/readyz", name)
 	switch {
 	case err == nil && got.status == http.StatusOK:
@@ -256,6 +257,8 @@ func checkAddress(ctx context.Context, addr, name string) check {
 			"server", verdictFail, fmt.Sprintf("something else answers on %s (status %d)", addr, got.status),
 			"stop it, or let the server listen elsewhere: --listen",
 		}
+	case errors.Is(err, unix.ECONNREFUSED) && service:
+		return check{"server", verdictWarn, "nothing listens on " + addr, "systemctl status trackerd-server says why; after a change: systemctl restart trackerd-server"}
 	case errors.Is(err, unix.ECONNREFUSED):
 		return check{"server", verdictWarn, "nothing listens on " + addr, "start it, if it is to run here: trackerd-server serve"}
 	}

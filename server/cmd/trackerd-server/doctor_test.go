@@ -115,13 +115,16 @@ func TestCheckAddress(t *testing.T) {
 	addr := strings.TrimPrefix(server.URL, "http://")
 	for code, want := range map[int]verdict{200: verdictOK, 503: verdictFail, 404: verdictFail} {
 		status = code
-		if c := checkAddress(t.Context(), addr, ""); c.Verdict != want {
+		if c := checkAddress(t.Context(), addr, "", false); c.Verdict != want {
 			t.Errorf("status %d: %+v", code, c)
 		}
 	}
 	server.Close()
-	if c := checkAddress(t.Context(), addr, ""); c.Verdict != verdictWarn || !strings.Contains(c.Detail, "nothing listens") {
+	if c := checkAddress(t.Context(), addr, "", false); c.Verdict != verdictWarn || !strings.Contains(c.Detail, "nothing listens") || !strings.Contains(c.Advice, "trackerd-server serve") {
 		t.Errorf("%+v", c)
+	}
+	if c := checkAddress(t.Context(), addr, "", true); c.Verdict != verdictWarn || !strings.Contains(c.Advice, "systemctl restart trackerd-server") {
+		t.Errorf("of the service: %+v", c)
 	}
 }
 

@@ -77,7 +77,9 @@ func (s *settings) adoptEnvironment() error {
 func (s *settings) explain(err error) error {
 	switch {
 	case s.service && errors.Is(err, store.ErrNoAccess):
-		return fmt.Errorf("%w (DATABASE_URL in %s says which; root's %s makes the one that the package comes with)", err, serviceEnvFile, makeDatabase)
+		return advisedError{err, envDatabase + " in " + serviceEnvFile + " says which; root's " + makeDatabase + " makes the one that the package comes with"}
+	case errors.Is(err, store.ErrNoAccess) && s.databaseURL != "" && onThisMachine(s.databaseURL):
+		return advisedError{err, "over a socket PostgreSQL may go by who asks: run this as the user that the URL names, by runuser -u NAME"}
 	case s.service && errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w (this works as the user %s, also for root; the shell opens any file: "+
 			"trackerd-server backup - >FILE, trackerd-server restore --overwrite - <FILE)", err, serviceUser)

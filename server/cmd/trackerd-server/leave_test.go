@@ -40,7 +40,7 @@ func TestShutdownDelay(t *testing.T) {
 				for range 3 {
 					p.http.CloseIdleConnections()
 					p.do(http.MethodGet, "/readyz", "", nil).refused(503, api.CodeStopping)
-					if c := checkAddress(t.Context(), p.addr, ""); c.Verdict != verdictWarn || !strings.Contains(c.Detail, "told to stop") {
+					if c := checkAddress(t.Context(), p.addr, "", false); c.Verdict != verdictWarn || !strings.Contains(c.Detail, "told to stop") {
 						t.Errorf("the doctor says %+v", c)
 					}
 					p.do(http.MethodGet, "/healthz", "", nil).wants(200, nil)

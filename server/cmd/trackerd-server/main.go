@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -19,9 +21,16 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := newCommand().ExecuteContext(ctx)
-	var found foundError
-	if err != nil && !errors.As(err, &found) {
-		fmt.Fprintln(os.Stderr, "trackerd-server:", err)
-	}
+	tell(err, os.Stderr)
 	return exitCode(err)
+}
+
+// tell says why a command failed, to systemd as well: systemctl status shows no log of
+// a start that failed while the next one is waited for.
+func tell(err error, stderr io.Writer) {
+	if err == nil || errors.As(err, new(foundError)) {
+		return
+	}
+	_, _ = fmt.Fprintln(stderr, "trackerd-server:", err)
+	notifyManager(slog.New(slog.DiscardHandler), "", "failed: "+err.Error())
 }

@@ -124,10 +124,7 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 		notifyManager(log, "STOPPING=1", "finishing the accepted requests")
 		return nil
 	})
-	if err = group.Wait(); err != nil {
-		notifyManager(log, "", "failed: "+err.Error())
-	}
-	return err
+	return group.Wait()
 }
 
 // Go's collector runs each time the heap has doubled, which a server that keeps a
