@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store"
 )
@@ -166,6 +168,31 @@ func TestLiveScope(t *testing.T) {
 	for stream.next() {
 		t.Error("a revoked token's stream goes on")
 	}
+}
+
+// A database that was replaced while somebody watches is told whole, by and by:
+// machines that are not in it are gone.
+func TestLiveOfAReplacedDatabase(t *testing.T) {
+	databaseURL := newDatabase(t)
+	b := newBench(t, databaseURL)
+	now := time.Now().UTC().Truncate(time.Second)
+	b.send(b.host("h"), api.Event{MachineID: "gone", Timestamp: now}, api.Event{MachineID: "other", Timestamp: now})
+	stream := b.watch(t, b.token(store.RoleViewer))
+	stream.wants(map[string]api.MachineStatus{"gone": "active", "other": "active"})
+	conn, err := pgx.Connect(t.Context(), databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), "DELETE FROM machine WHERE machine_id = 'gone'"); err != nil {
+		t.Fatal(err)
+	}
+	// Its row is another machine's now.
+	if _, err := conn.Exec(t.Context(), "UPDATE machine SET machine_id = 'new' WHERE machine_id = 'other'"); err != nil {
+		t.Fatal(err)
+	}
+	b.clock.ahead.Store(int64(20 * time.Minute))
+	stream.wants(map[string]api.MachineStatus{"new": "offline"})
 }
 
 func TestLiveStreamsAreBounded(t *testing.T) {

@@ -202,6 +202,10 @@ func (b *Board) read(ctx context.Context) ([]*Item, error) {
 	if b.mark = next; since == 0 {
 		b.whole = now
 	}
+	if since == 0 && b.replaced(rows) {
+		b.items = nil
+		b.beginAnew()
+	}
 	if b.items == nil {
 		b.items = make(map[int32]*Item, len(rows))
 	}
@@ -225,6 +229,27 @@ func (b *Board) read(ctx context.Context) ([]*Item, error) {
 		changes = append(changes, changed)
 	}
 	return changes, nil
+}
+
+// replaced says whether all rows there are show that the items are another
+// database's: machines never go, nor change their names.
+func (b *Board) replaced(rows []store.Machine) bool {
+	found := 0
+	for _, m := range rows {
+		if item := b.items[m.Key]; item != nil && item.row.MachineID == m.MachineID {
+			found++
+		}
+	}
+	return found < len(b.items)
+}
+
+// beginAnew has all who watch get all items.
+func (b *Board) beginAnew() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for w := range b.watchers {
+		w.fresh = true
+	}
 }
 
 // describe says what a machine does.
