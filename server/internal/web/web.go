@@ -83,9 +83,7 @@ func New(p Parts) http.Handler {
 // scrapers have no tokens, and nothing there names a person, machine or host.
 func (s *server) routes() chi.Router {
 	r := chi.NewRouter()
-	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
-		problem.Write(w, problem.NotFound("There is no such resource; GET /api/openapi.json lists all."))
-	})
+	r.NotFound(notFound)
 	r.MethodNotAllowed(notAllowed(r))
 
 	r.Get("/healthz", s.health)
@@ -139,7 +137,12 @@ func bounded(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// notAllowed answers 405 and says what is allowed.
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	problem.Write(w, problem.NotFound("There is no such resource; GET /api/openapi.json lists all."))
+}
+
+// notAllowed answers 405 and says what is allowed. A method that chi does not know
+// comes here on any path.
 func notAllowed(routes chi.Routes) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var allowed []string
@@ -150,6 +153,10 @@ func notAllowed(routes chi.Routes) http.HandlerFunc {
 					allowed = append(allowed, http.MethodHead)
 				}
 			}
+		}
+		if len(allowed) == 0 {
+			notFound(w, r)
+			return
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		problem.Write(w, problem.New(http.StatusMethodNotAllowed, api.CodeNotAllowed, "The header Allow says which methods this resource has."))

@@ -68,7 +68,8 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 		{"GET", "/api/events", 405, api.CodeNotAllowed, "POST"},
 		{"POST", "/healthz", 405, api.CodeNotAllowed, "GET, HEAD"},
 		{"HEAD", "/api/events", 405, api.CodeNotAllowed, "POST"},
-		{"SPY", "/healthz", 405, api.CodeNotAllowed, ""},
+		{"SPY", "/healthz", 405, api.CodeNotAllowed, "GET, HEAD"},
+		{"SPY", "/nope", 404, api.CodeNotFound, ""},
 	}
 	for _, test := range tests {
 		w := ask(h, test.method, test.target)
