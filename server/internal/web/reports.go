@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -41,6 +42,17 @@ func slow(err error) error {
 	return err
 }
 
+// slowRows is slow for rows that come page by page.
+func slowRows[T any](rows iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for row, err := range rows {
+			if !yield(row, slow(err)) {
+				return
+			}
+		}
+	}
+}
+
 func subjectQuestion(q url.Values) report.SubjectQuestion {
 	return report.SubjectQuestion{
 		Per: q.Get("per"), MachineID: q.Get("machine_id"), Group: q.Get("group"), Limit: q.Get("limit"), Cursor: q.Get("cursor"),
@@ -63,7 +75,7 @@ func (s *server) activityTable(w http.ResponseWriter, r *http.Request) {
 	q := activityQuestion(r)
 	scope := auth.Scope(r.Context())
 	if q.Limit == "" {
-		sendTable(w, "activity", s.Reports.EachActivity(r.Context(), scope, q))
+		sendTable(w, "activity", slowRows(s.Reports.EachActivity(r.Context(), scope, q)))
 		return
 	}
 	reply, err := s.Reports.Activity(r.Context(), scope, q)
@@ -86,7 +98,7 @@ func (s *server) appsTable(w http.ResponseWriter, r *http.Request) {
 	q := appsQuestion(r)
 	scope := auth.Scope(r.Context())
 	if q.Limit == "" {
-		sendTable(w, "apps", s.Reports.EachApp(r.Context(), scope, q))
+		sendTable(w, "apps", slowRows(s.Reports.EachApp(r.Context(), scope, q)))
 		return
 	}
 	reply, err := s.Reports.Apps(r.Context(), scope, q)

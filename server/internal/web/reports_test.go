@@ -1,7 +1,10 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -9,7 +12,27 @@ import (
 	"testing"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/store"
 )
+
+// A report that takes too long says what would help in either format.
+func TestSlowRows(t *testing.T) {
+	rows := func(yield func(int, error) bool) {
+		_ = yield(1, nil) && yield(0, fmt.Errorf("%w: %w", store.ErrUnavailable, context.DeadlineExceeded))
+	}
+	n := 0
+	for row, err := range slowRows(rows) {
+		n++
+		var p *problem.Error
+		if errors.As(asProblem(err), &p) != (row == 0) || p != nil && (p.Status != http.StatusServiceUnavailable || !strings.Contains(p.Detail, "fewer days")) {
+			t.Errorf("row %d: %v", row, err)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d rows", n)
+	}
+}
 
 func TestIfMatch(t *testing.T) {
 	for header, want := range map[string]string{
