@@ -85,6 +85,12 @@ func (e *edgeFlags) fromEnvironment(cmd *cobra.Command, get func(string) string)
 	if d := time.Duration(e.shutdownDelay); d < 0 || d > maxShutdownDelay {
 		return fmt.Errorf("--shutdown-delay %v: want a time up to %v, such as 15s", d, maxShutdownDelay)
 	}
+	if _, err := e.believed(); err != nil {
+		return err
+	}
+	if err := e.options("", "", nil, nil).Check(); err != nil {
+		return err
+	}
 	return oneOf("trusted-proxy-header", e.proxyHeader, string(origin.XForwardedFor), string(origin.Forwarded))
 }
 
@@ -123,11 +129,20 @@ type surroundings struct {
 	leaving *leave
 }
 
-// trusted reads whom to believe, and warns of what is sent in the open.
-func (e *edgeFlags) trusted(at *listen.Edge, log *slog.Logger) (origin.Proxies, error) {
+// believed reads whom to believe.
+func (e *edgeFlags) believed() (origin.Proxies, error) {
 	proxies, err := origin.NewProxies(e.proxies, origin.Header(e.proxyHeader))
 	if err != nil {
 		return proxies, fmt.Errorf("--trusted-proxy: %w", err)
+	}
+	return proxies, nil
+}
+
+// trusted is believed, and warns of what is sent in the open.
+func (e *edgeFlags) trusted(at *listen.Edge, log *slog.Logger) (origin.Proxies, error) {
+	proxies, err := e.believed()
+	if err != nil {
+		return proxies, err
 	}
 	if !at.TLS() && !at.Loopback() && !proxies.Any() {
 		log.Warn("credentials come in the open: use --tls-cert, --acme-domain, or --trusted-proxy for a proxy that speaks TLS",

@@ -87,10 +87,17 @@ func (p *pair) load() (changed bool, err error) {
 	return true, nil
 }
 
+func (f Files) check() error {
+	if f.Cert == "" || f.Key == "" {
+		return errors.New("TLS needs both --tls-cert and --tls-key")
+	}
+	return nil
+}
+
 // read reads both, and how the key's file may be used.
 func (f Files) read() (cert, key []byte, mode os.FileMode, err error) {
-	if f.Cert == "" || f.Key == "" {
-		return nil, nil, 0, errors.New("TLS needs both --tls-cert and --tls-key")
+	if err := f.check(); err != nil {
+		return nil, nil, 0, err
 	}
 	if cert, _, err = readPEM(f.Cert); err != nil {
 		return nil, nil, 0, fmt.Errorf("reading the certificate: %w", err)

@@ -98,16 +98,28 @@ func Open(ctx context.Context, o Options) (*Edge, error) {
 	return e, nil
 }
 
+// Check says what is wrong with the options as such, before anything is tried.
+func (o Options) Check() error {
+	switch files := o.Certificate; {
+	case files != Files{} && len(o.ACME.Domains) > 0:
+		return errors.New("certificates come either from files or by ACME: leave one of the two away")
+	case files != Files{}:
+		return files.check()
+	}
+	return o.ACME.check()
+}
+
 // secure prepares TLS where that is wanted.
 func (e *Edge) secure(ctx context.Context, o Options) error {
 	var source interface {
 		GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	}
+	if err := o.Check(); err != nil {
+		return err
+	}
 	expiry := newExpiry()
 	protocols := []string{"h2", "http/1.1"}
 	switch {
-	case o.Certificate != Files{} && len(o.ACME.Domains) > 0:
-		return errors.New("certificates come either from files or by ACME: leave one of the two away")
 	case o.Certificate != Files{}:
 		pair, err := openPair(o.Certificate, expiry, o.Log)
 		if err != nil {
