@@ -42,10 +42,11 @@ refuse, until this command was run.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), struct {
+				err := printJSON(cmd.OutOrStdout(), struct {
 					store.Schema
 					Applied bool `json:"applied"`
 				}{schema, !dryRun})
+				return errors.Join(err, tooNew(schema))
 			}
 			return printSchema(cmd, schema, dryRun)
 		},
@@ -53,6 +54,14 @@ refuse, until this command was run.`,
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be applied")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// tooNew says that a newer program has changed the schema.
+func tooNew(schema store.Schema) error {
+	if schema.Version > schema.Known {
+		return store.NewerSchemaError{Have: schema.Version, Know: schema.Known}
+	}
+	return nil
 }
 
 func printSchema(cmd *cobra.Command, schema store.Schema, dryRun bool) error {
@@ -66,7 +75,7 @@ func printSchema(cmd *cobra.Command, schema store.Schema, dryRun bool) error {
 	}
 	switch {
 	case schema.Version > schema.Known:
-		return errors.Join(err, store.NewerSchemaError{Have: schema.Version, Know: schema.Known})
+		return errors.Join(err, tooNew(schema))
 	case len(schema.Pending) == 0:
 		return printLine(cmd.OutOrStdout(), fmt.Sprintf("nothing to do: the schema has version %d", schema.Version))
 	case dryRun:
