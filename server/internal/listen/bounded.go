@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,10 +29,14 @@ const (
 	refusalTime = time.Second
 )
 
+// refusalText is what those are told who are too many.
+const refusalText = `{"type":"about:blank","title":"Service Unavailable","status":503,"code":"unavailable","detail":"Too many connections; try later."}`
+
 // refusal is a whole reply, for those who have not asked yet.
-const refusal = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n" +
-	"Retry-After: 30\r\nConnection: close\r\nContent-Length: 129\r\n\r\n" +
-	`{"type":"about:blank","title":"Service Unavailable","status":503,"code":"unavailable","detail":"Too many connections; try later."}`
+func refusal() string {
+	return "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n" +
+		"Retry-After: 30\r\nConnection: close\r\nContent-Length: " + strconv.Itoa(len(refusalText)) + "\r\n\r\n" + refusalText
+}
 
 // bounded accepts so many connections at once and tells all others to come back.
 type bounded struct {
@@ -97,7 +102,7 @@ func (b *bounded) refuse(c net.Conn) {
 		// Nobody is left to be told of a failure. What the caller sends is read,
 		// or the kernel would throw the refusal away with it.
 		_ = c.SetDeadline(time.Now().Add(refusalTime))
-		_, _ = io.WriteString(c, refusal)
+		_, _ = io.WriteString(c, refusal())
 		if half, ok := c.(interface{ CloseWrite() error }); ok {
 			_ = half.CloseWrite()
 		}
