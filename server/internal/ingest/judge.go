@@ -74,21 +74,29 @@ func checkMachineID(id string) *fault {
 		return &fault{api.CodeBadMachineID, "machine_id is missing"}
 	case len(id) > api.MaxMachineIDBytes:
 		return &fault{api.CodeBadMachineID, fmt.Sprintf("machine_id: at most %d bytes", api.MaxMachineIDBytes)}
-	case !printable(id):
-		return &fault{api.CodeBadMachineID, "machine_id: want printable characters"}
+	case !printable(id) || strings.TrimSpace(id) != id:
+		return &fault{api.CodeBadMachineID, "machine_id: want printable characters, without spaces around"}
 	}
 	return nil
 }
 
-// printable refuses control and invisible characters, and the replacement that
-// encoding/json puts for invalid UTF-8, by which two names would become one.
+// printable refuses control and invisible characters, by which one name would look
+// like another, and the replacement that encoding/json puts for invalid UTF-8, by
+// which two names would become one.
 func printable(s string) bool {
 	for _, c := range s {
-		if !unicode.IsPrint(c) || c == unicode.ReplacementChar {
+		if !unicode.IsPrint(c) || c == unicode.ReplacementChar || invisible(c) {
 			return false
 		}
 	}
 	return true
+}
+
+// invisible says whether a character that counts as a letter, mark or symbol shows
+// nothing.
+func invisible(c rune) bool {
+	const brailleBlank = 0x2800
+	return c == brailleBlank || unicode.In(c, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 func checkCounts(e *api.Event) *fault {

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Writer writes rows as CSV after RFC 4180: UTF-8, CRLF, a header of the fields'
@@ -129,30 +131,58 @@ func number(f float64) string {
 const starts = "=+-@\t\r\n＝＋－＠"
 
 // separators end a cell where a file is read with another separator than the
-// comma, as spreadsheets do whose locale writes decimals with one.
+// comma, as spreadsheets do whose locale writes decimals with one. Quotes that
+// follow one are doubled in the file, and so open and close a part of that cell
+// which is empty: what comes after them begins it.
 const separators = ";\t\n"
 
 // Text makes a text safe as a cell: one that a spreadsheet would run as a formula
 // gets a leading apostrophe, which spreadsheets show as text, and so does what
 // follows a separator of another locale within it. Line breaks become LF and NUL
-// is left out: CSV has no way to write them that all programs read.
+// is left out: CSV has no way to write them that all programs read. Other control
+// characters become U+FFFD, since some steer a terminal that a file is shown in.
 func Text(s string) string {
 	if strings.ContainsAny(s, "\r\x00") {
 		s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "").Replace(s)
 	}
+	s = visible(s)
 	var safe strings.Builder
-	written, first := 0, true
+	written, first, inner := 0, true, false
 	for i, c := range s {
 		if first && strings.ContainsRune(starts, c) {
 			safe.WriteString(s[written:i])
 			safe.WriteByte('\'')
 			written = i
 		}
-		first = strings.ContainsRune(separators, c)
+		switch {
+		case strings.ContainsRune(separators, c):
+			first, inner = true, true
+		case c != '"' || !inner:
+			first = false
+		}
 	}
 	if written == 0 && safe.Len() == 0 {
 		return s
 	}
 	safe.WriteString(s[written:])
 	return safe.String()
+}
+
+// visible replaces control characters that are no white space.
+func visible(s string) string {
+	steers := func(c rune) bool { return c != '\t' && c != '\n' && unicode.IsControl(c) }
+	if strings.IndexFunc(s, steers) < 0 {
+		return s
+	}
+	var shown strings.Builder
+	for i := 0; i < len(s); {
+		c, n := utf8.DecodeRuneInString(s[i:])
+		if steers(c) {
+			shown.WriteRune(utf8.RuneError)
+		} else {
+			shown.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return shown.String()
 }

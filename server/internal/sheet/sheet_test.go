@@ -70,6 +70,8 @@ func TestText(t *testing.T) {
 		"=x": "'=x", "+x": "'+x", "-x": "'-x", "@x": "'@x", "\tx": "'\tx", "\rx": "'\nx", "\nx": "'\nx", "＝x": "'＝x",
 		"\x00=x": "'=x", "a;=x;b": "a;'=x;b", "a\t+x": "a\t'+x", "a\n-x": "a\n'-x", "a\r@x": "a\n'@x", ";;=": ";;'=",
 		"\t\t=": "'\t'\t'=", "bad \xff": "bad \xff",
+		`"=x`: `"=x`, `a;"=x`: `a;"'=x`, `a;""-x"`: `a;""'-x"`, `a;"b=x`: `a;"b=x`, "a\n\"@x": "a\n\"'@x",
+		"a\x1b[2Jb\u009b2Jc\x7f\xff": "a\ufffd[2Jb\ufffd2Jc\ufffd\xff",
 	} {
 		if got := Text(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
@@ -80,7 +82,7 @@ func TestText(t *testing.T) {
 // Whatever a text holds, a reader gets it back with at most apostrophes added, and
 // no cell begins a formula, whichever separator the file is read with.
 func FuzzText(f *testing.F) {
-	for _, s := range []string{"", "=1+1", "a;=b", "\r=x", "\"=x\"", "a\r\nb", "\\.", " =x", "\x00-", "\xff", "'", "；=x"} {
+	for _, s := range []string{"", "=1+1", "a;=b", "\r=x", "\"=x\"", "a\r\nb", "\\.", " =x", "\x00-", "\xff", "'", "；=x", "a;\"=x;", "a;\"\"=x", "\x1b]0;x\a"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -93,12 +95,23 @@ func FuzzText(f *testing.F) {
 		if cell != Text(s) {
 			t.Errorf("%q came back as %q", s, cell)
 		}
-		for _, piece := range strings.FieldsFunc(cell, func(c rune) bool { return c == ';' || c == '\n' }) {
-			if strings.ContainsAny(piece[:1], "=+-@\t\r") {
-				t.Errorf("%q begins a formula in %q", piece, cell)
+		other := csv.NewReader(strings.NewReader(write(t, line{Kind: kind(s)})))
+		other.Comma, other.LazyQuotes, other.FieldsPerRecord = ';', true, -1
+		rows, err = other.ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			for _, piece := range row {
+				if strings.IndexAny(piece, "=+-@\t\r") == 0 {
+					t.Errorf("%q begins a formula in %q", piece, cell)
+				}
 			}
 		}
-		plain := strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "").Replace(s)
+		plain := visible(strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "").Replace(s))
+		if strings.ContainsAny(cell, "\x1b\u009b\a") {
+			t.Errorf("%q steers a terminal", cell)
+		}
 		if strings.ReplaceAll(cell, "'", "") != strings.ReplaceAll(plain, "'", "") {
 			t.Errorf("%q lost something: %q", s, cell)
 		}

@@ -169,7 +169,7 @@ func (st *stream) tell(m live.Message) error {
 		if err != nil {
 			return fmt.Errorf("writing an event: %w", err)
 		}
-		if err := st.send(slices.Concat([]byte("event: "+name+"\ndata: "), data, []byte("\n\n"))); err != nil {
+		if err := st.send(slices.Concat([]byte("event: "+name+"\ndata: "), escaped(data), []byte("\n\n"))); err != nil {
 			return err
 		}
 		machines = machines[n:]

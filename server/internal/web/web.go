@@ -307,7 +307,7 @@ func (s *server) replyWith(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	// An error here means that the caller has gone.
-	_ = json.NewEncoder(w).Encode(v)
+	_ = json.NewEncoder(unsteering{w}).Encode(v)
 }
 
 func asProblem(err error) error {
