@@ -150,10 +150,11 @@ func (st *stream) recheck(ctx context.Context) error {
 
 // tell sends what the reader may see of a message.
 func (st *stream) tell(m live.Message) error {
-	machines := make([]api.LiveMachine, 0, len(m.Items))
+	// The items are everybody's: a slow reader of a snapshot holds no copy of it.
+	machines := make([]*live.Item, 0, len(m.Items))
 	for _, item := range m.Items {
 		if _, seen := st.visible[item.Key]; seen || !st.token.Limited {
-			machines = append(machines, item.Machine)
+			machines = append(machines, item)
 		}
 	}
 	name := "change"
@@ -162,10 +163,14 @@ func (st *stream) tell(m live.Message) error {
 	} else if len(machines) == 0 {
 		return nil
 	}
-	slices.SortFunc(machines, func(x, y api.LiveMachine) int { return strings.Compare(x.MachineID, y.MachineID) })
+	slices.SortFunc(machines, func(x, y *live.Item) int { return strings.Compare(x.Machine.MachineID, y.Machine.MachineID) })
 	for first := true; first || len(machines) > 0; first = false {
 		n := min(len(machines), liveBatch)
-		data, err := json.Marshal(api.LiveMachines{Machines: machines[:n], More: m.Snapshot && n < len(machines)})
+		told := api.LiveMachines{Machines: make([]api.LiveMachine, n), More: m.Snapshot && n < len(machines)}
+		for i := range n {
+			told.Machines[i] = machines[i].Machine
+		}
+		data, err := json.Marshal(told)
 		if err != nil {
 			return fmt.Errorf("writing an event: %w", err)
 		}
