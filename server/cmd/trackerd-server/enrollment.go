@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store"
 )
@@ -61,6 +62,9 @@ for it with --host; the 409 that it got names its host_id.`,
 			}
 			if d := time.Duration(expires); d < minExpiry || d > maxExpiry {
 				return usagef("--expires %v: want %s to %s", &expires, spanText(minExpiry), spanText(maxExpiry))
+			}
+			if host != "" && !ingest.IsHostID(host) {
+				return usagef("--host %q: want a host_id, of letters, digits and . _ : -", host)
 			}
 			now := time.Now().UTC().Truncate(time.Second)
 			fresh := secret.New(secret.KindEnrollment)

@@ -102,10 +102,15 @@ func enrollBodyProblem(err error) error {
 	return e
 }
 
-// checkHost accepts any name that can be logged, printed and typed.
-func checkHost(ask *api.EnrollRequest) error {
+// IsHostID says whether a host may call itself so: any name that can be logged,
+// printed and typed.
+func IsHostID(id string) bool {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-"
-	if ask.HostID == "" || len(ask.HostID) > api.MaxHostIDBytes || strings.Trim(ask.HostID, allowed) != "" {
+	return id != "" && len(id) <= api.MaxHostIDBytes && strings.Trim(id, allowed) == ""
+}
+
+func checkHost(ask *api.EnrollRequest) error {
+	if !IsHostID(ask.HostID) {
 		return problem.BadRequest("host_id: want 1 to 128 letters, digits or . _ : -")
 	}
 	if len(ask.Hostname) > api.MaxHostnameBytes || !printable(ask.Hostname) {
