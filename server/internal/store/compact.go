@@ -290,7 +290,7 @@ func (c *compaction) drop(ctx context.Context, p span) error {
 		if err != nil || !mine {
 			return err
 		}
-		if there, err := keepWritersOut(ctx, tx, p); err != nil || !there {
+		if there, err := keepWritersOut(ctx, tx, "event", p.Name); err != nil || !there {
 			return err
 		}
 		if done, err := compactedWhole(ctx, tx, p); err != nil || !done {
@@ -312,16 +312,16 @@ func (c *compaction) drop(ctx context.Context, p span) error {
 	return err
 }
 
-// keepWritersOut locks a partition, if it is there, and the table first, as those do
+// keepWritersOut locks a partition, if it is there, and its table first, as those do
 // who come through that; a writer may name the partition as well.
-func keepWritersOut(ctx context.Context, tx pgx.Tx, p span) (there bool, err error) {
-	if _, err := exec(ctx, tx, "locking event", "LOCK TABLE ONLY event IN ACCESS EXCLUSIVE MODE"); err != nil {
+func keepWritersOut(ctx context.Context, tx pgx.Tx, table, partition string) (there bool, err error) {
+	if _, err := exec(ctx, tx, "locking "+table, "LOCK TABLE ONLY "+table+" IN ACCESS EXCLUSIVE MODE"); err != nil {
 		return false, err
 	}
-	if there, err := exists(ctx, tx, p.Name); err != nil || !there {
+	if there, err := exists(ctx, tx, partition); err != nil || !there {
 		return false, err
 	}
-	_, err = exec(ctx, tx, "locking "+p.Name, "LOCK TABLE "+p.Name+" IN ACCESS EXCLUSIVE MODE")
+	_, err = exec(ctx, tx, "locking "+partition, "LOCK TABLE "+partition+" IN ACCESS EXCLUSIVE MODE")
 	return err == nil, err
 }
 

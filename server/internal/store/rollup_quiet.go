@@ -217,7 +217,7 @@ func (s *Store) dropPacked(ctx context.Context, before time.Time) error {
 }
 
 // dropEmpty drops a partition if it is empty: as far as can be seen, and then for
-// certain, with nobody else at the table. That must not take long, since all wait.
+// certain, with nobody else at it. That must not take long, since all wait.
 func dropEmpty(ctx context.Context, tx pgx.Tx, t tier, name string) error {
 	empty := false
 	isEmpty := "SELECT NOT EXISTS (SELECT FROM " + name + ")"
@@ -227,11 +227,13 @@ func dropEmpty(ctx context.Context, tx pgx.Tx, t tier, name string) error {
 	for _, sql := range []string{
 		"SET LOCAL lock_timeout = " + milliseconds(dropWait),
 		"SET LOCAL statement_timeout = " + milliseconds(dropWait),
-		"LOCK TABLE ONLY " + t.table + " IN ACCESS EXCLUSIVE MODE",
 	} {
-		if _, err := exec(ctx, tx, "locking", sql); err != nil {
+		if _, err := exec(ctx, tx, "setting a timeout", sql); err != nil {
 			return err
 		}
+	}
+	if there, err := keepWritersOut(ctx, tx, t.table, name); err != nil || !there {
+		return err
 	}
 	if err := tx.QueryRow(ctx, isEmpty).Scan(&empty); err != nil || !empty {
 		return err
