@@ -63,12 +63,26 @@ func (s *Store) keptFrom() time.Time {
 	from := time.Unix(0, 0).UTC()
 	for _, t := range []tier{eventTier(), hourTier(), rollupTier()} {
 		if keep := t.keep(s.keep); keep > 0 {
-			if start := t.next(t.start(s.now().Add(-keep))); start.After(from) {
-				from = start
-			}
+			from = later(from, t.next(t.start(s.now().Add(-keep))))
 		}
 	}
 	return from
+}
+
+// comparableFrom is keptFrom, or later where a server has dropped events that kept
+// them for less long: one with other settings, or this one before they were changed.
+func (s *Store) comparableFrom(ctx context.Context, tx pgx.Tx) (time.Time, error) {
+	from := s.keptFrom()
+	var before *time.Time
+	if err := tx.QueryRow(ctx, "SELECT max(events_before) FROM dropped").Scan(&before); err != nil {
+		return from, fmt.Errorf("asking which events were dropped: %w", err)
+	}
+	if before != nil {
+		for _, t := range []tier{eventTier(), hourTier()} {
+			from = later(from, t.next(t.start(*before)))
+		}
+	}
+	return from, nil
 }
 
 func (s *Store) checkMachine(ctx context.Context, machine int32, repair bool, c *RollupCheck) error {
@@ -82,7 +96,10 @@ func (s *Store) checkMachine(ctx context.Context, machine int32, repair bool, c 
 				return err
 			}
 		}
-		from := s.keptFrom()
+		from, err := s.comparableFrom(ctx, tx)
+		if err != nil {
+			return err
+		}
 		want, events, err := sumEvents(ctx, tx, machine, from)
 		if err != nil {
 			return err

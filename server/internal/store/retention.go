@@ -71,6 +71,9 @@ func (s *Store) noteMaintained(done Maintained, err error) {
 func (s *Store) Maintain(ctx context.Context) (Maintained, error) {
 	var done Maintained
 	now := s.now()
+	if err := s.noteDropping(ctx, now); err != nil {
+		return done, err
+	}
 	for _, t := range tiers() {
 		for at := t.start(now); !at.After(now.AddDate(0, 0, aheadDays)); at = t.next(at) {
 			if err := s.ensurePartition(ctx, t, at); err != nil {
@@ -88,6 +91,18 @@ func (s *Store) Maintain(ctx context.Context) (Maintained, error) {
 	var err error
 	done.Packed, err = s.PackRollups(ctx)
 	return done, err
+}
+
+// noteDropping notes, before it is done, of which time events are dropped.
+func (s *Store) noteDropping(ctx context.Context, now time.Time) error {
+	if s.keep.Events == 0 {
+		return nil
+	}
+	return s.write(ctx, "noting which events are dropped", func(tx pgx.Tx) error {
+		_, err := exec(ctx, tx, "writing", `INSERT INTO dropped (events_before) VALUES ($1)
+			ON CONFLICT (one) DO UPDATE SET events_before = greatest(dropped.events_before, excluded.events_before)`, now.Add(-s.keep.Events))
+		return err
+	})
 }
 
 // dropOld drops a tier's partitions that end before the cutoff, and such rows of
