@@ -71,9 +71,7 @@ type Store struct {
 	// since 1970.
 	attachAgain atomic.Int64
 	metrics     *metrics
-	// identity is the table machine's number in PostgreSQL, which a restored
-	// one does not share.
-	identity atomic.Uint32
+	identity    identity
 
 	// What is known of rows that never change.
 	hosts      *cache[string, knownHost]

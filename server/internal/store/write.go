@@ -73,7 +73,7 @@ type row struct {
 // all machines are locked by ascending row before anything else.
 func (s *Store) writeBatches(ctx context.Context, batches []Batch) ([]Written, error) {
 	done, err := s.tryBatches(ctx, batches)
-	if errors.Is(err, errMachineGone) {
+	if errors.Is(err, errMachineGone) || errors.Is(err, errReplaced) {
 		s.forget()
 		done, err = s.tryBatches(ctx, batches)
 	}
@@ -96,6 +96,7 @@ func (s *Store) forget() {
 
 func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, error) {
 	list := summarise(batches)
+	since := s.identity.since()
 	var l learnt
 	owners, err := s.owners(ctx, list, &l)
 	if err != nil {
@@ -114,10 +115,10 @@ func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, err
 		list[i].key = owners[list[i].machineID].key
 	}
 	slices.SortFunc(list, func(a, b newest) int { return cmp.Compare(a.key, b.key) })
-	if err = classify("storing events", s.storeRows(ctx, rows, list, credentialsOf(batches))); err != nil {
+	if err = classify("storing events", s.storeRows(ctx, rows, list, credentialsOf(batches), since)); err != nil {
 		return nil, err
 	}
-	l.remember()
+	s.identity.remember(l, since)
 	for i := range rows {
 		if rows[i].stored {
 			done[rows[i].batch].Accepted++
@@ -257,13 +258,13 @@ func credentialsOf(batches []Batch) []string {
 // goes in two messages to PostgreSQL and back: BEGIN to the new events, and the
 // sums of those to COMMIT. A connection that is given back within a transaction,
 // as after an error, is closed by the pool, which rolls it back.
-func (s *Store) store(ctx context.Context, rows []row, list []newest, credentials []string) error {
+func (s *Store) store(ctx context.Context, rows []row, list []newest, credentials []string, since uint64) error {
 	if err := s.opened("storing events"); err != nil {
 		return err
 	}
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := s.acquire(ctx, since)
 	if err != nil {
-		return fmt.Errorf("waiting for a connection: %w", err)
+		return err
 	}
 	defer conn.Release()
 	err = s.begin(ctx, conn.Conn(), rows, list, credentials)

@@ -33,14 +33,14 @@ const (
 // stored. Where some machines have other events among or after these rows, only
 // their rows are written the longer way, in a transaction of their own: each event
 // is judged alone.
-func (s *Store) storeRows(ctx context.Context, rows []row, list []newest, credentials []string) error {
+func (s *Store) storeRows(ctx context.Context, rows []row, list []newest, credentials []string, since uint64) error {
 	const tries = 2
 	for range tries {
 		n, ok := s.newRowsOf(rows)
 		if !ok {
 			break
 		}
-		occupied, err := s.storeNew(ctx, n, list, credentials)
+		occupied, err := s.storeNew(ctx, n, list, credentials, since)
 		if s.notDirect(err, n) {
 			break
 		}
@@ -54,7 +54,7 @@ func (s *Store) storeRows(ctx context.Context, rows []row, list []newest, creden
 			return nil
 		}
 		rest, restOf := setApart(rows, list, occupied)
-		if err := s.store(ctx, rows[len(rows)-rest:], list[len(list)-restOf:], credentials); err != nil {
+		if err := s.store(ctx, rows[len(rows)-rest:], list[len(list)-restOf:], credentials, since); err != nil {
 			return err
 		}
 		rows, list = rows[:len(rows)-rest], list[:len(list)-restOf]
@@ -62,7 +62,7 @@ func (s *Store) storeRows(ctx context.Context, rows []row, list []newest, creden
 			return nil
 		}
 	}
-	return s.store(ctx, rows, list, credentials)
+	return s.store(ctx, rows, list, credentials, since)
 }
 
 // notDirect says whether an error means that rows can't be written straight into
@@ -195,7 +195,7 @@ func (n *newRows) rollupPart(name string) *rollupPart {
 // rows fill, and are not compacted that far. The machines are locked before, so that
 // no two servers can find this of the same rows. Where some machines have events
 // there, it writes nothing and gives them back. All of it is one message.
-func (s *Store) storeNew(ctx context.Context, n *newRows, list []newest, credentials []string) (occupied []int32, err error) {
+func (s *Store) storeNew(ctx context.Context, n *newRows, list []newest, credentials []string, since uint64) (occupied []int32, err error) {
 	if err := s.opened("storing events"); err != nil {
 		return nil, err
 	}
@@ -208,7 +208,12 @@ func (s *Store) storeNew(ctx context.Context, n *newRows, list []newest, credent
 		return row.Scan(&good, &there, &occupied)
 	})
 	batch.Queue("COMMIT")
-	switch err := s.pool.SendBatch(ctx, batch).Close(); {
+	conn, err := s.acquire(ctx, since)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	switch err := conn.SendBatch(ctx, batch).Close(); {
 	case err != nil:
 		return nil, fmt.Errorf("inserting new events: %w", err)
 	case !there:

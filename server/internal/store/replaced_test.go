@@ -1,0 +1,94 @@
+package store
+
+import (
+	"errors"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/pgtest"
+)
+
+// copyData copies a stopped cluster's data, with owners.
+func copyData(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.RemoveAll(to); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := osexec.CommandContext(t.Context(), "cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// PostgreSQL's files go back to a copy of some time ago, as with a snapshot, a base
+// backup or a standby that was promoted too early, and the numbers of rows that
+// are gone are given to others. A server that lived on mixes nothing up.
+func TestFilesGoBack(t *testing.T) {
+	c := pgtest.Start(t)
+	now := time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
+	s := openAt(t, c.URL("postgres"), Retention{}, now)
+	other := openAt(t, c.URL("postgres"), Retention{}, now)
+	host := addHost(t, s)
+	event := func(machine string, minute int) []api.Event {
+		return []api.Event{{MachineID: machine, Timestamp: now.Add(time.Duration(minute) * time.Minute), ActiveApp: "app of " + machine, ActiveWindow: "title of " + machine}}
+	}
+	// Connections may have ended with PostgreSQL: a host tries again.
+	write := func(s *Store, machine string, minute int) {
+		t.Helper()
+		w, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: event(machine, minute)})
+		if err != nil {
+			w, err = s.WriteEvents(t.Context(), Batch{Host: host, Events: event(machine, minute)})
+		}
+		if err != nil || w.Accepted != 1 {
+			t.Fatalf("%+v, %v", w, err)
+		}
+	}
+	write(s, "first", 0)
+	dir := filepath.Dir(c.Socket())
+	data, backup := filepath.Join(dir, "data"), filepath.Join(dir, "copy")
+	c.Stop(syscall.SIGINT)
+	copyData(t, data, backup)
+	c.Start()
+	write(s, "lost", 0)
+	c.Stop(syscall.SIGINT)
+	copyData(t, backup, data)
+	c.Start()
+	write(other, "new", 0)
+	write(s, "lost", 1)
+	for _, machine := range []string{"new", "lost"} {
+		page, err := other.Events(t.Context(), Scope{}, machine, now.Add(-time.Hour), now.Add(time.Hour), 10)
+		if err != nil || len(page.Events) != 1 || page.Events[0].ActiveApp != "app of "+machine || page.Events[0].ActiveWindow != "title of "+machine {
+			t.Errorf("%s: %+v, %v", machine, page.Events, err)
+		}
+	}
+	exact(t, s, 3)
+}
+
+// A write that learnt its rows' numbers before the database was replaced does not
+// use them after, also where another call noticed it.
+func TestReplacedWhileWriting(t *testing.T) {
+	s := openAt(t, newDatabase(t), Retention{}, time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC))
+	since := s.identity.since()
+	s.identity.started = s.identity.started.Add(-time.Hour)
+	s.pool.Reset()
+	if err := s.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.acquire(t.Context(), since); !errors.Is(err, errReplaced) {
+		t.Fatal(err)
+	}
+	remembered := false
+	s.identity.remember(learnt{func() { remembered = true }}, since)
+	if remembered {
+		t.Error("what was learnt before is remembered")
+	}
+	conn, err := s.acquire(t.Context(), s.identity.since())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Release()
+}
