@@ -10,10 +10,14 @@ import (
 )
 
 const (
-	// maxPageBytes ends a page of events early, so that 5,000 events of the
-	// largest size don't have to fit into memory; 8 MiB is over 20,000 usual
-	// events.
+	// maxPageBytes ends a page of events early, by its length as JSON, so that
+	// 5,000 events of the largest size don't have to fit into memory; 8 MiB is
+	// over 8,000 usual events.
 	maxPageBytes = 8 << 20
+	// eventBytes and useBytes are about what an event and an entry of its focus
+	// list take as JSON beside their texts.
+	eventBytes = 600
+	useBytes   = 50
 	// maxLookUp is how many references are looked up at once: titles of
 	// 4 KiB each would fill a page.
 	maxLookUp = maxPageBytes / api.MaxTextBytes
@@ -53,7 +57,7 @@ type filler struct {
 	machine Machine
 	page    *Page
 	limit   int
-	// size counts the bytes of names in the page.
+	// size is the page's length as JSON.
 	size int
 	// Events whose names are still to be looked up, by what, and how many
 	// references those are.
@@ -99,13 +103,29 @@ func (f *filler) name(ctx context.Context) error {
 	return nil
 }
 
-// fill puts an event's names in and gives their size.
+// fill puts an event's names in and gives its length as JSON.
 func (n names) fill(e *api.Event, r *refs) (size int) {
 	e.ActiveApp, e.ActiveWindow = n.apps[r.active.app], n.titles[r.active.title]
-	size = len(e.ActiveApp) + len(e.ActiveWindow)
+	size = eventBytes + jsonLength(e.ActiveApp) + jsonLength(e.ActiveWindow)
 	for i := range e.Focus {
 		e.Focus[i].App, e.Focus[i].Title = n.apps[r.focus[i].app], n.titles[r.focus[i].title]
-		size += len(e.Focus[i].App) + len(e.Focus[i].Title)
+		size += useBytes + jsonLength(e.Focus[i].App) + jsonLength(e.Focus[i].Title)
 	}
 	return size
+}
+
+// jsonLength is at least how long a text is as JSON: control characters, and what
+// HTML is made of, take six times as much there.
+func jsonLength(s string) int {
+	const more = len(`\u0000`) - 1
+	n := len(s)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ', c == '<', c == '>', c == '&', c == 0x7f, c == 0xc2, c == 0xe2:
+			n += more
+		case c == '"', c == '\\':
+			n++
+		}
+	}
+	return n
 }
