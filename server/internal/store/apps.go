@@ -57,6 +57,7 @@ func (s *Store) appIDs(ctx context.Context, ids map[string]uint64, batches []Bat
 	for _, name := range refused {
 		ids[name] = other
 	}
+	l.add(func() { s.metrics.appsJoined.Add(float64(len(refused))) })
 	return nil
 }
 

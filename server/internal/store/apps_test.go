@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"activity-tracker.example/server/api"
 )
 
@@ -37,6 +39,9 @@ func TestHostInventsApplications(t *testing.T) {
 	const named = "SELECT count(*) FROM app WHERE name LIKE 'invented%'"
 	if n := ask[int64](t, url, named); n != maxHostApps {
 		t.Errorf("%d applications were named at once, want %d", n, maxHostApps)
+	}
+	if got, want := testutil.ToFloat64(s.metrics.appsJoined), float64(len(flood)*api.MaxFocus-maxHostApps); got != want {
+		t.Errorf("%v applications are counted as joined, want %v", got, want)
 	}
 	other := ask[int64](t, url, "INSERT INTO host (host_id, hostname, enrollment) VALUES ('other', '', '') RETURNING id")
 	accepted(t, s, other, []api.Event{event("o", 0, "theirs")}, 1)

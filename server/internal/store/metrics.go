@@ -10,7 +10,7 @@ import (
 // metrics are the figures of writing and of the connections.
 type metrics struct {
 	groupEvents, groupBatches, groupSeconds prometheus.Histogram
-	groupFailures                           prometheus.Counter
+	groupFailures, appsJoined               prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -33,6 +33,10 @@ func newMetrics() *metrics {
 		groupFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "trackerd_server_group_failures_total",
 			Help: "Such transactions that failed; nothing of them was acknowledged.",
+		}),
+		appsJoined: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "trackerd_server_applications_joined_total",
+			Help: "Times that an application was kept as (other applications), since its host had named as many as one may.",
 		}),
 	}
 }
@@ -73,7 +77,7 @@ func (s *Store) Collectors() []prometheus.Collector {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value)
 	}
 	return []prometheus.Collector{
-		s.metrics.groupEvents, s.metrics.groupBatches, s.metrics.groupSeconds, s.metrics.groupFailures,
+		s.metrics.groupEvents, s.metrics.groupBatches, s.metrics.groupSeconds, s.metrics.groupFailures, s.metrics.appsJoined,
 		gauge("trackerd_server_queue_events", "Events that wait to be written.",
 			func() float64 { _, n := s.group.waiting(); return float64(n) }),
 		gauge("trackerd_server_queue_batches", "Batches that wait to be written.",

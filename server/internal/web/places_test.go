@@ -29,7 +29,7 @@ func TestScrapesWait(t *testing.T) {
 		h := scraped(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			enter(1)
 			defer enter(-1)
-			time.Sleep(took)
+			<-time.After(took)
 			w.WriteHeader(http.StatusOK)
 		}))
 		var all sync.WaitGroup
