@@ -123,7 +123,7 @@ enrollment create --host HOST_ID.`,
 			case asJSON:
 				return printJSON(cmd.OutOrStdout(), was)
 			}
-			return printLine(cmd.OutOrStdout(), fmt.Sprintf("revoked %s: its next upload gets 401; the data of its %d machines stays",
+			return printLine(cmd.OutOrStdout(), fmt.Sprintf("revoked %s: its next upload gets 401; what it reported stays (machines: %d)",
 				harmless(was.HostID), was.Machines))
 		},
 	}

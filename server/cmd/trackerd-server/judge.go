@@ -152,7 +152,7 @@ func judgeCompaction(c store.CompactionState) check {
 }
 
 func judgeTokens(e store.Examination) check {
-	c := ok("tokens", "%d admin, %d viewer; %d hosts, %d enrolment tokens good", e.Admins, e.Viewers, e.Hosts, e.GoodEnrollments)
+	c := ok("tokens", "%d admin, %d viewer; hosts: %d, good enrolment tokens: %d", e.Admins, e.Viewers, e.Hosts, e.GoodEnrollments)
 	switch {
 	case e.Admins+e.Viewers == 0:
 		c.Verdict, c.Advice = verdictWarn, "nobody can read anything yet: trackerd-server token create --name NAME --role admin"

@@ -125,6 +125,24 @@ func TestFindExplains(t *testing.T) {
 	}
 }
 
+// A service's file would lead pg_dump elsewhere than the server.
+func TestFindRefusesServices(t *testing.T) {
+	const named = "name host, user and database in the URL"
+	for _, url := range []string{"postgres://h/d?service=other", "host=h service=other"} {
+		if _, err := Find(t.Context(), url, 15); err == nil || !strings.Contains(err.Error(), named) {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	t.Setenv("PGSERVICE", "other")
+	if _, err := Find(t.Context(), "postgres://h/d", 15); err == nil || !strings.Contains(err.Error(), named) {
+		t.Error(err)
+	}
+	t.Setenv("PGSERVICE", "")
+	if _, err := Find(t.Context(), "postgres://h/d", 15); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNoSecretsInherited(t *testing.T) {
 	got := inherited([]string{"PATH=/bin", "DATABASE_URL=postgres://u:secret@h/d", "TRACKERD_SERVER_X=secret", "REPLICA_DATABASE_URL=secret", "PGSSLMODE=require"})
 	if strings.Contains(strings.Join(got, " "), "secret") || !slices.Contains(got, "PGSSLMODE=require") || !slices.Contains(got, "PATH=/bin") {

@@ -41,6 +41,10 @@ func Find(ctx context.Context, databaseURL string, serverMajor int) (Tools, erro
 	if err != nil {
 		return Tools{}, err
 	}
+	env = append(inherited(os.Environ()), env...)
+	if err := noService(env); err != nil {
+		return Tools{}, err
+	}
 	dirs, err := filepath.Glob(debianBinaries)
 	if err != nil {
 		return Tools{}, fmt.Errorf("looking for pg_dump: %w", err)
@@ -58,7 +62,7 @@ func Find(ctx context.Context, databaseURL string, serverMajor int) (Tools, erro
 	}
 	switch {
 	case best != "":
-		return Tools{dir: best, env: append(inherited(os.Environ()), env...)}, nil
+		return Tools{dir: best, env: env}, nil
 	case newest > 0:
 		return Tools{}, fmt.Errorf("the database is PostgreSQL %d, and pg_dump here is of version %d, which can't read it: install postgresql-client-%d",
 			serverMajor, newest, serverMajor)
@@ -107,6 +111,19 @@ func inherited(environ []string) []string {
 		}
 	}
 	return append(kept, "LC_ALL=C.UTF-8", "PGAPPNAME=trackerd-server backup")
+}
+
+// noService refuses a connection that a service's file describes. PostgreSQL's
+// programs put that before the variables they get of the URL, pgx after: they would
+// back up, or overwrite, another database than the server's.
+func noService(environ []string) error {
+	for _, one := range environ {
+		if name, value, _ := strings.Cut(one, "="); name == "PGSERVICE" && value != "" {
+			return errors.New("a service (PGSERVICE, or service= in the database URL) could lead pg_dump and pg_restore to another database " +
+				"than the server's: name host, user and database in the URL, and unset PGSERVICE")
+		}
+	}
+	return nil
 }
 
 // command prepares a program; run gives what it complained of.
