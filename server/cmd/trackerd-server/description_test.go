@@ -404,8 +404,7 @@ func TestCommonReplies(t *testing.T) {
 					t.Errorf("%s: %d, want %d: %s", caller, r.status, want, r.body)
 				}
 			}
-			// Metrics are told while the database is away; theirs is for many at once.
-			if _, ok := o.replies["503"]; ok && o.id != "metrics" {
+			if _, ok := o.replies["503"]; ok {
 				away.do(o.method, o.target, bearerFor(o), o.body).wants(http.StatusServiceUnavailable, nil)
 			}
 			if o.method == http.MethodGet && len(o.schemes) == 0 {

@@ -1,14 +1,12 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/problem"
-	"activity-tracker.example/server/internal/turns"
 )
 
 const (
@@ -21,13 +19,7 @@ const (
 	answerWait = 5 * time.Second
 	// answerRetry is when one that waited in vain may come back.
 	answerRetry = 5 * time.Second
-	// scrapes is how many renderings of the metrics may be under way at once: each
-	// takes a processor for a millisecond or two, and Prometheus asks for one in
-	// many seconds.
-	scrapes = 2
 )
-
-var errManyScrapes = errors.New("too many ask for metrics at once")
 
 // inTurn has each API token have a few answers under way at once: readers that
 // read nothing took 4 GB of memory with one token.
@@ -43,20 +35,5 @@ func (s *server) inTurn(next http.Handler) http.Handler {
 		}
 		defer end()
 		next.ServeHTTP(w, r)
-	})
-}
-
-// scraped makes few renderings of the metrics at once; others wait, which needs
-// little memory. Anybody may ask, and thousands at once held 480 MB and everybody up.
-func scraped(metrics http.Handler) http.Handler {
-	rendering := turns.New[struct{}](scrapes, answerWait)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		end, ok := rendering.Take(r.Context(), struct{}{})
-		if !ok {
-			problem.Write(w, problem.Unavailable(errManyScrapes))
-			return
-		}
-		defer end()
-		metrics.ServeHTTP(w, r)
 	})
 }

@@ -89,7 +89,7 @@ func (s *server) routes() chi.Router {
 	r.Get("/healthz", s.health)
 	r.Get("/readyz", s.ready)
 	if !s.MetricsElsewhere {
-		r.Method(http.MethodGet, "/metrics", scraped(promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{})))
+		r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
 	}
 	asDescribed := describedQueries()
 	r.With(asDescribed).Get("/api/openapi.json", only(s.openAPI, "application/json", "application/openapi+json", "application/vnd.oai.openapi+json"))
