@@ -51,11 +51,10 @@ var mayImport = map[string][]string{
 	"sessiond/internal/x11":      {"sessiond/internal/counting", "sessiond/internal/sys", "sessiond/wire"},
 	"sessiond/internal/outbox":   {"sessiond/internal/sys", "sessiond/wire"},
 	"sessiond/internal/loop": {
-		"sessiond/internal/counting", "sessiond/internal/outbox", "sessiond/internal/sys",
-		"sessiond/internal/x11", "sessiond/wire",
+		"sessiond/internal/counting", "sessiond/internal/outbox", "sessiond/internal/sys", "sessiond/wire",
 	},
 	"sessiond/internal/xtest": nil, // real X servers for tests
-	"sessiond/cmd/sessiond":   {"sessiond/internal/loop", "sessiond/internal/x11"},
+	"sessiond/cmd/sessiond":   {"sessiond/internal/counting", "sessiond/internal/loop", "sessiond/internal/x11"},
 
 	"server/api":              nil,
 	"server/internal/secret":  nil,

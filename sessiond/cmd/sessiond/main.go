@@ -10,9 +10,11 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"activity-tracker.example/sessiond/internal/counting"
 	"activity-tracker.example/sessiond/internal/loop"
 	"activity-tracker.example/sessiond/internal/x11"
 )
@@ -60,23 +62,31 @@ func run(args []string) (code int, message string) {
 	runtime.GOMAXPROCS(1)
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
+	cookie := authority()
 	err = loop.Run(ctx, loop.Options{
-		Display:   f.display,
-		Authority: authority(),
-		Interval:  f.interval,
-		IdleAfter: f.idleAfter,
-		Titles:    !f.noTitles,
-		Socket:    unix.Stdin,
+		Open: func(now func() counting.Instant) (loop.Source, error) {
+			return x11.Open(x11.Options{
+				Display:   f.display,
+				Authority: cookie,
+				Titles:    !f.noTitles,
+				Now:       now,
+				IdleAfter: counting.Instant(f.idleAfter / time.Millisecond),
+			})
+		},
+		Final:    x11.ErrNoXInput,
+		Gone:     x11.ErrGone,
+		Interval: f.interval,
+		Socket:   unix.Stdin,
 	})
 	return exitCode(err)
 }
 
 func exitCode(err error) (code int, message string) {
-	var display *loop.DisplayError
+	var open *loop.OpenError
 	switch {
 	case err == nil:
 		return exitOK, ""
-	case errors.As(err, &display):
+	case errors.As(err, &open):
 		return exitDisplay, err.Error()
 	case errors.Is(err, x11.ErrNonsense), errors.Is(err, x11.ErrSilent):
 		return exitProtocol, err.Error()

@@ -1,5 +1,6 @@
-// Package loop is the helper's one loop: it waits for the display, the daemon
-// or the next report, whichever comes first, and wakes for nothing else.
+// Package loop is a helper's one loop: it waits for what it watches (a Source),
+// the daemon or the next report, whichever comes first, and wakes for nothing
+// else.
 //
 // It is one goroutine around one wait. Go's usual way, a goroutine for each
 // descriptor, would wake for each event; here a wake is followed by a pause in
@@ -17,7 +18,6 @@ import (
 	"activity-tracker.example/sessiond/internal/counting"
 	"activity-tracker.example/sessiond/internal/outbox"
 	"activity-tracker.example/sessiond/internal/sys"
-	"activity-tracker.example/sessiond/internal/x11"
 	"activity-tracker.example/sessiond/wire"
 )
 
@@ -39,18 +39,36 @@ const (
 	garbageBytes = 64 << 10
 )
 
+// Source is what the loop watches and reports: a display, for instance.
+type Source interface {
+	// FD is the descriptor that becomes readable when Drain has something to do.
+	FD() int
+	// Drain takes in everything that has happened up to an instant. got reports
+	// that something had arrived, so that more may be on its way; news that the
+	// next report will differ from the last.
+	Drain(until counting.Instant) (got, news bool, err error)
+	// Fill sets what the source knows as of an instant: the counters, the idle
+	// time, the focus times of the interval.
+	Fill(r *wire.Report, at counting.Instant)
+	// Restart starts the next interval at an instant of which Fill was called.
+	Restart(at counting.Instant)
+	// Garbage is about how many bytes were allocated and left since the last
+	// call.
+	Garbage() int
+	// Close ends watching.
+	Close()
+}
+
 // Options say what to watch and how to report.
 type Options struct {
-	// Display is the X display's number.
-	Display int
-	// Authority says where the X cookie is.
-	Authority x11.Authority
+	// Open starts watching; now is the clock of all instants.
+	Open func(now func() counting.Instant) (Source, error)
+	// Final is the error of Open that trying again does not cure.
+	Final error
+	// Gone is the error of a source that went away in an orderly way.
+	Gone error
 	// Interval is the length of an interval, in whole seconds.
 	Interval time.Duration
-	// IdleAfter is how long after an input the user still counts as active.
-	IdleAfter time.Duration
-	// Titles says whether window titles are reported.
-	Titles bool
 	// Socket is the inherited AF_UNIX SOCK_SEQPACKET descriptor.
 	Socket int
 }
@@ -60,28 +78,28 @@ type loop struct {
 	opts    Options
 	clock   clock
 	started int64 // wall clock, nanoseconds
-	display *x11.Display
+	source  Source
 	out     *outbox.Outbox
 	stop    int // becomes readable when the context is done
 	set     *sys.WaitSet
 
-	lookingX, lookingSocket uint32 // what set waits for
+	lookingSource, lookingSocket uint32 // what set waits for
 
 	slot      int64            // the interval that is counted
 	settled   counting.Instant // up to here it is reported or drained
 	drainAt   counting.Instant // when to drain; only if gathering
 	gathering bool
 	news      bool // something is not reported yet
-	ended     bool // the display is not asked any more
+	ended     bool // the source is not asked any more
 	reported  counting.Instant
 	report    wire.Report
 	garbage   int
 }
 
-// Run watches the display and reports until the X server goes away, the daemon
-// closes its end, or the context is done: then it returns nil, after a last
-// report where somebody still reads it. Other ends are errors of this package
-// or x11's.
+// Run watches the source and reports until it goes away, the daemon closes its
+// end, or the context is done: then it returns nil, after a last report where
+// somebody still reads it. Other ends are errors of this package or the
+// source's.
 func Run(ctx context.Context, o Options) error {
 	start := time.Now()
 	l := &loop{
@@ -104,9 +122,9 @@ func Run(ctx context.Context, o Options) error {
 		return errors.Join(ErrWait, err)
 	}
 	if err := l.open(ctx); err != nil {
-		return orderly(err)
+		return orderly(err, o.Gone)
 	}
-	defer l.display.Close()
+	defer l.source.Close()
 	now := l.clock.now()
 	l.slot, l.news = l.clock.slot(now.wall), true
 	err = l.run(ctx)
@@ -116,7 +134,7 @@ func Run(ctx context.Context, o Options) error {
 	if !errors.Is(err, outbox.ErrClosed) {
 		l.farewell()
 	}
-	return orderly(err)
+	return orderly(err, o.Gone)
 }
 
 // stopWith wakes the loop when the context is done; the function that it returns
@@ -135,9 +153,14 @@ func (l *loop) stopWith(ctx context.Context) func() {
 	}
 }
 
-// orderly makes the ends that are none of the helper's failures nil.
-func orderly(err error) error {
-	if errors.Is(err, x11.ErrGone) || errors.Is(err, outbox.ErrClosed) || errors.Is(err, errStopped) {
+// orderly makes the ends that are none of the helper's failures nil. What goes
+// away before it was open counts as what could not be opened.
+func orderly(err, gone error) error {
+	var open *OpenError
+	if errors.As(err, &open) {
+		return err
+	}
+	if errors.Is(err, gone) || errors.Is(err, outbox.ErrClosed) || errors.Is(err, errStopped) {
 		return nil
 	}
 	return err
@@ -157,17 +180,17 @@ func (l *loop) run(ctx context.Context) error {
 }
 
 // step does what is due.
-func (l *loop) step(xReady bool) error {
+func (l *loop) step(ready bool) error {
 	if err := l.out.Flush(); err != nil {
 		return err
 	}
 	now := l.clock.now()
 	switch {
-	case xReady && l.gathering:
-		// The display is not looked at now, so its end has come: nothing more
+	case ready && l.gathering:
+		// The source is not looked at now, so its end has come: nothing more
 		// will gather, and waiting would be told of it over and over.
 		l.drainAt = now.at
-	case xReady:
+	case ready:
 		l.gathering, l.drainAt = true, now.at+gather
 	}
 	if l.clock.slot(now.wall) != l.slot {
@@ -186,14 +209,14 @@ func (l *loop) step(xReady bool) error {
 	return nil
 }
 
-// drain takes in what the display has, and keeps gathering as long as there was
-// something: asking the display once more costs less than waking for its first
+// drain takes in what the source has, and keeps gathering as long as there was
+// something: asking it once more costs less than waking for its first
 // event.
 func (l *loop) drain(until counting.Instant) error {
 	if l.ended {
 		return nil
 	}
-	got, news, err := l.display.Drain(until)
+	got, news, err := l.source.Drain(until)
 	l.news = l.news || news
 	l.gathering, l.drainAt = got, l.clock.instant()+gather
 	l.settled = max(l.settled, until)
@@ -226,7 +249,7 @@ func (l *loop) turn(now moment) error {
 		if err := l.send(next); err != nil {
 			return err
 		}
-		l.display.Focus.Restart(next.at)
+		l.source.Restart(next.at)
 		l.slot, l.settled = after, next.at
 	}
 	return nil
@@ -242,20 +265,17 @@ func (l *loop) reportDue() counting.Instant {
 
 // send reports everything as of a moment in the current interval.
 func (l *loop) send(m moment) error {
-	d, r := l.display, &l.report
-	d.Activity.Advance(m.at)
+	r := &l.report
+	r.Focus = r.Focus[:0]
+	l.source.Fill(r, m.at)
 	r.StartedUnixNano = l.started
 	r.TimeUnixMilli = m.wall.UnixMilli()
 	r.IntervalStartUnix = l.clock.startOf(l.slot).Unix()
-	r.Counters = d.Input.Counters()
-	r.Counters.ActiveMS = d.Activity.ActiveMS()
-	r.IdleMS = d.Activity.IdleMS(m.at)
-	r.Focus = d.Focus.Snapshot(r.Focus[:0], m.at)
 	l.news, l.reported = false, max(m.at, 1)
 	if err := l.out.Put(r); err != nil {
 		return err
 	}
-	if l.garbage += d.Garbage(); l.garbage > garbageBytes {
+	if l.garbage += l.source.Garbage(); l.garbage > garbageBytes {
 		l.garbage = 0
 		runtime.GC()
 	}

@@ -69,7 +69,7 @@ func newLoopOn(t *testing.T, s *xtest.Server) (*loop, int) {
 		_ = unix.Close(fds[1])
 	})
 	d.Focus.Switch(counting.Window{App: "App"}, 0)
-	l := &loop{clock: clock{time.Now(), minute}, display: d, out: outbox.New(fds[0])}
+	l := &loop{clock: clock{time.Now(), minute}, source: d, out: outbox.New(fds[0])}
 	l.slot = l.clock.slot(epoch())
 	return l, fds[1]
 }
@@ -173,19 +173,25 @@ func TestOpenGivesUpWhenTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _, _ = unix.Close(fds[0]), unix.Close(fds[1]) }()
-	o := Options{Display: 59_000, Interval: minute, IdleAfter: minute, Socket: fds[0]}
+	o := Options{Open: openNothing, Interval: minute, Socket: fds[0]}
 	cancel()
 	if err := Run(ctx, o); err != nil {
 		t.Fatalf("Run: %v", err)
 	}
 }
 
+// openNothing opens a display that is not there.
+func openNothing(now func() counting.Instant) (Source, error) {
+	const unused = 59_000
+	return x11.Open(x11.Options{Display: unused, Now: now, IdleAfter: 1000})
+}
+
 func TestOpenErrorsAreTellable(t *testing.T) {
 	t.Parallel()
-	if err := orderly(&DisplayError{&x11.OpenError{Doing: "greeting", Err: x11.ErrGone}}); err == nil {
+	if err := orderly(&OpenError{&x11.OpenError{Doing: "greeting", Err: x11.ErrGone}}, x11.ErrGone); err == nil {
 		t.Error("an X server that never let us in counts as an orderly end")
 	}
-	if err := orderly(errors.Join(errStopped, x11.ErrGone)); err != nil {
+	if err := orderly(errors.Join(errStopped, x11.ErrGone), x11.ErrGone); err != nil {
 		t.Error(err)
 	}
 }

@@ -8,10 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"activity-tracker.example/sessiond/internal/counting"
-	"activity-tracker.example/sessiond/internal/x11"
 )
 
-// How long a display may take to come up, and how often it is tried. A session
+// How long a source may take to come up, and how often it is tried. A session
 // is announced some 0.4 s before its X server answers.
 const (
 	openFor      = 30 * time.Second
@@ -23,29 +22,23 @@ const (
 var errStopped = errors.New("told to stop")
 
 // ErrWait says that the system refused to wait, which it never does.
-var ErrWait = errors.New("waiting for the display and the daemon")
+var ErrWait = errors.New("waiting for the session and the daemon")
 
-// open opens the display, and tries again with growing delay while the X server
-// is not there yet.
+// open opens the source, and tries again with growing delay while it is not there
+// yet.
 func (l *loop) open(ctx context.Context) error {
 	deadline := time.Now().Add(openFor)
 	for delay := openDelay; ; delay = min(2*delay, maxOpenDelay) {
-		d, err := x11.Open(x11.Options{
-			Display:   l.opts.Display,
-			Authority: l.opts.Authority,
-			Titles:    l.opts.Titles,
-			Now:       l.clock.instant,
-			IdleAfter: counting.Instant(l.opts.IdleAfter / time.Millisecond),
-		})
+		source, err := l.opts.Open(l.clock.instant)
 		if err == nil {
-			l.display = d
-			if err := l.set.Add(d.FD(), 0); err != nil {
+			l.source = source
+			if err := l.set.Add(source.FD(), 0); err != nil {
 				return errors.Join(ErrWait, err)
 			}
 			return nil
 		}
-		if errors.Is(err, x11.ErrNoXInput) || time.Now().Add(delay).After(deadline) {
-			return &DisplayError{err}
+		if errors.Is(err, l.opts.Final) || time.Now().Add(delay).After(deadline) {
+			return &OpenError{err}
 		}
 		if _, err := l.sleep(l.clock.instant() + counting.Instant(delay/time.Millisecond)); err != nil {
 			return err
@@ -56,23 +49,17 @@ func (l *loop) open(ctx context.Context) error {
 	}
 }
 
-// DisplayError says that the display could not be opened.
-type DisplayError struct{ Err error }
+// OpenError reports that the source could not be opened.
+type OpenError struct{ Err error }
 
-func (e *DisplayError) Error() string { return "opening the display: " + e.Err.Error() }
+func (e *OpenError) Error() string { return "opening the display: " + e.Err.Error() }
 
-// Unwrap gives the cause. An X server that goes away before it was open counts
-// as one that could not be opened, so x11.ErrGone is hidden.
-func (e *DisplayError) Unwrap() error {
-	if errors.Is(e.Err, x11.ErrGone) {
-		return nil
-	}
-	return e.Err
-}
+// Unwrap returns the cause.
+func (e *OpenError) Unwrap() error { return e.Err }
 
-// wait sleeps until something is due and says whether the display has anything
-// to read. While events gather the display is not looked at.
-func (l *loop) wait() (xReady bool, err error) {
+// wait sleeps until something is due and reports whether the source has anything
+// to read. While events gather the source is not looked at.
+func (l *loop) wait() (ready bool, err error) {
 	now := l.clock.now()
 	due := l.clock.instantOf(now, l.clock.startOf(l.clock.slot(now.wall)+1)) + 1 // not just before it
 	if l.clock.slot(now.wall) != l.slot {
@@ -85,15 +72,15 @@ func (l *loop) wait() (xReady bool, err error) {
 	if l.gathering {
 		due, look = min(due, l.drainAt), 0
 	}
-	if err := l.lookFor(l.display.FD(), look, &l.lookingX); err != nil {
+	if err := l.lookFor(l.source.FD(), look, &l.lookingSource); err != nil {
 		return false, err
 	}
 	return l.sleep(due)
 }
 
-// sleep waits until the display or the daemon has something to say, the context
-// is done, or an instant has come.
-func (l *loop) sleep(due counting.Instant) (xReady bool, err error) {
+// sleep waits until the source or the daemon has something new, the context is
+// done, or an instant has come.
+func (l *loop) sleep(due counting.Instant) (ready bool, err error) {
 	look := uint32(unix.EPOLLRDHUP)
 	if l.out.Waiting() {
 		look |= unix.EPOLLOUT
@@ -116,10 +103,10 @@ func (l *loop) sleep(due counting.Instant) (xReady bool, err error) {
 		case l.stop:
 			return false, errStopped
 		default:
-			xReady = true
+			ready = true
 		}
 	}
-	return xReady, nil
+	return ready, nil
 }
 
 // lookFor changes what is waited for on a descriptor, if it is not so already.

@@ -18,6 +18,7 @@ import (
 	"github.com/jezek/xgb/xproto"
 
 	"activity-tracker.example/sessiond/internal/counting"
+	"activity-tracker.example/sessiond/wire"
 )
 
 // maxRounds bounds how often one Drain looks again at what changed while it was
@@ -138,6 +139,18 @@ func (d *Display) FD() int { return d.c.fd }
 
 // Close ends the connection.
 func (d *Display) Close() { d.c.close() }
+
+// Fill sets the counters, the idle time and the focus times as of an instant.
+func (d *Display) Fill(r *wire.Report, at counting.Instant) {
+	d.Activity.Advance(at)
+	r.Counters = d.Input.Counters()
+	r.Counters.ActiveMS = d.Activity.ActiveMS()
+	r.IdleMS = d.Activity.IdleMS(at)
+	r.Focus = d.Focus.Snapshot(r.Focus, at)
+}
+
+// Restart starts an interval's focus times anew.
+func (d *Display) Restart(at counting.Instant) { d.Focus.Restart(at) }
 
 // Garbage is about how many bytes were allocated and left since the last call:
 // what the caller may want to collect.
