@@ -16,7 +16,6 @@ import (
 	"activity-tracker.example/hostd/helper"
 	"activity-tracker.example/hostd/hoststat"
 	"activity-tracker.example/hostd/interval"
-	"activity-tracker.example/hostd/logind"
 	"activity-tracker.example/hostd/roster"
 )
 
@@ -157,7 +156,7 @@ func (c *Collector) Live(tracked []roster.Tracked) {
 	defer c.mu.Unlock()
 	c.live = make(map[string]bool, len(tracked))
 	for _, t := range tracked {
-		c.live[t.Key.String()] = true
+		c.live[t.Name()] = true
 	}
 	c.told = true
 }
@@ -316,7 +315,7 @@ func (c *Collector) note(now time.Time, sealed []interval.Sealed, gone []string,
 		c.status.LastReading = now
 	}
 	for _, t := range c.pending {
-		c.known[t.reading.Session.Key.String()] = t.reading.Session
+		c.known[t.reading.Session.Name()] = t.reading.Session
 	}
 	for _, session := range gone {
 		delete(c.known, session)
@@ -341,16 +340,7 @@ func (c *Collector) note(now time.Time, sealed []interval.Sealed, gone []string,
 
 func toInterval(r *helper.Reading) interval.Reading {
 	return interval.Reading{
-		Session: r.Session.Key.String(), MachineID: r.Session.MachineID, Username: r.Session.Username,
+		Session: r.Session.Name(), MachineID: r.Session.MachineID, Username: r.Session.Username,
 		UID: r.Session.UID, Kind: r.Session.Kind, Connected: r.Connected, Report: r.Report,
 	}
-}
-
-// parseKey is here so that what is stored by session can be read back.
-func parseKey(session string) (logind.SessionKey, error) {
-	key, err := logind.ParseSessionKey(session)
-	if err != nil {
-		return key, fmt.Errorf("reading a stored session: %w", err)
-	}
-	return key, nil
 }

@@ -75,7 +75,7 @@ func (p *person) says(interval time.Duration, atEnd bool) helper.Reading {
 	if atEnd {
 		start = start.Add(-interval)
 	}
-	return helper.Reading{Session: p.session, Connected: true, Report: wire.Report{
+	return helper.Reading{Session: p.session, Connected: new(true), Report: wire.Report{
 		StartedUnixNano: p.started, TimeUnixMilli: now.UnixMilli(), IntervalStartUnix: start.Unix(),
 		Counters: wire.Counters{Keys: p.keys},
 		Focus:    []wire.Focus{{App: "xterm", Title: "t", DurationMS: 1000}},

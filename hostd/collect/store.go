@@ -25,7 +25,7 @@ func (c *Collector) load() (s interval.State, bad int, err error) {
 	}
 	account := func(key, value []byte) error {
 		var a storedAccount
-		if _, err := parseKey(string(key)); err != nil || json.Unmarshal(value, &a) != nil || a.Account == nil {
+		if _, _, err := roster.ParseName(string(key)); err != nil || json.Unmarshal(value, &a) != nil || a.Account == nil {
 			bad++
 			return nil //nolint:nilerr // what cannot be read counts as damaged
 		}
@@ -123,7 +123,7 @@ func (c *Collector) encode(ch *interval.Changes) ([]write, error) {
 	}
 	sessions := c.Known()
 	for _, t := range c.pending {
-		sessions[t.reading.Session.Key.String()] = t.reading.Session
+		sessions[t.reading.Session.Name()] = t.reading.Session
 	}
 	for session, a := range ch.Set.Accounts {
 		set(buffer.Accounts, []byte(session), storedAccount{Session: sessions[session], Account: a})

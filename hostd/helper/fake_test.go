@@ -225,7 +225,7 @@ type rig struct {
 func options() Options {
 	return Options{
 		Binary: "/usr/libexec/trackerd/sessiond", Interval: time.Minute, IdleAfter: 3 * time.Minute,
-		Connected: func(display string, uid uint32) (bool, error) { return display == ":10" && uid == 1001, nil },
+		Connected: func(t roster.Tracked) (*bool, error) { return new(t.Display == ":10" && t.UID == 1001), nil },
 		Log:       slog.New(slog.DiscardHandler),
 	}
 }

@@ -65,7 +65,7 @@ type keeper struct {
 
 func newKeeper(s *Supervisor, t roster.Tracked, adopted []*os.File) *keeper {
 	k := &keeper{
-		s: s, name: t.Key.String(), unit: unitName(t.Key), adopted: adopted,
+		s: s, name: t.Name(), unit: unitName(t), adopted: adopted,
 		done: make(chan struct{}), bucket: newBucket(time.Now()),
 	}
 	k.confirmed = make(chan struct{})
@@ -84,12 +84,18 @@ func (k *keeper) leaveNow() { k.leaveFn() }
 func (k *keeper) update(t roster.Tracked) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.leave.Err() != nil || k.state.Session.Display != t.Display || k.state.Session.UID != t.UID {
+	if k.leave.Err() != nil || !sameHelper(k.state.Session, t) {
 		return false
 	}
 	k.state.Session = t
 	k.confirm()
 	return true
+}
+
+// sameHelper reports whether one helper serves both: what it is started with is
+// the same.
+func sameHelper(a, b roster.Tracked) bool {
+	return a.Display == b.Display && a.UID == b.UID && a.Seat == b.Seat && a.VT == b.VT
 }
 
 func (k *keeper) snapshot() State {
@@ -205,7 +211,8 @@ func (k *keeper) once(ctx context.Context, readings chan<- Reading) error {
 		Name:        k.unit,
 		Description: "Activity Tracker helper of session " + t.Key.ID,
 		UID:         t.UID,
-		Command:     k.s.command(t.Display),
+		Source:      t.Source,
+		Command:     k.s.command(t),
 		Stdin:       theirs,
 	})
 	_ = theirs.Close()
@@ -236,7 +243,7 @@ func (k *keeper) adopt(ctx context.Context, f *os.File, readings chan<- Reading)
 	case command == nil:
 		k.log.Info("a helper ended while the daemon was away")
 		return k.serve(ctx, l, readings, io.EOF)
-	case !slices.Equal(command, k.s.command(k.snapshot().Session.Display)):
+	case !slices.Equal(command, k.s.command(k.snapshot().Session)):
 		return k.serve(ctx, l, readings, errReplaced)
 	}
 	k.log.Info("helper taken over from the daemon before")
@@ -332,7 +339,7 @@ func (k *keeper) deliver(ctx context.Context, r wire.Report, readings chan<- Rea
 	k.state.LastReport = time.Now()
 	t := k.state.Session
 	k.mu.Unlock()
-	connected, err := k.s.opts.Connected(t.Display, t.UID)
+	connected, err := k.s.opts.Connected(t)
 	if err != nil {
 		k.log.Debug("cannot tell whether a client is connected", "error", err)
 	}

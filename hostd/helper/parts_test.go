@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"activity-tracker.example/hostd/logind"
+	"activity-tracker.example/hostd/roster"
 )
 
 func TestUnitName(t *testing.T) {
@@ -15,7 +16,7 @@ func TestUnitName(t *testing.T) {
 		"../x":    `trackerd-session-\x2e\x2e\x2fx.service`,
 		"a b@c%n": `trackerd-session-a\x20b\x40c\x25n.service`,
 	} {
-		if got := unitName(logind.SessionKey{ID: id}); got != want {
+		if got := unitName(roster.Tracked{Key: logind.SessionKey{ID: id}}); got != want {
 			t.Errorf("%q: got %s, want %s", id, got, want)
 		}
 	}

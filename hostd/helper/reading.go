@@ -10,6 +10,7 @@ import (
 type Reading struct {
 	Session roster.Tracked
 	Report  wire.Report
-	// Connected says whether an RDP client was connected to the display.
-	Connected bool
+	// Connected is whether somebody could be at the session; nil where that
+	// cannot be known.
+	Connected *bool
 }

@@ -9,12 +9,14 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
 
-	"activity-tracker.example/hostd/logind"
+	"activity-tracker.example/hostd/roster"
 )
 
 const (
 	// unitPrefix and unitSuffix enclose the session's id in a unit's name.
 	unitPrefix = "trackerd-session-"
+	// seatPrefix begins the names of the units that read a seat's devices.
+	seatPrefix = "trackerd-seat-"
 	unitSuffix = ".service"
 	// slice holds all helpers, so that one limit can be set on all of them.
 	slice = "trackerd.slice"
@@ -31,11 +33,11 @@ const (
 	cpuWeight = 50
 )
 
-// unitName gives the name of a session's unit. logind takes only letters and
+// unitName returns the name of a session's unit. logind takes only letters and
 // digits in ids; anything else is escaped as systemd-escape does.
-func unitName(key logind.SessionKey) string {
+func unitName(t roster.Tracked) string {
 	var b strings.Builder
-	for _, c := range []byte(key.ID) {
+	for _, c := range []byte(t.Key.ID) {
 		if c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' {
 			b.WriteByte(c)
 			continue
@@ -44,6 +46,9 @@ func unitName(key logind.SessionKey) string {
 		b.WriteString(`\x`)
 		b.WriteByte(hexDigits[c>>4])
 		b.WriteByte(hexDigits[c&15])
+	}
+	if t.Source == roster.SourceSeat {
+		return seatPrefix + b.String() + unitSuffix
 	}
 	return unitPrefix + b.String() + unitSuffix
 }

@@ -5,12 +5,10 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"activity-tracker.example/hostd/logind"
 	"activity-tracker.example/hostd/roster"
 )
 
@@ -27,7 +25,8 @@ const (
 // Options is what a Supervisor needs. Log, Binary, Interval, IdleAfter and
 // Connected must be set.
 type Options struct {
-	// Binary is sessiond's absolute path.
+	// Binary is sessiond's absolute path; the programs of other sources lie
+	// beside it.
 	Binary string
 	// Interval is a record's length, and IdleAfter after how long without
 	// input a user counts as idle.
@@ -38,10 +37,11 @@ type Options struct {
 	// Stored is what notify.StoredFDs returned: the sockets of helpers that an
 	// earlier daemon started. They become the supervisor's.
 	Stored []*os.File
-	// Known is whose sockets they are, by SessionKey.String().
+	// Known is whose sockets they are, by Tracked.Name().
 	Known map[string]roster.Tracked
-	// Connected says whether a client is connected to a display of a user's.
-	Connected func(display string, uid uint32) (bool, error)
+	// Connected returns whether somebody can be at a session; nil where that
+	// cannot be known.
+	Connected func(t roster.Tracked) (*bool, error)
 	// Ended, if set, is called whenever a helper has ended, so that logind can
 	// be asked whether its session has too. It must not block.
 	Ended func()
@@ -121,7 +121,7 @@ func (s *Supervisor) Run(ctx context.Context, tracked <-chan []roster.Tracked, r
 func (s *Supervisor) adoptStored(start func(*keeper)) {
 	files := make(map[string][]*os.File)
 	for _, f := range s.opts.Stored {
-		if _, err := logind.ParseSessionKey(f.Name()); err != nil {
+		if _, _, err := roster.ParseName(f.Name()); err != nil {
 			s.opts.Log.Warn("a stored descriptor is not ours, closing it", "name", f.Name())
 			_ = f.Close()
 			continue
@@ -132,7 +132,7 @@ func (s *Supervisor) adoptStored(start func(*keeper)) {
 	defer s.mu.Unlock()
 	for name, list := range files {
 		t, ok := s.opts.Known[name]
-		if !ok || t.Key.String() != name {
+		if !ok || t.Name() != name {
 			s.orphans[name] = list // the first list tells, or it is lost
 			continue
 		}
@@ -146,7 +146,7 @@ func (s *Supervisor) apply(list []roster.Tracked, start func(*keeper)) {
 	defer s.mu.Unlock()
 	wanted := make(map[string]bool, len(list))
 	for _, t := range list {
-		name := t.Key.String()
+		name := t.Name()
 		wanted[name] = true
 		k, running := s.keepers[name]
 		if running && k.update(t) {
@@ -233,22 +233,7 @@ func (s *Supervisor) States() []State {
 		list = append(list, k.snapshot())
 	}
 	slices.SortFunc(list, func(a, b State) int {
-		return strings.Compare(a.Session.Key.String(), b.Session.Key.String())
+		return strings.Compare(a.Session.Name(), b.Session.Name())
 	})
 	return list
-}
-
-// command is how sessiond is called for a session.
-func (s *Supervisor) command(display string) []string {
-	seconds := func(d time.Duration) string { return strconv.Itoa(int(d/time.Second)) + "s" }
-	args := []string{
-		s.opts.Binary,
-		"--display", display,
-		"--interval", seconds(s.opts.Interval),
-		"--idle-after", seconds(s.opts.IdleAfter),
-	}
-	if s.opts.NoTitles {
-		args = append(args, "--no-titles")
-	}
-	return args
 }

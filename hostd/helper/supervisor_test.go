@@ -22,7 +22,7 @@ func TestReportsArriveWithTheirSession(t *testing.T) {
 	anna := session("c1", 100)
 	r.tracked <- []roster.Tracked{anna}
 	got := r.reading(7)
-	if got.Session != anna || !got.Connected {
+	if got.Session != anna || got.Connected == nil || !*got.Connected {
 		t.Errorf("got %+v", got)
 	}
 	want := []string{

@@ -3,6 +3,8 @@ package helper
 import (
 	"context"
 	"os"
+
+	"activity-tracker.example/hostd/roster"
 )
 
 // Unit is one helper as the service manager is asked to run it.
@@ -11,8 +13,10 @@ type Unit struct {
 	Name string
 	// Description is one line for people.
 	Description string
-	// UID is the user it runs as.
+	// UID is the session's user, as whom it runs unless Source is the seat.
 	UID uint32
+	// Source decides in which sandbox it runs.
+	Source roster.Source
 	// Command is the program's absolute path and its arguments.
 	Command []string
 	// Stdin becomes the program's descriptor 0.

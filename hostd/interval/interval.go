@@ -62,8 +62,9 @@ type Reading struct {
 	Username  string
 	UID       uint32
 	Kind      api.SessionKind
-	// Connected says whether a client was connected when the report came.
-	Connected bool
+	// Connected is whether somebody could be at the session when the report
+	// came; nil where that cannot be known.
+	Connected *bool
 	Report    wire.Report
 }
 

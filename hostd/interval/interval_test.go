@@ -20,7 +20,7 @@ func at(sec float64) time.Time { return time.UnixMilli(int64((t0 + sec) * 1000))
 // for the minute start seconds after t0.
 func say(start int64, sec float64, keys uint64, focus ...wire.Focus) Reading {
 	return Reading{
-		Session: "c1-1-1", MachineID: "vm-abc123-ann", Username: "ann", UID: 1000, Kind: api.SessionRDP, Connected: true,
+		Session: "c1-1-1", MachineID: "vm-abc123-ann", Username: "ann", UID: 1000, Kind: api.SessionRDP, Connected: new(true),
 		Report: wire.Report{
 			StartedUnixNano: (t0 - 1) * 1e9, TimeUnixMilli: at(sec).UnixMilli(), IntervalStartUnix: t0 + start,
 			Counters: wire.Counters{Keys: keys, ActiveMS: keys * 10}, Focus: focus,
@@ -177,7 +177,7 @@ func TestEvent(t *testing.T) {
 	one.Report.Counters = wire.Counters{Keys: 4, Clicks: 3, ScrollSteps: 2, DistancePx: 1, Synthetic: 9, ActiveMS: 40_001}
 	one.Report.IdleMS = 1
 	two := one
-	two.Session, two.Connected = "c2-2-2", false
+	two.Session, two.Connected = "c2-2-2", new(false)
 	two.Report.IdleMS = 10 * 60_000
 	two.Report.Focus = []wire.Focus{{App: "ff", Title: "a", DurationMS: 30_000}, {App: "zero"}}
 	l.Fold(one, at(60))
@@ -447,3 +447,28 @@ func BenchmarkFold(b *testing.B) {
 }
 
 var sessions = []string{"c1-1-1", "c2-2-2", "c3-3-3", "c4-4-4"}
+
+// A session of which nobody can know whether a client is there leaves the
+// record without a word, unless another one has a client.
+func TestConnectedIsUnknownNotFalse(t *testing.T) {
+	yes, no := new(true), new(false)
+	for name, tc := range map[string]struct {
+		sessions []*bool
+		want     *bool
+	}{
+		"nobody knows":       {[]*bool{nil}, nil},
+		"one is away":        {[]*bool{no}, no},
+		"one is there":       {[]*bool{no, yes}, yes},
+		"one away, one dark": {[]*bool{no, nil}, nil},
+		"there, one dark":    {[]*bool{nil, yes}, yes},
+	} {
+		r := Record{Sessions: map[string]Standing{}}
+		for i, c := range tc.sessions {
+			r.Sessions[string(rune('a'+i))] = Standing{Connected: c}
+		}
+		got := r.connected()
+		if (got == nil) != (tc.want == nil) || got != nil && *got != *tc.want {
+			t.Errorf("%s: got %v, want %v", name, got, tc.want)
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"activity-tracker.example/sessiond/wire"
 )
 
 // maxMachines is how many machine_ids' reported time is kept: users of one
@@ -86,6 +88,7 @@ func (l *Ledger) Fold(r Reading, now time.Time) {
 
 	rec := l.record(r, l.place(r.MachineID, r.Report.IntervalStartUnix, now))
 	rec.add(g)
+	rec.DeviceUnits = rec.DeviceUnits || r.Report.DistanceUnit == wire.UnitDevice && g.counters.DistancePx > 0
 	rec.stand(r.Session, Standing{
 		TimeUnixMilli: r.Report.TimeUnixMilli, IdleMS: r.Report.IdleMS, Connected: r.Connected,
 	})

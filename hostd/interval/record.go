@@ -25,6 +25,8 @@ type Record struct {
 	// Focus is by application and title, each at most the interval's length;
 	// at most api.MaxFocus entries.
 	Focus []wire.Focus `json:"focus,omitempty"`
+	// DeviceUnits says that some of the distance is in steps of a device.
+	DeviceUnits bool `json:"device_units,omitempty"`
 	// Sessions is how each session stood when it last reported.
 	Sessions map[string]Standing `json:"sessions"`
 }
@@ -33,7 +35,8 @@ type Record struct {
 type Standing struct {
 	TimeUnixMilli int64  `json:"time"`
 	IdleMS        uint64 `json:"idle"`
-	Connected     bool   `json:"connected"`
+	// Connected is nil where it cannot be known.
+	Connected *bool `json:"connected,omitempty"`
 }
 
 func (r *Record) lengthMS() uint64 { return uint64(r.LengthSec) * 1000 }
@@ -81,6 +84,7 @@ func (r *Record) stand(session string, s Standing) {
 // merge adds another record of the same machine_id.
 func (r *Record) merge(o *Record) {
 	r.add(growth{counters: o.Counts, focus: o.Focus})
+	r.DeviceUnits = r.DeviceUnits || o.DeviceUnits
 	for session, s := range o.Sessions {
 		r.stand(session, s)
 	}
@@ -91,16 +95,15 @@ func (r *Record) event(idleAfter time.Duration) api.Event {
 	count := func(n uint64) int64 { return int64(min(n, api.MaxCount)) }
 	length, synthetic := r.LengthSec, count(r.Counts.Synthetic)
 	active := seconds(r.Counts.ActiveMS)
-	idle, connected := true, false
+	idle := true
 	for _, s := range r.Sessions {
 		idle = idle && r.idleAtEnd(s) >= idleAfter
-		connected = connected || s.Connected
 	}
 	e := api.Event{
 		MachineID: r.MachineID, Timestamp: time.Unix(r.StartUnix, 0).UTC(), Username: r.Username,
 		KeyCount: count(r.Counts.Keys), MouseClicks: count(r.Counts.Clicks),
 		MouseDistancePx: count(r.Counts.DistancePx), ScrollCount: count(r.Counts.ScrollSteps),
-		SyntheticCount: &synthetic, IsIdle: idle, Connected: &connected,
+		SyntheticCount: &synthetic, IsIdle: idle, Connected: r.connected(),
 		IntervalSec: &length, ActiveSeconds: &active, SessionKind: r.Kind,
 	}
 	focus := slices.SortedFunc(slices.Values(r.Focus), func(a, b wire.Focus) int {
@@ -114,6 +117,27 @@ func (r *Record) event(idleAfter time.Duration) api.Event {
 		e.Focus = append(e.Focus, api.Focus{App: f.App, Title: f.Title, Seconds: seconds(f.DurationMS)})
 	}
 	return e
+}
+
+// connected reports whether anybody could be at one of the sessions; nil where
+// none says yes and one cannot know.
+func (r *Record) connected() *bool {
+	var known *bool
+	unknown := false
+	for _, s := range r.Sessions {
+		switch {
+		case s.Connected == nil:
+			unknown = true
+		case *s.Connected:
+			return s.Connected
+		default:
+			known = s.Connected
+		}
+	}
+	if unknown {
+		return nil
+	}
+	return known
 }
 
 // idleAtEnd is for how long a session had no real input when the interval

@@ -71,7 +71,7 @@ func (r *Roster) Update(sessions []logind.Session) Result {
 			continue
 		}
 		res.Tracked = append(res.Tracked, Tracked{
-			Key: s.Key, MachineID: id, Username: s.User, UID: s.UID,
+			Key: s.Key, Source: SourceX11, MachineID: id, Username: s.User, UID: s.UID,
 			Display: s.Display, Kind: api.SessionRDP,
 		})
 	}

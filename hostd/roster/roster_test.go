@@ -67,7 +67,7 @@ func TestUpdateChooses(t *testing.T) {
 func TestTrackedCarriesTheSession(t *testing.T) {
 	s := xrdp("c1", "anna", ":10", 1)
 	got := New(naming()).Update([]logind.Session{s}).Tracked[0]
-	want := Tracked{Key: s.Key, MachineID: "vm-abc123-anna", Username: "anna", UID: 1000, Display: ":10", Kind: api.SessionRDP}
+	want := Tracked{Key: s.Key, Source: SourceX11, MachineID: "vm-abc123-anna", Username: "anna", UID: 1000, Display: ":10", Kind: api.SessionRDP}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

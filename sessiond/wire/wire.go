@@ -11,11 +11,17 @@ package wire
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"unicode/utf8"
 )
 
-// Version is the first byte of every message. A daemon refuses any other.
-const Version = 1
+// Version is the first byte of every message that Append writes.
+const Version = 2
+
+// oldest is the earliest version that Decode still reads: an upgraded daemon
+// reads on from helpers that its predecessor started. Version 1 ends after the
+// focus entries.
+const oldest = 1
 
 // Limits of a message. Encode keeps them, Decode enforces them.
 const (
@@ -50,7 +56,7 @@ type Counters struct {
 	Clicks uint64
 	// ScrollSteps is how many wheel steps, in any direction.
 	ScrollSteps uint64
-	// DistancePx is how far the pointer travelled, in pixels.
+	// DistancePx is how far the pointer travelled, in Report.DistanceUnit.
 	DistancePx uint64
 	// Synthetic is how many presses (keys, clicks and scroll steps) came from
 	// XTEST, that is from programs; they are in none of the other counters.
@@ -59,6 +65,32 @@ type Counters struct {
 	// the idle threshold ago.
 	ActiveMS uint64
 }
+
+// DistanceUnit is what Counters.DistancePx is counted in.
+type DistanceUnit uint8
+
+// The units of a distance.
+const (
+	UnitPixels DistanceUnit = iota // of the screen
+	UnitDevice                     // steps of the device, where no screen tells
+)
+
+// Trouble is what keeps a helper from seeing all that it should. The daemon
+// takes one that it does not know for some trouble.
+type Trouble uint8
+
+// The kinds of trouble.
+const (
+	TroubleNone             Trouble = iota
+	TroubleNoWindowManager          // no EWMH window manager: the focus is unknown
+	TroubleNoFocus                  // the compositor has no way to ask for the focus
+	TroubleNoGNOMEExtension         // GNOME's focus needs the extension
+	TroubleNoDevices                // no input device belongs to the seat
+	TroubleNoAccess                 // the seat's input devices cannot be opened
+)
+
+// IdleUnknown is the IdleMS of a helper that sees no input.
+const IdleUnknown = MaxCounter
 
 // Focus is for how long one window's application and title had the focus.
 type Focus struct {
@@ -83,11 +115,16 @@ type Report struct {
 	IntervalStartUnix int64
 	// Counters are the totals at that time.
 	Counters Counters
-	// IdleMS is how long ago the last real input was.
+	// IdleMS is how long ago the last real input was; IdleUnknown where the
+	// helper sees none.
 	IdleMS uint64
 	// Focus is the interval's focus time so far; a later report for the same
 	// interval replaces it. At most MaxFocus entries.
 	Focus []Focus
+	// DistanceUnit is what Counters.DistancePx counts.
+	DistanceUnit DistanceUnit
+	// Trouble is what the helper cannot see; TroubleNone if all is well.
+	Trouble Trouble
 }
 
 // ErrMalformed is wrapped by every error of Decode.
@@ -121,7 +158,7 @@ func Append(dst []byte, r *Report) []byte {
 		dst = appendString(dst, Cut(focus[i].Title, MaxTitleBytes))
 		dst = binary.AppendUvarint(dst, min(focus[i].DurationMS, MaxCounter))
 	}
-	return dst
+	return append(dst, byte(min(r.DistanceUnit, UnitDevice)), byte(r.Trouble))
 }
 
 // Decode reads one packet. It never keeps a reference to b, and returns an
@@ -131,7 +168,7 @@ func Decode(b []byte) (Report, error) {
 	if len(b) > MaxMessageBytes {
 		return r, malformedError("longer than a message can be")
 	}
-	if len(b) == 0 || b[0] != Version {
+	if len(b) == 0 || b[0] < oldest || b[0] > Version {
 		return r, malformedError("another version")
 	}
 	d := decoder{rest: b[1:]}
@@ -148,6 +185,10 @@ func Decode(b []byte) (Report, error) {
 			f := Focus{App: d.string(MaxAppBytes), Title: d.string(MaxTitleBytes), DurationMS: d.counter()}
 			r.Focus = append(r.Focus, f)
 		}
+	}
+	if b[0] > oldest {
+		r.DistanceUnit = DistanceUnit(d.byte(byte(UnitDevice)))
+		r.Trouble = Trouble(d.byte(math.MaxUint8))
 	}
 	if d.err == nil && len(d.rest) > 0 {
 		d.fail("bytes after the end")
@@ -209,6 +250,20 @@ func (d *decoder) uvarint(limit uint64) uint64 {
 		return 0
 	}
 	d.rest = d.rest[n:]
+	return v
+}
+
+// byte reads one byte of at most limit.
+func (d *decoder) byte(limit byte) byte {
+	if d.err != nil {
+		return 0
+	}
+	if len(d.rest) == 0 || d.rest[0] > limit {
+		d.fail("bad number")
+		return 0
+	}
+	v := d.rest[0]
+	d.rest = d.rest[1:]
 	return v
 }
 

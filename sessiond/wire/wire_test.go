@@ -19,6 +19,8 @@ func sample() Report {
 			{App: "XTerm", Title: "naïve — 日本語", DurationMS: 59_000},
 			{App: UnknownApp, DurationMS: 1000},
 		},
+		DistanceUnit: UnitDevice,
+		Trouble:      TroubleNoWindowManager,
 	}
 }
 
@@ -67,6 +69,20 @@ func TestAnyReportDecodes(t *testing.T) {
 	}
 }
 
+// TestDecodeVersion1 reads what a helper from before version 2 sends.
+func TestDecodeVersion1(t *testing.T) {
+	t.Parallel()
+	want := sample()
+	want.DistanceUnit, want.Trouble = UnitPixels, TroubleNone
+	b := Append(nil, &want)
+	b = b[:len(b)-2]
+	b[0] = 1
+	got, err := Decode(b)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("Decode = %+v, %v; want %+v", got, err, want)
+	}
+}
+
 func randomReport(random *rand.Rand) Report {
 	text := func(limit int) string {
 		var b strings.Builder
@@ -83,6 +99,7 @@ func randomReport(random *rand.Rand) Report {
 	for range random.IntN(2 * MaxFocus) {
 		r.Focus = append(r.Focus, Focus{text(2 * MaxAppBytes), text(2 * MaxTitleBytes), random.Uint64()})
 	}
+	r.DistanceUnit, r.Trouble = DistanceUnit(random.Uint32()), Trouble(random.Uint32())
 	return r
 }
 
@@ -98,6 +115,8 @@ func TestDecodeRefuses(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"nothing":           nil,
 		"other version":     {Version + 1},
+		"version 0":         {0},
+		"unknown unit":      append(append([]byte{}, encoded[:len(encoded)-2]...), 2, 0),
 		"only a version":    {Version},
 		"cut off":           encoded[:len(encoded)-1],
 		"bytes after":       append(append([]byte{}, encoded...), 0),

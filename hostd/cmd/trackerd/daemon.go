@@ -160,7 +160,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 	d.supervisor = helper.New(helper.Options{
 		Binary: d.opts.helperPath, Interval: d.cfg.CollectInterval, IdleAfter: d.cfg.IdleAfter,
 		NoTitles: !d.cfg.Features.WindowTitles, Stored: stored, Known: d.collector.Known(),
-		Connected: xrdp.NewPeers().Connected, Ended: d.watcher.Refresh,
+		Connected: connectedBy(xrdp.NewPeers()), Ended: d.watcher.Refresh,
 		Progress: d.watchdog.Loop("helpers", loopSilence).Made, Log: d.log,
 	}, d.systemd, d.notify)
 	d.uploader = upload.New(d.buffer, d.target, upload.Options{
