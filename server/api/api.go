@@ -49,6 +49,21 @@ const (
 	SessionRDP   SessionKind = "rdp"
 	SessionLocal SessionKind = "local"
 	SessionTTY   SessionKind = "tty"
+	// SessionVirtual is a display without a screen that is reached by other
+	// means than RDP, as by VNC.
+	SessionVirtual SessionKind = "virtual"
+)
+
+// DistanceUnit is what the distance of a pointer is measured in.
+type DistanceUnit string
+
+// The units of distance. An event without one is in pixels, and so is one that
+// is read back.
+const (
+	UnitPixels DistanceUnit = "px"
+	// UnitDevice is the device's own steps, where what they make of the screen's
+	// pixels cannot be seen.
+	UnitDevice DistanceUnit = "device"
 )
 
 // Event is one record: what one machine_id did in one interval.
@@ -89,6 +104,8 @@ type Event struct {
 	// UserCPUPercent and UserRAMBytes are what this user's processes used.
 	UserCPUPercent *float64 `json:"user_cpu_percent,omitempty"`
 	UserRAMBytes   *int64   `json:"user_ram_bytes,omitempty"`
+	// DistanceUnit is what MouseDistancePx is measured in; absent means pixels.
+	DistanceUnit DistanceUnit `json:"distance_unit,omitempty"`
 }
 
 // defaultIntervalSec is an event's interval where it does not say: the contract's

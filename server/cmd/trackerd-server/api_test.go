@@ -175,8 +175,11 @@ func day(machine string) []api.Event {
 		UserRAMBytes: ptr[int64](1 << 33),
 		Focus:        []api.Focus{{App: "soffice", Title: "report.odt — Writer", Seconds: 40.25}, {App: "xterm", Seconds: 19.75}},
 	}
-	plain := api.Event{MachineID: machine, Timestamp: start.Add(time.Hour), KeyCount: 5, ActiveApp: "xterm"}
-	idle := api.Event{MachineID: machine, Timestamp: start.Add(2 * time.Hour), ActiveApp: "xterm", IsIdle: true, IntervalSec: ptr[int64](300)}
+	plain := api.Event{MachineID: machine, Timestamp: start.Add(time.Hour), KeyCount: 5, ActiveApp: "xterm", DistanceUnit: api.UnitDevice}
+	idle := api.Event{
+		MachineID: machine, Timestamp: start.Add(2 * time.Hour), ActiveApp: "xterm", IsIdle: true, IntervalSec: ptr[int64](300),
+		SessionKind: api.SessionVirtual,
+	}
 	return []api.Event{full, plain, idle}
 }
 

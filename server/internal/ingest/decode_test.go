@@ -58,6 +58,16 @@ func TestJudgeEachEventAlone(t *testing.T) {
 		{"object for focus", event(`"focus":{}`), api.CodeBadEvent},
 		{"text for focus seconds", event(`"focus":[{"app":"a","seconds":"1"}]`), api.CodeBadEvent},
 		{"unknown session kind", event(`"session_kind":"dream"`), api.CodeBadEvent},
+		{"virtual session, device units", event(`"session_kind":"virtual","distance_unit":"device"`), ""},
+		{"pixels, said", event(`"distance_unit":"px"`), ""},
+		{"no unit", event(`"distance_unit":null`), ""},
+		{"unknown unit", event(`"distance_unit":"furlong"`), api.CodeBadEvent},
+		{"other case of a unit", event(`"distance_unit":"PX"`), api.CodeBadEvent},
+		{"unit with a NUL", event(`"distance_unit":"px\u0000"`), api.CodeBadEvent},
+		{"unit of 1 MiB", event(`"distance_unit":"` + long(1<<20) + `"`), api.CodeBadEvent},
+		{"number for a unit", event(`"distance_unit":1`), api.CodeBadEvent},
+		{"list for a unit", event(`"distance_unit":["px"]`), api.CodeBadEvent},
+		{"bool for a session kind", event(`"session_kind":true`), api.CodeBadEvent},
 
 		{"no machine_id", `{"timestamp":"2026-05-04T10:00:00Z"}`, api.CodeBadMachineID},
 		{"number for machine_id", `{"machine_id":1,"timestamp":"2026-05-04T10:00:00Z"}`, api.CodeBadMachineID},
@@ -299,7 +309,7 @@ func TestUsualBodyIsReadFast(t *testing.T) {
 		MachineID: "vm-abc123-user1", Timestamp: clock.Add(-time.Hour), KeyCount: 1, MouseClicks: 2, MouseDistancePx: 3, ScrollCount: 4,
 		ActiveWindow: "a <b> \"c\" \\ é \u2028 \x01", ActiveApp: "app", IsIdle: true, CPUPercent: &f, RAMUsedPercent: &f, DiskUsedPercent: &f,
 		IntervalSec: &n, ActiveSeconds: &f, Connected: &yes, SessionKind: api.SessionRDP, SyntheticCount: &n, Username: "user1",
-		UserCPUPercent: &f, UserRAMBytes: &n, Focus: []api.Focus{{App: "app", Title: "t", Seconds: 1e-3}, {App: "b", Seconds: 59}},
+		UserCPUPercent: &f, UserRAMBytes: &n, DistanceUnit: api.UnitDevice, Focus: []api.Focus{{App: "app", Title: "t", Seconds: 1e-3}, {App: "b", Seconds: 59}},
 	}
 	body, err := json.Marshal(api.EventBatch{Events: []api.Event{full, {MachineID: "m", Timestamp: clock}, full}})
 	if err != nil {

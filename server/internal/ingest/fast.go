@@ -274,6 +274,9 @@ func (s *scanner) required(e *sentEvent, field string) uint32 {
 	case "focus":
 		e.Focus = s.focus()
 		return 1 << 11
+	case "distance_unit":
+		e.DistanceUnit = api.DistanceUnit(s.string())
+		return 1 << 21
 	}
 	return 0
 }

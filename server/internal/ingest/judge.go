@@ -56,16 +56,27 @@ func checkEvent(e *api.Event) *fault {
 	if f := checkMachineID(e.MachineID); f != nil {
 		return f
 	}
-	for _, check := range []func(*api.Event) *fault{checkCounts, checkShares, checkTexts, checkFocus} {
+	for _, check := range []func(*api.Event) *fault{checkCounts, checkShares, checkTexts, checkFocus, checkWords} {
 		if f := check(e); f != nil {
 			return f
 		}
 	}
+	return nil
+}
+
+// checkWords refuses words that this server does not know: stored as something
+// else they would be wrong.
+func checkWords(e *api.Event) *fault {
 	switch e.SessionKind {
-	case "", api.SessionRDP, api.SessionLocal, api.SessionTTY:
+	case "", api.SessionRDP, api.SessionLocal, api.SessionTTY, api.SessionVirtual:
+	default:
+		return &fault{api.CodeBadEvent, "session_kind: want rdp, local, tty or virtual"}
+	}
+	switch e.DistanceUnit {
+	case "", api.UnitPixels, api.UnitDevice:
 		return nil
 	}
-	return &fault{api.CodeBadEvent, "session_kind: want rdp, local or tty"}
+	return &fault{api.CodeBadEvent, "distance_unit: want px or device"}
 }
 
 func checkMachineID(id string) *fault {

@@ -31,6 +31,8 @@ const (
 	packUserCPU
 	packUserRAM
 	packInterval
+	packVirtual // the kind of session that the two bits above have no room for
+	packDevice  // distance_unit is device; without it pixels, said or not
 	packEnd
 )
 
@@ -68,20 +70,36 @@ func kindBits(k api.SessionKind) uint64 {
 		return packKindHigh
 	case api.SessionTTY:
 		return packKindLow | packKindHigh
+	case api.SessionVirtual:
+		return packVirtual
 	}
 	return 0
 }
 
 func kindOf(flags uint64) api.SessionKind {
-	switch flags & (packKindLow | packKindHigh) {
+	switch flags & (packKindLow | packKindHigh | packVirtual) {
 	case packKindLow:
 		return api.SessionRDP
 	case packKindHigh:
 		return api.SessionLocal
 	case packKindLow | packKindHigh:
 		return api.SessionTTY
+	case packVirtual:
+		return api.SessionVirtual
 	}
 	return ""
+}
+
+// setWords sets the fields that are whole in an event's flags.
+func setWords(e *api.Event, flags uint64) {
+	e.IsIdle, e.SessionKind = flags&packIdle != 0, kindOf(flags)
+	if flags&packConnectedKnown != 0 {
+		connected := flags&packConnected != 0
+		e.Connected = &connected
+	}
+	if flags&packDevice != 0 {
+		e.DistanceUnit = api.UnitDevice
+	}
 }
 
 // flagsOf tells which fields an event has.
@@ -93,6 +111,7 @@ func flagsOf(e *api.Event, main int) uint64 {
 		}
 	}
 	set(e.IsIdle, packIdle)
+	set(e.DistanceUnit == api.UnitDevice, packDevice)
 	set(e.Connected != nil, packConnectedKnown)
 	set(e.Connected != nil && *e.Connected, packConnected)
 	set(e.IntervalSec != nil && *e.IntervalSec == minuteSec, packMinute)
@@ -227,11 +246,7 @@ func unpackEvent(ts time.Time, body []byte) (api.Event, refs, error) {
 	if flags >= packEnd {
 		return e, r, fmt.Errorf("%w, or of a newer program: flags %x", errPacked, flags)
 	}
-	e.IsIdle, e.SessionKind = flags&packIdle != 0, kindOf(flags)
-	if flags&packConnectedKnown != 0 {
-		e.Connected = new(bool)
-		*e.Connected = flags&packConnected != 0
-	}
+	setWords(&e, flags)
 	for _, n := range [...]*int64{&e.KeyCount, &e.MouseClicks, &e.MouseDistancePx, &e.ScrollCount} {
 		*n = int64(u.number())
 	}

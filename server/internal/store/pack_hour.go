@@ -285,11 +285,7 @@ func unpackHour(first time.Time, body []byte) ([]api.Event, []refs, error) {
 		}
 		e := &events[i]
 		e.Timestamp = time.UnixMicro(times[i]).UTC()
-		e.IsIdle, e.SessionKind = flags[i]&packIdle != 0, kindOf(flags[i])
-		if flags[i]&packConnectedKnown != 0 {
-			connected := flags[i]&packConnected != 0
-			e.Connected = &connected
-		}
+		setWords(e, flags[i])
 	}
 	u.counts(events)
 	u.optionals(events, flags)

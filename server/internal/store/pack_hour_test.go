@@ -35,6 +35,11 @@ func TestColumnComesBack(t *testing.T) {
 	}
 }
 
+func anyKind(r *rand.Rand) api.SessionKind {
+	kinds := []api.SessionKind{"", api.SessionRDP, api.SessionLocal, api.SessionTTY, api.SessionVirtual}
+	return kinds[r.IntN(len(kinds))]
+}
+
 // anyHour gives events with anything that an event may hold.
 func anyHour(r *rand.Rand, first time.Time) ([]api.Event, []refs) {
 	n := 1 + r.IntN(80)
@@ -47,7 +52,8 @@ func anyHour(r *rand.Rand, first time.Time) ([]api.Event, []refs) {
 		e.Timestamp = at
 		at = at.Add(time.Duration(1+r.IntN(30)) * unit)
 		e.KeyCount, e.MouseClicks, e.MouseDistancePx, e.ScrollCount = r.Int64N(2), r.Int64N(300), r.Int64N(1<<r.IntN(31)), r.Int64N(api.MaxCount)
-		e.IsIdle, e.SessionKind = r.IntN(2) == 0, kindOf(uint64(r.IntN(4))*packKindLow)
+		e.IsIdle, e.SessionKind = r.IntN(2) == 0, anyKind(r)
+		e.DistanceUnit = []api.DistanceUnit{"", api.UnitDevice}[r.IntN(2)]
 		maybe := func(v float64, to **float64) {
 			switch r.IntN(4) {
 			case 0:

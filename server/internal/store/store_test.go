@@ -215,7 +215,7 @@ func TestLargestEventComesBack(t *testing.T) {
 		KeyCount: most, MouseClicks: most, MouseDistancePx: most, ScrollCount: most, SyntheticCount: &most,
 		ActiveWindow: strings.Repeat("\x01", api.MaxTextBytes), ActiveApp: strings.Repeat("'", api.MaxAppBytes),
 		CPUPercent: &share, RAMUsedPercent: &share, DiskUsedPercent: &share, UserCPUPercent: &share, UserRAMBytes: &memory,
-		IntervalSec: &interval, ActiveSeconds: &seconds, SessionKind: api.SessionTTY, Username: strings.Repeat("u", api.MaxAppBytes),
+		IntervalSec: &interval, ActiveSeconds: &seconds, SessionKind: api.SessionVirtual, DistanceUnit: api.UnitDevice, Username: strings.Repeat("u", api.MaxAppBytes),
 	}
 	for i := range api.MaxFocus {
 		e.Focus = append(e.Focus, api.Focus{App: fmt.Sprintf("%d\\\"", i), Title: strings.Repeat("\x1f", api.MaxTextBytes), Seconds: seconds})
@@ -277,7 +277,7 @@ func TestPageIsBoundedInBytes(t *testing.T) {
 func deref(e api.Event) map[string]any {
 	return map[string]any{
 		"id": e.MachineID, "ts": e.Timestamp, "counts": []int64{e.KeyCount, e.MouseClicks, e.MouseDistancePx, e.ScrollCount, *e.SyntheticCount},
-		"texts": []string{e.ActiveApp, e.ActiveWindow, e.Username, string(e.SessionKind)}, "focus": e.Focus,
+		"texts": []string{e.ActiveApp, e.ActiveWindow, e.Username, string(e.SessionKind), string(e.DistanceUnit)}, "focus": e.Focus,
 		"shares": []float64{*e.CPUPercent, *e.RAMUsedPercent, *e.DiskUsedPercent, *e.UserCPUPercent, *e.ActiveSeconds},
 		"rest":   []int64{*e.UserRAMBytes, *e.IntervalSec},
 	}

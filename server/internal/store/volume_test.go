@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -395,6 +396,8 @@ func TestPackedEventComesBack(t *testing.T) {
 		{KeyCount: api.MaxCount, IntervalSec: &hour, Connected: &yes, SessionKind: api.SessionLocal, UserCPUPercent: &third},
 		{CPUPercent: &one, RAMUsedPercent: &third, DiskUsedPercent: &one, ActiveSeconds: &third, UserRAMBytes: &big, SyntheticCount: &big},
 		{UserCPUPercent: &one, UserRAMBytes: &big, Focus: []api.Focus{{Seconds: third}, {Seconds: one}}, SessionKind: api.SessionTTY},
+		{SessionKind: api.SessionVirtual, Connected: &yes},
+		{MouseDistancePx: 7, DistanceUnit: api.UnitDevice, SessionKind: api.SessionLocal},
 	} {
 		r := refs{active: useRef{5, 1 << 40}, focus: make([]useRef, len(e.Focus))}
 		for i := range r.focus {
@@ -408,10 +411,37 @@ func TestPackedEventComesBack(t *testing.T) {
 	}
 }
 
+// What was packed before an event could tell its unit reads back as it was, and an
+// event in pixels still takes those bytes.
+func TestOldPackedEventsAreReadAsBefore(t *testing.T) {
+	minute, yes := int64(60), true
+	e := api.Event{
+		Timestamp: time.Unix(1e9, 0).UTC(), KeyCount: 1, MouseClicks: 2, MouseDistancePx: 300, ScrollCount: 4,
+		IntervalSec: &minute, Connected: &yes, SessionKind: api.SessionTTY,
+	}
+	const old = "3e0102ac02040506"
+	r := refs{active: useRef{5, 6}}
+	unit := e
+	unit.DistanceUnit = api.UnitPixels
+	for _, in := range []*api.Event{&e, &unit} {
+		if got := fmt.Sprintf("%x", packEvent(nil, in, &r)); got != old {
+			t.Errorf("in %q: %s, want %s", in.DistanceUnit, got, old)
+		}
+	}
+	body, err := hex.DecodeString(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := unpackEvent(e.Timestamp, body)
+	if err != nil || printed(t, got) != printed(t, e) {
+		t.Errorf("%s became %s (%v)", printed(t, e), printed(t, got), err)
+	}
+}
+
 func printed(t *testing.T, e api.Event) string {
 	t.Helper()
 	return strings.Join([]string{
-		fmt.Sprint(e.Timestamp, e.KeyCount, e.MouseClicks, e.MouseDistancePx, e.ScrollCount, e.IsIdle, e.SessionKind, e.Focus),
+		fmt.Sprint(e.Timestamp, e.KeyCount, e.MouseClicks, e.MouseDistancePx, e.ScrollCount, e.IsIdle, e.SessionKind, e.DistanceUnit, e.Focus),
 		said(e.CPUPercent), said(e.RAMUsedPercent), said(e.DiskUsedPercent), said(e.ActiveSeconds), said(e.UserCPUPercent),
 		said(e.IntervalSec), said(e.SyntheticCount), said(e.UserRAMBytes), said(e.Connected),
 	}, " ")
