@@ -18,6 +18,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"activity-tracker.example/testhost/debian"
+	"activity-tracker.example/testhost/internal/wait"
 )
 
 //go:embed boot.sh
@@ -43,6 +46,8 @@ const (
 
 // Options say what kind of host Start boots. The zero value is a good one.
 type Options struct {
+	// Base is what is on the host; debian.XRDP of Debian 12 unless given.
+	Base debian.Recipe
 	// Hostname is the host's name; "testhost" unless given.
 	Hostname string
 	// MaxLife is after what time the host is removed whatever happens; half an
@@ -92,7 +97,7 @@ func Start(ctx context.Context, opts Options) (*Host, error) {
 	if err := checkMachine(); err != nil {
 		return nil, err
 	}
-	base, err := BuildBase(ctx, opts.Progress)
+	base, err := debian.Build(ctx, opts.base(), opts.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +115,13 @@ func Start(ctx context.Context, opts Options) (*Host, error) {
 		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
+}
+
+func (o Options) base() debian.Recipe {
+	if o.Base.Suite == "" {
+		return debian.XRDP(debian.Bookworm)
+	}
+	return o.Base
 }
 
 func (o Options) life() time.Duration {
@@ -141,7 +153,7 @@ func reserve(ctx context.Context, life time.Duration) (*Host, error) {
 		return nil, fmt.Errorf("make the host's lock: %w", err)
 	}
 	defer lock.Close()
-	if ok, err := tryLock(lock); !ok {
+	if ok, err := wait.TryLock(lock); !ok {
 		return nil, fmt.Errorf("lock the host's folder: %w", err)
 	}
 	if err := h.startGuard(lock, life); err != nil {
@@ -247,14 +259,17 @@ func (h *Host) boot(ctx context.Context, base string, opts Options) error {
 	if err := h.startSystemd(base, opts); err != nil {
 		return err
 	}
-	if err := poll(ctx, h.findLeader); err != nil {
+	if err := wait.Until(ctx, h.findLeader); err != nil {
 		return fmt.Errorf("wait for the host's systemd: %w", err)
 	}
 	if err := h.waitRunning(ctx); err != nil {
 		return err
 	}
-	if err := h.WaitRDP(ctx); err != nil {
-		return err
+	// Not every tree has it.
+	if _, err := os.Stat(filepath.Join(base, "usr/sbin/xrdp")); err == nil {
+		if err := h.WaitRDP(ctx); err != nil {
+			return err
+		}
 	}
 	info, err := json.Marshal(h.info)
 	if err != nil {
@@ -369,7 +384,7 @@ func isInit(status string) bool {
 // waitRunning waits until the host's start-up jobs are done.
 func (h *Host) waitRunning(ctx context.Context) error {
 	var state string
-	err := poll(ctx, func() (bool, error) {
+	err := wait.Until(ctx, func() (bool, error) {
 		res, err := h.Exec(ctx, Command{Args: []string{"systemctl", "is-system-running", "--wait"}})
 		state = strings.TrimSpace(res.Stdout)
 		return state == "running" || state == "degraded", err
@@ -387,7 +402,7 @@ func (h *Host) waitRunning(ctx context.Context) error {
 // WaitRDP waits until xrdp listens, as Start does; after a restart of xrdp it
 // is needed again. xrdp begins about a second after its unit is up.
 func (h *Host) WaitRDP(ctx context.Context) error {
-	if err := poll(ctx, h.rdpListens); err != nil {
+	if err := wait.Until(ctx, h.rdpListens); err != nil {
 		return fmt.Errorf("wait for xrdp to listen: %w", err)
 	}
 	return nil
@@ -461,18 +476,30 @@ func checkMachine() error {
 	if err := unix.Access("/proc/self/ns/net", unix.R_OK); err != nil {
 		return fmt.Errorf("the kernel has no network namespaces: %w", err)
 	}
-	return checkTools("systemd-nspawn", "nsenter", "unshare", "ip", "Xvfb", "xfreerdp")
+	if _, err := freeRDP(); err != nil {
+		return err
+	}
+	return checkTools("systemd-nspawn", "nsenter", "unshare", "ip", "Xvfb")
+}
+
+// freeRDP returns the name of the machine's RDP client: Debian 12 has version 2,
+// Debian 13 version 3.
+func freeRDP() (string, error) {
+	for _, name := range []string{"xfreerdp3", "xfreerdp"} {
+		if _, err := exec.LookPath(name); err == nil {
+			return name, nil
+		}
+	}
+	return "", errors.New("an RDP client is missing; run: apt-get install freerdp3-x11, or freerdp2-x11 on Debian 12")
 }
 
 // toolPackages names the Debian package of each program that is used.
 var toolPackages = map[string]string{
-	"mmdebstrap":     "mmdebstrap",
 	"systemd-nspawn": "systemd-container",
 	"nsenter":        "util-linux",
 	"unshare":        "util-linux",
 	"ip":             "iproute2",
 	"Xvfb":           "xvfb",
-	"xfreerdp":       "freerdp2-x11",
 }
 
 func checkTools(names ...string) error {
@@ -487,3 +514,6 @@ func checkTools(names ...string) error {
 	}
 	return nil
 }
+
+// tail returns at most the last n bytes of s.
+func tail(s string, n int) string { return s[max(0, len(s)-n):] }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"activity-tracker.example/testhost/internal/wait"
 )
 
 // holderEnv makes this test program boot a host and wait to be killed.
@@ -133,7 +135,7 @@ func (fp footprint) mustBeGone(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
 	defer cancel()
 	var left []string
-	if poll(ctx, func() (bool, error) { left = fp.left(t); return left == nil, nil }) != nil {
+	if wait.Until(ctx, func() (bool, error) { left = fp.left(t); return left == nil, nil }) != nil {
 		t.Errorf("host %s left behind: %q", fp.id, left)
 	}
 }
@@ -191,7 +193,7 @@ func TestKilledGuard(t *testing.T) {
 	}
 	kill(t, guard)
 	kill(t, holder.Process.Pid)
-	err := poll(timeout(t, 20*time.Second), func() (bool, error) {
+	err := wait.Until(timeout(t, 20*time.Second), func() (bool, error) {
 		swept, err := Sweep(t.Context())
 		return contains(swept, id), err
 	})
@@ -264,7 +266,7 @@ func kill(t *testing.T, pid int) {
 
 func waitGone(t *testing.T, fp footprint) {
 	t.Helper()
-	err := poll(timeout(t, 30*time.Second), func() (bool, error) { return fp.left(t) == nil, nil })
+	err := wait.Until(timeout(t, 30*time.Second), func() (bool, error) { return fp.left(t) == nil, nil })
 	if err != nil {
 		t.Errorf("host %s is still there: %q", fp.id, fp.left(t))
 	}

@@ -17,13 +17,19 @@ import (
 
 	"github.com/jezek/xgb/xproto"
 	"golang.org/x/sys/unix"
+
+	"activity-tracker.example/testhost/internal/wait"
 )
 
 //go:embed client.sh
 var clientScript string
 
-//go:embed ready.sh
-var readyScript string
+var (
+	//go:embed connected.sh
+	connectedScript string
+	//go:embed ready.sh
+	readyScript string
+)
 
 // Limits of an RDP client.
 const (
@@ -44,7 +50,16 @@ type LoginOptions struct {
 	Password string
 	// Width and Height are the desktop's, in pixels; 1024 by 768 unless given.
 	Width, Height int
+	// Server is what draws the session: SessionXorg, or SessionXvnc; Xorg unless
+	// given.
+	Server string
 }
+
+// What may draw a session: the names of the sections of xrdp.ini.
+const (
+	SessionXorg = "Xorg"
+	SessionXvnc = "Xvnc"
+)
 
 // Session is a user's desktop session as the host's logind knows it.
 type Session struct {
@@ -73,6 +88,7 @@ type rdpInfo struct {
 	User          string `json:"user"`
 	Password      string `json:"password"`
 	Width, Height int
+	Server        string
 	// X and Y are where the session's pointer is while no client is connected.
 	X, Y int
 	// Client is the process id of xfreerdp and Screen that of its X server.
@@ -87,7 +103,7 @@ type rdpInfo struct {
 // its terminal has the focus.
 func (h *Host) Login(ctx context.Context, user string, opts LoginOptions) (*RDP, error) {
 	r := &RDP{host: h, info: rdpInfo{
-		User: user, Password: opts.Password, Width: opts.Width, Height: opts.Height, X: firstX, Y: firstY,
+		User: user, Password: opts.Password, Width: opts.Width, Height: opts.Height, Server: opts.Server, X: firstX, Y: firstY,
 	}}
 	if r.info.Password == "" {
 		password, err := os.ReadFile(filepath.Join(h.dir(), "password-"+user))
@@ -98,6 +114,9 @@ func (h *Host) Login(ctx context.Context, user string, opts LoginOptions) (*RDP,
 	}
 	if r.info.Width == 0 || r.info.Height == 0 {
 		r.info.Width, r.info.Height = defaultWidth, defaultHeight
+	}
+	if r.info.Server == "" {
+		r.info.Server = SessionXorg
 	}
 	if err := r.connect(ctx); err != nil {
 		return nil, fmt.Errorf("log in %s over RDP: %w", user, err)
@@ -181,9 +200,13 @@ func (r *RDP) startScreen(ctx context.Context, log *os.File) error {
 
 // startFreeRDP starts the client itself.
 func (r *RDP) startFreeRDP(log *os.File) error {
+	program, err := freeRDP()
+	if err != nil {
+		return err
+	}
 	client := exec.Command("nsenter", "--net=/proc/self/fd/3",
 		"unshare", "--mount", "--propagation=private", "sh", "-c", clientScript, "testhost-client",
-		HostAddr, r.info.User, fmt.Sprintf("%dx%d", r.info.Width, r.info.Height))
+		program, HostAddr, r.info.User, fmt.Sprintf("%dx%d", r.info.Width, r.info.Height), r.info.Server)
 	client.ExtraFiles = []*os.File{r.host.client}
 	client.Env = []string{
 		"PATH=" + hostPath, "LANG=C.UTF-8",
@@ -217,13 +240,13 @@ func readNumber(ctx context.Context, f *os.File, n *int) error {
 // waitUsable waits on the client's side for its window, and on the host's for
 // a session whose desktop is up and connected.
 func (r *RDP) waitUsable(ctx context.Context, in *input) error {
-	if err := poll(ctx, func() (bool, error) { return in.focusClient(r.clientAlive) }); err != nil {
+	if err := wait.Until(ctx, func() (bool, error) { return in.focusClient(r.clientAlive) }); err != nil {
 		return fmt.Errorf("wait for the client's window: %w", err)
 	}
 	var res Result
-	err := poll(ctx, func() (bool, error) {
+	err := wait.Until(ctx, func() (bool, error) {
 		var err error
-		res, err = r.host.Exec(ctx, Command{Args: []string{"sh", "-c", readyScript, "ready", r.info.User, "40"}})
+		res, err = r.host.Exec(ctx, Command{Args: []string{"sh", "-c", connectedScript + readyScript, "ready", r.info.User, "40"}})
 		if err == nil && res.Code != 0 && !r.clientAlive() {
 			err = errors.New("the client ended")
 		}
@@ -247,7 +270,7 @@ func (r *RDP) Disconnect(ctx context.Context) error {
 	if err := errors.Join(r.stopClient(ctx), r.save()); err != nil {
 		return err
 	}
-	err := poll(ctx, func() (bool, error) {
+	err := wait.Until(ctx, func() (bool, error) {
 		connected, err := r.Connected(ctx)
 		return !connected, err
 	})
@@ -257,12 +280,10 @@ func (r *RDP) Disconnect(ctx context.Context) error {
 	return nil
 }
 
-// Connected says whether the host sees a client on the session's display.
+// Connected reports whether the host sees a client on the session's display.
 func (r *RDP) Connected(ctx context.Context) (bool, error) {
-	const established = "03" // the state column of /proc/net/unix
-	res, err := r.host.Run(ctx, "awk", "-v", "path=/run/xrdp/sockdir/xrdp_display_"+strings.TrimPrefix(r.Session.Display, ":"),
-		`$6 == "`+established+`" && $8 == path { n++ } END { print n + 0 }`, "/proc/net/unix")
-	return err == nil && res != "0", err
+	res, err := r.host.Run(ctx, "sh", "-c", connectedScript+`connected "$1" && echo yes || echo no`, "connected", r.Session.Display)
+	return res == "yes", err
 }
 
 // Logout ends the session as the user would: by ending the window manager. It
@@ -277,7 +298,7 @@ func (r *RDP) Logout(ctx context.Context) error {
 		return fmt.Errorf("log %s out: %w", r.info.User, err)
 	}
 	gone := `! grep -q "@/tmp/.X11-unix/X$1\$" /proc/net/unix`
-	err = poll(ctx, func() (bool, error) {
+	err = wait.Until(ctx, func() (bool, error) {
 		res, err := r.host.Exec(ctx, Command{Args: []string{"sh", "-c", gone, "gone", strings.TrimPrefix(r.Session.Display, ":")}})
 		return res.Code == 0, err
 	})
@@ -312,7 +333,7 @@ func (r *RDP) stopClient(ctx context.Context) error {
 		if err := unix.Kill(pid, unix.SIGTERM); err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("end process %d: %w", pid, err)
 		}
-		err := poll(ctx, func() (bool, error) { return !r.inCgroup(pid), nil })
+		err := wait.Until(ctx, func() (bool, error) { return !r.inCgroup(pid), nil })
 		if err != nil {
 			return fmt.Errorf("wait for process %d to end: %w", pid, err)
 		}

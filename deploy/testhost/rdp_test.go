@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"activity-tracker.example/testhost/internal/wait"
 )
 
 // TestDay is what a user does in a day: log in, work, disconnect, reconnect,
@@ -202,7 +204,7 @@ var (
 func (w witness) want(t *testing.T, want counts) {
 	t.Helper()
 	var got counts
-	err := poll(timeout(t, 10*time.Second), func() (bool, error) {
+	err := wait.Until(timeout(t, 10*time.Second), func() (bool, error) {
 		log, err := w.r.RunInSession(t.Context(), "cat", w.log)
 		got = count(log)
 		return got == want, err

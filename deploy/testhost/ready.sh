@@ -1,6 +1,6 @@
 # Waits until a user's desktop can be used and prints the session's id, display
 # and leader. Arguments: the user, and how many times to look. Runs on the
-# host. Says on standard error what it still waits for.
+# host, after connected.sh. Prints to standard error what it still waits for.
 set -u
 user=$1
 tries=$2
@@ -22,11 +22,6 @@ newest_session() {
 	[ "$newest" -ge 0 ] && [ -n "$display" ]
 }
 
-connected() {
-	awk -v "path=/run/xrdp/sockdir/xrdp_display_${display#:}" \
-		'$6 == "03" && $8 == path { found = 1 } END { exit !found }' /proc/net/unix
-}
-
 focused() {
 	setpriv --reuid="$user" --regid="$user" --init-groups \
 		env DISPLAY="$display" HOME="/home/$user" xprop -root _NET_ACTIVE_WINDOW 2>/dev/null |
@@ -36,7 +31,7 @@ focused() {
 while :; do
 	if ! newest_session; then
 		missing="no active session of $user"
-	elif ! connected; then
+	elif ! connected "$display"; then
 		missing="no client on display $display"
 	elif ! focused; then
 		missing="no focused window on display $display"

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"activity-tracker.example/testhost/internal/wait"
 )
 
 // Sweep removes hosts whose caller and guard are both gone, and returns their
@@ -44,7 +46,7 @@ func sweepOne(ctx context.Context, dir string) (bool, error) {
 		return false, err
 	}
 	defer lock.Close()
-	if ok, err := tryLock(lock); !ok {
+	if ok, err := wait.TryLock(lock); !ok {
 		return false, err
 	}
 	cmd := exec.CommandContext(ctx, "sh", "-c", guardScript, "testhost-guard", dir, "0")
@@ -78,5 +80,5 @@ func lockState(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state folder: %w", err)
 	}
-	return lockFile(ctx, filepath.Join(StateDir, "lock"))
+	return wait.Lock(ctx, filepath.Join(StateDir, "lock"))
 }

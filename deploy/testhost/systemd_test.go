@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"activity-tracker.example/testhost/internal/wait"
 )
 
 //go:embed testdata/machine.sh
@@ -18,7 +20,7 @@ var machineScript string
 // that systemd runs: a copy of this one, booted in a container, with nothing
 // but cgroup v2. Where systemd runs this machine, the tests themselves show it.
 func TestOnSystemdMachine(t *testing.T) {
-	if isDir("/run/systemd/system") {
+	if info, err := os.Stat("/run/systemd/system"); err == nil && info.IsDir() {
 		t.Log("this machine is run by systemd")
 		return
 	}
@@ -76,11 +78,11 @@ func bootMachine(t *testing.T, h *Host, dir string) {
 		t.Fatal(err)
 	}
 	ctx := timeout(t, time.Minute)
-	if err := poll(ctx, h.findLeader); err != nil {
+	if err := wait.Until(ctx, h.findLeader); err != nil {
 		said, _ := os.ReadFile(log.Name())
 		t.Fatalf("the machine does not boot: %v: %s", err, said)
 	}
-	err = poll(ctx, func() (bool, error) {
+	err = wait.Until(ctx, func() (bool, error) {
 		res, err := h.Exec(ctx, Command{Args: []string{"systemctl", "is-system-running", "--wait"}})
 		state := strings.TrimSpace(res.Stdout)
 		return state == "running" || state == "degraded", err

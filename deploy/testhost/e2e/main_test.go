@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"activity-tracker.example/testhost"
+	"activity-tracker.example/testhost/debian"
 )
 
 // What the tests are about, set once by TestMain.
@@ -67,7 +67,7 @@ func run(m *testing.M) (int, error) {
 		return 0, err
 	}
 	fmt.Fprintln(os.Stderr, "e2e: testing", deb+",", serverDeb, "and", server)
-	if _, err := testhost.BuildBase(ctx, os.Stderr); err != nil {
+	if _, err := debian.Build(ctx, debian.XRDP(debian.Bookworm), os.Stderr); err != nil {
 		return 0, err
 	}
 	return m.Run(), nil

@@ -86,6 +86,7 @@ func loginCommand(host *string) *cobra.Command {
 		}),
 	}
 	cmd.Flags().IntVar(&opts.Width, "width", 1024, "width of the desktop, in pixels")
+	cmd.Flags().StringVar(&opts.Server, "server", testhost.SessionXorg, "what draws the session: Xorg or Xvnc")
 	cmd.Flags().IntVar(&opts.Height, "height", 768, "height of the desktop, in pixels")
 	return cmd
 }

@@ -4,28 +4,60 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"activity-tracker.example/testhost"
+	"activity-tracker.example/testhost/debian"
 )
 
-func buildBaseCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "build-base",
-		Short: "Build the base tree of all hosts, if it is not there yet",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			tree, err := testhost.BuildBase(cmd.Context(), cmd.ErrOrStderr())
-			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), tree)
-			}
-			return err
-		},
+// bases are the recipes by name.
+var bases = map[string]func(debian.Suite) debian.Recipe{
+	"bare": debian.Bare, "xrdp": debian.XRDP, "xfce": debian.XFCE,
+}
+
+// baseFlags adds the flags that choose a recipe; the function returns it once
+// they are parsed.
+func baseFlags(cmd *cobra.Command) func() (debian.Recipe, error) {
+	suite := cmd.Flags().String("suite", string(debian.Bookworm), "release of Debian: bookworm or trixie")
+	name := cmd.Flags().String("base", "xrdp", "what is on the host: bare, xrdp or xfce")
+	return func() (debian.Recipe, error) {
+		s, err := debian.ParseSuite(*suite)
+		if err != nil {
+			return debian.Recipe{}, err
+		}
+		recipe, ok := bases[*name]
+		if !ok {
+			return debian.Recipe{}, fmt.Errorf("no base %q; there are %v", *name, slices.Sorted(maps.Keys(bases)))
+		}
+		return recipe(s), nil
 	}
+}
+
+func buildBaseCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "build-base",
+		Short: "Build the tree that hosts are copies of, if it is not there yet, and print its path",
+		Args:  cobra.NoArgs,
+	}
+	base := baseFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		recipe, err := base()
+		if err != nil {
+			return err
+		}
+		tree, err := debian.Build(cmd.Context(), recipe, cmd.ErrOrStderr())
+		if err == nil {
+			fmt.Fprintln(cmd.OutOrStdout(), tree)
+		}
+		return err
+	}
+	return cmd
 }
 
 func upCommand() *cobra.Command {
@@ -41,10 +73,14 @@ at Ctrl-C, at the end of --for, or when testhost itself is killed.
   --forward 127.0.0.1:8100=127.0.0.1:8100    on the host's own loopback
   --forward ` + testhost.ClientAddr + `:8100=127.0.0.1:8100      over its network`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.Progress = cmd.ErrOrStderr()
-			return up(cmd, opts, forward)
-		},
+	}
+	base := baseFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if opts.Base, err = base(); err != nil {
+			return err
+		}
+		opts.Progress = cmd.ErrOrStderr()
+		return up(cmd, opts, forward)
 	}
 	cmd.Flags().StringVar(&opts.Hostname, "hostname", "testhost", "name of the host")
 	cmd.Flags().DurationVar(&opts.MaxLife, "for", 4*time.Hour, "remove the host after this time")

@@ -36,7 +36,7 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "testhost",
 		Short: "Boot disposable xrdp hosts and drive them",
-		Long: `testhost boots disposable Debian 12 hosts with the real systemd and xrdp, logs
+		Long: `testhost boots disposable Debian hosts with the real systemd and xrdp, logs
 users in over RDP, and types, clicks, scrolls and moves there.
 
   testhost up                        in one terminal; Ctrl-C removes the host

@@ -1,0 +1,185 @@
+// Package debian builds trees of Debian, whole file systems in a folder, and
+// keeps them: test hosts boot copies of them, in a container or as a disk.
+package debian
+
+import (
+	"bytes"
+	"context"
+	_ "embed" // the scripts
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"activity-tracker.example/testhost/internal/wait"
+)
+
+var (
+	//go:embed customize.sh
+	customize string
+	//go:embed customize-xrdp.sh
+	customizeXRDP string
+)
+
+// buildTimeout bounds building a tree: a minute is usual, a slow mirror takes
+// several.
+const buildTimeout = 15 * time.Minute
+
+// treePrefix begins the names of all trees in the cache folder.
+const treePrefix = "testhost-base-"
+
+// Build makes sure that the tree of this recipe exists, and returns its path.
+// mmdebstrap builds it in about a minute, once, in the user's cache folder.
+// Nobody writes there after that. Two callers at once build one tree. Progress
+// goes to progress, which may be nil.
+func Build(ctx context.Context, r Recipe, progress io.Writer) (string, error) {
+	if progress == nil {
+		progress = io.Discard
+	}
+	dir, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	tree := filepath.Join(dir, treePrefix+r.id())
+	if used(tree) {
+		return tree, nil
+	}
+	if _, err := exec.LookPath("mmdebstrap"); err != nil {
+		return "", errors.New("a program is missing; run: apt-get install mmdebstrap")
+	}
+	unlock, err := wait.Lock(ctx, filepath.Join(dir, "testhost-base.lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if used(tree) {
+		return tree, nil
+	}
+	if err := removeOld(dir); err != nil {
+		return "", err
+	}
+	fmt.Fprintf(progress, "testhost: building the tree %s-%s once, about a minute (%s)\n", r.Suite, r.Name, tree)
+	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
+	defer cancel()
+	if err := r.build(ctx, dir, tree, progress); err != nil {
+		return "", fmt.Errorf("build the tree %s-%s: %w", r.Suite, r.Name, err)
+	}
+	return tree, nil
+}
+
+// build builds into a temporary folder and renames it, so that a tree under
+// its final name is always whole.
+func (r Recipe) build(ctx context.Context, dir, tree string, progress io.Writer) error {
+	tmp, err := os.MkdirTemp(dir, treePrefix+"tmp-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	sources := filepath.Join(tmp, "debian.sources")
+	if err := os.WriteFile(sources, []byte(r.sources()), 0o644); err != nil {
+		return err
+	}
+	args := []string{
+		"--variant=minbase", "--mode=root", "--format=directory",
+		"--include=" + strings.Join(r.Packages, ","),
+		"--dpkgopt=path-exclude=/usr/share/man/*",
+		"--dpkgopt=path-exclude=/usr/share/locale/*",
+	}
+	for i, script := range []string{customize, r.Customize} {
+		if script == "" {
+			continue
+		}
+		hook := filepath.Join(tmp, fmt.Sprintf("customize-%d.sh", i))
+		if err := os.WriteFile(hook, []byte(script), 0o755); err != nil {
+			return err
+		}
+		args = append(args, "--customize-hook="+hook)
+	}
+	built := filepath.Join(tmp, "tree")
+	if err := runMmdebstrap(ctx, progress, append(args, string(r.Suite), built, sources)...); err != nil {
+		return err
+	}
+	return os.Rename(built, tree)
+}
+
+func runMmdebstrap(ctx context.Context, progress io.Writer, args ...string) error {
+	cmd := exec.CommandContext(ctx, "mmdebstrap", args...)
+	var log bytes.Buffer
+	cmd.Stdout = io.MultiWriter(&log, progress)
+	cmd.Stderr = cmd.Stdout
+	cmd.WaitDelay = 5 * time.Second
+	// mmdebstrap cleans up after itself on SIGTERM.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	if err := cmd.Run(); err != nil {
+		const enough = 2000
+		end := log.String()
+		return fmt.Errorf("mmdebstrap (does the machine reach deb.debian.org?): %w\n%s", err, end[max(0, len(end)-enough):])
+	}
+	return nil
+}
+
+// used reports whether the tree is there, and notes that it is in use.
+func used(tree string) bool {
+	if info, err := os.Stat(tree); err != nil || !info.IsDir() {
+		return false
+	}
+	now := time.Now()
+	// Only removeOld reads it, and it allows for a week.
+	_ = os.Chtimes(tree, now, now)
+	return true
+}
+
+// keepUnused is how long a tree is kept that nobody uses: another checkout may
+// have another recipe.
+const keepUnused = 7 * 24 * time.Hour
+
+// removeOld deletes trees that nobody used for long and what a killed build
+// left. The caller holds the lock.
+func removeOld(dir string) error {
+	old, err := filepath.Glob(filepath.Join(dir, treePrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range old {
+		info, err := os.Stat(path)
+		if err != nil || !info.IsDir() {
+			continue
+		}
+		unfinished := strings.HasPrefix(filepath.Base(path), treePrefix+"tmp-")
+		if !unfinished && time.Since(info.ModTime()) < keepUnused {
+			continue
+		}
+		if mounted(path) {
+			continue
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("remove an old tree: %w", err)
+		}
+	}
+	return nil
+}
+
+// mounted reports whether something is mounted at or below path, as while a
+// build runs that does not hold the lock.
+func mounted(path string) bool {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	return err != nil || bytes.Contains(mounts, []byte(" "+path))
+}
+
+// cacheDir is where things live that can be made again.
+func cacheDir() (string, error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find the cache folder: %w", err)
+	}
+	dir := filepath.Join(base, "activity-tracker")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make the cache folder: %w", err)
+	}
+	return dir, nil
+}
