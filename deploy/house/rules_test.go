@@ -48,13 +48,17 @@ var mayImport = map[string][]string{
 	"sessiond/wire":              nil,
 	"sessiond/internal/counting": {"sessiond/wire"},
 	"sessiond/internal/sys":      nil,
-	"sessiond/internal/x11":      {"sessiond/internal/counting", "sessiond/internal/sys", "sessiond/wire"},
-	"sessiond/internal/outbox":   {"sessiond/internal/sys", "sessiond/wire"},
+	"sessiond/internal/text":     {"sessiond/wire"},
+	"sessiond/internal/launch":   nil,
+	"sessiond/internal/x11": {
+		"sessiond/internal/counting", "sessiond/internal/sys", "sessiond/internal/text", "sessiond/wire",
+	},
+	"sessiond/internal/outbox": {"sessiond/internal/sys", "sessiond/wire"},
 	"sessiond/internal/loop": {
 		"sessiond/internal/counting", "sessiond/internal/outbox", "sessiond/internal/sys", "sessiond/wire",
 	},
 	"sessiond/internal/xtest": nil, // real X servers for tests
-	"sessiond/cmd/sessiond":   {"sessiond/internal/counting", "sessiond/internal/loop", "sessiond/internal/x11"},
+	"sessiond/cmd/sessiond":   {"sessiond/internal/counting", "sessiond/internal/launch", "sessiond/internal/loop", "sessiond/internal/x11"},
 
 	"server/api":              nil,
 	"server/internal/secret":  nil,

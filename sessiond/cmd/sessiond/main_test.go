@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"activity-tracker.example/sessiond/internal/launch"
 	"activity-tracker.example/sessiond/internal/xtest"
 	"activity-tracker.example/sessiond/wire"
 )
@@ -50,7 +51,7 @@ func TestXGoesAway(t *testing.T) {
 	outer.Run(t, "xdotool", "type", "--delay", "2", "goodbye")
 	inner.Run(t, "xdotool", "getmouselocation") // a round trip: the keys are there
 	inner.Kill()
-	if code := h.exit(); code != exitOK {
+	if code := h.exit(); code != launch.ExitOK {
 		t.Fatalf("exit code %d: %s", code, h.stderr.String())
 	}
 	if h.last.Counters.Keys != 7 {
@@ -62,7 +63,7 @@ func TestDaemonCloses(t *testing.T) {
 	t.Parallel()
 	h := startHelper(t, xtest.Xvfb(t))
 	h.closeSocket()
-	if code := h.exit(); code != exitOK {
+	if code := h.exit(); code != launch.ExitOK {
 		t.Fatalf("exit code %d: %s", code, h.stderr.String())
 	}
 }
@@ -79,7 +80,7 @@ func TestDaemonHangsUp(t *testing.T) {
 	if err := unix.Shutdown(h.fd, unix.SHUT_WR); err != nil {
 		t.Fatal(err)
 	}
-	if code := h.exit(); code != exitOK || h.last.Counters.Keys != 9 {
+	if code := h.exit(); code != launch.ExitOK || h.last.Counters.Keys != 9 {
 		t.Fatalf("exit code %d, last report %+v", code, h.last)
 	}
 }
@@ -94,7 +95,7 @@ func TestTerminated(t *testing.T) {
 	if err := h.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if code := h.exit(); code != exitOK || h.last.Counters.Keys != 4 {
+	if code := h.exit(); code != launch.ExitOK || h.last.Counters.Keys != 4 {
 		t.Fatalf("exit code %d, last report %+v", code, h.last)
 	}
 }
@@ -139,18 +140,18 @@ func TestExitCodes(t *testing.T) {
 		want int
 		says string
 	}{
-		{"--help", exitOK, "Usage: sessiond"},
-		{"--version", exitOK, "sessiond dev"},
-		{"", exitUsage, "--display is missing"},
-		{"--display", exitUsage, "needs a value"},
-		{"--display 10", exitUsage, ":10"},
-		{"--display :x", exitUsage, ":10"},
-		{"--display :0 --interval 7s", exitUsage, "divisor"},
-		{"--display :0 --interval 1s", exitUsage, "5s to 1h"},
-		{"--display=:0 --idle-after=0s", exitUsage, "1s to 24h"},
-		{"--display :0 --no-titles=yes", exitUsage, "takes no value"},
-		{"--display :0 extra", exitUsage, "unknown argument extra"},
-		{"--display :0", exitUsage, "started by trackerd"},
+		{"--help", launch.ExitOK, "Usage: sessiond"},
+		{"--version", launch.ExitOK, "sessiond dev"},
+		{"", launch.ExitUsage, "--display is missing"},
+		{"--display", launch.ExitUsage, "needs a value"},
+		{"--display 10", launch.ExitUsage, ":10"},
+		{"--display :x", launch.ExitUsage, ":10"},
+		{"--display :0 --interval 7s", launch.ExitUsage, "divisor"},
+		{"--display :0 --interval 1s", launch.ExitUsage, "5s to 1h"},
+		{"--display=:0 --idle-after=0s", launch.ExitUsage, "1s to 24h"},
+		{"--display :0 --no-titles=yes", launch.ExitUsage, "takes no value"},
+		{"--display :0 extra", launch.ExitUsage, "unknown argument extra"},
+		{"--display :0", launch.ExitUsage, "started by trackerd"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			t.Parallel()
@@ -166,7 +167,7 @@ func TestExitCodes(t *testing.T) {
 func TestNoDisplay(t *testing.T) {
 	t.Parallel()
 	h := newHelper(t, "--display", ":59000")
-	if code := h.exit(); code != exitDisplay || !strings.Contains(h.stderr.String(), "opening the display") {
+	if code := h.exit(); code != launch.ExitOpen || !strings.Contains(h.stderr.String(), "opening the display") {
 		t.Fatalf("exit code %d: %s", code, h.stderr.String())
 	}
 }
@@ -210,7 +211,7 @@ func TestServerStopsAnswering(t *testing.T) {
 	if err := s.Signal(unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	if code := h.exit(); code != exitProtocol || !strings.Contains(h.stderr.String(), "does not answer") {
+	if code := h.exit(); code != launch.ExitProtocol || !strings.Contains(h.stderr.String(), "does not answer") {
 		t.Fatalf("exit code %d: %s", code, h.stderr.String())
 	}
 }

@@ -3,7 +3,7 @@ package x11
 import (
 	"unicode/utf8"
 
-	"activity-tracker.example/sessiond/wire"
+	"activity-tracker.example/sessiond/internal/text"
 )
 
 // encoding is how a text property says that it is written.
@@ -15,9 +15,8 @@ const (
 	compoundText
 )
 
-// cleanText makes a window's text fit to be sent: valid UTF-8 of at most limit
-// bytes in which every control character and every broken byte is a space or
-// U+FFFD. Texts come from any program that the user runs.
+// cleanText makes a window's text fit to be sent, in at most limit bytes. Texts
+// come from any program that the user runs.
 func cleanText(b []byte, written encoding, limit int) string {
 	switch written {
 	case compoundText:
@@ -26,19 +25,7 @@ func cleanText(b []byte, written encoding, limit int) string {
 		b = latin1(b)
 	case utf8Text:
 	}
-	if isClean(b) && len(b) <= limit {
-		return string(b)
-	}
-	out := make([]byte, 0, min(len(b), limit)+utf8.UTFMax)
-	for len(b) > 0 && len(out) < limit {
-		r, n := utf8.DecodeRune(b)
-		b = b[n:]
-		if isControl(r) {
-			r = ' '
-		}
-		out = utf8.AppendRune(out, r)
-	}
-	return wire.Cut(string(out), limit)
+	return text.Clean(b, limit)
 }
 
 // wholeRunes leaves out a rune at the end that asking for a part of the text cut
@@ -54,23 +41,6 @@ func wholeRunes(b []byte) []byte {
 	}
 	return b
 }
-
-// isClean says whether b can be sent as it is.
-func isClean(b []byte) bool {
-	if !utf8.Valid(b) {
-		return false
-	}
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if isControl(r) {
-			return false
-		}
-		b = b[n:]
-	}
-	return true
-}
-
-func isControl(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }
 
 // latin1 turns Latin-1 into UTF-8, unless it is valid UTF-8 already: many
 // programs declare STRING and write UTF-8.
