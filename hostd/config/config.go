@@ -61,7 +61,15 @@ type Config struct {
 	BufferPath string
 	// AllowHTTP permits plain http to a server that is not loopback.
 	AllowHTTP bool
-	Features  Features
+	// Sessions are the kinds of session that are measured.
+	Sessions Sessions
+	// VirtualUser is whose virtual displays are measured; empty without
+	// Sessions.Virtual.
+	VirtualUser string
+	// RealInputDevices are the names of input devices that are virtual and
+	// pass on what hands do, such as a program's that remaps keys.
+	RealInputDevices []string
+	Features         Features
 	// Enrollment is what enrolling recorded; zero on a host not yet enrolled.
 	Enrollment Enrollment
 }
@@ -150,6 +158,7 @@ func newLoader() *loader {
 			SendInterval:    DefaultSendInterval,
 			IdleAfter:       DefaultIdleAfter,
 			BufferPath:      DefaultBufferPath,
+			Sessions:        Sessions{RDP: true, Local: true},
 			Features:        Features{TrackSystemStats: true, WindowTitles: true},
 		},
 		from:         make(map[string]string),
@@ -182,6 +191,9 @@ func (l *loader) file(path string, required bool, keys []key, given map[string]s
 // finish checks what more than one key decides.
 func (l *loader) finish() (Config, error) {
 	c := l.cfg
+	if err := l.checkVirtual(); err != nil {
+		return Config{}, err
+	}
 	c.AllowHTTP = c.AllowHTTP || c.Enrollment.AllowHTTP
 	enrolled, err := ParseServerURL(c.Enrollment.ServerURL, c.AllowHTTP)
 	if err != nil {
@@ -195,14 +207,19 @@ func (l *loader) finish() (Config, error) {
 	c.ServerURLSource = l.from[keyServerURL]
 	configured, err := ParseServerURL(c.ServerURL, c.AllowHTTP)
 	if err != nil {
-		name := keyServerURL
-		if c.ServerURLSource == environmentSource {
-			name = envName(name)
-		}
-		return Config{}, &Error{Source: c.ServerURLSource, Key: name, Problem: err.Error()}
+		return Config{}, l.complain(keyServerURL, err.Error())
 	}
 	c.ServerURL = configured
 	return c, nil
+}
+
+// complain returns what is wrong with a key where it was given.
+func (l *loader) complain(key, problem string) *Error {
+	source := l.from[key]
+	if source == environmentSource {
+		key = envName(key)
+	}
+	return &Error{Source: source, Key: key, Problem: problem}
 }
 
 // readBounded reads a small regular file. Its errors leave out the path, which

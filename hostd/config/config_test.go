@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -29,9 +30,10 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		CollectInterval: time.Minute, SendInterval: 5 * time.Minute, IdleAfter: 3 * time.Minute,
 		BufferPath: "/var/lib/trackerd/buffer.db",
+		Sessions:   Sessions{RDP: true, Local: true},
 		Features:   Features{TrackSystemStats: true, WindowTitles: true},
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 }
@@ -44,6 +46,10 @@ collect_interval_sec: 30         # one record each half minute
 send_interval_sec: 600
 idle_after_sec: 120
 buffer_path: "/var/lib/trackerd/other.db"
+sessions: [rdp, virtual]
+virtual_user: "anna"
+real_input_devices:
+  - "keyd virtual keyboard"
 features:
   screenshots: false
   track_system_stats: false
@@ -57,8 +63,9 @@ features:
 		ServerURL: "https://tracker-api.example.org", ServerURLSource: path + ":1", MachineID: "vm-abc123-{user}",
 		CollectInterval: 30 * time.Second, SendInterval: 10 * time.Minute, IdleAfter: 2 * time.Minute,
 		BufferPath: "/var/lib/trackerd/other.db",
+		Sessions:   Sessions{RDP: true, Virtual: true}, VirtualUser: "anna", RealInputDevices: []string{"keyd virtual keyboard"},
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 }
@@ -70,7 +77,8 @@ func TestEnvironmentWins(t *testing.T) {
 		"TRACKERD_SERVER_LISTEN=:8100", "TRACKERD_SEND_INTERVAL_SEC=20", "TRACKERD_IDLE_AFTER_SEC=30",
 		"TRACKERD_COLLECT_INTERVAL_SEC=5", "TRACKERD_BUFFER_PATH=/b", "TRACKERD_ALLOW_HTTP=true",
 		"TRACKERD_FEATURES_SCREENSHOTS=false", "TRACKERD_FEATURES_TRACK_SYSTEM_STATS=false",
-		"TRACKERD_FEATURES_WINDOW_TITLES=false",
+		"TRACKERD_FEATURES_WINDOW_TITLES=false", "TRACKERD_SESSIONS=local, virtual", "TRACKERD_VIRTUAL_USER=anna",
+		"TRACKERD_REAL_INPUT_DEVICES=keyd virtual keyboard,input-remapper",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -78,8 +86,10 @@ func TestEnvironmentWins(t *testing.T) {
 	want := Config{
 		ServerURL: "https://env.example", ServerURLSource: "environment", CollectInterval: 5 * time.Second,
 		SendInterval: 20 * time.Second, IdleAfter: 30 * time.Second, BufferPath: "/b", AllowHTTP: true,
+		Sessions: Sessions{Local: true, Virtual: true}, VirtualUser: "anna",
+		RealInputDevices: []string{"keyd virtual keyboard", "input-remapper"},
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 }
@@ -120,6 +130,7 @@ func TestBad(t *testing.T) {
 	for _, env := range []string{
 		"TRACKERD_COLLECT_INTERVAL_SEC=7", "TRACKERD_COLLECT_INTERVAL=60", "TRACKERD_ALLOW_HTTP=1",
 		"TRACKERD_FEATURES_SCREENSHOTS=true", "TRACKERD_SERVER_URL=http://tracker.example", "TRACKERD_BUFFER_PATH=b.db",
+		"TRACKERD_SESSIONS=rdp,tty", "TRACKERD_SESSIONS=,", "TRACKERD_SESSIONS=virtual", "TRACKERD_VIRTUAL_USER=anna",
 	} {
 		got.WriteString(complaint(t, Paths{}, []string{env}))
 	}
@@ -221,7 +232,8 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if c.CollectInterval < 5*time.Second || time.Hour%c.CollectInterval != 0 || c.SendInterval < time.Second ||
-			c.IdleAfter < time.Second || !filepath.IsAbs(c.BufferPath) || len(c.MachineID) > maxTemplateBytes {
+			c.IdleAfter < time.Second || !filepath.IsAbs(c.BufferPath) || len(c.MachineID) > maxTemplateBytes ||
+			c.Sessions == (Sessions{}) || c.Sessions.Virtual != (c.VirtualUser != "") {
 			t.Fatalf("%q: accepted %+v", data, c)
 		}
 	})

@@ -40,10 +40,25 @@ func (l *loader) environment(environ []string) error {
 			}
 			return &Error{Source: environmentSource, Key: shortened(name), Problem: unknownKey(name, known)}
 		}
-		if err := k.set(&l.cfg, value{kindAny, text}); err != nil {
+		v := value{kind: kindAny, text: text}
+		if k.kind == kindList {
+			v = splitList(text)
+		}
+		if err := k.set(&l.cfg, v); err != nil {
 			return &Error{Source: environmentSource, Key: name, Problem: err.Error()}
 		}
 		l.from[k.name] = environmentSource
 	}
 	return nil
+}
+
+// splitList reads a list out of a variable, such as "rdp,local".
+func splitList(text string) value {
+	list := value{kind: kindList}
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list.items = append(list.items, value{kind: kindString, text: item})
+		}
+	}
+	return list
 }

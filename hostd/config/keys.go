@@ -35,6 +35,8 @@ type value struct {
 	// kind is what YAML took it for; an environment variable is kindAny.
 	kind kind
 	text string
+	// items are a list's; an environment variable's are between commas.
+	items []value
 }
 
 type kind string
@@ -122,6 +124,9 @@ func fileKeys() []key {
 			"features.window_titles", "true or false", kindBool,
 			func(c *Config, v value) error { return setBool(&c.Features.WindowTitles, v) },
 		},
+		{keySessions, "a list such as [rdp, local], of rdp, local and virtual", kindList, setSessions},
+		{keyVirtualUser, "the name of the user whose virtual displays are measured", kindString, setVirtualUser},
+		{"real_input_devices", "a list of the names of input devices", kindList, setRealInputDevices},
 		// Last, so that no complaint proposes it first.
 		{"features.screenshots", "false", kindBool, refuseScreenshots},
 	}

@@ -143,23 +143,27 @@ func pairs(n ast.Node) ([]*ast.MappingValueNode, bool) {
 func scalar(n ast.Node) value {
 	switch s := n.(type) {
 	case *ast.StringNode:
-		return value{kindString, s.Value}
+		return value{kind: kindString, text: s.Value}
 	case *ast.LiteralNode:
-		return value{kindString, s.Value.Value}
+		return value{kind: kindString, text: s.Value.Value}
 	case *ast.IntegerNode:
-		return value{kindInt, fmt.Sprint(s.Value)}
+		return value{kind: kindInt, text: fmt.Sprint(s.Value)}
 	case *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
-		return value{kindFloat, n.GetToken().Value}
+		return value{kind: kindFloat, text: n.GetToken().Value}
 	case *ast.BoolNode:
-		return value{kindBool, fmt.Sprint(s.Value)}
+		return value{kind: kindBool, text: fmt.Sprint(s.Value)}
 	case *ast.NullNode, nil:
-		return value{kindNull, ""}
+		return value{kind: kindNull}
 	case *ast.MappingNode, *ast.MappingValueNode:
-		return value{kindMap, ""}
+		return value{kind: kindMap}
 	case *ast.SequenceNode:
-		return value{kindList, ""}
+		list := value{kind: kindList, items: make([]value, 0, len(s.Values))}
+		for _, item := range s.Values {
+			list.items = append(list.items, scalar(item))
+		}
+		return list
 	}
-	return value{kindOther, ""}
+	return value{kind: kindOther}
 }
 
 func keyText(n ast.Node) string {
