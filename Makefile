@@ -47,6 +47,10 @@ FUZZTIME ?= 20s
 # keep busy.
 HOST_TEST_TIMEOUT ?= 15m
 UNIT_TEST_TIMEOUT ?= 15m
+SLOW_TEST_TIMEOUT ?= 60m
+# A test whose name begins so takes too long for every change, or needs what few
+# changes touch. Only test-slow and test-all run it.
+SLOW_TESTS := ^TestSlow
 # Where `make test` leaves its results, one JSON object per line and test.
 RESULTS := .cache/test
 
@@ -111,7 +115,7 @@ HOST_ENV := ACTIVITY_TRACKER_DEB='$(ROOT)/$(DEB_trackerd)' ACTIVITY_TRACKER_SERV
 GOTESTSUM := gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary skipped
 
 .PHONY: test
-test: setup-all-tests ## all tests: unit with the race detector, PostgreSQL, X, whole hosts
+test: setup-all-tests ## tests for every change: unit with the race detector, PostgreSQL, X, whole hosts
 	@rm -rf $(RESULTS); start=$$SECONDS; bad=0; \
 	$(MAKE) test-unit || bad=1; \
 	$(MAKE) test-host || bad=1; \
@@ -124,14 +128,30 @@ test-unit: setup-test ## tests that boot no host: unit, race, fuzz seeds, Postgr
 	@mkdir -p $(RESULTS)
 	@echo "test: $(UNIT_MODULES)"
 	@CGO_ENABLED=1 $(GOTESTSUM) --jsonfile $(RESULTS)/unit.json -- \
-		-race -timeout $(UNIT_TEST_TIMEOUT) $(patsubst %,./%/...,$(UNIT_MODULES))
+		-race -skip '$(SLOW_TESTS)' -timeout $(UNIT_TEST_TIMEOUT) $(patsubst %,./%/...,$(UNIT_MODULES))
 
 .PHONY: test-host
-test-host: setup-all-tests build deb ## tests on booted xrdp hosts
+test-host: setup-all-tests build deb ## tests on booted hosts of Debian 12 and 13
 	@mkdir -p $(RESULTS)
 	@echo "test: $(HOST_MODULES)"
 	@$(HOST_ENV) $(GOTESTSUM) --format standard-verbose --jsonfile $(RESULTS)/host.json -- \
-		-count 1 -p 1 -timeout $(HOST_TEST_TIMEOUT) $(patsubst %,./%/...,$(HOST_MODULES))
+		-count 1 -p 1 -skip '$(SLOW_TESTS)' -timeout $(HOST_TEST_TIMEOUT) $(patsubst %,./%/...,$(HOST_MODULES))
+
+.PHONY: test-slow
+test-slow: setup-all-tests build deb ## only the tests called TestSlow…, which `make test` leaves out
+	@mkdir -p $(RESULTS)
+	@echo "test: $(SLOW_TESTS) in $(MODULES)"
+	@$(HOST_ENV) $(GOTESTSUM) --format standard-verbose --jsonfile $(RESULTS)/slow.json -- \
+		-count 1 -p 1 -run '$(SLOW_TESTS)' -timeout $(SLOW_TEST_TIMEOUT) \
+		$$(grep -rl --include='*_test.go' '^func TestSlow' $(MODULES) | xargs -n 1 dirname | sort -u | sed 's,^,./,')
+
+.PHONY: test-all
+test-all: setup-all-tests ## everything: test and test-slow; what ran and how long, and what could not run fails
+	@rm -rf $(RESULTS); start=$$SECONDS; bad=0; \
+	for part in unit host slow; do $(MAKE) test-$$part || bad=1; done; \
+	echo; echo "test-all: $$(( (SECONDS - start) / 60 )) min $$(( (SECONDS - start) % 60 )) s"; \
+	.ci/count-tests --all $(RESULTS)/*.json || bad=1; \
+	exit $$bad
 
 .PHONY: fuzz
 fuzz: setup-test ## every fuzz target for FUZZTIME (20s)
