@@ -152,7 +152,18 @@ type EnrollRequest struct {
 	EnrollmentToken string `json:"enrollment_token"`
 	HostID          string `json:"host_id"`
 	Hostname        string `json:"hostname"`
+	// Kind is what enrols; empty means EnrollHost.
+	Kind EnrollKind `json:"kind,omitempty"`
 }
+
+// EnrollKind is what enrols. A token of one kind enrols none of the other.
+type EnrollKind string
+
+// The kinds of enrolment.
+const (
+	EnrollHost EnrollKind = "host" // a whole host, by its administrator
+	EnrollUser EnrollKind = "user" // one person without root, by themselves
+)
 
 // EnrollReply answers POST /api/enroll with the host's credential, which is
 // shown this once.

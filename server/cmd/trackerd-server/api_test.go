@@ -459,6 +459,27 @@ func (b *bench) enroll(token, host, bearer string) reply {
 	return b.do(http.MethodPost, "/api/enroll", bearer, api.EnrollRequest{EnrollmentToken: token, HostID: host, Hostname: "name"})
 }
 
+// A token given to one person enrols no host, and one for a host no person: not
+// for a new host_id, and not for one that is enrolled.
+func TestEnrolmentKinds(t *testing.T) {
+	b := newBench(t, newDatabase(t))
+	token := func(kind api.EnrollKind, host string) string {
+		return b.enrollmentFor(store.Enrollment{Kind: kind, UsesLeft: 1, ForHost: host, ExpiresAt: time.Now().Add(time.Hour)})
+	}
+	enroll := func(token, host string, kind api.EnrollKind) reply {
+		return b.do(http.MethodPost, "/api/enroll", "", api.EnrollRequest{EnrollmentToken: token, HostID: host, Hostname: "name", Kind: kind})
+	}
+	enroll(token(api.EnrollUser, ""), "person", api.EnrollUser).wants(201, nil)
+	enroll(token(api.EnrollHost, ""), "host", "").wants(201, nil)
+	enroll(token(api.EnrollUser, ""), "other", "").refused(401, api.CodeBadToken)
+	enroll(token(api.EnrollHost, ""), "other", api.EnrollUser).refused(401, api.CodeBadToken)
+	// A token made for a host_id renews only what it was before.
+	enroll(token(api.EnrollHost, "person"), "person", api.EnrollHost).refused(401, api.CodeBadToken)
+	enroll(token(api.EnrollUser, "host"), "host", api.EnrollUser).refused(401, api.CodeBadToken)
+	enroll(token(api.EnrollUser, "person"), "person", api.EnrollUser).wants(201, nil)
+	enroll(token(api.EnrollHost, ""), "x", "robot").refused(400, api.CodeBadRequest)
+}
+
 func TestEnrolment(t *testing.T) {
 	b := newBench(t, newDatabase(t))
 	token := b.enrollment(2, time.Hour, "")

@@ -41,7 +41,7 @@ func enrollmentCreate(s *settings) *cobra.Command {
 	var uses int
 	expires := span(defaultExpiry)
 	var host string
-	var asJSON bool
+	var user, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "create [--uses N] [--expires 24h]",
 		Short: "Make an enrolment token and print it, this once",
@@ -49,6 +49,9 @@ func enrollmentCreate(s *settings) *cobra.Command {
 as root, where it asks for the token:
 
   trackctl enroll URL -
+
+With --user the token enrols one person who measures themselves without root, by
+'trackctl --user enroll URL -', and no host.
 
 A host that is enrolled already can't be enrolled again with just any token,
 since its machines would change hands. When it was installed anew, make a token
@@ -68,7 +71,10 @@ for it with --host; the 409 that it got names its host_id.`,
 			}
 			now := time.Now().UTC().Truncate(time.Second)
 			fresh := secret.New(secret.KindEnrollment)
-			e := store.Enrollment{ID: fresh.ID, UsesLeft: uses, ForHost: host, CreatedAt: now, ExpiresAt: now.Add(time.Duration(expires))}
+			e := store.Enrollment{ID: fresh.ID, Kind: store.EnrollsHost, UsesLeft: uses, ForHost: host, CreatedAt: now, ExpiresAt: now.Add(time.Duration(expires))}
+			if user {
+				e.Kind = store.EnrollsUser
+			}
 			err := s.withStore(cmd, func(ctx context.Context, st *store.Store) error {
 				return st.AddEnrollment(ctx, e, fresh.Hash())
 			})
@@ -87,6 +93,7 @@ for it with --host; the 409 that it got names its host_id.`,
 	cmd.Flags().IntVar(&uses, "uses", defaultUses, "how many hosts it enrols")
 	cmd.Flags().Var(&expires, "expires", "for how long it is good, as 90m, 24h, 7d or 2w")
 	cmd.Flags().StringVar(&host, "host", "", "only for this host_id, which may be enrolled already")
+	cmd.Flags().BoolVar(&user, "user", false, "for one person without root instead of a host")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -36,11 +36,11 @@ func enrollmentList(s *settings) *cobra.Command {
 			rows := make([][]string, len(tokens))
 			for i, e := range tokens {
 				rows[i] = []string{
-					e.ID, enrollmentState(e, now), strconv.Itoa(e.UsesLeft),
+					e.ID, string(e.Kind), enrollmentState(e, now), strconv.Itoa(e.UsesLeft),
 					e.CreatedAt.UTC().Format(time.RFC3339), e.ExpiresAt.UTC().Format(time.RFC3339), e.ForHost,
 				}
 			}
-			return printTable(cmd.OutOrStdout(), []string{"ID", "STATE", "USES LEFT", "CREATED", "EXPIRES", "FOR HOST"}, rows)
+			return printTable(cmd.OutOrStdout(), []string{"ID", "KIND", "STATE", "USES LEFT", "CREATED", "EXPIRES", "FOR HOST"}, rows)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

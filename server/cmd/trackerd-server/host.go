@@ -59,7 +59,7 @@ has reported nothing: since it was enrolled). A revoked host is marked as such.`
 			for i, h := range hosts {
 				rows[i] = hostRow(h)
 			}
-			return printTable(cmd.OutOrStdout(), []string{"HOST_ID", "HOSTNAME", "ENROLLED", "MACHINES", "LAST SEEN", "SILENT FOR", "STATE"}, rows)
+			return printTable(cmd.OutOrStdout(), []string{"HOST_ID", "KIND", "HOSTNAME", "ENROLLED", "MACHINES", "LAST SEEN", "SILENT FOR", "STATE"}, rows)
 		},
 	}
 	cmd.Flags().Var(&silentFor, "silent-for", "only hosts that have been silent for at least this long")
@@ -93,7 +93,7 @@ func hostRow(h listedHost) []string {
 		state = "revoked"
 	}
 	return []string{
-		h.HostID, h.Hostname, h.EnrolledAt.UTC().Format(time.RFC3339), strconv.FormatInt(h.Machines, 10),
+		h.HostID, string(h.Kind), h.Hostname, h.EnrolledAt.UTC().Format(time.RFC3339), strconv.FormatInt(h.Machines, 10),
 		seen, spanText(time.Duration(h.SilentSeconds) * time.Second), state,
 	}
 }

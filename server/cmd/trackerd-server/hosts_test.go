@@ -62,7 +62,7 @@ func TestSilentHosts(t *testing.T) {
 		}
 	}
 	row := hostRow(silentHosts(all, now, 0)[2])
-	if row[4] != "2026-03-02T11:00:00Z" || row[5] != "1h" || row[6] != "enrolled" {
+	if row[5] != "2026-03-02T11:00:00Z" || row[6] != "1h" || row[7] != "enrolled" {
 		t.Errorf("%q", row)
 	}
 }

@@ -169,8 +169,14 @@ func (b *bench) token(role store.Role) string {
 
 func (b *bench) enrollment(uses int, expires time.Duration, host string) string {
 	b.t.Helper()
+	return b.enrollmentFor(store.Enrollment{Kind: api.EnrollHost, UsesLeft: uses, ForHost: host, ExpiresAt: time.Now().Add(expires)})
+}
+
+// enrollmentFor keeps an enrolment token and returns it whole.
+func (b *bench) enrollmentFor(e store.Enrollment) string {
+	b.t.Helper()
 	c := secret.New(secret.KindEnrollment)
-	e := store.Enrollment{ID: c.ID, UsesLeft: uses, ForHost: host, ExpiresAt: time.Now().Add(expires)}
+	e.ID = c.ID
 	if err := b.store.AddEnrollment(b.t.Context(), e, c.Hash()); err != nil {
 		b.t.Fatal(err)
 	}

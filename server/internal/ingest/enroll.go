@@ -54,7 +54,7 @@ func (in *Ingest) enroll(w http.ResponseWriter, r *http.Request) (api.EnrollRepl
 	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
 	defer cancel()
 	err = in.store.Enroll(ctx, store.EnrollRequest{
-		TokenID: token.ID, TokenMatches: token.Matches, HostID: ask.HostID, Hostname: ask.Hostname,
+		TokenID: token.ID, TokenMatches: token.Matches, HostID: ask.HostID, Hostname: ask.Hostname, Kind: ask.Kind,
 		ProvenHost: proven.Key, CredentialID: fresh.ID, CredentialHash: fresh.Hash(),
 	})
 	if err != nil {
@@ -113,6 +113,13 @@ func checkHost(ask *api.EnrollRequest) error {
 	if !IsHostID(ask.HostID) {
 		return problem.BadRequest("host_id: want 1 to 128 letters, digits or . _ : -")
 	}
+	switch ask.Kind {
+	case "":
+		ask.Kind = api.EnrollHost
+	case api.EnrollHost, api.EnrollUser:
+	default:
+		return problem.BadRequest(`kind: want "host" or "user"`)
+	}
 	if len(ask.Hostname) > api.MaxHostnameBytes || !printable(ask.Hostname) {
 		return problem.BadRequest("hostname: want at most 253 printable characters")
 	}
@@ -129,6 +136,9 @@ func (in *Ingest) enrollProblem(r *http.Request, hostID string, err error) error
 		return problem.New(http.StatusConflict, api.CodeHostEnrolled,
 			"This host_id is or was enrolled. If it was installed anew, or revoked and is to come back, make a token for it with: "+
 				"trackerd-server enrollment create --host "+hostID)
+	case store.ErrEnrollmentKind:
+		return in.guard.Refuse(r, api.CodeBadToken, why.Error()+": one made with --user enrols one person who measures "+
+			"themselves without root ('trackctl --user enroll'), any other a whole host.")
 	case store.ErrUnknownEnrollment:
 		return in.guard.Refuse(r, api.CodeBadToken, "The enrolment token is unknown.")
 	default:

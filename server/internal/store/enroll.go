@@ -7,12 +7,15 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/api"
 )
 
 // Enrollment is an enrolment token without its secret.
 type Enrollment struct {
-	ID       string `json:"id"`
-	UsesLeft int    `json:"uses_left"`
+	ID       string         `json:"id"`
+	Kind     api.EnrollKind `json:"kind"`
+	UsesLeft int            `json:"uses_left"`
 	// ForHost, where not empty, is the only host_id that it enrols, which may
 	// be enrolled already.
 	ForHost   string    `json:"for_host,omitempty"`
@@ -20,11 +23,17 @@ type Enrollment struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
+// What a token enrols, for those who do not speak the contract.
+const (
+	EnrollsHost = api.EnrollHost
+	EnrollsUser = api.EnrollUser
+)
+
 // AddEnrollment keeps an enrolment token.
 func (s *Store) AddEnrollment(ctx context.Context, e Enrollment, hash []byte) error {
 	return s.write(ctx, "keeping the enrolment token", func(tx pgx.Tx) error {
-		_, err := exec(ctx, tx, "inserting", `INSERT INTO enrollment (id, secret_hash, uses_left, for_host, expires_at)
-			VALUES ($1, $2, $3, $4, $5)`, e.ID, hash, e.UsesLeft, e.ForHost, e.ExpiresAt)
+		_, err := exec(ctx, tx, "inserting", `INSERT INTO enrollment (id, secret_hash, kind, uses_left, for_host, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6)`, e.ID, hash, e.Kind, e.UsesLeft, e.ForHost, e.ExpiresAt)
 		return err
 	})
 }
@@ -42,6 +51,8 @@ const (
 	ErrSpentEnrollment EnrollError = "the enrolment token is used up"
 	// ErrEnrollmentForOther: it is bound to another host_id.
 	ErrEnrollmentForOther EnrollError = "the enrolment token is for another host"
+	// ErrEnrollmentKind: it enrols a host and one person asked, or the reverse.
+	ErrEnrollmentKind EnrollError = "the enrolment token is of another kind"
 	// ErrHostEnrolled: the host_id has an owner, and the caller did not show
 	// that it is the same one.
 	ErrHostEnrolled EnrollError = "the host is enrolled already"
@@ -57,6 +68,8 @@ type EnrollRequest struct {
 	TokenMatches func(hash []byte) bool
 	HostID       string
 	Hostname     string
+	// Kind is what enrols.
+	Kind api.EnrollKind
 	// ProvenHost is the row of the host whose present credential the caller
 	// showed; zero where it showed none.
 	ProvenHost int64
@@ -83,6 +96,9 @@ func (s *Store) Enroll(ctx context.Context, r EnrollRequest) error {
 		if expired {
 			return ErrExpiredEnrollment
 		}
+		if e.Kind != r.Kind {
+			return ErrEnrollmentKind
+		}
 		if e.ForHost != "" && e.ForHost != r.HostID {
 			return ErrEnrollmentForOther
 		}
@@ -106,9 +122,9 @@ func (s *Store) Enroll(ctx context.Context, r EnrollRequest) error {
 func lockEnrollment(ctx context.Context, tx pgx.Tx, r EnrollRequest) (e Enrollment, expired bool, err error) {
 	var hash []byte
 	e.ID = r.TokenID
-	err = tx.QueryRow(ctx, `SELECT secret_hash, uses_left, for_host, expires_at, expires_at <= now()
+	err = tx.QueryRow(ctx, `SELECT secret_hash, kind, uses_left, for_host, expires_at, expires_at <= now()
 		FROM enrollment WHERE id = $1 FOR UPDATE`, r.TokenID).
-		Scan(&hash, &e.UsesLeft, &e.ForHost, &e.ExpiresAt, &expired)
+		Scan(&hash, &e.Kind, &e.UsesLeft, &e.ForHost, &e.ExpiresAt, &expired)
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && !r.TokenMatches(hash) {
 		return e, false, ErrUnknownEnrollment
 	}
@@ -121,8 +137,8 @@ func lockEnrollment(ctx context.Context, tx pgx.Tx, r EnrollRequest) (e Enrollme
 // claimHost makes the host's row, or finds it and decides whether the caller
 // may have it. It says whether the claim is free of charge.
 func claimHost(ctx context.Context, tx pgx.Tx, r EnrollRequest, e Enrollment) (host int64, free bool, err error) {
-	err = tx.QueryRow(ctx, `INSERT INTO host (host_id, hostname, enrollment) VALUES ($1, $2, $3)
-		ON CONFLICT (host_id) DO NOTHING RETURNING id`, r.HostID, r.Hostname, e.ID).Scan(&host)
+	err = tx.QueryRow(ctx, `INSERT INTO host (host_id, hostname, enrollment, kind) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (host_id) DO NOTHING RETURNING id`, r.HostID, r.Hostname, e.ID, r.Kind).Scan(&host)
 	if err == nil {
 		return host, false, nil
 	}
@@ -130,14 +146,17 @@ func claimHost(ctx context.Context, tx pgx.Tx, r EnrollRequest, e Enrollment) (h
 		return 0, false, fmt.Errorf("adding the host: %w", err)
 	}
 	var enrolledWith string
+	var kind api.EnrollKind
 	var used bool
-	err = tx.QueryRow(ctx, `SELECT h.id, h.enrollment,
+	err = tx.QueryRow(ctx, `SELECT h.id, h.enrollment, h.kind,
 			EXISTS (SELECT FROM host_credential c WHERE c.host = h.id AND c.first_used_at IS NOT NULL)
-		FROM host h WHERE h.host_id = $1 FOR UPDATE`, r.HostID).Scan(&host, &enrolledWith, &used)
+		FROM host h WHERE h.host_id = $1 FOR UPDATE`, r.HostID).Scan(&host, &enrolledWith, &kind, &used)
 	if err != nil {
 		return 0, false, fmt.Errorf("reading the enrolled host: %w", err)
 	}
 	switch {
+	case kind != r.Kind:
+		return 0, false, ErrEnrollmentKind
 	case enrolledWith == e.ID && !used:
 		free = true
 	case e.ForHost == r.HostID, r.ProvenHost == host:

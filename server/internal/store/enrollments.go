@@ -11,7 +11,7 @@ func (s *Store) Enrollments(ctx context.Context) ([]Enrollment, error) {
 	var list []Enrollment
 	err := s.read(ctx, "listing the enrolment tokens", func(tx pgx.Tx) (err error) {
 		list, err = collect[Enrollment](ctx, tx, "reading",
-			"SELECT id, uses_left, for_host, created_at, expires_at FROM enrollment ORDER BY created_at, id")
+			"SELECT id, kind, uses_left, for_host, created_at, expires_at FROM enrollment ORDER BY created_at, id")
 		return err
 	})
 	return list, err

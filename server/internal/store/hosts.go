@@ -5,13 +5,17 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/api"
 )
 
 // HostState is an enrolled host as its administrator sees it.
 type HostState struct {
-	HostID     string    `json:"host_id"`
-	Hostname   string    `json:"hostname"`
-	EnrolledAt time.Time `json:"enrolled_at"`
+	HostID   string `json:"host_id"`
+	Hostname string `json:"hostname"`
+	// Kind is what enrolled: the whole host, or one person without root.
+	Kind       api.EnrollKind `json:"kind"`
+	EnrolledAt time.Time      `json:"enrolled_at"`
 	// Machines is how many machine_ids it has reported.
 	Machines int64 `json:"machines"`
 	// LastSeen is when its newest event ended; nil before the first.
@@ -20,7 +24,7 @@ type HostState struct {
 	Revoked bool `json:"revoked"`
 }
 
-const selectHosts = `SELECT h.host_id, h.hostname, h.enrolled_at, count(m.id), max(m.last_seen),
+const selectHosts = `SELECT h.host_id, h.hostname, h.kind, h.enrolled_at, count(m.id), max(m.last_seen),
 		NOT EXISTS (SELECT FROM host_credential c WHERE c.host = h.id)
 	FROM host h LEFT JOIN machine m ON m.host = h.id `
 

@@ -285,11 +285,12 @@ func deref(e api.Event) map[string]any {
 
 func addHost(tb testing.TB, s *Store) int64 {
 	tb.Helper()
-	e := Enrollment{ID: "enr", UsesLeft: 1, ExpiresAt: time.Now().Add(time.Hour)}
+	e := Enrollment{ID: "enr", Kind: api.EnrollHost, UsesLeft: 1, ExpiresAt: time.Now().Add(time.Hour)}
 	if err := s.AddEnrollment(tb.Context(), e, []byte{1}); err != nil {
 		tb.Fatal(err)
 	}
 	err := s.Enroll(tb.Context(), EnrollRequest{
+		Kind:    api.EnrollHost,
 		TokenID: "enr", TokenMatches: func([]byte) bool { return true }, HostID: "h", CredentialID: "cred", CredentialHash: []byte{1},
 	})
 	if err != nil {
