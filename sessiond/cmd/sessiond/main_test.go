@@ -167,7 +167,7 @@ func TestExitCodes(t *testing.T) {
 func TestNoDisplay(t *testing.T) {
 	t.Parallel()
 	h := newHelper(t, "--display", ":59000")
-	if code := h.exit(); code != launch.ExitOpen || !strings.Contains(h.stderr.String(), "opening the display") {
+	if code := h.exit(); code != launch.ExitOpen || !strings.Contains(h.stderr.String(), "opening what is to be watched") {
 		t.Fatalf("exit code %d: %s", code, h.stderr.String())
 	}
 }

@@ -59,6 +59,15 @@ type Source interface {
 	Close()
 }
 
+// Paced is a source that knows itself for how long events may gather, since what
+// holds them meanwhile is small. It is watched all the time.
+type Paced interface {
+	Source
+	// Due takes note of what has arrived, and reports until when it may gather;
+	// gathering is false if nothing has.
+	Due(now counting.Instant) (at counting.Instant, gathering bool)
+}
+
 // Options say what to watch and how to report.
 type Options struct {
 	// Open starts watching; now is the clock of all instants.
@@ -79,6 +88,7 @@ type loop struct {
 	clock   clock
 	started int64 // wall clock, nanoseconds
 	source  Source
+	paced   Paced // the source, if it is one
 	out     *outbox.Outbox
 	stop    int // becomes readable when the context is done
 	set     *sys.WaitSet
@@ -186,6 +196,8 @@ func (l *loop) step(ready bool) error {
 	}
 	now := l.clock.now()
 	switch {
+	case ready && l.paced != nil:
+		l.drainAt, l.gathering = l.paced.Due(now.at)
 	case ready && l.gathering:
 		// The source is not looked at now, so its end has come: nothing more
 		// will gather, and waiting would be told of it over and over.
@@ -219,6 +231,9 @@ func (l *loop) drain(until counting.Instant) error {
 	got, news, err := l.source.Drain(until)
 	l.news = l.news || news
 	l.gathering, l.drainAt = got, l.clock.instant()+gather
+	if l.paced != nil {
+		l.drainAt, l.gathering = l.paced.Due(l.clock.instant())
+	}
 	l.settled = max(l.settled, until)
 	return err
 }

@@ -32,6 +32,7 @@ func (l *loop) open(ctx context.Context) error {
 		source, err := l.opts.Open(l.clock.instant)
 		if err == nil {
 			l.source = source
+			l.paced, _ = source.(Paced)
 			if err := l.set.Add(source.FD(), 0); err != nil {
 				return errors.Join(ErrWait, err)
 			}
@@ -52,13 +53,13 @@ func (l *loop) open(ctx context.Context) error {
 // OpenError reports that the source could not be opened.
 type OpenError struct{ Err error }
 
-func (e *OpenError) Error() string { return "opening the display: " + e.Err.Error() }
+func (e *OpenError) Error() string { return "opening what is to be watched: " + e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *OpenError) Unwrap() error { return e.Err }
 
 // wait sleeps until something is due and reports whether the source has anything
-// to read. While events gather the source is not looked at.
+// to read. While events gather a source that is not paced is not looked at.
 func (l *loop) wait() (ready bool, err error) {
 	now := l.clock.now()
 	due := l.clock.instantOf(now, l.clock.startOf(l.clock.slot(now.wall)+1)) + 1 // not just before it
@@ -70,7 +71,10 @@ func (l *loop) wait() (ready bool, err error) {
 	}
 	look := uint32(unix.EPOLLIN)
 	if l.gathering {
-		due, look = min(due, l.drainAt), 0
+		due = min(due, l.drainAt)
+	}
+	if l.gathering && l.paced == nil {
+		look = 0
 	}
 	if err := l.lookFor(l.source.FD(), look, &l.lookingSource); err != nil {
 		return false, err
