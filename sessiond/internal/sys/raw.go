@@ -61,3 +61,10 @@ func Await(fd int, events int16, atMost time.Duration) (bool, error) {
 	ready, err := result(n, errno)
 	return ready > 0, err
 }
+
+// ReadAt reads from a place of a small file that the kernel makes up, which never
+// blocks.
+func ReadAt(fd int, b []byte, offset int64) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_PREAD64, uintptr(fd), address(b), uintptr(len(b)), uintptr(offset), 0, 0)
+	return result(n, errno)
+}
