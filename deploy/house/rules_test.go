@@ -53,12 +53,14 @@ var mayImport = map[string][]string{
 	"sessiond/internal/x11": {
 		"sessiond/internal/counting", "sessiond/internal/sys", "sessiond/internal/text", "sessiond/wire",
 	},
+	"sessiond/internal/seat":   {"sessiond/internal/counting", "sessiond/internal/sys", "sessiond/wire"},
 	"sessiond/internal/outbox": {"sessiond/internal/sys", "sessiond/wire"},
 	"sessiond/internal/loop": {
 		"sessiond/internal/counting", "sessiond/internal/outbox", "sessiond/internal/sys", "sessiond/wire",
 	},
 	"sessiond/internal/xtest": nil, // real X servers for tests
 	"sessiond/cmd/sessiond":   {"sessiond/internal/counting", "sessiond/internal/launch", "sessiond/internal/loop", "sessiond/internal/x11"},
+	"sessiond/cmd/seatinput":  {"sessiond/internal/counting", "sessiond/internal/launch", "sessiond/internal/loop", "sessiond/internal/seat"},
 
 	"server/api":              nil,
 	"server/internal/secret":  nil,
@@ -94,6 +96,7 @@ var onlyIn = []struct {
 	why     string
 }{
 	{"github.com/jezek/xgb", []string{"sessiond/internal/x11", "sessiond/internal/xtest", "sessiond/bench", "deploy"}, "X is spoken in one place"},
+	{"github.com/holoplot/go-evdev", []string{"sessiond/internal/seat", "sessiond/bench", "deploy"}, "input devices are read in one place"},
 	{"github.com/godbus/dbus", []string{"hostd/logind", "hostd/helper"}, "logind is asked in one place, units are started in one"},
 	{"github.com/coreos/go-systemd", []string{"hostd/logind", "hostd/helper", "hostd/notify", "server/cmd/trackerd-server"}, "systemd is spoken to in one place for each purpose"},
 	{"github.com/jackc/pgx", []string{"server/internal/store"}, "all SQL is in one place"},
