@@ -34,10 +34,11 @@ DEB_trackerd := dist/trackerd_$(VERSION)-1_$(DEB_ARCH).deb
 DEB_trackerd-server := dist/trackerd-server_$(VERSION)-1_$(DEB_ARCH).deb
 DEBS := $(foreach p,$(PACKAGES),$(DEB_$(p)))
 
-BINARIES := trackerd trackctl sessiond trackerd-server
+BINARIES := trackerd trackctl sessiond seatinput trackerd-server
 SOURCE_trackerd := hostd/cmd/trackerd
 SOURCE_trackctl := hostd/cmd/trackctl
 SOURCE_sessiond := sessiond/cmd/sessiond
+SOURCE_seatinput := sessiond/cmd/seatinput
 SOURCE_trackerd-server := server/cmd/trackerd-server
 
 # How long `make fuzz` gives each fuzz target.
@@ -80,7 +81,7 @@ $(BINARIES): setup-go
 
 .PHONY: deb $(addprefix deb-,$(PACKAGES))
 deb: $(addprefix deb-,$(PACKAGES)) ## the Debian packages in dist/
-deb-trackerd: trackerd trackctl sessiond
+deb-trackerd: trackerd trackctl sessiond seatinput
 deb-trackerd-server: trackerd-server
 $(addprefix deb-,$(PACKAGES)): deb-%: setup-package
 	@VERSION='$(VERSION)' ARCH='$(DEB_ARCH)' packaging/build-deb.sh $* '$(DEB_$*)'
