@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"activity-tracker.example/sessiond/internal/helpertest"
 	"activity-tracker.example/sessiond/internal/launch"
 	"activity-tracker.example/sessiond/internal/xtest"
 	"activity-tracker.example/sessiond/wire"
@@ -22,11 +23,11 @@ func TestReportsAndBoundaries(t *testing.T) {
 	outer.Run(t, "xdotool", "mousemove", "500", "300")
 	h := startHelper(t, inner)
 	outer.Run(t, "xdotool", "type", "--delay", "2", strings.Repeat("x", 120))
-	h.until("120 keys", func() bool { return h.last.Counters.Keys == 120 })
+	h.Until("120 keys", func() bool { return h.Last.Counters.Keys == 120 })
 	var ends int
-	h.until("three intervals", func() bool {
+	h.Until("three intervals", func() bool {
 		ends = 0
-		for _, r := range h.all {
+		for _, r := range h.All {
 			if r.IntervalStartUnix%5 != 0 {
 				t.Fatalf("interval starts at %d", r.IntervalStartUnix)
 			}
@@ -36,7 +37,7 @@ func TestReportsAndBoundaries(t *testing.T) {
 		}
 		return ends >= 3
 	})
-	first, last := h.all[0], h.last
+	first, last := h.All[0], h.Last
 	activeFor := last.TimeUnixMilli - first.TimeUnixMilli
 	if got := int64(last.Counters.ActiveMS - first.Counters.ActiveMS); got < activeFor-5 || got > activeFor+5 {
 		t.Errorf("%d ms active within %d ms of the idle threshold", got, activeFor)
@@ -51,20 +52,20 @@ func TestXGoesAway(t *testing.T) {
 	outer.Run(t, "xdotool", "type", "--delay", "2", "goodbye")
 	inner.Run(t, "xdotool", "getmouselocation") // a round trip: the keys are there
 	inner.Kill()
-	if code := h.exit(); code != launch.ExitOK {
-		t.Fatalf("exit code %d: %s", code, h.stderr.String())
+	if code := h.Exit(); code != launch.ExitOK {
+		t.Fatalf("exit code %d: %s", code, h.Stderr.String())
 	}
-	if h.last.Counters.Keys != 7 {
-		t.Fatalf("last report %+v, want 7 keys", h.last)
+	if h.Last.Counters.Keys != 7 {
+		t.Fatalf("last report %+v, want 7 keys", h.Last)
 	}
 }
 
 func TestDaemonCloses(t *testing.T) {
 	t.Parallel()
 	h := startHelper(t, xtest.Xvfb(t))
-	h.closeSocket()
-	if code := h.exit(); code != launch.ExitOK {
-		t.Fatalf("exit code %d: %s", code, h.stderr.String())
+	h.CloseSocket()
+	if code := h.Exit(); code != launch.ExitOK {
+		t.Fatalf("exit code %d: %s", code, h.Stderr.String())
 	}
 }
 
@@ -77,11 +78,11 @@ func TestDaemonHangsUp(t *testing.T) {
 	h := startHelper(t, inner)
 	outer.Run(t, "xdotool", "type", "--delay", "2", "lastwords")
 	inner.Run(t, "xdotool", "getmouselocation")
-	if err := unix.Shutdown(h.fd, unix.SHUT_WR); err != nil {
+	if err := unix.Shutdown(h.FD, unix.SHUT_WR); err != nil {
 		t.Fatal(err)
 	}
-	if code := h.exit(); code != launch.ExitOK || h.last.Counters.Keys != 9 {
-		t.Fatalf("exit code %d, last report %+v", code, h.last)
+	if code := h.Exit(); code != launch.ExitOK || h.Last.Counters.Keys != 9 {
+		t.Fatalf("exit code %d, last report %+v", code, h.Last)
 	}
 }
 
@@ -92,11 +93,11 @@ func TestTerminated(t *testing.T) {
 	h := startHelper(t, inner)
 	outer.Run(t, "xdotool", "type", "--delay", "2", "stop")
 	inner.Run(t, "xdotool", "getmouselocation")
-	if err := h.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := h.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if code := h.exit(); code != launch.ExitOK || h.last.Counters.Keys != 4 {
-		t.Fatalf("exit code %d, last report %+v", code, h.last)
+	if code := h.Exit(); code != launch.ExitOK || h.Last.Counters.Keys != 4 {
+		t.Fatalf("exit code %d, last report %+v", code, h.Last)
 	}
 }
 
@@ -108,18 +109,18 @@ func TestDaemonAway(t *testing.T) {
 	inner, outer := xtest.Xephyr(t)
 	outer.Run(t, "xdotool", "mousemove", "500", "300")
 	h := newHelperWith(t, 1, "--display", inner.Display, "--interval", "5s")
-	h.until("the first report", func() bool { return len(h.all) > 0 }) // from here on it counts
+	h.Until("the first report", func() bool { return len(h.All) > 0 }) // from here on it counts
 	const rounds = 30
 	for range rounds { // 30 s: some six intervals, and a socket that takes three reports
 		outer.Run(t, "xdotool", "type", "--delay", "2", "away")
 		outer.Run(t, "xdotool", "sleep", "1")
 	}
-	h.until("all keys", func() bool { return h.last.Counters.Keys == 4*rounds })
+	h.Until("all keys", func() bool { return h.Last.Counters.Keys == 4*rounds })
 	seen := map[int64]bool{}
-	for _, r := range h.all {
+	for _, r := range h.All {
 		seen[r.IntervalStartUnix] = true
 	}
-	for start := h.all[0].IntervalStartUnix; start < h.last.IntervalStartUnix; start += 5 {
+	for start := h.All[0].IntervalStartUnix; start < h.Last.IntervalStartUnix; start += 5 {
 		if !seen[start] {
 			t.Errorf("no report for the interval at %d", start)
 		}
@@ -167,8 +168,8 @@ func TestExitCodes(t *testing.T) {
 func TestNoDisplay(t *testing.T) {
 	t.Parallel()
 	h := newHelper(t, "--display", ":59000")
-	if code := h.exit(); code != launch.ExitOpen || !strings.Contains(h.stderr.String(), "opening what is to be watched") {
-		t.Fatalf("exit code %d: %s", code, h.stderr.String())
+	if code := h.Exit(); code != launch.ExitOpen || !strings.Contains(h.Stderr.String(), "opening what is to be watched") {
+		t.Fatalf("exit code %d: %s", code, h.Stderr.String())
 	}
 }
 
@@ -211,8 +212,8 @@ func TestServerStopsAnswering(t *testing.T) {
 	if err := s.Signal(unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	if code := h.exit(); code != launch.ExitProtocol || !strings.Contains(h.stderr.String(), "does not answer") {
-		t.Fatalf("exit code %d: %s", code, h.stderr.String())
+	if code := h.Exit(); code != launch.ExitProtocol || !strings.Contains(h.Stderr.String(), "does not answer") {
+		t.Fatalf("exit code %d: %s", code, h.Stderr.String())
 	}
 }
 
@@ -220,14 +221,14 @@ func TestServerStopsAnswering(t *testing.T) {
 func TestNobodyLooksInside(t *testing.T) {
 	t.Parallel()
 	h := startHelper(t, xtest.Xvfb(t))
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(h.cmd.Process.Pid) + "/status")
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(h.Cmd.Process.Pid) + "/status")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(status), "NoNewPrivs:\t1") {
 		t.Error("the helper may gain privileges")
 	}
-	info, err := os.Stat("/proc/" + strconv.Itoa(h.cmd.Process.Pid) + "/mem")
+	info, err := os.Stat("/proc/" + strconv.Itoa(h.Cmd.Process.Pid) + "/mem")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,9 +248,9 @@ func TestTitlesAndFocus(t *testing.T) {
 	h := startHelper(t, s)
 	without := startHelper(t, s, "--no-titles")
 	want := wire.Focus{App: "Editor", Title: "draft .txt"}
-	full := func(h *helper, want wire.Focus) func() bool {
+	full := func(h *helpertest.Helper, want wire.Focus) func() bool {
 		return func() bool {
-			for _, f := range h.last.Focus {
+			for _, f := range h.Last.Focus {
 				if f.App == want.App && f.Title == want.Title && f.DurationMS >= 4999 {
 					return true
 				}
@@ -257,6 +258,6 @@ func TestTitlesAndFocus(t *testing.T) {
 			return false
 		}
 	}
-	h.until("an interval wholly in the editor", full(h, want))
-	without.until("the same without a title", full(without, wire.Focus{App: "Editor"}))
+	h.Until("an interval wholly in the editor", full(h, want))
+	without.Until("the same without a title", full(without, wire.Focus{App: "Editor"}))
 }
