@@ -34,11 +34,12 @@ DEB_trackerd := dist/trackerd_$(VERSION)-1_$(DEB_ARCH).deb
 DEB_trackerd-server := dist/trackerd-server_$(VERSION)-1_$(DEB_ARCH).deb
 DEBS := $(foreach p,$(PACKAGES),$(DEB_$(p)))
 
-BINARIES := trackerd trackctl sessiond seatinput trackerd-server
+BINARIES := trackerd trackctl sessiond seatinput sessiond-wayland trackerd-server
 SOURCE_trackerd := hostd/cmd/trackerd
 SOURCE_trackctl := hostd/cmd/trackctl
 SOURCE_sessiond := sessiond/cmd/sessiond
 SOURCE_seatinput := sessiond/cmd/seatinput
+SOURCE_sessiond-wayland := sessiond/cmd/sessiond-wayland
 SOURCE_trackerd-server := server/cmd/trackerd-server
 
 # How long `make fuzz` gives each fuzz target.
@@ -81,7 +82,7 @@ $(BINARIES): setup-go
 
 .PHONY: deb $(addprefix deb-,$(PACKAGES))
 deb: $(addprefix deb-,$(PACKAGES)) ## the Debian packages in dist/
-deb-trackerd: trackerd trackctl sessiond seatinput
+deb-trackerd: trackerd trackctl sessiond seatinput sessiond-wayland
 deb-trackerd-server: trackerd-server
 $(addprefix deb-,$(PACKAGES)): deb-%: setup-package
 	@VERSION='$(VERSION)' ARCH='$(DEB_ARCH)' packaging/build-deb.sh $* '$(DEB_$*)'

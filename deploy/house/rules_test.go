@@ -58,9 +58,24 @@ var mayImport = map[string][]string{
 	"sessiond/internal/loop": {
 		"sessiond/internal/counting", "sessiond/internal/outbox", "sessiond/internal/sys", "sessiond/wire",
 	},
-	"sessiond/internal/xtest": nil, // real X servers for tests
-	"sessiond/cmd/sessiond":   {"sessiond/internal/counting", "sessiond/internal/launch", "sessiond/internal/loop", "sessiond/internal/x11"},
-	"sessiond/cmd/seatinput":  {"sessiond/internal/counting", "sessiond/internal/launch", "sessiond/internal/loop", "sessiond/internal/seat"},
+	"sessiond/internal/wayland":    {"sessiond/internal/sys"},
+	"sessiond/internal/compositor": nil,
+	"sessiond/internal/focus": {
+		"sessiond/internal/compositor", "sessiond/internal/counting", "sessiond/internal/focus/...",
+		"sessiond/internal/wayland", "sessiond/wire",
+	},
+	"sessiond/internal/focus/wlr": {
+		"sessiond/internal/counting", "sessiond/internal/text", "sessiond/internal/wayland", "sessiond/wire",
+	},
+	"sessiond/internal/waytest":    nil, // real compositors for tests
+	"sessiond/internal/helpertest": {"sessiond/wire"},
+	"sessiond/internal/xtest":      nil, // real X servers for tests
+	"sessiond/cmd/sessiond":        {"sessiond/internal/counting", "sessiond/internal/launch", "sessiond/internal/loop", "sessiond/internal/x11"},
+	"sessiond/cmd/sessiond-wayland": {
+		"sessiond/internal/compositor", "sessiond/internal/counting", "sessiond/internal/focus", "sessiond/internal/launch",
+		"sessiond/internal/loop", "sessiond/internal/wayland",
+	},
+	"sessiond/cmd/seatinput": {"sessiond/internal/counting", "sessiond/internal/launch", "sessiond/internal/loop", "sessiond/internal/seat"},
 
 	"server/api":              nil,
 	"server/internal/secret":  nil,

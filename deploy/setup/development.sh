@@ -32,6 +32,7 @@ readonly DEBS_TEST=(
   gcc libc6-dev                                # the race detector is cgo
   libxcb1-dev libxcb-xinput-dev                # the C listener that bench compares with
   xvfb xserver-xephyr xdotool openbox xterm x11-utils x11-xserver-utils wmctrl xauth
+  sway foot                                    # a Wayland session
   dbus dbus-x11 postgresql-15 postgresql-client-15 pgbouncer
 )
 readonly DEBS_HOST=(

@@ -76,6 +76,10 @@ type Options struct {
 	Final error
 	// Gone is the error of a source that went away in an orderly way.
 	Gone error
+	// Timeless is set for a source whose events carry no times: they are when
+	// they are drained. So what comes after a pause is drained at once, and only
+	// what comes soon after that gathers.
+	Timeless bool
 	// Interval is the length of an interval, in whole seconds.
 	Interval time.Duration
 	// Socket is the inherited AF_UNIX SOCK_SEQPACKET descriptor.
@@ -98,6 +102,7 @@ type loop struct {
 	slot      int64            // the interval that is counted
 	settled   counting.Instant // up to here it is reported or drained
 	drainAt   counting.Instant // when to drain; only if gathering
+	drained   counting.Instant // when it was last drained
 	gathering bool
 	news      bool // something is not reported yet
 	ended     bool // the source is not asked any more
@@ -203,7 +208,7 @@ func (l *loop) step(ready bool) error {
 		// will gather, and waiting would be told of it over and over.
 		l.drainAt = now.at
 	case ready:
-		l.gathering, l.drainAt = true, now.at+gather
+		l.startGathering(now.at)
 	}
 	if l.clock.slot(now.wall) != l.slot {
 		if err := l.turn(now); err != nil {
@@ -221,6 +226,14 @@ func (l *loop) step(ready bool) error {
 	return nil
 }
 
+// startGathering sets when to drain what has begun to arrive.
+func (l *loop) startGathering(now counting.Instant) {
+	l.gathering, l.drainAt = true, now+gather
+	if l.opts.Timeless {
+		l.drainAt = max(now, l.drained+gather)
+	}
+}
+
 // drain takes in what the source has, and keeps gathering as long as there was
 // something: asking it once more costs less than waking for its first
 // event.
@@ -230,9 +243,10 @@ func (l *loop) drain(until counting.Instant) error {
 	}
 	got, news, err := l.source.Drain(until)
 	l.news = l.news || news
-	l.gathering, l.drainAt = got, l.clock.instant()+gather
+	l.drained = l.clock.instant()
+	l.gathering, l.drainAt = got && !l.opts.Timeless, l.drained+gather
 	if l.paced != nil {
-		l.drainAt, l.gathering = l.paced.Due(l.clock.instant())
+		l.drainAt, l.gathering = l.paced.Due(l.drained)
 	}
 	l.settled = max(l.settled, until)
 	return err

@@ -1,0 +1,78 @@
+// Sessiond-wayland measures which window of one Wayland session has the focus,
+// and tells it to the host daemon over the socket that it was started with. It
+// is started by trackerd, as the session's user, and by nobody else.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"activity-tracker.example/sessiond/internal/counting"
+	"activity-tracker.example/sessiond/internal/focus"
+	"activity-tracker.example/sessiond/internal/launch"
+	"activity-tracker.example/sessiond/internal/loop"
+	"activity-tracker.example/sessiond/internal/wayland"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	code, message := run(os.Args[1:])
+	out := os.Stdout
+	if code != launch.ExitOK {
+		out, message = os.Stderr, "sessiond-wayland: "+message+"\n"
+	}
+	_, _ = out.WriteString(message) // there is nowhere else to say it
+	os.Exit(code)
+}
+
+func run(args []string) (code int, message string) {
+	f, err := parseFlags(args)
+	switch {
+	case err != nil:
+		return launch.ExitUsage, err.Error() + " (see sessiond-wayland --help)"
+	case f.Help:
+		return launch.ExitOK, usage
+	case f.Version:
+		return launch.ExitOK, "sessiond-wayland " + version + "\n"
+	}
+	if err := launch.CheckSocket(unix.Stdin, "sessiond-wayland"); err != nil {
+		return launch.ExitUsage, err.Error()
+	}
+	if err := launch.Harden(); err != nil {
+		return launch.ExitInternal, err.Error()
+	}
+	runtime.GOMAXPROCS(1) // one thread runs Go code: there is little to do
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	defer stop()
+	err = loop.Run(ctx, loop.Options{
+		Open: func(now func() counting.Instant) (loop.Source, error) {
+			return focus.Open(focus.Options{Place: f.place, Titles: !f.NoTitles, Now: now})
+		},
+		Gone:     wayland.ErrGone,
+		Timeless: true,
+		Interval: f.Interval,
+		Socket:   unix.Stdin,
+	})
+	return exitCode(err)
+}
+
+func exitCode(err error) (code int, message string) {
+	var open *loop.OpenError
+	switch {
+	case err == nil:
+		return launch.ExitOK, ""
+	case errors.As(err, &open):
+		return launch.ExitOpen, err.Error()
+	case errors.Is(err, wayland.ErrNonsense), errors.Is(err, wayland.ErrSilent):
+		return launch.ExitProtocol, err.Error()
+	default:
+		return launch.ExitInternal, err.Error()
+	}
+}

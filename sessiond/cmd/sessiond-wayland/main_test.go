@@ -1,0 +1,156 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"activity-tracker.example/sessiond/internal/launch"
+	"activity-tracker.example/sessiond/internal/waytest"
+	"activity-tracker.example/sessiond/wire"
+)
+
+// toleranceMS is how far a time may be off: what moving the focus takes, and
+// what a busy machine adds.
+const toleranceMS = 400
+
+// TestFocusMoves moves the focus between two windows of sway and holds the time
+// of each against the clock.
+func TestFocusMoves(t *testing.T) {
+	t.Parallel()
+	s := waytest.Sway(t)
+	s.Window(t, "editor", "заметки.txt")
+	s.Window(t, "browser", "News")
+	h := startHelper(t, s)
+	// A whole round in each window; sums over all intervals are compared.
+	began := time.UnixMilli(h.All[0].TimeUnixMilli)
+	want := map[string]time.Duration{}
+	now := "browser"
+	for _, next := range []string{"editor", "browser", "editor", "end"} {
+		moment := time.Now().Add(1500 * time.Millisecond)
+		h.Until("the time to move on", func() bool { return time.Now().After(moment) })
+		if next != "end" {
+			s.Focus(t, next)
+		}
+		want[now] += time.Since(began)
+		began, now = time.Now(), next
+	}
+	if err := h.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := h.Exit(); code != launch.ExitOK {
+		t.Fatalf("exit code %d: %s", code, h.Stderr.String())
+	}
+	got := sums(h.All)
+	for app, title := range map[string]string{"editor": "заметки.txt", "browser": "News"} {
+		ms := int64(got[wire.Focus{App: app, Title: title}])
+		if d := ms - want[app].Milliseconds(); d < -toleranceMS || d > toleranceMS {
+			t.Errorf("%d ms in the %s, want %v; all: %v", ms, app, want[app], got)
+		}
+	}
+	if len(got) != 2 || h.Last.Trouble != wire.TroubleNone || h.Last.IdleMS != wire.IdleUnknown {
+		t.Errorf("focus %v, last report %+v", got, h.Last)
+	}
+}
+
+// sums adds up each window's time over all intervals; a later report of an
+// interval replaces an earlier one.
+func sums(reports []wire.Report) map[wire.Focus]uint64 {
+	last := map[int64][]wire.Focus{}
+	for _, r := range reports {
+		last[r.IntervalStartUnix] = r.Focus
+	}
+	total := map[wire.Focus]uint64{}
+	for _, focus := range last {
+		for _, f := range focus {
+			total[wire.Focus{App: f.App, Title: f.Title}] += f.DurationMS
+		}
+	}
+	return total
+}
+
+// TestWithoutTitles: a title that is not to be read is in no report, and the
+// window that was last closed leaves nobody in front.
+func TestWithoutTitles(t *testing.T) {
+	t.Parallel()
+	s := waytest.Sway(t)
+	s.Window(t, "editor", "secret")
+	h := startHelper(t, s, "--no-titles")
+	h.Until("time in the editor", func() bool {
+		return len(h.Last.Focus) == 1 && h.Last.Focus[0].App == "editor" && h.Last.Focus[0].DurationMS > 0
+	})
+	s.Msg(t, `[app_id="editor"] kill`)
+	h.Until("an interval without a window", func() bool { return len(h.Last.Focus) == 0 })
+	for _, r := range h.All {
+		for _, f := range r.Focus {
+			if f.Title != "" {
+				t.Fatalf("the title %q was reported", f.Title)
+			}
+		}
+	}
+}
+
+func TestCompositorGoesAway(t *testing.T) {
+	t.Parallel()
+	s := waytest.Sway(t)
+	s.Window(t, "editor", "draft")
+	h := startHelper(t, s)
+	s.Kill()
+	if code := h.Exit(); code != launch.ExitOK {
+		t.Fatalf("exit code %d: %s", code, h.Stderr.String())
+	}
+	if len(h.Last.Focus) != 1 {
+		t.Fatalf("last report %+v, want the editor's time", h.Last)
+	}
+}
+
+func TestDaemonCloses(t *testing.T) {
+	t.Parallel()
+	h := startHelper(t, waytest.Sway(t))
+	h.CloseSocket()
+	if code := h.Exit(); code != launch.ExitOK {
+		t.Fatalf("exit code %d: %s", code, h.Stderr.String())
+	}
+}
+
+// TestCompositorComesLater: trackerd starts the helper with the session, before
+// its compositor listens.
+func TestCompositorComesLater(t *testing.T) {
+	t.Parallel()
+	s := waytest.NewSession(t)
+	h := newHelper(t, s)
+	s.StartSway(t)
+	h.Until("the first report", func() bool { return len(h.All) > 0 })
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		want int
+		says string
+	}{
+		{"--help", launch.ExitOK, "Usage: sessiond-wayland"},
+		{"--version", launch.ExitOK, "sessiond-wayland dev"},
+		{"--session ../1", launch.ExitUsage, "logind's id"},
+		{"--session=", launch.ExitUsage, "logind's id"},
+		{"--runtime-dir run", launch.ExitUsage, "absolute"},
+		{"--display :0", launch.ExitUsage, "unknown argument --display"},
+		{"--session c1", launch.ExitUsage, "started by trackerd"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), path, strings.Fields(c.args)...)
+			out, _ := cmd.CombinedOutput() // the exit code says more
+			if code := cmd.ProcessState.ExitCode(); code != c.want || !strings.Contains(string(out), c.says) {
+				t.Errorf("exit code %d, %q; want %d, %q", code, out, c.want, c.says)
+			}
+		})
+	}
+}
