@@ -92,6 +92,9 @@ type Session struct {
 	Kind      string       `json:"kind"`
 	Display   string       `json:"display"`
 	State     SessionState `json:"state"`
+	// Connected is whether somebody can be at it: whether an RDP client is
+	// connected, or a local session is in front; null where that is unknown.
+	Connected *bool `json:"connected"`
 	// LastReport is when its helper last reported; null if it has not since
 	// trackerd started.
 	LastReport *time.Time `json:"last_report"`
@@ -118,7 +121,7 @@ const (
 // Check is one thing that the doctor looked at.
 type Check struct {
 	// Name is stable: configuration, clock, server, credential, bus, sessions,
-	// x_access, buffer, trackerd.
+	// clients, x_access, buffer, trackerd.
 	Name   string      `json:"name"`
 	Result CheckResult `json:"result"`
 	// Detail says what was found, Advice what to do about it.

@@ -472,3 +472,25 @@ func TestConnectedIsUnknownNotFalse(t *testing.T) {
 		}
 	}
 }
+
+// The distance says when some of it is none in pixels.
+func TestDistanceUnit(t *testing.T) {
+	for name, tc := range map[string]struct {
+		unit     wire.DistanceUnit
+		distance uint64
+		want     api.DistanceUnit
+	}{
+		"pixels":          {wire.UnitPixels, 5, ""},
+		"a device's":      {wire.UnitDevice, 5, api.UnitDevice},
+		"nothing counted": {wire.UnitDevice, 0, ""},
+	} {
+		l := New(minute(), State{})
+		r := say(0, 59, 1)
+		r.Report.DistanceUnit, r.Report.Counters.DistancePx = tc.unit, tc.distance
+		l.Fold(r, at(59))
+		sealed := l.Seal(at(3600))
+		if len(sealed) != 1 || sealed[0].Event.DistanceUnit != tc.want {
+			t.Errorf("%s: got %+v, want the unit %q", name, sealed, tc.want)
+		}
+	}
+}

@@ -106,6 +106,9 @@ func (r *Record) event(idleAfter time.Duration) api.Event {
 		SyntheticCount: &synthetic, IsIdle: idle, Connected: r.connected(),
 		IntervalSec: &length, ActiveSeconds: &active, SessionKind: r.Kind,
 	}
+	if r.DeviceUnits {
+		e.DistanceUnit = api.UnitDevice
+	}
 	focus := slices.SortedFunc(slices.Values(r.Focus), func(a, b wire.Focus) int {
 		return cmp.Or(cmp.Compare(b.DurationMS, a.DurationMS), cmp.Compare(a.App, b.App), cmp.Compare(a.Title, b.Title))
 	})

@@ -1,11 +1,12 @@
 // Package xrdp tells whether an RDP client is connected to a display: logind
 // does not know, since disconnecting and reconnecting change no session.
 //
-// xrdp reaches a display through a socket in its folder, and a socket there
-// with a peer is the sign. The kernel is asked for it by the file that a socket
-// is bound to, not by name: any user can make a socket of the same name in a
-// mount namespace of their own, or one whose name forges a line of
-// /proc/net/unix.
+// xrdp reaches an Xorg through a socket in its folder, and a socket there with a
+// peer is the sign. The kernel is asked for it by the file that a socket is bound
+// to, not by name: any user can make a socket of the same name in a mount
+// namespace of their own, or one whose name forges a line of /proc/net/unix.
+// It reaches an Xvnc through a TCP port of this machine; there the sign is a
+// connection whose ends belong to the session's user and to xrdp.
 package xrdp
 
 import (
@@ -13,6 +14,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,13 +25,19 @@ import (
 )
 
 const (
-	// socketPrefix is how xrdp 0.9 names a display's socket; the display's
-	// number follows.
-	socketPrefix = "/run/xrdp/sockdir/xrdp_display_"
+	// socketFolder is where xrdp's sockets are. Since version 0.10 each user's
+	// are in a folder of their own below it, named by uid.
+	socketFolder = "/run/xrdp/sockdir"
+	// socketName is how a display's socket is named; the display's number
+	// follows.
+	socketName = "xrdp_display_"
 	// freshFor is how long a list is used again. Readings of all sessions
 	// come every few seconds, and each would read the list anew.
 	freshFor = 2 * time.Second
 )
+
+// errUnknown is why it cannot be known whether a client is connected.
+var errUnknown = errors.New("neither xrdp's socket of the display nor a port of Xvnc is the user's")
 
 // file is what the kernel's list says of the file that a socket is bound to:
 // the lower half of its inode number, and its file system's device as the
@@ -38,35 +47,94 @@ type file struct{ inode, device uint32 }
 // Peers answers for all displays. Make one with NewPeers; it is safe for
 // concurrent use.
 type Peers struct {
-	now func() time.Time
+	now    func() time.Time
+	folder string // socketFolder, or a test's
+	proc   string // "/proc", or a test's
 
-	mu        sync.Mutex
-	readAt    time.Time
-	connected map[file]bool
-	err       error
+	mu  sync.Mutex
+	ofX fresh[map[file]bool] // sockets with a peer on device
+	// device is that of the last question; there is one in practice.
+	device uint32
+	ofVNC  fresh[vncPorts]
 }
 
 // NewPeers makes a Peers of this machine. It reads nothing yet.
-func NewPeers() *Peers { return &Peers{now: time.Now} }
+func NewPeers() *Peers { return &Peers{now: time.Now, folder: socketFolder, proc: "/proc"} }
 
-// Connected says whether an RDP client is connected to display, such as ":10",
-// whose X server runs as uid. The answer is at most freshFor old.
+// fresh is an answer of the kernel's that is used for a while.
+type fresh[T any] struct {
+	readAt time.Time
+	value  T
+	err    error
+}
+
+// get returns the answer, which read reads anew where it is too old.
+func (f *fresh[T]) get(now time.Time, read func() (T, error)) (T, error) {
+	if f.readAt.IsZero() || now.Sub(f.readAt) >= freshFor || now.Before(f.readAt) {
+		f.value, f.err = read()
+		f.readAt = now
+	}
+	return f.value, f.err
+}
+
+// Connected reports whether an RDP client is connected to display, such as
+// ":10", whose X server runs as uid. The answer is at most freshFor old. Where
+// it cannot be known, the error says why.
 func (p *Peers) Connected(display string, uid uint32) (bool, error) {
 	number, ok := displayNumber(display)
 	if !ok {
 		return false, fmt.Errorf("display %q: want one such as :10", display)
 	}
-	bound, ok, err := ownSocket(socketPrefix+number, uid)
-	if !ok || err != nil {
+	bound, ok, err := p.socketOf(number, uid)
+	if err != nil {
 		return false, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := p.now(); p.readAt.IsZero() || now.Sub(p.readAt) >= freshFor || now.Before(p.readAt) {
-		p.connected, p.err = connectedFiles(bound.device)
-		p.readAt = now
+	if ok {
+		return p.throughSocket(bound)
 	}
-	return p.connected[bound], p.err
+	ports, err := p.ofVNC.get(p.now(), func() (vncPorts, error) { return readVNC(p.proc) })
+	if err != nil {
+		return false, err
+	}
+	connected, err := ports.connected(number, uid)
+	if err != nil {
+		return false, fmt.Errorf("look for an RDP client on %s: %w", display, err)
+	}
+	return connected, nil
+}
+
+func (p *Peers) throughSocket(bound file) (bool, error) {
+	if bound.device != p.device {
+		p.device, p.ofX = bound.device, fresh[map[file]bool]{}
+	}
+	list, err := p.ofX.get(p.now(), func() (map[file]bool, error) { return connectedFiles(bound.device) })
+	return list[bound], err
+}
+
+// socketOf looks for a display's socket in both places. ok is false if there is
+// none of the user's.
+func (p *Peers) socketOf(number string, uid uint32) (f file, ok bool, err error) {
+	own := filepath.Join(p.folder, strconv.FormatUint(uint64(uid), 10))
+	if isOwnFolder(own, uid) {
+		f, ok, err = ownSocket(filepath.Join(own, socketName+number), uid)
+	}
+	if ok || err != nil {
+		return f, ok, err
+	}
+	return ownSocket(filepath.Join(p.folder, socketName+number), uid)
+}
+
+// isOwnFolder reports whether path is a folder of the user's, and no link:
+// before version 0.10 every user may make files of any name where it would be.
+func isOwnFolder(path string, uid uint32) bool {
+	info, err := os.Lstat(path)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Uid == uid
 }
 
 // ownSocket looks at a display's socket. ok is false if there is none, or if

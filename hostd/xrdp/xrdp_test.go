@@ -1,11 +1,13 @@
 package xrdp
 
 import (
+	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -13,27 +15,33 @@ import (
 // display is one that no X server has, since tests share the machine.
 const display = "654321"
 
-// rig is a socket where xrdp makes a display's, and an asker whose clock the
-// test turns.
+// rig is a folder like xrdp's, and an asker whose clock the test turns.
 type rig struct {
-	t     *testing.T
-	peers *Peers
-	now   time.Time
+	t      *testing.T
+	peers  *Peers
+	now    time.Time
+	folder string
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, folder string) *rig {
 	t.Helper()
-	r := &rig{t: t, peers: NewPeers(), now: time.Unix(1_000_000, 0)}
+	r := &rig{t: t, peers: NewPeers(), now: time.Unix(1_000_000, 0), folder: folder}
 	r.peers.now = func() time.Time { return r.now }
-	folder := filepath.Dir(socketPrefix)
-	if _, err := os.Stat(folder); os.IsNotExist(err) {
-		t.Cleanup(func() { _ = os.Remove(folder) })
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatalf("the test makes a socket where xrdp does, which takes root: %v", err)
-	}
-	_ = os.Remove(socketPrefix + display)
+	r.peers.folder = folder
 	return r
+}
+
+// socket is where the display's socket is with xrdp 0.9.
+func (r *rig) socket() string { return filepath.Join(r.folder, socketName+display) }
+
+// own is the user's folder of xrdp 0.10, which it makes.
+func (r *rig) own() string {
+	r.t.Helper()
+	path := filepath.Join(r.folder, strconv.Itoa(os.Getuid()))
+	if err := os.MkdirAll(path, 0o2750); err != nil {
+		r.t.Fatal(err)
+	}
+	return path
 }
 
 func (r *rig) listen(path string) *net.UnixListener {
@@ -66,36 +74,66 @@ func (r *rig) check(want bool, when string) {
 	r.t.Helper()
 	got, err := r.peers.Connected(":"+display, uint32(os.Getuid()))
 	if err != nil || got != want {
-		r.t.Errorf("%s: got %v, %v", when, got, err)
+		r.t.Errorf("%s: got %v, %v; want %v", when, got, err, want)
 	}
 }
 
-// The kernel's own list of a real socket with and without a client.
-func TestConnectedFollowsARealSocket(t *testing.T) {
-	r := newRig(t)
-	r.check(false, "no socket")
-	l := r.listen(socketPrefix + display)
-	r.check(false, "nobody connected")
-	end := r.connect(l)
-	r.check(false, "within the time a list is used again")
-	r.now = r.now.Add(freshFor)
-	r.check(true, "connected")
-	if got, err := r.peers.Connected(":"+display, uint32(os.Getuid())+1); got || err != nil {
-		t.Errorf("somebody else's socket: got %v, %v", got, err)
+func (r *rig) unknown(uid int, when string) {
+	r.t.Helper()
+	if got, err := r.peers.Connected(":"+display, uint32(uid)); got || !errors.Is(err, errUnknown) {
+		r.t.Errorf("%s: got %v, %v; want that it is unknown", when, got, err)
 	}
-	end()
-	r.now = r.now.Add(freshFor)
-	r.check(false, "disconnected")
+}
+
+// The kernel's own list of a real socket with and without a client, where either
+// version of xrdp has it.
+func TestConnectedFollowsARealSocket(t *testing.T) {
+	for name, path := range map[string]func(r *rig) string{
+		"0.9":  (*rig).socket,
+		"0.10": func(r *rig) string { return filepath.Join(r.own(), socketName+display) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, t.TempDir())
+			r.unknown(os.Getuid(), "no socket")
+			l := r.listen(path(r))
+			r.check(false, "nobody connected")
+			end := r.connect(l)
+			r.check(false, "within the time a list is used again")
+			r.now = r.now.Add(freshFor)
+			r.check(true, "connected")
+			r.unknown(os.Getuid()+1, "somebody else's socket")
+			end()
+			r.now = r.now.Add(freshFor)
+			r.check(false, "disconnected")
+		})
+	}
+}
+
+// Where every user may make files, a folder of another's name is nobody's.
+func TestFoldersOfOthersAreNotLookedInto(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	own := r.own()
+	r.connect(r.listen(filepath.Join(own, socketName+display)))
+	r.check(true, "the user's own folder")
+	if err := os.Chown(own, os.Getuid()+1, -1); err != nil {
+		t.Fatalf("this takes root: %v", err)
+	}
+	r.unknown(os.Getuid(), "a folder of another user's")
+	elsewhere := filepath.Join(r.folder, "elsewhere")
+	if err := errors.Join(os.Chown(own, os.Getuid(), -1), os.Rename(own, elsewhere), os.Symlink(elsewhere, own)); err != nil {
+		t.Fatal(err)
+	}
+	r.unknown(os.Getuid(), "a link")
 }
 
 // Any user can make a socket of the same name in a mount namespace of their own;
 // /proc/net/unix shows it as the real one's.
 func TestNamesAreNotBelieved(t *testing.T) {
-	r := newRig(t)
-	r.listen(socketPrefix + display)
+	r := newRig(t, t.TempDir())
+	r.listen(r.socket())
 	script := `mount -t tmpfs none "$1" && exec "$2" -test.run=^TestImpostor$`
-	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-c", script, "sh", filepath.Dir(socketPrefix), os.Args[0])
-	cmd.Env = append(os.Environ(), "XRDP_TEST_IMPOSTOR=1")
+	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-c", script, "sh", r.folder, os.Args[0])
+	cmd.Env = append(os.Environ(), "XRDP_TEST_IMPOSTOR="+r.folder)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +151,7 @@ func TestNamesAreNotBelieved(t *testing.T) {
 		t.Fatalf("the impostor said %q, %v", said, err)
 	}
 	list, err := os.ReadFile("/proc/net/unix")
-	impostor := regexp.MustCompile(` 0001 03 +\d+ ` + socketPrefix + display + "\n")
+	impostor := regexp.MustCompile(` 0001 03 +\d+ ` + regexp.QuoteMeta(r.socket()) + "\n")
 	if err != nil || !impostor.Match(list) {
 		t.Fatalf("the impostor is not in the list of names: %v", err)
 	}
@@ -124,11 +162,12 @@ const connectedWord = "connected\n"
 
 // TestImpostor runs in the process that TestNamesAreNotBelieved starts.
 func TestImpostor(t *testing.T) {
-	if os.Getenv("XRDP_TEST_IMPOSTOR") == "" {
+	folder := os.Getenv("XRDP_TEST_IMPOSTOR")
+	if folder == "" {
 		return
 	}
-	r := newRig(t)
-	r.connect(r.listen(socketPrefix + display))
+	r := newRig(t, folder)
+	r.connect(r.listen(r.socket()))
 	_, _ = os.Stdout.WriteString(connectedWord)
 	_, _ = os.Stdin.Read(make([]byte, 1))
 }

@@ -142,7 +142,7 @@ func busy() control.Status {
 	st.Upload = control.Upload{LastSuccess: &uploaded, LastError: "the server\x1b[31m is away"}
 	st.Sessions = []control.Session{
 		{
-			ID: "c1", User: "alice", UID: 1000, MachineID: "vm-abc123-alice", Kind: "rdp", Display: ":10",
+			ID: "c1", User: "alice", UID: 1000, MachineID: "vm-abc123-alice", Kind: "rdp", Display: ":10", Connected: new(true),
 			State: control.SessionReporting, LastReport: &reported,
 		},
 		{

@@ -139,9 +139,19 @@ func deadText(byCode map[string]int64) string {
 }
 
 func sessionsText(list []control.Session) string {
-	rows := [][]string{{"SESSION", "USER", "MACHINE ID", "KIND", "DISPLAY", "STATE", "LAST REPORT", "PROBLEM"}}
+	rows := [][]string{{"SESSION", "USER", "MACHINE ID", "KIND", "DISPLAY", "CONNECTED", "STATE", "LAST REPORT", "PROBLEM"}}
 	for _, s := range list {
-		rows = append(rows, []string{s.ID, s.User, s.MachineID, s.Kind, s.Display, string(s.State), when(s.LastReport, "none yet"), s.Problem})
+		rows = append(rows, []string{s.ID, s.User, s.MachineID, s.Kind, s.Display, connectedText(s.Connected), string(s.State), when(s.LastReport, "none yet"), s.Problem})
 	}
 	return table(rows)
+}
+
+func connectedText(connected *bool) string {
+	switch {
+	case connected == nil:
+		return "unknown"
+	case *connected:
+		return "yes"
+	}
+	return "no"
 }

@@ -74,9 +74,10 @@ func (d *daemon) sessions(now time.Time) []control.Session {
 		if s.Phase == helper.PhaseLeaving {
 			continue
 		}
+		connected, _ := d.connected(s.Session) // checkClients says why
 		list = append(list, control.Session{
 			ID: s.Session.Key.ID, MachineID: s.Session.MachineID, User: s.Session.Username, UID: s.Session.UID,
-			Kind: string(s.Session.Kind), Display: s.Session.Display,
+			Kind: string(s.Session.Kind), Display: s.Session.Display, Connected: connected,
 			State:      sessionState(s, now, d.cfg.CollectInterval+lateBy),
 			LastReport: moment(s.LastReport), Problem: sessionProblem(s),
 		})

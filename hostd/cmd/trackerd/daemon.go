@@ -70,6 +70,9 @@ type daemon struct {
 	supervisor *helper.Supervisor
 	collector  *collect.Collector
 	uploader   *upload.Uploader
+	// connected reports whether somebody can be at a session; nil, with the
+	// reason, where that cannot be known.
+	connected func(roster.Tracked) (*bool, error)
 
 	mu       sync.Mutex
 	tracked  int              // how many sessions the roster wants measured
@@ -156,11 +159,12 @@ func (d *daemon) openStages(stored []*os.File) error {
 	d.watcher = logind.NewWatcher(d.log)
 	d.watcher.OnProgress(d.watchdog.Loop("logind", listSilence).Made)
 	d.roster = roster.New(roster.Naming{Hostname: d.hostname, HostHash: d.hostID.Short(), Template: d.cfg.MachineID})
+	d.connected = connectedBy(xrdp.NewPeers())
 	d.systemd = helper.NewSystemd()
 	d.supervisor = helper.New(helper.Options{
 		Binary: d.opts.helperPath, Interval: d.cfg.CollectInterval, IdleAfter: d.cfg.IdleAfter,
 		NoTitles: !d.cfg.Features.WindowTitles, Stored: stored, Known: d.collector.Known(),
-		Connected: connectedBy(xrdp.NewPeers()), Ended: d.watcher.Refresh,
+		Connected: d.connected, Ended: d.watcher.Refresh,
 		Progress: d.watchdog.Loop("helpers", loopSilence).Made, Log: d.log,
 	}, d.systemd, d.notify)
 	d.uploader = upload.New(d.buffer, d.target, upload.Options{

@@ -16,6 +16,7 @@ import (
 
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/enrollment"
+	"activity-tracker.example/hostd/helper"
 	"activity-tracker.example/hostd/upload"
 )
 
@@ -37,7 +38,7 @@ const (
 func (d *daemon) Doctor(ctx context.Context) control.DoctorReport {
 	ready, clock := d.checkServer(ctx)
 	return control.NewDoctorReport([]control.Check{
-		d.checkConfiguration(), clock, ready, d.checkCredential(ctx, ready), d.checkBus(), d.checkRoster(), d.checkX(), d.checkBuffer(),
+		d.checkConfiguration(), clock, ready, d.checkCredential(ctx, ready), d.checkBus(), d.checkRoster(), d.checkClients(), d.checkX(), d.checkBuffer(),
 	})
 }
 
@@ -193,6 +194,26 @@ func (d *daemon) checkRoster() control.Check {
 		}
 		c.Result, c.Detail = control.CheckFailed, strings.Join(texts, "; ")
 		c.Advice = "put {user} into machine_id in the configuration, then 'systemctl restart trackerd'"
+	}
+	return c
+}
+
+// checkClients reports for which sessions it is unknown whether somebody is
+// connected.
+func (d *daemon) checkClients() control.Check {
+	c := control.Check{Name: "clients", Result: control.CheckOK, Detail: "known of every session whether somebody is connected"}
+	var unknown []string
+	for _, s := range d.supervisor.States() {
+		if s.Phase == helper.PhaseLeaving {
+			continue
+		}
+		if connected, err := d.connected(s.Session); connected == nil && err != nil {
+			unknown = append(unknown, fmt.Sprintf("session %s of %s: %v", s.Session.Key.ID, s.Session.Username, err))
+		}
+	}
+	if len(unknown) > 0 {
+		c.Result, c.Detail = control.CheckWarning, strings.Join(unknown, "; ")
+		c.Advice = "nothing is lost: 'connected' is left out of their records, and whether they are active shows from their input alone"
 	}
 	return c
 }
