@@ -121,7 +121,7 @@ const (
 // Check is one thing that the doctor looked at.
 type Check struct {
 	// Name is stable: configuration, clock, server, credential, bus, sessions,
-	// clients, x_access, buffer, trackerd.
+	// clients, x_access, buffer, trackerd; devices where those of a seat are read.
 	Name   string      `json:"name"`
 	Result CheckResult `json:"result"`
 	// Detail says what was found, Advice what to do about it.

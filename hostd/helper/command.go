@@ -20,7 +20,7 @@ func (s *Supervisor) command(t roster.Tracked) []string {
 	case roster.SourceWayland:
 		return append(s.program(waylandProgram, "--session", t.Key.ID), s.titles()...)
 	case roster.SourceSeat:
-		return s.program(seatProgram, "--seat", t.Seat, "--vt", strconv.FormatUint(uint64(t.VT), 10))
+		return append(s.program(seatProgram, "--seat", t.Seat, "--vt", strconv.FormatUint(uint64(t.VT), 10)), s.realDevices()...)
 	case roster.SourceX11:
 	}
 	args := append([]string{s.opts.Binary, "--display", t.Display}, s.terms()...)
@@ -37,6 +37,15 @@ func (s *Supervisor) program(name string, args ...string) []string {
 func (s *Supervisor) terms() []string {
 	seconds := func(d time.Duration) string { return strconv.Itoa(int(d/time.Second)) + "s" }
 	return []string{"--interval", seconds(s.opts.Interval), "--idle-after", seconds(s.opts.IdleAfter)}
+}
+
+// realDevices names the virtual devices that count as moved by hands.
+func (s *Supervisor) realDevices() []string {
+	var args []string
+	for _, name := range s.opts.RealInputDevices {
+		args = append(args, "--real-device", name)
+	}
+	return args
 }
 
 func (s *Supervisor) titles() []string {

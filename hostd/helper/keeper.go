@@ -336,7 +336,7 @@ func (k *keeper) read(ctx context.Context, l *link, readings chan<- Reading, unt
 func (k *keeper) deliver(ctx context.Context, r wire.Report, readings chan<- Reading) {
 	k.mu.Lock()
 	k.state.Reports++
-	k.state.LastReport = time.Now()
+	k.state.LastReport, k.state.Trouble = time.Now(), r.Trouble
 	t := k.state.Session
 	k.mu.Unlock()
 	connected, err := k.s.opts.Connected(t)

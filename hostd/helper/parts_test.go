@@ -2,6 +2,7 @@ package helper
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,41 @@ func TestUnitName(t *testing.T) {
 		if got := unitName(roster.Tracked{Key: logind.SessionKey{ID: id}}); got != want {
 			t.Errorf("%q: got %s, want %s", id, got, want)
 		}
+	}
+}
+
+func TestSeatUnitsHaveNamesOfTheirOwn(t *testing.T) {
+	seat := roster.Tracked{Source: roster.SourceSeat, Key: logind.SessionKey{ID: "2"}}
+	if got := unitName(seat); got != "trackerd-seat-2.service" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestSandboxes: a seat's helper is nobody's and reads devices; a session's is
+// its user's and reads none.
+func TestSandboxes(t *testing.T) {
+	set := func(u Unit) map[string]string {
+		u.Command = []string{"/usr/libexec/trackerd/x"}
+		m := make(map[string]string)
+		for _, p := range properties(u, 0) {
+			m[p.Name] += p.Value.String()
+		}
+		return m
+	}
+	seat, session := set(Unit{Source: roster.SourceSeat, UID: 1001}), set(Unit{Source: roster.SourceX11, UID: 1001})
+	for name, want := range map[string]string{
+		"User": `"trackerd-input"`, "SupplementaryGroups": `["input"]`, "DevicePolicy": `"closed"`, "PrivateNetwork": "true",
+		"ProtectProc": `"invisible"`, "LimitCORE": "@t 0",
+	} {
+		if seat[name] != want {
+			t.Errorf("seat: %s is %s, want %s", name, seat[name], want)
+		}
+	}
+	if !strings.Contains(seat["DeviceAllow"], "char-input") || session["DeviceAllow"] != "" || session["SupplementaryGroups"] != "" {
+		t.Errorf("devices: %s, groups of a session's helper: %s", seat["DeviceAllow"], session["SupplementaryGroups"])
+	}
+	if session["User"] != `"1001"` || session["PrivateNetwork"] != "true" {
+		t.Errorf("a session's helper runs as %s, without network: %s", session["User"], session["PrivateNetwork"])
 	}
 }
 

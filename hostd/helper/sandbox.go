@@ -2,7 +2,6 @@ package helper
 
 import (
 	"net"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,8 +24,6 @@ const (
 	memoryMax = 48 << 20
 	// tasksMax bounds its threads: Go starts about seven.
 	tasksMax = 24
-	// filesMax bounds its descriptors: standard ones, the display and Go's own.
-	filesMax = 32
 	// oomScore makes the kernel's choice fall on a helper before a user's work.
 	oomScore = 500
 	// cpuWeight is below the users' 100: counting may lag, work may not.
@@ -86,14 +83,13 @@ func prop(name string, value any) systemd.Property {
 }
 
 // properties is the unit's whole setting. What a helper needs is its standard
-// input, the X server's socket and its clock; all else is taken away.
+// input, what it reads (see sandbox_source.go) and its clock; all else is taken
+// away.
 func properties(u Unit, stdin int) []systemd.Property {
 	p := []systemd.Property{
 		prop("Description", u.Description),
 		prop("Type", "exec"), // the start fails where the program cannot be run
 		prop("ExecStart", []execCommand{{Path: u.Command[0], Args: u.Command}}),
-		// By number: a name may hold what systemd refuses in names.
-		prop("User", strconv.FormatUint(uint64(u.UID), 10)),
 		prop("StandardInputFileDescriptor", dbus.UnixFD(stdin)),
 		prop("StandardOutput", "journal"), // they would follow the socket
 		prop("StandardError", "journal"),
@@ -104,7 +100,11 @@ func properties(u Unit, stdin int) []systemd.Property {
 		prop("Environment", []string{"GOMAXPROCS=1", "GOTRACEBACK=none"}),
 	}
 	p = append(p, isolation()...)
-	return append(p, limits()...)
+	p = append(p, limits()...)
+	if u.Source == roster.SourceSeat {
+		return append(p, seatAccess()...)
+	}
+	return append(p, sessionAccess(u)...)
 }
 
 // isolation takes away what a helper never needs.
@@ -115,14 +115,9 @@ func isolation() []systemd.Property {
 		prop("AmbientCapabilities", uint64(0)),
 		prop("PrivateNetwork", true),
 		prop("PrivateTmp", true),
-		// X listens there; PrivateTmp hides it otherwise.
-		prop("BindReadOnlyPaths", []mount{{
-			Source: "/tmp/.X11-unix", Destination: "/tmp/.X11-unix", IgnoreMissing: true,
-		}}),
 		prop("PrivateDevices", true),
 		prop("DevicePolicy", "closed"),
 		prop("ProtectSystem", "strict"),
-		prop("ProtectHome", "read-only"), // the X cookie may lie there
 		prop("ProtectProc", "invisible"),
 		prop("ProcSubset", "pid"),
 		prop("ProtectKernelTunables", true),
@@ -134,7 +129,6 @@ func isolation() []systemd.Property {
 		prop("PrivateIPC", true),
 		prop("RemoveIPC", true),
 		prop("RestrictNamespaces", uint64(0)), // none may be made
-		prop("RestrictAddressFamilies", filter{Allow: true, Entries: []string{"AF_UNIX"}}),
 		prop("RestrictRealtime", true),
 		prop("RestrictSUIDSGID", true),
 		prop("LockPersonality", true),
@@ -161,7 +155,6 @@ func limits() []systemd.Property {
 		prop("TasksMax", uint64(tasksMax)),
 		prop("CPUWeight", uint64(cpuWeight)),
 		prop("LimitCORE", uint64(0)),
-		prop("LimitNOFILE", uint64(filesMax)),
 		prop("OOMScoreAdjust", int32(oomScore)),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/sessiond/wire"
 )
 
 // Phase is what a helper is doing.
@@ -27,6 +28,8 @@ type State struct {
 	Since time.Time
 	// LastReport is when the helper was last heard; zero if never.
 	LastReport time.Time
+	// Trouble is what it last said it cannot see.
+	Trouble wire.Trouble
 	// Reports is how many reports arrived since the daemon started.
 	Reports uint64
 	// Restarts is how often the helper had to be started again, and Refused

@@ -34,6 +34,8 @@ type Options struct {
 	IdleAfter time.Duration
 	// NoTitles keeps window titles from ever leaving the session.
 	NoTitles bool
+	// RealInputDevices are the virtual devices through which hands work.
+	RealInputDevices []string
 	// Stored is what notify.StoredFDs returned: the sockets of helpers that an
 	// earlier daemon started. They become the supervisor's.
 	Stored []*os.File

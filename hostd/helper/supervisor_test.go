@@ -37,6 +37,31 @@ func TestReportsArriveWithTheirSession(t *testing.T) {
 	}
 }
 
+func TestASeatsHelper(t *testing.T) {
+	u := newFakeUnits(t, func(p *process) { p.report(7); p.untilHungUp() })
+	o := options()
+	o.RealInputDevices = []string{"keyd virtual keyboard"}
+	r := run(t, o, u, newFakeStore(t))
+	anna := session("2", 100)
+	anna.Source, anna.Seat, anna.VT, anna.Display = roster.SourceSeat, "seat0", 3, ""
+	r.tracked <- []roster.Tracked{anna}
+	r.reading(7)
+	want := []string{
+		"/usr/libexec/trackerd/seatinput", "--seat", "seat0", "--vt", "3",
+		"--interval", "60s", "--idle-after", "180s", "--real-device", "keyd virtual keyboard",
+	}
+	got := u.started[0]
+	if !slices.Equal(got.Command, want) || got.Source != roster.SourceSeat || got.Name != "trackerd-seat-2.service" {
+		t.Errorf("started %+v", got)
+	}
+	// It is locked, or another session comes to the front.
+	r.tracked <- nil
+	eventually(t, "the helper to be stopped", func() bool { return len(r.s.States()) == 0 })
+	if u.alive() != 0 || !slices.Contains(u.stopped, "trackerd-seat-2.service") {
+		t.Errorf("%d helpers alive, stopped %v", u.alive(), u.stopped)
+	}
+}
+
 func TestADeadHelperIsStartedAgain(t *testing.T) {
 	var asked atomic.Int32
 	u := newFakeUnits(t, func(p *process) {

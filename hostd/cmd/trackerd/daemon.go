@@ -163,7 +163,8 @@ func (d *daemon) openStages(stored []*os.File) error {
 	d.systemd = helper.NewSystemd()
 	d.supervisor = helper.New(helper.Options{
 		Binary: d.opts.helperPath, Interval: d.cfg.CollectInterval, IdleAfter: d.cfg.IdleAfter,
-		NoTitles: !d.cfg.Features.WindowTitles, Stored: stored, Known: d.collector.Known(),
+		NoTitles: !d.cfg.Features.WindowTitles, RealInputDevices: d.cfg.RealInputDevices,
+		Stored: stored, Known: d.collector.Known(),
 		Connected: d.connected, Ended: d.watcher.Refresh,
 		Progress: d.watchdog.Loop("helpers", loopSilence).Made, Log: d.log,
 	}, d.systemd, d.notify)

@@ -37,9 +37,10 @@ const (
 // Doctor implements control.Provider.
 func (d *daemon) Doctor(ctx context.Context) control.DoctorReport {
 	ready, clock := d.checkServer(ctx)
-	return control.NewDoctorReport([]control.Check{
+	checks := []control.Check{
 		d.checkConfiguration(), clock, ready, d.checkCredential(ctx, ready), d.checkBus(), d.checkRoster(), d.checkClients(), d.checkX(), d.checkBuffer(),
-	})
+	}
+	return control.NewDoctorReport(append(checks, d.checkDevices()...))
 }
 
 // checkConfiguration says what was read: trackerd starts with none that is
@@ -236,7 +237,7 @@ func (d *daemon) checkX() control.Check {
 	switch {
 	case len(bad) > 0:
 		c.Result, c.Detail = control.CheckFailed, strings.Join(bad, "; ")
-		c.Advice = "'journalctl -u \"trackerd-session-*\"' says why; trackerd starts the helper again by itself"
+		c.Advice = "'journalctl -u \"trackerd-session-*\" -u \"trackerd-seat-*\"' says why; trackerd starts the helper again by itself"
 	case len(sessions) == 0:
 		c.Detail = "no session to read now"
 	default:

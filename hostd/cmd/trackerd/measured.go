@@ -50,7 +50,7 @@ func everything(cfg *config.Config) []recorded {
 		},
 		{
 			"your user name, this host's name and identifier, and the kind of your session (such as rdp)",
-			[]string{"username", "machine_id", "session_kind", "host.hostname", "host.host_id"},
+			[]string{"username", "machine_id", "session_kind", "host.hostname", "host.host_id", "host.kind"},
 		},
 		{
 			fmt.Sprintf("all this in records of %s each, with date and time", duration(cfg.CollectInterval)),

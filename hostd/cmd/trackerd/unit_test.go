@@ -7,6 +7,9 @@ import (
 
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/helper"
+	"activity-tracker.example/hostd/logind"
+	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/sessiond/wire"
 )
 
 func TestStatusLine(t *testing.T) {
@@ -80,6 +83,40 @@ func TestSessionState(t *testing.T) {
 	} {
 		if got := sessionState(&c.state, now, 90*time.Second); got != c.want {
 			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestDevicesCheck(t *testing.T) {
+	seat := func(trouble wire.Trouble) helper.State {
+		return helper.State{
+			Session: roster.Tracked{Source: roster.SourceSeat, Key: logind.SessionKey{ID: "2"}, Username: "anna", Seat: "seat0"},
+			Phase:   helper.PhaseRunning, Trouble: trouble,
+		}
+	}
+	if got := devicesCheck([]helper.State{{Session: roster.Tracked{Source: roster.SourceX11}}}); got != nil {
+		t.Errorf("without a seat's devices: %+v", got)
+	}
+	for name, c := range map[string]struct {
+		states []helper.State
+		result control.CheckResult
+		words  []string
+	}{
+		"well":       {[]helper.State{seat(wire.TroubleNone)}, control.CheckOK, []string{"seat0", "anna", "unlock password"}},
+		"none":       {[]helper.State{seat(wire.TroubleNoDevices)}, control.CheckWarning, []string{"no keyboard", "anna"}},
+		"closed":     {[]helper.State{seat(wire.TroubleNoAccess)}, control.CheckFailed, []string{"cannot be opened"}},
+		"both":       {[]helper.State{seat(wire.TroubleNoAccess), seat(wire.TroubleNoDevices)}, control.CheckFailed, nil},
+		"of a later": {[]helper.State{seat(200)}, control.CheckWarning, []string{"not all seen"}},
+	} {
+		got := devicesCheck(c.states)
+		if len(got) != 1 || got[0].Result != c.result {
+			t.Errorf("%s: %+v", name, got)
+			continue
+		}
+		for _, word := range c.words {
+			if !strings.Contains(got[0].Detail, word) {
+				t.Errorf("%s: %q has no %q", name, got[0].Detail, word)
+			}
 		}
 	}
 }

@@ -1,0 +1,56 @@
+package helper
+
+import (
+	"strconv"
+
+	systemd "github.com/coreos/go-systemd/v22/dbus"
+)
+
+const (
+	// seatUser reads input devices. The package makes it (sysusers.d); it has
+	// no shell, no files, and is in no group but for this unit.
+	seatUser = "trackerd-input"
+	// sessionFiles bounds the descriptors of a session's helper: standard ones,
+	// the display and Go's own.
+	sessionFiles = 32
+	// seatFiles bounds those of a seat's: at most 64 devices more, and as many
+	// again while they are asked what they are.
+	seatFiles = 192
+)
+
+// sessionAccess lets a helper run as the session's user and reach its display.
+func sessionAccess(u Unit) []systemd.Property {
+	return []systemd.Property{
+		// By number: a name may hold what systemd refuses in names.
+		prop("User", strconv.FormatUint(uint64(u.UID), 10)),
+		// X listens there; PrivateTmp hides it otherwise.
+		prop("BindReadOnlyPaths", []mount{{
+			Source: "/tmp/.X11-unix", Destination: "/tmp/.X11-unix", IgnoreMissing: true,
+		}}),
+		prop("ProtectHome", "read-only"), // the X cookie may lie there
+		prop("RestrictAddressFamilies", filter{Allow: true, Entries: []string{"AF_UNIX"}}),
+		prop("LimitNOFILE", uint64(sessionFiles)),
+	}
+}
+
+// device is one entry (ss) of a unit's list of devices.
+type device struct{ Path, Access string }
+
+// seatAccess lets a helper read input devices, and nothing of any person's. It
+// makes no socket: the one that it reports over is inherited.
+func seatAccess() []systemd.Property {
+	return []systemd.Property{
+		prop("User", seatUser),
+		prop("SupplementaryGroups", []string{"input"}),
+		prop("DeviceAllow", []device{{Path: "char-input", Access: "r"}}),
+		// Into the private /dev, which has none; the folder itself, so that it
+		// shows devices that are plugged in later.
+		prop("BindReadOnlyPaths", []mount{{
+			Source: "/dev/input", Destination: "/dev/input", IgnoreMissing: true,
+		}}),
+		prop("ProtectHome", "yes"),
+		prop("PrivateMounts", true),
+		prop("RestrictAddressFamilies", filter{Allow: true, Entries: []string{}}),
+		prop("LimitNOFILE", uint64(seatFiles)),
+	}
+}
