@@ -52,7 +52,7 @@ func Build(ctx context.Context, r Recipe, progress io.Writer) (string, error) {
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
 		return "", errors.New("a program is missing; run: apt-get install mmdebstrap")
 	}
-	unlock, err := wait.Lock(ctx, filepath.Join(dir, "testhost-base.lock"))
+	unlock, err := wait.Lock(ctx, tree+".lock")
 	if err != nil {
 		return "", err
 	}
@@ -60,23 +60,26 @@ func Build(ctx context.Context, r Recipe, progress io.Writer) (string, error) {
 	if used(tree) {
 		return tree, nil
 	}
-	if err := removeOld(dir); err != nil {
+	if err := removeUnused(dir); err != nil {
 		return "", err
 	}
 	fmt.Fprintf(progress, "testhost: building the tree %s-%s once, about a minute (%s)\n", r.Suite, r.Name, tree)
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
-	if err := r.build(ctx, dir, tree, progress); err != nil {
+	if err := r.build(ctx, tree, progress); err != nil {
 		return "", fmt.Errorf("build the tree %s-%s: %w", r.Suite, r.Name, err)
 	}
 	return tree, nil
 }
 
 // build builds into a temporary folder and renames it, so that a tree under
-// its final name is always whole.
-func (r Recipe) build(ctx context.Context, dir, tree string, progress io.Writer) error {
-	tmp, err := os.MkdirTemp(dir, treePrefix+"tmp-")
-	if err != nil {
+// its final name is always whole. The caller holds the tree's lock.
+func (r Recipe) build(ctx context.Context, tree string, progress io.Writer) error {
+	tmp := tree + ".tmp"
+	if err := os.RemoveAll(tmp); err != nil {
+		return fmt.Errorf("remove what an ended build left: %w", err)
+	}
+	if err := os.Mkdir(tmp, 0o700); err != nil {
 		return err
 	}
 	defer os.RemoveAll(tmp)
@@ -129,7 +132,7 @@ func used(tree string) bool {
 		return false
 	}
 	now := time.Now()
-	// Only removeOld reads it, and it allows for a week.
+	// Only removeUnused reads it, and it allows for a week.
 	_ = os.Chtimes(tree, now, now)
 	return true
 }
@@ -138,37 +141,35 @@ func used(tree string) bool {
 // have another recipe.
 const keepUnused = 7 * 24 * time.Hour
 
-// removeOld deletes trees that nobody used for long and what a killed build
-// left. The caller holds the lock.
-func removeOld(dir string) error {
-	old, err := filepath.Glob(filepath.Join(dir, treePrefix+"*"))
+// removeUnused deletes the trees that nobody used for long, whole or begun.
+func removeUnused(dir string) error {
+	paths, err := filepath.Glob(filepath.Join(dir, treePrefix+"*"))
 	if err != nil {
 		return err
 	}
-	for _, path := range old {
+	for _, path := range paths {
 		info, err := os.Stat(path)
-		if err != nil || !info.IsDir() {
+		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < keepUnused {
 			continue
 		}
-		unfinished := strings.HasPrefix(filepath.Base(path), treePrefix+"tmp-")
-		if !unfinished && time.Since(info.ModTime()) < keepUnused {
-			continue
-		}
-		if mounted(path) {
-			continue
-		}
-		if err := os.RemoveAll(path); err != nil {
-			return fmt.Errorf("remove an old tree: %w", err)
+		if err := removeUnlocked(path, strings.TrimSuffix(path, ".tmp")+".lock"); err != nil {
+			return fmt.Errorf("remove the unused tree %s: %w", path, err)
 		}
 	}
 	return nil
 }
 
-// mounted reports whether something is mounted at or below path, as while a
-// build runs that does not hold the lock.
-func mounted(path string) bool {
-	mounts, err := os.ReadFile("/proc/self/mounts")
-	return err != nil || bytes.Contains(mounts, []byte(" "+path))
+// removeUnlocked deletes a tree unless it is being made.
+func removeUnlocked(path, lock string) error {
+	f, err := os.OpenFile(lock, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if free, err := wait.TryLock(f); !free {
+		return err
+	}
+	return os.RemoveAll(path)
 }
 
 // cacheDir is where things live that can be made again.
