@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs what building and testing need and this machine lacks, on Debian 12.
-# `make demo`, `make test` and .ci/run call it; run again, it does nothing and
+# Installs what building and testing need and this machine lacks, on Debian 12 or
+# 13. `make demo`, `make test` and .ci/run call it; run again, it does nothing and
 # says nothing.
 #
 #   deploy/setup/development.sh [go] [lint] [package] [test] [host]
@@ -25,6 +25,13 @@ readonly GOTESTSUM=v1.13.0
 # An authority for certificates by ACME, for tests.
 readonly PEBBLE=v2.10.1
 
+# What differs between the releases of Debian.
+case $(# shellcheck source=/dev/null
+  . /etc/os-release && echo "${VERSION_ID:-}") in
+12) readonly POSTGRESQL=15 FREERDP=freerdp2-x11 ;;
+*) readonly POSTGRESQL=17 FREERDP=freerdp3-x11 ;;
+esac
+
 # Debian packages by part.
 readonly DEBS_LINT=(shellcheck)
 readonly DEBS_PACKAGE=(lintian fakeroot)
@@ -33,11 +40,11 @@ readonly DEBS_TEST=(
   libxcb1-dev libxcb-xinput-dev                # the C listener that bench compares with
   xvfb xserver-xephyr xdotool openbox xterm x11-utils x11-xserver-utils wmctrl xauth
   sway foot                                    # a Wayland session
-  dbus dbus-x11 postgresql-15 postgresql-client-15 pgbouncer
+  dbus dbus-x11 "postgresql-$POSTGRESQL" "postgresql-client-$POSTGRESQL" pgbouncer
 )
 readonly DEBS_HOST=(
   mmdebstrap debian-archive-keyring systemd systemd-container util-linux iproute2
-  freerdp2-x11 xvfb xdotool imagemagick curl
+  "$FREERDP" xvfb xdotool imagemagick curl
   docker-compose                               # reads our compose file; it needs no engine for that
 )
 
