@@ -176,12 +176,9 @@ func (p *person) act(ctx context.Context, i int) error {
 		p.add(counts{clicks: 1})
 		return nil
 	case 4:
-		const steps = 3
-		if err := p.rdp.Scroll(ctx, steps); err != nil {
-			return err
-		}
-		p.add(counts{scroll: steps})
-		return nil
+		n, err := p.rdp.Scroll(ctx, 3)
+		p.add(counts{scroll: int64(n)})
+		return err
 	}
 	return p.typeText(ctx, p.lines[i%len(p.lines)])
 }

@@ -75,6 +75,8 @@ type Host struct {
 // the host's folder.
 type hostInfo struct {
 	ID string `json:"id"`
+	// Suite is the release of Debian that the host is.
+	Suite debian.Suite `json:"suite"`
 	// Leader is the process id of the host's systemd.
 	Leader int `json:"leader"`
 	// Holder is a process in the clients' network namespace.
@@ -84,6 +86,9 @@ type hostInfo struct {
 
 // ID is the host's id, which names its folder and its cgroup.
 func (h *Host) ID() string { return h.info.ID }
+
+// Suite is the release of Debian that the host is.
+func (h *Host) Suite() debian.Suite { return h.info.Suite }
 
 // Leader is the process id of the host's systemd, as the machine sees it.
 func (h *Host) Leader() int { return h.info.Leader }
@@ -110,6 +115,7 @@ func Start(ctx context.Context, opts Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.info.Suite = opts.base().Suite
 	if err := h.boot(ctx, base, opts); err != nil {
 		err = fmt.Errorf("boot test host: %w\nconsole:\n%s", err, h.console())
 		return nil, errors.Join(err, h.Close())

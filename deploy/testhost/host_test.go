@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"activity-tracker.example/testhost/debian"
 	"activity-tracker.example/testhost/internal/wait"
 )
 
@@ -44,7 +45,12 @@ func hold() {
 // left.
 func start(t *testing.T) *Host {
 	t.Helper()
-	h, err := Start(t.Context(), Options{Progress: os.Stderr})
+	return startBase(t, debian.XRDP(debian.Bookworm))
+}
+
+func startBase(t *testing.T, base debian.Recipe) *Host {
+	t.Helper()
+	h, err := Start(t.Context(), Options{Base: base, Progress: os.Stderr})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/jezek/xgb"
 	"github.com/jezek/xgb/xproto"
 	"github.com/jezek/xgb/xtest"
+
+	"activity-tracker.example/testhost/debian"
 )
 
 // Pacing: what the way through xfreerdp, xrdp and xorgxrdp carries without
@@ -226,14 +228,34 @@ func (r *RDP) Click(ctx context.Context, n int, button byte) error {
 	return nil
 }
 
-// Scroll turns the wheel by so many steps: down where positive, up where
-// negative.
-func (r *RDP) Scroll(ctx context.Context, steps int) error {
+// Scroll turns the wheel by so many notches: down where positive, up where
+// negative. It returns how many steps the session's X server makes of them,
+// which is what a tracker should measure.
+func (r *RDP) Scroll(ctx context.Context, notches int) (steps int, err error) {
 	const wheelUp, wheelDown = 4, 5
-	if steps < 0 {
-		return r.Click(ctx, -steps, wheelUp)
+	if notches < 0 {
+		err = r.Click(ctx, -notches, wheelUp)
+	} else {
+		err = r.Click(ctx, notches, wheelDown)
 	}
-	return r.Click(ctx, steps, wheelDown)
+	if err != nil {
+		return 0, err
+	}
+	return r.wheelSteps(notches), nil
+}
+
+// wheelSteps adds notches to what the X server was sent before. Since version
+// 0.10, xrdp sends Xorg 12 units a notch, and xorgxrdp has told Xorg that 10 are
+// a step; the rest waits for the next notch.
+func (r *RDP) wheelSteps(notches int) int {
+	const unitsNotch, unitsStep = 12, 10
+	if r.host.info.Suite == debian.Bookworm || r.info.Server != SessionXorg {
+		return max(notches, -notches)
+	}
+	units := r.info.WheelRest + notches*unitsNotch
+	r.info.WheelRest = units % unitsStep
+	steps := units / unitsStep
+	return max(steps, -steps)
 }
 
 // Pointer is where the pointer is, in pixels of the desktop.

@@ -91,6 +91,9 @@ type rdpInfo struct {
 	Server        string
 	// X and Y are where the session's pointer is while no client is connected.
 	X, Y int
+	// WheelRest is what the X server was sent of the wheel's turning that has
+	// made no step yet.
+	WheelRest int
 	// Client is the process id of xfreerdp and Screen that of its X server.
 	Client, Screen int
 	// Display is the number of that X server.

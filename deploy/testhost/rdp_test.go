@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"activity-tracker.example/testhost/debian"
 	"activity-tracker.example/testhost/internal/wait"
 )
 
@@ -24,7 +25,13 @@ import (
 // raw events, read by xinput within the session, must be exactly what was
 // sent.
 func TestDay(t *testing.T) {
-	h := start(t)
+	for _, suite := range debian.Suites() {
+		t.Run(string(suite), func(t *testing.T) { day(t, suite) })
+	}
+}
+
+func day(t *testing.T, suite debian.Suite) {
+	h := startBase(t, debian.XRDP(suite))
 	ctx := t.Context()
 	alice, bob := login(t, h, "alice"), login(t, h, "bob")
 	a, b := watch(t, alice), watch(t, bob)
@@ -153,7 +160,7 @@ func (c counts) plus(d counts) counts {
 // work types so many keys, and clicks, scrolls and moves a little.
 func work(t *testing.T, r *RDP, keys int) counts {
 	t.Helper()
-	did := counts{clicks: 9, scrolls: 12}
+	did := counts{clicks: 9}
 	var err error
 	if did.keys, err = r.Type(t.Context(), strings.Repeat("a", keys)); err != nil || did.keys != keys {
 		t.Errorf("Type = %d, %v, want %d", did.keys, err, keys)
@@ -171,7 +178,7 @@ func work(t *testing.T, r *RDP, keys int) counts {
 		t.Error(err)
 	}
 	move(301, 302)
-	if err := r.Scroll(t.Context(), -did.scrolls); err != nil {
+	if did.scrolls, err = r.Scroll(t.Context(), -12); err != nil {
 		t.Error(err)
 	}
 	return did

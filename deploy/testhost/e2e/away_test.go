@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"activity-tracker.example/testhost/debian"
 )
 
 // awayFor is how long a server is away: several records and uploads.
@@ -23,7 +25,7 @@ const awayFor = 4 * interval * time.Second
 func TestServerAway(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
-	h := trackedHost(t, srv)
+	h := trackedHost(t, debian.Bookworm, srv)
 	defer h.showLogOnFailure(t)
 	p := h.login(t, "alice")
 	p.mustWork(t, 50, 2, 2, 2)
@@ -50,7 +52,7 @@ func TestPostgresAway(t *testing.T) {
 	t.Parallel()
 	pg := newPostgres(t)
 	srv := newServerOn(t, t.TempDir(), "--database-url", pg.url())
-	h := trackedHost(t, srv)
+	h := trackedHost(t, debian.Bookworm, srv)
 	defer h.showLogOnFailure(t)
 	p := h.login(t, "alice")
 	p.mustWork(t, 50, 2, 2, 2)
@@ -76,7 +78,7 @@ func TestPostgresKilled(t *testing.T) {
 	t.Parallel()
 	pg := newPostgres(t)
 	srv := newServerOn(t, t.TempDir(), "--database-url", pg.url())
-	h := trackedHost(t, srv)
+	h := trackedHost(t, debian.Bookworm, srv)
 	defer h.showLogOnFailure(t)
 	p := h.login(t, "alice")
 	stop := keepTyping(t, p)

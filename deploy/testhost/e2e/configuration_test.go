@@ -5,13 +5,19 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"activity-tracker.example/testhost/debian"
 )
 
 // TestConfigurationMistake has an administrator make a mistake, correct it, and
 // take the package away and back.
 func TestConfigurationMistake(t *testing.T) {
 	t.Parallel()
-	h := bareHost(t, nil)
+	configurationMistake(t, debian.Bookworm)
+}
+
+func configurationMistake(t *testing.T, suite debian.Suite) {
+	h := bareHost(t, suite, nil)
 	defer h.showLogOnFailure(t)
 	h.install(t, debPath)
 

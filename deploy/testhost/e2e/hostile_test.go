@@ -9,13 +9,18 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/testhost"
+	"activity-tracker.example/testhost/debian"
 )
 
 // TestHostileUser has a user with a session of her own try what must not work.
 func TestHostileUser(t *testing.T) {
 	t.Parallel()
+	hostileUser(t, debian.Bookworm)
+}
+
+func hostileUser(t *testing.T, suite debian.Suite) {
 	srv := newServer(t)
-	h := trackedHost(t, srv)
+	h := trackedHost(t, suite, srv)
 	defer h.showLogOnFailure(t)
 	people := loginAtOnce(t, h, "alice", "mallory")
 	alice, mallory := people[0], people[1]

@@ -25,7 +25,7 @@ var (
 // intervals, so more than there are processors.
 const atOnce = "4"
 
-// prepareTimeout is for building what is missing, the base tree included.
+// prepareTimeout is for building what is missing, the trees of both releases included.
 const prepareTimeout = 20 * time.Minute
 
 func TestMain(m *testing.M) {
@@ -67,8 +67,10 @@ func run(m *testing.M) (int, error) {
 		return 0, err
 	}
 	fmt.Fprintln(os.Stderr, "e2e: testing", deb+",", serverDeb, "and", server)
-	if _, err := debian.Build(ctx, debian.XRDP(debian.Bookworm), os.Stderr); err != nil {
-		return 0, err
+	for _, suite := range debian.Suites() {
+		if _, err := debian.Build(ctx, debian.XRDP(suite), os.Stderr); err != nil {
+			return 0, err
+		}
 	}
 	return m.Run(), nil
 }

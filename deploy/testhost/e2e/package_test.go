@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"activity-tracker.example/testhost"
+	"activity-tracker.example/testhost/debian"
 )
 
 // Most exposure that systemd-analyze may find, of 10.
@@ -21,10 +22,11 @@ const (
 )
 
 // TestPackage follows the package from apt install to purge.
-func TestPackage(t *testing.T) {
-	t.Parallel()
+func TestPackage(t *testing.T) { onSuites(t, packageLife) }
+
+func packageLife(t *testing.T, suite debian.Suite) {
 	srv := newServer(t)
-	h := bareHost(t, srv)
+	h := bareHost(t, suite, srv)
 	defer h.showLogOnFailure(t)
 	h.install(t, debPath)
 

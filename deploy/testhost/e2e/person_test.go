@@ -61,7 +61,7 @@ func (p *person) loginAgain(t *testing.T) {
 
 // work does an amount of work in the terminal, and adds it up. The way is
 // there and back between two points of the terminal, so often as it takes.
-func (p *person) work(ctx context.Context, keys, clicks, scrolls, ways int) error {
+func (p *person) work(ctx context.Context, keys, clicks, notches, ways int) error {
 	// Neither a command nor the end of a line: the shell does nothing with it.
 	n, err := p.Type(ctx, strings.Repeat("a", keys))
 	p.did.Keys += int64(n)
@@ -80,17 +80,15 @@ func (p *person) work(ctx context.Context, keys, clicks, scrolls, ways int) erro
 		return err
 	}
 	p.did.Clicks += int64(clicks)
-	if err := p.Scroll(ctx, -scrolls); err != nil {
-		return err
-	}
-	p.did.Scrolls += int64(scrolls)
-	return nil
+	n, err = p.Scroll(ctx, -notches)
+	p.did.Scrolls += int64(n)
+	return err
 }
 
 // mustWork is work that must not fail.
-func (p *person) mustWork(t *testing.T, keys, clicks, scrolls, ways int) {
+func (p *person) mustWork(t *testing.T, keys, clicks, notches, ways int) {
 	t.Helper()
-	if err := p.work(t.Context(), keys, clicks, scrolls, ways); err != nil {
+	if err := p.work(t.Context(), keys, clicks, notches, ways); err != nil {
 		t.Fatalf("%s at work: %v", p.name, err)
 	}
 }

@@ -8,13 +8,19 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"activity-tracker.example/testhost/debian"
 )
 
 // TestRestarts disturbs everything that tracking goes through, while two users
 // type. Tracking must go on and no key may be lost or counted twice.
 func TestRestarts(t *testing.T) {
 	t.Parallel()
-	h := trackedHost(t, newServer(t))
+	restarts(t, debian.Bookworm)
+}
+
+func restarts(t *testing.T, suite debian.Suite) {
+	h := trackedHost(t, suite, newServer(t))
 	defer h.showLogOnFailure(t)
 	people := loginAtOnce(t, h, "alice", "bob")
 	for _, disturb := range []struct {

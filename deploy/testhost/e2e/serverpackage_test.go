@@ -12,28 +12,36 @@ import (
 	"time"
 
 	"activity-tracker.example/testhost"
+	"activity-tracker.example/testhost/debian"
 )
 
 // serverExposure is the most exposure of the server's unit, of 10.
 const serverExposure = 1.5
 
-// The cluster that Debian's PostgreSQL makes of itself, and the configuration of
-// the service.
+// The server's unit and its configuration.
 const (
-	clusterUnit   = "postgresql@15-main"
 	serverUnit    = "trackerd-server"
 	serverEnvFile = "/etc/trackerd-server/server.env"
 )
 
+// postgres is the version of PostgreSQL that the host's Debian has.
+func (h *host) postgres() string {
+	return map[debian.Suite]string{debian.Bookworm: "15", debian.Trixie: "17"}[h.Suite()]
+}
+
+// clusterUnit is the cluster that Debian's PostgreSQL makes of itself.
+func (h *host) clusterUnit() string { return "postgresql@" + h.postgres() + "-main" }
+
 // TestServerPackage follows the server's package from apt install to purge, on a
 // machine with PostgreSQL that is measured as well.
-func TestServerPackage(t *testing.T) {
-	t.Parallel()
-	h := bareHost(t, nil)
+func TestServerPackage(t *testing.T) { onSuites(t, serverPackageLife) }
+
+func serverPackageLife(t *testing.T, suite debian.Suite) {
+	h := bareHost(t, suite, nil)
 	defer h.showLogOnFailure(t)
 	// As on a machine without a locale: such a cluster's own encoding is none.
-	h.run(t, "pg_dropcluster", "15", "main")
-	h.run(t, "pg_createcluster", "--locale=C", "--start", "15", "main")
+	h.run(t, "pg_dropcluster", h.postgres(), "main")
+	h.run(t, "pg_createcluster", "--locale=C", "--start", h.postgres(), "main")
 	h.install(t, reversioned(t, serverDebPath, "0~earlier-1"))
 	h.srv = &server{host: h, addr: insideAddr, http: httpOn(t, h.Host)}
 	h.srv.waitReady(t, http.StatusOK)
@@ -320,7 +328,7 @@ func removeAndPurgeServer(t *testing.T, h *host) {
 // installBeforePostgres installs the package while PostgreSQL is away, and then
 // has PostgreSQL come.
 func installBeforePostgres(t *testing.T, h *host) {
-	h.run(t, "systemctl", "stop", clusterUnit)
+	h.run(t, "systemctl", "stop", h.clusterUnit())
 	h.install(t, serverDebPath)
 	h.srv.waitReady(t, http.StatusServiceUnavailable)
 	eventually(t, 30*time.Second, "the status line says that PostgreSQL is to be started", func() error {
@@ -329,7 +337,7 @@ func installBeforePostgres(t *testing.T, h *host) {
 		}
 		return nil
 	})
-	h.run(t, "systemctl", "start", clusterUnit)
+	h.run(t, "systemctl", "start", h.clusterUnit())
 	eventually(t, 30*time.Second, "the status line says what to do", func() error {
 		if got := h.serverStatus(t); !strings.Contains(got, "/usr/libexec/trackerd-server/make-database") {
 			return fmt.Errorf("it is %q", got)
@@ -337,14 +345,14 @@ func installBeforePostgres(t *testing.T, h *host) {
 		return nil
 	})
 	// What happens at the end of an apt run that brings PostgreSQL.
-	h.run(t, "dpkg-trigger", "--by-package=postgresql-15", "/usr/lib/postgresql")
+	h.run(t, "dpkg-trigger", "--by-package=postgresql-"+h.postgres(), "/usr/lib/postgresql")
 	h.run(t, "dpkg", "--configure", "--pending")
 	h.srv.waitReady(t, http.StatusOK)
 	h.run(t, "/usr/libexec/trackerd-server/make-database")
 	h.srv.waitReady(t, http.StatusOK)
 	// Later, too, the status line follows PostgreSQL.
 	for _, step := range []struct{ do, status string }{{"stop", "answering 503 on"}, {"start", "answering on"}} {
-		h.run(t, "systemctl", step.do, clusterUnit)
+		h.run(t, "systemctl", step.do, h.clusterUnit())
 		eventually(t, 40*time.Second, "the status line follows PostgreSQL", func() error {
 			if got := h.serverStatus(t); !strings.HasPrefix(got, step.status) {
 				return fmt.Errorf("after its %s it is %q", step.do, got)
@@ -359,7 +367,7 @@ func installBeforePostgres(t *testing.T, h *host) {
 func takeDatabaseAway(t *testing.T, h *host) {
 	h.run(t, "sed", "-i", "s/^DATABASE_URL/#&/", serverEnvFile)
 	h.run(t, "systemctl", "restart", serverUnit)
-	h.run(t, "systemctl", "stop", clusterUnit)
+	h.run(t, "systemctl", "stop", h.clusterUnit())
 	h.srv.waitReady(t, http.StatusOK)
 	h.run(t, "test", "-d", "/var/lib/trackerd-server/postgres/data")
 	h.srv.viewer = h.srv.command(t, "token", "create", "--name", "private", "--role", "viewer")

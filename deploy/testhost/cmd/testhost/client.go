@@ -40,13 +40,15 @@ func clientCommands(host *string) []*cobra.Command {
 				fmt.Println(n, "keys")
 				return err
 			}),
-		simple("scroll USER STEPS", "Turn the wheel down, or up where STEPS is negative (after --)", 1,
+		simple("scroll USER NOTCHES", "Turn the wheel down, or up where NOTCHES is negative (after --)", 1,
 			func(ctx context.Context, r *testhost.RDP, args []string) error {
 				n, err := strconv.Atoi(args[0])
 				if err != nil {
-					return fmt.Errorf("STEPS: %w", err)
+					return fmt.Errorf("NOTCHES: %w", err)
 				}
-				return r.Scroll(ctx, n)
+				steps, err := r.Scroll(ctx, n)
+				fmt.Println(steps, "steps")
+				return err
 			}),
 		simple("move USER X Y", "Move the pointer there, along the row and then the column", 2,
 			func(ctx context.Context, r *testhost.RDP, args []string) error {
