@@ -6,7 +6,7 @@ set -eu
 dir=$1 base=$2 size=$3 netns=$4 hostname=$5
 shift 5
 
-# nspawn gives its guest what it sees here: pure cgroup v2, also where the
+# nspawn shows its guest what it sees here: pure cgroup v2, also where the
 # machine has both versions.
 umount -R /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup

@@ -2,9 +2,7 @@ package testhost
 
 import (
 	"context"
-	"crypto/rand"
 	_ "embed" // the scripts
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,27 +10,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"activity-tracker.example/testhost/debian"
-	"activity-tracker.example/testhost/internal/wait"
 )
-
-//go:embed boot.sh
-var bootScript string
-
-//go:embed guard.sh
-var guardScript string
 
 // StateDir holds one folder for each host that runs, named by its id.
 const StateDir = "/run/activity-tracker-testhost"
 
-// Limits of a host, unless Options say otherwise.
+// Limits of a host, unless Options name others.
 const (
 	// defaultLife is longer than any test run; a forgotten host ends then.
 	defaultLife = 30 * time.Minute
@@ -44,7 +31,7 @@ const (
 	closeTimeout = 20 * time.Second
 )
 
-// Options say what kind of host Start boots. The zero value is a good one.
+// Options are the kind of host that Start boots. The zero value is a good one.
 type Options struct {
 	// Base is what is on the host; debian.XRDP of Debian 12 unless given.
 	Base debian.Recipe
@@ -137,79 +124,6 @@ func (o Options) life() time.Duration {
 	return defaultLife
 }
 
-// reserve makes the host's folder and its cgroup, and starts the guard that
-// removes both.
-func reserve(ctx context.Context, life time.Duration) (*Host, error) {
-	root, err := cgroupRoot()
-	if err != nil {
-		return nil, err
-	}
-	unlock, err := lockState(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	id := newID()
-	h := &Host{info: hostInfo{ID: id, Cgroup: filepath.Join(root, "activity-tracker-testhost-"+id)}}
-	if err := os.Mkdir(h.dir(), 0o700); err != nil {
-		return nil, fmt.Errorf("make the host's folder: %w", err)
-	}
-	lock, err := os.Create(filepath.Join(h.dir(), "lock"))
-	if err != nil {
-		return nil, fmt.Errorf("make the host's lock: %w", err)
-	}
-	defer lock.Close()
-	if ok, err := wait.TryLock(lock); !ok {
-		return nil, fmt.Errorf("lock the host's folder: %w", err)
-	}
-	if err := h.startGuard(lock, life); err != nil {
-		return nil, fmt.Errorf("start the guard: %w", err)
-	}
-	err = os.WriteFile(filepath.Join(h.dir(), "cgroup"), []byte(h.info.Cgroup), 0o600)
-	for _, sub := range []string{"", "host", "client"} {
-		err = errors.Join(err, ignoreExist(os.Mkdir(filepath.Join(h.info.Cgroup, sub), 0o755)))
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make the host's cgroup: %w", err), h.Close())
-	}
-	return h, nil
-}
-
-func ignoreExist(err error) error {
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
-	return err
-}
-
-// startGuard starts the guard in a session of its own, so that Ctrl-C in the
-// caller's terminal does not reach it.
-func (h *Host) startGuard(lock *os.File, life time.Duration) error {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	log, err := os.Create(filepath.Join(h.dir(), "guard.log"))
-	if err != nil {
-		w.Close()
-		return err
-	}
-	defer log.Close()
-	cmd := exec.Command("sh", "-c", guardScript, "testhost-guard", h.dir(),
-		strconv.Itoa(max(1, int(life.Seconds()))))
-	cmd.Dir = "/"
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = r, log, log
-	cmd.ExtraFiles = []*os.File{lock}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		w.Close()
-		return err
-	}
-	h.guard, h.release = cmd, w
-	return nil
-}
-
 // Close removes the host and everything that belongs to it. On an attached
 // host it only closes what Attach opened.
 func (h *Host) Close() error {
@@ -247,188 +161,6 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// boot makes the namespaces, boots the host in them and waits until it is up.
-func (h *Host) boot(ctx context.Context, base string, opts Options) error {
-	var err error
-	if h.client, err = newNetns(); err != nil {
-		return err
-	}
-	if h.host, err = newNetns(); err != nil {
-		return err
-	}
-	if err := joinNetns(ctx, h.client, h.host); err != nil {
-		return err
-	}
-	if err := h.holdClientNetns(); err != nil {
-		return err
-	}
-	if err := h.startSystemd(base, opts); err != nil {
-		return err
-	}
-	if err := wait.Until(ctx, h.findLeader); err != nil {
-		return fmt.Errorf("wait for the host's systemd: %w", err)
-	}
-	if err := h.waitRunning(ctx); err != nil {
-		return err
-	}
-	// Not every tree has it.
-	if _, err := os.Stat(filepath.Join(base, "usr/sbin/xrdp")); err == nil {
-		if err := h.WaitRDP(ctx); err != nil {
-			return err
-		}
-	}
-	info, err := json.Marshal(h.info)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(h.dir(), "host.json"), info, 0o600)
-}
-
-// holdClientNetns keeps the clients' namespace findable for other processes.
-func (h *Host) holdClientNetns() error {
-	cmd := exec.Command("nsenter", "--net=/proc/self/fd/3", "sleep", "infinity")
-	cmd.ExtraFiles = []*os.File{h.client}
-	if err := h.startIn("client", cmd); err != nil {
-		return fmt.Errorf("hold the clients' network namespace: %w", err)
-	}
-	h.info.Holder = cmd.Process.Pid
-	return nil
-}
-
-// startSystemd starts nspawn, which boots the host.
-func (h *Host) startSystemd(base string, opts Options) error {
-	name := opts.Hostname
-	if name == "" {
-		name = "testhost"
-	}
-	memory := opts.Memory
-	if memory == "" {
-		memory = defaultMemory
-	}
-	log, err := os.Create(filepath.Join(h.dir(), "console.log"))
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	cmd := exec.Command("unshare", "--mount", "--propagation=private",
-		"sh", "-c", bootScript, "testhost-boot", h.dir(), base, memory,
-		fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), h.host.Fd()), name)
-	cmd.Dir = "/"
-	cmd.Env = []string{"PATH=" + hostPath, "SYSTEMD_LOG_LEVEL=warning"}
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := h.startIn("host", cmd); err != nil {
-		return fmt.Errorf("start systemd-nspawn: %w", err)
-	}
-	return nil
-}
-
-// startIn starts cmd within the part of the host's cgroup that sub names. It
-// is reaped when it ends; it ends with the host at the latest.
-func (h *Host) startIn(sub string, cmd *exec.Cmd) error {
-	dir, err := os.Open(filepath.Join(h.info.Cgroup, sub))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	cmd.SysProcAttr.Setsid = true
-	cmd.SysProcAttr.UseCgroupFD = true
-	cmd.SysProcAttr.CgroupFD = int(dir.Fd())
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	go cmd.Wait() // reaps it; its end shows elsewhere
-	return nil
-}
-
-// findLeader looks for the host's process 1.
-func (h *Host) findLeader() (bool, error) {
-	procs, err := os.ReadFile(filepath.Join(h.info.Cgroup, "host/payload/init.scope/cgroup.procs"))
-	if errors.Is(err, os.ErrNotExist) {
-		return false, h.bootFailed()
-	}
-	if err != nil {
-		return false, err
-	}
-	for _, line := range strings.Fields(string(procs)) {
-		status, err := os.ReadFile("/proc/" + line + "/status")
-		if err != nil || !isInit(string(status)) {
-			continue
-		}
-		h.info.Leader, err = strconv.Atoi(line)
-		return err == nil, err
-	}
-	return false, nil
-}
-
-// bootFailed is an error once nothing of the boot is left running.
-func (h *Host) bootFailed() error {
-	events, err := os.ReadFile(filepath.Join(h.info.Cgroup, "host/cgroup.events"))
-	if err != nil {
-		return err
-	}
-	if strings.Contains(string(events), "populated 0") {
-		return errors.New("systemd-nspawn ended")
-	}
-	return nil
-}
-
-// isInit says whether a /proc/PID/status is that of a process 1 in a process
-// id namespace below this one.
-func isInit(status string) bool {
-	for line := range strings.Lines(status) {
-		if ids, ok := strings.CutPrefix(line, "NSpid:"); ok {
-			f := strings.Fields(ids)
-			return len(f) >= 2 && f[len(f)-1] == "1"
-		}
-	}
-	return false
-}
-
-// waitRunning waits until the host's start-up jobs are done.
-func (h *Host) waitRunning(ctx context.Context) error {
-	var state string
-	err := wait.Until(ctx, func() (bool, error) {
-		res, err := h.Exec(ctx, Command{Args: []string{"systemctl", "is-system-running", "--wait"}})
-		state = strings.TrimSpace(res.Stdout)
-		return state == "running" || state == "degraded", err
-	})
-	if err != nil {
-		return fmt.Errorf("wait until the host is up, it is %q: %w", state, err)
-	}
-	if state == "degraded" {
-		failed, err := h.Run(ctx, "systemctl", "--failed", "--no-legend", "--plain")
-		return errors.Join(fmt.Errorf("the host came up with failed units:\n%s", failed), err)
-	}
-	return nil
-}
-
-// WaitRDP waits until xrdp listens, as Start does; after a restart of xrdp it
-// is needed again. xrdp begins about a second after its unit is up.
-func (h *Host) WaitRDP(ctx context.Context) error {
-	if err := wait.Until(ctx, h.rdpListens); err != nil {
-		return fmt.Errorf("wait for xrdp to listen: %w", err)
-	}
-	return nil
-}
-
-func (h *Host) rdpListens() (bool, error) {
-	const listening = ":0D3D 00000000000000000000000000000000:0000 0A" // port 3389
-	sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp6", h.info.Leader))
-	return strings.Contains(string(sockets), listening), err
-}
-
-// console is the end of what the host printed while it booted.
-func (h *Host) console() string {
-	log, err := os.ReadFile(filepath.Join(h.dir(), "console.log"))
-	if err != nil {
-		return err.Error()
-	}
-	return tail(string(log), 4000)
-}
-
 // Attach returns a host that another process started. The host ends with that
 // process, not with this one.
 func Attach(id string) (*Host, error) {
@@ -451,75 +183,3 @@ func Attach(id string) (*Host, error) {
 	}
 	return h, nil
 }
-
-func newID() string {
-	var b [4]byte
-	rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
-}
-
-// cgroupRoot is where the machine has its cgroup v2 hierarchy mounted:
-// /sys/fs/cgroup, or a folder in it where both versions are in use.
-func cgroupRoot() (string, error) {
-	mounts, err := os.ReadFile("/proc/self/mounts")
-	if err != nil {
-		return "", fmt.Errorf("read the mounts: %w", err)
-	}
-	for line := range strings.Lines(string(mounts)) {
-		f := strings.Fields(line)
-		if len(f) > 2 && f[2] == "cgroup2" {
-			return f[1], nil
-		}
-	}
-	return "", errors.New("no cgroup v2 hierarchy is mounted; try: mount -t cgroup2 cgroup2 /sys/fs/cgroup")
-}
-
-// checkMachine says what is missing before anything is begun.
-func checkMachine() error {
-	if os.Geteuid() != 0 {
-		return errors.New("test hosts need root: run this with sudo")
-	}
-	if err := unix.Access("/proc/self/ns/net", unix.R_OK); err != nil {
-		return fmt.Errorf("the kernel has no network namespaces: %w", err)
-	}
-	if _, err := freeRDP(); err != nil {
-		return err
-	}
-	return checkTools("systemd-nspawn", "nsenter", "unshare", "ip", "Xvfb")
-}
-
-// freeRDP returns the name of the machine's RDP client: Debian 12 has version 2,
-// Debian 13 version 3.
-func freeRDP() (string, error) {
-	for _, name := range []string{"xfreerdp3", "xfreerdp"} {
-		if _, err := exec.LookPath(name); err == nil {
-			return name, nil
-		}
-	}
-	return "", errors.New("an RDP client is missing; run: apt-get install freerdp3-x11, or freerdp2-x11 on Debian 12")
-}
-
-// toolPackages names the Debian package of each program that is used.
-var toolPackages = map[string]string{
-	"systemd-nspawn": "systemd-container",
-	"nsenter":        "util-linux",
-	"unshare":        "util-linux",
-	"ip":             "iproute2",
-	"Xvfb":           "xvfb",
-}
-
-func checkTools(names ...string) error {
-	var missing []string
-	for _, name := range names {
-		if _, err := exec.LookPath(name); err != nil {
-			missing = append(missing, toolPackages[name])
-		}
-	}
-	if missing != nil {
-		return fmt.Errorf("programs are missing; run: apt-get install %s", strings.Join(missing, " "))
-	}
-	return nil
-}
-
-// tail returns at most the last n bytes of s.
-func tail(s string, n int) string { return s[max(0, len(s)-n):] }
