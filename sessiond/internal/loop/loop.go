@@ -63,9 +63,11 @@ type Source interface {
 // holds them meanwhile is small. It is watched all the time.
 type Paced interface {
 	Source
-	// Due takes note of what has arrived, and reports until when it may gather;
-	// gathering is false if nothing has.
-	Due(now counting.Instant) (at counting.Instant, gathering bool)
+	// Notice takes note of what has arrived.
+	Notice(now counting.Instant)
+	// Due reports until when that may gather; gathering is false if nothing
+	// does.
+	Due() (at counting.Instant, gathering bool)
 }
 
 // Options say what to watch and how to report.
@@ -202,7 +204,8 @@ func (l *loop) step(ready bool) error {
 	now := l.clock.now()
 	switch {
 	case ready && l.paced != nil:
-		l.drainAt, l.gathering = l.paced.Due(now.at)
+		l.paced.Notice(now.at)
+		l.drainAt, l.gathering = l.paced.Due()
 	case ready && l.gathering:
 		// The source is not looked at now, so its end has come: nothing more
 		// will gather, and waiting would be told of it over and over.
@@ -246,7 +249,7 @@ func (l *loop) drain(until counting.Instant) error {
 	l.drained = l.clock.instant()
 	l.gathering, l.drainAt = got && !l.opts.Timeless, l.drained+gather
 	if l.paced != nil {
-		l.drainAt, l.gathering = l.paced.Due(l.drained)
+		l.drainAt, l.gathering = l.paced.Due()
 	}
 	l.settled = max(l.settled, until)
 	return err

@@ -134,13 +134,14 @@ func (s *Seat) Close() {
 // FD is the descriptor that becomes readable when something arrives.
 func (s *Seat) FD() int { return s.set.FD() }
 
-// Due takes note of what has become ready, and reports until when it may gather.
-// The kernel drops what a device's buffer does not hold, so each one's first
-// event is noticed, and how long it may go on is the device's.
-func (s *Seat) Due(now counting.Instant) (at counting.Instant, gathering bool) {
+// Notice takes note of what has become ready. The kernel drops what a device's
+// buffer does not hold, so each one's first event is noticed, and how long it may
+// go on is the device's.
+func (s *Seat) Notice(now counting.Instant) {
 	n, err := s.set.Collect(s.ready[:])
 	if err != nil {
-		return now, true // draining looks at everything, and tries again
+		s.due = now // draining looks at everything, and tries again
+		return
 	}
 	for _, e := range s.ready[:n] {
 		switch fd := int(e.Fd); {
@@ -153,21 +154,24 @@ func (s *Seat) Due(now counting.Instant) (at counting.Instant, gathering bool) {
 			s.due = min(s.due, s.devices[fd].fire(now))
 		}
 	}
-	return s.due, s.due != never
 }
+
+// Due reports until when what was noticed may gather.
+func (s *Seat) Due() (at counting.Instant, gathering bool) { return s.due, s.due != never }
 
 // Drain takes in everything that has happened, up to an instant. got reports
 // that something had arrived; news that the next report will differ from the
 // last.
 func (s *Seat) Drain(until counting.Instant) (got, news bool, err error) {
 	now := s.opts.Now()
-	if _, gathering := s.Due(now); !gathering {
+	s.Notice(now)
+	if s.due == never {
 		return false, false, nil
 	}
 	s.due = never
 	s.clock.upper = max(min(now, until), s.clock.lower)
 	trouble := s.trouble
-	if s.inFront && s.vt.changed() {
+	if s.inFront && s.vt.changedBefore() {
 		s.leave() // unread: it may have been typed elsewhere
 	}
 	if s.inFront {

@@ -179,7 +179,8 @@ func (d *desk) openFake(name string, _ bool) (*device, error) {
 func (d *desk) settle() (news bool) {
 	d.t.Helper()
 	for range 100 {
-		at, gathering := d.Due(d.now)
+		d.Notice(d.now)
+		at, gathering := d.Due()
 		if !gathering {
 			return news
 		}

@@ -62,18 +62,18 @@ func (t *terminal) inFront() bool {
 	return err == nil && strings.TrimSuffix(string(b[:n]), "\n") == t.want
 }
 
+// changedBefore reports whether another terminal is in front, or was, as far as
+// that was noticed.
+func (t *terminal) changedBefore() bool { return t.fired || !t.waits && !t.inFront() }
+
 // changed reports whether another terminal is in front, or was since inFront was
 // last asked.
 func (t *terminal) changed() bool {
-	if t.fd < 0 {
-		return false
+	if !t.waits {
+		return !t.inFront()
 	}
-	if t.waits {
-		if flagged, err := sys.Await(t.fd, unix.POLLPRI, 0); err != nil || flagged {
-			return true
-		}
-	}
-	return !t.inFront()
+	flagged, err := sys.Await(t.fd, unix.POLLPRI, 0)
+	return err != nil || flagged
 }
 
 // again waits for the next change.
