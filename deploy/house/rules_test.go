@@ -67,10 +67,19 @@ var mayImport = map[string][]string{
 	"sessiond/internal/focus/wlr": {
 		"sessiond/internal/counting", "sessiond/internal/text", "sessiond/internal/wayland", "sessiond/wire",
 	},
-	"sessiond/internal/waytest":    nil, // real compositors for tests
-	"sessiond/internal/helpertest": {"sessiond/wire"},
-	"sessiond/internal/xtest":      nil, // real X servers for tests
-	"sessiond/cmd/sessiond":        {"sessiond/internal/counting", "sessiond/internal/launch", "sessiond/internal/loop", "sessiond/internal/x11"},
+	"sessiond/internal/focus/latest": {"sessiond/internal/counting", "sessiond/internal/sys", "sessiond/wire"},
+	"sessiond/internal/focus/kwin": {
+		"sessiond/internal/counting", "sessiond/internal/focus/latest", "sessiond/internal/sessionbus", "sessiond/internal/text", "sessiond/wire",
+	},
+	"sessiond/internal/focus/gnome": {
+		"sessiond/internal/counting", "sessiond/internal/focus/latest", "sessiond/internal/sessionbus", "sessiond/internal/text", "sessiond/wire",
+	},
+	"sessiond/internal/sessionbus":     nil,
+	"sessiond/internal/waytest/window": {"sessiond/internal/compositor", "sessiond/internal/wayland"},
+	"sessiond/internal/waytest":        nil, // real compositors for tests
+	"sessiond/internal/helpertest":     {"sessiond/wire"},
+	"sessiond/internal/xtest":          nil, // real X servers for tests
+	"sessiond/cmd/sessiond":            {"sessiond/internal/counting", "sessiond/internal/launch", "sessiond/internal/loop", "sessiond/internal/x11"},
 	"sessiond/cmd/sessiond-wayland": {
 		"sessiond/internal/compositor", "sessiond/internal/counting", "sessiond/internal/focus", "sessiond/internal/launch",
 		"sessiond/internal/loop", "sessiond/internal/wayland",
@@ -112,7 +121,7 @@ var onlyIn = []struct {
 }{
 	{"github.com/jezek/xgb", []string{"sessiond/internal/x11", "sessiond/internal/xtest", "sessiond/bench", "deploy"}, "X is spoken in one place"},
 	{"github.com/holoplot/go-evdev", []string{"sessiond/internal/seat", "sessiond/bench", "deploy"}, "input devices are read in one place"},
-	{"github.com/godbus/dbus", []string{"hostd/logind", "hostd/helper"}, "logind is asked in one place, units are started in one"},
+	{"github.com/godbus/dbus", []string{"hostd/logind", "hostd/helper", "sessiond/internal/sessionbus", "sessiond/internal/focus"}, "logind is asked in one place, units are started in one, desktops in one"},
 	{"github.com/coreos/go-systemd", []string{"hostd/logind", "hostd/helper", "hostd/notify", "server/cmd/trackerd-server"}, "systemd is spoken to in one place for each purpose"},
 	{"github.com/jackc/pgx", []string{"server/internal/store"}, "all SQL is in one place"},
 	{"go.etcd.io/bbolt", []string{"hostd/buffer"}, "one package knows how records lie on disk"},

@@ -39,7 +39,7 @@ readonly DEBS_TEST=(
   gcc libc6-dev                                # the race detector is cgo
   libxcb1-dev libxcb-xinput-dev                # the C listener that bench compares with
   xvfb xserver-xephyr xdotool openbox xterm x11-utils x11-xserver-utils wmctrl xauth
-  sway foot                                    # a Wayland session
+  sway kwin-wayland                            # Wayland sessions
   dbus dbus-x11 "postgresql-$POSTGRESQL" "postgresql-client-$POSTGRESQL" pgbouncer
 )
 readonly DEBS_HOST=(

@@ -53,7 +53,7 @@ func run(args []string) (code int, message string) {
 	defer stop()
 	err = loop.Run(ctx, loop.Options{
 		Open: func(now func() counting.Instant) (loop.Source, error) {
-			return focus.Open(focus.Options{Place: f.place, Titles: !f.NoTitles, Now: now})
+			return focus.Open(focus.Options{Place: f.place, Titles: !f.NoTitles, KWinScript: f.kwinScript, Now: now})
 		},
 		Gone:     wayland.ErrGone,
 		Timeless: true,

@@ -90,19 +90,17 @@ func (c *Conn) Garbage() int {
 	return n
 }
 
-// Listen takes the events of an object that we made, or that the compositor
-// made by an event.
+// Listen takes the events of an object that the compositor made.
 func (c *Conn) Listen(object uint32, h Handler) { c.objects[object] = h }
 
 // Forget leaves an object's events alone from now on.
 func (c *Conn) Forget(object uint32) { delete(c.objects, object) }
 
-// Known reports whether the object has a handler.
-func (c *Conn) Known(object uint32) bool { return c.objects[object] != nil }
-
-// newID is the number of an object that we make.
-func (c *Conn) newID() uint32 {
+// NewObject is the number of an object that we make by the next request, whose
+// events the handler takes.
+func (c *Conn) NewObject(h Handler) uint32 {
 	c.lastID++
+	c.objects[c.lastID] = h
 	return c.lastID
 }
 

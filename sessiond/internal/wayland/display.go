@@ -20,8 +20,7 @@ const (
 // Globals asks what the compositor offers, and returns those of the wanted
 // interfaces that it does.
 func (c *Conn) Globals(wanted ...string) (map[string]Global, error) {
-	c.registry = c.newID()
-	c.Listen(c.registry, func(m *Message) error {
+	c.registry = c.NewObject(func(m *Message) error {
 		if m.Opcode == registryGlobal {
 			c.global(m, wanted)
 		}
@@ -44,21 +43,20 @@ func (c *Conn) global(m *Message, wanted []string) {
 // Bind makes an object of a global in the version asked for, whose events the
 // handler takes.
 func (c *Conn) Bind(g Global, version uint32, h Handler) (uint32, error) {
-	id := c.newID()
-	c.Listen(id, h)
-	args := appendText(word(g.name), g.iface)
+	id := c.NewObject(h)
+	args := AppendText(word(g.name), g.iface)
 	args = append(args, word(version)...)
 	return id, c.Send(c.registry, registryBind, append(args, word(id)...))
 }
 
 // RoundTrip waits until the compositor has answered all that was asked.
 func (c *Conn) RoundTrip() error {
-	id, done := c.newID(), false
-	c.Listen(id, func(*Message) error {
+	done := false
+	id := c.NewObject(func(*Message) error {
 		done = true
-		c.Forget(id)
 		return nil
 	})
+	defer c.Forget(id)
 	if err := c.Send(displayID, displaySync, word(id)); err != nil {
 		return err
 	}

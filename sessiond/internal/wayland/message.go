@@ -65,8 +65,8 @@ func (m *Message) Text() []byte {
 	return nil
 }
 
-// appendText appends a text as a request has it.
-func appendText(dst []byte, s string) []byte {
+// AppendText appends a text as a request has it.
+func AppendText(dst []byte, s string) []byte {
 	dst = binary.NativeEndian.AppendUint32(dst, uint32(len(s)+1))
 	dst = append(dst, s...)
 	return append(dst, make([]byte, 4-len(s)%4)...)

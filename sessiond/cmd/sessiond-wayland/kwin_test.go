@@ -1,0 +1,73 @@
+package main
+
+import (
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"activity-tracker.example/sessiond/internal/helpertest"
+	"activity-tracker.example/sessiond/internal/launch"
+	"activity-tracker.example/sessiond/internal/waytest"
+	"activity-tracker.example/sessiond/wire"
+)
+
+// scriptName is what KWin calls our script.
+const scriptName = "example.activity_tracker.focus"
+
+// kwinScript is the script as the package has it, in a place where KWin may read
+// it.
+func kwinScript(t *testing.T, s *waytest.Session) string {
+	t.Helper()
+	path, err := filepath.Abs("../../../packaging/trackerd/kwin-focus.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Copy(t, path)
+}
+
+// kwinWithWindows is a session of KWin with an editor and a browser, which has
+// the focus, and the script.
+func kwinWithWindows(t *testing.T) (s *waytest.Session, script string) {
+	t.Helper()
+	s = waytest.KWin(t)
+	script = kwinScript(t, s)
+	h := startHelper(t, s, "--kwin-script", script)
+	for app, title := range map[string]string{"editor": "заметки.txt", "browser": "News"} {
+		s.Open(t, app, title)
+		h.Until("time in the "+app, func() bool {
+			s.Activate(t, app)
+			return sums(h.All)[wire.Focus{App: app, Title: title}] > 0
+		})
+	}
+	s.Activate(t, "browser")
+	end(t, h)
+	return s, script
+}
+
+func end(t *testing.T, h *helpertest.Helper) {
+	t.Helper()
+	if err := h.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := h.Exit(); code != launch.ExitOK {
+		t.Fatalf("exit code %d: %s", code, h.Stderr.String())
+	}
+}
+
+// TestKWinFocusMoves moves the focus between two windows of KWin and holds the
+// time of each against the clock. The script is there only while the helper is.
+func TestKWinFocusMoves(t *testing.T) {
+	t.Parallel()
+	s, script := kwinWithWindows(t)
+	if s.IsScriptLoaded(t, scriptName) {
+		t.Error("the script outlived a helper")
+	}
+	h := startHelper(t, s, "--kwin-script", script)
+	if !s.IsScriptLoaded(t, scriptName) {
+		t.Error("the script is not loaded")
+	}
+	moveFocus(t, h, func(app string) { s.Activate(t, app) })
+	if s.IsScriptLoaded(t, scriptName) {
+		t.Error("the script outlived the helper")
+	}
+}
