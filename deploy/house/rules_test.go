@@ -102,11 +102,13 @@ var mayImport = map[string][]string{
 	"server/internal/ingest": {
 		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/secret", "server/internal/store", "server/internal/turns",
 	},
-	"server/internal/report": {"server/api", "server/internal/store"},
-	"server/internal/live":   {"server/api", "server/internal/report", "server/internal/store"},
-	"server/internal/sheet":  {"server/api", "server/internal/problem"},
+	"server/internal/report":     {"server/api", "server/internal/store"},
+	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store"},
+	"server/internal/sheet":      {"server/api", "server/internal/problem"},
+	"server/internal/repository": {"server/api", "server/internal/problem", "server/internal/turns"},
 	"server/internal/web": {
-		"server/api", "server/internal/auth", "server/internal/live", "server/internal/origin", "server/internal/problem", "server/internal/report", "server/internal/sheet",
+		"server/api", "server/internal/auth", "server/internal/live", "server/internal/origin", "server/internal/problem", "server/internal/report",
+		"server/internal/repository", "server/internal/sheet",
 		"server/internal/store", "server/internal/turns",
 	},
 	"server/bench":               {"server/api", "server/internal/localpg"},

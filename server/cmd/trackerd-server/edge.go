@@ -16,6 +16,7 @@ import (
 
 	"activity-tracker.example/server/internal/listen"
 	"activity-tracker.example/server/internal/origin"
+	"activity-tracker.example/server/internal/repository"
 )
 
 // maxConnectionsFlag is more connections than one process is good for.
@@ -37,6 +38,7 @@ type edgeFlags struct {
 	maxConnections int
 	metricsListen  string
 	shutdownDelay  span
+	agents         agentFlags
 }
 
 // edgeEnv are the flags that the environment may set, too. Lists are separated by
@@ -45,6 +47,7 @@ func edgeEnv() []string {
 	return []string{
 		"tls-cert", "tls-key", "acme-domain", "acme-email", "acme-http", "acme-directory", "acme-ca",
 		"trusted-proxy", "trusted-proxy-header", "max-connections", "metrics-listen", "shutdown-delay",
+		"packages", "base-url",
 	}
 }
 
@@ -72,6 +75,7 @@ func (e *edgeFlags) add(cmd *cobra.Command) {
 	f.StringVar(&e.metricsListen, "metrics-listen", "", "another address for /metrics, which --listen then has no more")
 	f.Var(&e.shutdownDelay, "shutdown-delay", "how long to answer on after being told to stop, with 503 on /readyz, for a load balancer to notice")
 	_ = cmd.MarkFlagFilename("acme-ca")
+	e.agents.add(cmd)
 }
 
 // fromEnvironment fills in what no flag gave, and checks the rest.
@@ -86,6 +90,9 @@ func (e *edgeFlags) fromEnvironment(cmd *cobra.Command, get func(string) string)
 		return fmt.Errorf("--shutdown-delay %v: want a time up to %v, such as 15s", d, maxShutdownDelay)
 	}
 	if _, err := e.believed(); err != nil {
+		return err
+	}
+	if _, err := e.agents.address(); err != nil {
 		return err
 	}
 	if err := e.options("", "", nil, nil).Check(); err != nil {
@@ -125,6 +132,8 @@ type surroundings struct {
 	metricsElsewhere bool
 	// stopping is closed when the server begins to stop; nil: never.
 	stopping <-chan struct{}
+	// repository is where hosts get the agent from; nil: nowhere.
+	repository *repository.Repository
 	// leaving knows that the server was told to stop; nil: nobody does.
 	leaving *leave
 }

@@ -144,7 +144,7 @@ func benchOn(tb testing.TB, st *store.Store, log *slog.Logger) *bench {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { _ = board.Run(ctx) })
-	server := httptest.NewServer(newHandler(st, board, log, surroundings{metrics: newMetrics()}))
+	server := httptest.NewServer(newHandler(st, board, log, surroundings{metrics: newMetrics(), repository: newRepository(tb)}))
 	transport := &http.Transport{}
 	b := &bench{t: tb, store: st, url: server.URL, http: &http.Client{Transport: transport, Timeout: patience}, described: d, clock: clock, stopLive: cancel}
 	b.close = sync.OnceFunc(func() {

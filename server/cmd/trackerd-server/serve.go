@@ -78,6 +78,9 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 	if around.proxies, err = s.edge.trusted(edge, log); err != nil {
 		return err
 	}
+	if around.repository, err = s.edge.agents.repository(s.service); err != nil {
+		return err
+	}
 	s.serving, s.mayMake = true, true
 	db, err := openDatabase(ctx, s, log)
 	if errors.Is(err, context.Canceled) {
@@ -167,7 +170,7 @@ func newHandler(s *store.Store, board *live.Board, log *slog.Logger, around surr
 	in := ingest.New(s, guard, log, metrics, time.Now)
 	return web.New(web.Parts{
 		Reports: report.New(s, time.Now), Guard: guard, Live: board,
-		Events: in.Events, Enroll: in.Enroll, Ready: around.leaving.unlessLeaving(s.Ready),
+		Events: in.Events, Enroll: in.Enroll, Repository: around.repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.metricsElsewhere,
 		Proxies: around.proxies, Stopping: around.stopping,
 	})

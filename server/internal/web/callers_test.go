@@ -12,7 +12,10 @@ import (
 
 // Routes that are not for people with an API token, and all that there may be.
 var (
-	openRoutes = []string{"GET /healthz", "GET /readyz", "GET /metrics", "GET /api/openapi.json", "GET /api/docs"}
+	openRoutes = []string{
+		"GET /healthz", "GET /readyz", "GET /metrics", "GET /api/openapi.json", "GET /api/docs",
+		"GET /install.sh", "GET /packages/{file}", "GET /packages/by-hash/SHA256/{digest}",
+	}
 	hostRoutes = []string{"POST /api/enroll", "POST /api/events"}
 )
 

@@ -23,6 +23,7 @@ import (
 	"activity-tracker.example/server/internal/origin"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/repository"
 	"activity-tracker.example/server/internal/store"
 	"activity-tracker.example/server/internal/turns"
 )
@@ -51,6 +52,8 @@ type Parts struct {
 	Live    *live.Board
 	// Events and Enroll are the hosts' routes.
 	Events, Enroll http.HandlerFunc
+	// Repository is where hosts get the agent from.
+	Repository *repository.Repository
 	// Ready says whether the database answers; or ErrStopping.
 	Ready   func(context.Context) error
 	Log     *slog.Logger
@@ -80,7 +83,8 @@ func New(p Parts) http.Handler {
 // makes sure.
 //
 // /healthz, /readyz, /metrics and the description are open to all: probes and
-// scrapers have no tokens, and nothing there names a person, machine or host.
+// scrapers have no tokens, and nothing there names a person, machine or host. So
+// are the agent's packages, which are the same everywhere, and how to install them.
 func (s *server) routes() chi.Router {
 	r := chi.NewRouter()
 	r.NotFound(notFound)
@@ -94,6 +98,10 @@ func (s *server) routes() chi.Router {
 	asDescribed := describedQueries()
 	r.With(asDescribed).Get("/api/openapi.json", only(s.openAPI, "application/json", "application/openapi+json", "application/vnd.oai.openapi+json"))
 	r.With(asDescribed).Get("/api/docs", only(docs(), "text/html"))
+
+	r.With(asDescribed).Get("/install.sh", s.installScript)
+	r.With(asDescribed).Get("/packages/{file}", s.packageFile)
+	r.With(asDescribed).Get("/packages/by-hash/SHA256/{digest}", s.packageByHash)
 
 	r.Post("/api/enroll", s.Enroll)
 	r.Post("/api/events", s.Events)
