@@ -90,6 +90,10 @@ deb-trackerd-server: trackerd-server
 $(addprefix deb-,$(PACKAGES)): deb-%: setup-package
 	@VERSION='$(VERSION)' ARCH='$(or $(ARCH_$*),$(DEB_ARCH))' packaging/build-deb.sh $* '$(DEB_$*)'
 
+.PHONY: repository
+repository: $(addprefix deb-,$(filter-out trackerd-server,$(PACKAGES))) ## KEY=…: the agent as a signed apt repository in dist/repository
+	@KEY='$(KEY)' packaging/build-repository.sh
+
 .PHONY: print-deb
 print-deb: ## the packages' file names
 	@printf '%s\n' $(DEBS)

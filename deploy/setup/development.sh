@@ -34,7 +34,7 @@ esac
 
 # Debian packages by part.
 readonly DEBS_LINT=(shellcheck)
-readonly DEBS_PACKAGE=(lintian fakeroot)
+readonly DEBS_PACKAGE=(lintian fakeroot apt-utils gpg gpg-agent gpgv)
 readonly DEBS_TEST=(
   gcc libc6-dev                                # the race detector is cgo
   libxcb1-dev libxcb-xinput-dev                # the C listener that bench compares with
