@@ -112,6 +112,9 @@ func (h *Host) Login(ctx context.Context, user string, opts LoginOptions) (*RDP,
 	if r.info.Server == "" {
 		r.info.Server = SessionXorg
 	}
+	if r.info.Server == SessionXvnc { // it begins with the client's size
+		r.info.X, r.info.Y = r.info.Width/2, r.info.Height/2
+	}
 	if err := r.connect(ctx); err != nil {
 		return nil, fmt.Errorf("log in %s over RDP: %w", user, err)
 	}

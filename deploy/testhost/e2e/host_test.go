@@ -155,14 +155,8 @@ func (h *host) sessions(t *testing.T) ([]session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sessionsOf(out)
-}
-
-// sessionsOf reads what trackctl sessions --json printed.
-func sessionsOf(out string) ([]session, error) {
 	var list struct{ Sessions []session }
-	err := json.Unmarshal([]byte(out), &list)
-	return list.Sessions, err
+	return list.Sessions, json.Unmarshal([]byte(out), &list)
 }
 
 // waitTracked waits until the helper of a session has reported after since.

@@ -21,6 +21,7 @@ type person struct {
 	host    *host
 	name    string
 	machine string
+	server  string // what draws the session: testhost.SessionXorg or …Xvnc
 	did     counts
 }
 
@@ -28,10 +29,16 @@ type person struct {
 // tracked.
 func (h *host) login(t *testing.T, name string) *person {
 	t.Helper()
+	return h.loginTo(t, name, testhost.SessionXorg)
+}
+
+// loginTo is login to a session that the named server draws.
+func (h *host) loginTo(t *testing.T, name, server string) *person {
+	t.Helper()
 	if _, err := h.AddUser(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
-	p := &person{host: h, name: name}
+	p := &person{host: h, name: name, server: server}
 	p.loginAgain(t)
 	return p
 }
@@ -40,7 +47,7 @@ func (h *host) login(t *testing.T, name string) *person {
 func (p *person) loginAgain(t *testing.T) {
 	t.Helper()
 	began := time.Now()
-	rdp, err := p.host.Login(t.Context(), p.name, testhost.LoginOptions{})
+	rdp, err := p.host.Login(t.Context(), p.name, testhost.LoginOptions{Server: p.server})
 	if err != nil {
 		t.Fatal(err)
 	}
