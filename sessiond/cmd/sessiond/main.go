@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -61,6 +62,8 @@ func run(args []string) (code int, message string) {
 				Display:   f.display,
 				Authority: cookie,
 				Titles:    !f.NoTitles,
+				NoInput:   f.noInput,
+				NeedWM:    f.needWM,
 				Now:       now,
 				IdleAfter: counting.Instant(f.IdleAfter / time.Millisecond),
 			})
@@ -87,20 +90,32 @@ func exitCode(err error) (code int, message string) {
 	}
 }
 
-// authority says where this user's X cookie may be. Without one the server lets
+// authority reports where this user's X cookie may be. Without one the server lets
 // the session's user in by user id. From here on the environment names no such
 // file: xgb would read one by itself, without bounds, for a greeting that is
 // never sent, and refuse to work if it dislikes what it finds.
 func authority() x11.Authority {
 	var a x11.Authority
 	a.Hostname, _ = os.Hostname() // unknown: any host's entry will do
-	if a.File = os.Getenv("XAUTHORITY"); a.File == "" {
-		if home := os.Getenv("HOME"); home != "" {
-			a.File = filepath.Join(home, ".Xauthority")
-		}
+	if file := os.Getenv("XAUTHORITY"); file != "" {
+		a.Files = []string{file}
+	} else {
+		a.Files = usualFiles(os.Getenv("HOME"), os.Getenv("USER"), os.Getuid())
 	}
 	for _, name := range []string{"XAUTHORITY", "HOME"} {
 		_ = os.Unsetenv(name) // never fails for these names
 	}
 	return a
+}
+
+// usualFiles lists where display managers and startx keep a user's cookies.
+func usualFiles(home, user string, uid int) []string {
+	files := []string{filepath.Join("/run/user", strconv.Itoa(uid), "gdm/Xauthority")}
+	if user != "" && user == filepath.Base(user) {
+		files = append(files, filepath.Join("/run/lightdm", user, "xauthority"))
+	}
+	if home != "" {
+		files = append(files, filepath.Join(home, ".Xauthority"))
+	}
+	return files
 }

@@ -5,6 +5,7 @@
 package launch
 
 import (
+	"maps"
 	"strings"
 	"time"
 )
@@ -36,6 +37,8 @@ type Flags struct {
 	NoTitles bool
 	// Help and Version ask for a text instead.
 	Help, Version bool
+	// Switches are the program's own flags without a value, by name.
+	Switches map[string]*bool
 }
 
 // FlagError reports which flag was wrong.
@@ -78,7 +81,9 @@ func (f *Flags) Parse(args []string, own map[string]func(string) error) error {
 }
 
 func (f *Flags) switches() map[string]*bool {
-	return map[string]*bool{"--no-titles": &f.NoTitles, "--help": &f.Help, "-h": &f.Help, "--version": &f.Version}
+	all := map[string]*bool{"--no-titles": &f.NoTitles, "--help": &f.Help, "-h": &f.Help, "--version": &f.Version}
+	maps.Copy(all, f.Switches)
+	return all
 }
 
 func (f *Flags) values() map[string]func(string) error {

@@ -29,20 +29,27 @@ type cookie struct{ name, data string }
 
 // Authority says where the user's cookies may be.
 type Authority struct {
-	// File is an authority file, as in XAUTHORITY or ~/.Xauthority. One that
-	// cannot be read is none, nor is one that is no regular file.
-	File string
+	// Files are authority files, as in XAUTHORITY or ~/.Xauthority; the first
+	// that has a cookie of the display counts. One that cannot be read is none,
+	// nor is one that is no regular file.
+	Files []string
 	// Hostname picks among entries of several hosts.
 	Hostname string
 }
 
 // cookie is the display's, or none.
 func (a Authority) cookie(display int) cookie {
-	if a.File == "" {
-		return cookie{}
+	for _, file := range a.Files {
+		if found := a.cookieIn(file, display); found != (cookie{}) {
+			return found
+		}
 	}
+	return cookie{}
+}
+
+func (a Authority) cookieIn(file string, display int) cookie {
 	// The user may have put anything there: a FIFO would hold its reader.
-	f, err := os.OpenFile(a.File, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return cookie{}
 	}

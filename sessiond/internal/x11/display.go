@@ -37,6 +37,11 @@ type Options struct {
 	Authority Authority
 	// Titles says whether window titles are read at all.
 	Titles bool
+	// NoInput is set to count no input at all, only focus.
+	NoInput bool
+	// NeedWM is set to count nothing while no window manager runs: a display
+	// without one is a program's.
+	NeedWM bool
 	// Now is the clock of all instants.
 	Now func() counting.Instant
 	// IdleAfter is how long after an input the user still counts as active.
@@ -131,6 +136,9 @@ func (d *Display) start(key cookie) error {
 	if _, _, err := d.Drain(d.opts.Now()); err != nil {
 		return &OpenError{"reading the active window", err}
 	}
+	if d.opts.NeedWM && d.watch.wm == 0 {
+		d.Activity.Leave(d.clock.upper)
+	}
 	return nil
 }
 
@@ -146,7 +154,14 @@ func (d *Display) Fill(r *wire.Report, at counting.Instant) {
 	r.Counters = d.Input.Counters()
 	r.Counters.ActiveMS = d.Activity.ActiveMS()
 	r.IdleMS = d.Activity.IdleMS(at)
+	if d.opts.NoInput {
+		r.Counters, r.IdleMS = wire.Counters{}, wire.IdleUnknown
+	}
 	r.Focus = d.Focus.Snapshot(r.Focus, at)
+	r.Trouble = wire.TroubleNone
+	if d.watch.wm == 0 {
+		r.Trouble = wire.TroubleNoWindowManager
+	}
 }
 
 // Restart starts an interval's focus times anew.
@@ -207,10 +222,16 @@ func (d *Display) settle() error {
 
 // rawEvent takes one of XInput2's events and counts it.
 func (d *Display) rawEvent(b []byte) {
-	if b[1] == d.xinput {
+	if b[1] == d.xinput && d.counts(b) {
 		at := d.clock.instant(binary.LittleEndian.Uint32(b[rawTimeAt:]))
 		d.devices = countRaw(d.Input, b, at) || d.devices
 	}
+}
+
+// counts reports whether an event of XInput2's is taken in: the list of devices is
+// always followed.
+func (d *Display) counts(b []byte) bool {
+	return isHierarchy(b) || !d.opts.NoInput && (!d.opts.NeedWM || d.watch.wm != 0)
 }
 
 // event takes one event of the core protocol, and notes what has to be asked

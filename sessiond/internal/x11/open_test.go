@@ -59,7 +59,7 @@ func TestCookie(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]error{right: nil, wrong: ErrRefused, filepath.Join(dir, "none"): ErrRefused, "": ErrRefused} {
-		d, err := Open(Options{Display: number, Authority: Authority{file, host}, Now: func() counting.Instant { return 0 }})
+		d, err := Open(Options{Display: number, Authority: Authority{[]string{file}, host}, Now: func() counting.Instant { return 0 }})
 		if !errors.Is(err, want) {
 			t.Errorf("with %q: %v, want %v", file, err, want)
 		}
@@ -230,7 +230,7 @@ func TestAuthorityThatIsNoFile(t *testing.T) {
 	}
 	for _, file := range []string{fifo, "/dev/zero", t.TempDir()} {
 		done := make(chan cookie, 1)
-		go func() { done <- Authority{File: file}.cookie(10) }()
+		go func() { done <- Authority{Files: []string{file}}.cookie(10) }()
 		select {
 		case got := <-done:
 			if got != (cookie{}) {

@@ -114,9 +114,27 @@ func (d *Display) follow() error {
 	return nil
 }
 
-// findWM looks for a living window manager: it keeps a window that names itself
-// in the property by which the root window names it.
+// findWM looks for a living window manager, and begins or ends counting where it
+// takes one.
 func (d *Display) findWM() error {
+	before := d.watch.wm
+	if err := d.askWM(); err != nil || (before == 0) == (d.watch.wm == 0) {
+		return err
+	}
+	d.news = true
+	switch {
+	case !d.opts.NeedWM:
+		return nil
+	case d.watch.wm == 0:
+		d.Activity.Leave(d.clock.upper)
+		return nil
+	}
+	return d.placePointer() // where it went meanwhile is no distance
+}
+
+// askWM asks for the window manager's window: it keeps one that names itself in
+// the property by which the root window names it.
+func (d *Display) askWM() error {
 	d.watch.wm = 0
 	named, err := d.windowProperty(d.root, d.atoms.wmCheck)
 	if named == 0 || err != nil {

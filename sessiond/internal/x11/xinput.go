@@ -68,6 +68,11 @@ func countRaw(in *counting.Input, b []byte, at counting.Instant) (devicesChanged
 	return false
 }
 
+// isHierarchy reports whether an event says that the list of devices changed.
+func isHierarchy(b []byte) bool {
+	return binary.LittleEndian.Uint16(b[rawTypeAt:]) == xiHierarchyChanged
+}
+
 // rawPoint reads the first two axes' values of a raw motion event, each of which
 // may be absent.
 func rawPoint(b []byte) (value counting.Point, hasX, hasY bool) {
