@@ -24,6 +24,12 @@ func (s *Supervisor) command(t roster.Tracked) []string {
 	case roster.SourceX11:
 	}
 	args := append([]string{s.opts.Binary, "--display", t.Display}, s.terms()...)
+	if t.NeedsWM {
+		args = append(args, "--require-window-manager")
+	}
+	if t.Quiet() {
+		args = append(args, "--no-input")
+	}
 	return append(args, s.titles()...)
 }
 

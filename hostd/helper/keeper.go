@@ -95,7 +95,8 @@ func (k *keeper) update(t roster.Tracked) bool {
 // sameHelper reports whether one helper serves both: what it is started with is
 // the same.
 func sameHelper(a, b roster.Tracked) bool {
-	return a.Display == b.Display && a.UID == b.UID && a.Seat == b.Seat && a.VT == b.VT
+	return a.Display == b.Display && a.UID == b.UID && a.Seat == b.Seat && a.VT == b.VT &&
+		a.NeedsWM == b.NeedsWM && a.Quiet() == b.Quiet()
 }
 
 func (k *keeper) snapshot() State {
@@ -339,6 +340,9 @@ func (k *keeper) deliver(ctx context.Context, r wire.Report, readings chan<- Rea
 	k.state.LastReport, k.state.Trouble = time.Now(), r.Trouble
 	t := k.state.Session
 	k.mu.Unlock()
+	if t.NeedsWM && r.Trouble == wire.TroubleNoWindowManager {
+		return // nobody works there, so there is nothing to record
+	}
 	connected, err := k.s.opts.Connected(t)
 	if err != nil {
 		k.log.Debug("cannot tell whether a client is connected", "error", err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -14,12 +13,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// systemSocket is systemd's own, which only root can open; userSocket is the same
-// of one person's service manager, below their XDG_RUNTIME_DIR.
-const (
-	systemSocket = "/run/systemd/private"
-	userSocket   = "systemd/private"
-)
+// managerSocket is systemd's own, which only root can open.
+const managerSocket = "/run/systemd/private"
 
 const (
 	// dialTimeout bounds connecting to systemd, which answers within
@@ -44,9 +39,6 @@ const (
 type Systemd struct {
 	ctx    context.Context // of the connection; ends with Close
 	cancel context.CancelFunc
-	socket string
-	// properties is the whole setting of a unit whose standard input is stdin.
-	properties func(u Unit, stdin int) []systemd.Property
 
 	mu   sync.Mutex
 	conn *systemd.Conn // nil until needed, and after it broke
@@ -55,24 +47,8 @@ type Systemd struct {
 // NewSystemd makes a Systemd that connects when it is first used, and again
 // whenever that has broken meanwhile.
 func NewSystemd() *Systemd {
-	return newManager(systemSocket, properties)
-}
-
-// NewUserSystemd makes a Systemd that runs helpers in the service manager of the
-// person who runs the daemon; runtimeDir is their XDG_RUNTIME_DIR.
-func NewUserSystemd(runtimeDir string) *Systemd {
-	return newManager(filepath.Join(runtimeDir, userSocket), userProperties)
-}
-
-func newManager(socket string, properties func(Unit, int) []systemd.Property) *Systemd {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Systemd{ctx: ctx, cancel: cancel, socket: socket, properties: properties}
-}
-
-// Available reports whether there is a service manager to connect to.
-func (s *Systemd) Available() bool {
-	_, err := s.connect()
-	return err == nil
+	return &Systemd{ctx: ctx, cancel: cancel}
 }
 
 // Close ends the connection. No unit is touched.
@@ -96,7 +72,7 @@ func (s *Systemd) connect() (*systemd.Conn, error) {
 		s.conn.Close()
 		s.conn = nil
 	}
-	conn, err := systemd.NewConnection(func() (*dbus.Conn, error) { return dial(s.ctx, s.socket) })
+	conn, err := systemd.NewConnection(func() (*dbus.Conn, error) { return dial(s.ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("connect to systemd: %w", err)
 	}
@@ -107,10 +83,10 @@ func (s *Systemd) connect() (*systemd.Conn, error) {
 // dial opens a connection of its own to systemd, ready for calls. No bus lies
 // between (so no Hello either): there any user may send any connection what
 // looks like the end of a job, or 32 MiB to decode.
-func dial(ctx context.Context, socket string) (*dbus.Conn, error) {
-	conn, err := dbus.Dial("unix:path="+socket, dbus.WithContext(ctx))
+func dial(ctx context.Context) (*dbus.Conn, error) {
+	conn, err := dbus.Dial("unix:path="+managerSocket, dbus.WithContext(ctx))
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", socket, err)
+		return nil, fmt.Errorf("open %s: %w", managerSocket, err)
 	}
 	tooLate := time.AfterFunc(dialTimeout, func() { _ = conn.Close() })
 	err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))})
@@ -154,7 +130,7 @@ func (s *Systemd) start(ctx context.Context, conn *systemd.Conn, u Unit) error {
 	job := make(chan string, 1)
 	var callErr error
 	err = raw.Control(func(fd uintptr) {
-		_, callErr = conn.StartTransientUnitContext(ctx, u.Name, "fail", s.properties(u, int(fd)), job)
+		_, callErr = conn.StartTransientUnitContext(ctx, u.Name, "fail", properties(u, int(fd)), job)
 	})
 	if err := errors.Join(err, callErr); err != nil {
 		return err

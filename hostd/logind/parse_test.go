@@ -26,7 +26,11 @@ func xrdpSession() map[string]dbus.Variant {
 		"Leader":     v(uint32(321)),
 		"Type":       v("x11"),
 		"Class":      v("user"),
+		"Desktop":    v(""),
+		"Scope":      v("session-c1.scope"),
 		"State":      v("active"),
+		"Active":     v(true),
+		"LockedHint": v(false),
 	}
 }
 
@@ -38,10 +42,25 @@ func TestParseSession(t *testing.T) {
 	want := Session{
 		Key: SessionKey{ID: "c1", Leader: 321, SinceUnixMicro: 1753000000000000},
 		UID: 1001, User: "anna", Type: "x11", Class: "user", Service: "xrdp-sesman",
-		State: "active", Display: ":10",
+		State: "active", Scope: "session-c1.scope", Display: ":10", Active: true,
 	}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// What logind says of a session on a seat.
+func TestParseLocalSession(t *testing.T) {
+	v := dbus.MakeVariant
+	props := xrdpSession()
+	maps.Copy(props, map[string]dbus.Variant{
+		"Seat": v([]any{"seat0", dbus.ObjectPath("/org/freedesktop/login1/seat/seat0")}), "VTNr": v(uint32(7)),
+		"Service": v("gdm-password"), "Type": v("wayland"), "Display": v(""), "Desktop": v("gnome"),
+		"Active": v(false), "LockedHint": v(true),
+	})
+	got, err := parseSession(props)
+	if err != nil || got.Seat != "seat0" || got.VT != 7 || got.Type != "wayland" || got.Desktop != "gnome" || got.Active || !got.Locked {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
@@ -71,7 +90,7 @@ func TestParseSessionRefuses(t *testing.T) {
 	}
 	for name := range xrdpSession() {
 		switch name {
-		case "VTNr", "Remote":
+		case "Remote":
 			continue // not read
 		}
 		props := xrdpSession()

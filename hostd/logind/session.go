@@ -56,8 +56,9 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// Session is one of logind's sessions as it was last read. Session properties
-// never announce a change under xrdp, so State is only as fresh as the list.
+// Session is one of logind's sessions as it was last read. Properties of a
+// session on a seat announce their changes; others never do, so there State is
+// only as fresh as the list.
 type Session struct {
 	Key        SessionKey
 	UID        uint32
@@ -65,9 +66,14 @@ type Session struct {
 	Type       string // "x11", "wayland", "tty", "unspecified"
 	Class      string // "user", "greeter", "manager", …
 	Service    string // the PAM service, such as "xrdp-sesman"
+	Desktop    string // what the desktop calls itself; often empty
 	State      string // "opening", "online", "active", "closing"
+	Scope      string // the unit of its processes, such as "session-c1.scope"
 	Display    string // the X display, such as ":10"
 	Seat       string // empty under xrdp
+	VT         uint32 // the seat's virtual terminal; 0 where it has none
+	Active     bool   // in front on its seat
+	Locked     bool   // its screen locker says so; false also where none tells
 	TTY        string
 	RemoteHost string
 }

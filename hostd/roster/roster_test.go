@@ -13,6 +13,8 @@ import (
 
 func naming() Naming { return Naming{Hostname: "vm", HostHash: "abc123"} }
 
+func usual() Wanted { return Wanted{RDP: true, Local: true} }
+
 func xrdp(id, user, display string, since uint64) logind.Session {
 	return logind.Session{
 		Key: logind.SessionKey{ID: id, Leader: 10, SinceUnixMicro: since},
@@ -44,7 +46,7 @@ func TestUpdateChooses(t *testing.T) {
 		"opening":          {[]logind.Session{change(func(s *logind.Session) { s.State = "opening" })}, []string{"c1 vm-abc123-anna :10"}},
 		"closing":          {[]logind.Session{change(func(s *logind.Session) { s.State = "closing" })}, nil},
 		"ssh":              {[]logind.Session{change(func(s *logind.Session) { s.Service, s.Type, s.Display = "sshd", "tty", "" })}, nil},
-		"local desktop":    {[]logind.Session{change(func(s *logind.Session) { s.Service, s.Seat = "gdm-password", "seat0" })}, nil},
+		"another service":  {[]logind.Session{change(func(s *logind.Session) { s.Service = "tigervnc" })}, nil},
 		"user manager":     {[]logind.Session{change(func(s *logind.Session) { s.Class = "manager" })}, nil},
 		"no display yet":   {[]logind.Session{change(func(s *logind.Session) { s.Display = "" })}, nil},
 		"remote or not":    {[]logind.Session{change(func(s *logind.Session) { s.RemoteHost = "10.0.0.1" })}, []string{"c1 vm-abc123-anna :10"}},
@@ -53,7 +55,7 @@ func TestUpdateChooses(t *testing.T) {
 		"a display's heir": {[]logind.Session{xrdp("c2", "anna", ":10", 2), xrdp("c1", "anna", ":10.0", 1)}, []string{"c2 vm-abc123-anna :10"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := New(naming()).Update(tc.sessions)
+			got := New(naming(), usual()).Update(tc.sessions, nil)
 			if !slices.Equal(tracked(got), tc.want) {
 				t.Errorf("got %q, want %q", tracked(got), tc.want)
 			}
@@ -66,7 +68,7 @@ func TestUpdateChooses(t *testing.T) {
 
 func TestTrackedCarriesTheSession(t *testing.T) {
 	s := xrdp("c1", "anna", ":10", 1)
-	got := New(naming()).Update([]logind.Session{s}).Tracked[0]
+	got := New(naming(), usual()).Update([]logind.Session{s}, nil).Tracked[0]
 	want := Tracked{Key: s.Key, Source: SourceX11, MachineID: "vm-abc123-anna", Username: "anna", UID: 1000, Display: ":10", Kind: api.SessionRDP}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -75,9 +77,9 @@ func TestTrackedCarriesTheSession(t *testing.T) {
 
 // A configured machine_id without {user} must never merge two people.
 func TestTemplateWithoutUser(t *testing.T) {
-	r := New(Naming{Hostname: "vm", HostHash: "abc123", Template: "my-box"})
+	r := New(Naming{Hostname: "vm", HostHash: "abc123", Template: "my-box"}, usual())
 	anna, bert := xrdp("c1", "anna", ":10", 1), xrdp("c2", "bert", ":11", 2)
-	got := r.Update([]logind.Session{bert, anna})
+	got := r.Update([]logind.Session{bert, anna}, nil)
 	if !slices.Equal(tracked(got), []string{"c1 my-box :10"}) {
 		t.Errorf("tracked %q, want the first user only", tracked(got))
 	}
@@ -85,11 +87,11 @@ func TestTemplateWithoutUser(t *testing.T) {
 		t.Errorf("problems %+v", got.Problems)
 	}
 	// Nor after the first one has left.
-	got = r.Update([]logind.Session{bert, xrdp("c3", "bert", ":12", 3)})
+	got = r.Update([]logind.Session{bert, xrdp("c3", "bert", ":12", 3)}, nil)
 	if len(got.Tracked) != 0 || len(got.Problems) != 1 {
 		t.Errorf("tracked %q, problems %+v", tracked(got), got.Problems)
 	}
-	if got = r.Update([]logind.Session{anna}); len(got.Tracked) != 1 || len(got.Problems) != 0 {
+	if got = r.Update([]logind.Session{anna}, nil); len(got.Tracked) != 1 || len(got.Problems) != 0 {
 		t.Errorf("tracked %q, problems %+v", tracked(got), got.Problems)
 	}
 }

@@ -36,6 +36,12 @@ type Tracked struct {
 	Seat string `json:",omitempty"`
 	VT   uint32 `json:",omitempty"`
 	Kind api.SessionKind
+	// NeedsWM is set where only a window manager shows that a person works
+	// there: without one nothing of it counts.
+	NeedsWM bool `json:",omitempty"`
+	// Locked is set while its screen locker says so: whoever types then may be
+	// somebody else, and no input counts.
+	Locked bool `json:",omitempty"`
 	// Connected is whether somebody can be at the session, where logind knows:
 	// whether a local one is in front on its seat. Nil where another has to be
 	// asked.
@@ -49,6 +55,11 @@ func (t Tracked) Name() string {
 		return t.Key.String()
 	}
 	return string(t.Source) + "." + t.Key.String()
+}
+
+// Quiet reports whether the source is read without its input.
+func (t Tracked) Quiet() bool {
+	return t.Locked && (t.Source == SourceX11 || t.Source == "")
 }
 
 // ParseName reads what Name returned.
