@@ -4,36 +4,20 @@
 // are also what trackctl prints with --json, so their fields are kept.
 package control
 
-import (
-	"fmt"
-	"path/filepath"
-	"time"
-)
+import "time"
 
 // DefaultSocket is where trackerd listens.
 const DefaultSocket = "/run/trackerd/control.sock"
-
-// UserSocket returns where the daemon that one person runs listens, below their
-// XDG_RUNTIME_DIR.
-func UserSocket(runtimeDir string) (string, error) {
-	if !filepath.IsAbs(runtimeDir) {
-		return "", fmt.Errorf("XDG_RUNTIME_DIR is %q and names no folder; log in as that user instead of using su or sudo", runtimeDir)
-	}
-	return filepath.Join(runtimeDir, "trackerd", "control.sock"), nil
-}
 
 // Status answers GET /v1/status.
 type Status struct {
 	// Version is trackerd's.
 	Version string `json:"version"`
 	// StartedAt is when this trackerd started.
-	StartedAt time.Time `json:"started_at"`
-	Hostname  string    `json:"hostname"`
-	// User says that this is no host's daemon, but one that a person runs for
-	// themselves.
-	User   bool        `json:"user,omitempty"`
-	Server Destination `json:"server"`
-	Upload Upload      `json:"upload"`
+	StartedAt time.Time   `json:"started_at"`
+	Hostname  string      `json:"hostname"`
+	Server    Destination `json:"server"`
+	Upload    Upload      `json:"upload"`
 	// CollectIntervalSec is the length of one record, SendIntervalSec the time
 	// between two uploads, IdleAfterSec how long without input counts as idle.
 	CollectIntervalSec int `json:"collect_interval_sec"`
@@ -111,6 +95,13 @@ type Session struct {
 	// Connected is whether somebody can be at it: whether an RDP client is
 	// connected, or a local session is in front; null where that is unknown.
 	Connected *bool `json:"connected"`
+	// Reads is by what it is read: x11, or wayland (what is in focus) and seat
+	// (the input of its seat, while it is in front and not locked).
+	Reads []string `json:"reads"`
+	// Seat is where a local session is; empty for others.
+	Seat string `json:"seat,omitempty"`
+	// Locked is true while its screen locker says so; absent where none tells.
+	Locked bool `json:"locked,omitempty"`
 	// LastReport is when its helper last reported; null if it has not since
 	// trackerd started.
 	LastReport *time.Time `json:"last_report"`

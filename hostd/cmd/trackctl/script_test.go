@@ -62,7 +62,7 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	if !ok {
 		ts.Fatalf("no such daemon: %s", args[0])
 	}
-	l, err := control.Listen(context.Background(), ts.Getenv("SOCK"), control.ForEverybody)
+	l, err := control.Listen(context.Background(), ts.Getenv("SOCK"))
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -142,18 +142,30 @@ func busy() control.Status {
 	st.Upload = control.Upload{LastSuccess: &uploaded, LastError: "the server\x1b[31m is away"}
 	st.Sessions = []control.Session{
 		{
-			ID: "c1", User: "alice", UID: 1000, MachineID: "vm-abc123-alice", Kind: "rdp", Display: ":10", Connected: new(true),
+			ID: "c1", User: "alice", UID: 1000, MachineID: "vm-abc123-alice", Kind: "rdp", Display: ":10", Connected: new(true), Reads: []string{"x11"},
 			State: control.SessionReporting, LastReport: &reported,
 		},
 		{
-			ID: "c2", User: "nobody", UID: 65534, MachineID: "vm-abc123-nobody", Kind: "rdp", Display: ":11",
+			ID: "c2", User: "nobody", UID: 65534, MachineID: "vm-abc123-nobody", Kind: "rdp", Display: ":11", Reads: []string{"x11"},
 			State: control.SessionRetrying, Problem: "X does not answer",
 		},
+		local("2", "carol", new(true), true), local("3", "dave", new(false), false), local("4", "erin", new(true), false),
 	}
 	st.Host.EventsWaiting = 14
 	st.Host.DeadLetters = map[string]int64{"bad_timestamp": 2, "foreign_machine": 1}
 	st.Host.Problems = []string{"the clock is wrong; set it"}
 	return st
+}
+
+func local(id, user string, front *bool, locked bool) control.Session {
+	reads := []string{"wayland"}
+	if *front && !locked {
+		reads = append(reads, "seat")
+	}
+	return control.Session{
+		ID: id, User: user, UID: 1000, MachineID: "vm-abc123-" + user, Kind: "local", Connected: front, Seat: "seat0",
+		Locked: locked, Reads: reads, State: control.SessionReporting, LastReport: new(at(13)),
+	}
 }
 
 func at(hour int) time.Time { return time.Date(2026, time.November, 22, hour, 3, 5, 0, time.UTC) }

@@ -16,11 +16,7 @@ func statusCommand(o *options) *cobra.Command {
 		Short: "Show what is measured here, and where it goes",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			ask, err := o.client(c)
-			if err != nil {
-				return err
-			}
-			st, err := ask.Status(c.Context())
+			st, err := o.client().Status(c.Context())
 			if err != nil {
 				return err
 			}
@@ -38,11 +34,7 @@ func sessionsCommand(o *options) *cobra.Command {
 		Short: "List the sessions that are measured: yours, or all for root",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			ask, err := o.client(c)
-			if err != nil {
-				return err
-			}
-			list, err := ask.Sessions(c.Context())
+			list, err := o.client().Sessions(c.Context())
 			if err != nil {
 				return err
 			}
@@ -62,7 +54,7 @@ func sessionsCommand(o *options) *cobra.Command {
 func statusText(st control.Status) string {
 	rows := [][]string{
 		{"trackerd:", fmt.Sprintf("version %s, running since %s", st.Version, when(&st.StartedAt, ""))},
-		{"Server:", serverText(&st)},
+		{"Server:", serverText(st.Server)},
 		{"Last upload:", uploadText(st.Upload)},
 	}
 	if st.Host == nil {
@@ -80,10 +72,7 @@ func statusText(st control.Status) string {
 	for _, p := range st.Host.Problems {
 		fmt.Fprintf(&b, "Problem: %s\n", oneParagraph(p))
 	}
-	switch {
-	case st.User: // whoever runs it is whom it measures
-		b.WriteString("\n" + personText(st))
-	case len(st.Sessions) > 0:
+	if len(st.Sessions) > 0 {
 		b.WriteString("\n" + sessionsText(st.Sessions))
 	}
 	return b.String()
@@ -115,21 +104,16 @@ func personText(st control.Status) string {
 	return b.String()
 }
 
-func serverText(st *control.Status) string {
-	d, enrol := st.Server, "'trackctl enroll "
-	as := "as root"
-	if st.User {
-		enrol, as = "'trackctl --user enroll ", "yourself"
-	}
+func serverText(d control.Destination) string {
 	switch {
 	case d.Problem != "":
 		return "not enrolled: " + d.Problem
 	case d.Enrolled:
 		return d.URL
 	case d.URL != "":
-		return d.URL + ", not enrolled; run " + enrol + d.URL + " -' " + as
+		return d.URL + ", not enrolled; run 'trackctl enroll " + d.URL + " -' as root"
 	}
-	return "not enrolled; run " + enrol + "URL -' " + as
+	return "not enrolled; run 'trackctl enroll URL -' as root"
 }
 
 func uploadText(u control.Upload) string {
@@ -156,18 +140,34 @@ func deadText(byCode map[string]int64) string {
 
 func sessionsText(list []control.Session) string {
 	rows := [][]string{{"SESSION", "USER", "MACHINE ID", "KIND", "DISPLAY", "CONNECTED", "STATE", "LAST REPORT", "PROBLEM"}}
-	for _, s := range list {
-		rows = append(rows, []string{s.ID, s.User, s.MachineID, s.Kind, s.Display, connectedText(s.Connected), string(s.State), when(s.LastReport, "none yet"), s.Problem})
+	for i := range list {
+		s := &list[i]
+		rows = append(rows, []string{
+			s.ID, s.User, s.MachineID, s.Kind, displayText(s), connectedText(s), string(s.State), when(s.LastReport, "none yet"), s.Problem,
+		})
 	}
 	return table(rows)
 }
 
-func connectedText(connected *bool) string {
+// connectedText says whether somebody can be at a session.
+func connectedText(s *control.Session) string {
 	switch {
-	case connected == nil:
+	case s.Connected == nil:
 		return "unknown"
-	case *connected:
-		return "yes"
+	case s.Seat == "":
+		return map[bool]string{true: "yes", false: "no"}[*s.Connected]
+	case !*s.Connected:
+		return "switched away"
+	case s.Locked:
+		return "locked"
 	}
-	return "no"
+	return "in front"
+}
+
+// displayText is the X display, or where else a session draws.
+func displayText(s *control.Session) string {
+	if s.Display == "" && slices.Contains(s.Reads, "wayland") {
+		return "wayland"
+	}
+	return s.Display
 }

@@ -10,12 +10,7 @@ import (
 	"activity-tracker.example/hostd/buffer"
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/enrollment"
-	"activity-tracker.example/hostd/helper"
 )
-
-// lateBy is how much longer than its interval a helper may be silent: a busy
-// host delays it, and two reports may be on their way.
-const lateBy = 30 * time.Second
 
 // Status implements control.Provider.
 func (d *daemon) Status(context.Context) control.Status {
@@ -24,13 +19,12 @@ func (d *daemon) Status(context.Context) control.Status {
 		Version:            version,
 		StartedAt:          d.started.UTC().Truncate(time.Second),
 		Hostname:           d.hostname,
-		User:               d.opts.user,
 		Server:             d.destination(),
 		Upload:             d.uploads(),
 		CollectIntervalSec: int(d.cfg.CollectInterval / time.Second),
 		SendIntervalSec:    int(d.cfg.SendInterval / time.Second),
 		IdleAfterSec:       int(d.cfg.IdleAfter / time.Second),
-		Measured:           measured(&d.cfg, d.opts.user),
+		Measured:           measured(&d.cfg),
 		Sessions:           d.sessions(time.Now()),
 		Host: &control.Host{
 			HostID:        d.hostID.String(),
@@ -44,7 +38,7 @@ func (d *daemon) Status(context.Context) control.Status {
 // Enroll implements control.Provider.
 func (d *daemon) Enroll(ctx context.Context, r control.EnrollRequest) (control.EnrollReply, error) {
 	err := d.enrollment.Enroll(ctx, enrollment.Request{
-		URL: r.URL, Token: r.Token, AllowHTTP: r.AllowHTTP, HostID: d.hostID.String(), Hostname: d.hostname, User: d.opts.user,
+		URL: r.URL, Token: r.Token, AllowHTTP: r.AllowHTTP, HostID: d.hostID.String(), Hostname: d.hostname,
 	})
 	if err != nil {
 		d.log.Warn("enrolling failed", "error", err)
@@ -64,52 +58,6 @@ func (d *daemon) destination() control.Destination {
 func (d *daemon) uploads() control.Upload {
 	s := d.uploader.Status()
 	return control.Upload{LastSuccess: moment(s.LastSuccess), LastError: s.LastError}
-}
-
-// sessions lists the sessions that are measured now.
-func (d *daemon) sessions(now time.Time) []control.Session {
-	states := d.supervisor.States()
-	list := make([]control.Session, 0, len(states))
-	for i := range states {
-		s := &states[i]
-		if s.Phase == helper.PhaseLeaving {
-			continue
-		}
-		connected, _ := d.connected(s.Session) // checkClients says why
-		list = append(list, control.Session{
-			ID: s.Session.Key.ID, MachineID: s.Session.MachineID, User: s.Session.Username, UID: s.Session.UID,
-			Kind: string(s.Session.Kind), Display: s.Session.Display, Connected: connected,
-			State:      sessionState(s, now, d.cfg.CollectInterval+lateBy),
-			LastReport: moment(s.LastReport), Problem: sessionProblem(s),
-		})
-	}
-	return list
-}
-
-// sessionState says how well a helper does; silent is for how long a good one
-// may say nothing.
-func sessionState(s *helper.State, now time.Time, silent time.Duration) control.SessionState {
-	heard := s.Since
-	if s.LastReport.After(heard) {
-		heard = s.LastReport
-	}
-	switch {
-	case s.Phase == helper.PhaseWaiting:
-		return control.SessionRetrying
-	case now.Sub(heard) > silent:
-		return control.SessionSilent
-	case s.LastReport.IsZero():
-		return control.SessionStarting
-	}
-	return control.SessionReporting
-}
-
-// sessionProblem says why a helper ended, while that still matters.
-func sessionProblem(s *helper.State) string {
-	if s.Phase == helper.PhaseWaiting || s.Phase == helper.PhaseStarting {
-		return s.LastError
-	}
-	return ""
 }
 
 // currentProblems are what a person has to do something about.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,6 +18,7 @@ import (
 	"activity-tracker.example/hostd/collect"
 	"activity-tracker.example/hostd/config"
 	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/display"
 	"activity-tracker.example/hostd/enrollment"
 	"activity-tracker.example/hostd/helper"
 	"activity-tracker.example/hostd/hostid"
@@ -66,8 +68,7 @@ type daemon struct {
 	enrollment *enrollment.Store
 	watcher    *logind.Watcher
 	roster     *roster.Roster
-	units      helper.Units
-	endUnits   func()
+	systemd    *helper.Systemd
 	supervisor *helper.Supervisor
 	collector  *collect.Collector
 	uploader   *upload.Uploader
@@ -75,9 +76,14 @@ type daemon struct {
 	// reason, where that cannot be known.
 	connected func(roster.Tracked) (*bool, error)
 
+	displays display.Places
+	// asksDisplays is set while the list of X displays decides something.
+	asksDisplays atomic.Bool
+
 	mu       sync.Mutex
 	tracked  int              // how many sessions the roster wants measured
 	problems []roster.Problem // of the last list
+	refused  []roster.Problem // likewise
 	// enumerated is closed once the first list of sessions was there.
 	enumerated chan struct{}
 	once       sync.Once
@@ -85,18 +91,8 @@ type daemon struct {
 
 // run is trackerd: it returns nil once ctx has ended and everything is stored.
 func run(ctx context.Context, cfg config.Config, o options, log *slog.Logger) error {
-	who := control.ForEverybody
-	if o.user {
-		who = control.ForOwner
-		if systemDaemonRuns(ctx, o.systemSocket) {
-			return systemDaemonError{}
-		}
-		if err := o.makeFolders(cfg.BufferPath); err != nil {
-			return err
-		}
-	}
 	// The socket comes first: it tells at once whether another one runs.
-	listener, err := control.Listen(ctx, o.socketPath, who)
+	listener, err := control.Listen(ctx, o.socketPath)
 	if err != nil {
 		return err
 	}
@@ -135,15 +131,13 @@ func open(cfg config.Config, o options, log *slog.Logger) (*daemon, error) {
 		log.Error("a loop makes no progress, the watchdog is not fed", "loop", loop, "silence", silence)
 	})
 	stored := notify.StoredFDs()
-	if d.hostID, err = o.readHostID(); err != nil {
+	if d.hostID, err = hostid.Read(hostid.Path); err != nil {
 		return nil, err
 	}
 	if d.hostname, err = os.Hostname(); err != nil {
 		return nil, fmt.Errorf("read the host's name: %w", err)
 	}
-	d.enrollment, err = enrollment.Open(enrollment.Paths{
-		Credential: o.credentialPath, Record: o.enrollmentPath, StopIfExposed: o.user,
-	}, cfg)
+	d.enrollment, err = enrollment.Open(enrollment.Paths{Credential: o.credentialPath, Record: o.enrollmentPath}, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -171,16 +165,17 @@ func (d *daemon) openStages(stored []*os.File) error {
 	}
 	d.watcher = logind.NewWatcher(d.log)
 	d.watcher.OnProgress(d.watchdog.Loop("logind", listSilence).Made)
-	d.roster = roster.New(roster.Naming{Hostname: d.hostname, HostHash: d.hostID.Short(), Template: d.cfg.MachineID})
+	d.roster = roster.New(roster.Naming{Hostname: d.hostname, HostHash: d.hostID.Short(), Template: d.cfg.MachineID}, d.wanted())
+	d.displays = display.System()
 	d.connected = connectedBy(xrdp.NewPeers())
-	d.units, d.endUnits = d.opts.units(d.log)
+	d.systemd = helper.NewSystemd()
 	d.supervisor = helper.New(helper.Options{
 		Binary: d.opts.helperPath, Interval: d.cfg.CollectInterval, IdleAfter: d.cfg.IdleAfter,
 		NoTitles: !d.cfg.Features.WindowTitles, RealInputDevices: d.cfg.RealInputDevices,
 		Stored: stored, Known: d.collector.Known(),
 		Connected: d.connected, Ended: d.watcher.Refresh,
 		Progress: d.watchdog.Loop("helpers", loopSilence).Made, Log: d.log,
-	}, d.units, d.notify)
+	}, d.systemd, d.notify)
 	d.uploader = upload.New(d.buffer, d.target, upload.Options{
 		Period: d.cfg.SendInterval, Log: d.log,
 		Progress: d.watchdog.Loop("upload", uploadSilence).Made,
@@ -190,7 +185,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 
 // close ends what open began.
 func (d *daemon) close() error {
-	d.endUnits()
+	d.systemd.Close()
 	if err := d.buffer.Close(); err != nil {
 		return fmt.Errorf("close the buffer: %w", err)
 	}
@@ -211,6 +206,7 @@ func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
 	readings := make(chan helper.Reading, readingsQueue)
 	g.Go(func() error { return d.watcher.Run(ctx, sessions) })
 	g.Go(func() error { return d.enrol(ctx, sessions, tracked) })
+	g.Go(func() error { return d.watchDisplays(ctx) })
 	// The collector ends after the helpers' readers, so that it stores
 	// everything that was taken off their sockets.
 	collecting, stopCollecting := context.WithCancel(context.WithoutCancel(ctx))
@@ -223,9 +219,6 @@ func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
 	g.Go(func() error { return control.NewServer(d, d.log).Run(ctx, listener) })
 	g.Go(func() error { return d.watchdog.Run(ctx) })
 	g.Go(func() error { return d.tell(ctx) })
-	if d.opts.user {
-		g.Go(func() error { return d.yield(ctx) })
-	}
 	return g.Wait()
 }
 
@@ -239,8 +232,7 @@ func (d *daemon) enrol(ctx context.Context, sessions <-chan []logind.Session, tr
 			return nil
 		case list = <-sessions:
 		}
-		decided := d.roster.Update(d.opts.own(list))
-		decided.Tracked = d.opts.readable(decided.Tracked)
+		decided := d.roster.Update(list, d.listDisplays(list))
 		d.remember(decided)
 		d.collector.Live(decided.Tracked)
 		select {
@@ -260,7 +252,11 @@ func (d *daemon) remember(r roster.Result) {
 			d.log.Warn("a user is not measured", "user", p.Username, "problem", p.Text)
 		}
 	}
-	d.tracked, d.problems = len(r.Tracked), r.Problems
+	sessions := make(map[logind.SessionKey]bool)
+	for i := range r.Tracked {
+		sessions[r.Tracked[i].Key] = true // one session may have two sources
+	}
+	d.tracked, d.problems, d.refused = len(sessions), r.Problems, r.Refused
 }
 
 // waitForSessions waits until the first list of sessions was there, within

@@ -16,7 +16,6 @@ import (
 
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/enrollment"
-	"activity-tracker.example/hostd/helper"
 	"activity-tracker.example/hostd/upload"
 )
 
@@ -38,7 +37,7 @@ const (
 func (d *daemon) Doctor(ctx context.Context) control.DoctorReport {
 	ready, clock := d.checkServer(ctx)
 	checks := []control.Check{
-		d.checkConfiguration(), clock, ready, d.checkCredential(ctx, ready), d.checkBus(), d.checkRoster(), d.checkClients(), d.checkX(), d.checkBuffer(),
+		d.checkConfiguration(), clock, ready, d.checkCredential(ctx, ready), d.checkBus(), d.checkRoster(), d.checkClients(), d.checkFocus(), d.checkX(), d.checkBuffer(),
 	}
 	return control.NewDoctorReport(append(checks, d.checkDevices()...))
 }
@@ -58,7 +57,7 @@ func (d *daemon) checkServer(ctx context.Context) (ready, clock control.Check) {
 	clock = control.Check{Name: "clock", Result: control.CheckSkipped, Detail: "cannot be compared without the server"}
 	server := d.enrollment.State().ServerURL
 	if server == "" {
-		ready.Detail, ready.Advice = "none yet: this host is not enrolled", "run "+enrolCommand(d.opts.user, "URL")
+		ready.Detail, ready.Advice = "none yet: this host is not enrolled", "run 'trackctl enroll URL -' as root"
 		return ready, clock
 	}
 	before := time.Now()
@@ -106,7 +105,7 @@ func (d *daemon) checkCredential(ctx context.Context, server control.Check) cont
 	target, enrolled := d.enrollment.Target()
 	switch {
 	case !enrolled:
-		c.Detail, c.Advice = "this host is not enrolled", "run "+enrolCommand(d.opts.user, "URL")
+		c.Detail, c.Advice = "this host is not enrolled", "run 'trackctl enroll URL -' as root"
 		if st := d.enrollment.State(); st.Problem != "" {
 			c.Detail, c.Advice = st.Problem, d.enrolAgain(st.ServerURL)
 		}
@@ -134,13 +133,9 @@ func (d *daemon) checkCredential(ctx context.Context, server control.Check) cont
 // enrolAgain says how a host that the server may know gets a credential: a plain
 // token enrols none that is enrolled already, revoked or not.
 func (d *daemon) enrolAgain(server string) string {
-	kind := ""
-	if d.opts.user {
-		kind = "--user "
-	}
-	return fmt.Sprintf("make a token on the server with 'trackerd-server enrollment create %s--host %s', "+
-		"then run %s here; events wait on this host until then",
-		kind, d.hostID, enrolCommand(d.opts.user, cmp.Or(server, "URL")))
+	return fmt.Sprintf("make a token on the server with 'trackerd-server enrollment create --host %s', "+
+		"then run 'trackctl enroll %s -' here as root; events wait on this host until then",
+		d.hostID, cmp.Or(server, "URL"))
 }
 
 // answer is what matters of a server's reply.
@@ -185,42 +180,6 @@ func (d *daemon) checkBus() control.Check {
 		}
 	}
 	return control.Check{Name: "bus", Result: control.CheckOK, Detail: "logind answers"}
-}
-
-// checkRoster says who is left out.
-func (d *daemon) checkRoster() control.Check {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	c := control.Check{Name: "sessions", Result: control.CheckOK, Detail: count(int64(d.tracked), "session") + " measured"}
-	if len(d.problems) > 0 {
-		texts := make([]string, len(d.problems))
-		for i, p := range d.problems {
-			texts[i] = p.Text
-		}
-		c.Result, c.Detail = control.CheckFailed, strings.Join(texts, "; ")
-		c.Advice = "put {user} into machine_id in the configuration, then 'systemctl restart trackerd'"
-	}
-	return c
-}
-
-// checkClients reports for which sessions it is unknown whether somebody is
-// connected.
-func (d *daemon) checkClients() control.Check {
-	c := control.Check{Name: "clients", Result: control.CheckOK, Detail: "known of every session whether somebody is connected"}
-	var unknown []string
-	for _, s := range d.supervisor.States() {
-		if s.Phase == helper.PhaseLeaving {
-			continue
-		}
-		if connected, err := d.connected(s.Session); connected == nil && err != nil {
-			unknown = append(unknown, fmt.Sprintf("session %s of %s: %v", s.Session.Key.ID, s.Session.Username, err))
-		}
-	}
-	if len(unknown) > 0 {
-		c.Result, c.Detail = control.CheckWarning, strings.Join(unknown, "; ")
-		c.Advice = "nothing is lost: 'connected' is left out of their records, and whether they are active shows from their input alone"
-	}
-	return c
 }
 
 // checkX says whether each session's helper reports, which it can only if it

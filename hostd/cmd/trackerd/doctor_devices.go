@@ -57,3 +57,16 @@ func worse(a, b control.CheckResult) control.CheckResult {
 	}
 	return b
 }
+
+// devicesTrouble says briefly what keeps a seat's helper from counting.
+func devicesTrouble(s *helper.State) string {
+	switch {
+	case s.Session.Source != roster.SourceSeat || s.Trouble == wire.TroubleNone:
+		return ""
+	case s.Trouble == wire.TroubleNoDevices:
+		return "has no input devices"
+	case s.Trouble == wire.TroubleNoAccess:
+		return "has input devices that cannot be opened"
+	}
+	return "has input devices that are not all seen"
+}
