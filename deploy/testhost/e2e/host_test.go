@@ -147,6 +147,7 @@ type session struct {
 	User       string     `json:"user"`
 	Display    string     `json:"display"`
 	State      string     `json:"state"`
+	Problem    string     `json:"problem"`
 	LastReport *time.Time `json:"last_report"`
 }
 
