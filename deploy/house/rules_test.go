@@ -76,6 +76,7 @@ var mayImport = map[string][]string{
 		"sessiond/internal/counting", "sessiond/internal/focus/latest", "sessiond/internal/sessionbus", "sessiond/internal/text", "sessiond/wire",
 	},
 	"sessiond/internal/sessionbus":     nil,
+	"sessiond/internal/waytest/fake":   nil, // a compositor that lies
 	"sessiond/internal/waytest/window": {"sessiond/internal/compositor", "sessiond/internal/wayland"},
 	"sessiond/internal/waytest":        nil, // real compositors for tests
 	"sessiond/internal/helpertest":     {"sessiond/wire"},

@@ -49,6 +49,13 @@ func Send(fd int, b []byte) error {
 	return err
 }
 
+// SendSome sends the front part of b on a stream, as much as it takes at once.
+func SendSome(fd int, b []byte) (int, error) {
+	const flags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), address(b), uintptr(len(b)), flags, 0, 0)
+	return result(n, errno)
+}
+
 // Await waits for a descriptor for a short time, in the calling thread: for the
 // X server's answers, which come within a millisecond. Nothing else of the
 // program runs meanwhile. It says whether the descriptor is ready.

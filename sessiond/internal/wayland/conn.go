@@ -30,6 +30,9 @@ const (
 	// maxDispatchBytes bounds what one Dispatch reads: more than a socket holds,
 	// so that only a compositor which sends as fast as we read reaches it.
 	maxDispatchBytes = 512 << 10
+	// maxUnsentBytes is how much may wait for a compositor that does not read: we
+	// send a few bytes for each hundred that arrive.
+	maxUnsentBytes = 64 << 10
 	// readBytes is how much room each read has at least.
 	readBytes = 4 << 10
 	// patience is how long the compositor may take to answer.
@@ -56,11 +59,14 @@ type Handler func(m *Message) error
 type Conn struct {
 	fd       int
 	in       []byte // what has arrived of a message that is not whole yet
+	out      []byte // what the socket has not taken yet
+	busy     bool   // within Dispatch, which sends at its end
 	objects  map[uint32]Handler
 	lastID   uint32
 	globals  map[string]Global // of the wanted ones, those that are there
 	registry uint32
-	read     int // bytes, since Garbage was asked
+	read     int           // bytes, since Garbage was asked
+	patience time.Duration // how long the compositor may take to answer
 }
 
 // Global is something that the compositor offers.
@@ -72,7 +78,7 @@ type Global struct {
 
 // New makes a connection of a connected, non-blocking socket, which it closes.
 func New(fd int) *Conn {
-	c := &Conn{fd: fd, objects: map[uint32]Handler{}, globals: map[string]Global{}, lastID: displayID}
+	c := &Conn{fd: fd, objects: map[uint32]Handler{}, globals: map[string]Global{}, lastID: displayID, patience: patience}
 	c.objects[displayID] = c.displayEvent
 	return c
 }
@@ -104,32 +110,52 @@ func (c *Conn) NewObject(h Handler) uint32 {
 	return c.lastID
 }
 
-// Send sends a request. One that the socket does not take at once is never
-// taken: we send a few bytes for each hundred that arrive.
+// Send sends a request, or keeps it until the compositor reads.
 func (c *Conn) Send(object uint32, opcode uint16, args []byte) error {
 	size := headerBytes + len(args)
-	b := make([]byte, 0, size)
-	b = binary.NativeEndian.AppendUint32(b, object)
-	b = binary.NativeEndian.AppendUint32(b, uint32(size)<<16|uint32(opcode))
-	b = append(b, args...)
-	for {
-		err := sys.Send(c.fd, b)
+	c.out = binary.NativeEndian.AppendUint32(c.out, object)
+	c.out = binary.NativeEndian.AppendUint32(c.out, uint32(size)<<16|uint32(opcode))
+	c.out = append(c.out, args...)
+	if len(c.out) > maxUnsentBytes {
+		return ErrSilent
+	}
+	if c.busy {
+		return nil
+	}
+	return c.flush()
+}
+
+// flush sends what waits, as far as the socket takes it.
+func (c *Conn) flush() error {
+	for len(c.out) > 0 {
+		n, err := sys.SendSome(c.fd, c.out)
 		switch {
 		case err == nil:
-			return nil
+			c.out = c.out[:copy(c.out, c.out[n:])]
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
-			return ErrSilent
+			return nil
 		default:
 			return ErrGone
 		}
 	}
+	return nil
 }
 
 // Dispatch hands over what has arrived, without waiting; got reports whether
 // there was anything. Descriptors that come along are dropped by the system,
 // since nothing asks for them.
 func (c *Conn) Dispatch() (got bool, err error) {
+	c.busy = true
+	got, err = c.dispatch()
+	c.busy = false
+	if err == nil {
+		err = c.flush()
+	}
+	return got, err
+}
+
+func (c *Conn) dispatch() (got bool, err error) {
 	for total := 0; total < maxDispatchBytes; {
 		n, err := c.fill()
 		if n == 0 || err != nil {
@@ -195,12 +221,16 @@ func (c *Conn) deliver() error {
 
 // await dispatches until done reports that what was asked for is there.
 func (c *Conn) await(done func() bool) error {
-	for deadline := time.Now().Add(patience); !done(); {
+	for deadline := time.Now().Add(c.patience); !done(); {
 		left := time.Until(deadline)
 		if left <= 0 {
 			return ErrSilent
 		}
-		if _, err := sys.Await(c.fd, unix.POLLIN, left); err != nil && !errors.Is(err, unix.EINTR) {
+		events := int16(unix.POLLIN)
+		if len(c.out) > 0 {
+			events |= unix.POLLOUT
+		}
+		if _, err := sys.Await(c.fd, events, left); err != nil && !errors.Is(err, unix.EINTR) {
 			return ErrGone
 		}
 		if _, err := c.Dispatch(); err != nil {

@@ -15,6 +15,9 @@ type Message struct {
 	bad    bool
 }
 
+// NewMessage is an event with arguments as they are sent.
+func NewMessage(opcode uint16, args []byte) *Message { return &Message{Opcode: opcode, rest: args} }
+
 // Uint takes a number.
 func (m *Message) Uint() uint32 {
 	const wordBytes = 4

@@ -3,6 +3,7 @@ package waytest
 import (
 	"bytes"
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,11 +44,18 @@ func (s *Session) Copy(t *testing.T, file string) string {
 }
 
 // StartBus starts the session's bus.
-func (s *Session) StartBus(t *testing.T) {
+func (s *Session) StartBus(t *testing.T) *Process {
 	t.Helper()
 	s.bus = "unix:path=" + filepath.Join(s.Runtime, "bus")
-	s.start(t, "dbus-daemon", "--session", "--nofork", "--nopidfile", "--address="+s.bus)
-	s.awaitSocket(t, "bus")
+	bus := s.start(t, "dbus-daemon", "--session", "--nofork", "--nopidfile", "--address="+s.bus)
+	s.until(t, "a bus in "+s.Runtime, func() bool {
+		conn, err := net.Dial("unix", filepath.Join(s.Runtime, "bus")) //nolint:noctx // it never waits
+		if err == nil {
+			_ = conn.Close() // it served its purpose
+		}
+		return err == nil
+	})
+	return bus
 }
 
 // Script has KWin run a script once.

@@ -34,19 +34,39 @@ type Session struct {
 	// User is whom everything runs as; nil if that is who runs the test.
 	User *syscall.Credential
 
-	compositor *process
+	compositor *Process
 	display    string
 	bus        string // the session bus's address; empty without one
 }
 
-// process is a program in a session.
-type process struct {
+// Process is a program in a session.
+type Process struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 }
 
+// Kill ends the program at once.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // ended already is as good
+	<-p.ended
+}
+
 // NewSession makes a runtime folder without a compositor.
 func NewSession(t *testing.T) *Session {
+	t.Helper()
+	s := OwnSession(t)
+	if os.Getuid() == 0 {
+		s.User = &syscall.Credential{Uid: nobody, Gid: nobody}
+		if err := os.Chown(s.Runtime, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// OwnSession makes a runtime folder of the user who runs the test, even if that
+// is root.
+func OwnSession(t *testing.T) *Session {
 	t.Helper()
 	// Not the test's own folder: a socket's path has 108 bytes at most.
 	dir, err := os.MkdirTemp("", "way")
@@ -54,21 +74,11 @@ func NewSession(t *testing.T) *Session {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // in the folder for temporary files
-	s := &Session{Runtime: dir}
-	if os.Getuid() == 0 {
-		s.User = &syscall.Credential{Uid: nobody, Gid: nobody}
-		if err := os.Chown(dir, nobody, nobody); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return s
+	return &Session{Runtime: dir}
 }
 
 // Kill ends the compositor at once.
-func (s *Session) Kill() {
-	_ = s.compositor.cmd.Process.Kill() // ended already is as good
-	<-s.compositor.ended
-}
+func (s *Session) Kill() { s.compositor.Kill() }
 
 // Signal sends the compositor a signal.
 func (s *Session) Signal(sig os.Signal) error { return s.compositor.cmd.Process.Signal(sig) }
@@ -103,13 +113,13 @@ func (s *Session) program(t *testing.T, path string) string {
 }
 
 // start starts a program in the session that is killed when the test ends.
-func (s *Session) start(t *testing.T, args ...string) *process {
+func (s *Session) start(t *testing.T, args ...string) *Process {
 	t.Helper()
 	return s.startWith(t, nil, args...)
 }
 
 // startWith starts a program with a standard input; nil is none.
-func (s *Session) startWith(t *testing.T, input *os.File, args ...string) *process {
+func (s *Session) startWith(t *testing.T, input *os.File, args ...string) *Process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), lifeLimit)
 	cmd := s.command(ctx, args...)
@@ -130,7 +140,7 @@ func (s *Session) startWith(t *testing.T, input *os.File, args ...string) *proce
 		<-ended
 		cancel()
 	})
-	return &process{cmd, ended}
+	return &Process{cmd, ended}
 }
 
 // awaitSocket waits for the one socket in the runtime folder whose name matches.

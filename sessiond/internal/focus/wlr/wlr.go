@@ -97,7 +97,7 @@ func (w *Windows) managerEvent(m *wayland.Message) error {
 			return wayland.ErrNonsense
 		}
 		if len(w.windows) >= maxWindows {
-			return w.conn.Send(id, handleDestroy, nil)
+			return nil // its events are nobody's
 		}
 		x := &window{}
 		w.windows[id] = x
