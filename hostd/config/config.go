@@ -101,6 +101,9 @@ type Paths struct {
 	ConfigRequired bool
 	// Enrollment is trackerd's own file; it may be missing.
 	Enrollment string
+	// Buffer is where records wait unless a source names another place; empty
+	// means DefaultBufferPath.
+	Buffer string
 }
 
 // Error is one thing that is wrong with the configuration.
@@ -128,6 +131,9 @@ func (e *Error) Error() string {
 // *Error.
 func Load(paths Paths, environ []string) (Config, error) {
 	l := newLoader()
+	if paths.Buffer != "" {
+		l.cfg.BufferPath = paths.Buffer
+	}
 	if err := l.file(paths.Config, paths.ConfigRequired, fileKeys(), l.from); err != nil {
 		return Config{}, err
 	}

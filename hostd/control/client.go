@@ -75,6 +75,16 @@ func (c *Client) Enroll(ctx context.Context, r EnrollRequest) (EnrollReply, erro
 	return reply, c.do(ctx, http.MethodPost, "/v1/enroll", r, &reply)
 }
 
+// Answers reports whether a trackerd listens on socket.
+func Answers(ctx context.Context, socket string) bool {
+	conn, err := dial(ctx, socket)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // nothing was asked
+	return true
+}
+
 func (c *Client) do(ctx context.Context, method, path string, body, reply any) error {
 	var sent io.Reader
 	if body != nil {

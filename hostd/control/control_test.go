@@ -118,7 +118,7 @@ func sharedDir(t *testing.T) string {
 func start(t *testing.T, p Provider) string {
 	t.Helper()
 	socket := filepath.Join(sharedDir(t), "control.sock")
-	l, err := Listen(t.Context(), socket)
+	l, err := Listen(t.Context(), socket, ForEverybody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,14 +307,14 @@ func TestListen(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Listen(t.Context(), stale)
+	again, err := Listen(t.Context(), stale, ForOwner)
 	if err != nil {
 		t.Fatalf("a dead trackerd's socket is in the way: %v", err)
 	}
-	if info, err := os.Stat(stale); err != nil || info.Mode().Perm() != socketMode {
+	if info, err := os.Stat(stale); err != nil || info.Mode().Perm() != ForOwner {
 		t.Errorf("mode: %v, %v", info, err)
 	}
-	if _, err := Listen(t.Context(), stale); !errors.Is(err, ErrInUse) {
+	if _, err := Listen(t.Context(), stale, ForOwner); !errors.Is(err, ErrInUse) {
 		t.Errorf("a second trackerd: %v", err)
 	}
 	if err := again.Close(); err != nil {
@@ -324,7 +324,7 @@ func TestListen(t *testing.T) {
 	if err := os.WriteFile(file, []byte("data"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(t.Context(), file); err == nil {
+	if _, err := Listen(t.Context(), file, ForOwner); err == nil {
 		t.Error("a file was taken for a stale socket")
 	}
 	if _, err := os.Stat(file); err != nil {
@@ -367,5 +367,16 @@ func TestImpostor(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestUserSocket(t *testing.T) {
+	if got, err := UserSocket("/run/user/1000"); err != nil || got != "/run/user/1000/trackerd/control.sock" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, none := range []string{"", "relative"} {
+		if _, err := UserSocket(none); err == nil || !strings.Contains(err.Error(), "XDG_RUNTIME_DIR") {
+			t.Errorf("%q: %v", none, err)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -14,8 +15,12 @@ import (
 )
 
 const (
-	// socketMode lets every user ask; what they may see is decided by uid.
-	socketMode = 0o666
+	// ForEverybody lets every user ask; what they may see is decided by uid.
+	ForEverybody fs.FileMode = 0o666
+	// ForOwner lets only the daemon's own user ask, and root.
+	ForOwner fs.FileMode = 0o600
+	// folderMode is for a folder that no service manager has made.
+	folderMode fs.FileMode = 0o700
 	// staleTimeout bounds the question whether an old socket still answers.
 	staleTimeout = time.Second
 )
@@ -24,16 +29,20 @@ const (
 var ErrInUse = errors.New("another trackerd is running")
 
 // Listen makes the socket at path, removing one that a dead trackerd left. The
-// folder must be one in which only trackerd's user may make files.
-func Listen(ctx context.Context, path string) (*net.UnixListener, error) {
+// folder must be one in which only trackerd's user may make files. Who may reach
+// it is ForEverybody or ForOwner.
+func Listen(ctx context.Context, path string, who fs.FileMode) (*net.UnixListener, error) {
 	if err := removeStale(ctx, path); err != nil {
 		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), folderMode); err != nil {
+		return nil, fmt.Errorf("make the control socket's folder: %w", err)
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("listen for trackctl on %s: %w", path, err)
 	}
-	if err := os.Chmod(path, socketMode); err != nil {
+	if err := os.Chmod(path, who); err != nil {
 		return nil, errors.Join(fmt.Errorf("let users reach %s: %w", path, err), l.Close())
 	}
 	return l, nil

@@ -4,20 +4,36 @@
 // are also what trackctl prints with --json, so their fields are kept.
 package control
 
-import "time"
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+)
 
 // DefaultSocket is where trackerd listens.
 const DefaultSocket = "/run/trackerd/control.sock"
+
+// UserSocket returns where the daemon that one person runs listens, below their
+// XDG_RUNTIME_DIR.
+func UserSocket(runtimeDir string) (string, error) {
+	if !filepath.IsAbs(runtimeDir) {
+		return "", fmt.Errorf("XDG_RUNTIME_DIR is %q and names no folder; log in as that user instead of using su or sudo", runtimeDir)
+	}
+	return filepath.Join(runtimeDir, "trackerd", "control.sock"), nil
+}
 
 // Status answers GET /v1/status.
 type Status struct {
 	// Version is trackerd's.
 	Version string `json:"version"`
 	// StartedAt is when this trackerd started.
-	StartedAt time.Time   `json:"started_at"`
-	Hostname  string      `json:"hostname"`
-	Server    Destination `json:"server"`
-	Upload    Upload      `json:"upload"`
+	StartedAt time.Time `json:"started_at"`
+	Hostname  string    `json:"hostname"`
+	// User says that this is no host's daemon, but one that a person runs for
+	// themselves.
+	User   bool        `json:"user,omitempty"`
+	Server Destination `json:"server"`
+	Upload Upload      `json:"upload"`
 	// CollectIntervalSec is the length of one record, SendIntervalSec the time
 	// between two uploads, IdleAfterSec how long without input counts as idle.
 	CollectIntervalSec int `json:"collect_interval_sec"`

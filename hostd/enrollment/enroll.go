@@ -44,6 +44,8 @@ type Request struct {
 	// HostID and Hostname tell the server who enrols.
 	HostID   string
 	Hostname string
+	// User says that one person enrols, and no host.
+	User bool
 }
 
 // Enroll asks the server for a credential, keeps it and uses it from now on.
@@ -67,7 +69,11 @@ func (s *Store) Enroll(ctx context.Context, r Request) error {
 	if id, secret, ok := strings.Cut(token, "."); !ok || id == "" || secret == "" || len(token) > maxTokenBytes {
 		return errors.New("this is no enrolment token; they look like ID.SECRET: make one with 'trackerd-server enrollment create'")
 	}
-	reply, err := post(ctx, server, api.EnrollRequest{EnrollmentToken: token, HostID: r.HostID, Hostname: r.Hostname})
+	ask := api.EnrollRequest{EnrollmentToken: token, HostID: r.HostID, Hostname: r.Hostname}
+	if r.User {
+		ask.Kind = api.EnrollUser
+	}
+	reply, err := post(ctx, server, ask)
 	if err != nil {
 		return err
 	}
@@ -141,7 +147,8 @@ func refusal(base string, resp *http.Response, raw []byte) error {
 	}
 	switch {
 	case p.Code == api.CodeBadToken, isProblem && resp.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("%s does not accept this enrolment token: it is unknown, expired or used up; make a new one with 'trackerd-server enrollment create' on the server", base)
+		return fmt.Errorf("%s does not accept this enrolment token: it is unknown, expired, used up or of the other kind%s; "+
+			"make a new one on the server with 'trackerd-server enrollment create', for one person without root with '--user'", base, detail)
 	case resp.StatusCode == http.StatusTooManyRequests:
 		return fmt.Errorf("%s is refusing for now: too many attempts; wait a minute and try again", base)
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:

@@ -175,7 +175,7 @@ func TestRefusals(t *testing.T) {
 		body   any
 		want   string
 	}{
-		"bad token":       {401, problem(401, api.CodeBadToken, ""), "does not accept this enrolment token: it is unknown, expired or used up"},
+		"bad token":       {401, problem(401, api.CodeBadToken, ""), "does not accept this enrolment token: it is unknown, expired, used up or of the other kind"},
 		"unauthorized":    {401, problem(401, api.CodeUnauthorized, ""), "does not accept this enrolment token"},
 		"rate":            {429, problem(429, api.CodeRateLimited, ""), "too many attempts"},
 		"database away":   {503, problem(503, api.CodeUnavailable, "no database\n\x1b[2J"), "is there but not ready (HTTP 503) (the server says: no database  [2J)"},

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"activity-tracker.example/hostd/config"
 )
@@ -42,6 +43,10 @@ type Paths struct {
 	Credential string
 	// Record is what the configuration reads as its enrolment.
 	Record string
+	// StopIfExposed makes a credential that others may read an error, instead
+	// of a host that is not enrolled: in a person's own folder it is theirs to
+	// put right at once.
+	StopIfExposed bool
 }
 
 // Target is where to send events and what proves who sends them.
@@ -99,6 +104,11 @@ func Open(paths Paths, cfg config.Config) (*Store, error) {
 		if cfg.Enrollment.ServerURL != "" {
 			s.state.Problem = fmt.Sprintf("%s is missing; enrol again", paths.Credential)
 		}
+		return s, nil
+	case errors.Is(err, errExposed) && paths.StopIfExposed:
+		return nil, &config.Error{Source: paths.Credential, Problem: err.Error() + "; remove it and enrol again"}
+	case errors.Is(err, errExposed):
+		s.state.Problem = paths.Credential + " " + err.Error() + "; enrol again"
 		return s, nil
 	case errors.Is(err, errDamaged):
 		s.state.Problem = err.Error() + "; enrol again"
@@ -175,8 +185,16 @@ allow_http: %t
 // errDamaged is wrapped where the credential's file is not what keep wrote.
 var errDamaged = errors.New("is damaged")
 
+// errExposed is wrapped where others may have read the credential, or may change
+// which one is read.
+var errExposed = errors.New("is not safe")
+
 func readCredential(path string) (credentialFile, error) {
-	f, err := os.Open(path)
+	// No link is followed: what lies elsewhere may be somebody else's to change.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return credentialFile{}, fmt.Errorf("%w: it is a link", errExposed)
+	}
 	if err != nil {
 		return credentialFile{}, fmt.Errorf("read the credential: %w", err)
 	}
@@ -189,7 +207,7 @@ func readCredential(path string) (credentialFile, error) {
 		return credentialFile{}, fmt.Errorf("%s %w: no regular file", path, errDamaged)
 	}
 	if perm := info.Mode().Perm(); perm&0o077 != 0 {
-		return credentialFile{}, fmt.Errorf("%s %w: its mode %#o lets others read it", path, errDamaged, perm)
+		return credentialFile{}, fmt.Errorf("%w: its mode %#o lets others read it", errExposed, perm)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxCredentialFileBytes+1))
 	if err != nil {

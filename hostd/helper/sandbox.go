@@ -86,7 +86,17 @@ func prop(name string, value any) systemd.Property {
 // input, what it reads (see sandbox_source.go) and its clock; all else is taken
 // away.
 func properties(u Unit, stdin int) []systemd.Property {
-	p := []systemd.Property{
+	p := append(command(u, stdin), isolation()...)
+	p = append(p, limits()...)
+	if u.Source == roster.SourceSeat {
+		return append(p, seatAccess()...)
+	}
+	return append(p, sessionAccess(u)...)
+}
+
+// command is what the unit runs, and how it ends.
+func command(u Unit, stdin int) []systemd.Property {
+	return []systemd.Property{
 		prop("Description", u.Description),
 		prop("Type", "exec"), // the start fails where the program cannot be run
 		prop("ExecStart", []execCommand{{Path: u.Command[0], Args: u.Command}}),
@@ -99,12 +109,6 @@ func properties(u Unit, stdin int) []systemd.Property {
 		prop("Restart", "no"), // the daemon restarts it, with a new socket
 		prop("Environment", []string{"GOMAXPROCS=1", "GOTRACEBACK=none"}),
 	}
-	p = append(p, isolation()...)
-	p = append(p, limits()...)
-	if u.Source == roster.SourceSeat {
-		return append(p, seatAccess()...)
-	}
-	return append(p, sessionAccess(u)...)
 }
 
 // isolation takes away what a helper never needs.

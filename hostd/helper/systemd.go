@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -13,8 +14,12 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// managerSocket is systemd's own, which only root can open.
-const managerSocket = "/run/systemd/private"
+// systemSocket is systemd's own, which only root can open; userSocket is the same
+// of one person's service manager, below their XDG_RUNTIME_DIR.
+const (
+	systemSocket = "/run/systemd/private"
+	userSocket   = "systemd/private"
+)
 
 const (
 	// dialTimeout bounds connecting to systemd, which answers within
@@ -39,6 +44,9 @@ const (
 type Systemd struct {
 	ctx    context.Context // of the connection; ends with Close
 	cancel context.CancelFunc
+	socket string
+	// properties is the whole setting of a unit whose standard input is stdin.
+	properties func(u Unit, stdin int) []systemd.Property
 
 	mu   sync.Mutex
 	conn *systemd.Conn // nil until needed, and after it broke
@@ -47,8 +55,24 @@ type Systemd struct {
 // NewSystemd makes a Systemd that connects when it is first used, and again
 // whenever that has broken meanwhile.
 func NewSystemd() *Systemd {
+	return newManager(systemSocket, properties)
+}
+
+// NewUserSystemd makes a Systemd that runs helpers in the service manager of the
+// person who runs the daemon; runtimeDir is their XDG_RUNTIME_DIR.
+func NewUserSystemd(runtimeDir string) *Systemd {
+	return newManager(filepath.Join(runtimeDir, userSocket), userProperties)
+}
+
+func newManager(socket string, properties func(Unit, int) []systemd.Property) *Systemd {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Systemd{ctx: ctx, cancel: cancel}
+	return &Systemd{ctx: ctx, cancel: cancel, socket: socket, properties: properties}
+}
+
+// Available reports whether there is a service manager to connect to.
+func (s *Systemd) Available() bool {
+	_, err := s.connect()
+	return err == nil
 }
 
 // Close ends the connection. No unit is touched.
@@ -72,7 +96,7 @@ func (s *Systemd) connect() (*systemd.Conn, error) {
 		s.conn.Close()
 		s.conn = nil
 	}
-	conn, err := systemd.NewConnection(func() (*dbus.Conn, error) { return dial(s.ctx) })
+	conn, err := systemd.NewConnection(func() (*dbus.Conn, error) { return dial(s.ctx, s.socket) })
 	if err != nil {
 		return nil, fmt.Errorf("connect to systemd: %w", err)
 	}
@@ -83,10 +107,10 @@ func (s *Systemd) connect() (*systemd.Conn, error) {
 // dial opens a connection of its own to systemd, ready for calls. No bus lies
 // between (so no Hello either): there any user may send any connection what
 // looks like the end of a job, or 32 MiB to decode.
-func dial(ctx context.Context) (*dbus.Conn, error) {
-	conn, err := dbus.Dial("unix:path="+managerSocket, dbus.WithContext(ctx))
+func dial(ctx context.Context, socket string) (*dbus.Conn, error) {
+	conn, err := dbus.Dial("unix:path="+socket, dbus.WithContext(ctx))
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", managerSocket, err)
+		return nil, fmt.Errorf("open %s: %w", socket, err)
 	}
 	tooLate := time.AfterFunc(dialTimeout, func() { _ = conn.Close() })
 	err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))})
@@ -130,7 +154,7 @@ func (s *Systemd) start(ctx context.Context, conn *systemd.Conn, u Unit) error {
 	job := make(chan string, 1)
 	var callErr error
 	err = raw.Control(func(fd uintptr) {
-		_, callErr = conn.StartTransientUnitContext(ctx, u.Name, "fail", properties(u, int(fd)), job)
+		_, callErr = conn.StartTransientUnitContext(ctx, u.Name, "fail", s.properties(u, int(fd)), job)
 	})
 	if err := errors.Join(err, callErr); err != nil {
 		return err

@@ -6,6 +6,7 @@ package hostid
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -24,6 +25,10 @@ const maxFile = 64
 // They must never change, or every host would get a new name.
 const appID = "\x5b\x1f\x54\xbd\x04\xed\x90\xa6\x42\x19\xd0\x1b\x58\x60\x34\xfb"
 
+// userAppID is the same for what names one person's own daemon: an id of its own,
+// so that it never stands for the whole host.
+const userAppID = "\xc2\x0e\x8a\x47\x93\xd5\x4b\x61\xb0\x7c\x25\xfe\x19\x36\xad\x58"
+
 // shortDigits is how many hexadecimal digits tell hosts apart in a machine_id;
 // the host's name stands beside them.
 const shortDigits = 6
@@ -37,22 +42,40 @@ func (id ID) String() string { return hex.EncodeToString(id[:]) }
 // Short gives the first six hexadecimal digits.
 func (id ID) Short() string { return id.String()[:shortDigits] }
 
-// Read makes the id from the machine id in the file at path.
+// Read makes the host's id from the machine id in the file at path.
 func Read(path string) (ID, error) {
+	machine, err := readMachine(path)
+	if err != nil {
+		return ID{}, err
+	}
+	return derive(machine, appID), nil
+}
+
+// ReadForUser makes the id of the daemon that the user of this uid runs for
+// themselves, from the machine id in the file at path.
+func ReadForUser(path string, uid uint32) (ID, error) {
+	machine, err := readMachine(path)
+	if err != nil {
+		return ID{}, err
+	}
+	return derive(machine, string(binary.BigEndian.AppendUint32([]byte(userAppID), uid))), nil
+}
+
+func readMachine(path string) (machine [16]byte, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return ID{}, fmt.Errorf("read the machine id: %w; run systemd-machine-id-setup", err)
+		return machine, fmt.Errorf("read the machine id: %w; run systemd-machine-id-setup", err)
 	}
 	defer func() { _ = f.Close() }()
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return ID{}, fmt.Errorf("read the machine id: %w", err)
+		return machine, fmt.Errorf("read the machine id: %w", err)
 	}
-	machine, err := parse(string(b))
+	machine, err = parse(string(b))
 	if err != nil {
-		return ID{}, fmt.Errorf("machine id in %s: %w; run systemd-machine-id-setup", path, err)
+		return machine, fmt.Errorf("machine id in %s: %w; run systemd-machine-id-setup", path, err)
 	}
-	return derive(machine, appID), nil
+	return machine, nil
 }
 
 // parse reads a machine-id file: 32 hexadecimal digits, perhaps a newline.

@@ -156,8 +156,14 @@ func (h *host) sessions(t *testing.T) ([]session, error) {
 	if err != nil {
 		return nil, err
 	}
+	return sessionsOf(out)
+}
+
+// sessionsOf reads what trackctl sessions --json printed.
+func sessionsOf(out string) ([]session, error) {
 	var list struct{ Sessions []session }
-	return list.Sessions, json.Unmarshal([]byte(out), &list)
+	err := json.Unmarshal([]byte(out), &list)
+	return list.Sessions, err
 }
 
 // waitTracked waits until the helper of a session has reported after since.

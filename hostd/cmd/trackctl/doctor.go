@@ -31,10 +31,14 @@ access and buffer, and says for each problem what to do about it. It exits with 
 if a check failed, and with 3 if trackerd is not running.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			report, err := o.client().Doctor(c.Context())
+			ask, err := o.client(c)
+			if err != nil {
+				return err
+			}
+			report, err := ask.Doctor(c.Context())
 			notRunning := errors.Is(err, control.ErrNotRunning)
 			if notRunning {
-				report = withoutDaemon(c.Context())
+				report = o.withoutDaemon(c.Context())
 			} else if err != nil {
 				return err
 			}
@@ -57,20 +61,24 @@ if a check failed, and with 3 if trackerd is not running.`,
 }
 
 // withoutDaemon finds out what can be found out while trackerd does not run.
-func withoutDaemon(ctx context.Context) control.DoctorReport {
+func (o *options) withoutDaemon(ctx context.Context) control.DoctorReport {
+	systemctl, journal, arguments := "systemctl", "journalctl -u", []string{"check-config"}
+	if o.user {
+		systemctl, journal, arguments = "systemctl --user", "journalctl --user -u", append(arguments, "--user")
+	}
 	daemon := control.Check{
 		Name: "trackerd", Result: control.CheckFailed, Detail: "trackerd is not running",
-		Advice: "start it with 'systemctl start trackerd'; 'journalctl -u trackerd' says why it stopped",
+		Advice: "start it with '" + systemctl + " start trackerd'; '" + journal + " trackerd' says why it stopped",
 	}
-	cfg := checkConfig(ctx)
+	cfg := checkConfig(ctx, arguments)
 	if cfg.Result == control.CheckFailed {
-		daemon.Advice = "correct the configuration, then 'systemctl restart trackerd'"
+		daemon.Advice = "correct the configuration, then '" + systemctl + " restart trackerd'"
 	}
 	return control.NewDoctorReport([]control.Check{daemon, cfg})
 }
 
 // checkConfig has trackerd itself read its configuration.
-func checkConfig(ctx context.Context) control.Check {
+func checkConfig(ctx context.Context, arguments []string) control.Check {
 	ctx, cancel := context.WithTimeout(ctx, checkConfigTimeout)
 	defer cancel()
 	path := daemonPath
@@ -79,7 +87,7 @@ func checkConfig(ctx context.Context) control.Check {
 	}
 	check := control.Check{Name: "configuration", Result: control.CheckOK}
 	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, path, "check-config")
+	cmd := exec.CommandContext(ctx, path, arguments...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
 	check.Detail = strings.TrimPrefix(oneParagraph(strings.TrimSpace(out.String())), "trackerd: ")

@@ -25,14 +25,17 @@ func enrollCommand(o *options) *cobra.Command {
 	var allowHTTP bool
 	c := &cobra.Command{
 		Use:   "enroll URL TOKEN|-",
-		Short: "Make this host report to a server (root only)",
+		Short: "Make this host report to a server (root only, but with --user)",
 		Long: `enroll makes this host known to the server at URL, which then accepts what
 trackerd measured so far and from now on. It takes effect at once.
 
 TOKEN comes from 'trackerd-server enrollment create' on the server. Give it as
 "-" to have it read from standard input, where a terminal asks for it and does
 not show it: a token on the command line can be read by every user of the host
-while the command runs.`,
+while the command runs.
+
+With --user it makes the trackerd that you run for yourself report; that takes a
+token made with 'enrollment create --user'.`,
 		Example: "  sudo trackctl enroll https://tracker-api.example.org - < token.txt",
 		Args:    usageArgs(urlAndToken),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -43,7 +46,11 @@ while the command runs.`,
 			if err != nil {
 				return err
 			}
-			reply, err := o.client().Enroll(c.Context(), control.EnrollRequest{URL: args[0], Token: token, AllowHTTP: allowHTTP})
+			ask, err := o.client(c)
+			if err != nil {
+				return err
+			}
+			reply, err := ask.Enroll(c.Context(), control.EnrollRequest{URL: args[0], Token: token, AllowHTTP: allowHTTP})
 			if err != nil {
 				return err
 			}

@@ -89,7 +89,7 @@ func advise(err error) string {
 		return fmt.Sprintf("%v; see '%s --help'", err, usage.command)
 	case errors.Is(err, control.ErrNotRunning):
 		return "trackerd is not running; 'systemctl status trackerd' and 'sudo trackctl doctor' say why; " +
-			"without sudo, ask the administrator"
+			"without sudo, ask the administrator, or see 'systemctl --user status trackerd' for one of your own"
 	case errors.As(err, &refusal):
 		return refusal.Message
 	}
@@ -99,10 +99,29 @@ func advise(err error) string {
 // options are what every command knows.
 type options struct {
 	socket string
-	json   bool
+	// user asks for the trackerd that the asker runs for themselves.
+	user bool
+	json bool
 }
 
-func (o *options) client() *control.Client { return control.NewClient(o.socket) }
+// client asks the host's trackerd, or the asker's own: where they said so, or
+// where only that one runs.
+func (o *options) client(c *cobra.Command) (*control.Client, error) {
+	if o.user {
+		own, err := control.UserSocket(os.Getenv("XDG_RUNTIME_DIR"))
+		if err != nil {
+			return nil, err
+		}
+		return control.NewClient(own), nil
+	}
+	if !c.Flags().Changed("socket") && !control.Answers(c.Context(), o.socket) {
+		own, err := control.UserSocket(os.Getenv("XDG_RUNTIME_DIR"))
+		if err == nil && control.Answers(c.Context(), own) {
+			return control.NewClient(own), nil
+		}
+	}
+	return control.NewClient(o.socket), nil
+}
 
 func newRoot() *cobra.Command {
 	o := &options{}
@@ -112,6 +131,8 @@ func newRoot() *cobra.Command {
 		Short:   "Show and manage activity tracking on this host",
 		Long: `trackctl shows what trackerd measures on this host. Everybody may ask about
 themselves; only root sees everybody, and only root may enrol or examine the host.
+Where the host has no trackerd, or with --user, it asks the one that you run for
+yourself.
 
 Exit codes: 0 done; 1 failed, or the doctor found a problem; 2 wrong command
 line; 3 trackerd is not running; 4 not permitted.`,
@@ -123,6 +144,7 @@ line; 3 trackerd is not running; 4 not permitted.`,
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{err, c.CommandPath()} })
 	root.PersistentFlags().StringVar(&o.socket, "socket", control.DefaultSocket, "trackerd's control socket")
+	root.PersistentFlags().BoolVar(&o.user, "user", false, "ask the trackerd that you run for yourself ('trackerd run --user')")
 	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON for scripts")
 	root.AddCommand(statusCommand(o), sessionsCommand(o), enrollCommand(o), doctorCommand(o), versionCommand(o))
 	return root

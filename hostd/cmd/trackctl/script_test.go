@@ -62,7 +62,7 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	if !ok {
 		ts.Fatalf("no such daemon: %s", args[0])
 	}
-	l, err := control.Listen(context.Background(), ts.Getenv("SOCK"))
+	l, err := control.Listen(context.Background(), ts.Getenv("SOCK"), control.ForEverybody)
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

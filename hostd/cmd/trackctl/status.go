@@ -16,7 +16,11 @@ func statusCommand(o *options) *cobra.Command {
 		Short: "Show what is measured here, and where it goes",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			st, err := o.client().Status(c.Context())
+			ask, err := o.client(c)
+			if err != nil {
+				return err
+			}
+			st, err := ask.Status(c.Context())
 			if err != nil {
 				return err
 			}
@@ -34,7 +38,11 @@ func sessionsCommand(o *options) *cobra.Command {
 		Short: "List the sessions that are measured: yours, or all for root",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			list, err := o.client().Sessions(c.Context())
+			ask, err := o.client(c)
+			if err != nil {
+				return err
+			}
+			list, err := ask.Sessions(c.Context())
 			if err != nil {
 				return err
 			}
@@ -54,7 +62,7 @@ func sessionsCommand(o *options) *cobra.Command {
 func statusText(st control.Status) string {
 	rows := [][]string{
 		{"trackerd:", fmt.Sprintf("version %s, running since %s", st.Version, when(&st.StartedAt, ""))},
-		{"Server:", serverText(st.Server)},
+		{"Server:", serverText(&st)},
 		{"Last upload:", uploadText(st.Upload)},
 	}
 	if st.Host == nil {
@@ -72,7 +80,10 @@ func statusText(st control.Status) string {
 	for _, p := range st.Host.Problems {
 		fmt.Fprintf(&b, "Problem: %s\n", oneParagraph(p))
 	}
-	if len(st.Sessions) > 0 {
+	switch {
+	case st.User: // whoever runs it is whom it measures
+		b.WriteString("\n" + personText(st))
+	case len(st.Sessions) > 0:
 		b.WriteString("\n" + sessionsText(st.Sessions))
 	}
 	return b.String()
@@ -104,16 +115,21 @@ func personText(st control.Status) string {
 	return b.String()
 }
 
-func serverText(d control.Destination) string {
+func serverText(st *control.Status) string {
+	d, enrol := st.Server, "'trackctl enroll "
+	as := "as root"
+	if st.User {
+		enrol, as = "'trackctl --user enroll ", "yourself"
+	}
 	switch {
 	case d.Problem != "":
 		return "not enrolled: " + d.Problem
 	case d.Enrolled:
 		return d.URL
 	case d.URL != "":
-		return d.URL + ", not enrolled; run 'trackctl enroll " + d.URL + " -' as root"
+		return d.URL + ", not enrolled; run " + enrol + d.URL + " -' " + as
 	}
-	return "not enrolled; run 'trackctl enroll URL -' as root"
+	return "not enrolled; run " + enrol + "URL -' " + as
 }
 
 func uploadText(u control.Upload) string {

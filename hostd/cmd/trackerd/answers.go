@@ -19,12 +19,13 @@ func (d *daemon) Status(context.Context) control.Status {
 		Version:            version,
 		StartedAt:          d.started.UTC().Truncate(time.Second),
 		Hostname:           d.hostname,
+		User:               d.opts.user,
 		Server:             d.destination(),
 		Upload:             d.uploads(),
 		CollectIntervalSec: int(d.cfg.CollectInterval / time.Second),
 		SendIntervalSec:    int(d.cfg.SendInterval / time.Second),
 		IdleAfterSec:       int(d.cfg.IdleAfter / time.Second),
-		Measured:           measured(&d.cfg),
+		Measured:           measured(&d.cfg, d.opts.user),
 		Sessions:           d.sessions(time.Now()),
 		Host: &control.Host{
 			HostID:        d.hostID.String(),
@@ -38,7 +39,7 @@ func (d *daemon) Status(context.Context) control.Status {
 // Enroll implements control.Provider.
 func (d *daemon) Enroll(ctx context.Context, r control.EnrollRequest) (control.EnrollReply, error) {
 	err := d.enrollment.Enroll(ctx, enrollment.Request{
-		URL: r.URL, Token: r.Token, AllowHTTP: r.AllowHTTP, HostID: d.hostID.String(), Hostname: d.hostname,
+		URL: r.URL, Token: r.Token, AllowHTTP: r.AllowHTTP, HostID: d.hostID.String(), Hostname: d.hostname, User: d.opts.user,
 	})
 	if err != nil {
 		d.log.Warn("enrolling failed", "error", err)

@@ -68,7 +68,8 @@ type daemon struct {
 	enrollment *enrollment.Store
 	watcher    *logind.Watcher
 	roster     *roster.Roster
-	systemd    *helper.Systemd
+	units      helper.Units
+	endUnits   func()
 	supervisor *helper.Supervisor
 	collector  *collect.Collector
 	uploader   *upload.Uploader
@@ -91,8 +92,18 @@ type daemon struct {
 
 // run is trackerd: it returns nil once ctx has ended and everything is stored.
 func run(ctx context.Context, cfg config.Config, o options, log *slog.Logger) error {
+	who := control.ForEverybody
+	if o.user {
+		who = control.ForOwner
+		if systemDaemonRuns(ctx, o.systemSocket) {
+			return systemDaemonError{}
+		}
+		if err := o.makeFolders(cfg.BufferPath); err != nil {
+			return err
+		}
+	}
 	// The socket comes first: it tells at once whether another one runs.
-	listener, err := control.Listen(ctx, o.socketPath)
+	listener, err := control.Listen(ctx, o.socketPath, who)
 	if err != nil {
 		return err
 	}
@@ -131,13 +142,15 @@ func open(cfg config.Config, o options, log *slog.Logger) (*daemon, error) {
 		log.Error("a loop makes no progress, the watchdog is not fed", "loop", loop, "silence", silence)
 	})
 	stored := notify.StoredFDs()
-	if d.hostID, err = hostid.Read(hostid.Path); err != nil {
+	if d.hostID, err = o.readHostID(); err != nil {
 		return nil, err
 	}
 	if d.hostname, err = os.Hostname(); err != nil {
 		return nil, fmt.Errorf("read the host's name: %w", err)
 	}
-	d.enrollment, err = enrollment.Open(enrollment.Paths{Credential: o.credentialPath, Record: o.enrollmentPath}, cfg)
+	d.enrollment, err = enrollment.Open(enrollment.Paths{
+		Credential: o.credentialPath, Record: o.enrollmentPath, StopIfExposed: o.user,
+	}, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -168,14 +181,14 @@ func (d *daemon) openStages(stored []*os.File) error {
 	d.roster = roster.New(roster.Naming{Hostname: d.hostname, HostHash: d.hostID.Short(), Template: d.cfg.MachineID}, d.wanted())
 	d.displays = display.System()
 	d.connected = connectedBy(xrdp.NewPeers())
-	d.systemd = helper.NewSystemd()
+	d.units, d.endUnits = d.opts.units(d.log)
 	d.supervisor = helper.New(helper.Options{
 		Binary: d.opts.helperPath, Interval: d.cfg.CollectInterval, IdleAfter: d.cfg.IdleAfter,
 		NoTitles: !d.cfg.Features.WindowTitles, RealInputDevices: d.cfg.RealInputDevices,
 		Stored: stored, Known: d.collector.Known(),
 		Connected: d.connected, Ended: d.watcher.Refresh,
 		Progress: d.watchdog.Loop("helpers", loopSilence).Made, Log: d.log,
-	}, d.systemd, d.notify)
+	}, d.units, d.notify)
 	d.uploader = upload.New(d.buffer, d.target, upload.Options{
 		Period: d.cfg.SendInterval, Log: d.log,
 		Progress: d.watchdog.Loop("upload", uploadSilence).Made,
@@ -185,7 +198,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 
 // close ends what open began.
 func (d *daemon) close() error {
-	d.systemd.Close()
+	d.endUnits()
 	if err := d.buffer.Close(); err != nil {
 		return fmt.Errorf("close the buffer: %w", err)
 	}
@@ -219,6 +232,9 @@ func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
 	g.Go(func() error { return control.NewServer(d, d.log).Run(ctx, listener) })
 	g.Go(func() error { return d.watchdog.Run(ctx) })
 	g.Go(func() error { return d.tell(ctx) })
+	if d.opts.user {
+		g.Go(func() error { return d.yield(ctx) })
+	}
 	return g.Wait()
 }
 
@@ -232,7 +248,9 @@ func (d *daemon) enrol(ctx context.Context, sessions <-chan []logind.Session, tr
 			return nil
 		case list = <-sessions:
 		}
+		list = d.opts.own(list)
 		decided := d.roster.Update(list, d.listDisplays(list))
+		decided.Tracked = d.opts.readable(decided.Tracked)
 		d.remember(decided)
 		d.collector.Live(decided.Tracked)
 		select {

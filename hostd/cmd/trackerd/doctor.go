@@ -57,7 +57,7 @@ func (d *daemon) checkServer(ctx context.Context) (ready, clock control.Check) {
 	clock = control.Check{Name: "clock", Result: control.CheckSkipped, Detail: "cannot be compared without the server"}
 	server := d.enrollment.State().ServerURL
 	if server == "" {
-		ready.Detail, ready.Advice = "none yet: this host is not enrolled", "run 'trackctl enroll URL -' as root"
+		ready.Detail, ready.Advice = "none yet: this host is not enrolled", "run "+enrolCommand(d.opts.user, "URL")
 		return ready, clock
 	}
 	before := time.Now()
@@ -105,7 +105,7 @@ func (d *daemon) checkCredential(ctx context.Context, server control.Check) cont
 	target, enrolled := d.enrollment.Target()
 	switch {
 	case !enrolled:
-		c.Detail, c.Advice = "this host is not enrolled", "run 'trackctl enroll URL -' as root"
+		c.Detail, c.Advice = "this host is not enrolled", "run "+enrolCommand(d.opts.user, "URL")
 		if st := d.enrollment.State(); st.Problem != "" {
 			c.Detail, c.Advice = st.Problem, d.enrolAgain(st.ServerURL)
 		}
@@ -133,9 +133,13 @@ func (d *daemon) checkCredential(ctx context.Context, server control.Check) cont
 // enrolAgain says how a host that the server may know gets a credential: a plain
 // token enrols none that is enrolled already, revoked or not.
 func (d *daemon) enrolAgain(server string) string {
-	return fmt.Sprintf("make a token on the server with 'trackerd-server enrollment create --host %s', "+
-		"then run 'trackctl enroll %s -' here as root; events wait on this host until then",
-		d.hostID, cmp.Or(server, "URL"))
+	kind := ""
+	if d.opts.user {
+		kind = "--user "
+	}
+	return fmt.Sprintf("make a token on the server with 'trackerd-server enrollment create %s--host %s', "+
+		"then run %s here; events wait on this host until then",
+		kind, d.hostID, enrolCommand(d.opts.user, cmp.Or(server, "URL")))
 }
 
 // answer is what matters of a server's reply.

@@ -57,10 +57,11 @@ func execute(ctx context.Context, args []string, out, errOut io.Writer) int {
 	_, _ = fmt.Fprintf(errOut, "trackerd: %v\n", err) // nowhere else to complain
 	var usage usageError
 	var wrong *config.Error
+	var beside systemDaemonError
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &wrong):
+	case errors.As(err, &wrong), errors.As(err, &beside):
 		return exitConfig
 	}
 	return exitFailed
@@ -77,10 +78,19 @@ type options struct {
 	credentialPath string
 	socketPath     string
 	helperPath     string
+	// user says that one person runs this without root, for themselves.
+	user bool
+	// defaultConfig is the file that need not be there.
+	defaultConfig string
+	// bufferPath is where the buffer is unless the configuration says; empty
+	// means the package's place.
+	bufferPath string
+	// systemSocket is where the host's own daemon listens.
+	systemSocket string
 }
 
 func (o *options) paths() config.Paths {
-	p := config.Paths{Config: config.DefaultPath, Enrollment: o.enrollmentPath}
+	p := config.Paths{Config: o.defaultConfig, Enrollment: o.enrollmentPath, Buffer: o.bufferPath}
 	if o.configPath != "" {
 		p.Config, p.ConfigRequired = o.configPath, true
 	}
@@ -88,24 +98,27 @@ func (o *options) paths() config.Paths {
 }
 
 func newRoot() *cobra.Command {
-	o := &options{}
+	o := &options{defaultConfig: config.DefaultPath, systemSocket: control.DefaultSocket}
 	root := &cobra.Command{
 		Use:   "trackerd",
 		Short: "Measure how active each user of this host is",
 		Long: `trackerd is the daemon of Activity Tracker: it counts how active each user of
 this host is, never what they type, and uploads that to a server. systemd runs it;
-people ask it through trackctl.
+people ask it through trackctl. With --user one person runs it for themselves,
+without root, where the host has none.
 
 Exit codes: 0 ended when asked to; 1 failed; 64 wrong command line; 78 the
-configuration is wrong.`,
+configuration is wrong, or --user beside the host's own daemon.`,
 		Args:              noArgs,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return o.settle(c) },
 		RunE:              o.run,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	f := root.PersistentFlags()
+	f.BoolVar(&o.user, "user", false, "measure only whoever runs this, without root, with files in their own folders")
 	f.StringVar(&o.configPath, "config", "", "configuration `file` (default "+config.DefaultPath+", if there is one)")
 	f.StringVar(&o.enrollmentPath, "enrollment", config.DefaultEnrollmentPath, "`file` that records the enrolment")
 	f.StringVar(&o.credentialPath, "credential", enrollment.DefaultCredentialPath, "`file` that keeps the host's credential")

@@ -70,8 +70,12 @@ func everything(cfg *config.Config) []recorded {
 }
 
 // measured says in a person's words what is recorded about them, what is not,
-// and what happens with it.
-func measured(cfg *config.Config) control.Measured {
+// and what happens with it; user says that they run this daemon themselves.
+func measured(cfg *config.Config, user bool) control.Measured {
+	reader := "on this host, where only root can read it"
+	if user {
+		reader = "in a folder of your own, where only you and root can read it"
+	}
 	m := control.Measured{
 		Never: []string{
 			"what you type: no key is known to this program beyond the moment of counting it",
@@ -79,7 +83,7 @@ func measured(cfg *config.Config) control.Measured {
 			"the contents of windows, files, mail or the clipboard",
 		},
 		Handling: []string{
-			fmt.Sprintf("it waits on this host, where only root can read it, and is uploaded to the server at intervals of %s", duration(cfg.SendInterval)),
+			fmt.Sprintf("it waits %s, and is uploaded to the server at intervals of %s", reader, duration(cfg.SendInterval)),
 			"whoever has been given access to the server can read it, also live, as it is uploaded",
 			fmt.Sprintf("how long it is kept is set on the server; usual are %d days for records and window titles, and %d days for sums made of them",
 				usualEventsDays, usualSumsDays),

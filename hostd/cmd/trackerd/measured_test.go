@@ -78,7 +78,7 @@ func TestEveryFieldIsSpokenOf(t *testing.T) {
 func TestMeasuredFollowsTheConfiguration(t *testing.T) {
 	cfg := usual(t, config.Features{})
 	cfg.IdleAfter, cfg.SendInterval, cfg.CollectInterval = 90*time.Second, time.Minute, 30*time.Second
-	m := measured(cfg)
+	m := measured(cfg, false)
 	counted, handling := strings.Join(m.Counted, "\n"), strings.Join(m.Handling, "\n")
 	for _, want := range []string{"within the last 90 seconds", "of 30 seconds each"} {
 		if !strings.Contains(counted, want) {
@@ -97,7 +97,7 @@ func TestMeasuredFollowsTheConfiguration(t *testing.T) {
 // days are those of the server's package.
 func TestReadersAreToldTheSame(t *testing.T) {
 	readme := strings.Join(strings.Fields(read(t, "../../../README.md")), " ")
-	m := measured(usual(t, config.Features{TrackSystemStats: true, WindowTitles: true}))
+	m := measured(usual(t, config.Features{TrackSystemStats: true, WindowTitles: true}), false)
 	for _, line := range slices.Concat(m.Counted, m.Never, m.Handling) {
 		if !strings.Contains(readme, "- "+line) {
 			t.Errorf("README.md lacks: - %s", line)

@@ -55,11 +55,12 @@ type facts struct {
 	upload   control.Upload
 	leftOut  int    // users whose sessions are not measured by mistake
 	problem  string // what hinders the daemon itself; empty if nothing does
+	user     bool   // one person runs this for themselves
 }
 
 func (d *daemon) statusLine() string {
 	d.mu.Lock()
-	f := facts{sessions: d.tracked, leftOut: len(d.problems)}
+	f := facts{sessions: d.tracked, leftOut: len(d.problems), user: d.opts.user}
 	d.mu.Unlock()
 	f.waiting, f.server, f.upload = int64(d.buffer.Status().Waiting), d.destination(), d.uploads()
 	if err := d.watcher.Healthy(); err != nil {
@@ -84,7 +85,7 @@ func (f facts) line() string {
 		if url == "" {
 			url = "URL"
 		}
-		line = fmt.Sprintf("Not enrolled: run 'trackctl enroll %s -' as root; tracking %s; %s", url, tracking, waiting)
+		line = fmt.Sprintf("Not enrolled: run %s; tracking %s; %s", enrolCommand(f.user, url), tracking, waiting)
 	default:
 		last := "no upload yet"
 		if f.upload.LastSuccess != nil {
