@@ -28,8 +28,8 @@ readonly PEBBLE=v2.10.1
 # What differs between the releases of Debian.
 case $(# shellcheck source=/dev/null
   . /etc/os-release && echo "${VERSION_ID:-}") in
-12) readonly POSTGRESQL=15 FREERDP=freerdp2-x11 ;;
-*) readonly POSTGRESQL=17 FREERDP=freerdp3-x11 ;;
+12) readonly POSTGRESQL=15 FREERDP=freerdp2-x11 PROMTOOL=prometheus ;;
+*) readonly POSTGRESQL=17 FREERDP=freerdp3-x11 PROMTOOL=promtool ;;
 esac
 
 # Debian packages by part.
@@ -180,19 +180,19 @@ go_tool() {
   echo "$version" >"$stamp"
 }
 
-# promtool takes the checker of alert rules out of Debian's package of Prometheus:
-# installing that would start a server.
+# promtool takes the checker of alert rules out of Debian's package, which on
+# Debian 12 is Prometheus itself: installing that would start a server.
 promtool() {
   local dir
   [ ! -x "$CACHE/bin/promtool" ] || return 0
-  say "promtool from Debian's prometheus"
+  say "promtool from Debian's $PROMTOOL"
   dir=$(mktemp -d "$CACHE/promtool.XXXXXX")
   # The lists may be missing or old: fetched only if it fails without.
-  if ! (cd "$dir" && apt-get -q download prometheus) >"$CACHE/setup.log" 2>&1; then
+  if ! (cd "$dir" && apt-get -q download "$PROMTOOL") >"$CACHE/setup.log" 2>&1; then
     logged as_root apt-get -q update
-    (cd "$dir" && logged apt-get -q download prometheus)
+    (cd "$dir" && logged apt-get -q download "$PROMTOOL")
   fi
-  logged dpkg-deb -x "$dir"/prometheus_*.deb "$dir/root"
+  logged dpkg-deb -x "$dir/$PROMTOOL"_*.deb "$dir/root"
   mv "$dir/root/usr/bin/promtool" "$CACHE/bin/promtool"
   rm -rf "$dir"
 }
