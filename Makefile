@@ -29,8 +29,11 @@ NEXT_RELEASE := 0.1.0
 VERSION ?= $(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//' | grep . \
 	|| echo "$(NEXT_RELEASE)~$$(date -u -d @$(SOURCE_DATE_EPOCH) +%Y%m%d.%H%M%S).g$$(git rev-parse --short=8 HEAD 2>/dev/null || echo unknown)")
 DEB_ARCH := $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
-PACKAGES := trackerd trackerd-server
+PACKAGES := trackerd trackerd-gnome trackerd-server
 DEB_trackerd := dist/trackerd_$(VERSION)-1_$(DEB_ARCH).deb
+# It has no program in it.
+ARCH_trackerd-gnome := all
+DEB_trackerd-gnome := dist/trackerd-gnome_$(VERSION)-1_$(ARCH_trackerd-gnome).deb
 DEB_trackerd-server := dist/trackerd-server_$(VERSION)-1_$(DEB_ARCH).deb
 DEBS := $(foreach p,$(PACKAGES),$(DEB_$(p)))
 
@@ -85,7 +88,7 @@ deb: $(addprefix deb-,$(PACKAGES)) ## the Debian packages in dist/
 deb-trackerd: trackerd trackctl sessiond seatinput sessiond-wayland
 deb-trackerd-server: trackerd-server
 $(addprefix deb-,$(PACKAGES)): deb-%: setup-package
-	@VERSION='$(VERSION)' ARCH='$(DEB_ARCH)' packaging/build-deb.sh $* '$(DEB_$*)'
+	@VERSION='$(VERSION)' ARCH='$(or $(ARCH_$*),$(DEB_ARCH))' packaging/build-deb.sh $* '$(DEB_$*)'
 
 .PHONY: repository
 repository: $(addprefix deb-,$(filter-out trackerd-server,$(PACKAGES))) ## KEY=…: the agent as a signed apt repository in dist/repository

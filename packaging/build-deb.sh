@@ -3,9 +3,10 @@
 # arguments, VERSION, ARCH and SOURCE_DATE_EPOCH in the environment.
 #
 # packaging/NAME holds what goes into it: man/, changes (the newest entry of the
-# changelog), postinst, prerm and postrm. nfpm's description is nfpm.yaml there,
-# or in the root folder for trackerd. What has to be made first lies below
-# dist/stage/NAME.
+# changelog), postinst, prerm and postrm, as far as it has them. nfpm's
+# description is nfpm.yaml there, or in the root folder for trackerd. What has to
+# be made first lies below dist/stage/NAME; a script called stage makes what is
+# that package's alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${VERSION:?}" "${ARCH:?}" "${SOURCE_DATE_EPOCH:?}"
@@ -26,6 +27,7 @@ mkdir -p "$stage"
 # Whoever builds: the same modes, the same bytes.
 umask 022
 
+shopt -s nullglob
 for page in "$source"/man/*; do
   gzip -9nc "$page" >"$stage/${page##*/}.gz"
 done
@@ -36,14 +38,19 @@ done
   printf '\n -- %s  %s\n' "$(sed -n 's/^maintainer: //p' "$config")" "$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")"
 } | gzip -9n >"$stage/changelog.gz"
 
-program=${TYPED[$name]}
-for shell in bash zsh fish; do
-  "bin/$program" completion "$shell" >"$stage/$program.$shell"
+program=${TYPED[$name]:-}
+if [ -n "$program" ]; then
+  for shell in bash zsh fish; do
+    "bin/$program" completion "$shell" >"$stage/$program.$shell"
+  done
+fi
+
+for script in "$source"/{postinst,prerm,postrm}; do
+  [ -e "$script" ] || continue
+  sed -e '/^#unit\.sh#$/{r packaging/unit.sh' -e 'd}' "$script" >"$stage/${script##*/}"
 done
 
-for script in postinst prerm postrm; do
-  sed -e '/^#unit\.sh#$/{r packaging/unit.sh' -e 'd}' "$source/$script" >"$stage/$script"
-done
+[ ! -e "$source/stage" ] || "$source/stage" "$stage"
 
 nfpm package --config "$config" --packager deb --target "$target" >/dev/null
 rm -rf "$stage"
