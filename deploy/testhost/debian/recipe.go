@@ -84,6 +84,11 @@ func XFCE(suite Suite) Recipe {
 		"xfce4-terminal", "xfwm4", "xfdesktop4", "dbus-x11")
 }
 
+// GNOME is a machine with GNOME Shell, which runs without a screen.
+func GNOME(suite Suite) Recipe {
+	return Bare(suite).With("gnome", "gnome-shell", "libpam-systemd", "dbus-user-session", "libgl1-mesa-dri")
+}
+
 // id names the tree after everything that decides what is in it.
 func (r Recipe) id() string {
 	h := sha256.New()
