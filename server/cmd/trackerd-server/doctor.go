@@ -49,8 +49,8 @@ func doctorCommand(s *settings) *cobra.Command {
 		Use:   "doctor",
 		Short: "Examine the server and its database, and say what to do",
 		Long: `doctor examines the database, its settings, its space and its clock, the schema,
-partitions, compaction, tokens, the replica, the certificate and the server's
-address, and says for each problem what to do about it. It changes nothing. It exits
+partitions, compaction, tokens, the replica, the certificate, the packages for hosts
+and the server's address, and says for each problem what to do about it. It changes nothing. It exits
 with 1 where a check failed; a warning is no failure.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -72,6 +72,7 @@ with 1 where a check failed; a warning is no failure.`,
 			if len(edge.acme.Domains) > 0 {
 				name = edge.acme.Domains[0]
 			}
+			checks = append(checks, edge.agents.checkPackages(s.service))
 			checks = append(checks, checkAddress(ctx, addr, name, s.service))
 			return printChecks(cmd.OutOrStdout(), checks, asJSON)
 		},
@@ -79,6 +80,7 @@ with 1 where a check failed; a warning is no failure.`,
 	cmd.Flags().StringVar(&listen, "listen", "", "where the server listens (default \""+defaultListen+"\")")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	edge.addCertificate(cmd)
+	edge.agents.add(cmd)
 	return cmd
 }
 

@@ -33,7 +33,7 @@ func fingerprint(ring []byte) (string, error) {
 		case err != nil:
 			return "", err
 		case kind == secretKey, kind == secretSubkey:
-			return "", errors.New("it holds a private key, which must never be on a server: it is the right to install anything on every host")
+			return "", ErrPrivateKey
 		case kind == publicKey && found != "":
 			return "", errors.New("it holds more than one key")
 		case kind != publicKey && found == "":
