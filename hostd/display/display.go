@@ -20,9 +20,11 @@ import (
 const (
 	// folder is where X servers have their sockets.
 	folder = "/tmp/.X11-unix"
-	// maxEntries bounds how many files are looked at: a host has at most 512
-	// sessions that are measured, and every user may make files there.
-	maxEntries = 2048
+	// maxPerOwner bounds how many displays of one user are asked: every user may
+	// make files there, and must not be able to hide another's.
+	maxPerOwner = 64
+	// batch is how many names are read at once.
+	batch = 1024
 	// maxProcBytes bounds a file of /proc that is read, in bytes: a line or two.
 	maxProcBytes = 8 << 10
 	// tickMicro is how many microseconds a tick of /proc has; it is 100 Hz on
@@ -69,21 +71,23 @@ func (p Places) List() ([]Display, error) {
 		return nil, fmt.Errorf("list X displays: %w", err)
 	}
 	defer func() { _ = dir.Close() }() // only read
-	names, err := dir.Readdirnames(maxEntries)
-	if err != nil && len(names) == 0 {
-		return nil, nil // an empty folder ends at once
-	}
 	var list []Display
-	for _, name := range names {
-		if d, ok := p.look(name); ok {
-			list = append(list, d)
+	asked := make(map[uint32]int)
+	for {
+		names, err := dir.Readdirnames(batch)
+		for _, name := range names {
+			if d, ok := p.look(name, asked); ok {
+				list = append(list, d)
+			}
+		}
+		if err != nil { // the end of the folder
+			return list, nil
 		}
 	}
-	return list, nil
 }
 
-// look asks who is behind one file.
-func (p Places) look(name string) (d Display, ok bool) {
+// look asks who is behind one file; asked counts that by owner.
+func (p Places) look(name string, asked map[uint32]int) (d Display, ok bool) {
 	number, found := strings.CutPrefix(name, "X")
 	n, err := strconv.ParseUint(number, 10, 16)
 	if !found || err != nil || number != strconv.FormatUint(n, 10) {
@@ -95,9 +99,10 @@ func (p Places) look(name string) (d Display, ok bool) {
 		return d, false
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
+	if !ok || asked[st.Uid] == maxPerOwner {
 		return d, false
 	}
+	asked[st.Uid]++
 	cred, err := listener(path)
 	if err != nil {
 		return d, false

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -57,6 +58,31 @@ func TestListAsksTheKernel(t *testing.T) {
 	}
 	if list, err := (Places{Sockets: filepath.Join(dir, "none")}).List(); list != nil || err != nil {
 		t.Errorf("no folder: got %+v, %v", list, err)
+	}
+}
+
+// A user who makes very many sockets hides nobody else's.
+func TestManyOfOneUser(t *testing.T) {
+	dir := t.TempDir()
+	for i := range maxPerOwner + 10 {
+		path := filepath.Join(dir, "X"+strconv.Itoa(100+i))
+		listen(t, path)
+		if err := os.Chown(path, 1234, -1); err != nil {
+			t.Fatalf("this takes root: %v", err)
+		}
+	}
+	for i := range 3 {
+		listen(t, filepath.Join(dir, "X"+strconv.Itoa(i)))
+	}
+	list, err := Places{Sockets: dir, Proc: "/proc"}.List()
+	mine := 0
+	for _, d := range list {
+		if d.Owner == uint32(os.Getuid()) {
+			mine++
+		}
+	}
+	if err != nil || mine != 3 || len(list) != maxPerOwner+3 {
+		t.Errorf("listed %d, %d of mine, %v", len(list), mine, err)
 	}
 }
 

@@ -39,7 +39,7 @@ func (d *daemon) Doctor(ctx context.Context) control.DoctorReport {
 	checks := []control.Check{
 		d.checkConfiguration(), clock, ready, d.checkCredential(ctx, ready), d.checkBus(), d.checkRoster(), d.checkClients(), d.checkFocus(), d.checkX(), d.checkBuffer(),
 	}
-	return control.NewDoctorReport(append(checks, d.checkDevices()...))
+	return control.NewDoctorReport(append(checks, slices.Concat(d.checkDevices(), d.checkLock())...))
 }
 
 // checkConfiguration says what was read: trackerd starts with none that is

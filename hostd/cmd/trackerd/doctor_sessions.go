@@ -9,6 +9,7 @@ import (
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/helper"
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/sessiond/wire"
 )
 
@@ -86,6 +87,17 @@ func focusCheck(states []helper.State) control.Check {
 		c.Result, c.Advice = control.CheckWarning, strings.Join(advice, "; ")
 	}
 	return c
+}
+
+// checkLock says what is known of screen lockers, where there are local sessions
+// on X11; of others checkDevices does.
+func (d *daemon) checkLock() []control.Check {
+	for _, s := range d.supervisor.States() {
+		if s.Session.Kind == api.SessionLocal && s.Session.Source == roster.SourceX11 {
+			return []control.Check{{Name: "lock", Result: control.CheckOK, Detail: lockWord}}
+		}
+	}
+	return nil
 }
 
 // focusTrouble says what keeps a helper from seeing which window is in front,
