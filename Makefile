@@ -139,15 +139,20 @@ test-unit: setup-test ## tests that boot no host: unit, race, fuzz seeds, Postgr
 	@CGO_ENABLED=1 $(GOTESTSUM) --jsonfile $(RESULTS)/unit.json -- \
 		-race -skip '$(SLOW_TESTS)' -timeout $(UNIT_TEST_TIMEOUT) $(patsubst %,./%/...,$(UNIT_MODULES))
 
+# Built before the tests, whose time is bounded.
+.PHONY: test-trees
+test-trees: testhost
+	@for s in bookworm trixie; do bin/testhost build-base --suite $$s >/dev/null; done
+
 .PHONY: test-host
-test-host: setup-all-tests build deb ## tests on booted hosts of Debian 12 and 13
+test-host: setup-all-tests build deb test-trees ## tests on booted hosts of Debian 12 and 13
 	@mkdir -p $(RESULTS)
 	@echo "test: $(HOST_MODULES)"
 	@$(HOST_ENV) $(GOTESTSUM) --format standard-verbose --jsonfile $(RESULTS)/host.json -- \
 		-count 1 -p 1 -skip '$(SLOW_TESTS)' -timeout $(HOST_TEST_TIMEOUT) $(patsubst %,./%/...,$(HOST_MODULES))
 
 .PHONY: test-slow
-test-slow: setup-all-tests build deb ## only the tests called TestSlow…, which `make test` leaves out
+test-slow: setup-all-tests build deb test-trees ## only the tests called TestSlow…, which `make test` leaves out
 	@mkdir -p $(RESULTS)
 	@echo "test: $(SLOW_TESTS) in $(MODULES)"
 	@$(HOST_ENV) $(GOTESTSUM) --format standard-verbose --jsonfile $(RESULTS)/slow.json -- \

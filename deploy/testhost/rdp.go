@@ -199,14 +199,18 @@ func (r *RDP) Connected(ctx context.Context) (bool, error) {
 	return res == "yes", err
 }
 
-// Logout ends the session as the user would: by ending the window manager. It
+// endDesktop ends the desktop on $DISPLAY: its session manager if it has one,
+// else the window manager.
+const endDesktop = `pkill -TERM -u "$USER" -x xfce4-session || exec openbox --exit`
+
+// Logout ends the session as the user would: by ending the desktop. It
 // returns when the session's X server and the client are gone. The session
 // may stay "closing" in logind for some seconds more.
 func (r *RDP) Logout(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
 	// It may fail because it succeeds: X goes away under its feet.
-	_, err := r.host.Exec(ctx, Command{User: r.info.User, Env: []string{"DISPLAY=" + r.Session.Display}, Args: []string{"openbox", "--exit"}})
+	_, err := r.host.Exec(ctx, Command{User: r.info.User, Env: []string{"DISPLAY=" + r.Session.Display}, Args: []string{"sh", "-c", endDesktop}})
 	if err != nil {
 		return fmt.Errorf("log %s out: %w", r.info.User, err)
 	}

@@ -202,7 +202,7 @@ func watch(t *testing.T, r *RDP) witness {
 }
 
 var (
-	rawPress  = regexp.MustCompile(`(?m)^EVENT type \d+ \((RawKeyPress|RawButtonPress)\)\n.*\n +detail: (\d+)$`)
+	rawPress  = regexp.MustCompile(`(?m)^EVENT type \d+ \((RawKeyPress|RawButtonPress)\)\n(?: .*\n)*? +detail: (\d+)$`)
 	rawMotion = regexp.MustCompile(`(?m)^EVENT type \d+ \(RawMotion\)\n(?: .*\n)*`)
 	valuator  = regexp.MustCompile(`(?m)^ +([01]): ([\d.]+) `)
 )

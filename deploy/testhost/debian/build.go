@@ -24,11 +24,13 @@ var (
 	customize string
 	//go:embed customize-xrdp.sh
 	customizeXRDP string
+	//go:embed customize-xfce.sh
+	customizeXFCE string
 )
 
-// buildTimeout bounds building a tree: a minute is usual, a slow mirror takes
-// several.
-const buildTimeout = 15 * time.Minute
+// buildTimeout bounds building a tree: a minute is usual, a slow mirror or a busy
+// machine takes many.
+const buildTimeout = 30 * time.Minute
 
 // treePrefix begins the names of all trees in the cache folder.
 const treePrefix = "testhost-base-"

@@ -80,8 +80,10 @@ func XRDP(suite Suite) Recipe {
 
 // XFCE is XRDP with the desktop XFCE, which sessions start instead.
 func XFCE(suite Suite) Recipe {
-	return XRDP(suite).With("xfce", "xfce4-session", "xfce4-panel", "xfce4-settings",
-		"xfce4-terminal", "xfwm4", "xfdesktop4", "dbus-x11")
+	r := XRDP(suite).With("xfce", "xfce4-session", "xfce4-panel", "xfce4-settings",
+		"xfwm4", "xfdesktop4", "dbus-x11")
+	r.Customize = customizeXRDP + customizeXFCE
+	return r
 }
 
 // GNOME is a machine with GNOME Shell, which runs without a screen.
