@@ -46,9 +46,13 @@ func onSuites(t *testing.T, test func(*testing.T, debian.Suite)) {
 // bareHost boots a host with nothing added.
 func bareHost(t *testing.T, suite debian.Suite, srv *server) *host {
 	t.Helper()
-	h, err := testhost.Start(t.Context(), testhost.Options{
-		Base: debian.XRDP(suite), Hostname: "office", Progress: os.Stderr,
-	})
+	return startHost(t, srv, debian.XRDP(suite))
+}
+
+// startHost boots a host of that kind.
+func startHost(t *testing.T, srv *server, base debian.Recipe) *host {
+	t.Helper()
+	h, err := testhost.Start(t.Context(), testhost.Options{Base: base, Hostname: "office", Progress: os.Stderr})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,6 +78,8 @@ type server struct {
 	log    string
 	viewer string
 	daemon *daemon
+	// tlsAddr is where it speaks TLS too, with a certificate of this authority.
+	tlsAddr, authority string
 	// host is where it is installed; nil is this machine.
 	host *host
 	http *http.Client

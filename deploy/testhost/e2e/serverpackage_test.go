@@ -84,6 +84,7 @@ func wantServerInstalled(t *testing.T, h *host) {
 		{"answering on [::]:8100", []string{"systemctl", "show", "--property=StatusText", "--value", serverUnit}},
 		{"root:trackerd-server 640", []string{"stat", "--format=%U:%G %a", serverEnvFile}},
 		{"trackerd-server:trackerd-server 700", []string{"stat", "--format=%U:%G %a", "/var/lib/trackerd-server"}},
+		{"root:root 755", []string{"stat", "--format=%U:%G %a", "/var/lib/trackerd-packages"}},
 		// Whatever the cluster's own encoding is.
 		{"UTF8", []string{"runuser", "-u", "trackerd-server", "--", "psql", "-h", "/run/postgresql", "-Atqc", "SHOW server_encoding"}},
 	} {
