@@ -248,7 +248,7 @@ func TestNobodyLocksOthersOut(t *testing.T) {
 	}
 }
 
-func TestSlowPeerIsCutOff(t *testing.T) {
+func TestPeerThatIsSlowIsCutOff(t *testing.T) {
 	socket := start(t, &fakeDaemon{})
 	conn, err := net.Dial("unix", socket)
 	if err != nil {

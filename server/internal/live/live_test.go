@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Who doesn't read is let go and holds up nobody.
-func TestSlowWatcherIsLetGo(t *testing.T) {
+func TestWatcherThatIsSlowIsLetGo(t *testing.T) {
 	b := New(nil, Options{})
 	slow, err := b.Watch("slow")
 	if err != nil {

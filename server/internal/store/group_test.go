@@ -61,7 +61,7 @@ func TestLongTextsMakeSmallGroups(t *testing.T) {
 }
 
 // A host whose batches take long has one of the places; others don't wait for it.
-func TestSlowHostWaitsAlone(t *testing.T) {
+func TestHostThatIsSlowWaitsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const slow, other = 1, 2
 		proceed := make(chan struct{})

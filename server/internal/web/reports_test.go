@@ -17,7 +17,7 @@ import (
 )
 
 // A report that takes too long says what would help in either format.
-func TestSlowRows(t *testing.T) {
+func TestRowsComeSlowly(t *testing.T) {
 	rows := func(yield func(int, error) bool) {
 		_ = yield(1, nil) && yield(0, fmt.Errorf("%w: %w", store.ErrUnavailable, context.DeadlineExceeded))
 	}
