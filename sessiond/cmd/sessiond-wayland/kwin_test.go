@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -69,5 +71,39 @@ func TestKWinFocusMoves(t *testing.T) {
 	moveFocus(t, h, func(app string) { s.Activate(t, app) })
 	if s.IsScriptLoaded(t, scriptName) {
 		t.Error("the script outlived the helper")
+	}
+}
+
+// TestKWinTitleChanges: a title that changes all the time is followed, where
+// titles may be read, and its last change counts.
+func TestKWinTitleChanges(t *testing.T) {
+	t.Parallel()
+	s := waytest.KWin(t)
+	script := kwinScript(t, s)
+	h := startHelper(t, s, "--kwin-script", script)
+	titles := s.Open(t, "editor", "draft")
+	h.Until("time in the editor", func() bool { return sums(h.All)[wire.Focus{App: "editor", Title: "draft"}] > 0 })
+	changeTitle(t, titles)
+	h.Until("time under the last title", func() bool { return sums(h.All)[wire.Focus{App: "editor", Title: "done"}] > 0 })
+	end(t, h)
+	h = startHelper(t, s, "--kwin-script", script, "--no-titles")
+	h.Until("time without a title", func() bool { return sums(h.All)[wire.Focus{App: "editor"}] > 0 })
+	if len(sums(h.All)) != 1 {
+		t.Errorf("focus %v, want one window without a title", sums(h.All))
+	}
+}
+
+// changeTitle makes a window change its title many times, at last to "done".
+func changeTitle(t *testing.T, titles io.Writer) {
+	t.Helper()
+	for range 500 {
+		for _, title := range []string{"/", "-", `\`, "|"} {
+			if _, err := fmt.Fprintln(titles, title); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := fmt.Fprintln(titles, "done"); err != nil {
+		t.Fatal(err)
 	}
 }

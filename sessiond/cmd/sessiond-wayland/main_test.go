@@ -13,9 +13,9 @@ import (
 	"activity-tracker.example/sessiond/wire"
 )
 
-// toleranceMS is how far a time may be off: what moving the focus takes, and
-// what a busy machine adds.
-const toleranceMS = 400
+// tolerance is how far a time may be off beyond what moving the focus itself
+// took: the helper's pause, and what a busy machine adds.
+const tolerance = 400 * time.Millisecond
 
 // TestFocusMoves moves the focus between two windows of sway and holds the time
 // of each against the clock.
@@ -35,17 +35,21 @@ func TestFocusMoves(t *testing.T) {
 // start, ends the helper, and holds the time of each against the clock.
 func moveFocus(t *testing.T, h *helpertest.Helper, to func(app string)) {
 	t.Helper()
-	began := time.UnixMilli(h.All[0].TimeUnixMilli)
-	want := map[string]time.Duration{}
-	now := "browser"
+	// While the focus is being moved it is either window's.
+	sure, doubtful := map[string]time.Duration{}, map[string]time.Duration{}
+	began, now := time.UnixMilli(h.All[0].TimeUnixMilli), "browser"
 	for _, next := range []string{"editor", "browser", "editor", "end"} {
 		moment := time.Now().Add(1500 * time.Millisecond)
 		h.Until("the time to move on", func() bool { return time.Now().After(moment) })
+		moving := time.Now()
 		if next != "end" {
 			to(next)
 		}
-		want[now] += time.Since(began)
-		began, now = time.Now(), next
+		moved := time.Now()
+		sure[now] += moving.Sub(began)
+		doubtful[now] += moved.Sub(moving)
+		doubtful[next] += moved.Sub(moving)
+		began, now = moved, next
 	}
 	if err := h.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -55,9 +59,9 @@ func moveFocus(t *testing.T, h *helpertest.Helper, to func(app string)) {
 	}
 	got := sums(h.All)
 	for app, title := range map[string]string{"editor": "заметки.txt", "browser": "News"} {
-		ms := int64(got[wire.Focus{App: app, Title: title}])
-		if d := ms - want[app].Milliseconds(); d < -toleranceMS || d > toleranceMS {
-			t.Errorf("%d ms in the %s, want %v; all: %v", ms, app, want[app], got)
+		d := time.Duration(got[wire.Focus{App: app, Title: title}]) * time.Millisecond
+		if d < sure[app]-tolerance || d > sure[app]+doubtful[app]+tolerance {
+			t.Errorf("%v in the %s, want %v to %v; all: %v", d, app, sure[app], sure[app]+doubtful[app], got)
 		}
 	}
 	if len(got) != 2 {
@@ -99,6 +103,20 @@ func TestWithoutTitles(t *testing.T) {
 				t.Fatalf("the title %q was reported", f.Title)
 			}
 		}
+	}
+}
+
+// TestTitleChanges: a title that changes all the time is followed at our pace,
+// and its last change counts.
+func TestTitleChanges(t *testing.T) {
+	t.Parallel()
+	s := waytest.Sway(t)
+	titles := s.Window(t, "editor", "draft")
+	h := startHelper(t, s)
+	changeTitle(t, titles)
+	h.Until("time under the last title", func() bool { return sums(h.All)[wire.Focus{App: "editor", Title: "done"}] > 0 })
+	if n := len(sums(h.All)); n > wire.MaxFocus {
+		t.Errorf("%d titles", n)
 	}
 }
 

@@ -36,7 +36,7 @@ func TestJudge(t *testing.T) {
 // listen listens on a socket that accepts nobody.
 func listen(t *testing.T, path string) {
 	t.Helper()
-	l, err := net.Listen("unix", path) //nolint:noctx // it never waits
+	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestConnect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if name := peer.(*unix.SockaddrUnix).Name; filepath.Base(name) != "wayland-2" { //nolint:errcheck,forcetypeassert // a unix socket's
+	if name := peer.(*unix.SockaddrUnix).Name; filepath.Base(name) != "wayland-2" { //nolint:forcetypeassert // a unix socket's
 		t.Errorf("connected to %s, want wayland-2", name)
 	}
 }

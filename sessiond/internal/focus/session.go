@@ -136,6 +136,7 @@ func (s *Session) watch(fd int) error {
 // unknown is the front of a compositor that offers no way to know it.
 type unknown struct{}
 
+// Front returns that nothing can be known.
 func (unknown) Front() (counting.Window, wire.Trouble) {
 	return counting.Window{}, wire.TroubleNoFocus
 }

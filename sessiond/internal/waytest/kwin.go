@@ -63,7 +63,7 @@ func (s *Session) Script(t *testing.T, script string) {
 	t.Helper()
 	file := filepath.Join(s.Runtime, "test.js")
 	const readable = 0o644
-	if err := os.WriteFile(file, []byte(script), readable); err != nil { //nolint:gosec // KWin reads it as another user
+	if err := os.WriteFile(file, []byte(script), readable); err != nil {
 		t.Fatal(err)
 	}
 	const kwin, scripting, iface = "org.kde.KWin", "/Scripting", "org.kde.kwin.Scripting"

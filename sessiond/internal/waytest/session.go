@@ -69,7 +69,7 @@ func NewSession(t *testing.T) *Session {
 func OwnSession(t *testing.T) *Session {
 	t.Helper()
 	// Not the test's own folder: a socket's path has 108 bytes at most.
-	dir, err := os.MkdirTemp("", "way")
+	dir, err := os.MkdirTemp("", "way") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,14 +84,14 @@ func (s *Session) Kill() { s.compositor.Kill() }
 func (s *Session) Signal(sig os.Signal) error { return s.compositor.cmd.Process.Signal(sig) }
 
 // Open opens a window of an application with a title. Lines that are written to
-// the result become its title.
-func (s *Session) Open(t *testing.T, app, title string) io.Writer {
+// the result become its title, and closing it closes the window.
+func (s *Session) Open(t *testing.T, app, title string) io.WriteCloser {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = w.Close() }) // the window has ended by then
+	t.Cleanup(func() { _ = w.Close() }) // twice is as good
 	s.startWith(t, r, s.program(t, "activity-tracker.example/sessiond/internal/waytest/window"), app, title)
 	_ = r.Close() // the window has its own
 	return w
@@ -156,9 +156,12 @@ func (s *Session) awaitSocket(t *testing.T, pattern string) string {
 
 func (s *Session) until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(startTimeout); !is(); time.Sleep(pollEvery) {
-		if time.Now().After(end) {
+	end := time.After(startTimeout)
+	for tick := time.Tick(pollEvery); !is(); {
+		select {
+		case <-end:
 			t.Fatalf("never: %s", what)
+		case <-tick:
 		}
 	}
 }

@@ -33,8 +33,8 @@ func (s *Session) StartSway(t *testing.T) {
 }
 
 // Window opens a window in sway that takes the focus, and waits until it is
-// there. Lines that are written to the result become its title.
-func (s *Session) Window(t *testing.T, app, title string) io.Writer {
+// there, as Open does.
+func (s *Session) Window(t *testing.T, app, title string) io.WriteCloser {
 	t.Helper()
 	w := s.Open(t, app, title)
 	s.until(t, title+" has the focus", func() bool { return s.isFocused(t, app, title) })

@@ -36,7 +36,7 @@ func (e *extension) focused(titles bool) (bool, string, string, *dbus.Error) {
 	if titles {
 		e.titles.Add(1)
 	}
-	a := e.answer.Load().(answer) //nolint:errcheck,forcetypeassert // only answers are stored
+	a := e.answer.Load().(answer) //nolint:forcetypeassert // only answers are stored
 	return a.present, a.app, a.title, nil
 }
 

@@ -84,16 +84,19 @@ func TestFront(t *testing.T) {
 		"closed and others": {append(open[:5:5], closed(1), closed(1), titled(1, "ghost"), done(1)), counting.Window{}, wire.TroubleNone},
 		"two in front": {
 			append(open[:5:5], opened(2), named(2, "browser"), states(2, stateActivated), done(2), titled(1, "again"), done(1)),
-			counting.Window{App: "browser"}, wire.TroubleNone,
+			counting.Window{App: "browser"},
+			wire.TroubleNone,
 		},
 		"without a name": {[]event{opened(1), states(1, 0, stateActivated), done(1)}, counting.Window{App: wire.UnknownApp}, wire.TroubleNone},
 		"an odd title": {
 			append(open[:4:4], titled(1, "a\x1b]0;\xffb"), done(1)),
-			counting.Window{App: "editor", Title: "a ]0;\uFFFDb"}, wire.TroubleNone,
+			counting.Window{App: "editor", Title: "a ]0;\uFFFDb"},
+			wire.TroubleNone,
 		},
 		"an endless title": {
 			append(open[:4:4], titled(1, long), named(1, long), done(1)),
-			counting.Window{App: long[:wire.MaxAppBytes], Title: long[:wire.MaxTitleBytes]}, wire.TroubleNone,
+			counting.Window{App: long[:wire.MaxAppBytes], Title: long[:wire.MaxTitleBytes]},
+			wire.TroubleNone,
 		},
 		"no more windows": {append(open[:5:5], event{-1, managerFinished, nil}), counting.Window{}, wire.TroubleNoFocus},
 	} {

@@ -1,5 +1,5 @@
 // Window is a Wayland window for tests: `window APPLICATION TITLE` shows one, a
-// blank picture, until it is ended. Each line of its standard input becomes the
+// blank picture, until its standard input ends. Each line of that becomes the
 // title.
 package main
 
@@ -66,8 +66,11 @@ func run(args []string) error {
 	go awaitEvents(fd, arrived)
 	for {
 		select {
-		case title := <-titles:
-			err = w.Send(w.toplevel, toplevelSetTitle, wayland.AppendText(nil, title))
+		case title, more := <-titles:
+			if !more {
+				return nil
+			}
+			err = errors.Join(w.Send(w.toplevel, toplevelSetTitle, wayland.AppendText(nil, title)), w.RoundTrip())
 		case <-arrived:
 			_, err = w.Dispatch()
 			arrived <- struct{}{}
@@ -79,6 +82,7 @@ func run(args []string) error {
 }
 
 func readTitles(titles chan<- string) {
+	defer close(titles)
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		titles <- lines.Text()
 	}
