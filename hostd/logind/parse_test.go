@@ -89,8 +89,7 @@ func TestParseSessionRefuses(t *testing.T) {
 		})
 	}
 	for name := range xrdpSession() {
-		switch name {
-		case "Remote":
+		if name == "Remote" {
 			continue // not read
 		}
 		props := xrdpSession()

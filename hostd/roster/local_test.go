@@ -75,7 +75,8 @@ func TestLocalSessions(t *testing.T) {
 			[]logind.Session{atSeat(), atSeat(func(s *logind.Session) {
 				s.Key.ID, s.Key.SinceUnixMicro, s.User, s.UID, s.Seat, s.VT, s.Display = "3", 6, "bert", 1001, "seat1", 0, ":1"
 			})},
-			nil, []string{"local anna 2-20-5 x11:0 front seat0 7", "local bert 3-20-6 x11:1 front seat1 0"},
+			nil,
+			[]string{"local anna 2-20-5 x11:0 front seat0 7", "local bert 3-20-6 x11:1 front seat1 0"},
 		},
 		"startx": {
 			[]logind.Session{atSeat(startx)},
@@ -83,21 +84,25 @@ func TestLocalSessions(t *testing.T) {
 			[]string{"local anna 2-20-5 x11:1 front needs a window manager seat0 7"},
 		},
 		"startx, with a server of root's": {
-			[]logind.Session{atSeat(startx)}, []display.Display{within(1, 0, "session-2.scope")},
+			[]logind.Session{atSeat(startx)},
+			[]display.Display{within(1, 0, "session-2.scope")},
 			[]string{"local anna 2-20-5 x11:1 front needs a window manager seat0 7"},
 		},
 		"startx, of another user": {[]logind.Session{atSeat(startx)}, []display.Display{within(1, 1001, "session-2.scope")}, nil},
 		"startx, listener of another user": {
 			[]logind.Session{atSeat(startx)},
-			[]display.Display{{Number: 1, Owner: 1000, UID: 1001, PID: 9, Scope: "session-2.scope"}}, nil,
+			[]display.Display{{Number: 1, Owner: 1000, UID: 1001, PID: 9, Scope: "session-2.scope"}},
+			nil,
 		},
 		"X of which logind knows no display": {
 			[]logind.Session{atSeat(func(s *logind.Session) { s.Display, s.Service = "", "gdm-password" })},
-			[]display.Display{within(1, 1000, "session-2.scope")}, []string{"local anna 2-20-5 x11:1 front seat0 7"},
+			[]display.Display{within(1, 1000, "session-2.scope")},
+			[]string{"local anna 2-20-5 x11:1 front seat0 7"},
 		},
 		"the display's next session": {
 			[]logind.Session{atSeat(away), atSeat(func(s *logind.Session) { s.Key.ID, s.Key.SinceUnixMicro, s.User, s.UID = "3", 6, "bert", 1001 })},
-			nil, []string{"local bert 3-20-6 x11:0 front seat0 7"},
+			nil,
+			[]string{"local bert 3-20-6 x11:0 front seat0 7"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

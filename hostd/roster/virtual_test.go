@@ -35,7 +35,9 @@ func TestVirtualDisplays(t *testing.T) {
 		"hers": {nil, []display.Display{annas(1, 5)}, []string{measured}, ""},
 		"of a login without a seat": {
 			[]logind.Session{{Key: logind.SessionKey{ID: "9"}, UID: 1000, User: "anna", Type: "tty", Class: "user", Service: "sshd", Scope: "session-9.scope"}},
-			[]display.Display{annas(1, 5, func(d *display.Display) { d.Scope = "session-9.scope" })}, []string{measured}, "",
+			[]display.Display{annas(1, 5, func(d *display.Display) { d.Scope = "session-9.scope" })},
+			[]string{measured},
+			"",
 		},
 		"another user's":      {nil, []display.Display{annas(2, 5, func(d *display.Display) { d.Owner, d.UID = 1001, 1001 })}, nil, "display :2 is not measured: it belongs to another user"},
 		"root's":              {nil, []display.Display{annas(2, 5, func(d *display.Display) { d.Owner, d.UID = 0, 0 })}, nil, "another user"},
@@ -45,16 +47,19 @@ func TestVirtualDisplays(t *testing.T) {
 		"xrdp's":              {[]logind.Session{xrdp("c1", "anna", ":10", 1)}, []display.Display{annas(10, 5)}, []string{"rdp anna c1-10-1 x11:10"}, ""},
 		"a closing session's": {
 			[]logind.Session{func() logind.Session { s := xrdp("c1", "anna", ":10.0", 1); s.State = "closing"; return s }()},
-			[]display.Display{annas(10, 5)}, nil, "",
+			[]display.Display{annas(10, 5)},
+			nil, "",
 		},
 		"a seat's by its scope": {
 			[]logind.Session{atSeat(startx)},
 			[]display.Display{annas(3, 5, func(d *display.Display) { d.Scope = "session-2.scope" })},
-			[]string{"local anna 2-20-5 x11:3 front needs a window manager seat0 7"}, "",
+			[]string{"local anna 2-20-5 x11:3 front needs a window manager seat0 7"},
+			"",
 		},
 		"beside Wayland": {[]logind.Session{atSeat(wayland, away)}, []display.Display{annas(1, 5)}, []string{"local anna wayland.2-20-5 wayland behind seat0 7"}, "a Wayland session"},
 		"five": {
-			nil, []display.Display{annas(5, 1), annas(4, 2), annas(3, 3), annas(1, 5), annas(2, 4)},
+			nil,
+			[]display.Display{annas(5, 1), annas(4, 2), annas(3, 3), annas(1, 5), annas(2, 4)},
 			[]string{
 				"virtual anna x5-77-1 x11:5 needs a window manager", "virtual anna x4-77-2 x11:4 needs a window manager",
 				"virtual anna x3-77-3 x11:3 needs a window manager", "virtual anna x2-77-4 x11:2 needs a window manager",

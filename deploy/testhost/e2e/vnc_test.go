@@ -16,7 +16,12 @@ type viewer struct {
 	conn net.Conn
 	x, y uint16
 	down byte // the buttons that are held
+	// pace leaves the server time to see each event by itself.
+	pace *time.Ticker
 }
+
+// eventGap is between two events.
+const eventGap = 2 * time.Millisecond
 
 // viewTimeout bounds talking to the server, which answers within milliseconds.
 const viewTimeout = 20 * time.Second
@@ -31,7 +36,8 @@ func (h *host) view(t *testing.T, display int) *viewer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	v := &viewer{conn: conn}
+	v := &viewer{conn: conn, pace: time.NewTicker(eventGap)}
+	t.Cleanup(v.pace.Stop)
 	if err := v.greet(); err != nil {
 		t.Fatalf("greet the VNC server: %v", err)
 	}
@@ -109,13 +115,11 @@ func (v *viewer) point() error {
 	return v.send(binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16([]byte{pointerEvent, v.down}, v.x), v.y))
 }
 
-// send leaves the server time to see each event by itself.
 func (v *viewer) send(b []byte) error {
-	const pace = 2 * time.Millisecond
+	<-v.pace.C
 	if err := v.conn.SetDeadline(time.Now().Add(viewTimeout)); err != nil {
 		return err
 	}
 	_, err := v.conn.Write(b)
-	time.Sleep(pace)
 	return err
 }
