@@ -45,7 +45,8 @@ readonly DEBS_TEST=(
 readonly DEBS_HOST=(
   mmdebstrap debian-archive-keyring systemd systemd-container util-linux iproute2
   "$FREERDP" xvfb xdotool imagemagick curl
-  docker-compose                               # reads our compose file; it needs no engine for that
+  # What runs our compose file.
+  docker-compose podman crun netavark aardvark-dns buildah iptables
 )
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
