@@ -116,6 +116,8 @@ type bench struct {
 	// clock is the live view's, stopLive ends it.
 	clock    *clock
 	stopLive context.CancelFunc
+	// packages is the folder of what hosts install.
+	packages string
 }
 
 // newBench starts a server on that database.
@@ -144,9 +146,10 @@ func benchOn(tb testing.TB, st *store.Store, log *slog.Logger) *bench {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { _ = board.Run(ctx) })
-	server := httptest.NewServer(newHandler(st, board, log, surroundings{metrics: newMetrics(), repository: newRepository(tb)}))
+	packages, folder := newRepository(tb)
+	server := httptest.NewServer(newHandler(st, board, log, surroundings{metrics: newMetrics(), repository: packages}))
 	transport := &http.Transport{}
-	b := &bench{t: tb, store: st, url: server.URL, http: &http.Client{Transport: transport, Timeout: patience}, described: d, clock: clock, stopLive: cancel}
+	b := &bench{t: tb, store: st, url: server.URL, http: &http.Client{Transport: transport, Timeout: patience}, described: d, clock: clock, stopLive: cancel, packages: folder}
 	b.close = sync.OnceFunc(func() {
 		cancel()
 		transport.CloseIdleConnections()

@@ -25,9 +25,9 @@ const (
 )
 
 // newRepository makes a folder of packages, for a server behind a proxy.
-func newRepository(tb testing.TB) *repository.Repository {
+func newRepository(tb testing.TB) (served *repository.Repository, dir string) {
 	tb.Helper()
-	dir := tb.TempDir()
+	dir = tb.TempDir()
 	key, err := os.ReadFile("../../internal/repository/testdata/activity-tracker.gpg")
 	if err != nil {
 		tb.Fatal(err)
@@ -51,7 +51,7 @@ func newRepository(tb testing.TB) *repository.Repository {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return repository.New(repository.Options{Dir: dir, BaseURL: base, AtOnce: testDownloads})
+	return repository.New(repository.Options{Dir: dir, BaseURL: base, AtOnce: testDownloads}), dir
 }
 
 func TestPackages(t *testing.T) {
@@ -113,6 +113,10 @@ func TestInstallScript(t *testing.T) {
 	if bytes.Contains(r.body, []byte("127.0.0.1")) || bytes.Contains(r.body, []byte("evil")) {
 		t.Error("a caller's word is in the script")
 	}
+	if err := os.Remove(filepath.Join(b.packages, "activity-tracker.gpg")); err != nil {
+		t.Fatal(err)
+	}
+	b.do(http.MethodGet, "/install.sh", "", nil).refused(404, api.CodeNotFound)
 }
 
 // Downloads whose callers read nothing leave room for everything else.

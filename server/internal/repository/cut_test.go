@@ -45,6 +45,7 @@ func TestCutScriptRunsNothing(t *testing.T) {
 // wantNothingRun gives a shell a cut script as curl would, traces what it runs, and
 // lets it find no program.
 func wantNothingRun(t *testing.T, dir string, cut []byte) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-x")
 	cmd.Dir, cmd.Env = dir, []string{"PATH=" + dir}
 	cmd.Stdin = bytes.NewReader(cut)

@@ -53,11 +53,11 @@ func TestParseBaseURLRefuses(t *testing.T) {
 	}
 }
 
-func readKey(t testing.TB) []byte {
-	t.Helper()
+func readKey(tb testing.TB) []byte {
+	tb.Helper()
 	key, err := os.ReadFile("testdata/" + keyFile)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return key
 }

@@ -25,20 +25,11 @@ const (
 	askAgain = "no-cache"
 )
 
-// kinds are the files that a repository has, by their names. Others in the folder,
-// as an editor's backup, are nobody's business.
-var kinds = []struct {
-	name        *regexp.Regexp
-	contentType string
-	cache       string
-}{
-	{regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*_[A-Za-z0-9.+~-]+_[a-z0-9]+\.deb$`), "application/vnd.debian.binary-package", forLong},
-	{regexp.MustCompile(`^(InRelease|Release|Packages|fingerprint)$`), "text/plain; charset=utf-8", askAgain},
-	{regexp.MustCompile(`^Packages\.gz$`), "application/gzip", askAgain},
-	{regexp.MustCompile(`^Release\.gpg$`), "application/pgp-signature", askAgain},
-	{regexp.MustCompile(`^activity-tracker\.gpg$`), "application/pgp-keys", askAgain},
-	{regexp.MustCompile(`^by-hash/SHA256/[0-9a-f]{64}$`), "application/octet-stream", forLong},
-}
+// The names of packages, and of lists by their hashes.
+var (
+	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*_[A-Za-z0-9.+~-]+_[a-z0-9]+\.deb$`)
+	hashName    = regexp.MustCompile(`^by-hash/SHA256/[0-9a-f]{64}$`)
+)
 
 const (
 	// slowest is the slowest that a caller may take a file, in bytes a second: a
@@ -79,11 +70,24 @@ func (r *Repository) Serve(w http.ResponseWriter, req *http.Request, name string
 	http.ServeContent(&ranged{ResponseWriter: w}, req, "", info.ModTime(), f)
 }
 
+// kindOf returns what a file that a repository has is sent as; nothing for others in
+// the folder, as an editor's backup, which are nobody's business.
 func kindOf(name string) (contentType, cache string) {
-	for _, k := range kinds {
-		if k.name.MatchString(name) {
-			return k.contentType, k.cache
-		}
+	switch name {
+	case "InRelease", "Release", "Packages", "fingerprint":
+		return "text/plain; charset=utf-8", askAgain
+	case "Packages.gz":
+		return "application/gzip", askAgain
+	case "Release.gpg":
+		return "application/pgp-signature", askAgain
+	case keyFile:
+		return "application/pgp-keys", askAgain
+	}
+	switch {
+	case packageName.MatchString(name):
+		return "application/vnd.debian.binary-package", forLong
+	case hashName.MatchString(name):
+		return "application/octet-stream", forLong
 	}
 	return "", ""
 }
