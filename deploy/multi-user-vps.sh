@@ -14,6 +14,7 @@ if [ ! -r "$HERE/lib/base.sh" ]; then
 fi
 . "$HERE/lib/base.sh"
 . "$HERE/lib/options.sh"
+. "$HERE/lib/repository.sh"
 . "$HERE/lib/agent.sh"
 . "$HERE/lib/rdp.sh"
 
@@ -23,8 +24,8 @@ readonly MAX_PEOPLE=300
 
 usage() {
   cat <<END
-Usage: $PROGRAM_NAME N URL [OPTION…]
-       $PROGRAM_NAME --names FILE URL [OPTION…]
+Usage: $PROGRAM_NAME N URL [OPTION...]
+       $PROGRAM_NAME --names FILE URL [OPTION...]
        $PROGRAM_NAME --uninstall [--delete-users] [--dry-run]
 
 Sets up this Debian 12 or 13 machine for N people, user1 to userN, who work on
@@ -48,7 +49,10 @@ RDP:
   --address NAME      how people reach this machine; found out unless given
   --rdp-file FILE     where the file for Windows and Macs goes (/root/HOST.rdp)
 trackerd:
-  --package FILE      its package; else the newest dist/trackerd_*.deb
+  --package FILE      its package; else the newest dist/trackerd_*.deb, else what
+                      the server has under URL/packages/
+  --fingerprint HEX   of the key that signed the server's packages; without it the
+                      server's own word is taken, over https alone
   --allow-http        accept a URL of plain http
 Running:
   --dry-run           say what would be done, and change nothing

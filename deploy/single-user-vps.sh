@@ -13,6 +13,7 @@ if [ ! -r "$HERE/lib/base.sh" ]; then
 fi
 . "$HERE/lib/base.sh"
 . "$HERE/lib/options.sh"
+. "$HERE/lib/repository.sh"
 . "$HERE/lib/agent.sh"
 . "$HERE/lib/rdp.sh"
 . "$HERE/lib/virtual.sh"
@@ -22,7 +23,7 @@ readonly MAX_SESSIONS=5
 
 usage() {
   cat <<END
-Usage: $PROGRAM_NAME URL [OPTION…]
+Usage: $PROGRAM_NAME URL [OPTION...]
        $PROGRAM_NAME --uninstall [--delete-users] [--dry-run]
 
 Sets up this Debian 12 or 13 machine, on which one person works, to report to
@@ -49,7 +50,10 @@ With --desktop:
   --address NAME      how the person reaches this machine; found out unless given
   --rdp-file FILE     where the file for Windows and Macs goes (/root/HOST.rdp)
 trackerd:
-  --package FILE      its package; else the newest dist/trackerd_*.deb
+  --package FILE      its package; else the newest dist/trackerd_*.deb, else what
+                      the server has under URL/packages/
+  --fingerprint HEX   of the key that signed the server's packages; without it the
+                      server's own word is taken, over https alone
   --allow-http        accept a URL of plain http
 Running:
   --dry-run           say what would be done, and change nothing
@@ -163,8 +167,8 @@ next_steps() {
       point "$name has a virtual display, which is not measured. If it should be, run this again with
    --virtual-user $name"
   done
-  point "Who is logged in over RDP shows up at once in 'trackctl sessions' here, and after
-   some minutes at $URL"
+  point "Whoever is logged in at a desktop shows up at once in 'trackctl sessions' here, and
+   after some minutes at $URL"
 }
 
 parse "$@"

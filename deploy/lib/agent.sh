@@ -11,7 +11,8 @@ readonly AGENT_NEEDS=(ca-certificates libpam-systemd)
 
 # find_package sets PACKAGE to the file that is to be installed: the one that
 # was named, or the newest that lies beside the scripts. It is empty where
-# trackerd is here already, or where it comes from the server's repository.
+# trackerd is here already, or where it comes from the server's repository
+# (FROM_SERVER).
 find_package() {
   local arch dir file
   arch=$(dpkg --print-architecture)
@@ -28,7 +29,7 @@ find_package() {
   if [ -n "$PACKAGE" ]; then
     check_package "$PACKAGE" "$arch"
   elif ! installed trackerd; then
-    fail "finds no package of trackerd: name it with --package FILE, or put trackerd_*_$arch.deb (make deb) into $HERE/../dist"
+    find_repository "$arch"
   fi
 }
 
@@ -58,16 +59,17 @@ install_agent() {
     return
   fi
   [ ${#missing[@]} = 0 ] || refresh_lists
-  # apt reads package files as a user without rights, who cannot enter /root.
+  if [ -n "$FROM_SERVER" ]; then
+    install_from_server "${missing[@]}"
+    return
+  fi
   if [ -n "$DRY_RUN" ]; then
     act "install trackerd $PACKAGE_VERSION${missing[*]:+ with ${missing[*]}}"
     return
   fi
-  STAGE=$(mktemp -d)
-  chmod 755 "$STAGE"
-  install -m 644 "$PACKAGE" "$STAGE/trackerd.deb"
-  install_packages "install trackerd $PACKAGE_VERSION${missing[*]:+ with ${missing[*]}}" "$STAGE/trackerd.deb" "${missing[@]}"
-  rm -rf "$STAGE"
+  work_folder
+  install -m 644 "$PACKAGE" "$WORK/trackerd.deb"
+  install_packages "install trackerd $PACKAGE_VERSION${missing[*]:+ with ${missing[*]}}" "$WORK/trackerd.deb" "${missing[@]}"
 }
 
 # enrolled_with prints the server that this machine reports to.
@@ -138,14 +140,18 @@ DOCTOR_FAILED=''
 
 # remove_agent takes trackerd away if a script of ours brought it.
 remove_agent() {
-  local waiting
+  local status waiting host
   if ! installed trackerd; then
     have "trackerd is not installed"
   elif ! noted packages trackerd; then
     have "trackerd was here before: left as it is"
   else
-    waiting=$(trackctl --json status 2>/dev/null | sed -n 's/.*"events_waiting": \([0-9]*\).*/\1/p')
+    status=$(trackctl --json status 2>/dev/null) || true
+    waiting=$(sed -n 's/.*"events_waiting": \([0-9]*\).*/\1/p' <<<"$status")
+    host=$(sed -n 's/.*"host_id": "\([0-9a-f]*\)".*/\1/p' <<<"$status")
     [ "${waiting:-0}" = 0 ] || warn "$waiting records that were not uploaded yet go with it"
     act "remove trackerd, its configuration and its enrolment" apt purge trackerd
+    [ -z "$host" ] || LEFT+=("what the server knows of this machine. If it is to come back, its token is made by
+    trackerd-server enrollment create --host $host")
   fi
 }

@@ -25,9 +25,11 @@ log_line() {
 }
 LOGGING=''
 
-# start_log opens the log, for root alone.
+# start_log opens the log, for root alone, and keeps a second run out.
 start_log() {
   [ -z "$DRY_RUN" ] || return 0
+  exec 9>/run/lock/activity-tracker-setup.lock
+  flock -n 9 || fail "another run is under way here"
   (umask 077 && : >>"$LOG")
   LOGGING=yes
   log_line "== $PROGRAM_NAME, as started by ${SUDO_USER:-root}"
@@ -80,7 +82,7 @@ act() {
   fi
   CHANGED=yes
   log_line "$what"
-  [ ! -t 1 ] || printf '  … %s' "$what"
+  [ ! -t 1 ] || printf '  ... %s' "$what"
   mark=$(wc -c <"$LOG")
   if ! "$@" >>"$LOG" 2>&1; then
     [ ! -t 1 ] || say ''
@@ -91,6 +93,16 @@ act() {
   [ ! -t 1 ] || printf '\r\033[K'
   say "  + $what$took"
 }
+
+# work_folder makes WORK, which is gone when the script ends. Users pass through
+# it, and cannot list it: apt reads packages and fetches as one without rights.
+work_folder() {
+  [ -z "$WORK" ] || return 0
+  WORK=$(mktemp -d)
+  trap 'rm -rf "$WORK"' EXIT
+  chmod 711 "$WORK"
+}
+WORK=''
 
 # note FILE LINE… adds lines that are not noted yet.
 note() {
@@ -136,29 +148,22 @@ refresh_lists() {
   LISTS_FRESH=yes
 }
 
-# install_packages WHAT PACKAGE… installs with apt and notes all that this
-# brought. A path is a package file.
+# install_packages WHAT PACKAGE… installs with apt, and notes all that this
+# brings before it begins, so that nothing is forgotten if it is interrupted. A
+# path is a package file.
 install_packages() {
-  local what=$1 count=''
+  local what=$1 plan count brought
   shift
   if [ -z "$DRY_RUN" ]; then
-    local plan
     plan=$(apt -s --no-install-recommends install "$@" 2>&1) ||
       fail "apt cannot install ${*##*/}: $(grep -m 3 '^E:' <<<"$plan" | tr '\n' ' ')(are the sources in /etc/apt right?)"
     count=$(grep -c '^Inst ' <<<"$plan") || true
     [ "$count" -le 1 ] || what="$what: $count packages"
+    # An upgrade names the version that was there in brackets.
+    mapfile -t brought < <(awk '$1 == "Inst" && $3 !~ /^\[/ { print $2 }' <<<"$plan")
+    [ ${#brought[@]} = 0 ] || note packages "${brought[@]}"
   fi
-  act "$what" noted_install "$@"
-}
-
-noted_install() {
-  local before brought rc=0
-  before=$(installed_packages)
-  apt --no-install-recommends install "$@" || rc=$?
-  # Also what a run that failed in its middle brought.
-  mapfile -t brought < <(comm -13 <(printf '%s\n' "$before") <(installed_packages))
-  [ ${#brought[@]} = 0 ] || note packages "${brought[@]}"
-  return $rc
+  act "$what" apt --no-install-recommends install "$@"
 }
 
 # remove_packages takes away what a script of ours brought and nothing else
@@ -172,13 +177,21 @@ remove_packages() {
     return
   fi
   act "mark what was brought as not needed for itself" apt-mark auto "${ours[@]}"
-  mapfile -t unneeded < <(comm -12 <(printf '%s\n' "${ours[@]}" | sort -u) \
-    <(apt -s autoremove 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p' | sort -u))
+  mapfile -t unneeded < <(comm -12 <(printf '%s\n' "${ours[@]}" | sort -u) <(unneeded_packages))
   [ ${#unneeded[@]} = 0 ] || act "remove ${#unneeded[@]} packages" apt purge "${unneeded[@]}"
   mapfile -t ours < <(printf '%s\n' "${ours[@]}" | still_installed)
-  [ ${#ours[@]} = 0 ] || LEFT+=("packages that others need: ${ours[*]}")
+  [ ${#ours[@]} = 0 ] && return
+  log_line "packages that others need: ${ours[*]}"
+  LEFT+=("${#ours[@]} packages that others need by now; the log names them")
 }
 
+# unneeded_packages prints what nothing depends on that somebody asked for.
+unneeded_packages() {
+  apt -s -o APT::AutoRemove::SuggestsImportant=false -o APT::AutoRemove::RecommendsImportant=false autoremove 2>/dev/null |
+    sed -n 's/^Remv \([^ ]*\).*/\1/p' | sort -u
+}
+
+# still_installed prints those of the packages on its standard input.
 still_installed() { comm -12 <(sort -u) <(installed_packages); }
 
 # is_person UID reports whether such a number is a person's, and no system's.
@@ -187,7 +200,7 @@ is_person() { [ "$1" -ge 1000 ] && [ "$1" -lt 65534 ]; }
 # check_root and check_system look at what no option can change.
 check_root() {
   [ "$(id -u)" = 0 ] && return
-  printf '%s: must be run as root: sudo %s …\n' "$PROGRAM_NAME" "$0" >&2
+  printf '%s: must be run as root: sudo %s ...\n' "$PROGRAM_NAME" "$0" >&2
   exit $EXIT_NOT_ROOT
 }
 

@@ -25,6 +25,7 @@ common_option() {
   --delete-users) DELETE_USERS=yes ;;
   --help | -h) usage && exit 0 ;;
   --package) value "$@" && PACKAGE=$2 WORDS=2 ;;
+  --fingerprint) value "$@" && parse_fingerprint "$2" && WORDS=2 ;;
   --address) value "$@" && ADDRESS=$2 WORDS=2 ;;
   --rdp-file) value "$@" && RDP_FILE=$2 WORDS=2 ;;
   --passwords) value "$@" && PASSWORDS_FILE=$2 WORDS=2 ;;
@@ -60,12 +61,20 @@ uninstall() {
   remove_rdp
   remove_files
   remove_packages
-  act "forget what was brought" rm -rf "$NOTES"
+  act "forget what was brought" forget_notes
   [ -z "$DRY_RUN" ] || return 0
   say ''
   say "What stays:"
   say "  - the log $LOG"
   [ ${#LEFT[@]} = 0 ] || printf '  - %s\n' "${LEFT[@]}"
+}
+
+# forget_notes keeps the names of accounts that stay, so that these can still be
+# deleted later.
+forget_notes() {
+  [ -z "$DELETE_USERS" ] || rm -f "$NOTES/users" || return
+  find "$NOTES" -mindepth 1 ! -name users -delete
+  rmdir --ignore-fail-on-non-empty "$NOTES"
 }
 
 # remove_files removes the files and groups that were brought.

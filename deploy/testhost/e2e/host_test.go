@@ -199,4 +199,4 @@ func (h *host) helperPID(t *testing.T, sessionID string) string {
 }
 
 // machineForm is what a machine_id made by itself looks like.
-var machineForm = regexp.MustCompile(`^office-[0-9a-f]{6}-([a-z]+)$`)
+var machineForm = regexp.MustCompile(`^office-[0-9a-f]{6}-([a-z]+[0-9]*)$`)

@@ -22,7 +22,9 @@ type person struct {
 	name    string
 	machine string
 	server  string // what draws the session: testhost.SessionXorg or …Xvnc
-	did     counts
+	// password is what a script made; empty is what AddUser made.
+	password string
+	did      counts
 }
 
 // login logs a user in, whom it makes first, and waits until the session is
@@ -47,7 +49,7 @@ func (h *host) loginTo(t *testing.T, name, server string) *person {
 func (p *person) loginAgain(t *testing.T) {
 	t.Helper()
 	began := time.Now()
-	rdp, err := p.host.Login(t.Context(), p.name, testhost.LoginOptions{Server: p.server})
+	rdp, err := p.host.Login(t.Context(), p.name, testhost.LoginOptions{Password: p.password, Server: p.server})
 	if err != nil {
 		t.Fatal(err)
 	}
