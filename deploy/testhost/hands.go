@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/png" //nolint:depguard // the type that xgb takes
+	"image/png"
 	"math"
 	"os"
 	"time"

@@ -199,9 +199,9 @@ func (r *RDP) Connected(ctx context.Context) (bool, error) {
 	return res == "yes", err
 }
 
-// endDesktop ends the desktop on $DISPLAY: its session manager if it has one,
-// else the window manager.
-const endDesktop = `pkill -TERM -u "$USER" -x xfce4-session || exec openbox --exit`
+// endDesktop ends the user's desktop: XFCE's session manager, which runs under
+// the name by which Debian started it, or else the window manager on $DISPLAY.
+const endDesktop = `pkill -TERM -u "$USER" -x 'xfce4-session|x-session-manag' || exec openbox --exit`
 
 // Logout ends the session as the user would: by ending the desktop. It
 // returns when the session's X server and the client are gone. The session

@@ -113,7 +113,10 @@ func (r Recipe) build(ctx context.Context, tree string, progress io.Writer) erro
 }
 
 func runMmdebstrap(ctx context.Context, progress io.Writer, args ...string) error {
-	cmd := exec.CommandContext(ctx, "mmdebstrap", args...)
+	// What it mounts in the tree vanishes with it, even if it is killed: nobody may
+	// remove a tree with the machine's /proc or /dev in it.
+	cmd := exec.CommandContext(ctx, "unshare",
+		append([]string{"--mount", "--propagation=private", "mmdebstrap"}, args...)...)
 	var log bytes.Buffer
 	cmd.Stdout = io.MultiWriter(&log, progress)
 	cmd.Stderr = cmd.Stdout

@@ -109,10 +109,6 @@ func (h *host) enroll(t *testing.T) {
 	}
 }
 
-// knowsClients reports whether trackerd can tell there whether a client is
-// connected: not yet where xrdp 0.10 has its sockets.
-func (h *host) knowsClients() bool { return h.Suite() == debian.Bookworm }
-
 // run runs a program as root; failing fails the test.
 func (h *host) run(t *testing.T, args ...string) string {
 	t.Helper()
