@@ -68,7 +68,7 @@ func (d *deployment) awaitHealthy(t *testing.T) {
 	})
 }
 
-// tokens returns what the log tells of first tokens, as docker-compose.yml says.
+// tokens returns the first tokens in the log, where docker-compose.yml promises them.
 func (d *deployment) tokens(t *testing.T) []string {
 	t.Helper()
 	return regexp.MustCompile(`token=tok_\S+`).FindAllString(d.compose(t, "logs", "--no-color", "api"), -1)
@@ -80,7 +80,7 @@ var sent = []int{41, 42, 43}
 // machine is who sends them.
 const machine = "box-abc123-user1"
 
-// send enrols a host as README.md tells to, and has it report.
+// send enrols a host as README.md describes, and has it report.
 func (d *deployment) send(t *testing.T) {
 	t.Helper()
 	enrollment := strings.TrimSpace(d.compose(t, "exec", "-T", "api", "/usr/bin/trackerd-server", "enrollment", "create", "--uses", "1", "--expires", "1h"))
@@ -158,7 +158,7 @@ func (d *deployment) build(t *testing.T) {
 	}
 }
 
-// firstStart starts everything as README.md tells to, takes the first token from
+// firstStart starts everything as README.md describes, takes the first token from
 // the log, and sends events.
 func (d *deployment) firstStart(t *testing.T) {
 	d.compose(t, "up", "-d")

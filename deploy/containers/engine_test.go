@@ -140,7 +140,7 @@ func (e *engine) within(ctx context.Context, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// status returns what /proc says of a container's first process.
+// status returns the status in /proc of a container's first process.
 func (e *engine) status(t *testing.T, container string) string {
 	t.Helper()
 	pid := strings.TrimSpace(e.podman(t, "inspect", "--format", "{{.State.Pid}}", container))

@@ -105,7 +105,7 @@ func (r *RDP) Scroll(ctx context.Context, notches int) (steps int, err error) {
 }
 
 // wheelSteps adds notches to what the X server was sent before. Since version
-// 0.10, xrdp sends Xorg 12 units a notch, and xorgxrdp has told Xorg that 10 are
+// 0.10, xrdp sends Xorg 12 units a notch, and xorgxrdp has declared that 10 are
 // a step; the rest waits for the next notch.
 func (r *RDP) wheelSteps(notches int) int {
 	const unitsNotch, unitsStep = 12, 10

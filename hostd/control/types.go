@@ -29,7 +29,7 @@ type Status struct {
 	// StartedAt is when this trackerd started.
 	StartedAt time.Time `json:"started_at"`
 	Hostname  string    `json:"hostname"`
-	// User says that this is no host's daemon, but one that a person runs for
+	// User is set when this is no host's daemon, but one that a person runs for
 	// themselves.
 	User   bool        `json:"user,omitempty"`
 	Server Destination `json:"server"`
@@ -116,7 +116,7 @@ type Session struct {
 	Reads []string `json:"reads"`
 	// Seat is where a local session is; empty for others.
 	Seat string `json:"seat,omitempty"`
-	// Locked is true while its screen locker says so; absent where none tells.
+	// Locked is true while its screen locker reports so; absent where none does.
 	Locked bool `json:"locked,omitempty"`
 	// LastReport is when its helper last reported; null if it has not since
 	// trackerd started.

@@ -1,6 +1,6 @@
 // Package display lists the X displays of this machine, and whose they are: for
 // each the owner of its socket's file, the process that listens there, and the
-// session's scope in which that process is. It tells when one came or went. The
+// session's scope in which that process is. It reports when one came or went. The
 // kernel is asked, since any user can make a socket of any display's name.
 package display
 

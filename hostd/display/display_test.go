@@ -123,7 +123,7 @@ func TestWatchTells(t *testing.T) {
 	places := Places{Sockets: t.TempDir()}
 	changed, done := make(chan struct{}, 100), make(chan error, 1)
 	go func() { done <- places.Watch(ctx, func() { changed <- struct{}{} }) }()
-	// Until the watch is there, nothing is told: make one after another.
+	// Until the watch is there, nothing is reported: make one after another.
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for told := false; !told; {

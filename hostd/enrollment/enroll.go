@@ -44,7 +44,7 @@ type Request struct {
 	// HostID and Hostname tell the server who enrols.
 	HostID   string
 	Hostname string
-	// User says that one person enrols, and no host.
+	// User is set when one person enrols, and no host.
 	User bool
 }
 

@@ -473,7 +473,7 @@ func TestConnectedIsUnknownNotFalse(t *testing.T) {
 	}
 }
 
-// The distance says when some of it is none in pixels.
+// The distance reports when some of it is none in pixels.
 func TestDistanceUnit(t *testing.T) {
 	for name, tc := range map[string]struct {
 		unit     wire.DistanceUnit

@@ -25,7 +25,7 @@ type Record struct {
 	// Focus is by application and title, each at most the interval's length;
 	// at most api.MaxFocus entries.
 	Focus []wire.Focus `json:"focus,omitempty"`
-	// DeviceUnits says that some of the distance is in steps of a device.
+	// DeviceUnits is set when some of the distance is in steps of a device.
 	DeviceUnits bool `json:"device_units,omitempty"`
 	// Sessions is how each session stood when it last reported.
 	Sessions map[string]Standing `json:"sessions"`
@@ -123,7 +123,7 @@ func (r *Record) event(idleAfter time.Duration) api.Event {
 }
 
 // connected reports whether anybody could be at one of the sessions; nil where
-// none says yes and one cannot know.
+// none is and one cannot know.
 func (r *Record) connected() *bool {
 	var known *bool
 	unknown := false

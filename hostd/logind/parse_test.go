@@ -49,7 +49,7 @@ func TestParseSession(t *testing.T) {
 	}
 }
 
-// What logind says of a session on a seat.
+// What logind reports of a session on a seat.
 func TestParseLocalSession(t *testing.T) {
 	v := dbus.MakeVariant
 	props := xrdpSession()

@@ -124,7 +124,7 @@ func TestOnlyWantedKinds(t *testing.T) {
 	}
 }
 
-// A kind that nobody knows is told, and others are measured.
+// A kind that nobody knows is reported, and others are measured.
 func TestUnknownKindIsTold(t *testing.T) {
 	mir := atSeat(func(s *logind.Session) { s.Type, s.Key.ID, s.User = "mir", "4", "carl" })
 	got := New(naming(), usual()).Update([]logind.Session{mir, atSeat()}, nil)

@@ -20,7 +20,7 @@ type Naming struct {
 	Template string
 }
 
-// Wanted says which kinds of session are measured.
+// Wanted sets which kinds of session are measured.
 type Wanted struct {
 	// RDP, Local and Virtual are the kinds.
 	RDP, Local, Virtual bool
@@ -34,7 +34,7 @@ type Wanted struct {
 type Problem struct {
 	// Username is whose session is not tracked.
 	Username string
-	// Text says what is wrong, and Advice what to do, for people.
+	// Text is what is wrong, and Advice what to do, for people.
 	Text, Advice string
 }
 

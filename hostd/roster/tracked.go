@@ -39,7 +39,7 @@ type Tracked struct {
 	// NeedsWM is set where only a window manager shows that a person works
 	// there: without one nothing of it counts.
 	NeedsWM bool `json:",omitempty"`
-	// Locked is set while its screen locker says so: whoever types then may be
+	// Locked is set while its screen locker reports so: whoever types then may be
 	// somebody else, and no input counts.
 	Locked bool `json:",omitempty"`
 	// Connected is whether somebody can be at the session, where logind knows:

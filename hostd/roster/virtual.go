@@ -56,7 +56,7 @@ type finder struct {
 	res        *Result
 }
 
-// consider takes a display, or says why not.
+// consider takes a display, or returns why not.
 func (v *finder) consider(d *display.Display) {
 	switch {
 	case v.taken(d):

@@ -79,7 +79,7 @@ func (f *fresh[T]) get(now time.Time, read func() (T, error)) (T, error) {
 
 // Connected reports whether an RDP client is connected to display, such as
 // ":10", whose X server runs as uid. The answer is at most freshFor old. Where
-// it cannot be known, the error says why.
+// it cannot be known, it returns why as an error.
 func (p *Peers) Connected(display string, uid uint32) (bool, error) {
 	number, ok := displayNumber(display)
 	if !ok {

@@ -43,7 +43,7 @@ func TestClientsOfEveryXrdp(t *testing.T) {
 	})
 }
 
-// wantClients waits for a whole record, and checks what it says of the client.
+// wantClients waits for a whole record, and checks what is in it of the client.
 func wantClients(t *testing.T, want bool, people ...*person) {
 	t.Helper()
 	for _, p := range people {
@@ -52,7 +52,7 @@ func wantClients(t *testing.T, want bool, people ...*person) {
 	}
 }
 
-// wantDoctor checks what the doctor says in the line of a check.
+// wantDoctor checks the doctor's line of a check.
 func (h *host) wantDoctor(t *testing.T, check, text string) {
 	t.Helper()
 	res, err := h.Exec(t.Context(), testhost.Command{Args: []string{"trackctl", "doctor"}})

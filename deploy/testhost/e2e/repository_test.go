@@ -88,7 +88,7 @@ func newBuilder(t *testing.T) *builder {
 	return b
 }
 
-// add puts a package into dist/, under the name that make gives it.
+// add puts a package into dist/, under the name that make uses.
 func (b *builder) add(t *testing.T, deb string) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "dpkg-deb", "--show", "--showformat=${Package}_${Version}_${Architecture}.deb", deb).Output()

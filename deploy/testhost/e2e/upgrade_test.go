@@ -8,7 +8,7 @@ import (
 )
 
 // TestUpgradeMeasuresNobodyNew: an upgrade from a version that knew sessions of
-// xrdp alone keeps to them, says so once, and leaves a decision of the
+// xrdp alone keeps to them, reports that once, and leaves a decision of the
 // administrator's.
 func TestUpgradeMeasuresNobodyNew(t *testing.T) {
 	t.Parallel()

@@ -16,7 +16,7 @@ const virtualConfig = config + "sessions: [rdp, local, virtual]\nvirtual_user: c
 
 // TestVirtualDisplay: one user's TigerVNC is measured exactly. Neither a display
 // without a window manager is, nor another user's, nor one on which another user
-// listens; each is told, and RDP sessions beside them are measured.
+// listens; each is reported, and RDP sessions beside them are measured.
 func TestVirtualDisplay(t *testing.T) {
 	onSuites(t, func(t *testing.T, suite debian.Suite) {
 		h := trackedHost(t, suite, newServer(t))
@@ -109,7 +109,7 @@ func (h *host) wantMeasured(t *testing.T, want ...string) {
 	}
 }
 
-// wantVirtual waits until all of a person's work on a virtual display is told,
+// wantVirtual waits until all of a person's work on a virtual display is reported,
 // exactly.
 func (p *person) wantVirtual(t *testing.T) {
 	t.Helper()

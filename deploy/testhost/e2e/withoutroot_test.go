@@ -16,7 +16,7 @@ type loner struct {
 	env []string
 }
 
-// asUser runs a command with what a login gives its environment.
+// asUser runs a command with the environment of a login.
 func (l *loner) asUser(t *testing.T, stdin string, args ...string) testhost.Result {
 	t.Helper()
 	res, err := l.host.Exec(t.Context(), testhost.Command{Args: args, User: l.name, Env: l.env, Stdin: strings.NewReader(stdin)})

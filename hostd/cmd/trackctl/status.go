@@ -165,7 +165,7 @@ func sessionsText(list []control.Session) string {
 	return table(rows)
 }
 
-// connectedText says whether somebody can be at a session.
+// connectedText returns whether somebody can be at a session.
 func connectedText(s *control.Session) string {
 	switch {
 	case s.Connected == nil:

@@ -58,7 +58,7 @@ func (d *daemon) listDisplays(sessions []logind.Session) []display.Display {
 }
 
 // watchDisplays has the list of sessions read again when an X display came or
-// went: nobody else tells of those without a session of their own.
+// went: nobody else reports those without a session of their own.
 func (d *daemon) watchDisplays(ctx context.Context) error {
 	var last time.Time
 	err := d.displays.Watch(ctx, func() {

@@ -58,7 +58,7 @@ func worse(a, b control.CheckResult) control.CheckResult {
 	return b
 }
 
-// devicesTrouble says briefly what keeps a seat's helper from counting.
+// devicesTrouble returns in short what keeps a seat's helper from counting.
 func devicesTrouble(s *helper.State) string {
 	switch {
 	case s.Session.Source != roster.SourceSeat || s.Trouble == wire.TroubleNone:

@@ -89,7 +89,7 @@ func focusCheck(states []helper.State) control.Check {
 	return c
 }
 
-// checkLock says what is known of screen lockers, where there are local sessions
+// checkLock reports what is known of screen lockers, where there are local sessions
 // on X11; of others checkDevices does.
 func (d *daemon) checkLock() []control.Check {
 	for _, s := range d.supervisor.States() {
@@ -100,7 +100,7 @@ func (d *daemon) checkLock() []control.Check {
 	return nil
 }
 
-// focusTrouble says what keeps a helper from seeing which window is in front,
+// focusTrouble returns what keeps a helper from seeing which window is in front,
 // and what to do; todo is empty where nothing has to be done, and both where all
 // is well. What is wrong with a seat's devices is checkDevices's to say.
 func focusTrouble(s *helper.State) (what, todo string) {

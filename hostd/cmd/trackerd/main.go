@@ -78,11 +78,11 @@ type options struct {
 	credentialPath string
 	socketPath     string
 	helperPath     string
-	// user says that one person runs this without root, for themselves.
+	// user is set when one person runs this without root, for themselves.
 	user bool
 	// defaultConfig is the file that need not be there.
 	defaultConfig string
-	// bufferPath is where the buffer is unless the configuration says; empty
+	// bufferPath is where the buffer is unless the configuration sets it; empty
 	// means the package's place.
 	bufferPath string
 	// systemSocket is where the host's own daemon listens.

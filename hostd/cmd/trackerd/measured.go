@@ -70,7 +70,7 @@ func everything(cfg *config.Config) []recorded {
 }
 
 // measured says in a person's words what is recorded about them, what is not,
-// and what happens with it; user says that they run this daemon themselves.
+// and what happens with it; user is set when they run this daemon themselves.
 func measured(cfg *config.Config, user bool) control.Measured {
 	reader := "on this host, where only root can read it"
 	if user {

@@ -32,7 +32,7 @@ const (
 	inputGroup = "input"
 )
 
-// systemDaemonError says that the host's own daemon measures this person.
+// systemDaemonError reports that the host's own daemon measures this person.
 type systemDaemonError struct{}
 
 func (systemDaemonError) Error() string {
@@ -185,7 +185,7 @@ func (o *options) own(list []logind.Session) []logind.Session {
 }
 
 // enrolCommand is what a person is to type to enrol with the server at url, and
-// as whom; user says that they run the daemon themselves.
+// as whom; user is set when they run the daemon themselves.
 func enrolCommand(user bool, url string) string {
 	if user {
 		return "'trackctl --user enroll " + url + " -'"

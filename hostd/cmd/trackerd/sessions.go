@@ -70,7 +70,7 @@ func merged(a, b control.Session) control.Session {
 	return a
 }
 
-// sessionState says how well a helper does; silent is for how long a good one
+// sessionState returns how well a helper does; silent is for how long a good one
 // may say nothing.
 func sessionState(s *helper.State, now time.Time, silent time.Duration) control.SessionState {
 	heard := s.Since
@@ -88,7 +88,7 @@ func sessionState(s *helper.State, now time.Time, silent time.Duration) control.
 	return control.SessionReporting
 }
 
-// sessionProblem says why a helper ended, while that still matters, or what it
+// sessionProblem returns why a helper ended, while that still matters, or what it
 // cannot see.
 func sessionProblem(s *helper.State) string {
 	if s.Phase == helper.PhaseWaiting || s.Phase == helper.PhaseStarting {

@@ -34,7 +34,7 @@ func (a *agentFlags) address() (repository.BaseURL, error) {
 	return base, nil
 }
 
-// repository is what hosts install from; service says that this is the package's
+// repository is what hosts install from; service is set when this is the package's
 // service.
 func (a *agentFlags) repository(service bool) (*repository.Repository, error) {
 	base, err := a.address()

@@ -42,7 +42,7 @@ func TestCutScriptRunsNothing(t *testing.T) {
 	}
 }
 
-// wantNothingRun gives a shell a cut script as curl would, traces what it runs, and
+// wantNothingRun pipes a cut script into a shell as curl would, traces what it runs, and
 // lets it find no program.
 func wantNothingRun(t *testing.T, dir string, cut []byte) {
 	t.Helper()

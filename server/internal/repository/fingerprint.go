@@ -74,7 +74,7 @@ func packet(b []byte) (kind byte, body, rest []byte, err error) {
 }
 
 // oldLength returns the lengths of an old packet's header and body; 0 where the
-// header tells none.
+// header has none.
 func oldLength(b []byte) (head, body int) {
 	switch kind := b[0] & 3; {
 	case kind == 0:

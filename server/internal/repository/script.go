@@ -13,7 +13,7 @@ import (
 
 // script installs the agent. It is the same for everybody but for two words, which
 // can't mean anything to a shell: where the server is, by its own settings and never
-// by what a caller says, and the key's fingerprint.
+// by what a caller sends, and the key's fingerprint.
 //
 //go:embed install.sh
 var script string

@@ -1,4 +1,4 @@
-// Seatinput counts what the hands at one seat do, and tells the host daemon over
+// Seatinput counts what the hands at one seat do, and reports to the host daemon over
 // the socket that it was started with. It is started by trackerd, as a user of its
 // own that may read input devices and nothing else, while a session whose display
 // does not show its input to others is in front.

@@ -33,7 +33,7 @@ func build(t *testing.T) string {
 	return path
 }
 
-// TestSeatWithoutDevices: it says so, and ends when the daemon does.
+// TestSeatWithoutDevices: it reports so, and ends when the daemon does.
 func TestSeatWithoutDevices(t *testing.T) {
 	t.Parallel()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)

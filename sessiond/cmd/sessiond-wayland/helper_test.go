@@ -9,7 +9,7 @@ import (
 	"activity-tracker.example/sessiond/internal/waytest"
 )
 
-// buildDir names the environment variable that says where binary builds.
+// buildDir names the environment variable that holds where binary builds.
 const buildDir = "SESSIOND_TEST_BUILD_DIR"
 
 // binary builds sessiond-wayland once for all tests that want it.

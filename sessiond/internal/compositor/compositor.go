@@ -2,7 +2,7 @@
 // it.
 //
 // Its socket is in the user's runtime folder under a name such as wayland-1, and
-// nothing says of which session it is. Who listens there does: the kernel tells
+// that shows nothing of the session. Who listens there does: the kernel knows
 // which process it is, and its control group which session that is of.
 package compositor
 
@@ -101,7 +101,7 @@ func dial(path string) (int, error) {
 	return fd, nil
 }
 
-// kinship tells whose the listener of a connected socket is.
+// kinship returns whose the listener of a connected socket is.
 func (p Place) kinship(fd int) kinship {
 	peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil || int(peer.Uid) != os.Getuid() {
@@ -130,7 +130,7 @@ func readCgroup(pid int32) (string, error) {
 	return string(b[:n]), nil
 }
 
-// judge tells by a control group, such as
+// judge decides by a control group, such as
 // "0::/user.slice/user-1000.slice/session-2.scope", whose the process is.
 func (p Place) judge(cgroup string) kinship {
 	var parts []string

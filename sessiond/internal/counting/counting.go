@@ -49,7 +49,7 @@ func (a *Activity) ActiveMS() uint64 { return uint64(a.active) }
 // IdleMS is how long ago the last real input was.
 func (a *Activity) IdleMS(now Instant) uint64 { return uint64(max(now-a.last, 0)) }
 
-// Leave says that at an instant the user turned to something else, which is not
+// Leave records that at an instant the user turned to something else, which is not
 // theirs to be counted under: from then on they are idle.
 func (a *Activity) Leave(at Instant) {
 	a.Advance(at)

@@ -23,7 +23,7 @@ import (
 type Options struct {
 	// Place is where the session's compositor is looked for.
 	Place compositor.Place
-	// Titles says whether window titles are read.
+	// Titles sets whether window titles are read.
 	Titles bool
 	// KWinScript is the file of the script for KDE's compositor.
 	KWinScript string

@@ -25,7 +25,7 @@ const (
 	patience = 30 * time.Second
 	// lifeLimit ends a helper that a test forgot.
 	lifeLimit = 3 * time.Minute
-	// systemBuffer is the size of a socket's buffer unless told otherwise.
+	// systemBuffer is the size of a socket's buffer unless it is set.
 	systemBuffer = 128 << 10
 	// intervalMS is the length of the intervals that helpers are tested with.
 	intervalMS = 5000

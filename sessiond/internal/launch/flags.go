@@ -1,5 +1,5 @@
 // Package launch is what every helper does first: it reads the flags that all of
-// them have, checks that standard input is the daemon's socket, and gives up
+// them have, checks that standard input is the daemon's socket, and drops
 // what it does not need. It brings neither fmt nor reflection, which the memory
 // of every session would hold.
 package launch

@@ -56,7 +56,7 @@ func (s *pacedSource) Garbage() int                        { return 0 }
 func (s *pacedSource) Close()                              {}
 
 // TestPaced: a source that paces itself is drained when it said, and again as
-// long as it says so, without being readable again.
+// long as it reports so, without being readable again.
 func TestPaced(t *testing.T) {
 	t.Parallel()
 	ctx, enough := context.WithTimeout(t.Context(), time.Minute)
@@ -78,7 +78,7 @@ func TestPaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// One more when it was told to stop.
+	// One more when it was asked to stop.
 	if s.noticed != 1 || len(s.drained) < 3 || len(s.drained) > 4 {
 		t.Errorf("noticed %d times, drained at %v", s.noticed, s.drained)
 	}

@@ -6,7 +6,7 @@ import "activity-tracker.example/sessiond/internal/counting"
 // drops all of them when one more comes. A key takes two events each way.
 const (
 	// firstWindow is how long a device's events gather once it wakes, in ms: a
-	// mouse that tells its place 1,000 times a second fills 48 of 64 by then.
+	// mouse that sends its place 1,000 times a second fills 48 of 64 by then.
 	firstWindow counting.Instant = 16
 	// minWindow is the least, in ms, for mice that are faster still.
 	minWindow counting.Instant = 2

@@ -11,7 +11,7 @@ import (
 
 const (
 	// settleTime is how long a new device's file is left alone, in ms: udev
-	// gives it to its group and writes down its seat within that, mostly.
+	// hands it to its group and writes down its seat within that, mostly.
 	settleTime counting.Instant = 250
 	// patience is how long, in ms, a device that cannot be opened, or of which
 	// udev has written nothing, is tried again.

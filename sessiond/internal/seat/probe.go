@@ -19,9 +19,9 @@ type about struct {
 	presses bool // it has any key or button
 	moves   bool // it points
 	surface bool // it tells places
-	// needsTouch says that places count while something is on the surface.
+	// needsTouch is set when places count while something is on the surface.
 	needsTouch bool
-	// tapClicks says that touching is pressing a button: a screen or a pen does
+	// tapClicks is set when touching is pressing a button: a screen or a pen does
 	// that. On a touchpad the desktop decides, unseen.
 	tapClicks bool
 	x, y      float64 // where it is

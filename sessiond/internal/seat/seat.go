@@ -95,7 +95,7 @@ const maxReady = maxDevices + 2
 const never counting.Instant = math.MaxInt64
 
 // Open starts counting. A seat without devices is no error: they may be plugged
-// in, and each report tells of it.
+// in, and each report names it.
 func Open(o Options) (*Seat, error) {
 	s := &Seat{opts: o, devices: map[int]*device{}, due: never}
 	s.open = s.openDevice
@@ -187,7 +187,7 @@ func (s *Seat) Drain(until counting.Instant) (got, news bool, err error) {
 	return got, news || s.trouble != trouble, nil
 }
 
-// leave gives up all devices, and what was not counted yet: another terminal
+// leave closes all devices, and drops what was not counted yet: another terminal
 // came to the front, if only for a moment.
 func (s *Seat) leave() {
 	s.closeDevices()
@@ -319,7 +319,7 @@ func newKernelClock(at counting.Instant) kernelClock {
 }
 
 // instant places an event's time within what is being drained; what the kernel
-// says counts only that far.
+// sends counts only that far.
 func (k *kernelClock) instant(sec, usec int64) counting.Instant {
 	at := counting.Instant(sec*1000+usec/1000) - k.offset
 	return min(max(at, k.lower), k.upper)

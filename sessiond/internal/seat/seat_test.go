@@ -67,7 +67,7 @@ func virtualTablet() abilities {
 	}
 }
 
-// event is one as the kernel tells it.
+// event is one as the kernel sends it.
 type event struct {
 	kind  evdev.EvType
 	code  evdev.EvCode
@@ -246,7 +246,7 @@ func TestKeysClicksAndWheel(t *testing.T) {
 	}
 	d.does("event0", held, []event{{evdev.EV_KEY, evdev.KEY_X, 0}, report()})
 	d.does("event1", tap(evdev.BTN_LEFT), tap(evdev.BTN_SIDE), moveBy(3, -4), moveBy(0, 5))
-	// A wheel tells its whole steps and beside them fine ones.
+	// A wheel sends its whole steps and beside them fine ones.
 	d.does("event1",
 		[]event{{evdev.EV_REL, evdev.REL_WHEEL, -1}, {evdev.EV_REL, evdev.REL_WHEEL_HI_RES, -120}, report()},
 		[]event{{evdev.EV_REL, evdev.REL_WHEEL_HI_RES, 15}, report()},
@@ -367,7 +367,7 @@ func TestAnotherTerminal(t *testing.T) {
 	d.counts(wire.Counters{Keys: 2})
 }
 
-// noticeTerminal looks at the terminals as if the kernel had told of a change,
+// noticeTerminal looks at the terminals as if the kernel had reported a change,
 // which it does for its own file only.
 func (d *desk) noticeTerminal() {
 	d.t.Helper()
@@ -402,7 +402,7 @@ func TestPluggingInAndOut(t *testing.T) {
 		t.Errorf("trouble %d with a keyboard", r.Trouble)
 	}
 	d.does("event0", tap(evdev.KEY_A))
-	// Unplugged while it is read: what it had told still counts.
+	// Unplugged while it is read: what it had sent still counts.
 	_ = unix.Close(d.pipes["event0"])
 	delete(d.pipes, "event0")
 	if err := os.Remove(filepath.Join(d.opts.Places.Input, "event0")); err != nil {
@@ -417,7 +417,7 @@ func TestPluggingInAndOut(t *testing.T) {
 	d.counts(wire.Counters{Keys: 2})
 }
 
-// TestDevicesThatAreNotReady: udev needs a moment, and what stays closed is told.
+// TestDevicesThatAreNotReady: udev needs a moment, and what stays closed is reported.
 func TestDevicesThatAreNotReady(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -48,7 +48,7 @@ func Connect(runtime string, signals Signals) (*dbus.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the session's bus: %w", err)
 	}
-	// A bus that says nothing would be waited for without end.
+	// A bus that sends nothing would be waited for without end.
 	watchdog := time.AfterFunc(Patience, func() { _ = conn.Close() })
 	defer watchdog.Stop()
 	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err != nil {

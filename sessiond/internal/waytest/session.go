@@ -1,4 +1,4 @@
-// Package waytest gives tests real Wayland sessions: sway or KWin without a
+// Package waytest starts real Wayland sessions: sway or KWin without a
 // screen, as a user that is not root, with windows whose focus the test moves.
 // Only tests import it.
 package waytest
@@ -20,7 +20,7 @@ const (
 	startTimeout = 30 * time.Second
 	// lifeLimit ends every program that a test forgot.
 	lifeLimit = 3 * time.Minute
-	// pollEvery is how often a socket's coming is looked for: nothing tells it.
+	// pollEvery is how often a socket's coming is looked for: nothing reports it.
 	pollEvery = 50 * time.Millisecond
 	// nobody is the user that every machine has, for tests that run as root,
 	// which sway and its windows should not.

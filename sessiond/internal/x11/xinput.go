@@ -68,7 +68,7 @@ func countRaw(in *counting.Input, b []byte, at counting.Instant) (devicesChanged
 	return false
 }
 
-// isHierarchy reports whether an event says that the list of devices changed.
+// isHierarchy reports whether an event means that the list of devices changed.
 func isHierarchy(b []byte) bool {
 	return binary.LittleEndian.Uint16(b[rawTypeAt:]) == xiHierarchyChanged
 }

@@ -1,4 +1,4 @@
-// Package gnome follows the window in front of GNOME Shell, which tells that to
+// Package gnome follows the window in front of GNOME Shell, which reports that to
 // nobody but its extensions. The one in the package trackerd-gnome answers over
 // the session's bus, to the user's own programs only, and only what is asked.
 package gnome

@@ -1,4 +1,4 @@
-// Package kwin follows the window in front of KDE's compositor. KWin tells that
+// Package kwin follows the window in front of KDE's compositor. KWin reports that
 // only to its own scripts, so a small one is loaded into it over the session's
 // bus, for as long as the helper runs: it calls back whenever that changes.
 package kwin

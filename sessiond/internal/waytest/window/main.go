@@ -88,7 +88,7 @@ func readTitles(titles chan<- string) {
 	}
 }
 
-// awaitEvents tells whenever something has arrived, and goes on when that was
+// awaitEvents reports whenever something has arrived, and goes on when that was
 // taken.
 func awaitEvents(fd int, arrived chan struct{}) {
 	for {
