@@ -47,6 +47,8 @@ readonly DEBS_HOST=(
   "$FREERDP" xvfb xdotool imagemagick curl
   # What runs our compose file.
   docker-compose podman crun netavark aardvark-dns buildah iptables
+  # Machines with a seat.
+  qemu-system-x86 qemu-utils e2fsprogs
 )
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

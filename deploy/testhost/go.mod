@@ -13,6 +13,9 @@ require (
 	github.com/spf13/pflag v1.0.10 // indirect
 )
 
-require activity-tracker.example/server v0.0.0
+require (
+	activity-tracker.example/server v0.0.0
+	golang.org/x/crypto v0.58.0
+)
 
 replace activity-tracker.example/server => ../../server

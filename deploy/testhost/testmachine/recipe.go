@@ -1,0 +1,26 @@
+package testmachine
+
+import (
+	_ "embed" // the script
+
+	"activity-tracker.example/testhost/debian"
+)
+
+//go:embed customize.sh
+var customize string
+
+// Recipe is the tree of which a machine's disk is made: Debian's kernel, LightDM
+// with openbox, sway, and what the package trackerd depends on, since machines
+// have no network to install it from.
+func Recipe(suite debian.Suite) debian.Recipe {
+	r := debian.Bare(suite).With("machine",
+		"linux-image-amd64", "initramfs-tools", "lz4", "udev", "kmod", "openssh-server",
+		"xserver-xorg-core", "xserver-xorg-input-libinput", "xinit", "xauth",
+		"lightdm", "lightdm-gtk-greeter", "light-locker", "openbox", "xterm",
+		"sway", "foot",
+		// With these, tests look at a session from within.
+		"x11-utils", "x11-xserver-utils", "xinput",
+	)
+	r.Customize = customize
+	return r
+}
