@@ -1,5 +1,6 @@
-// Package helper runs one sandboxed sessiond per tracked session: it starts
-// the unit, reads its socket, and starts it again when it dies.
+// Package helper runs one sandboxed helper for each tracked source of a session
+// (sessiond, sessiond-wayland or seatinput): it starts the unit, reads its
+// socket, and starts it again when it dies.
 //
 // # Who lives how long
 //

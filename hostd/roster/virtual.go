@@ -56,7 +56,7 @@ type finder struct {
 	res        *Result
 }
 
-// consider takes a display, or returns why not.
+// consider takes a display, or records why not.
 func (v *finder) consider(d *display.Display) {
 	switch {
 	case v.taken(d):
