@@ -8,6 +8,7 @@ import (
 
 	"activity-tracker.example/hostd/display"
 	"activity-tracker.example/hostd/logind"
+	"activity-tracker.example/server/api"
 )
 
 // Naming says how machine_ids are made.
@@ -82,7 +83,7 @@ func (r *Roster) Update(sessions []logind.Session, displays []display.Display) R
 		list = append(list, r.virtual(sessions, displays, &res)...)
 	}
 	told := make(map[string]bool)
-	for _, c := range newestPerDisplay(list) {
+	for _, c := range onePerDisplay(list, displays) {
 		t := c.Tracked
 		t.MachineID = r.naming.MachineID(t.Username)
 		owner, known := r.owners[t.MachineID]
@@ -118,25 +119,67 @@ type candidate struct {
 	since uint64
 }
 
-// newestPerDisplay returns the sessions to measure in the order in which they
-// began. A display belongs to the newest session on it: an older one there
-// has lost its X server, and would count the newer one's input again.
-func newestPerDisplay(list []candidate) []candidate {
+// onePerDisplay returns the sessions to measure in the order in which they began.
+// A display belongs to whose server listens there, then to the newest session on
+// it: an older one there has lost its X server, and would count the newer one's
+// input again. The newest alone does not tell, since logind has any user name the
+// display of their own session.
+func onePerDisplay(list []candidate, displays []display.Display) []candidate {
 	slices.SortFunc(list, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.since, b.since), strings.Compare(a.Tracked.Name(), b.Tracked.Name()))
 	})
-	seen := make(map[string]bool)
+	servers := make(map[string]*display.Display, len(displays))
+	for i := range displays {
+		servers[displays[i].Name()] = &displays[i]
+	}
+	chosen := make(map[string]int)
+	for i := range list {
+		number := screenless(list[i].Display)
+		before, taken := chosen[number]
+		if !taken || list[i].claim(servers[number]) >= list[before].claim(servers[number]) {
+			chosen[number] = i
+		}
+	}
 	kept := make([]candidate, 0, len(list))
-	for _, c := range slices.Backward(list) {
-		number := screenless(c.Display)
-		if number != "" && seen[number] {
+	for i := range list {
+		if number := screenless(list[i].Display); number == "" || chosen[number] == i {
+			kept = append(kept, list[i])
+		}
+	}
+	return kept
+}
+
+// claim is how surely a display is a session's, by its server; more is surer.
+// Nothing is known where nobody was seen to listen.
+func (c *candidate) claim(server *display.Display) int {
+	const rootUID = 0
+	switch {
+	case server == nil:
+		return 0
+	case server.UID == c.UID:
+		return 2
+	case server.UID == rootUID && c.Kind == api.SessionLocal:
+		return 1 // only a seat's display manager runs servers as root
+	}
+	return 0
+}
+
+// Disputed reports whether sessions of several users name one display. Then it
+// takes the list of displays to decide whose it is.
+func Disputed(sessions []logind.Session) bool {
+	owners := make(map[string]uint32)
+	for i := range sessions {
+		s := &sessions[i]
+		if s.Display == "" || !isPerson(s) {
 			continue
 		}
-		seen[number] = true
-		kept = append(kept, c)
+		number := screenless(s.Display)
+		if uid, named := owners[number]; named && uid != s.UID {
+			return true
+		}
+		owners[number] = s.UID
 	}
-	slices.Reverse(kept)
-	return kept
+	return false
 }
 
 // screenless takes the screen off a display's name: ":10" of ":10.0".

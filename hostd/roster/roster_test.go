@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"activity-tracker.example/hostd/display"
 	"activity-tracker.example/hostd/logind"
 	"activity-tracker.example/server/api"
 )
@@ -63,6 +64,41 @@ func TestUpdateChooses(t *testing.T) {
 				t.Errorf("problems %v", got.Problems)
 			}
 		})
+	}
+}
+
+// A display that several users' sessions name is whose server listens there: logind
+// has any user name a display, also another's.
+func TestDisplayOfSeveralUsers(t *testing.T) {
+	const annas, marks, roots = 1000, 1001, 0
+	anna, mark := xrdp("c1", "anna", ":10", 1), xrdp("c2", "mark", ":10.0", 2)
+	mark.UID = marks
+	screen := atSeat(func(s *logind.Session) { s.Display = ":10" })
+	for name, tc := range map[string]struct {
+		sessions []logind.Session
+		server   uint32
+		want     string
+	}{
+		"the older's":       {[]logind.Session{anna, mark}, annas, "c1 vm-abc123-anna :10"},
+		"the newer's":       {[]logind.Session{anna, mark}, marks, "c2 vm-abc123-mark :10.0"},
+		"another's":         {[]logind.Session{anna, mark}, 1002, "c2 vm-abc123-mark :10.0"},
+		"root's for a seat": {[]logind.Session{screen, func() logind.Session { s := mark; s.Key.SinceUnixMicro = 9; return s }()}, roots, "2 vm-abc123-anna :10"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !Disputed(tc.sessions) {
+				t.Error("not disputed")
+			}
+			got := New(naming(), usual()).Update(tc.sessions, []display.Display{{Number: 10, Owner: tc.server, UID: tc.server, PID: 5}})
+			if !slices.Equal(tracked(got), []string{tc.want}) {
+				t.Errorf("got %q, want %q", tracked(got), tc.want)
+			}
+		})
+	}
+	closing := mark
+	closing.State = "closing"
+	none := []logind.Session{anna, xrdp("c3", "anna", ":10", 3), closing, atSeat(wayland)}
+	if Disputed(none) {
+		t.Error("one user's sessions are disputed")
 	}
 }
 

@@ -86,19 +86,24 @@ func (v *finder) refuse(d *display.Display, why string) {
 }
 
 // taken returns whether a display is a session's: one that logind knows to be on
-// it, or in which its server runs, if that is xrdp's or on a seat.
+// it and whose user's it is, or in which its server runs, if that is xrdp's or on a
+// seat. Whoever names another's display as their session's takes none.
 func taken(sessions []logind.Session) func(*display.Display) bool {
-	names, scopes := make(map[string]bool), make(map[string]bool)
+	type named struct {
+		display string
+		uid     uint32
+	}
+	names, scopes := make(map[named]bool), make(map[string]bool)
 	for i := range sessions {
 		s := &sessions[i]
 		if s.Service != sesmanService && s.Seat == "" {
 			continue
 		}
-		names[screenless(s.Display)] = true
+		names[named{screenless(s.Display), s.UID}] = true
 		scopes[s.Scope] = true
 	}
 	return func(d *display.Display) bool {
-		return names[d.Name()] || d.Scope != "" && scopes[d.Scope]
+		return names[named{d.Name(), d.UID}] || d.Scope != "" && scopes[d.Scope]
 	}
 }
 

@@ -45,6 +45,12 @@ func TestVirtualDisplays(t *testing.T) {
 		"another's file":      {nil, []display.Display{annas(2, 5, func(d *display.Display) { d.Owner = 1001 })}, nil, "two users"},
 		"from another system": {nil, []display.Display{annas(2, 5, func(d *display.Display) { d.PID = 0 })}, nil, "not one of this system's"},
 		"xrdp's":              {[]logind.Session{xrdp("c1", "anna", ":10", 1)}, []display.Display{annas(10, 5)}, []string{"rdp anna c1-10-1 x11:10"}, ""},
+		"named by another's session": {
+			[]logind.Session{func() logind.Session { s := xrdp("c1", "mallory", ":1", 1); s.UID = 1001; return s }()},
+			[]display.Display{annas(1, 5)},
+			[]string{measured},
+			"",
+		},
 		"a closing session's": {
 			[]logind.Session{func() logind.Session { s := xrdp("c1", "anna", ":10.0", 1); s.State = "closing"; return s }()},
 			[]display.Display{annas(10, 5)},

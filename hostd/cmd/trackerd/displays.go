@@ -38,10 +38,11 @@ func (d *daemon) wanted() roster.Wanted {
 	}
 }
 
-// listDisplays lists the X displays where they decide something: virtual ones, and
-// those of local sessions of which logind knows none.
+// listDisplays lists the X displays where they decide something: virtual ones,
+// those of local sessions of which logind knows none, and which of several users'
+// one is.
 func (d *daemon) listDisplays(sessions []logind.Session) []display.Display {
-	ask := d.cfg.Sessions.Virtual
+	ask := d.cfg.Sessions.Virtual || roster.Disputed(sessions)
 	for i := range sessions {
 		s := &sessions[i]
 		ask = ask || d.cfg.Sessions.Local && s.Seat != "" && s.Class != "greeter" && s.Type != "wayland" && s.Display == ""
