@@ -473,10 +473,16 @@ func TestEnrolmentKinds(t *testing.T) {
 	enroll(token(api.EnrollHost, ""), "host", "").wants(201, nil)
 	enroll(token(api.EnrollUser, ""), "other", "").refused(401, api.CodeBadToken)
 	enroll(token(api.EnrollHost, ""), "other", api.EnrollUser).refused(401, api.CodeBadToken)
-	// A token made for a host_id renews only what it was before.
-	enroll(token(api.EnrollHost, "person"), "person", api.EnrollHost).refused(401, api.CodeBadToken)
+	// A token made for a host_id never makes a host one person's.
 	enroll(token(api.EnrollUser, "host"), "host", api.EnrollUser).refused(401, api.CodeBadToken)
 	enroll(token(api.EnrollUser, "person"), "person", api.EnrollUser).wants(201, nil)
+	// A person who took a host's host_id does not keep it from the host.
+	var taken api.EnrollReply
+	enroll(token(api.EnrollUser, ""), "squatted", api.EnrollUser).wants(201, &taken)
+	enroll(token(api.EnrollHost, ""), "squatted", api.EnrollHost).refused(409, api.CodeHostEnrolled)
+	enroll(token(api.EnrollHost, "squatted"), "squatted", api.EnrollHost).wants(201, nil)
+	b.do(http.MethodPost, "/api/events", taken.Credential, api.EventBatch{Events: []api.Event{}}).refused(401, api.CodeUnauthorized)
+	enroll(token(api.EnrollUser, "squatted"), "squatted", api.EnrollUser).refused(401, api.CodeBadToken)
 	enroll(token(api.EnrollHost, ""), "x", "robot").refused(400, api.CodeBadRequest)
 }
 

@@ -87,6 +87,10 @@ type EnrollRequest struct {
 // credential, or the very token that enrolled it as long as the credential it
 // gave was never used (the reply got lost; that costs no further use). Any old
 // credential stops working, so it is never silent either.
+//
+// Whoever has a token for one person can also enrol under a host's host_id, which
+// every user of that host can work out. Only a token made for it gives it to the
+// host; none gives a host's to a person.
 func (s *Store) Enroll(ctx context.Context, r EnrollRequest) error {
 	return s.write(ctx, "enrolling a host", func(tx pgx.Tx) error {
 		e, expired, err := lockEnrollment(ctx, tx, r)
@@ -155,16 +159,18 @@ func claimHost(ctx context.Context, tx pgx.Tx, r EnrollRequest, e Enrollment) (h
 		return 0, false, fmt.Errorf("reading the enrolled host: %w", err)
 	}
 	switch {
-	case kind != r.Kind:
+	case kind != r.Kind && r.Kind != api.EnrollHost:
 		return 0, false, ErrEnrollmentKind
+	case kind != r.Kind && e.ForHost != r.HostID:
+		return 0, false, ErrHostEnrolled
 	case enrolledWith == e.ID && !used:
 		free = true
 	case e.ForHost == r.HostID, r.ProvenHost == host:
 	default:
 		return 0, false, ErrHostEnrolled
 	}
-	_, err = exec(ctx, tx, "updating the host", "UPDATE host SET hostname = $2, enrollment = $3, enrolled_at = now() WHERE id = $1",
-		host, r.Hostname, e.ID)
+	_, err = exec(ctx, tx, "updating the host", "UPDATE host SET hostname = $2, enrollment = $3, kind = $4, enrolled_at = now() WHERE id = $1",
+		host, r.Hostname, e.ID, r.Kind)
 	return host, free, err
 }
 
