@@ -146,6 +146,32 @@ func TestWatchTells(t *testing.T) {
 	}
 }
 
+// A user who makes files all the time costs one call a while.
+func TestWatchRests(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	places := Places{Sockets: t.TempDir()}
+	calls, done := make(chan time.Time, 100), make(chan error, 1)
+	go func() { done <- places.Watch(ctx, func() { calls <- time.Now() }) }()
+	var at []time.Time
+	for len(at) < 2 && ctx.Err() == nil {
+		f, err := os.CreateTemp(places.Sockets, "X*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = f.Close()
+		select {
+		case called := <-calls:
+			at = append(at, called)
+		default:
+		}
+	}
+	cancel()
+	if err := <-done; err != nil || len(at) < 2 || at[1].Sub(at[0]) < rest {
+		t.Errorf("called at %v, %v", at, err)
+	}
+}
+
 func TestWatchWithoutAFolder(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

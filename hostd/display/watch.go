@@ -6,9 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// rest is how long Watch looks away after each call. Every user may make files
+// there as fast as they like; what comes meanwhile is one call more.
+const rest = time.Second
 
 // Watch calls changed whenever a socket came or went, until ctx ends; then it
 // returns nil. Without the folder there is nothing to watch, and it waits for
@@ -42,5 +47,10 @@ func (p Places) Watch(ctx context.Context, changed func()) error {
 			return fmt.Errorf("watch X displays: %w", err)
 		}
 		changed()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(rest):
+		}
 	}
 }

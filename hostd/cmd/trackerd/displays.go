@@ -18,10 +18,6 @@ const (
 	// getentTimeout bounds asking who a user is: a directory in the network that
 	// is away makes it wait.
 	getentTimeout = 5 * time.Second
-	// displayGap is the least time between two readings of the list for X
-	// displays' sake. Every user may make sockets there, and what comes within it
-	// is seen in the readings that follow each.
-	displayGap = time.Second
 	// accountFresh is for how long the answer is used again, and accountRetry
 	// for how long that there was none.
 	accountFresh = 10 * time.Minute
@@ -61,14 +57,10 @@ func (d *daemon) listDisplays(sessions []logind.Session) []display.Display {
 // watchDisplays has the list of sessions read again when an X display came or
 // went: nobody else reports those without a session of their own.
 func (d *daemon) watchDisplays(ctx context.Context) error {
-	var last time.Time
 	err := d.displays.Watch(ctx, func() {
-		now := time.Now()
-		if !d.asksDisplays.Load() || now.Sub(last) < displayGap {
-			return
+		if d.asksDisplays.Load() {
+			d.watcher.Refresh()
 		}
-		last = now
-		d.watcher.Refresh()
 	})
 	if err != nil {
 		d.log.Warn("new X displays are noticed once a minute only", "error", err)
