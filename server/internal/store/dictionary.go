@@ -93,10 +93,16 @@ func (l *learnt) remember() {
 	}
 }
 
-// maxHostMachines is from how many machines on a host gets no new ones; a batch may
-// take it beyond. The largest terminal servers have some hundreds of users, while a
-// host that invents a name for each event would fill lists and memory.
-const maxHostMachines = 10_000
+const (
+	// maxHostMachines is how many machines a host may have. The largest terminal
+	// servers have some hundreds of users, while a host that invents a name for
+	// each event would fill lists and memory.
+	maxHostMachines = 10_000
+	// maxPersonMachines is how many one person may have who measures themselves:
+	// their own, under a few names while they choose. Who comes first owns a
+	// machine, so that more would let one person take those of everybody else.
+	maxPersonMachines = 3
+)
 
 // owners gives the rows of machines by machine_id, after making those that are
 // new. Who comes first owns a machine, also among several servers. A new machine of
@@ -121,16 +127,21 @@ func (s *Store) owners(ctx context.Context, list []newest, l *learnt) (map[strin
 	// NOT EXISTS only spares sequence numbers; ON CONFLICT decides. The order
 	// keeps two servers from waiting for each other.
 	err := s.writeAhead(ctx, "adding machines", statement{`
-		WITH enough AS MATERIALIZED (SELECT h.host FROM (SELECT DISTINCT unnest($2::bigint[]) AS host) h
-			WHERE (SELECT count(*) FROM (SELECT FROM machine m WHERE m.host = h.host LIMIT $9) AS few) >= $9)
+		WITH room AS MATERIALIZED (SELECT h.id AS host, CASE h.kind WHEN $11 THEN $10::int ELSE $9::int END
+				- (SELECT count(*) FROM (SELECT FROM machine m WHERE m.host = h.id LIMIT $9) AS few) AS places
+			FROM host h WHERE h.id = ANY($2::bigint[]))
 		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle, last_connected)
-		SELECT n.machine_id, n.host, least(n.first, now()), least(n.ended, now()), n.last, n.length, n.idle, n.connected
-		FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[], $8::bool[])
-			AS n(machine_id, host, first, last, ended, length, idle, connected)
-		WHERE NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = n.machine_id)
-			AND n.host <> ALL(ARRAY(SELECT host FROM enough))
+		SELECT n.machine_id, host, least(n.first, now()), least(n.ended, now()), n.last, n.length, n.idle, n.connected
+		FROM (SELECT new.*, row_number() OVER (PARTITION BY new.host ORDER BY new.machine_id COLLATE "C") AS nth
+			FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[], $8::bool[])
+				AS new(machine_id, host, first, last, ended, length, idle, connected)
+			WHERE NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = new.machine_id)) n
+		JOIN room USING (host)
+		WHERE n.nth <= room.places
 		ORDER BY n.machine_id COLLATE "C"
-		ON CONFLICT (machine_id) DO NOTHING`, []any{c.ids, c.hosts, c.first, c.last, c.end, c.interval, c.idle, c.connected, maxHostMachines}},
+		ON CONFLICT (machine_id) DO NOTHING`, []any{
+		c.ids, c.hosts, c.first, c.last, c.end, c.interval, c.idle, c.connected, maxHostMachines, maxPersonMachines, EnrollsUser,
+	}},
 		statement{"SELECT machine_id, id, host FROM machine WHERE machine_id = ANY($1)", []any{c.ids}},
 		[]any{&id, &o.key, &o.host}, func() { found[id] = o })
 	if err != nil {

@@ -37,3 +37,24 @@ func TestHostInventsMachines(t *testing.T) {
 	}
 	exact(t, s, 3)
 }
+
+// One person who measures themselves takes nobody else's machine_ids: not one after
+// another, and not in one batch.
+func TestPersonInventsMachines(t *testing.T) {
+	url := newDatabase(t)
+	now := time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
+	s := openAt(t, url, Retention{}, now)
+	person := ask[int64](t, url, "INSERT INTO host (host_id, hostname, enrollment, kind) VALUES ('person', '', '', 'user') RETURNING id")
+	events := []api.Event{{MachineID: "own", Timestamp: now, KeyCount: 1}}
+	accepted(t, s, person, events, 1)
+	events = nil
+	for i := range maxPersonMachines + 2 {
+		events = append(events, api.Event{MachineID: fmt.Sprintf("somebody%d", i), Timestamp: now, KeyCount: 1})
+	}
+	w, err := s.WriteEvents(t.Context(), Batch{Host: person, Events: events})
+	if err != nil || w.Accepted != maxPersonMachines-1 || len(w.Excess) != 3 {
+		t.Errorf("%+v, %v; want %d machines in all", w, err, maxPersonMachines)
+	}
+	host := addHost(t, s)
+	accepted(t, s, host, events[maxPersonMachines-1:], 3)
+}
