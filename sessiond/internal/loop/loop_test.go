@@ -180,6 +180,18 @@ func TestOpenGivesUpWhenTold(t *testing.T) {
 	}
 }
 
+// TestTimelessEvents: what carries no times is drained at once after a pause, and
+// else when the pause is over.
+func TestTimelessEvents(t *testing.T) {
+	t.Parallel()
+	l := &loop{opts: Options{Timeless: true}, drained: 1000}
+	for now, want := range map[counting.Instant]counting.Instant{1010: 1000 + gather, 1000 + gather: 1000 + gather, 9000: 9000} {
+		if l.startGathering(now); l.drainAt != want || !l.gathering {
+			t.Errorf("what comes at %d is drained at %d, want %d", now, l.drainAt, want)
+		}
+	}
+}
+
 // openNothing opens a display that is not there.
 func openNothing(now func() counting.Instant) (Source, error) {
 	const unused = 59_000
