@@ -120,7 +120,7 @@ build-modules: setup-go ## each module by itself, without go.work
 
 # Where tests and the demo find what was built.
 HOST_ENV := ACTIVITY_TRACKER_DEB='$(ROOT)/$(DEB_trackerd)' ACTIVITY_TRACKER_SERVER='$(ROOT)/bin/trackerd-server' \
-	ACTIVITY_TRACKER_SERVER_DEB='$(ROOT)/$(DEB_trackerd-server)'
+	ACTIVITY_TRACKER_SERVER_DEB='$(ROOT)/$(DEB_trackerd-server)' ACTIVITY_TRACKER_GNOME_DEB='$(ROOT)/$(DEB_trackerd-gnome)'
 GOTESTSUM := gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary skipped
 
 .PHONY: test

@@ -15,7 +15,10 @@ require (
 
 require (
 	activity-tracker.example/server v0.0.0
+	activity-tracker.example/sessiond v0.0.0
 	golang.org/x/crypto v0.58.0
 )
 
 replace activity-tracker.example/server => ../../server
+
+replace activity-tracker.example/sessiond => ../../sessiond

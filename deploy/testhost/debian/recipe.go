@@ -91,6 +91,12 @@ func GNOME(suite Suite) Recipe {
 	return Bare(suite).With("gnome", "gnome-shell", "libpam-systemd", "dbus-user-session", "libgl1-mesa-dri")
 }
 
+// Compositors is a machine with Wayland compositors that run without a screen,
+// besides GNOME's.
+func Compositors(suite Suite) Recipe {
+	return Bare(suite).With("compositors", "sway", "labwc", "kwin-wayland", "libpam-systemd", "dbus-user-session", "libgl1-mesa-dri")
+}
+
 // id names the tree after everything that decides what is in it.
 func (r Recipe) id() string {
 	h := sha256.New()

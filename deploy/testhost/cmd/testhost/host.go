@@ -18,14 +18,14 @@ import (
 
 // bases are the recipes by name.
 var bases = map[string]func(debian.Suite) debian.Recipe{
-	"bare": debian.Bare, "xrdp": debian.XRDP, "xfce": debian.XFCE, "gnome": debian.GNOME,
+	"bare": debian.Bare, "xrdp": debian.XRDP, "xfce": debian.XFCE, "gnome": debian.GNOME, "compositors": debian.Compositors,
 }
 
 // baseFlags adds the flags that choose a recipe; the function returns it once
 // they are parsed.
 func baseFlags(cmd *cobra.Command) func() (debian.Recipe, error) {
 	suite := cmd.Flags().String("suite", string(debian.Bookworm), "release of Debian: bookworm or trixie")
-	name := cmd.Flags().String("base", "xrdp", "what is on the host: bare, xrdp, xfce or gnome")
+	name := cmd.Flags().String("base", "xrdp", "what is on the host: bare, xrdp, xfce, gnome or compositors")
 	return func() (debian.Recipe, error) {
 		s, err := debian.ParseSuite(*suite)
 		if err != nil {
