@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -266,8 +267,17 @@ func (d *deployment) buildForCapRover(t *testing.T) {
 	d.podman(t, "build", "--format", "docker", "--tag", "img-captain-tracker:1",
 		"--build-arg", "VERSION=1.2.3", "--file", definition.DockerfilePath, ".")
 	password := strings.TrimSpace(d.compose(t, "exec", "-T", "--user", "postgres", "db", "cat", "/run/password/db"))
+	database := url.URL{
+		Scheme: "postgres", User: url.UserPassword("tracker", password), Host: "db", Path: "tracker", RawQuery: "sslmode=disable",
+	}
 	d.podman(t, "run", "--detach", "--name", "captain", "--network", "tracker_inner",
-		"--env", "DATABASE_URL=postgres://tracker:"+password+"@db/tracker?sslmode=disable", "img-captain-tracker:1")
+		"--env", "DATABASE_URL="+database.String(), "img-captain-tracker:1")
+	t.Cleanup(func() {
+		if t.Failed() {
+			out, _ := d.command(context.WithoutCancel(t.Context()), "podman", "--remote", "logs", "captain").CombinedOutput()
+			t.Logf("it logged:\n%s", out)
+		}
+	})
 	d.await(t, "the server on CapRover", func(ctx context.Context) error {
 		return d.command(ctx, "podman", "--remote", "exec", "captain", "/usr/bin/trackerd-server", "healthcheck", "--ready").Run()
 	})
