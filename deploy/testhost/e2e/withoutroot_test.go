@@ -42,8 +42,11 @@ func (l *loner) tracked(t *testing.T, since time.Time) {
 	eventually(t, 30*time.Second, "one's own trackerd reads the session", func() error {
 		res := l.asUser(t, "", "trackctl", "--user", "sessions", "--json")
 		list, err := sessionsOf(res.Stdout)
-		if err != nil || len(list) != 1 || list[0].State != "reporting" || list[0].LastReport == nil || !list[0].LastReport.After(since) {
-			return fmt.Errorf("%v: %s%s", err, res.Stdout, res.Stderr)
+		if err != nil {
+			return fmt.Errorf("%w: %s%s", err, res.Stdout, res.Stderr)
+		}
+		if len(list) != 1 || list[0].State != "reporting" || list[0].LastReport == nil || !list[0].LastReport.After(since) {
+			return fmt.Errorf("the sessions are %s", res.Stdout)
 		}
 		l.machine = list[0].MachineID
 		return nil
