@@ -21,4 +21,7 @@
 // not touched: a host and its RDP clients sit in two network namespaces of their
 // own, joined by a veth pair (netns.go). Forward lets the host reach a server of
 // the caller's (forward.go), DialContext the caller one of the host's (dial.go).
+//
+// What a container has not, such as a seat with a keyboard and a screen, the
+// virtual machines of package testmachine have.
 package testhost

@@ -25,7 +25,7 @@ const (
 func doctorCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Examine the whole host and say what to do (root only)",
+		Short: "Examine the whole host and say what to do (root only, but with --user)",
 		Long: `doctor examines configuration, clock, server, credential, bus, sessions, X
 access and buffer, and says for each problem what to do about it. It exits with 1
 if a check failed, and with 3 if trackerd is not running.`,
