@@ -23,6 +23,9 @@ find_package() {
   for dir in "$HERE/../dist" "$HERE/dist" "$HERE"; do
     for file in "$dir"/trackerd_*_"$arch".deb; do
       [ -f "$file" ] || continue
+      if ! check_owner "$dir" || ! check_owner "$file"; then
+        fail "$file may be another user's: name it with --package FILE if you trust it"
+      fi
       if [ -z "$PACKAGE" ] || [ "$file" -nt "$PACKAGE" ]; then PACKAGE=$file; fi
     done
   done
@@ -31,6 +34,16 @@ find_package() {
   elif ! installed trackerd; then
     find_repository "$arch"
   fi
+}
+
+# check_owner FILE reports whether only root, or whoever called sudo, can have put
+# it there. Scripts that were copied to /tmp would else install as root what any
+# user laid into /tmp/dist.
+check_owner() {
+  local uid mode
+  read -r uid mode < <(stat -L -c '%u %a' "$1") || return
+  [ "$uid" = 0 ] || [ "$uid" = "${SUDO_UID:-0}" ] || return
+  (((8#$mode & 8#022) == 0))
 }
 
 # check_package FILE ARCHITECTURE refuses what is no package of trackerd for

@@ -28,7 +28,8 @@ LOGGING=''
 # start_log opens the log, for root alone, and keeps a second run out.
 start_log() {
   [ -z "$DRY_RUN" ] || return 0
-  exec 9>/run/lock/activity-tracker-setup.lock
+  # Not in /run/lock, where any user could make and hold it first.
+  exec 9>/run/activity-tracker-setup.lock
   flock -n 9 || fail "another run is under way here"
   (umask 077 && : >>"$LOG")
   LOGGING=yes

@@ -287,6 +287,14 @@ new_password() {
 
 check_passwords_file() {
   [ -z "$PASSWORDS_FILE" ] || [ -d "$(dirname "$PASSWORDS_FILE")" ] || fail "there is no folder for $PASSWORDS_FILE"
+  roots_alone "$PASSWORDS_FILE" || fail "$PASSWORDS_FILE is another user's, or no file: remove it, or name another"
+}
+
+# roots_alone FILE reports whether it is not there, or a file of root's with no
+# second name: whoever else owned it could read what is added.
+roots_alone() {
+  [ -e "$1" ] || [ -L "$1" ] || return 0
+  [ "$(stat -c '%F %u %h' "$1")" = "regular file 0 1" ] || [ "$(stat -c '%F %u %h' "$1")" = "regular empty file 0 1" ]
 }
 
 # tell_passwords NAME… shows new passwords once, or moves them into a file, and
@@ -301,6 +309,7 @@ tell_passwords() {
   if [ ! -s "$pending" ]; then
     say "   Nobody is new; all keep theirs."
   elif [ -n "$PASSWORDS_FILE" ]; then
+    roots_alone "$PASSWORDS_FILE" || fail "$PASSWORDS_FILE has become another user's; the new passwords are in $pending"
     (umask 077 && : >>"$PASSWORDS_FILE" && chmod 600 "$PASSWORDS_FILE" && cat "$pending" >>"$PASSWORDS_FILE")
     rm -f "$pending"
     say "   They are in $PASSWORDS_FILE, which only root can read."

@@ -19,7 +19,9 @@ func TestScriptsBeforeAnyChange(t *testing.T) {
 	t.Parallel()
 	h := bareMachine(t, debian.Bookworm, newServer(t))
 	h.run(t, "useradd", "--system", "service")
-	h.run(t, "sh", "-c", "echo Package: other >/tmp/no.deb; echo service >/tmp/names")
+	h.run(t, "sh", "-c", `set -e; echo Package: other >/tmp/no.deb; echo service >/tmp/names
+		install -o nobody /dev/null /tmp/passwords; ln -s /root/passwords /tmp/link
+		cp -r `+onHost+` /tmp/deploy; install -d -o nobody /tmp/dist; cp `+filepath.Join(onHost, "../dist")+`/*.deb /tmp/dist`)
 	before := h.fingerprint(t)
 	t.Run("refusals", func(t *testing.T) { scriptRefusals(t, h) })
 	t.Run("dry runs", func(t *testing.T) { scriptDryRuns(t, h) })
@@ -64,6 +66,9 @@ func scriptRefusals(t *testing.T, h *host) {
 		{name: "odd token", args: "multi-user-vps.sh 3 " + url, input: "what?\n", code: 1, want: "that is no enrolment token"},
 		{name: "no package", args: "single-user-vps.sh --package /tmp/no.deb " + url, code: 1, want: "/tmp/no.deb is no Debian package"},
 		{name: "no file", args: "single-user-vps.sh --package /tmp/missing.deb " + url, code: 1, want: "there is no file /tmp/missing.deb"},
+		{name: "another's package", args: "../../../tmp/deploy/single-user-vps.sh " + url, code: 1, want: "may be another user's: name it with --package"},
+		{name: "another's file of passwords", args: "multi-user-vps.sh --passwords /tmp/passwords 3 " + url, code: 1, want: "/tmp/passwords is another user's"},
+		{name: "a link to passwords", args: "multi-user-vps.sh --passwords /tmp/link 3 " + url, code: 1, want: "/tmp/link is another user's"},
 		{name: "system's account", args: "multi-user-vps.sh --names /tmp/names " + url, code: 1, want: "'service' is an account of the system"},
 		{name: "no person", args: "single-user-vps.sh --desktop " + url, code: 1, want: "name somebody with --user NAME"},
 		{name: "no such person", args: "single-user-vps.sh --virtual-user anna " + url, code: 1, want: "there is no user 'anna' here"},
