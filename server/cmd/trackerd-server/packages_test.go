@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	"context"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -119,22 +119,15 @@ func TestInstallScript(t *testing.T) {
 	b.do(http.MethodGet, "/install.sh", "", nil).refused(404, api.CodeNotFound)
 }
 
-// Downloads whose callers read nothing leave room for everything else.
+// Downloads whose callers read nothing leave room for everything else, and those
+// of one address for other addresses.
 func TestTooManyDownloads(t *testing.T) {
 	b := newBench(t, newDatabase(t))
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	for range testDownloads {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/packages/"+testDeb, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := b.http.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
+	b.download(t, "127.0.0.2")
+	for _, path := range []string{"/packages/InRelease", "/packages/by-hash/SHA256/" + testDigest} {
+		b.do(http.MethodGet, path, "", nil).wants(200, nil)
 	}
+	b.download(t, "127.0.0.1")
 	for _, path := range []string{"/packages/InRelease", "/packages/by-hash/SHA256/" + testDigest} {
 		r := b.do(http.MethodGet, path, "", nil)
 		r.refused(503, api.CodeUnavailable)
@@ -144,4 +137,27 @@ func TestTooManyDownloads(t *testing.T) {
 	}
 	b.do(http.MethodGet, "/install.sh", "", nil).wants(200, nil)
 	b.do(http.MethodGet, "/readyz", "", nil).wants(200, nil)
+}
+
+// download begins as many downloads as there may be from an address, and reads
+// none of them: those beyond its share are refused.
+func (b *bench) download(t *testing.T, from string) {
+	t.Helper()
+	local := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	client := &http.Client{Transport: &http.Transport{DialContext: local.DialContext}}
+	t.Cleanup(client.CloseIdleConnections)
+	for i := range testDownloads {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/packages/"+testDeb, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = resp.Body.Close() })
+		if want := map[bool]int{true: 200, false: 503}[i == 0]; resp.StatusCode != want {
+			t.Errorf("download %d from %s: %d, want %d", i, from, resp.StatusCode, want)
+		}
+	}
 }

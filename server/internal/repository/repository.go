@@ -4,7 +4,8 @@ package repository
 
 import (
 	"cmp"
-	"context"
+	"net/http"
+	"net/netip"
 	"time"
 
 	"activity-tracker.example/server/internal/turns"
@@ -14,6 +15,12 @@ const (
 	// usualAtOnce is how many files are sent at once: enough for a fleet, and few
 	// of the connections that hosts report over.
 	usualAtOnce = 100
+	// othersShare is what part of them one address leaves to all others, so that
+	// one that reads slowly keeps no other from its packages: a quarter, since all
+	// callers behind one proxy are one address.
+	othersShare = 4
+	// siteBits is how much of an IPv6 address names one customer.
+	siteBits = 64
 	// downloadWait is how long one more waits before it is to come back.
 	downloadWait = 2 * time.Second
 	// downloadRetry is when, which is about as long as one takes.
@@ -36,14 +43,46 @@ type Repository struct {
 	dir   string
 	base  BaseURL
 	turns *turns.Turns[struct{}]
+	// shares are the turns of each address.
+	shares *turns.Turns[netip.Addr]
 }
 
 // New returns a repository of that folder, which need not be there yet.
 func New(o Options) *Repository {
-	return &Repository{dir: o.Dir, base: o.BaseURL, turns: turns.New[struct{}](cmp.Or(o.AtOnce, usualAtOnce), downloadWait)}
+	all := cmp.Or(o.AtOnce, usualAtOnce)
+	return &Repository{
+		dir: o.Dir, base: o.BaseURL,
+		turns:  turns.New[struct{}](all, downloadWait),
+		shares: turns.New[netip.Addr](max(1, all-max(1, all/othersShare)), downloadWait),
+	}
 }
 
 // take waits for a place among the downloads, and returns what frees it.
-func (r *Repository) take(ctx context.Context) (end func(), ok bool) {
-	return r.turns.Take(ctx, struct{}{})
+func (r *Repository) take(req *http.Request) (end func(), ok bool) {
+	endShare, ok := r.shares.Take(req.Context(), site(req))
+	if !ok {
+		return nil, false
+	}
+	endTurn, ok := r.turns.Take(req.Context(), struct{}{})
+	if !ok {
+		endShare()
+		return nil, false
+	}
+	return func() { endTurn(); endShare() }, true
+}
+
+// site is whose a request is: the caller's address, or its network in IPv6. All
+// that come over a unix socket are one.
+func site(req *http.Request) netip.Addr {
+	caller, err := netip.ParseAddrPort(req.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr := caller.Addr().Unmap().WithZone("")
+	if addr.Is6() {
+		if network, err := addr.Prefix(siteBits); err == nil {
+			return network.Addr()
+		}
+	}
+	return addr
 }

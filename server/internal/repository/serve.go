@@ -48,7 +48,7 @@ func (r *Repository) Serve(w http.ResponseWriter, req *http.Request, name string
 		problem.Write(w, problem.NotFound("There is no such package."))
 		return
 	}
-	end, ok := r.take(req.Context())
+	end, ok := r.take(req)
 	if !ok {
 		problem.Write(w, &problem.Error{
 			Status: http.StatusServiceUnavailable, Code: api.CodeUnavailable,
