@@ -109,8 +109,9 @@ func (m *Machine) CopyIn(ctx context.Context, src, dst string) error {
 	return m.WriteFile(ctx, dst, f, info.Mode().Perm())
 }
 
-// installTimeout bounds an apt run without network; 15 s is usual.
-const installTimeout = 5 * time.Minute
+// installTimeout bounds an apt run without network; 15 s is usual, minutes on a
+// busy computer.
+const installTimeout = 15 * time.Minute
 
 // Install copies a Debian package of this computer's to the machine and installs
 // it with apt, without network.

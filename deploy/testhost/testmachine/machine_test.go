@@ -2,12 +2,15 @@ package testmachine
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"activity-tracker.example/testhost"
 	"activity-tracker.example/testhost/debian"
 	"activity-tracker.example/testhost/internal/wait"
 )
@@ -118,4 +121,66 @@ func eventually(t *testing.T, check func() error) {
 	if err != nil || last != nil {
 		t.Fatalf("not within two minutes: %v %v", last, err)
 	}
+}
+
+// TestSuspend suspends and wakes a machine: its clock goes on, the time asleep is
+// not the time awake, and the desktop still takes keys.
+func TestSuspend(t *testing.T) {
+	m := start(t)
+	if err := m.Suspend(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Run(t.Context(), "true"); err == nil {
+		t.Error("a sleeping machine ran a command")
+	}
+	if err := m.Wake(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	listener := m.listenX(t)
+	if _, err := m.Type(t.Context(), "awake"); err != nil {
+		t.Fatal(err)
+	}
+	listener.want(t, map[string]int{"RawKeyPress": len("awake")})
+}
+
+// TestForward has a program of the machine's reach a server here, also after the
+// connection was made anew.
+func TestForward(t *testing.T) {
+	m := start(t)
+	server := newEcho(t)
+	if err := m.Forward("127.0.0.1:8100", server); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		res, err := m.Exec(t.Context(), testhost.Command{Args: []string{"bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8100; echo \"it's me\" >&3; head -n 1 <&3"}})
+		if err != nil || res.Stdout != "it's me\n" {
+			t.Errorf("the machine got %q back: %v %s", res.Stdout, err, res.Stderr)
+		}
+		if err := m.connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// newEcho starts a server that sends back what it gets, and returns its address.
+func newEcho(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				io.Copy(conn, conn)
+			}()
+		}
+	}()
+	return l.Addr().String()
 }

@@ -1,0 +1,25 @@
+package e2e
+
+import (
+	"testing"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/testhost/testmachine"
+)
+
+// TestX11Seat has a person work at a machine with LightDM, Xorg and openbox. The
+// server must have exactly that, as a local session's.
+func TestX11Seat(t *testing.T) {
+	m := trackedMachine(t)
+	s := m.waitTracked(t, testmachine.Alice)
+	did := counts{keys: 60, clicks: 9, scroll: 6, distance: 250}
+	m.work(t, did)
+	for _, e := range m.wantTotal(t, s.MachineID, did) {
+		if e.SessionKind != api.SessionLocal {
+			t.Errorf("a record of a person at the machine is of kind %q", e.SessionKind)
+		}
+		if e.KeyCount > 0 && (e.ActiveApp != "XTerm" || e.IsIdle || e.Username != testmachine.Alice) {
+			t.Errorf("the keys are in the record %+v", e)
+		}
+	}
+}
