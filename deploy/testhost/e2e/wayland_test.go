@@ -19,7 +19,7 @@ import (
 )
 
 // deskUser sits before a Wayland desktop; the number is the first that a host
-// gives.
+// assigns.
 const deskUser, deskRuntime = "anna", "/run/user/1000"
 
 // TestSlowCompositors is the focus on the other compositors of Debian 13, each

@@ -46,8 +46,8 @@ func (m *monitor) greet() error {
 	return m.run("qmp_capabilities", nil, nil)
 }
 
-// run gives a command to QEMU and reads its answer into result, which may be
-// nil. Events between the two are left out: what they tell can be asked for.
+// run sends a command to QEMU and reads its answer into result, which may be
+// nil. Events between the two are left out: what they report can be asked for.
 func (m *monitor) run(command string, arguments, result any) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -94,7 +94,7 @@ func (m *monitor) status() (string, error) {
 	return s.Status, err
 }
 
-// quit ends QEMU, which closes its disk in order; the machine is told nothing.
+// quit ends QEMU, which closes its disk in order; the machine gets no notice.
 func (m *monitor) quit() error {
 	err := m.run("quit", nil, nil)
 	if errors.Is(err, io.EOF) {

@@ -89,8 +89,8 @@ type EnrollRequest struct {
 // credential stops working, so it is never silent either.
 //
 // Whoever has a token for one person can also enrol under a host's host_id, which
-// every user of that host can work out. Only a token made for it gives it to the
-// host; none gives a host's to a person.
+// every user of that host can work out. Only a token made for it hands it to the
+// host; none hands a host's to a person.
 func (s *Store) Enroll(ctx context.Context, r EnrollRequest) error {
 	return s.write(ctx, "enrolling a host", func(tx pgx.Tx) error {
 		e, expired, err := lockEnrollment(ctx, tx, r)
