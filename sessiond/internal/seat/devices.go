@@ -17,8 +17,12 @@ import (
 // have no keys and do not move.
 const maxDevices = 64
 
-// scanBytes is about what looking at the folder leaves to collect.
-const scanBytes = 16 << 10
+// scanBytes is about what looking at the folder leaves to collect, and probeBytes
+// what asking a device does.
+const (
+	scanBytes  = 4 << 10
+	probeBytes = 32 << 10
+)
 
 // device is one open device.
 type device struct {
@@ -69,6 +73,7 @@ func (s *Seat) scan() (unready bool) {
 		if !isEventFile(name) || s.has(name) || len(s.devices) >= maxDevices {
 			continue
 		}
+		s.garbage += probeBytes
 		d, err := s.open(name, patient)
 		switch {
 		case err == nil:
