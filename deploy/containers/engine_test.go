@@ -72,14 +72,18 @@ func (e *engine) await(t *testing.T, what string, try func(context.Context) erro
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
+	var last error // but for what the end of the time is called
 	for {
 		err := try(ctx)
 		if err == nil {
 			return
 		}
+		if ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s: %v", what, err)
+			t.Fatalf("waited in vain for %s: %v", what, last)
 		case <-tick.C:
 		}
 	}
