@@ -199,7 +199,7 @@ func (k *keeper) once(ctx context.Context, readings chan<- Reading) error {
 	}
 	defer func() { _ = ours.Close() }()
 	defer func() { _ = theirs.Close() }()
-	l, err := newLink(ours)
+	l, err := newLink(ours, k.s.buffers)
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (k *keeper) once(ctx context.Context, readings chan<- Reading) error {
 
 // adopt reads on from a helper that an earlier daemon started.
 func (k *keeper) adopt(ctx context.Context, f *os.File, readings chan<- Reading) error {
-	l, err := newLink(f)
+	l, err := newLink(f, k.s.buffers)
 	if err != nil {
 		k.removeFD()
 		return err

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +26,15 @@ var (
 // link is the daemon's end of a helper's socket.
 type link struct {
 	conn *net.UnixConn
-	buf  []byte
+	raw  syscall.RawConn
+	// buffers are for messages. All links share them: one that waits has none,
+	// and hundreds of sessions would have as many.
+	buffers *sync.Pool
+}
+
+// newBuffers makes what links share.
+func newBuffers() *sync.Pool {
+	return &sync.Pool{New: func() any { return new([wire.MaxMessageBytes]byte) }}
 }
 
 // socketPair makes a helper's socket: the daemon's end and the helper's.
@@ -37,7 +47,7 @@ func socketPair() (ours, theirs *os.File, err error) {
 }
 
 // newLink reads f through the runtime's poller. f itself stays the caller's.
-func newLink(f *os.File) (*link, error) {
+func newLink(f *os.File, buffers *sync.Pool) (*link, error) {
 	conn, err := net.FileConn(f)
 	if err != nil {
 		return nil, fmt.Errorf("read the helper's socket: %w", err)
@@ -47,16 +57,41 @@ func newLink(f *os.File) (*link, error) {
 		_ = conn.Close()
 		return nil, errNotSeqpacket
 	}
-	return &link{conn: u, buf: make([]byte, wire.MaxMessageBytes)}, nil
+	raw, err := u.SyscallConn()
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("read the helper's socket: %w", err)
+	}
+	return &link{conn: u, raw: raw, buffers: buffers}, nil
 }
 
 // receive waits for the next report, until the deadline. io.EOF says that the
 // helper has closed its end; errors that are neither io.EOF nor
 // os.ErrDeadlineExceeded say that what it sent is not to be believed.
-func (l *link) receive() (wire.Report, error) {
+func (l *link) receive() (report wire.Report, err error) {
+	waiting := l.raw.Read(func(fd uintptr) (done bool) {
+		report, err = l.take(int(fd))
+		return !errors.Is(err, unix.EAGAIN)
+	})
+	if waiting != nil {
+		return wire.Report{}, fmt.Errorf("read the helper's socket: %w", waiting)
+	}
+	return report, err
+}
+
+// take reads a message that is there; without one the error is unix.EAGAIN.
+func (l *link) take(fd int) (wire.Report, error) {
+	buf, ok := l.buffers.Get().(*[wire.MaxMessageBytes]byte)
+	if !ok {
+		buf = new([wire.MaxMessageBytes]byte)
+	}
+	defer l.buffers.Put(buf)
 	// No room for control data: the kernel closes descriptors that were sent
 	// along, and says so.
-	n, _, flags, _, err := l.conn.ReadMsgUnix(l.buf, nil)
+	n, _, flags, _, err := unix.Recvmsg(fd, buf[:], nil, unix.MSG_DONTWAIT)
+	for errors.Is(err, unix.EINTR) {
+		n, _, flags, _, err = unix.Recvmsg(fd, buf[:], nil, unix.MSG_DONTWAIT)
+	}
 	switch {
 	case errors.Is(err, unix.ECONNRESET):
 		return wire.Report{}, io.EOF // it died with something of ours unread
@@ -66,8 +101,10 @@ func (l *link) receive() (wire.Report, error) {
 		return wire.Report{}, errTooLong
 	case flags&unix.MSG_CTRUNC != 0:
 		return wire.Report{}, errDescriptors
+	case n == 0:
+		return wire.Report{}, io.EOF
 	}
-	return wire.Decode(l.buf[:n])
+	return wire.Decode(buf[:n])
 }
 
 // deadline says until when receive waits.
@@ -82,9 +119,7 @@ func (l *link) hangUp() { _ = l.conn.CloseWrite() }
 
 // end closes the socket for good, whoever else holds a copy of it.
 func (l *link) end() {
-	if raw, err := l.conn.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
-	}
+	_ = l.raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
 	l.close()
 }
 

@@ -61,6 +61,7 @@ type Supervisor struct {
 	store Store
 	// silence is for how long a helper that is well may say nothing.
 	silence time.Duration
+	buffers *sync.Pool // what links read into
 
 	mu      sync.Mutex
 	keepers map[string]*keeper // by session key; those that leave too
@@ -77,7 +78,7 @@ func New(opts Options, units Units, store Store) *Supervisor {
 		opts.Progress = func() {}
 	}
 	return &Supervisor{
-		opts: opts, units: units, store: store, silence: 2*opts.Interval + silenceSlack,
+		opts: opts, units: units, store: store, silence: 2*opts.Interval + silenceSlack, buffers: newBuffers(),
 		keepers: make(map[string]*keeper), byUnit: make(map[string]*keeper),
 		orphans: make(map[string][]*os.File),
 	}
@@ -202,7 +203,7 @@ func (s *Supervisor) dropOrphans() {
 	for name, files := range s.orphans {
 		s.opts.Log.Warn("a stored socket belongs to no known session, closing it", "session", name)
 		for _, f := range files {
-			if l, err := newLink(f); err == nil {
+			if l, err := newLink(f, s.buffers); err == nil {
 				l.end()
 			}
 			_ = f.Close()

@@ -30,6 +30,10 @@ const (
 	// startTimeout bounds a start, which takes 20 ms here and 15 s on a busy
 	// machine that is emulated: giving up and starting again only adds to it.
 	startTimeout = time.Minute
+	// startsAtOnce is how many helpers are started side by side. Where hundreds
+	// log in at once, systemd takes all jobs at the same time: each would take
+	// as long as all of them, and none be done in time.
+	startsAtOnce = 4
 	// stopTimeout is what systemd grants a helper between SIGTERM and SIGKILL.
 	// A logout has to be over within 10 s, and a helper needs milliseconds.
 	stopTimeout = 2 * time.Second
@@ -49,6 +53,7 @@ type Systemd struct {
 	socket string
 	// properties is the whole setting of a unit whose standard input is stdin.
 	properties func(u Unit, stdin int) []systemd.Property
+	starts     chan struct{} // has room for startsAtOnce
 
 	mu   sync.Mutex
 	conn *systemd.Conn // nil until needed, and after it broke
@@ -68,7 +73,10 @@ func NewUserSystemd(runtimeDir string) *Systemd {
 
 func newManager(socket string, properties func(Unit, int) []systemd.Property) *Systemd {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Systemd{ctx: ctx, cancel: cancel, socket: socket, properties: properties}
+	return &Systemd{
+		ctx: ctx, cancel: cancel, socket: socket, properties: properties,
+		starts: make(chan struct{}, startsAtOnce),
+	}
 }
 
 // Available reports whether there is a service manager to connect to.
@@ -126,8 +134,14 @@ func dial(ctx context.Context, socket string) (*dbus.Conn, error) {
 	return conn, nil
 }
 
-// Start implements Units.
+// Start implements Units. It waits for its turn first.
 func (s *Systemd) Start(ctx context.Context, u Unit) error {
+	select {
+	case s.starts <- struct{}{}:
+		defer func() { <-s.starts }()
+	case <-ctx.Done():
+		return fmt.Errorf("start %s: %w", u.Name, ctx.Err())
+	}
 	conn, err := s.connect()
 	if err != nil {
 		return err
