@@ -162,7 +162,17 @@ func (h *host) logInToXFCE(t *testing.T, passwords map[string]string) []*person 
 		p.mustWork(t, 120+i, 3+i, 4, 2)
 	}
 	wantTold(t, people...)
+	h.logMemory(t, people)
 	return people
+}
+
+// logMemory prints what a desktop takes, on which the script's warning rests.
+func (h *host) logMemory(t *testing.T, people []*person) {
+	t.Helper()
+	for _, p := range people {
+		kib := h.run(t, "sh", "-c", "cat $(pgrep -u "+p.name+" | sed 's,.*,/proc/&/smaps_rollup,') 2>/dev/null | awk '/^Pss:/ { n += $2 } END { print n }'")
+		t.Logf("the desktop of %s takes %s KiB", p.name, kib)
+	}
 }
 
 // addFourth has room made for one more while people are at work.
