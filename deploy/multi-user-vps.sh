@@ -18,7 +18,8 @@ fi
 . "$HERE/lib/agent.sh"
 . "$HERE/lib/rdp.sh"
 
-# What a desktop of XFCE takes of memory, in megabytes, before any program.
+# What a desktop of XFCE with a terminal takes of memory, in megabytes: 135 to 155
+# were measured.
 readonly MEMORY_PER_PERSON=200
 readonly MAX_PEOPLE=300
 

@@ -383,10 +383,14 @@ point() {
 }
 NUMBER=0
 
+# have_browser reports whether any browser is installed; the light desktop has none.
+have_browser() { [ -e /etc/alternatives/x-www-browser ]; }
+
 # rdp_steps NAME… is what to do until people are logged in.
 rdp_steps() {
   point "Give people their passwords."
   tell_passwords "$@"
+  have_browser || point "Bring the programs that people need, such as: apt install firefox-esr"
   point "Let TCP port $RDP_PORT in."
   firewall_notice
   point "People connect to $(address), each with their own name."
