@@ -21,8 +21,9 @@ func TestSlowSingleUserScript(t *testing.T) {
 		h.run(t, "useradd", "--create-home", "--shell", "/bin/bash", "anna")
 		h.run(t, "sh", "-c", "echo anna:first-password | chpasswd")
 		h.enrolFromEnvironment(t)
-		h.measuresVirtualDisplay(t)
-		h.worksOverRDP(t)
+		anna := &person{host: h, name: "anna", password: "first-password"}
+		anna.worksOnVirtualDisplay(t)
+		anna.worksOverRDP(t)
 		h.removesButKeepsAnna(t)
 	})
 }
@@ -42,10 +43,11 @@ func (h *host) enrolFromEnvironment(t *testing.T) {
 	}
 }
 
-// measuresVirtualDisplay checks that a virtual display is measured only where
+// worksOnVirtualDisplay checks that a virtual display is measured only where
 // that was asked for by name.
-func (h *host) measuresVirtualDisplay(t *testing.T) {
+func (p *person) worksOnVirtualDisplay(t *testing.T) {
 	t.Helper()
+	h := p.host
 	h.run(t, "apt-get", "-q", "update")
 	h.run(t, "apt-get", "-q", "-y", "install", "--no-install-recommends", "tigervnc-standalone-server", "openbox")
 	h.background(t, "anna", "display", "Xvnc", ":1", "-SecurityTypes", "None", "-localhost")
@@ -66,30 +68,31 @@ func (h *host) measuresVirtualDisplay(t *testing.T) {
 	if want := "sessions: [rdp, local, virtual]\nvirtual_user: \"anna\""; conf != want {
 		t.Errorf("the configuration has %q, want %q", conf, want)
 	}
-	anna := &person{host: h, name: "anna", machine: h.waitTracked(t, "x1", began).MachineID}
+	p.machine = h.waitTracked(t, "x1", began).MachineID
 	eventually(t, 30*time.Second, "the window manager is seen", func() error { return h.wantProblem(t, "x1", "") })
 	if err := h.view(t, 1).keys(90); err != nil {
 		t.Fatal(err)
 	}
-	anna.did.Keys = 90
-	anna.wantVirtual(t)
+	p.did.Keys = 90
+	p.wantVirtual(t)
 	h.run(t, "systemctl", "stop", "background-wm", "background-display")
 	// With openbox there, RDP sessions would have that as their desktop.
 	h.run(t, "apt-get", "-q", "-y", "purge", "openbox")
 }
 
 // worksOverRDP adds a desktop for the one person there is, who keeps the password.
-func (h *host) worksOverRDP(t *testing.T) {
+func (p *person) worksOverRDP(t *testing.T) {
 	t.Helper()
+	h := p.host
 	said := h.mustScript(t, "", "single-user-vps.sh", "--desktop", "--no-clipboard", insideURL)
 	if shown := shownPasswords(said); len(shown) > 0 || !strings.Contains(said, "anna: exist") {
 		t.Errorf("passwords of %v were shown", shown)
 	}
-	people := h.logInToXFCE(t, map[string]string{"anna": "first-password"})
+	h.workInXFCE(t, p)
 	if got := h.run(t, "grep", "-E", "^(cliprdr|rdpdr)=", "/etc/xrdp/xrdp.ini"); got != "rdpdr=false\ncliprdr=false" {
 		t.Errorf("xrdp has %q", got)
 	}
-	if err := people[0].Disconnect(t.Context()); err != nil {
+	if err := p.Disconnect(t.Context()); err != nil {
 		t.Error(err)
 	}
 	h.run(t, "loginctl", "terminate-user", "anna")

@@ -58,7 +58,11 @@ func TestSlowMultiUserScript(t *testing.T) {
 		h.wantNoSecrets(t, token, passwords)
 		h.wantSetUp(t)
 		h.wantSecondRunChangesNothing(t)
-		people := h.logInToXFCE(t, passwords)
+		var people []*person
+		for name, password := range passwords {
+			people = append(people, &person{host: h, name: name, password: password})
+		}
+		h.workInXFCE(t, people...)
 		h.addFourth(t, people)
 		h.takeAway(t, people, before)
 	})
@@ -143,8 +147,8 @@ Name=Terminal
 Exec=xfce4-terminal --geometry=100x30+40+40
 `
 
-// logInToXFCE logs everybody in at the same time and has them work.
-func (h *host) logInToXFCE(t *testing.T, passwords map[string]string) []*person {
+// workInXFCE logs everybody in over RDP and has them work.
+func (h *host) workInXFCE(t *testing.T, people ...*person) {
 	t.Helper()
 	// To look at sessions from within: not the script's to bring, or to take away.
 	h.run(t, "apt-get", "-q", "-y", "install", "--no-install-recommends", "x11-utils")
@@ -152,18 +156,14 @@ func (h *host) logInToXFCE(t *testing.T, passwords map[string]string) []*person 
 		t.Fatal(err)
 	}
 	h.configure(t, config)
-	var people []*person
-	for name, password := range passwords {
-		p := &person{host: h, name: name, password: password}
+	for _, p := range people {
 		p.loginAgain(t)
-		people = append(people, p)
 	}
 	for i, p := range people {
 		p.mustWork(t, 120+i, 3+i, 4, 2)
 	}
 	wantTold(t, people...)
 	h.logMemory(t, people)
-	return people
 }
 
 // logMemory prints what a desktop takes, on which the script's warning rests.
