@@ -125,7 +125,7 @@ var onlyIn = []struct {
 }{
 	{"github.com/jezek/xgb", []string{"sessiond/internal/x11", "sessiond/internal/xtest", "sessiond/bench", "deploy"}, "X is spoken in one place"},
 	{"github.com/holoplot/go-evdev", []string{"sessiond/internal/seat", "sessiond/bench", "deploy"}, "input devices are read in one place"},
-	{"github.com/godbus/dbus", []string{"hostd/logind", "hostd/helper", "sessiond/internal/sessionbus", "sessiond/internal/focus"}, "logind is asked in one place, units are started in one, desktops in one"},
+	{"github.com/godbus/dbus", []string{"hostd/logind", "hostd/helper", "sessiond/internal/sessionbus", "sessiond/internal/focus", "deploy"}, "logind is asked in one place, units are started in one, desktops in one"},
 	{"github.com/coreos/go-systemd", []string{"hostd/logind", "hostd/helper", "hostd/notify", "server/cmd/trackerd-server"}, "systemd is spoken to in one place for each purpose"},
 	{"github.com/jackc/pgx", []string{"server/internal/store"}, "all SQL is in one place"},
 	{"go.etcd.io/bbolt", []string{"hostd/buffer"}, "one package knows how records lie on disk"},

@@ -16,6 +16,7 @@ require (
 require (
 	activity-tracker.example/server v0.0.0
 	activity-tracker.example/sessiond v0.0.0
+	github.com/godbus/dbus/v5 v5.2.4
 	golang.org/x/crypto v0.58.0
 )
 

@@ -136,7 +136,7 @@ func (h *host) showLogOnFailure(t *testing.T) {
 		return
 	}
 	log, err := h.Run(t.Context(), "journalctl", "--no-pager", "-n", "60", "-o", "short-precise",
-		"-u", "trackerd*", "-u", "systemd-logind", "-u", "xrdp*", "-u", "postgresql*")
+		"-u", "logins", "-u", "trackerd*", "-u", "systemd-logind", "-u", "xrdp*", "-u", "postgresql*")
 	t.Logf("the host's journal (%v):\n%s", err, log)
 }
 

@@ -1,0 +1,211 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"activity-tracker.example/testhost/debian"
+)
+
+// What many sessions on one host may cost.
+const (
+	manySessions = 300
+	// manyOver is in what time all of them log in.
+	manyOver = 10 * time.Second
+	// manyReady is how soon after that all are measured, on two cores that do
+	// nothing else. A machine under load takes longer, so it is only reported.
+	manyReady = 30 * time.Second
+	// manyPatience is how long the test waits.
+	manyPatience = 5 * time.Minute
+	// manyMemory is what trackerd may have of the host's memory, in KiB.
+	manyMemory = 32 << 10
+	// manyCPU is how much of a core trackerd should take while all work, in
+	// percent; only reported, since a machine under load makes it more.
+	manyCPU = 1.0
+	// manyUID is the first user of them, and manyDisplay that user's display.
+	manyUID     = 20000
+	manyDisplay = 1000
+	// manyPresses is how many keys the first user presses, one a second; each of
+	// the next ones presses one more, modulo ten (cmd/logins).
+	manyPresses = 60
+)
+
+// TestSlowManySessions has 300 people on one host. Their sessions are logind's,
+// opened as xrdp's session manager has PAM open them, and each has an X server of
+// its own, an Xvnc that is there before: 300 desktops would be another test. The
+// users' service managers, which logind starts at a first login, are left out for
+// the same reason.
+func TestSlowManySessions(t *testing.T) {
+	srv := newServer(t)
+	h := crowdedHost(t, srv)
+	defer h.showLogOnFailure(t)
+
+	h.putLogins(t)
+	start := time.Now()
+	h.logIn(t)
+	opened := time.Now()
+	eventually(t, manyPatience, "all sessions are measured", func() error { return h.allReporting(t) })
+	ready := time.Since(opened)
+
+	before, began := h.processorTime(t), time.Now()
+	h.run(t, "logins", "-sessions", strconv.Itoa(manySessions), "-display", strconv.Itoa(manyDisplay),
+		"-presses", strconv.Itoa(manyPresses), "press")
+	used := h.processorTime(t) - before
+	cpu := 100 * used.Seconds() / time.Since(began).Seconds()
+	memory := h.memory(t)
+	t.Logf("%d sessions opened in %.1f s (%v wanted), measured %.1f s after that (%v), trackerd %.1f MB (%d MB), %.2f %% of a core (%.0f %%)",
+		manySessions, opened.Sub(start).Seconds(), manyOver, ready.Seconds(), manyReady, float64(memory)/1024, manyMemory>>10, cpu, manyCPU)
+	if memory > manyMemory {
+		t.Errorf("trackerd has %d KiB of memory", memory)
+	}
+	if err := h.allReporting(t); err != nil {
+		t.Error(err)
+	}
+	h.checkPresses(t)
+}
+
+// crowdedHost boots a host with trackerd, and with an X server for each of the
+// users who will log in.
+func crowdedHost(t *testing.T, srv *server) *host {
+	t.Helper()
+	h := startHost(t, srv, debian.XRDP(debian.Bookworm))
+	const prepare = `
+		for ((i = 0; i < N; i++)); do
+			printf -v n %03d $i
+			echo "many$n:x:$((UID0 + i)):$((UID0 + i))::/home/many$n:/bin/sh" >>/etc/passwd
+			echo "many$n:x:$((UID0 + i)):" >>/etc/group
+			install -d -m 700 -o $((UID0 + i)) -g $((UID0 + i)) /home/many$n
+		done
+		cat >/etc/systemd/system/display@.service <<-END
+		[Service]
+		User=many%i
+		ExecStart=/usr/bin/Xvnc :1%i -geometry 64x64 -depth 24 -SecurityTypes None -rfbport -1 -AlwaysShared
+		END
+		# The users' own service managers.
+		mkdir /etc/systemd/system/user@.service.d
+		cat >/etc/systemd/system/user@.service.d/none.conf <<-END
+		[Service]
+		Type=oneshot
+		RemainAfterExit=yes
+		PAMName=
+		ExecStart=
+		ExecStart=/bin/true
+		END
+		# Else each of them gets a journal of 8 MB.
+		mkdir /etc/systemd/journald.conf.d
+		printf '[Journal]\nSplitMode=none\n' >/etc/systemd/journald.conf.d/one.conf
+		systemctl daemon-reload
+		systemctl restart systemd-journald
+		for ((i = 0; i < N; i += 10)); do systemctl start $(seq -f "display@%03.0f.service" $i $((i + 9))); done`
+	h.run(t, "env", fmt.Sprintf("N=%d", manySessions), fmt.Sprintf("UID0=%d", manyUID), "bash", "-euc", prepare)
+	eventually(t, manyPatience, "all displays are there", func() error {
+		out := h.run(t, "bash", "-c", "ls /tmp/.X11-unix | grep -c X1 || true")
+		if n, _ := strconv.Atoi(out); n < manySessions {
+			return fmt.Errorf("%d of %d", n, manySessions)
+		}
+		return nil
+	})
+	h.install(t, debPath)
+	// A record each minute, as usual; sent sooner than usual.
+	h.configure(t, "collect_interval_sec: 60\nsend_interval_sec: 30\n")
+	h.enroll(t)
+	return h
+}
+
+// putLogins copies cmd/logins to the host.
+func (h *host) putLogins(t *testing.T) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "logins")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "activity-tracker.example/testhost/cmd/logins")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build cmd/logins: %v\n%s", err, out)
+	}
+	if err := h.CopyIn(t.Context(), binary, "/usr/local/bin/logins"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// logIn logs everybody in, and returns when all sessions are there.
+func (h *host) logIn(t *testing.T) {
+	t.Helper()
+	h.run(t, "systemd-run", "--quiet", "--unit=logins", "--service-type=notify", "--property=LimitNOFILE=4096",
+		"--property=TimeoutStartSec="+strconv.Itoa(int(manyPatience.Seconds())),
+		"logins", "-sessions", strconv.Itoa(manySessions), "-over", manyOver.String(),
+		"-uid", strconv.Itoa(manyUID), "-display", strconv.Itoa(manyDisplay), "open")
+}
+
+// allReporting checks that each user has one session, and that all report.
+func (h *host) allReporting(t *testing.T) error {
+	list, err := h.sessions(t)
+	if err != nil {
+		return err
+	}
+	users := make(map[string]bool)
+	for _, s := range list {
+		n, err := strconv.Atoi(strings.TrimPrefix(s.User, "many"))
+		if err != nil || s.Display != fmt.Sprintf(":%d", manyDisplay+n) {
+			return fmt.Errorf("%s has display %s", s.User, s.Display)
+		}
+		if s.State == "reporting" && s.LastReport != nil {
+			users[s.User] = true
+		}
+	}
+	if len(list) != manySessions || len(users) != manySessions {
+		return fmt.Errorf("%d sessions, and %d users report", len(list), len(users))
+	}
+	return nil
+}
+
+// processorTime returns what trackerd has used since it was started.
+func (h *host) processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	nanoseconds, err := strconv.ParseInt(h.run(t, "systemctl", "show", "--property=CPUUsageNSec", "--value", "trackerd"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(nanoseconds)
+}
+
+// memory returns what trackerd has of the host's memory, in KiB.
+func (h *host) memory(t *testing.T) int {
+	t.Helper()
+	rollup := h.run(t, "bash", "-c", `cat /proc/$(systemctl show --property=MainPID --value trackerd)/smaps_rollup`)
+	m := regexp.MustCompile(`(?m)^Rss:\s+(\d+) kB`).FindStringSubmatch(rollup)
+	if m == nil {
+		t.Fatalf("no Rss in %s", rollup)
+	}
+	kib, _ := strconv.Atoi(m[1])
+	return kib
+}
+
+// checkPresses waits until the server has every press of every user, and no
+// other.
+func (h *host) checkPresses(t *testing.T) {
+	t.Helper()
+	list, err := h.sessions(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range list {
+		n, _ := strconv.Atoi(strings.TrimPrefix(s.User, "many"))
+		want := int64(manyPresses + n%10)
+		eventually(t, manyPatience, "the server has the presses of "+s.User, func() error {
+			sum, err := h.srv.summaries(t.Context(), s.MachineID, h.began)
+			if err == nil && sum.SyntheticCount != want {
+				err = fmt.Errorf("%d, and %d were pressed", sum.SyntheticCount, want)
+			}
+			if sum.SyntheticCount > want {
+				t.Fatal(err)
+			}
+			return err
+		})
+	}
+}
