@@ -12,8 +12,10 @@ import (
 
 // unnegotiated answer in the one form that they have whatever is asked for: what
 // probes, scrapers and hosts send in Accept must not make a service look dead or
-// lose a record.
-var unnegotiated = []string{"health", "ready", "metrics", "enroll", "reportEvents"}
+// lose a record; what hosts install from is files.
+var unnegotiated = []string{
+	"health", "ready", "metrics", "enroll", "reportEvents", "installScript", "packageFile", "packageByHash",
+}
 
 // Who asks for a form that an answer does not come in is told so, by every route
 // that has an answer, and before anything is done.
