@@ -17,6 +17,7 @@ require (
 	activity-tracker.example/server v0.0.0
 	activity-tracker.example/sessiond v0.0.0
 	github.com/godbus/dbus/v5 v5.2.4
+	github.com/holoplot/go-evdev v0.0.0-20260504100651-66d1748fe847
 	golang.org/x/crypto v0.58.0
 )
 
