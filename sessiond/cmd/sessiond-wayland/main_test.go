@@ -113,7 +113,7 @@ func TestTitleChanges(t *testing.T) {
 	s := waytest.Sway(t)
 	titles := s.Window(t, "editor", "draft")
 	h := startHelper(t, s)
-	changeTitle(t, titles)
+	changeTitle(t, titles, fewTitles)
 	h.Until("time under the last title", func() bool { return sums(h.All)[wire.Focus{App: "editor", Title: "done"}] > 0 })
 	if n := len(sums(h.All)); n > wire.MaxFocus {
 		t.Errorf("%d titles", n)
