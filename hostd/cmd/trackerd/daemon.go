@@ -250,7 +250,7 @@ func (d *daemon) enrol(ctx context.Context, sessions <-chan []logind.Session, tr
 		}
 		list = d.opts.own(list)
 		decided := d.roster.Update(list, d.listDisplays(list))
-		decided.Tracked = d.opts.readable(decided.Tracked)
+		decided = d.opts.readable(decided)
 		d.remember(decided)
 		d.collector.Live(decided.Tracked)
 		select {

@@ -150,13 +150,31 @@ func (o *options) units(log *slog.Logger) (units helper.Units, end func()) {
 	return c, c.Close
 }
 
-// readable returns those of the sources that can be read: a seat's devices need
-// root, or a person in the group that owns them.
-func (o *options) readable(list []roster.Tracked) []roster.Tracked {
+// readable leaves out the sources that this daemon cannot read: a seat's devices
+// need root, or a person in the group that owns them.
+func (o *options) readable(r roster.Result) roster.Result {
 	if !o.user || inGroup(inputGroup) {
-		return list
+		return r
 	}
-	return slices.DeleteFunc(list, func(t roster.Tracked) bool { return t.Source == roster.SourceSeat })
+	return withoutSeats(r)
+}
+
+// withoutSeats leaves out the seats' devices, and reports whose input that is.
+func withoutSeats(r roster.Result) roster.Result {
+	kept := make([]roster.Tracked, 0, len(r.Tracked))
+	for _, t := range r.Tracked {
+		if t.Source != roster.SourceSeat {
+			kept = append(kept, t)
+			continue
+		}
+		r.Refused = append(r.Refused, roster.Problem{
+			Username: t.Username,
+			Text:     "no input of session " + t.Key.ID + " is counted: on Wayland that takes the rights of the group " + inputGroup,
+			Advice:   "have root add you to the group ('adduser USER " + inputGroup + "'), then log in again; it lets all your programs read what you type",
+		})
+	}
+	r.Tracked = kept
+	return r
 }
 
 // inGroup reports whether this process has the rights of a group.
