@@ -12,18 +12,24 @@ import (
 // pair is an outbox with a socket buffer (0: the least) and the end that reads it.
 func pair(t *testing.T, buffer int) (*Outbox, int) {
 	t.Helper()
+	o, fd, closeReader := closablePair(t, buffer)
+	t.Cleanup(closeReader)
+	return o, fd
+}
+
+// closablePair is a pair whose reading end is closed by its caller, once: a
+// number closed twice may by then be another test's.
+func closablePair(t *testing.T, buffer int) (o *Outbox, fd int, closeReader func()) {
+	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = unix.Close(fds[0]) // closed already in some tests
-		_ = unix.Close(fds[1])
-	})
+	t.Cleanup(func() { _ = unix.Close(fds[0]) })
 	if err := unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_SNDBUF, buffer); err != nil { // the kernel has a least
 		t.Fatal(err)
 	}
-	return New(fds[0]), fds[1]
+	return New(fds[0]), fds[1], func() { _ = unix.Close(fds[1]) }
 }
 
 // receive reads everything that is there.
@@ -128,11 +134,11 @@ func TestBounds(t *testing.T) {
 func TestClosed(t *testing.T) {
 	t.Parallel()
 	for _, full := range []bool{false, true} {
-		o, fd := pair(t, 0)
+		o, _, closeReader := closablePair(t, 0)
 		for i := int64(0); full && !o.Waiting(); i++ {
 			put(t, o, i, 1)
 		}
-		_ = unix.Close(fd)
+		closeReader()
 		if err := o.Put(&wire.Report{}); !errors.Is(err, ErrClosed) {
 			t.Errorf("Put to a closed socket: %v", err)
 		}
