@@ -328,7 +328,7 @@ type Problem struct {
 // Code is a stable name of what was wrong, for programs.
 type Code string
 
-// Codes of rejected events.
+// Codes of rejected events; Rejections says what a host does with each.
 const (
 	CodeBadEvent       Code = "bad_event"       // no object, or a field of the wrong type
 	CodeBadMachineID   Code = "bad_machine_id"  // missing, too long or not printable

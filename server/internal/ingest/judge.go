@@ -21,10 +21,6 @@ const (
 	maxUserCPU = 102_400
 )
 
-// firstYear is the oldest year that an event may be from: a clock that shows an
-// older one was never set.
-const firstYear = 2000
-
 // fault is why an event is rejected.
 type fault struct {
 	code    api.Code
@@ -42,7 +38,7 @@ func checkTimestamp(text *string, now time.Time) (time.Time, *fault) {
 	// PostgreSQL keeps microseconds; cutting here keeps identities equal.
 	ts = ts.UTC().Truncate(time.Microsecond)
 	switch {
-	case ts.Year() < firstYear:
+	case ts.Year() < api.FirstYear:
 		return ts, &fault{api.CodeBadTimestamp, "timestamp is before 2000-01-01"}
 	case ts.After(now.Add(maxAhead)):
 		return ts, &fault{api.CodeBadTimestamp, "timestamp is more than 24 hours ahead of the server's clock"}

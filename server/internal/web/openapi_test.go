@@ -157,3 +157,24 @@ func TestEveryPropertyIsDescribed(t *testing.T) {
 		t.Errorf("only %d properties", found)
 	}
 }
+
+// The codes of rejected events are those of the contract's table, in its order.
+func TestRejectionCodesAreDescribed(t *testing.T) {
+	var code struct {
+		Enum        []api.Code
+		Description string
+	}
+	if err := json.Unmarshal(readDocument(t).Components.Schemas["Rejection"].Properties["code"], &code); err != nil {
+		t.Fatal(err)
+	}
+	var want []api.Code
+	for _, row := range api.Rejections() {
+		want = append(want, row.Code)
+		if !strings.Contains(code.Description, string(row.Code)) {
+			t.Errorf("the description does not say what to do with %s", row.Code)
+		}
+	}
+	if !slices.Equal(code.Enum, want) {
+		t.Errorf("described %v, the table has %v", code.Enum, want)
+	}
+}
