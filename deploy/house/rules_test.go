@@ -23,7 +23,7 @@ type listed struct {
 // modules' prefix, which others of ours it may import outside tests; "x/..."
 // means everything below x. No stage imports a later one: logind, roster,
 // helper, interval, buffer, upload on the host; store, then ingest and report,
-// then web on the server. A new package needs its line here.
+// then httpapi on the server. A new package needs its line here.
 var mayImport = map[string][]string{
 	"hostd/cmd/trackerd": {"hostd/...", "server/api", "sessiond/wire"},
 	"hostd/cmd/trackctl": {"hostd/control"},
@@ -93,26 +93,26 @@ var mayImport = map[string][]string{
 	"server/internal/localpg": nil,
 	"server/internal/pgtest":  nil, // real clusters for tests
 	"server/internal/dump":    nil,
-	"server/internal/listen":  nil,
-	"server/internal/origin":  nil,
-	"server/internal/turns":   nil,
+	"server/internal/limiter": nil,
 	"server/internal/problem": {"server/api"},
 	"server/internal/store":   {"server/api"},
 	"server/internal/auth": {
 		"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store",
 	},
 	"server/internal/ingest": {
-		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/secret", "server/internal/store", "server/internal/turns",
+		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/secret", "server/internal/store", "server/internal/limiter",
 	},
 	"server/internal/report":     {"server/api", "server/internal/store"},
 	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store"},
-	"server/internal/sheet":      {"server/api", "server/internal/problem"},
-	"server/internal/repository": {"server/api", "server/internal/problem", "server/internal/turns"},
-	"server/internal/web": {
-		"server/api", "server/internal/auth", "server/internal/live", "server/internal/origin", "server/internal/problem", "server/internal/report",
-		"server/internal/repository", "server/internal/sheet",
-		"server/internal/store", "server/internal/turns",
+	"server/internal/httpserver": {"server/api", "server/internal/problem"},
+	"server/internal/tabular":    {"server/internal/httpserver"},
+	"server/internal/repository": {"server/api", "server/internal/limiter", "server/internal/problem"},
+	"server/internal/httpapi": {
+		"server/api", "server/internal/auth", "server/internal/httpapi/openapi", "server/internal/httpserver", "server/internal/limiter",
+		"server/internal/live", "server/internal/problem", "server/internal/report", "server/internal/repository",
+		"server/internal/store", "server/internal/tabular",
 	},
+	"server/internal/httpapi/openapi": {"server/internal/problem"},
 	"server/bench":               {"server/api", "server/internal/localpg"},
 	"server/cmd/trackerd-server": {"server/internal/..."},
 }

@@ -87,7 +87,7 @@ func (o object) list(key string) []object {
 
 // readDescription reads the description as the server gives it to everybody.
 func readDescription() (*description, error) {
-	text, err := os.ReadFile("../../internal/web/openapi.json")
+	text, err := os.ReadFile("../../internal/httpapi/openapi/openapi.json")
 	if err != nil {
 		return nil, err
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"activity-tracker.example/server/internal/httpapi"
 	"activity-tracker.example/server/internal/localpg"
-	"activity-tracker.example/server/internal/web"
 )
 
 // verdict is how one check ended.
@@ -250,7 +250,7 @@ func checkAddress(ctx context.Context, addr, name string, service bool) check {
 	switch {
 	case err == nil && got.status == http.StatusOK:
 		return ok("server", "ready on %s", addr)
-	case err == nil && got.status == http.StatusServiceUnavailable && got.code == web.StoppingCode:
+	case err == nil && got.status == http.StatusServiceUnavailable && got.code == httpapi.StoppingCode:
 		return check{"server", verdictWarn, "runs on " + addr + " and was told to stop", "it ends by itself, after --shutdown-delay"}
 	case err == nil && got.status == http.StatusServiceUnavailable:
 		return check{"server", verdictFail, "runs on " + addr + " without its database", "its log says why; other checks may, too"}

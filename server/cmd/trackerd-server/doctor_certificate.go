@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"activity-tracker.example/server/internal/listen"
+	"activity-tracker.example/server/internal/httpserver"
 )
 
 const (
@@ -27,12 +27,12 @@ func (e *edgeFlags) checkCertificates(stateDir string, now time.Time) []check {
 	acme := e.acme
 	acme.CacheDir = filepath.Join(stateDir, acmeFolder)
 	switch files := e.files; {
-	case files != listen.Files{} && len(acme.Domains) > 0:
+	case files != httpserver.Files{} && len(acme.Domains) > 0:
 		return []check{{
 			"certificate", verdictFail, "--tls-cert and --acme-domain are both given, and the server starts with one of them only",
 			"leave one of the two away",
 		}}
-	case files != listen.Files{}:
+	case files != httpserver.Files{}:
 		return []check{checkFiles(files, now)}
 	case len(acme.Domains) > 0:
 		return checkACME(acme, now)
@@ -40,7 +40,7 @@ func (e *edgeFlags) checkCertificates(stateDir string, now time.Time) []check {
 	return []check{ok("certificate", "none: the server speaks plain HTTP, for a proxy that speaks TLS")}
 }
 
-func checkFiles(files listen.Files, now time.Time) check {
+func checkFiles(files httpserver.Files, now time.Time) check {
 	c, err := files.Examine()
 	if errors.Is(err, fs.ErrPermission) {
 		return check{
@@ -62,7 +62,7 @@ func checkFiles(files listen.Files, now time.Time) check {
 	return made
 }
 
-func checkACME(acme listen.ACME, now time.Time) []check {
+func checkACME(acme httpserver.ACME, now time.Time) []check {
 	if err := acme.Examine(); err != nil {
 		return []check{{
 			"certificate", verdictFail, err.Error(),
@@ -74,7 +74,7 @@ func checkACME(acme listen.ACME, now time.Time) []check {
 		const reach = "the server's log says why: the authority must reach port 443 of this name, or --acme-http"
 		c, err := acme.Kept(domain)
 		switch {
-		case errors.Is(err, listen.ErrNoCertificate):
+		case errors.Is(err, httpserver.ErrNoCertificate):
 			checks = append(checks, check{"certificate", verdictWarn, domain + ": none by ACME yet", "start the server; where it runs, " + reach})
 		case err != nil:
 			checks = append(checks, check{"certificate", verdictFail, err.Error(), "remove the file and restart the server: it gets another one"})
@@ -86,7 +86,7 @@ func checkACME(acme listen.ACME, now time.Time) []check {
 }
 
 // judgeCertificate looks at the time for which it is good.
-func judgeCertificate(name string, c listen.Certificate, now time.Time, advice string) check {
+func judgeCertificate(name string, c httpserver.Certificate, now time.Time, advice string) check {
 	names := strings.Join(c.Names[:min(len(c.Names), namesShown)], ", ")
 	switch more := len(c.Names) - namesShown; {
 	case more > 0:

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"activity-tracker.example/server/internal/listen"
+	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -32,7 +32,7 @@ func TestJudgeCertificate(t *testing.T) {
 		{"of tomorrow", -time.Hour, oneDay, names, verdictFail, "good only from 2026-05-20 13:00 UTC on"},
 		{"of no name", time.Hour, 90 * oneDay, nil, verdictFail, "subjectAltName"},
 	} {
-		c := judgeCertificate("certificate", listen.Certificate{Names: test.names, Begins: now.Add(-test.ago), Ends: now.Add(test.left)}, now, "do this")
+		c := judgeCertificate("certificate", httpserver.Certificate{Names: test.names, Begins: now.Add(-test.ago), Ends: now.Add(test.left)}, now, "do this")
 		if c.Verdict != test.verdict || !strings.Contains(c.Detail, test.words) || (c.Advice == "") != (c.Verdict == verdictOK) {
 			t.Errorf("%s: %+v", test.name, c)
 		}
@@ -41,7 +41,7 @@ func TestJudgeCertificate(t *testing.T) {
 
 func TestCheckCertificates(t *testing.T) {
 	state := t.TempDir()
-	missing := listen.Files{Cert: filepath.Join(state, "none.pem"), Key: filepath.Join(state, "none.key")}
+	missing := httpserver.Files{Cert: filepath.Join(state, "none.pem"), Key: filepath.Join(state, "none.key")}
 	names := []string{"tracker.example.org"}
 	open := filepath.Join(t.TempDir(), "open")
 	if err := os.MkdirAll(filepath.Join(open, acmeFolder), 0o755); err != nil {
@@ -56,11 +56,11 @@ func TestCheckCertificates(t *testing.T) {
 	}{
 		{"none", edgeFlags{}, state, verdictOK, "plain HTTP"},
 		{"no files", edgeFlags{files: missing}, state, verdictFail, "none.pem: no such file"},
-		{"half a pair", edgeFlags{files: listen.Files{Cert: missing.Cert}}, state, verdictFail, "needs both"},
-		{"both ways", edgeFlags{files: missing, acme: listen.ACME{Domains: names}}, state, verdictFail, "both given"},
-		{"ACME, not yet", edgeFlags{acme: listen.ACME{Domains: names}}, state, verdictWarn, "tracker.example.org: none by ACME yet"},
-		{"ACME, open folder", edgeFlags{acme: listen.ACME{Domains: names}}, open, verdictFail, "mode 0755"},
-		{"ACME, no name", edgeFlags{acme: listen.ACME{Domains: []string{"tracker"}}}, state, verdictFail, "full name"},
+		{"half a pair", edgeFlags{files: httpserver.Files{Cert: missing.Cert}}, state, verdictFail, "needs both"},
+		{"both ways", edgeFlags{files: missing, acme: httpserver.ACME{Domains: names}}, state, verdictFail, "both given"},
+		{"ACME, not yet", edgeFlags{acme: httpserver.ACME{Domains: names}}, state, verdictWarn, "tracker.example.org: none by ACME yet"},
+		{"ACME, open folder", edgeFlags{acme: httpserver.ACME{Domains: names}}, open, verdictFail, "mode 0755"},
+		{"ACME, no name", edgeFlags{acme: httpserver.ACME{Domains: []string{"tracker"}}}, state, verdictFail, "full name"},
 	} {
 		checks := test.edge.checkCertificates(test.state, time.Now())
 		if len(checks) != 1 || checks[0].Verdict != test.verdict || !strings.Contains(checks[0].Detail, test.words) {

@@ -14,8 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
-	"activity-tracker.example/server/internal/listen"
-	"activity-tracker.example/server/internal/origin"
+	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/repository"
 )
 
@@ -31,8 +30,8 @@ const acmeFolder = "acme"
 
 // edgeFlags are the flags of serve about the network.
 type edgeFlags struct {
-	files          listen.Files
-	acme           listen.ACME
+	files          httpserver.Files
+	acme           httpserver.ACME
 	proxies        []string
 	proxyHeader    string
 	maxConnections int
@@ -70,8 +69,8 @@ func (e *edgeFlags) add(cmd *cobra.Command) {
 	f.StringVar(&e.acme.Directory, "acme-directory", "", "the authority's directory (default: Let's Encrypt)")
 	f.StringVar(&e.acme.CA, "acme-ca", "", "file with the certificates that the authority itself is known by (default: the system's)")
 	f.StringSliceVar(&e.proxies, "trusted-proxy", nil, "address or network of a proxy that says who calls; repeatable")
-	f.StringVar(&e.proxyHeader, "trusted-proxy-header", string(origin.XForwardedFor), "in which header it does: x-forwarded-for or forwarded")
-	f.IntVar(&e.maxConnections, "max-connections", listen.UsualConnections, "connections at once, beyond which callers get 503")
+	f.StringVar(&e.proxyHeader, "trusted-proxy-header", string(httpserver.XForwardedFor), "in which header it does: x-forwarded-for or forwarded")
+	f.IntVar(&e.maxConnections, "max-connections", httpserver.UsualConnections, "connections at once, beyond which callers get 503")
 	f.StringVar(&e.metricsListen, "metrics-listen", "", "another address for /metrics, which --listen then has no more")
 	f.Var(&e.shutdownDelay, "shutdown-delay", "how long to answer on after being told to stop, with 503 on /readyz, for a load balancer to notice")
 	_ = cmd.MarkFlagFilename("acme-ca")
@@ -98,7 +97,7 @@ func (e *edgeFlags) fromEnvironment(cmd *cobra.Command, get func(string) string)
 	if err := e.options("", "", nil, nil).Check(); err != nil {
 		return err
 	}
-	return oneOf("trusted-proxy-header", e.proxyHeader, string(origin.XForwardedFor), string(origin.Forwarded))
+	return oneOf("trusted-proxy-header", e.proxyHeader, string(httpserver.XForwardedFor), string(httpserver.Forwarded))
 }
 
 // fillIn sets the flags that a command has and nobody gave from the environment.
@@ -116,10 +115,10 @@ func fillIn(cmd *cobra.Command, get func(string) string) error {
 }
 
 // options are those of the address that everybody calls.
-func (e *edgeFlags) options(addr, stateDir string, log *slog.Logger, metrics prometheus.Registerer) listen.Options {
+func (e *edgeFlags) options(addr, stateDir string, log *slog.Logger, metrics prometheus.Registerer) httpserver.Options {
 	acme := e.acme
 	acme.CacheDir = filepath.Join(stateDir, acmeFolder)
-	return listen.Options{
+	return httpserver.Options{
 		Addr: addr, Certificate: e.files, ACME: acme, MaxConnections: e.maxConnections, Log: log, Metrics: metrics,
 	}
 }
@@ -127,7 +126,7 @@ func (e *edgeFlags) options(addr, stateDir string, log *slog.Logger, metrics pro
 // surroundings are what the handler is to know of the network around it.
 type surroundings struct {
 	metrics *prometheus.Registry
-	proxies origin.Proxies
+	proxies httpserver.Proxies
 	// metricsElsewhere says that /metrics has an address of its own.
 	metricsElsewhere bool
 	// stopping is closed when the server begins to stop; nil: never.
@@ -139,8 +138,8 @@ type surroundings struct {
 }
 
 // believed reads whom to believe.
-func (e *edgeFlags) believed() (origin.Proxies, error) {
-	proxies, err := origin.NewProxies(e.proxies, origin.Header(e.proxyHeader))
+func (e *edgeFlags) believed() (httpserver.Proxies, error) {
+	proxies, err := httpserver.NewProxies(e.proxies, httpserver.ProxyHeader(e.proxyHeader))
 	if err != nil {
 		return proxies, fmt.Errorf("--trusted-proxy: %w", err)
 	}
@@ -148,7 +147,7 @@ func (e *edgeFlags) believed() (origin.Proxies, error) {
 }
 
 // trusted is believed, and warns of what is sent in the open.
-func (e *edgeFlags) trusted(at *listen.Edge, log *slog.Logger) (origin.Proxies, error) {
+func (e *edgeFlags) trusted(at *httpserver.Listener, log *slog.Logger) (httpserver.Proxies, error) {
 	proxies, err := e.believed()
 	if err != nil {
 		return proxies, err
@@ -172,5 +171,5 @@ func (e *edgeFlags) serveMetrics(ctx context.Context, metrics *prometheus.Regist
 	log.Info("metrics", "listen", l.Addr().String())
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	return listen.ServePlain(ctx, l, mux, log)
+	return httpserver.ServePlain(ctx, l, mux, log)
 }

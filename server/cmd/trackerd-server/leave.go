@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"activity-tracker.example/server/internal/web"
+	"activity-tracker.example/server/internal/httpserver"
 )
 
 // maxShutdownDelay is more than a load balancer needs to notice; the service and the
@@ -60,7 +60,7 @@ func (l *leave) unlessLeaving(ready func(context.Context) error) func(context.Co
 	}
 	return func(ctx context.Context) error {
 		if l.begun.Load() {
-			return web.ErrStopping
+			return httpserver.ErrStopping
 		}
 		return ready(ctx)
 	}

@@ -16,12 +16,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/httpapi"
+	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/ingest"
-	"activity-tracker.example/server/internal/listen"
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store"
-	"activity-tracker.example/server/internal/web"
 )
 
 func serveCommand(s *settings) *cobra.Command {
@@ -70,7 +70,7 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 	collectSeldom(os.Getenv)
 	leaving := &leave{delay: time.Duration(s.edge.shutdownDelay), log: log}
 	around := surroundings{leaving: leaving, metrics: newMetrics(), metricsElsewhere: s.edge.metricsListen != ""}
-	edge, err := listen.Open(ctx, s.edge.options(addr, s.stateDir, log, around.metrics))
+	edge, err := httpserver.Open(ctx, s.edge.options(addr, s.stateDir, log, around.metrics))
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func newHandler(s *store.Store, board *live.Board, log *slog.Logger, around surr
 	}
 	guard := auth.NewGuard(s, auth.NewFailures(auth.FailureBurst, auth.FailureEvery, time.Now))
 	in := ingest.New(s, guard, log, metrics, time.Now)
-	return web.New(web.Parts{
+	return httpapi.New(httpapi.Parts{
 		Reports: report.New(s, time.Now), Guard: guard, Live: board,
 		Events: in.Events, Enroll: in.Enroll, Repository: around.repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.metricsElsewhere,

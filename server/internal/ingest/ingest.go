@@ -15,9 +15,9 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/limiter"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/store"
-	"activity-tracker.example/server/internal/turns"
 )
 
 const (
@@ -33,21 +33,21 @@ const (
 
 // Ingest answers POST /api/events and POST /api/enroll.
 type Ingest struct {
-	store  *store.Store
-	guard  *auth.Guard
-	log    *slog.Logger
-	now    func() time.Time
-	memory *memory
-	turns  *turns.Turns[int64]
-	events *prometheus.CounterVec
-	delay  prometheus.Histogram
+	store   *store.Store
+	guard   *auth.Guard
+	log     *slog.Logger
+	now     func() time.Time
+	memory  *memory
+	limiter *limiter.Limiter[int64]
+	events  *prometheus.CounterVec
+	delay   prometheus.Histogram
 }
 
 // New makes the handlers; now is the server's clock.
 func New(s *store.Store, guard *auth.Guard, log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) *Ingest {
 	in := &Ingest{
 		store: s, guard: guard, log: log, now: now,
-		memory: newMemory(), turns: turns.New[int64](hostRequests, turnWait),
+		memory: newMemory(), limiter: limiter.New[int64](hostRequests, turnWait),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trackerd_server_events_total",
 			Help: "Events that hosts sent, by what became of them: accepted, duplicate or a rejection's code.",
@@ -69,7 +69,7 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, err)
 		return
 	}
-	end, ok := in.turns.Take(r.Context(), host.Key)
+	end, ok := in.limiter.Take(r.Context(), host.Key)
 	if !ok {
 		e := problem.New(http.StatusTooManyRequests, api.CodeRateLimited,
 			"This host has too many requests at once; send one batch after the other.")

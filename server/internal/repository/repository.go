@@ -8,7 +8,7 @@ import (
 	"net/netip"
 	"time"
 
-	"activity-tracker.example/server/internal/turns"
+	"activity-tracker.example/server/internal/limiter"
 )
 
 const (
@@ -42,9 +42,9 @@ type Options struct {
 type Repository struct {
 	dir   string
 	base  BaseURL
-	turns *turns.Turns[struct{}]
+	turns *limiter.Limiter[struct{}]
 	// shares are the turns of each address.
-	shares *turns.Turns[netip.Addr]
+	shares *limiter.Limiter[netip.Addr]
 }
 
 // New returns a repository of that folder, which need not be there yet.
@@ -52,8 +52,8 @@ func New(o Options) *Repository {
 	all := cmp.Or(o.AtOnce, usualAtOnce)
 	return &Repository{
 		dir: o.Dir, base: o.BaseURL,
-		turns:  turns.New[struct{}](all, downloadWait),
-		shares: turns.New[netip.Addr](max(1, all-max(1, all/othersShare)), downloadWait),
+		turns:  limiter.New[struct{}](all, downloadWait),
+		shares: limiter.New[netip.Addr](max(1, all-max(1, all/othersShare)), downloadWait),
 	}
 }
 

@@ -1,0 +1,189 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/httpserver"
+	"activity-tracker.example/server/internal/live"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/store"
+)
+
+const (
+	// heartbeat keeps proxies, which give up after a minute of silence, and
+	// tells when the reader has gone.
+	heartbeat = 15 * time.Second
+	// liveWrite bounds sending one event to a reader.
+	liveWrite = 30 * time.Second
+	// liveBatch is how many machines one event tells of, some 100 KB.
+	liveBatch = 500
+	// liveRetry is how long a reader whose stream ended should wait, in
+	// milliseconds: all of them come back when a server restarts.
+	liveRetry = 5000
+)
+
+// live streams what machines do as server-sent events. Each stream begins with a
+// snapshot, so a reader that comes back needs nothing of what it missed, and there
+// are no ids.
+func (s *server) live(w http.ResponseWriter, r *http.Request) {
+	st := &stream{server: s, token: auth.Caller(r.Context())}
+	if err := st.look(r.Context()); err != nil {
+		problem.Write(w, asProblem(err))
+		return
+	}
+	if err := st.watch(); err != nil {
+		problem.Write(w, err)
+		return
+	}
+	defer func() { s.Live.Leave(st.watcher) }()
+	var err error
+	if st.pieces, err = httpserver.InPieces(w, liveWrite); err != nil {
+		problem.Write(w, err)
+		return
+	}
+	defer st.pieces.End()
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	// nginx holds replies back unless it is told.
+	h.Set("X-Accel-Buffering", "no")
+	if err := st.send(fmt.Appendf(nil, "retry: %d\n\n", liveRetry)); err != nil {
+		return
+	}
+	// What ends a stream, mostly a reader that went away, is nobody's error.
+	_ = st.run(r.Context())
+}
+
+// stream is one reader of what machines do.
+type stream struct {
+	*server
+	pieces  *httpserver.Pieces
+	token   store.Token
+	watcher *live.Watcher
+	// visible are the machines that the token may see, where it is limited.
+	visible map[int32]struct{}
+}
+
+// look looks what the token may see.
+func (st *stream) look(ctx context.Context) error {
+	scope := st.token.Scope()
+	if !scope.Limited() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	keys, err := st.Reports.MachineKeys(ctx, scope)
+	if err == nil {
+		st.visible = keys
+	}
+	return err
+}
+
+func (st *stream) watch() error {
+	watcher, err := st.Live.Watch(st.token.ID)
+	st.watcher = watcher
+	switch {
+	case errors.Is(err, live.ErrTooManyOfToken):
+		e := problem.New(http.StatusTooManyRequests, api.CodeRateLimited, "Too many streams are open with this API token.")
+		e.RetryAfter = liveRetry * time.Millisecond
+		return e
+	case err != nil:
+		return problem.Unavailable(err)
+	}
+	return nil
+}
+
+func (st *stream) run(ctx context.Context) error {
+	beat, again := time.NewTicker(heartbeat), time.NewTicker(st.Live.Recheck())
+	defer beat.Stop()
+	defer again.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-st.Stopping:
+			return nil
+		case m, open := <-st.watcher.Messages:
+			if !open {
+				return nil
+			}
+			err = st.tell(m)
+		case <-beat.C:
+			err = st.send([]byte(":\n\n"))
+		case <-again.C:
+			err = st.recheck(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// recheck ends the stream of a revoked token, and begins it anew where the token
+// sees other machines than before.
+func (st *stream) recheck(ctx context.Context) error {
+	token, err := st.Guard.Again(ctx, st.token)
+	if err == nil {
+		before := st.visible
+		st.token = token
+		if err = st.look(ctx); err == nil && !maps.Equal(before, st.visible) {
+			st.Live.Leave(st.watcher)
+			return st.watch()
+		}
+	}
+	if errors.Is(err, store.ErrUnavailable) {
+		// Nothing new is told meanwhile.
+		return nil
+	}
+	return err
+}
+
+// tell sends what the reader may see of a message.
+func (st *stream) tell(m live.Message) error {
+	// The items are everybody's: a slow reader of a snapshot holds no copy of it.
+	machines := make([]*live.Item, 0, len(m.Items))
+	for _, item := range m.Items {
+		if _, seen := st.visible[item.Key]; seen || !st.token.Limited {
+			machines = append(machines, item)
+		}
+	}
+	name := "change"
+	if m.Snapshot {
+		name = "snapshot"
+	} else if len(machines) == 0 {
+		return nil
+	}
+	slices.SortFunc(machines, func(x, y *live.Item) int { return strings.Compare(x.Machine.MachineID, y.Machine.MachineID) })
+	for first := true; first || len(machines) > 0; first = false {
+		n := min(len(machines), liveBatch)
+		told := api.LiveMachines{Machines: make([]api.LiveMachine, n), More: m.Snapshot && n < len(machines)}
+		for i := range n {
+			told.Machines[i] = machines[i].Machine
+		}
+		data, err := json.Marshal(told)
+		if err != nil {
+			return fmt.Errorf("writing an event: %w", err)
+		}
+		if err := st.send(slices.Concat([]byte("event: "+name+"\ndata: "), escaped(data), []byte("\n\n"))); err != nil {
+			return err
+		}
+		machines = machines[n:]
+	}
+	return nil
+}
+
+// send sends text at once, within its own time.
+func (st *stream) send(text []byte) error {
+	_, err := st.pieces.Send(text)
+	return err
+}

@@ -1,0 +1,102 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/store"
+)
+
+// A report that takes too long says what would help in either format.
+func TestRowsComeSlowly(t *testing.T) {
+	rows := func(yield func(int, error) bool) {
+		_ = yield(1, nil) && yield(0, fmt.Errorf("%w: %w", store.ErrUnavailable, context.DeadlineExceeded))
+	}
+	n := 0
+	for row, err := range slowRows(rows) {
+		n++
+		var p *problem.Error
+		if errors.As(asProblem(err), &p) != (row == 0) || p != nil && (p.Status != http.StatusServiceUnavailable || !strings.Contains(p.Detail, "fewer days")) {
+			t.Errorf("row %d: %v", row, err)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d rows", n)
+	}
+}
+
+func TestIfMatch(t *testing.T) {
+	for header, want := range map[string]string{
+		"":                       "missing",
+		"  ":                     "missing",
+		"*":                      "any",
+		`"3"`:                    "3",
+		`"3", "12"`:              "3 12",
+		`W/"3"`:                  "",
+		`3`:                      "",
+		`"03"`:                   "",
+		`""3""`:                  "",
+		`"3`:                     "",
+		`"99999999999999999999"`: "",
+		`"x",*`:                  "",
+	} {
+		r := httptest.NewRequest(http.MethodPut, "/", http.NoBody)
+		if header != "" {
+			r.Header.Set("If-Match", header)
+		}
+		versions, err := ifMatch(r)
+		got := "any"
+		if err != nil {
+			got = "missing"
+		} else if versions != nil {
+			text, err := json.Marshal(versions)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = strings.NewReplacer("[", "", "]", "", ",", " ").Replace(string(text))
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", header, got, want)
+		}
+	}
+}
+
+// Whatever comes as a body is a list or a refusal, and what was read is read again
+// from what a GET would give.
+func FuzzCategoriesBody(f *testing.F) {
+	for _, seed := range []string{
+		`{"categories":[{"name":"a","colour":"#000000","rating":"neutral","patterns":[{"app":"x*"},{"title":"*y"}]}],"version":3}`,
+		`{"categories":[]}`, `{"categories":null}`, `[]`, `{"categories":[]}{}`, `{"categories":[{"name":"\ud800"}]}`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		list, err := readCategories(strings.NewReader(body))
+		if err != nil {
+			if list != nil {
+				t.Fatal("a list and an error")
+			}
+			return
+		}
+		again, err := json.Marshal(api.CategoryList{Categories: list})
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := readCategories(strings.NewReader(string(again)))
+		same := slices.EqualFunc(list, back, func(a, b api.Category) bool {
+			return a.Name == b.Name && a.Colour == b.Colour && a.Rating == b.Rating && slices.Equal(a.Patterns, b.Patterns)
+		})
+		if err != nil || !same {
+			t.Fatalf("%s became %s: %v", body, again, err)
+		}
+	})
+}

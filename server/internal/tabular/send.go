@@ -1,0 +1,121 @@
+package tabular
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"strings"
+	"time"
+
+	"activity-tracker.example/server/internal/httpserver"
+)
+
+// CSVType is the media type of CSV.
+const CSVType = "text/csv"
+
+const (
+	// chunkBytes is how much of a table is held before it is sent.
+	chunkBytes = 64 << 10
+	// chunkTimeout is how long a reader may take for a chunk, 2 kB/s: the one
+	// that stopped reading is let go, the slow one is not, however long it all
+	// takes.
+	chunkTimeout = 30 * time.Second
+	// sendEvery is after how long rows are sent that fill no chunk yet: proxies give
+	// up after a minute of silence, and a page of a report may take almost as long.
+	sendEvery = 10 * time.Second
+	// maxNameBytes bounds a file's name, well below what file systems take.
+	maxNameBytes = 120
+)
+
+// ErrBrokenOff says that a table ended before its end: whoever answers must break
+// the connection off, so that nobody takes what was sent for the whole.
+var ErrBrokenOff = errors.New("the table was broken off")
+
+// Send answers with a table of rows as a file called name.csv. An error before
+// anything was sent, as of the first row, is returned as it is, and the caller
+// may answer otherwise; a later one as ErrBrokenOff.
+func Send[T any](w http.ResponseWriter, name string, rows iter.Seq2[T, error]) error {
+	return send(w, name, rows, chunkTimeout, sendEvery)
+}
+
+// send is Send with a time for each chunk, and one after which what there is is sent.
+func send[T any](w http.ResponseWriter, name string, rows iter.Seq2[T, error], limit, every time.Duration) error {
+	pieces, err := httpserver.InPieces(w, limit)
+	if err != nil {
+		return err
+	}
+	defer pieces.End()
+	out := &chunks{pieces: pieces, header: w.Header(), name: name, last: time.Now()}
+	buffer := bufio.NewWriterSize(out, chunkBytes)
+	// A csv.Writer uses a buffer that is large enough as its own.
+	table := NewWriter[T](buffer)
+	for row, err := range rows {
+		if err != nil {
+			return out.failed(err)
+		}
+		if err := table.Write(row); err != nil {
+			return out.failed(err)
+		}
+		if time.Since(out.last) < every {
+			continue
+		}
+		if err := table.Flush(); err != nil {
+			return out.failed(err)
+		}
+	}
+	if err := table.Header(); err != nil {
+		return out.failed(err)
+	}
+	if err := table.Flush(); err != nil {
+		return out.failed(err)
+	}
+	return nil
+}
+
+// chunks sends what is written to it as a table of that name.
+type chunks struct {
+	pieces *httpserver.Pieces
+	header http.Header
+	name   string
+	begun  bool
+	// last is when it sent something, or began.
+	last time.Time
+}
+
+func (c *chunks) failed(err error) error {
+	if !c.begun {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrBrokenOff, err)
+}
+
+// Write sends b.
+func (c *chunks) Write(b []byte) (int, error) {
+	if !c.begun {
+		c.header.Set("Content-Type", CSVType+"; charset=utf-8; header=present")
+		c.header.Set("Content-Disposition", `attachment; filename="`+FileName(c.name)+`.csv"`)
+		c.begun = true
+	}
+	n, err := c.pieces.Send(b)
+	c.last = time.Now()
+	return n, err
+}
+
+// FileName makes a name that every file system and header takes: other characters
+// than ASCII letters, digits, dots, dashes and underscores become underscores.
+func FileName(s string) string {
+	s = strings.Map(func(c rune) rune {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.':
+			return c
+		}
+		return '_'
+	}, s)
+	s = strings.TrimLeft(s[:min(len(s), maxNameBytes)], ".-")
+	if s == "" {
+		return "table"
+	}
+	return s
+}
