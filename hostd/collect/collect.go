@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"activity-tracker.example/hostd/buffer"
-	"activity-tracker.example/hostd/helper"
 	"activity-tracker.example/hostd/hoststat"
 	"activity-tracker.example/hostd/interval"
+	"activity-tracker.example/hostd/reading"
 	"activity-tracker.example/hostd/roster"
 )
 
@@ -104,7 +104,7 @@ type Collector struct {
 
 // taken is a reading and when it came.
 type taken struct {
-	reading helper.Reading
+	reading reading.Reading
 	at      time.Time
 }
 
@@ -170,7 +170,7 @@ func (c *Collector) Status() Status {
 
 // Run collects until ctx ends, stores what it took and returns nil. A disk that
 // refuses is told in Status and tried again.
-func (c *Collector) Run(ctx context.Context, readings <-chan helper.Reading) error {
+func (c *Collector) Run(ctx context.Context, readings <-chan reading.Reading) error {
 	c.start = c.o.Now()
 	c.sample(ctx, 0) // the first sample only begins the measuring
 	var flush time.Time
@@ -224,7 +224,7 @@ func (c *Collector) next() time.Time {
 }
 
 // drain takes what is there without waiting.
-func (c *Collector) drain(readings <-chan helper.Reading) {
+func (c *Collector) drain(readings <-chan reading.Reading) {
 	for range batchMax {
 		select {
 		case r, ok := <-readings:
@@ -240,7 +240,7 @@ func (c *Collector) drain(readings <-chan helper.Reading) {
 
 // take keeps a reading for the next transaction. A later report of the same
 // helper's interval says all that the earlier one did.
-func (c *Collector) take(r helper.Reading) {
+func (c *Collector) take(r reading.Reading) {
 	now := c.o.Now()
 	for i := range c.pending {
 		p := &c.pending[i].reading
@@ -262,7 +262,7 @@ func (c *Collector) step(ctx context.Context) {
 	now := c.o.Now()
 	c.sampleIfOver(ctx, now)
 	for _, t := range c.pending {
-		c.ledger.Fold(toInterval(&t.reading), t.at)
+		c.ledger.Fold(t.reading, t.at)
 	}
 	live, told := c.takeLive()
 	if told {
@@ -336,11 +336,4 @@ func (c *Collector) note(now time.Time, sealed []interval.Sealed, gone []string,
 		c.o.Log.Warn("the clock was set back into time that was already reported; records wait until it has passed", "for", behind)
 	}
 	c.status.ClockBehind = behind
-}
-
-func toInterval(r *helper.Reading) interval.Reading {
-	return interval.Reading{
-		Session: r.Session.Name(), MachineID: r.Session.MachineID, Username: r.Session.Username,
-		UID: r.Session.UID, Kind: r.Session.Kind, Connected: r.Connected, Report: r.Report,
-	}
 }

@@ -18,9 +18,9 @@ import (
 	"go.uber.org/goleak"
 
 	"activity-tracker.example/hostd/buffer"
-	"activity-tracker.example/hostd/helper"
 	"activity-tracker.example/hostd/hoststat"
 	"activity-tracker.example/hostd/logind"
+	"activity-tracker.example/hostd/reading"
 	"activity-tracker.example/hostd/roster"
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/sessiond/wire"
@@ -69,13 +69,13 @@ func newPerson(i int, user string) *person {
 }
 
 // says is a report of now, for the interval that now ends or is in.
-func (p *person) says(interval time.Duration, atEnd bool) helper.Reading {
+func (p *person) says(interval time.Duration, atEnd bool) reading.Reading {
 	now := time.Now()
 	start := now.Truncate(interval)
 	if atEnd {
 		start = start.Add(-interval)
 	}
-	return helper.Reading{Session: p.session, Connected: new(true), Report: wire.Report{
+	return reading.Reading{Session: p.session, Connected: new(true), Report: wire.Report{
 		StartedUnixNano: p.started, TimeUnixMilli: now.UnixMilli(), IntervalStartUnix: start.Unix(),
 		Counters: wire.Counters{Keys: p.keys},
 		Focus:    []wire.Focus{{App: "xterm", Title: "t", DurationMS: 1000}},
@@ -115,7 +115,7 @@ func keysBy(events []api.Event) map[string]int64 {
 }
 
 // start runs a collector until the returned function is called.
-func start(t *testing.T, c *Collector, readings <-chan helper.Reading) (stop func()) {
+func start(t *testing.T, c *Collector, readings <-chan reading.Reading) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -139,7 +139,7 @@ func TestRun(t *testing.T) {
 		buf := openBuffer(t, filepath.Join(t.TempDir(), "b"))
 		var progress atomic.Int64
 		c := newCollector(t, buf, Options{Progress: func() { progress.Add(1) }})
-		readings := make(chan helper.Reading)
+		readings := make(chan reading.Reading)
 		stop := start(t, c, readings)
 		ann, bob := newPerson(1, "ann"), newPerson(2, "bob")
 		c.Live([]roster.Tracked{ann.session, bob.session})
@@ -187,7 +187,7 @@ func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		buf := openBuffer(t, filepath.Join(t.TempDir(), "b"))
 		c := newCollector(t, buf, Options{})
-		readings := make(chan helper.Reading, 100)
+		readings := make(chan reading.Reading, 100)
 		stop := start(t, c, readings)
 		ann := newPerson(1, "ann")
 		begin := time.Now().Truncate(time.Minute)
@@ -276,7 +276,7 @@ func TestDiskFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		buf := openBuffer(t, filepath.Join(dir, "b"))
 		c := newCollector(t, buf, Options{})
-		readings := make(chan helper.Reading)
+		readings := make(chan reading.Reading)
 		stop := start(t, c, readings)
 		ballast := filepath.Join(dir, "ballast")
 		f, err := os.Create(ballast)
@@ -408,7 +408,7 @@ func TestStopStoresWhatCame(t *testing.T) {
 		buf := openBuffer(t, filepath.Join(t.TempDir(), "b"))
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
-		readings := make(chan helper.Reading, 1)
+		readings := make(chan reading.Reading, 1)
 		for i := range 20 { // stopping and reading are ready at once
 			readings <- newPerson(i, fmt.Sprint("user", i)).says(time.Minute, false)
 			c := newCollector(t, buf, Options{})
@@ -463,7 +463,7 @@ func TestStats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		buf := openBuffer(t, filepath.Join(t.TempDir(), "b"))
 		c := newCollector(t, buf, Options{Stats: &fixedStats{}})
-		readings := make(chan helper.Reading)
+		readings := make(chan reading.Reading)
 		stop := start(t, c, readings)
 		ann := newPerson(1, "ann")
 		begin := time.Now().Truncate(time.Minute)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"activity-tracker.example/hostd/logind"
+	"activity-tracker.example/hostd/reading"
 	"activity-tracker.example/hostd/roster"
 	"activity-tracker.example/sessiond/wire"
 )
@@ -218,7 +219,7 @@ type rig struct {
 	t        *testing.T
 	s        *Supervisor
 	tracked  chan []roster.Tracked
-	readings chan Reading
+	readings chan reading.Reading
 	stop     func()
 }
 
@@ -237,7 +238,7 @@ func run(t *testing.T, o Options, u Units, st Store) *rig {
 
 func runSupervisor(t *testing.T, s *Supervisor) *rig {
 	t.Helper()
-	r := &rig{t: t, s: s, tracked: make(chan []roster.Tracked), readings: make(chan Reading)}
+	r := &rig{t: t, s: s, tracked: make(chan []roster.Tracked), readings: make(chan reading.Reading)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx, r.tracked, r.readings) }()
@@ -257,7 +258,7 @@ func runSupervisor(t *testing.T, s *Supervisor) *rig {
 }
 
 // reading waits for a reading with that many keys.
-func (r *rig) reading(keys uint64) Reading {
+func (r *rig) reading(keys uint64) reading.Reading {
 	r.t.Helper()
 	deadline := time.After(waitTime)
 	for {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"activity-tracker.example/hostd/reading"
 	"activity-tracker.example/hostd/roster"
 	"activity-tracker.example/sessiond/wire"
 )
@@ -113,7 +114,7 @@ func (k *keeper) phase(p Phase) {
 
 // run returns when the session has left and its unit is gone, or when ctx
 // ends; then the helper goes on.
-func (k *keeper) run(ctx context.Context, readings chan<- Reading) {
+func (k *keeper) run(ctx context.Context, readings chan<- reading.Reading) {
 	defer close(k.done)
 	defer k.leaveFn()
 	if k.before != nil {
@@ -191,7 +192,7 @@ func refusable(err error) bool {
 }
 
 // once starts a helper and reads it to its end.
-func (k *keeper) once(ctx context.Context, readings chan<- Reading) error {
+func (k *keeper) once(ctx context.Context, readings chan<- reading.Reading) error {
 	k.phase(PhaseStarting)
 	ours, theirs, err := socketPair()
 	if err != nil {
@@ -231,7 +232,7 @@ func (k *keeper) once(ctx context.Context, readings chan<- Reading) error {
 }
 
 // adopt reads on from a helper that an earlier daemon started.
-func (k *keeper) adopt(ctx context.Context, f *os.File, readings chan<- Reading) error {
+func (k *keeper) adopt(ctx context.Context, f *os.File, readings chan<- reading.Reading) error {
 	l, err := newLink(f, k.s.buffers)
 	if err != nil {
 		k.removeFD()
@@ -254,7 +255,7 @@ func (k *keeper) adopt(ctx context.Context, f *os.File, readings chan<- Reading)
 // serve reads a socket until the helper behind it is gone for good, and says
 // why it ended; with end, it is to end at once. When ctx ends it lets the
 // helper be.
-func (k *keeper) serve(ctx context.Context, l *link, readings chan<- Reading, end error) error {
+func (k *keeper) serve(ctx context.Context, l *link, readings chan<- reading.Reading, end error) error {
 	defer l.close()
 	k.phase(PhaseRunning)
 	if end == nil {
@@ -290,14 +291,14 @@ func (k *keeper) removeFD() {
 }
 
 // drain reads what is still to come, for at most d.
-func (k *keeper) drain(ctx context.Context, l *link, d time.Duration, readings chan<- Reading) error {
+func (k *keeper) drain(ctx context.Context, l *link, d time.Duration, readings chan<- reading.Reading) error {
 	until := time.Now().Add(d)
 	return k.read(ctx, l, readings, &until)
 }
 
 // read hands reports on until the socket ends, something is wrong with them,
 // the session leaves or ctx ends; with until, until then or the socket's end.
-func (k *keeper) read(ctx context.Context, l *link, readings chan<- Reading, until *time.Time) error {
+func (k *keeper) read(ctx context.Context, l *link, readings chan<- reading.Reading, until *time.Time) error {
 	defer context.AfterFunc(ctx, l.wake)()
 	if until == nil {
 		defer context.AfterFunc(k.leave, l.wake)()
@@ -334,7 +335,7 @@ func (k *keeper) read(ctx context.Context, l *link, readings chan<- Reading, unt
 // deliver hands one report on. It waits for the reader, but not much longer
 // than ctx lives: the counters are cumulative, so the next report makes up for
 // one that is lost.
-func (k *keeper) deliver(ctx context.Context, r wire.Report, readings chan<- Reading) {
+func (k *keeper) deliver(ctx context.Context, r wire.Report, readings chan<- reading.Reading) {
 	k.mu.Lock()
 	k.state.Reports++
 	k.state.LastReport, k.state.Trouble = time.Now(), r.Trouble
@@ -347,16 +348,16 @@ func (k *keeper) deliver(ctx context.Context, r wire.Report, readings chan<- Rea
 	if err != nil {
 		k.log.Debug("cannot tell whether a client is connected", "error", err)
 	}
-	reading := Reading{Session: t, Report: r, Connected: connected}
+	one := reading.Reading{Session: t, Report: r, Connected: connected}
 	select {
-	case readings <- reading:
+	case readings <- one:
 		return
 	case <-ctx.Done():
 	}
 	timer := time.NewTimer(handOver)
 	defer timer.Stop()
 	select {
-	case readings <- reading:
+	case readings <- one:
 	case <-timer.C:
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"activity-tracker.example/hostd/reading"
 	"activity-tracker.example/hostd/roster"
 )
 
@@ -87,7 +88,7 @@ func New(opts Options, units Units, store Store) *Supervisor {
 // Run keeps a helper for each session of the newest list of tracked, and sends
 // what they report to readings. When ctx ends it returns nil and leaves the
 // helpers running: their sockets lie in the descriptor store.
-func (s *Supervisor) Run(ctx context.Context, tracked <-chan []roster.Tracked, readings chan<- Reading) error {
+func (s *Supervisor) Run(ctx context.Context, tracked <-chan []roster.Tracked, readings chan<- reading.Reading) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	finished := make(chan *keeper, MaxHelpers)

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/sessiond/wire"
 )
 
 const (
@@ -51,21 +50,6 @@ type Options struct {
 	// since the lost store may have handed that interval out. Zero, or after
 	// now: no such moment.
 	Floor time.Time
-}
-
-// Reading is one report, and what the daemon knew of the session.
-type Reading struct {
-	// Session identifies the login for good.
-	Session string
-	// MachineID names the user; sessions that share it add up.
-	MachineID string
-	Username  string
-	UID       uint32
-	Kind      api.SessionKind
-	// Connected is whether somebody could be at the session when the report
-	// came; nil where that cannot be known.
-	Connected *bool
-	Report    wire.Report
 }
 
 // Key identifies a record: it becomes the event's identity on the server.

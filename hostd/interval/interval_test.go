@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"activity-tracker.example/hostd/logind"
+	"activity-tracker.example/hostd/reading"
+	"activity-tracker.example/hostd/roster"
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/sessiond/wire"
 )
@@ -18,9 +21,12 @@ func at(sec float64) time.Time { return time.UnixMilli(int64((t0 + sec) * 1000))
 
 // say is a report of the helper that started at t0-1, made sec after t0 and
 // for the minute start seconds after t0.
-func say(start int64, sec float64, keys uint64, focus ...wire.Focus) Reading {
-	return Reading{
-		Session: "c1-1-1", MachineID: "vm-abc123-ann", Username: "ann", UID: 1000, Kind: api.SessionRDP, Connected: new(true),
+func say(start int64, sec float64, keys uint64, focus ...wire.Focus) reading.Reading {
+	return reading.Reading{
+		Session: roster.Tracked{
+			Key: logind.SessionKey{ID: "c1", Leader: 1, SinceUnixMicro: 1}, MachineID: "vm-abc123-ann", Username: "ann", UID: 1000, Kind: api.SessionRDP,
+		},
+		Connected: new(true),
 		Report: wire.Report{
 			StartedUnixNano: (t0 - 1) * 1e9, TimeUnixMilli: at(sec).UnixMilli(), IntervalStartUnix: t0 + start,
 			Counters: wire.Counters{Keys: keys, ActiveMS: keys * 10}, Focus: focus,
@@ -47,11 +53,11 @@ func keysOf(sealed []Sealed) []counted {
 // comes, or records are sealed and the daemon restarts.
 type step struct {
 	at float64
-	r  *Reading
+	r  *reading.Reading
 }
 
-func fold(at float64, r Reading) step { return step{at, &r} }
-func seal(at float64) step            { return step{at: at} }
+func fold(at float64, r reading.Reading) step { return step{at, &r} }
+func seal(at float64) step                    { return step{at: at} }
 
 func TestWhereAReadingCounts(t *testing.T) {
 	const far = 10 * 365 * 86400
@@ -177,7 +183,7 @@ func TestEvent(t *testing.T) {
 	one.Report.Counters = wire.Counters{Keys: 4, Clicks: 3, ScrollSteps: 2, DistancePx: 1, Synthetic: 9, ActiveMS: 40_001}
 	one.Report.IdleMS = 1
 	two := one
-	two.Session, two.Connected = "c2-2-2", new(false)
+	two.Session.Key.ID, two.Connected = "c2", new(false)
 	two.Report.IdleMS = 10 * 60_000
 	two.Report.Focus = []wire.Focus{{App: "ff", Title: "a", DurationMS: 30_000}, {App: "zero"}}
 	l.Fold(one, at(60))
@@ -266,7 +272,7 @@ func TestFocusOnce(t *testing.T) {
 	l := New(minute(), State{})
 	app := func(ms uint64) wire.Focus { return wire.Focus{App: "x", Title: "t", DurationMS: ms} }
 	first, second := say(0, 5, 1, app(5000)), say(0, 10, 1, app(9000))
-	for _, r := range []Reading{first, second, first, second} {
+	for _, r := range []reading.Reading{first, second, first, second} {
 		l.Fold(r, at(10))
 	}
 	got := l.Seal(at(70)) // without the last report of its minute
@@ -288,7 +294,7 @@ func TestFocusOnce(t *testing.T) {
 func TestEndedSessions(t *testing.T) {
 	l := New(minute(), State{})
 	gone := say(0, 30, 5)
-	gone.Session = "c2-2-2"
+	gone.Session.Key.ID = "c2"
 	l.Fold(gone, at(30))
 	l.Fold(say(0, 60, 1), at(60))
 	if got := l.Seal(at(60)); got != nil {
@@ -436,7 +442,7 @@ func BenchmarkFold(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		n++
-		r.Session = sessions[n%len(sessions)]
+		r.Session.Key.ID = sessions[n%len(sessions)]
 		r.Report.Counters.Keys++
 		r.Report.Focus[n%8].DurationMS++
 		l.Fold(r, at(5))
@@ -446,7 +452,7 @@ func BenchmarkFold(b *testing.B) {
 	}
 }
 
-var sessions = []string{"c1-1-1", "c2-2-2", "c3-3-3", "c4-4-4"}
+var sessions = []string{"c1", "c2", "c3", "c4"}
 
 // A session of which nobody can know whether a client is there leaves the
 // record without a word, unless another one has a client.

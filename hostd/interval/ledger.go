@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"activity-tracker.example/hostd/reading"
+	"activity-tracker.example/hostd/roster"
 	"activity-tracker.example/sessiond/wire"
 )
 
@@ -76,20 +78,21 @@ func (s *State) complete() {
 }
 
 // Fold counts a reading, at now by the daemon's clock.
-func (l *Ledger) Fold(r Reading, now time.Time) {
-	a, ok := l.accounts.edit(r.Session)
+func (l *Ledger) Fold(r reading.Reading, now time.Time) {
+	session := r.Session.Name()
+	a, ok := l.accounts.edit(session)
 	if !ok {
 		a = &Account{}
-		l.accounts.put(r.Session, a)
+		l.accounts.put(session, a)
 	}
-	a.MachineID, a.SeenUnix, a.ReportedUnixMilli = r.MachineID, now.Unix(), r.Report.TimeUnixMilli
+	a.MachineID, a.SeenUnix, a.ReportedUnixMilli = r.Session.MachineID, now.Unix(), r.Report.TimeUnixMilli
 	distrust := !l.o.Epoch.After(now) && r.Report.StartedUnixNano < l.o.Epoch.UnixNano() && !l.o.Epoch.IsZero()
 	g := a.take(&r.Report, distrust)
 
-	rec := l.record(r, l.place(r.MachineID, r.Report.IntervalStartUnix, now))
+	rec := l.record(&r.Session, l.place(r.Session.MachineID, r.Report.IntervalStartUnix, now))
 	rec.add(g)
 	rec.DeviceUnits = rec.DeviceUnits || r.Report.DistanceUnit == wire.UnitDevice && g.counters.DistancePx > 0
-	rec.stand(r.Session, Standing{
+	rec.stand(session, Standing{
 		TimeUnixMilli: r.Report.TimeUnixMilli, IdleMS: r.Report.IdleMS, Connected: r.Connected,
 	})
 }
@@ -111,13 +114,13 @@ func (l *Ledger) free(machineID string, start int64, now time.Time) int64 {
 	return m.free(start, l.length)
 }
 
-func (l *Ledger) record(r Reading, start int64) *Record {
-	key := Key{MachineID: r.MachineID, StartUnix: start}
+func (l *Ledger) record(t *roster.Tracked, start int64) *Record {
+	key := Key{MachineID: t.MachineID, StartUnix: start}
 	rec, ok := l.records.edit(key)
 	if !ok || rec.LengthSec != l.length {
 		rec = l.reopen(key, rec)
 	}
-	rec.Username, rec.UID, rec.Kind = r.Username, r.UID, r.Kind
+	rec.Username, rec.UID, rec.Kind = t.Username, t.UID, t.Kind
 	return rec
 }
 

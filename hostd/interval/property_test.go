@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"activity-tracker.example/hostd/logind"
+	"activity-tracker.example/hostd/reading"
+	"activity-tracker.example/hostd/roster"
 	"activity-tracker.example/sessiond/wire"
 )
 
@@ -23,7 +26,7 @@ type world struct {
 	// helpers by session; typed is what each machine_id's hands did, reported
 	// the part of it that was in any report that was delivered.
 	helpers []*simHelper
-	late    []Reading
+	late    []reading.Reading
 	sealed  map[Key]bool
 	counted map[string]wire.Counters
 	// focus is what was counted of it, and said the greatest that helpers said,
@@ -39,9 +42,9 @@ type focusKey struct {
 }
 
 type simHelper struct {
-	session, machine string
-	report           wire.Report
-	focusStart       int64
+	session    roster.Tracked
+	report     wire.Report
+	focusStart int64
 	// delivered is the greatest of each counter that arrived, by run.
 	delivered map[int64]wire.Counters
 }
@@ -55,7 +58,12 @@ func newWorld(t *testing.T, seed uint64) *world {
 	}
 	w.ledger = New(w.o, State{})
 	for i := range 4 {
-		h := &simHelper{session: fmt.Sprint("s", i), machine: fmt.Sprint("m", i/2), delivered: map[int64]wire.Counters{}}
+		h := &simHelper{
+			session: roster.Tracked{
+				Key: logind.SessionKey{ID: fmt.Sprint("s", i)}, MachineID: fmt.Sprint("m", i/2), Username: "u",
+			},
+			delivered: map[int64]wire.Counters{},
+		}
 		w.helpers = append(w.helpers, h)
 		w.restartHelper(h)
 	}
@@ -88,15 +96,15 @@ func (w *world) typeAt(h *simHelper) {
 	h.report.Focus = append(h.report.Focus, wire.Focus{App: app, DurationMS: 10})
 }
 
-func (w *world) reading(h *simHelper) Reading {
+func (w *world) reading(h *simHelper) reading.Reading {
 	r := h.report
 	r.TimeUnixMilli = w.now.UnixMilli()
 	r.IntervalStartUnix = align(w.now.Unix(), int64(w.o.Length/time.Second))
-	return Reading{Session: h.session, MachineID: h.machine, Username: "u", Report: r}
+	return reading.Reading{Session: h.session, Report: r}
 }
 
 // deliver hands a reading to the daemon, which may die before it commits.
-func (w *world) deliver(rs ...Reading) {
+func (w *world) deliver(rs ...reading.Reading) {
 	for _, r := range rs {
 		w.ledger.Fold(r, w.now)
 	}
@@ -112,12 +120,12 @@ func (w *world) deliver(rs ...Reading) {
 	w.ledger.Commit()
 	for _, r := range rs {
 		for _, h := range w.helpers {
-			if h.session == r.Session {
+			if h.session.Key == r.Session.Key {
 				h.delivered[r.Report.StartedUnixNano] = greatest(h.delivered[r.Report.StartedUnixNano], r.Report.Counters)
 			}
 		}
 		for _, f := range r.Report.Focus {
-			k := focusKey{r.Session, r.Report.StartedUnixNano, r.Report.IntervalStartUnix, f.App}
+			k := focusKey{r.Session.Name(), r.Report.StartedUnixNano, r.Report.IntervalStartUnix, f.App}
 			w.said[k] = max(w.said[k], f.DurationMS)
 		}
 	}
@@ -236,7 +244,7 @@ func (w *world) check() {
 	want := map[string]wire.Counters{}
 	for _, h := range w.helpers {
 		for _, c := range h.delivered {
-			want[h.machine] = plus(want[h.machine], c)
+			want[h.session.MachineID] = plus(want[h.session.MachineID], c)
 		}
 	}
 	got := map[string]wire.Counters{}

@@ -25,6 +25,7 @@ import (
 	"activity-tracker.example/hostd/hoststat"
 	"activity-tracker.example/hostd/logind"
 	"activity-tracker.example/hostd/notify"
+	"activity-tracker.example/hostd/reading"
 	"activity-tracker.example/hostd/roster"
 	"activity-tracker.example/hostd/upload"
 	"activity-tracker.example/hostd/xrdp"
@@ -216,9 +217,9 @@ func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
 	g, ctx := errgroup.WithContext(ctx)
 	sessions := make(chan []logind.Session)
 	tracked := make(chan []roster.Tracked)
-	readings := make(chan helper.Reading, readingsQueue)
+	readings := make(chan reading.Reading, readingsQueue)
 	g.Go(func() error { return d.watcher.Run(ctx, sessions) })
-	g.Go(func() error { return d.enrol(ctx, sessions, tracked) })
+	g.Go(func() error { return d.decide(ctx, sessions, tracked) })
 	g.Go(func() error { return d.watchDisplays(ctx) })
 	// The collector ends after the helpers' readers, so that it stores
 	// everything that was taken off their sockets.
@@ -238,9 +239,9 @@ func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
 	return g.Wait()
 }
 
-// enrol has the roster decide about each list of sessions and hands its
-// decision to the supervisor and the collector.
-func (d *daemon) enrol(ctx context.Context, sessions <-chan []logind.Session, tracked chan<- []roster.Tracked) error {
+// decide has the roster choose from each list of sessions which are measured, and
+// hands the choice to the supervisor and the collector.
+func (d *daemon) decide(ctx context.Context, sessions <-chan []logind.Session, tracked chan<- []roster.Tracked) error {
 	for {
 		var list []logind.Session
 		select {
