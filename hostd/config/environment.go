@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"activity-tracker.example/hostd/text"
+)
 
 const (
 	envPrefix = "TRACKERD_"
@@ -29,8 +33,8 @@ func (l *loader) environment(environ []string) error {
 		known = append(known, k)
 	}
 	for _, pair := range environ {
-		name, text, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, envPrefix) || text == "" {
+		name, given, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, envPrefix) || given == "" {
 			continue
 		}
 		k, ok := byName[name]
@@ -38,11 +42,11 @@ func (l *loader) environment(environ []string) error {
 			if strings.HasPrefix(name, serverPrefix) {
 				continue
 			}
-			return &Error{Source: environmentSource, Key: shortened(name), Problem: unknownKey(name, known)}
+			return &Error{Source: environmentSource, Key: text.Line(name, maxShown), Problem: unknownKey(name, known)}
 		}
-		v := value{kind: kindAny, text: text}
+		v := value{kind: kindAny, text: given}
 		if k.kind == kindList {
-			v = splitList(text)
+			v = splitList(given)
 		}
 		if err := k.set(&l.cfg, v); err != nil {
 			return &Error{Source: environmentSource, Key: name, Problem: err.Error()}
@@ -53,9 +57,9 @@ func (l *loader) environment(environ []string) error {
 }
 
 // splitList reads a list out of a variable, such as "rdp,local".
-func splitList(text string) value {
+func splitList(given string) value {
 	list := value{kind: kindList}
-	for item := range strings.SplitSeq(text, ",") {
+	for item := range strings.SplitSeq(given, ",") {
 		if item = strings.TrimSpace(item); item != "" {
 			list.items = append(list.items, value{kind: kindString, text: item})
 		}

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"activity-tracker.example/hostd/text"
 )
 
 // Bounds of the numbers, as the contract gives them.
@@ -26,6 +26,10 @@ const (
 // maxTemplateBytes bounds a machine_id template: with the longest user name
 // (256 bytes on Linux) cut by the roster it stays under the server's 255.
 const maxTemplateBytes = 200
+
+// maxShown bounds what a complaint repeats, in bytes: longer than any key there is,
+// and enough to recognise a value.
+const maxShown = 60
 
 // keyServerURL is named where keys depend on each other.
 const keyServerURL = "server_url"
@@ -148,13 +152,8 @@ func enrollmentKeys() []key {
 }
 
 func setMachineID(c *Config, v value) error {
-	if len(v.text) > maxTemplateBytes || !utf8.ValidString(v.text) {
+	if v.text != "" && !text.Printable(v.text, maxTemplateBytes) || strings.Contains(v.text, " ") {
 		return errOutOfRange
-	}
-	for _, r := range v.text {
-		if !unicode.IsPrint(r) || r == ' ' {
-			return errOutOfRange
-		}
 	}
 	if rest := strings.ReplaceAll(v.text, "{user}", ""); strings.ContainsAny(rest, "{}") {
 		return errors.New("has braces that are not {user}; only {user} is filled in")
@@ -225,11 +224,7 @@ func (v value) describe() string {
 // quoted shows a value in a complaint: numbers as they are, texts quoted and
 // cut, so that the complaint stays one line.
 func quoted(v value) string {
-	const maxShown = 60 // bytes; enough to recognise what was written
-	s := v.text
-	if len(s) > maxShown {
-		s = strings.ToValidUTF8(s[:maxShown], "") + "…"
-	}
+	s := text.Cut(v.text, maxShown)
 	if v.kind == kindInt || v.kind == kindBool || v.kind == kindFloat {
 		return s
 	}

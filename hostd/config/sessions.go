@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"activity-tracker.example/hostd/text"
 )
 
 // Names of keys that depend on each other.
@@ -74,7 +74,7 @@ func setSessions(c *Config, v value) error {
 }
 
 func setVirtualUser(c *Config, v value) error {
-	if !printable(v.text, maxUserBytes) || strings.ContainsAny(v.text, ":/,") {
+	if !text.Printable(v.text, maxUserBytes) || strings.ContainsAny(v.text, ":/,") {
 		return errOutOfRange
 	}
 	c.VirtualUser = v.text
@@ -90,19 +90,12 @@ func setRealInputDevices(c *Config, v value) error {
 		if item.kind != kindString {
 			return fmt.Errorf("%s in its list; want the names of input devices, in quotes where YAML takes them for something else", item.describe())
 		}
-		if !printable(item.text, maxDeviceBytes) {
+		if !text.Printable(item.text, maxDeviceBytes) {
 			return fmt.Errorf("%s is no name of an input device; 'cat /proc/bus/input/devices' lists them", quoted(item))
 		}
 		c.RealInputDevices = append(c.RealInputDevices, item.text)
 	}
 	return nil
-}
-
-// printable reports whether s is a text of 1 to most bytes that a line of a
-// terminal can show.
-func printable(s string, most int) bool {
-	return s != "" && len(s) <= most && utf8.ValidString(s) &&
-		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // checkVirtual holds that virtual displays and whose they are come together:

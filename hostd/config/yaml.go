@@ -8,6 +8,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"activity-tracker.example/hostd/text"
 )
 
 // entry is a known key as one file gives it.
@@ -105,7 +107,7 @@ func (w *walker) pair(prefix string, pair *ast.MappingValueNode) error {
 			return nil
 		}
 	}
-	return &Error{Source: source, Key: shortened(name), Problem: unknownKey(name, w.keys)}
+	return &Error{Source: source, Key: text.Line(name, maxShown), Problem: unknownKey(name, w.keys)}
 }
 
 func (w *walker) isGroup(name string) bool {
@@ -185,20 +187,6 @@ func at(path string, line int) string { return fmt.Sprintf("%s:%d", path, line) 
 func firstLine(s string) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
 	return s
-}
-
-// shortened keeps a complaint about a key that is a page long to one line.
-func shortened(name string) string {
-	const maxShown = 60 // bytes; longer than any key there is
-	if len(name) > maxShown {
-		name = strings.ToValidUTF8(name[:maxShown], "") + "…"
-	}
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 {
-			return ' '
-		}
-		return r
-	}, name)
 }
 
 // unknownKey names the key that was probably meant, or all there are.

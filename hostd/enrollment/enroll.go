@@ -14,9 +14,9 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"activity-tracker.example/hostd/config"
+	"activity-tracker.example/hostd/text"
 	"activity-tracker.example/server/api"
 )
 
@@ -143,7 +143,7 @@ func refusal(base string, resp *http.Response, raw []byte) error {
 	isProblem := json.Unmarshal(raw, &p) == nil && p.Code != ""
 	detail := ""
 	if isProblem && p.Detail != "" {
-		detail = " (the server says: " + printable(p.Detail) + ")"
+		detail = " (the server says: " + text.Line(p.Detail, maxDetailBytes) + ")"
 	}
 	switch {
 	case p.Code == api.CodeBadToken, isProblem && resp.StatusCode == http.StatusUnauthorized:
@@ -152,13 +152,13 @@ func refusal(base string, resp *http.Response, raw []byte) error {
 	case resp.StatusCode == http.StatusTooManyRequests:
 		return fmt.Errorf("%s is refusing for now: too many attempts; wait a minute and try again", base)
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
-		return fmt.Errorf("%s redirects to %s; enrol with the final URL", base, printable(resp.Header.Get("Location")))
+		return fmt.Errorf("%s redirects to %s; enrol with the final URL", base, text.Line(resp.Header.Get("Location"), maxDetailBytes))
 	case resp.StatusCode == http.StatusServiceUnavailable, resp.StatusCode == http.StatusBadGateway, resp.StatusCode == http.StatusGatewayTimeout:
 		return fmt.Errorf("%s is there but not ready (HTTP %d)%s; look at the server, then try again", base, resp.StatusCode, detail)
 	case !isProblem:
 		return fmt.Errorf("%s answered HTTP %d, but not as a tracker server does; check the URL", base, resp.StatusCode)
 	}
-	return fmt.Errorf("%s refused to enrol this host: HTTP %d, %s%s", base, resp.StatusCode, printable(string(p.Code)), detail)
+	return fmt.Errorf("%s refused to enrol this host: HTTP %d, %s%s", base, resp.StatusCode, text.Line(string(p.Code), maxDetailBytes), detail)
 }
 
 // Explain says in a person's words why there was no answer.
@@ -199,17 +199,4 @@ func Explain(base string, err error) error {
 func isTimeout(err error) bool {
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()
-}
-
-// printable keeps a stranger's words to one short line.
-func printable(s string) string {
-	if len(s) > maxDetailBytes {
-		s = s[:maxDetailBytes] + "…"
-	}
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, ""))
 }

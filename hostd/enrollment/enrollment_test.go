@@ -178,7 +178,7 @@ func TestRefusals(t *testing.T) {
 		"bad token":       {401, problem(401, api.CodeBadToken, ""), "does not accept this enrolment token: it is unknown, expired, used up or of the other kind"},
 		"unauthorized":    {401, problem(401, api.CodeUnauthorized, ""), "does not accept this enrolment token"},
 		"rate":            {429, problem(429, api.CodeRateLimited, ""), "too many attempts"},
-		"database away":   {503, problem(503, api.CodeUnavailable, "no database\n\x1b[2J"), "is there but not ready (HTTP 503) (the server says: no database  [2J)"},
+		"database away":   {503, problem(503, api.CodeUnavailable, "no database\n\x1b[2J"), "is there but not ready (HTTP 503) (the server says: no database; ?[2J)"},
 		"redirect":        {307, "moved", "redirects to https://elsewhere.example/api/enroll; enrol with the final URL"},
 		"other refusal":   {400, problem(400, api.CodeBadRequest, "host_id"), "HTTP 400, bad_request (the server says: host_id)"},
 		"no tracker":      {404, "<html>", "not as a tracker server does; check the URL"},

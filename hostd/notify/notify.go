@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"golang.org/x/sys/unix"
+
+	"activity-tracker.example/hostd/text"
 )
 
 const (
@@ -49,18 +49,8 @@ func (c *Client) Ready() error { return c.send("READY=1", nil) }
 func (c *Client) Stopping() error { return c.send("STOPPING=1", nil) }
 
 // Status sets the line that systemctl status shows.
-func (c *Client) Status(text string) error {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-	for len(text) > maxStatus {
-		cut := []rune(text)
-		text = string(cut[:min(len(cut)-1, maxStatus)])
-	}
-	return c.send("STATUS="+text, nil)
+func (c *Client) Status(line string) error {
+	return c.send("STATUS="+text.Line(line, maxStatus), nil)
 }
 
 // alive feeds the watchdog.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"activity-tracker.example/hostd/buffer"
+	"activity-tracker.example/hostd/text"
 	"activity-tracker.example/server/api"
 )
 
@@ -115,21 +116,21 @@ func (u *Uploader) post(ctx context.Context, t Target, body []byte, n int) (api.
 		return none, verdict{}, fmt.Errorf("reaching the server: %w", err)
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxReply(n)+1))
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxReply(n)+1))
 	if err != nil {
 		return none, verdict{}, fmt.Errorf("reading the server's reply: %w", err)
 	}
 	if res.StatusCode != http.StatusOK {
-		v, err := u.judge(res, text)
+		v, err := u.judge(res, answer)
 		return none, v, err
 	}
-	reply, err := parseReply(text, n)
+	reply, err := parseReply(answer, n)
 	return reply, verdict{}, err
 }
 
 // judge says what a status other than 200 means.
-func (u *Uploader) judge(res *http.Response, text []byte) (verdict, error) {
-	code, detail := problem(text)
+func (u *Uploader) judge(res *http.Response, answer []byte) (verdict, error) {
+	code, detail := problem(answer)
 	said := fmt.Sprintf("the server answered %d", res.StatusCode)
 	if detail != "" {
 		said += ": " + detail
@@ -152,9 +153,9 @@ func (u *Uploader) judge(res *http.Response, text []byte) (verdict, error) {
 }
 
 // problem reads what a refusal says, as far as it is one.
-func problem(text []byte) (code, detail string) {
+func problem(answer []byte) (code, detail string) {
 	var p api.Problem
-	if json.Unmarshal(text, &p) != nil {
+	if json.Unmarshal(answer, &p) != nil {
 		return "", ""
 	}
 	detail = p.Detail
@@ -164,7 +165,7 @@ func problem(text []byte) (code, detail string) {
 	if !validCode(string(p.Code)) {
 		p.Code = ""
 	}
-	return string(p.Code), clean(detail)
+	return string(p.Code), text.Line(detail, maxMessage)
 }
 
 // maxReply is how many bytes an answer to n events has at most.
@@ -172,15 +173,15 @@ func maxReply(n int) int64 { return replyBytes + int64(n)*rejectionBytes }
 
 // parseReply reads the answer to n events. One that does not add up is an
 // error: whoever sent it, it is no receipt.
-func parseReply(text []byte, n int) (api.IngestReply, error) {
+func parseReply(answer []byte, n int) (api.IngestReply, error) {
 	var r api.IngestReply
 	fail := func(what string) (api.IngestReply, error) {
 		return api.IngestReply{}, fmt.Errorf("the server's reply makes no sense (%s); is server_url right?", what)
 	}
-	if int64(len(text)) > maxReply(n) {
+	if int64(len(answer)) > maxReply(n) {
 		return fail("too long")
 	}
-	if err := json.Unmarshal(text, &r); err != nil {
+	if err := json.Unmarshal(answer, &r); err != nil {
 		return fail("no JSON of the right form")
 	}
 	if r.Accepted < 0 || r.Accepted > n || r.Duplicates < 0 || r.Duplicates > n || len(r.Rejected) > n ||
@@ -197,7 +198,7 @@ func parseReply(text []byte, n int) (api.IngestReply, error) {
 		if !validCode(string(x.Code)) {
 			x.Code = api.CodeBadEvent
 		}
-		x.Message = clean(x.Message)
+		x.Message = text.Line(x.Message, maxMessage)
 	}
 	return r, nil
 }
@@ -221,18 +222,4 @@ func settle(items []buffer.Item, reply api.IngestReply) (done []uint64, refused 
 // validCode says whether a code may become a name in status and logs.
 func validCode(code string) bool {
 	return code != "" && len(code) <= maxCode && strings.Trim(code, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
-}
-
-// clean makes foreign words fit for a line of a log or a terminal.
-func clean(s string) string {
-	s = strings.Map(func(c rune) rune {
-		if c < 0x20 || c >= 0x7f && c < 0xa0 {
-			return ' '
-		}
-		return c
-	}, strings.ToValidUTF8(s, "?"))
-	if len(s) > maxMessage {
-		s = strings.ToValidUTF8(s[:maxMessage], "") + "…"
-	}
-	return s
 }

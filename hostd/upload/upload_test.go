@@ -213,7 +213,7 @@ func TestRejectedEventsAreDeadLetters(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 	dead, err := r.buf.DeadLetters(5)
-	if err != nil || len(dead) != 2 || string(dead[1].Event) != `{"n":1}` || dead[1].Message != "no [31m" {
+	if err != nil || len(dead) != 2 || string(dead[1].Event) != `{"n":1}` || dead[1].Message != "no?[31m" {
 		t.Errorf("dead %+v %v", dead, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/text"
 )
 
 const (
@@ -90,7 +91,7 @@ func checkConfig(ctx context.Context, arguments []string) control.Check {
 	cmd := exec.CommandContext(ctx, path, arguments...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
-	check.Detail = strings.TrimPrefix(oneParagraph(strings.TrimSpace(out.String())), "trackerd: ")
+	check.Detail = strings.TrimPrefix(text.Line(out.String(), 0), "trackerd: ")
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

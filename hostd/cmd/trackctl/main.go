@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/text"
 )
 
 // version is set when a package is built.
@@ -49,7 +50,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	}
 	var found foundError
 	if !errors.As(err, &found) { // those are on standard output already
-		_, _ = fmt.Fprintf(errOut, "trackctl: %s\n", oneParagraph(advise(err))) // nowhere else to complain
+		_, _ = fmt.Fprintf(errOut, "trackctl: %s\n", text.Line(advise(err), 0)) // nowhere else to complain
 	}
 	return exitCode(err)
 }

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
+
+	"activity-tracker.example/hostd/text"
 )
 
 // timeLayout is how people are shown a time, always in UTC.
@@ -23,28 +24,13 @@ func printJSON(w io.Writer, v any) error {
 	return nil
 }
 
-// printText prints text in which others had a say (user names, a server's
+// printText prints words in which others had a say (user names, a server's
 // words), so that it cannot steer the terminal.
-func printText(w io.Writer, text string) error {
-	if _, err := io.WriteString(w, harmless(text)); err != nil {
+func printText(w io.Writer, words string) error {
+	if _, err := io.WriteString(w, text.Block(words)); err != nil {
 		return fmt.Errorf("print the answer: %w", err)
 	}
 	return nil
-}
-
-// harmless replaces everything that is neither printable nor the end of a line.
-func harmless(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, text)
-}
-
-// oneParagraph is harmless text without the ends of lines.
-func oneParagraph(text string) string {
-	return harmless(strings.ReplaceAll(text, "\n", "; "))
 }
 
 // table aligns rows of cells.
@@ -55,7 +41,7 @@ func table(rows [][]string) string {
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = oneParagraph(strings.ReplaceAll(cell, "\t", " "))
+			cells[i] = text.Line(cell, 0)
 		}
 		_, _ = fmt.Fprintln(w, strings.Join(cells, "\t")) // a strings.Builder takes everything
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/text"
 )
 
 func statusCommand(o *options) *cobra.Command {
@@ -78,7 +79,7 @@ func statusText(st control.Status) string {
 	var b strings.Builder
 	b.WriteString(table(rows))
 	for _, p := range st.Host.Problems {
-		fmt.Fprintf(&b, "Problem: %s\n", oneParagraph(p))
+		fmt.Fprintf(&b, "Problem: %s\n", text.Line(p, 0))
 	}
 	switch {
 	case st.User: // whoever runs it is whom it measures
@@ -109,7 +110,7 @@ func personText(st control.Status) string {
 	} {
 		fmt.Fprintf(&b, "\n%s:\n", part.title)
 		for _, what := range part.items {
-			fmt.Fprintf(&b, "  - %s\n", oneParagraph(what))
+			fmt.Fprintf(&b, "  - %s\n", text.Line(what, 0))
 		}
 	}
 	return b.String()
@@ -133,11 +134,11 @@ func serverText(st *control.Status) string {
 }
 
 func uploadText(u control.Upload) string {
-	text := when(u.LastSuccess, "none since trackerd started")
+	told := when(u.LastSuccess, "none since trackerd started")
 	if u.LastError != "" {
-		text += "; failing now: " + u.LastError
+		told += "; failing now: " + u.LastError
 	}
-	return text
+	return told
 }
 
 func deadText(byCode map[string]int64) string {

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"activity-tracker.example/hostd/buffer"
 	"activity-tracker.example/hostd/control"
@@ -113,17 +111,4 @@ func moment(t time.Time) *time.Time {
 	}
 	t = t.UTC().Truncate(time.Second)
 	return &t
-}
-
-// short cuts a text for the status line, on a rune.
-func short(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	if len(s) <= maxErrorBytes {
-		return s
-	}
-	cut := maxErrorBytes
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
 }

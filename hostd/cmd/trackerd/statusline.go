@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/text"
 )
 
 const (
@@ -79,7 +80,7 @@ func (f facts) line() string {
 	var line string
 	switch {
 	case f.server.Problem != "":
-		line = fmt.Sprintf("Not enrolled: %s; tracking %s; %s", short(f.server.Problem), tracking, waiting)
+		line = fmt.Sprintf("Not enrolled: %s; tracking %s; %s", text.Line(f.server.Problem, maxErrorBytes), tracking, waiting)
 	case !f.server.Enrolled:
 		url := f.server.URL
 		if url == "" {
@@ -93,14 +94,14 @@ func (f facts) line() string {
 		}
 		line = fmt.Sprintf("Tracking %s; %s; %s", tracking, waiting, last)
 		if f.upload.LastError != "" {
-			line += "; upload failing: " + short(f.upload.LastError)
+			line += "; upload failing: " + text.Line(f.upload.LastError, maxErrorBytes)
 		}
 	}
 	if f.leftOut > 0 {
 		line += fmt.Sprintf("; %s not measured: see 'trackctl doctor'", count(int64(f.leftOut), "user"))
 	}
 	if f.problem != "" {
-		line += "; " + short(f.problem)
+		line += "; " + text.Line(f.problem, maxErrorBytes)
 	}
 	return line
 }
