@@ -63,10 +63,17 @@ func (s *Store) keptFrom() time.Time {
 	from := time.Unix(0, 0).UTC()
 	for _, t := range []tier{eventTier(), hourTier(), rollupTier()} {
 		if keep := t.keep(s.keep); keep > 0 {
-			from = later(from, t.next(t.start(s.now().Add(-keep))))
+			from = latest(from, t.next(t.start(s.now().Add(-keep))))
 		}
 	}
 	return from
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // comparableFrom is keptFrom, or later where a server has dropped events that kept
@@ -79,7 +86,9 @@ func (s *Store) comparableFrom(ctx context.Context, tx pgx.Tx) (time.Time, error
 	}
 	if before != nil {
 		for _, t := range []tier{eventTier(), hourTier()} {
-			from = later(from, t.next(t.start(*before)))
+			if next := t.next(t.start(*before)); next.After(from) {
+				from = next
+			}
 		}
 	}
 	return from, nil
@@ -92,7 +101,7 @@ func (s *Store) checkMachine(ctx context.Context, machine int32, repair bool, c 
 	}
 	return do(ctx, "checking roll-ups", seeingEvents(ctx, seeingRollups(ctx, func(tx pgx.Tx) error {
 		if repair {
-			if err := lockMachines(ctx, tx, []newest{{key: machine}}); err != nil {
+			if err := lockMachines(ctx, tx, []int32{machine}); err != nil {
 				return err
 			}
 		}
@@ -177,7 +186,7 @@ func replaceRollups(ctx context.Context, tx pgx.Tx, machine int32, wrong []bucke
 	batch := &pgx.Batch{}
 	batch.Queue("DELETE FROM rollup WHERE machine = $1 AND bucket = ANY($2::timestamptz[])", machine, times)
 	if len(anew) > 0 {
-		anew.queue(batch)
+		queueSums(batch, anew)
 	}
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("replacing roll-ups: %w", err)

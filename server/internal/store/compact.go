@@ -26,10 +26,10 @@ const (
 	compactRest = time.Second
 	// compactTell is how often a long round says how far it is.
 	compactTell = time.Minute
-	// lockNotAvailable is PostgreSQL's code for a lock that was not waited for
-	// longer.
-	lockNotAvailable = "55P03"
 )
+
+// lockNotAvailable is PostgreSQL's code for a lock that was not waited for longer.
+const lockNotAvailable = "55P03"
 
 // Compacted says what a round of compaction did.
 type Compacted struct {

@@ -180,6 +180,8 @@ func (s *Store) MarkUsed(ctx context.Context, credentialID string) error {
 	})
 }
 
+func (s *Store) credentialGone() { s.hosts.forget() }
+
 // found turns pgx's "no rows" into ErrNotFound.
 func found(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {

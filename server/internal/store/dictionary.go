@@ -15,12 +15,16 @@ import (
 // How many entries of each kind are remembered: some 10 MB each when full of
 // usual names, and over the names of a day in a large fleet.
 const (
-	hostsKnown      = 50_000
-	machinesKnown   = 200_000
-	appsKnown       = 20_000
-	titlesKnown     = 200_000
-	partitionsKnown = 10_000
+	machinesKnown = 200_000
+	appsKnown     = 20_000
+	titlesKnown   = 200_000
 )
+
+// hostsKnown is how many hosts' credentials are remembered: some 10 MB when full.
+const hostsKnown = 50_000
+
+// partitionsKnown is how many names of partitions are remembered: all there are.
+const partitionsKnown = 10_000
 
 // owner is a machine's row and the host that owns it; neither ever changes.
 type owner struct {
@@ -62,11 +66,8 @@ type statement struct {
 // refers to the rows is written by a later transaction, which is waited for, and
 // the log is written in order.
 func (s *Store) writeAhead(ctx context.Context, what string, add, read statement, to []any, each func()) error {
-	if err := s.opened(what); err != nil {
-		return err
-	}
 	batch := &pgx.Batch{}
-	s.pool.queueBegin(batch)
+	s.queueTransaction(batch)
 	batch.Queue("SET LOCAL synchronous_commit = off")
 	batch.Queue(add.sql, add.args...)
 	batch.Queue(read.sql, read.args...).Query(func(rows pgx.Rows) error {
@@ -77,8 +78,7 @@ func (s *Store) writeAhead(ctx context.Context, what string, add, read statement
 		return err
 	})
 	batch.Queue("COMMIT")
-	// A connection that comes back within a transaction is closed by the pool.
-	return classify(what, s.pool.SendBatch(ctx, batch).Close())
+	return s.sendBatch(ctx, what, batch)
 }
 
 // learnt are what is to be remembered once it is certain to be on disk: a crash of

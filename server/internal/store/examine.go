@@ -61,9 +61,9 @@ func (s *Store) Examine(ctx context.Context) (Examination, error) {
 	if err != nil {
 		return e, err
 	}
-	e.Schema, e.Pool, e.Pooled = schema, int(s.pool.Config().MaxConns), s.pool.pooled.Load()
+	e.Schema, e.Pool, e.Pooled = schema, int(s.maxConns()), s.isPooled()
 	const what = "examining the database"
-	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err = s.readAnySchema(ctx, what, func(tx pgx.Tx) error {
 		if err := examineServer(ctx, tx, &e); err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (s *Store) Examine(ctx context.Context) (Examination, error) {
 		e.Compaction, err = s.examineCompaction(ctx, tx)
 		return err
 	})
-	return e, classify(what, err)
+	return e, err
 }
 
 func examineServer(ctx context.Context, tx pgx.Tx, e *Examination) error {

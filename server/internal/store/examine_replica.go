@@ -33,17 +33,18 @@ type ReplicaExamination struct {
 
 // ExamineReplica looks at the replica; nil where none is named. It changes nothing.
 func (s *Store) ExamineReplica(ctx context.Context) (*ReplicaExamination, error) {
-	if s.replica == nil {
+	replica := s.standby()
+	if replica == nil {
 		return nil, nil //nolint:nilnil // There is none to tell of.
 	}
-	primary, err := positionOf(ctx, s.pool)
+	primary, err := positionOf(ctx, s.primary())
 	if err != nil {
 		return nil, classify("asking the primary for its position", err)
 	}
 	var e ReplicaExamination
 	begun := time.Now()
 	for {
-		standby, err := askStandby(ctx, s.replica.route)
+		standby, err := askStandby(ctx, replica)
 		if err != nil {
 			e.Away = fmt.Errorf("asking it for its position: %w", err)
 			return &e, nil
@@ -66,7 +67,7 @@ func (s *Store) ExamineReplica(ctx context.Context) (*ReplicaExamination, error)
 		case <-time.After(replicaLookEvery):
 		}
 	}
-	if e.Behind, err = replayAge(ctx, s.replica.route); err != nil {
+	if e.Behind, err = replayAge(ctx, replica); err != nil {
 		e.Away = err
 	}
 	return &e, nil

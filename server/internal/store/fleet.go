@@ -37,7 +37,7 @@ func (s *Store) Spans(ctx context.Context, f MachineFilter, bounds []time.Time) 
 		for i, m := range machines {
 			list[i] = MachineSpans{Machine: m, Spans: make([]Sums, n)}
 			for j := range n {
-				list[i].Spans[j] = all[i*n+j].totals()
+				list[i].Spans[j] = totalsOf(&all[i*n+j])
 			}
 		}
 		return nil

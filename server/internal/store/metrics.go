@@ -68,29 +68,20 @@ func (g *group) waiting() (batches, events int) {
 	return len(g.queue), g.queued
 }
 
-// Collectors are the store's figures for Prometheus.
-func (s *Store) Collectors() []prometheus.Collector {
-	gauge := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
-	}
-	counter := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value)
-	}
+// writeCollectors are the figures of writing for Prometheus.
+func (s *Store) writeCollectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		s.metrics.groupEvents, s.metrics.groupBatches, s.metrics.groupSeconds, s.metrics.groupFailures, s.metrics.appsJoined,
-		gauge("trackerd_server_queue_events", "Events that wait to be written.",
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "trackerd_server_queue_events", Help: "Events that wait to be written."},
 			func() float64 { _, n := s.group.waiting(); return float64(n) }),
-		gauge("trackerd_server_queue_batches", "Batches that wait to be written.",
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "trackerd_server_queue_batches", Help: "Batches that wait to be written."},
 			func() float64 { n, _ := s.group.waiting(); return float64(n) }),
-		gauge("trackerd_server_queue_events_max", "Events that may wait; beyond them hosts get 503.",
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "trackerd_server_queue_events_max", Help: "Events that may wait; beyond them hosts get 503."},
 			func() float64 { return queuedEvents }),
-		gauge("trackerd_server_database_connections_in_use", "Database connections that are working.",
-			func() float64 { return float64(s.pool.Stat().AcquiredConns()) }),
-		gauge("trackerd_server_database_connections_max", "Database connections that there may be.",
-			func() float64 { return float64(s.pool.Stat().MaxConns()) }),
-		counter("trackerd_server_database_waits_total", "Times that a database connection had to be waited for.",
-			func() float64 { return float64(s.pool.Stat().EmptyAcquireCount()) }),
-		counter("trackerd_server_database_wait_seconds_total", "Time spent on waiting for database connections.",
-			func() float64 { return s.pool.Stat().EmptyAcquireWaitTime().Seconds() }),
 	}
+}
+
+// Collectors are the store's figures for Prometheus.
+func (s *Store) Collectors() []prometheus.Collector {
+	return append(s.writeCollectors(), s.connectionCollectors()...)
 }

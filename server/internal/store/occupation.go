@@ -52,7 +52,7 @@ const clearStatements = `
 func (s *Store) Occupation(ctx context.Context) (Occupation, error) {
 	var o Occupation
 	const what = "looking at what the database holds"
-	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err := s.readAnySchema(ctx, what, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, coalesce(current_schema(), ''),
 			(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1)`, ServerName).
 			Scan(&o.ServerVersion, &o.SchemaName, &o.Servers)
@@ -65,7 +65,7 @@ func (s *Store) Occupation(ctx context.Context) (Occupation, error) {
 		}
 		return err
 	})
-	return o, classify(what, err)
+	return o, err
 }
 
 // RefuseServers is a statement that fails where a server is connected.

@@ -37,12 +37,15 @@ func (i *identity) since() uint64 {
 	return i.changes
 }
 
-// remember remembers what was learnt, unless it has changed since.
-func (i *identity) remember(l learnt, since uint64) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.changes == since {
-		l.remember()
+// changes is how often the database has become another one so far.
+func (s *Store) changes() uint64 { return s.identity.since() }
+
+// rememberSince calls remember, unless the database has become another one since.
+func (s *Store) rememberSince(since uint64, remember func()) {
+	s.identity.mu.Lock()
+	defer s.identity.mu.Unlock()
+	if s.identity.changes == since {
+		remember()
 	}
 }
 

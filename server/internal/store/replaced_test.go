@@ -82,7 +82,7 @@ func TestReplacedWhileWriting(t *testing.T) {
 		t.Fatal(err)
 	}
 	remembered := false
-	s.identity.remember(learnt{func() { remembered = true }}, since)
+	s.rememberSince(since, func() { remembered = true })
 	if remembered {
 		t.Error("what was learnt before is remembered")
 	}

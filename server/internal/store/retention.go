@@ -16,14 +16,15 @@ const (
 	// deleteAtOnce bounds the rows that one transaction takes from a default
 	// partition.
 	deleteAtOnce = 10_000
-	// dropWait bounds the wait for a table's readers and writers when a
-	// partition is dropped, since others wait behind it; the next round tries
-	// again. Less than deadlock_timeout, so that it never costs a writer.
-	dropWait = 500 * time.Millisecond
 	// maintainEvery is how often a server looks for something to make or
 	// drop: partitions are days long, and a look costs little.
 	maintainEvery = time.Hour
 )
+
+// dropWait bounds the wait for a table's readers and writers when a partition is
+// dropped, since others wait behind it; the next round tries again. It is less than
+// deadlock_timeout, so that it never costs a writer.
+const dropWait = 500 * time.Millisecond
 
 // Maintained says what a round of maintenance did.
 type Maintained struct {

@@ -175,7 +175,7 @@ const appsJoinedFrom = "24"
 // addRollups adds sums to what a table, rollup or a partition of it, has. from are
 // more tables of FROM, each with its comma: where they are empty nothing happens.
 func addRollups(table, from string, args *arguments, sum buckets) string {
-	c := sum.arrays()
+	c := arraysOf(sum)
 	apps, times := args.add(c.apps), args.add(c.appMS)
 	var columns strings.Builder
 	for i := range c.counts {
@@ -221,7 +221,7 @@ type rollupArrays struct {
 	begins, ends []int32
 }
 
-func (b buckets) arrays() *rollupArrays {
+func arraysOf(b buckets) *rollupArrays {
 	list := b.keys()
 	n := len(list)
 	c := &rollupArrays{
@@ -247,8 +247,8 @@ func (b buckets) arrays() *rollupArrays {
 	return c
 }
 
-// queue queues the statement that adds these sums.
-func (b buckets) queue(batch *pgx.Batch) {
+// queueSums queues the statement that adds these sums.
+func queueSums(batch *pgx.Batch, b buckets) {
 	var args arguments
 	batch.Queue(addRollups("rollup", "", &args, b), args...)
 }

@@ -97,11 +97,7 @@ func (s *Store) packMachines(ctx context.Context, keys []int32, before time.Time
 // already, and takes them away. The machines are locked, as by everybody who
 // changes packed days.
 func packDays(ctx context.Context, tx pgx.Tx, keys []int32, day time.Time) (int64, error) {
-	list := make([]newest, len(keys))
-	for i, key := range keys {
-		list[i].key = key
-	}
-	if err := lockMachines(ctx, tx, list); err != nil {
+	if err := lockMachines(ctx, tx, keys); err != nil {
 		return 0, err
 	}
 	// Nothing is lost if this commit is: the roll-ups are there again then.

@@ -40,12 +40,12 @@ func (s *Store) Schema(ctx context.Context) (Schema, error) {
 		return schema, err
 	}
 	schema.Known, schema.Pending = len(list), []string{}
-	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err = s.readAnySchema(ctx, "reading the schema version", func(tx pgx.Tx) error {
 		schema.Version, err = schemaVersion(ctx, tx)
 		return err
 	})
 	if err != nil {
-		return schema, classify("reading the schema version", err)
+		return schema, err
 	}
 	for _, m := range list[min(schema.Version, len(list)):] {
 		schema.Pending = append(schema.Pending, fmt.Sprintf("%04d_%s", m.version, m.name))

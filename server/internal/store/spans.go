@@ -63,7 +63,7 @@ func nameSpans(ctx context.Context, tx pgx.Tx, list []sums, spans []Span, limit 
 		return err
 	}
 	for i := range list {
-		spans[i].Sums = list[i].totals()
+		spans[i].Sums = totalsOf(&list[i])
 		used := make([]AppSeconds, 0, len(list[i].appMS))
 		for app, ms := range list[i].appMS {
 			used = append(used, AppSeconds{App: names[app], Seconds: seconds(ms)})
@@ -76,8 +76,8 @@ func nameSpans(ctx context.Context, tx pgx.Tx, list []sums, spans []Span, limit 
 	return nil
 }
 
-// totals gives the sums as the other packages see them.
-func (t *sums) totals() Sums {
+// totalsOf returns sums as the other packages see them.
+func totalsOf(t *sums) Sums {
 	return Sums{
 		Events: t.events, KeyCount: t.keys, MouseClicks: t.clicks, MouseDistancePx: t.distance,
 		ScrollCount: t.scroll, SyntheticCount: t.synthetic,

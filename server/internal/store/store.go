@@ -214,6 +214,48 @@ func collect[T any](ctx context.Context, tx pgx.Tx, what, sql string, args ...an
 	return list, nil
 }
 
+// readAnySchema runs do in a read-only transaction on a database of any schema.
+func (s *Store) readAnySchema(ctx context.Context, what string, do func(pgx.Tx) error) error {
+	return classify(what, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, do))
+}
+
+// queueTransaction queues what begins a transaction that writes; COMMIT ends it.
+func (s *Store) queueTransaction(batch *pgx.Batch) { s.pool.queueBegin(batch) }
+
+// sendBatch sends statements in one message. A connection that comes back within a
+// transaction is closed by the pool.
+func (s *Store) sendBatch(ctx context.Context, what string, batch *pgx.Batch) error {
+	if err := s.opened(what); err != nil {
+		return err
+	}
+	return classify(what, s.pool.SendBatch(ctx, batch).Close())
+}
+
+// resetIfLost closes all idle connections after an error that means that PostgreSQL
+// was away: they are likely dead as well, and would each cost the next caller a while.
+func (s *Store) resetIfLost(err error) {
+	if errors.Is(err, ErrUnavailable) && lost(err) {
+		s.pool.Reset()
+	}
+}
+
+// maxConns is how many connections there may be.
+func (s *Store) maxConns() int32 { return s.pool.Config().MaxConns }
+
+// isPooled reports whether a connection pooler was found on the way to PostgreSQL.
+func (s *Store) isPooled() bool { return s.pool.pooled.Load() }
+
+// primary returns the connections to the database itself.
+func (s *Store) primary() *route { return s.pool }
+
+// standby returns the connections to the replica, nil where there is none.
+func (s *Store) standby() *route {
+	if s.replica == nil {
+		return nil
+	}
+	return s.replica.route
+}
+
 func (s *Store) transact(ctx context.Context, opts pgx.TxOptions, what string, do func(pgx.Tx) error) error {
 	if err := s.opened(what); err != nil {
 		return err

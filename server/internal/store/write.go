@@ -77,11 +77,7 @@ func (s *Store) writeBatches(ctx context.Context, batches []Batch) ([]Written, e
 		s.forget()
 		done, err = s.tryBatches(ctx, batches)
 	}
-	if errors.Is(err, ErrUnavailable) && lost(err) {
-		// Connections that lie idle are likely dead as well, and would each
-		// cost the next writer a while.
-		s.pool.Reset()
-	}
+	s.resetIfLost(err)
 	return done, err
 }
 
@@ -96,7 +92,7 @@ func (s *Store) forget() {
 
 func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, error) {
 	list := summarise(batches)
-	since := s.identity.since()
+	since := s.changes()
 	var l learnt
 	owners, err := s.owners(ctx, list, &l)
 	if err != nil {
@@ -118,7 +114,7 @@ func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, err
 	if err = classify("storing events", s.storeRows(ctx, rows, list, credentialsOf(batches), since)); err != nil {
 		return nil, err
 	}
-	s.identity.remember(l, since)
+	s.rememberSince(since, l.remember)
 	for i := range rows {
 		if rows[i].stored {
 			done[rows[i].batch].Accepted++
@@ -282,7 +278,7 @@ func (s *Store) store(ctx context.Context, rows []row, list []newest, credential
 	}
 	batch := &pgx.Batch{}
 	if len(sum) > 0 {
-		sum.queue(batch)
+		queueSums(batch, sum)
 	}
 	queueMachines(batch, list)
 	batch.Queue("COMMIT")
@@ -295,7 +291,7 @@ func (s *Store) store(ctx context.Context, rows []row, list []newest, credential
 // queueBegin queues what begins a transaction: it locks the machines and looks at
 // the credentials. It gives how many statements come before those.
 func (s *Store) queueBegin(batch *pgx.Batch, list []newest, credentials []string) (beginnings int) {
-	s.pool.queueBegin(batch)
+	s.queueTransaction(batch)
 	beginnings = batch.Len()
 	batch.Queue(lockSQL, keysOf(list))
 	batch.Queue("SELECT FROM host_credential WHERE id = ANY($1)", credentials)
@@ -321,7 +317,7 @@ func (s *Store) readBegin(results pgx.BatchResults, beginnings int, list []newes
 	case l.machines != len(list):
 		return l, errMachineGone
 	case int(good.RowsAffected()) != len(credentials):
-		s.hosts.forget()
+		s.credentialGone()
 		return l, ErrRevoked
 	}
 	return l, nil
@@ -357,10 +353,12 @@ func keysOf(list []newest) []int32 {
 	return keys
 }
 
-func lockMachines(ctx context.Context, tx pgx.Tx, list []newest) error {
+// lockMachines locks machines by their rows, as everybody does who changes what
+// is kept of them.
+func lockMachines(ctx context.Context, tx pgx.Tx, keys []int32) error {
 	var l locked
-	err := l.scan(tx.QueryRow(ctx, lockSQL, keysOf(list)))
-	if err == nil && l.machines != len(list) {
+	err := l.scan(tx.QueryRow(ctx, lockSQL, keys))
+	if err == nil && l.machines != len(keys) {
 		return errMachineGone
 	}
 	return err

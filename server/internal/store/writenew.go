@@ -201,7 +201,7 @@ func (s *Store) storeNew(ctx context.Context, n *newRows, list []newest, credent
 	}
 	var good, there bool
 	batch := &pgx.Batch{}
-	s.pool.queueBegin(batch)
+	s.queueTransaction(batch)
 	batch.Queue(lockSQL, keysOf(list))
 	statement := n.statement(list, credentials)
 	batch.Queue(statement.sql, statement.args...).QueryRow(func(row pgx.Row) error {
@@ -219,7 +219,7 @@ func (s *Store) storeNew(ctx context.Context, n *newRows, list []newest, credent
 	case !there:
 		return nil, errMachineGone
 	case !good:
-		s.hosts.forget()
+		s.credentialGone()
 		return nil, ErrRevoked
 	}
 	return occupied, nil
