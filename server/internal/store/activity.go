@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 const (
@@ -42,7 +43,7 @@ func (s *Store) Events(ctx context.Context, scope Scope, machineID string, from,
 		}
 		f := filler{tx: tx, machine: m, page: &page, limit: limit}
 		// One more than asked for tells whether there is a next page.
-		if err := walkEvents(ctx, tx, m.Key, from, to, limit+1, func(e *api.Event, r *refs) error { return f.add(ctx, e, r) }); err != nil {
+		if err := walkEvents(ctx, tx, m.Key, from, to, limit+1, func(e *api.Event, r *codec.Refs) error { return f.add(ctx, e, r) }); err != nil {
 			return err
 		}
 		return f.name(ctx)
@@ -62,18 +63,18 @@ type filler struct {
 	// Events whose names are still to be looked up, by what, and how many
 	// references those are.
 	events []api.Event
-	of     []refs
+	of     []codec.Refs
 	uses   int
 }
 
 // add takes an event; errStop says that the page is full.
-func (f *filler) add(ctx context.Context, e *api.Event, r *refs) error {
+func (f *filler) add(ctx context.Context, e *api.Event, r *codec.Refs) error {
 	if f.page.More || len(f.page.Events)+len(f.events) == f.limit {
 		f.page.More = true
 		return errStop
 	}
 	f.events, f.of = append(f.events, *e), append(f.of, *r)
-	if f.uses += 1 + len(r.focus); f.uses < maxLookUp {
+	if f.uses += 1 + len(r.Focus); f.uses < maxLookUp {
 		return nil
 	}
 	return f.name(ctx)
@@ -104,11 +105,11 @@ func (f *filler) name(ctx context.Context) error {
 }
 
 // fill puts an event's names in and gives its length as JSON.
-func (n names) fill(e *api.Event, r *refs) (size int) {
-	e.ActiveApp, e.ActiveWindow = n.apps[r.active.app], n.titles[r.active.title]
+func (n names) fill(e *api.Event, r *codec.Refs) (size int) {
+	e.ActiveApp, e.ActiveWindow = n.apps[r.Active.App], n.titles[r.Active.Title]
 	size = eventBytes + jsonLength(e.ActiveApp) + jsonLength(e.ActiveWindow)
 	for i := range e.Focus {
-		e.Focus[i].App, e.Focus[i].Title = n.apps[r.focus[i].app], n.titles[r.focus[i].title]
+		e.Focus[i].App, e.Focus[i].Title = n.apps[r.Focus[i].App], n.titles[r.Focus[i].Title]
 		size += useBytes + jsonLength(e.Focus[i].App) + jsonLength(e.Focus[i].Title)
 	}
 	return size

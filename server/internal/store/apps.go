@@ -1,6 +1,8 @@
 package store
 
-import "context"
+import (
+	"context"
+)
 
 const (
 	// maxHostApps is how many applications a host may be the first to name, and how

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 const (
@@ -60,9 +61,9 @@ func (s *Store) AppUse(ctx context.Context, f MachineFilter, from, to time.Time,
 		if err != nil || len(machines) == 0 {
 			return err
 		}
-		all, place := make([]sums, len(machines)), placesOf(keys)
+		all, place := make([]codec.Sums, len(machines)), placesOf(keys)
 		q := spanQuery{machines: keys, bounds: []time.Time{from, to}, apps: true}
-		if err := q.sum(ctx, tx, func(machine int32, _ int) *sums { return &all[place[machine]] }); err != nil {
+		if err := q.sum(ctx, tx, func(machine int32, _ int) *codec.Sums { return &all[place[machine]] }); err != nil {
 			return err
 		}
 		apps, err := namesOf(ctx, tx, all)
@@ -80,7 +81,7 @@ func (s *Store) AppUse(ctx context.Context, f MachineFilter, from, to time.Time,
 			if more = d.walked > maxWalked; more {
 				break
 			}
-			uses, err := d.divide(ctx, m.Key, all[i].appMS)
+			uses, err := d.divide(ctx, m.Key, all[i].AppMS)
 			if err != nil {
 				return err
 			}
@@ -92,10 +93,10 @@ func (s *Store) AppUse(ctx context.Context, f MachineFilter, from, to time.Time,
 }
 
 // namesOf gives the names of the applications in sums.
-func namesOf(ctx context.Context, tx pgx.Tx, list []sums) (map[uint64]string, error) {
+func namesOf(ctx context.Context, tx pgx.Tx, list []codec.Sums) (map[uint64]string, error) {
 	names := map[uint64]string{}
 	for i := range list {
-		for app := range list[i].appMS {
+		for app := range list[i].AppMS {
 			names[app] = ""
 		}
 	}
@@ -160,12 +161,12 @@ func (d *divider) divide(ctx context.Context, machine int32, totals map[uint64]i
 // walk adds what a machine's events tell of applications whose class needs
 // titles.
 func (d *divider) walk(ctx context.Context, machine int32, divided map[classed]int64) error {
-	held := map[useRef]int64{}
+	held := map[codec.Ref]int64{}
 	months := map[int32]struct{}{}
-	err := walkEvents(ctx, d.tx, machine, d.from, d.to, 0, func(e *api.Event, r *refs) error {
+	err := walkEvents(ctx, d.tx, machine, d.from, d.to, 0, func(e *api.Event, r *codec.Refs) error {
 		d.walked++
-		eachUse(e, r, func(use useRef, ms int64) {
-			if use.title != 0 && d.titled[use.app] {
+		codec.EachUse(e, r, func(use codec.Ref, ms int64) {
+			if use.Title != 0 && d.titled[use.App] {
 				held[use] += ms
 			}
 		})
@@ -183,10 +184,10 @@ func (d *divider) walk(ctx context.Context, machine int32, divided map[classed]i
 
 // settle looks up the titles of held uses, adds them to their classes and forgets
 // them. Titles that are no longer kept are left to the rest.
-func (d *divider) settle(ctx context.Context, held map[useRef]int64, months map[int32]struct{}, divided map[classed]int64) error {
+func (d *divider) settle(ctx context.Context, held map[codec.Ref]int64, months map[int32]struct{}, divided map[classed]int64) error {
 	titles := make(map[uint64]string, len(held))
 	for use := range held {
-		titles[use.title] = ""
+		titles[use.Title] = ""
 	}
 	starts := make([]time.Time, 0, len(months))
 	for m := range months {
@@ -196,8 +197,8 @@ func (d *divider) settle(ctx context.Context, held map[useRef]int64, months map[
 		return fmt.Errorf("reading titles: %w", err)
 	}
 	for use, ms := range held {
-		if title := titles[use.title]; title != "" {
-			divided[classed{use.app, d.classes.Of(d.apps[use.app], title)}] += ms
+		if title := titles[use.Title]; title != "" {
+			divided[classed{use.App, d.classes.Of(d.apps[use.App], title)}] += ms
 		}
 	}
 	clear(held)

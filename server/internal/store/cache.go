@@ -1,6 +1,8 @@
 package store
 
-import "sync"
+import (
+	"sync"
+)
 
 // cache remembers about limit entries that never change in the database. Where
 // it is full, the older half is forgotten.

@@ -15,7 +15,8 @@ import (
 type categoriesError string
 
 func (e categoriesError) Error() string { return string(e) }
-func (categoriesError) decided()        {}
+
+func (categoriesError) decided() {}
 
 // ErrCategoriesChanged says that the categories have another version than the one
 // that a change was made of.

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 // machinesAtOnce is how many machines a check lists at a time.
@@ -117,7 +118,7 @@ func (s *Store) checkMachine(ctx context.Context, machine int32, repair bool, c 
 		if err != nil {
 			return err
 		}
-		wrong := differing(want, have)
+		wrong := codec.Differing(want, have)
 		c.Events, c.Rollups, c.Wrong = c.Events+events, c.Rollups+len(have), c.Wrong+len(wrong)
 		if !repair || len(wrong) == 0 {
 			return nil
@@ -130,10 +131,10 @@ func (s *Store) checkMachine(ctx context.Context, machine int32, repair bool, c 
 func endOfTime() time.Time { return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // sumEvents adds up a machine's events.
-func sumEvents(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (buckets, int, error) {
-	sum, n := buckets{}, 0
-	err := walkEvents(ctx, tx, machine, from, endOfTime(), 0, func(e *api.Event, r *refs) error {
-		sum.add(machine, e.Timestamp.UnixMicro(), e, r)
+func sumEvents(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (codec.Buckets, int, error) {
+	sum, n := codec.Buckets{}, 0
+	err := walkEvents(ctx, tx, machine, from, endOfTime(), 0, func(e *api.Event, r *codec.Refs) error {
+		sum.Add(machine, e.Timestamp.UnixMicro(), e, r)
 		n++
 		return nil
 	})
@@ -141,8 +142,8 @@ func sumEvents(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (b
 }
 
 // readRollups reads a machine's roll-ups of both kinds.
-func readRollups(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (buckets, error) {
-	have := buckets{}
+func readRollups(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (codec.Buckets, error) {
+	have := codec.Buckets{}
 	rows, err := tx.Query(ctx, "SELECT machine, "+rollupColumns+" FROM rollup WHERE machine = $1 AND bucket >= $2", machine, from)
 	if err != nil {
 		return nil, fmt.Errorf("reading roll-ups: %w", err)
@@ -153,32 +154,16 @@ func readRollups(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) 
 	return have, readPackedDays(ctx, tx, []int32{machine}, dayOf(from), time.Date(lastYear, 12, 31, 0, 0, 0, 0, time.UTC), have)
 }
 
-// differing gives the buckets in which two sets of sums differ.
-func differing(want, have buckets) []bucketKey {
-	var wrong []bucketKey
-	for k, t := range want {
-		if h := have[k]; h == nil || !t.sameAs(h) {
-			wrong = append(wrong, k)
-		}
-	}
-	for k := range have {
-		if want[k] == nil {
-			wrong = append(wrong, k)
-		}
-	}
-	return wrong
-}
-
 // replaceRollups puts what is wanted in the place of what is wrong, and takes that
 // out of packed days.
-func replaceRollups(ctx context.Context, tx pgx.Tx, machine int32, wrong []bucketKey, want buckets) error {
+func replaceRollups(ctx context.Context, tx pgx.Tx, machine int32, wrong []codec.BucketKey, want codec.Buckets) error {
 	if err := unpackWrong(ctx, tx, machine, wrong); err != nil {
 		return err
 	}
 	times := make([]time.Time, len(wrong))
-	anew := buckets{}
+	anew := codec.Buckets{}
 	for i, k := range wrong {
-		times[i] = time.UnixMicro(k.bucket)
+		times[i] = time.UnixMicro(k.Bucket)
 		if want[k] != nil {
 			anew[k] = want[k]
 		}
@@ -195,12 +180,12 @@ func replaceRollups(ctx context.Context, tx pgx.Tx, machine int32, wrong []bucke
 }
 
 // unpackWrong takes buckets out of the packed days that hold them.
-func unpackWrong(ctx context.Context, tx pgx.Tx, machine int32, wrong []bucketKey) error {
+func unpackWrong(ctx context.Context, tx pgx.Tx, machine int32, wrong []codec.BucketKey) error {
 	days := map[time.Time]struct{}{}
 	for _, k := range wrong {
-		days[dayOf(time.UnixMicro(k.bucket))] = struct{}{}
+		days[dayOf(time.UnixMicro(k.Bucket))] = struct{}{}
 	}
-	left := buckets{}
+	left := codec.Buckets{}
 	var dates []time.Time
 	for day := range days {
 		dates = append(dates, day)

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 const (
@@ -187,7 +188,7 @@ func (c *compaction) step(ctx context.Context, key int32, before time.Time) (mor
 		if err != nil || !from.Before(until) {
 			return err
 		}
-		list, err := collect[packed](ctx, tx, "reading events",
+		list, err := collect[codec.Packed](ctx, tx, "reading events",
 			"SELECT ts, body FROM event WHERE machine = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4", key, from, until, compactEvents)
 		if err != nil {
 			return err
@@ -225,10 +226,10 @@ func lockToCompact(ctx context.Context, tx pgx.Tx, key int32, before time.Time) 
 
 // compactRows writes a locked machine's events, all of them from one time to
 // another, into event_hour.
-func compactRows(ctx context.Context, tx pgx.Tx, key int32, list []packed, from, until time.Time) (rows, size int, err error) {
-	events, of := make([]api.Event, len(list)), make([]refs, len(list))
+func compactRows(ctx context.Context, tx pgx.Tx, key int32, list []codec.Packed, from, until time.Time) (rows, size int, err error) {
+	events, of := make([]api.Event, len(list)), make([]codec.Refs, len(list))
 	for i := range list {
-		if events[i], of[i], err = unpackEvent(list[i].TS, list[i].Body); err != nil {
+		if events[i], of[i], err = codec.DecodeEvent(list[i].TS, list[i].Body); err != nil {
 			return 0, 0, fmt.Errorf("event of machine %d at %v: %w", key, list[i].TS, err)
 		}
 	}

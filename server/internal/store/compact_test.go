@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 const compactDays = 3
@@ -169,7 +170,7 @@ func TestLateEventsOfCompactedDays(t *testing.T) {
 	}
 	store(4, at(10*time.Minute, 20*time.Minute, 2*time.Hour, 9*24*time.Hour))
 	var full []api.Event
-	for i := range hourEvents + 500 {
+	for i := range codec.HourEvents + 500 {
 		full = append(full, at(5*time.Hour+time.Duration(2*i+2)*time.Second)...)
 	}
 	store(len(full), full)
@@ -183,10 +184,10 @@ func TestLateEventsOfCompactedDays(t *testing.T) {
 	// Compacted until the day's end, which it reported beyond.
 	store(1, at(3*time.Hour))
 	var odd []api.Event
-	for i := range hourEvents {
+	for i := range codec.HourEvents {
 		odd = append(odd, at(5*time.Hour+time.Duration(2*i+1)*time.Second)...)
 	}
-	store(hourEvents, odd)
+	store(codec.HourEvents, odd)
 	store(0, odd)
 	store(0, full)
 	// With others, of which none is late.

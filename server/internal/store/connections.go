@@ -1,6 +1,8 @@
 package store
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // connectionCollectors are the figures of the connections for Prometheus.
 func (s *Store) connectionCollectors() []prometheus.Collector {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 // How many entries of each kind are remembered: some 10 MB each when full of
@@ -222,14 +224,14 @@ type names struct {
 
 // lookUp reads the names of what events of these months refer to. A title that
 // was forgotten is empty.
-func lookUp(ctx context.Context, tx pgx.Tx, months map[int32]struct{}, list []refs) (names, error) {
+func lookUp(ctx context.Context, tx pgx.Tx, months map[int32]struct{}, list []codec.Refs) (names, error) {
 	n := names{apps: map[uint64]string{}, titles: map[uint64]string{}}
-	note := func(r useRef) {
-		n.apps[r.app], n.titles[r.title] = "", ""
+	note := func(r codec.Ref) {
+		n.apps[r.App], n.titles[r.Title] = "", ""
 	}
 	for i := range list {
-		note(list[i].active)
-		for _, r := range list[i].focus {
+		note(list[i].Active)
+		for _, r := range list[i].Focus {
 			note(r)
 		}
 	}

@@ -59,7 +59,8 @@ const (
 )
 
 func (e EnrollError) Error() string { return string(e) }
-func (EnrollError) decided()        {}
+
+func (EnrollError) decided() {}
 
 // EnrollRequest is what Enroll needs to know.
 type EnrollRequest struct {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 // MachineSpans is what one machine did in consecutive spans of time.
@@ -25,11 +27,11 @@ func (s *Store) Spans(ctx context.Context, f MachineFilter, bounds []time.Time) 
 			return err
 		}
 		n := max(len(bounds)-1, 0)
-		all := make([]sums, n*len(machines))
+		all := make([]codec.Sums, n*len(machines))
 		if len(all) > 0 {
 			place := placesOf(keys)
 			q := spanQuery{machines: keys, bounds: bounds, counts: true}
-			if err := q.sum(ctx, tx, func(machine int32, span int) *sums { return &all[place[machine]*n+span] }); err != nil {
+			if err := q.sum(ctx, tx, func(machine int32, span int) *codec.Sums { return &all[place[machine]*n+span] }); err != nil {
 				return err
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 // byTitle tells uses of applications called t… apart by whether the title is odd.
@@ -40,7 +41,7 @@ func usesOf(events []api.Event, c Classes) map[Use]int64 {
 		}
 		for _, f := range list {
 			if f.App != "" {
-				sum[Use{App: f.App, Class: c.Of(f.App, f.Title)}] += toMillis(f.Seconds)
+				sum[Use{App: f.App, Class: c.Of(f.App, f.Title)}] += codec.ToMillis(f.Seconds)
 			}
 		}
 	}

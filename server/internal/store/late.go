@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 // Events of compacted times have their place in event_hour. They are rare: a
@@ -134,7 +135,7 @@ func mergeLate(ctx context.Context, conn *pgx.Conn, rows []row) error {
 	var hours []lateHour
 	for i := range rows {
 		rows[i].stored = false
-		hour := hourOf(time.UnixMicro(rows[i].micros))
+		hour := codec.HourOf(time.UnixMicro(rows[i].micros))
 		if n := len(hours); n > 0 && hours[n-1].machine == rows[i].machine && hours[n-1].hour.Equal(hour) {
 			h := &hours[n-1]
 			h.rows = h.rows[:len(h.rows)+1]
@@ -156,8 +157,8 @@ func mergeHours(ctx context.Context, conn *pgx.Conn, hours []lateHour) error {
 	for i := range hours {
 		h := &hours[i]
 		reads.Queue("SELECT first_ts, body FROM event_hour WHERE machine = $1 AND first_ts >= $2 AND first_ts < $3 ORDER BY first_ts",
-			h.machine, h.hour, h.hour.Add(hourLength)).Query(func(result pgx.Rows) error {
-			have, err := pgx.CollectRows(result, pgx.RowToStructByPos[packed])
+			h.machine, h.hour, h.hour.Add(codec.HourLength)).Query(func(result pgx.Rows) error {
+			have, err := pgx.CollectRows(result, pgx.RowToStructByPos[codec.Packed])
 			if err != nil {
 				return err
 			}
@@ -175,7 +176,7 @@ func mergeHours(ctx context.Context, conn *pgx.Conn, hours []lateHour) error {
 
 // merge queues what adds the hour's new rows to what it has, each to the row of
 // event_hour that reaches over its time: the last that begins before, or the first.
-func (h *lateHour) merge(have []packed, writes *pgx.Batch) error {
+func (h *lateHour) merge(have []codec.Packed, writes *pgx.Batch) error {
 	if len(have) == 0 {
 		return h.rewrite(nil, h.rows, writes)
 	}
@@ -198,13 +199,13 @@ func (h *lateHour) merge(have []packed, writes *pgx.Batch) error {
 
 // rewrite queues what puts rows into one row of event_hour, or into a new one, and
 // notes which were new.
-func (h *lateHour) rewrite(into *packed, rows []row, writes *pgx.Batch) error {
+func (h *lateHour) rewrite(into *codec.Packed, rows []row, writes *pgx.Batch) error {
 	var times []int64
 	var events []api.Event
-	var of []refs
+	var of []codec.Refs
 	if into != nil {
 		var err error
-		if times, err = hourTimes(into.TS, into.Body); err != nil {
+		if times, err = codec.HourTimes(into.TS, into.Body); err != nil {
 			return fmt.Errorf("machine %d at %v: %w", h.machine, into.TS, err)
 		}
 	}
@@ -220,7 +221,7 @@ func (h *lateHour) rewrite(into *packed, rows []row, writes *pgx.Batch) error {
 	}
 	if into != nil {
 		var err error
-		if events, of, err = unpackHour(into.TS, into.Body); err != nil {
+		if events, of, err = codec.DecodeHour(into.TS, into.Body); err != nil {
 			return fmt.Errorf("machine %d at %v: %w", h.machine, into.TS, err)
 		}
 		writes.Queue("DELETE FROM event_hour WHERE machine = $1 AND first_ts = $2", h.machine, into.TS)
@@ -229,7 +230,7 @@ func (h *lateHour) rewrite(into *packed, rows []row, writes *pgx.Batch) error {
 		if !rows[i].stored {
 			continue
 		}
-		e, r, err := unpackEvent(time.UnixMicro(rows[i].micros), rows[i].body)
+		e, r, err := codec.DecodeEvent(time.UnixMicro(rows[i].micros), rows[i].body)
 		if err != nil {
 			return err
 		}
@@ -242,17 +243,17 @@ func (h *lateHour) rewrite(into *packed, rows []row, writes *pgx.Batch) error {
 
 // queueHours queues the statement that stores events, in order, as rows of
 // event_hour that are not there yet, and says how many bytes and rows they take.
-func queueHours(writes *pgx.Batch, machine int32, events []api.Event, of []refs) (rows, size int) {
+func queueHours(writes *pgx.Batch, machine int32, events []api.Event, of []codec.Refs) (rows, size int) {
 	var firsts []time.Time
 	var bodies [][]byte
 	for len(events) > 0 {
 		first := events[0].Timestamp
-		end := hourOf(first).Add(hourLength)
+		end := codec.HourOf(first).Add(codec.HourLength)
 		n := 1
-		for n < len(events) && n < hourEvents && events[n].Timestamp.Before(end) {
+		for n < len(events) && n < codec.HourEvents && events[n].Timestamp.Before(end) {
 			n++
 		}
-		body := packHour(events[:n], of[:n])
+		body := codec.EncodeHour(events[:n], of[:n])
 		firsts, bodies = append(firsts, first), append(bodies, body)
 		size += len(body)
 		events, of = events[n:], of[n:]

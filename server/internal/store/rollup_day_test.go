@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -9,85 +8,8 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/codec"
 )
-
-// randomSums are sums as events make them.
-func randomSums(r *rand.Rand, bucket int64) *sums {
-	t := &sums{events: 1 + r.Int64N(20)}
-	for i, c := range t.counters() {
-		if i > 0 && r.IntN(3) > 0 {
-			*c = r.Int64N(1 << r.Int64N(50))
-		}
-	}
-	if r.IntN(2) > 0 {
-		t.first = bucket + r.Int64N(900)*wholeSecond
-		t.last = t.first + r.Int64N(bucket+bucketLength.Microseconds()-t.first)
-	}
-	for range r.IntN(5) {
-		t.addApp(1+r.Uint64N(1<<30), 1+r.Int64N(900_000))
-	}
-	return t
-}
-
-func TestPackedDayComesBack(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
-	for range 200 {
-		list := map[int64]*sums{}
-		for range r.IntN(97) {
-			bucket := day.UnixMicro() + r.Int64N(bucketsADay)*bucketLength.Microseconds()
-			list[bucket] = randomSums(r, bucket)
-		}
-		body := packDay(day, list)
-		for _, parts := range []dayParts{{true, true}, {true, false}, {false, true}, {}} {
-			got := buckets{}
-			err := unpackDay(day, body, parts, func(bucket int64) *sums { return got.at(1, bucket) })
-			if err != nil || len(got) != len(list) {
-				t.Fatalf("%d of %d buckets: %v", len(got), len(list), err)
-			}
-			for bucket, want := range list {
-				wanted := sums{}
-				if parts.counts {
-					wanted = *want
-					wanted.appMS = nil
-				}
-				if parts.apps {
-					wanted.appMS = want.appMS
-				}
-				if have := got.at(1, bucket); !have.sameAs(&wanted) {
-					t.Fatalf("%+v: %+v became %+v", parts, wanted, have)
-				}
-			}
-		}
-	}
-}
-
-func FuzzPackedDay(f *testing.F) {
-	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
-	r := rand.New(rand.NewPCG(3, 4))
-	for range 3 {
-		bucket := day.UnixMicro() + r.Int64N(bucketsADay)*bucketLength.Microseconds()
-		f.Add(packDay(day, map[int64]*sums{bucket: randomSums(r, bucket)}))
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		got := buckets{}
-		if unpackDay(day, body, dayParts{true, true}, func(bucket int64) *sums { return got.at(1, bucket) }) != nil {
-			return
-		}
-		list := map[int64]*sums{}
-		for k, v := range got {
-			list[k.bucket] = v
-		}
-		again := packDay(day, list)
-		back := buckets{}
-		if err := unpackDay(day, again, dayParts{true, true}, func(bucket int64) *sums { return back.at(1, bucket) }); err != nil {
-			t.Fatalf("%x became %x: %v", body, again, err)
-		}
-		if wrong := differing(got, back); len(wrong) > 0 && !bytes.Equal(again, body) {
-			t.Fatalf("%x became %x", body, again)
-		}
-	})
-}
 
 // Whether roll-ups are packed or not, late events or not, the answers are the same
 // and the check finds them right, in every order of things.
@@ -117,7 +39,7 @@ func TestPackedRollupsAnswerTheSame(t *testing.T) {
 	}
 	// Bounds that cut days, hours and nothing at all.
 	var bounds []time.Time
-	for at := now.AddDate(0, 0, -days-1); at.Before(now.AddDate(0, 0, 1)); at = at.Add(time.Duration(r.Int64N(200)) * bucketLength) {
+	for at := now.AddDate(0, 0, -days-1); at.Before(now.AddDate(0, 0, 1)); at = at.Add(time.Duration(r.Int64N(200)) * codec.BucketLength) {
 		bounds = append(bounds, at)
 	}
 	look := func() (all [][]Span) {
@@ -213,25 +135,5 @@ func TestPackingWhileEventsArrive(t *testing.T) {
 	}
 	if c, err := stores[0].CheckRollups(t.Context(), false); err != nil || c.Wrong != 0 || c.Events != 3*10*77 {
 		t.Errorf("%+v, %v", c, err)
-	}
-}
-
-// BenchmarkUnpackYear adds up a year of packed days without the database.
-func BenchmarkUnpackYear(b *testing.B) {
-	r := rand.New(rand.NewPCG(13, 14))
-	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
-	list := map[int64]*sums{}
-	for i := range bucketsADay {
-		bucket := day.UnixMicro() + i*bucketLength.Microseconds()
-		list[bucket] = randomSums(r, bucket)
-	}
-	body := packDay(day, list)
-	for b.Loop() {
-		var t sums
-		for range 366 {
-			if err := unpackDay(day, body, dayParts{counts: true}, func(int64) *sums { return &t }); err != nil {
-				b.Fatal(err)
-			}
-		}
 	}
 }

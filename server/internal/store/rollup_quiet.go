@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 const (
@@ -104,7 +106,7 @@ func packDays(ctx context.Context, tx pgx.Tx, keys []int32, day time.Time) (int6
 	if _, err := exec(ctx, tx, "not waiting for the disk", "SET LOCAL synchronous_commit = off"); err != nil {
 		return 0, err
 	}
-	anew := buckets{}
+	anew := codec.Buckets{}
 	if err := readPackedDays(ctx, tx, keys, day, day, anew); err != nil {
 		return 0, err
 	}
@@ -121,23 +123,23 @@ func packDays(ctx context.Context, tx pgx.Tx, keys []int32, day time.Time) (int6
 }
 
 // readBuckets adds rows of machine and rollupColumns to what there is.
-func readBuckets(rows pgx.Rows, to buckets) (n int64, err error) {
+func readBuckets(rows pgx.Rows, to codec.Buckets) (n int64, err error) {
 	var machine int32
 	var bucket time.Time
-	var t sums
+	var t codec.Sums
 	var first, last *time.Time
 	var apps []uint32
 	var ms []int64
 	_, err = pgx.ForEachRow(rows, []any{
-		&machine, &bucket, &t.events, &t.keys, &t.clicks, &t.distance, &t.scroll, &t.synthetic,
-		&t.activeMS, &t.idleMS, &first, &last, &apps, &ms,
+		&machine, &bucket, &t.Events, &t.Keys, &t.Clicks, &t.Distance, &t.Scroll, &t.Synthetic,
+		&t.ActiveMS, &t.IdleMS, &first, &last, &apps, &ms,
 	}, func() error {
 		n++
-		t.first, t.last, t.appMS = microsOf(first), microsOf(last), nil
-		sum := to.at(machine, bucket.UnixMicro())
-		sum.merge(&t)
+		t.First, t.Last, t.AppMS = codec.Micros(first), codec.Micros(last), nil
+		sum := to.At(machine, bucket.UnixMicro())
+		sum.Merge(&t)
 		for i := range min(len(apps), len(ms)) {
-			sum.addApp(uint64(apps[i]), ms[i])
+			sum.AddApp(uint64(apps[i]), ms[i])
 		}
 		return nil
 	})
@@ -145,7 +147,7 @@ func readBuckets(rows pgx.Rows, to buckets) (n int64, err error) {
 }
 
 // readPackedDays adds machines' packed days, first to last, to what there is.
-func readPackedDays(ctx context.Context, tx pgx.Tx, keys []int32, first, last time.Time, to buckets) error {
+func readPackedDays(ctx context.Context, tx pgx.Tx, keys []int32, first, last time.Time, to codec.Buckets) error {
 	rows, err := tx.Query(ctx, packedDaysSQL, keys, first, last)
 	if err != nil {
 		return fmt.Errorf("reading packed days: %w", err)
@@ -154,7 +156,7 @@ func readPackedDays(ctx context.Context, tx pgx.Tx, keys []int32, first, last ti
 	var day time.Time
 	var body []byte
 	_, err = pgx.ForEachRow(rows, []any{&machine, &day, &body}, func() error {
-		err := unpackDay(day, body, dayParts{counts: true, apps: true}, func(bucket int64) *sums { return to.at(machine, bucket) })
+		err := codec.DecodeDay(day, body, codec.DayParts{Counts: true, Apps: true}, func(bucket int64) *codec.Sums { return to.At(machine, bucket) })
 		if err != nil {
 			return fmt.Errorf("roll-ups of machine %d on %s: %w", machine, day.Format(time.DateOnly), err)
 		}
@@ -167,21 +169,21 @@ func readPackedDays(ctx context.Context, tx pgx.Tx, keys []int32, first, last ti
 }
 
 // writePackedDays stores whole days of machines in the place of those there are.
-func writePackedDays(ctx context.Context, tx pgx.Tx, list buckets) error {
-	days := map[bucketKey]map[int64]*sums{}
+func writePackedDays(ctx context.Context, tx pgx.Tx, list codec.Buckets) error {
+	days := map[codec.BucketKey]map[int64]*codec.Sums{}
 	for k, t := range list {
-		day := bucketKey{k.machine, dayOf(time.UnixMicro(k.bucket)).UnixMicro()}
+		day := codec.BucketKey{Machine: k.Machine, Bucket: dayOf(time.UnixMicro(k.Bucket)).UnixMicro()}
 		if days[day] == nil {
-			days[day] = make(map[int64]*sums, bucketsADay)
+			days[day] = make(map[int64]*codec.Sums, codec.BucketsADay)
 		}
-		days[day][k.bucket] = t
+		days[day][k.Bucket] = t
 	}
 	var machines []int32
 	var dates []time.Time
 	var bodies [][]byte
 	for k, of := range days {
-		date := time.UnixMicro(k.bucket).UTC()
-		machines, dates, bodies = append(machines, k.machine), append(dates, date), append(bodies, packDay(date, of))
+		date := time.UnixMicro(k.Bucket).UTC()
+		machines, dates, bodies = append(machines, k.Machine), append(dates, date), append(bodies, codec.EncodeDay(date, of))
 	}
 	_, err := exec(ctx, tx, "writing packed days", `
 		INSERT INTO rollup_day (machine, day, body) SELECT * FROM unnest($1::int[], $2::date[], $3::bytea[])

@@ -24,7 +24,8 @@ func (s Scope) Limited() bool { return s.limited }
 type groupError string
 
 func (e groupError) Error() string { return string(e) }
-func (groupError) decided()        {}
+
+func (groupError) decided() {}
 
 // ErrNoGroup says that there is no such group, or none in scope.
 const ErrNoGroup groupError = "there is no such group"

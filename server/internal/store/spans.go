@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 // Sums are totals over some of a machine's events.
@@ -46,9 +48,9 @@ func (s *Store) Activity(ctx context.Context, scope Scope, machineID string, bou
 		if err != nil || len(spans) == 0 {
 			return err
 		}
-		list := make([]sums, len(spans))
+		list := make([]codec.Sums, len(spans))
 		q := spanQuery{machines: []int32{m.Key}, bounds: bounds, counts: true, apps: true}
-		if err := q.sum(ctx, tx, func(_ int32, span int) *sums { return &list[span] }); err != nil {
+		if err := q.sum(ctx, tx, func(_ int32, span int) *codec.Sums { return &list[span] }); err != nil {
 			return err
 		}
 		return nameSpans(ctx, tx, list, spans, apps)
@@ -57,16 +59,16 @@ func (s *Store) Activity(ctx context.Context, scope Scope, machineID string, bou
 }
 
 // nameSpans turns sums into spans that name at most limit applications each.
-func nameSpans(ctx context.Context, tx pgx.Tx, list []sums, spans []Span, limit int) error {
+func nameSpans(ctx context.Context, tx pgx.Tx, list []codec.Sums, spans []Span, limit int) error {
 	names, err := namesOf(ctx, tx, list)
 	if err != nil {
 		return err
 	}
 	for i := range list {
 		spans[i].Sums = totalsOf(&list[i])
-		used := make([]AppSeconds, 0, len(list[i].appMS))
-		for app, ms := range list[i].appMS {
-			used = append(used, AppSeconds{App: names[app], Seconds: seconds(ms)})
+		used := make([]AppSeconds, 0, len(list[i].AppMS))
+		for app, ms := range list[i].AppMS {
+			used = append(used, AppSeconds{App: names[app], Seconds: codec.Seconds(ms)})
 		}
 		slices.SortFunc(used, func(a, b AppSeconds) int {
 			return cmp.Or(cmp.Compare(b.Seconds, a.Seconds), cmp.Compare(a.App, b.App))
@@ -77,16 +79,14 @@ func nameSpans(ctx context.Context, tx pgx.Tx, list []sums, spans []Span, limit 
 }
 
 // totalsOf returns sums as the other packages see them.
-func totalsOf(t *sums) Sums {
+func totalsOf(t *codec.Sums) Sums {
 	return Sums{
-		Events: t.events, KeyCount: t.keys, MouseClicks: t.clicks, MouseDistancePx: t.distance,
-		ScrollCount: t.scroll, SyntheticCount: t.synthetic,
-		ActiveSeconds: seconds(t.activeMS), IdleSeconds: seconds(t.idleMS),
-		First: instant(t.first), Last: instant(t.last),
+		Events: t.Events, KeyCount: t.Keys, MouseClicks: t.Clicks, MouseDistancePx: t.Distance,
+		ScrollCount: t.Scroll, SyntheticCount: t.Synthetic,
+		ActiveSeconds: codec.Seconds(t.ActiveMS), IdleSeconds: codec.Seconds(t.IdleMS),
+		First: codec.Instant(t.First), Last: codec.Instant(t.Last),
 	}
 }
-
-func seconds(ms int64) float64 { return float64(ms) / secondsScale }
 
 // seeingRollups is do in a transaction that sees one state of the database and
 // looks at roll-ups. As with seeingEvents a partition must not go whose roll-ups it
@@ -131,11 +131,11 @@ const (
 
 // sum adds to the sums that at gives for a machine and a span. All questions go in
 // one message.
-func (q spanQuery) sum(ctx context.Context, tx pgx.Tx, at func(machine int32, span int) *sums) error {
+func (q spanQuery) sum(ctx context.Context, tx pgx.Tx, at func(machine int32, span int) *codec.Sums) error {
 	micros := make([]int64, len(q.bounds))
 	whole := make([]time.Time, len(q.bounds))
 	for i, b := range q.bounds {
-		micros[i] = bucketOf(b.UnixMicro())
+		micros[i] = codec.BucketOf(b.UnixMicro())
 		whole[i] = time.UnixMicro(micros[i]).UTC()
 	}
 	first, last := whole[0], whole[len(whole)-1]
@@ -158,36 +158,28 @@ func (q spanQuery) sum(ctx context.Context, tx pgx.Tx, at func(machine int32, sp
 	return nil
 }
 
-func addCounts(rows pgx.Rows, at func(int32, int) *sums) error {
+func addCounts(rows pgx.Rows, at func(int32, int) *codec.Sums) error {
 	var machine int32
 	var span int
-	var t sums
+	var t codec.Sums
 	var first, last *time.Time
 	_, err := pgx.ForEachRow(rows, []any{
-		&machine, &span, &t.events, &t.keys, &t.clicks, &t.distance, &t.scroll, &t.synthetic, &t.activeMS, &t.idleMS, &first, &last,
+		&machine, &span, &t.Events, &t.Keys, &t.Clicks, &t.Distance, &t.Scroll, &t.Synthetic, &t.ActiveMS, &t.IdleMS, &first, &last,
 	}, func() error {
-		t.first, t.last = microsOf(first), microsOf(last)
-		at(machine, span).merge(&t)
+		t.First, t.Last = codec.Micros(first), codec.Micros(last)
+		at(machine, span).Merge(&t)
 		return nil
 	})
 	return err
 }
 
-// microsOf is the opposite of instant.
-func microsOf(t *time.Time) int64 {
-	if t == nil {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-func addApps(rows pgx.Rows, at func(int32, int) *sums) error {
+func addApps(rows pgx.Rows, at func(int32, int) *codec.Sums) error {
 	var machine int32
 	var span int
 	var app uint32
 	var ms int64
 	_, err := pgx.ForEachRow(rows, []any{&machine, &span, &app, &ms}, func() error {
-		at(machine, span).addApp(uint64(app), ms)
+		at(machine, span).AddApp(uint64(app), ms)
 		return nil
 	})
 	return err
@@ -195,12 +187,12 @@ func addApps(rows pgx.Rows, at func(int32, int) *sums) error {
 
 // addDays adds the buckets of packed days that lie between the first and the last
 // of bounds, which are in Unix microseconds.
-func (q spanQuery) addDays(rows pgx.Rows, bounds []int64, at func(int32, int) *sums) error {
+func (q spanQuery) addDays(rows pgx.Rows, bounds []int64, at func(int32, int) *codec.Sums) error {
 	var machine int32
 	var day time.Time
 	var body []byte
 	_, err := pgx.ForEachRow(rows, []any{&machine, &day, &body}, func() error {
-		err := unpackDay(day, body, dayParts{q.counts, q.apps}, func(bucket int64) *sums {
+		err := codec.DecodeDay(day, body, codec.DayParts{Counts: q.counts, Apps: q.apps}, func(bucket int64) *codec.Sums {
 			span := spanOf(bounds, bucket)
 			if span < 0 || span >= len(bounds)-1 {
 				return nil

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -387,57 +386,6 @@ func TestWriteLooksAgain(t *testing.T) {
 	}
 }
 
-func TestPackedEventComesBack(t *testing.T) {
-	one, third, big := 12.34, 1.0/3, int64(1<<50-1)
-	minute, hour, yes, no := int64(60), int64(3600), true, false
-	for _, e := range []api.Event{
-		{},
-		{IsIdle: true, IntervalSec: &minute, Connected: &no},
-		{KeyCount: api.MaxCount, IntervalSec: &hour, Connected: &yes, SessionKind: api.SessionLocal, UserCPUPercent: &third},
-		{CPUPercent: &one, RAMUsedPercent: &third, DiskUsedPercent: &one, ActiveSeconds: &third, UserRAMBytes: &big, SyntheticCount: &big},
-		{UserCPUPercent: &one, UserRAMBytes: &big, Focus: []api.Focus{{Seconds: third}, {Seconds: one}}, SessionKind: api.SessionTTY},
-		{SessionKind: api.SessionVirtual, Connected: &yes},
-		{MouseDistancePx: 7, DistanceUnit: api.UnitDevice, SessionKind: api.SessionLocal},
-	} {
-		r := refs{active: useRef{5, 1 << 40}, focus: make([]useRef, len(e.Focus))}
-		for i := range r.focus {
-			r.focus[i] = useRef{uint64(i), uint64(i) << 33}
-		}
-		e.Timestamp = time.Unix(1e9, 0).UTC()
-		got, back, err := unpackEvent(e.Timestamp, packEvent(nil, &e, &r))
-		if err != nil || fmt.Sprint(back.active, back.focus) != fmt.Sprint(r.active, r.focus) || printed(t, got) != printed(t, e) {
-			t.Errorf("%s %v became %s %v (%v)", printed(t, e), r, printed(t, got), back, err)
-		}
-	}
-}
-
-// What was packed before an event could tell its unit reads back as it was, and an
-// event in pixels still takes those bytes.
-func TestOldPackedEventsAreReadAsBefore(t *testing.T) {
-	minute, yes := int64(60), true
-	e := api.Event{
-		Timestamp: time.Unix(1e9, 0).UTC(), KeyCount: 1, MouseClicks: 2, MouseDistancePx: 300, ScrollCount: 4,
-		IntervalSec: &minute, Connected: &yes, SessionKind: api.SessionTTY,
-	}
-	const old = "3e0102ac02040506"
-	r := refs{active: useRef{5, 6}}
-	unit := e
-	unit.DistanceUnit = api.UnitPixels
-	for _, in := range []*api.Event{&e, &unit} {
-		if got := fmt.Sprintf("%x", packEvent(nil, in, &r)); got != old {
-			t.Errorf("in %q: %s, want %s", in.DistanceUnit, got, old)
-		}
-	}
-	body, err := hex.DecodeString(old)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, _, err := unpackEvent(e.Timestamp, body)
-	if err != nil || printed(t, got) != printed(t, e) {
-		t.Errorf("%s became %s (%v)", printed(t, e), printed(t, got), err)
-	}
-}
-
 func printed(t *testing.T, e api.Event) string {
 	t.Helper()
 	return strings.Join([]string{
@@ -452,12 +400,4 @@ func said[T any](p *T) string {
 		return "-"
 	}
 	return fmt.Sprint(*p)
-}
-
-func FuzzUnpackEvent(f *testing.F) {
-	f.Add(packEvent(nil, &api.Event{KeyCount: 5, Focus: []api.Focus{{Seconds: 1.0 / 3}}}, &refs{focus: make([]useRef, 1)}))
-	f.Fuzz(func(_ *testing.T, body []byte) {
-		// Damage is an error, never a panic.
-		_, _, _ = unpackEvent(time.Time{}, body)
-	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 const (
@@ -25,12 +26,6 @@ const (
 
 // errStop ends a walk early and without an error.
 var errStop = errors.New("seen enough")
-
-// packed is an event, or an hour of them, as it is stored; TS is the first one's.
-type packed struct {
-	TS   time.Time
-	Body []byte
-}
 
 // seeingEvents is do in a transaction that sees one state of the database and looks
 // at events. Their table is locked, against dropping only, before that state is
@@ -49,7 +44,7 @@ func seeingEvents(ctx context.Context, do func(pgx.Tx) error) func(pgx.Tx) error
 // is not zero. It is the only way to a machine's events. They are read some at a
 // time and none is open while each runs, which may so use tx; tx is
 // seeingEvents or holds the machine's lock.
-func walkEvents(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, limit int, each func(*api.Event, *refs) error) error {
+func walkEvents(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, limit int, each func(*api.Event, *codec.Refs) error) error {
 	w := walker{tx: tx, machine: machine, from: from, to: to, left: limit, each: each}
 	if limit == 0 {
 		w.left = math.MaxInt
@@ -85,7 +80,7 @@ type walker struct {
 	from, to time.Time
 	// left is how many events more are wanted.
 	left int
-	each func(*api.Event, *refs) error
+	each func(*api.Event, *codec.Refs) error
 }
 
 // compactedBefore is until when the machine's events are compacted; the zero time
@@ -98,7 +93,7 @@ func (w *walker) compactedBefore(ctx context.Context) (at time.Time, err error) 
 	return at, nil
 }
 
-func (w *walker) give(e *api.Event, r *refs) error {
+func (w *walker) give(e *api.Event, r *codec.Refs) error {
 	if w.left == 0 {
 		return errStop
 	}
@@ -109,9 +104,9 @@ func (w *walker) give(e *api.Event, r *refs) error {
 // hours walks the compacted events.
 func (w *walker) hours(ctx context.Context) error {
 	// A row that begins before may reach into what is asked for.
-	for from := hourOf(w.from); w.left > 0; {
+	for from := codec.HourOf(w.from); w.left > 0; {
 		n := min(walkHoursAtOnce, w.left)
-		list, err := collect[packed](ctx, w.tx, "asking for compacted events",
+		list, err := collect[codec.Packed](ctx, w.tx, "asking for compacted events",
 			"SELECT first_ts, body FROM event_hour WHERE machine = $1 AND first_ts >= $2 AND first_ts < $3 ORDER BY first_ts LIMIT $4",
 			w.machine, from, w.to, n)
 		if err != nil {
@@ -130,8 +125,8 @@ func (w *walker) hours(ctx context.Context) error {
 	return nil
 }
 
-func (w *walker) hour(p *packed) error {
-	events, of, err := unpackHour(p.TS, p.Body)
+func (w *walker) hour(p *codec.Packed) error {
+	events, of, err := codec.DecodeHour(p.TS, p.Body)
 	if err != nil {
 		return fmt.Errorf("compacted events of machine %d at %v: %w", w.machine, p.TS, err)
 	}
@@ -150,13 +145,13 @@ func (w *walker) hour(p *packed) error {
 func (w *walker) events(ctx context.Context, from time.Time) error {
 	for w.left > 0 {
 		n := min(walkEventsAtOnce, w.left)
-		list, err := collect[packed](ctx, w.tx, "asking for events",
+		list, err := collect[codec.Packed](ctx, w.tx, "asking for events",
 			"SELECT ts, body FROM event WHERE machine = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4", w.machine, from, w.to, n)
 		if err != nil {
 			return err
 		}
 		for i := range list {
-			e, r, err := unpackEvent(list[i].TS, list[i].Body)
+			e, r, err := codec.DecodeEvent(list[i].TS, list[i].Body)
 			if err != nil {
 				return fmt.Errorf("event of machine %d at %v: %w", w.machine, list[i].TS, err)
 			}

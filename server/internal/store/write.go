@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 // Batch is what one host sent at once. Its events must have been validated: a NUL
@@ -40,7 +41,8 @@ type Written struct {
 type writeError string
 
 func (e writeError) Error() string { return string(e) }
-func (writeError) decided()        {}
+
+func (writeError) decided() {}
 
 // ErrRevoked says that the batch's credential has been revoked.
 const ErrRevoked writeError = "the host's credential has been revoked"
@@ -55,7 +57,7 @@ type row struct {
 	// micros is its timestamp in Unix microseconds.
 	micros int64
 	event  *api.Event
-	refs   refs
+	refs   codec.Refs
 	body   []byte
 	// batch is whose it is.
 	batch int
@@ -197,16 +199,16 @@ func packRows(rows []row, apps map[string]uint64, titles map[titleUse]uint64) {
 	for i := range rows {
 		r := &rows[i]
 		month := monthNumber(r.event.Timestamp)
-		r.refs.active = useRef{apps[r.event.ActiveApp], titles[titleUse{month, r.event.ActiveWindow}]}
+		r.refs.Active = codec.Ref{App: apps[r.event.ActiveApp], Title: titles[titleUse{month, r.event.ActiveWindow}]}
 		if n := len(r.event.Focus); n > 0 {
-			r.refs.focus = make([]useRef, n)
+			r.refs.Focus = make([]codec.Ref, n)
 		}
 		for j := range r.event.Focus {
 			f := &r.event.Focus[j]
-			r.refs.focus[j] = useRef{apps[f.App], titles[titleUse{month, f.Title}]}
+			r.refs.Focus[j] = codec.Ref{App: apps[f.App], Title: titles[titleUse{month, f.Title}]}
 		}
 		start := len(block)
-		block = packEvent(block, r.event, &r.refs)
+		block = codec.AppendEvent(block, r.event, &r.refs)
 		r.body = block[start:len(block):len(block)]
 	}
 }
@@ -270,10 +272,10 @@ func (s *Store) store(ctx context.Context, rows []row, list []newest, credential
 	if err != nil {
 		return err
 	}
-	sum := buckets{}
+	sum := codec.Buckets{}
 	for i := range rows {
 		if r := &rows[i]; r.stored {
-			sum.add(r.machine, r.micros, r.event, &r.refs)
+			sum.Add(r.machine, r.micros, r.event, &r.refs)
 		}
 	}
 	batch := &pgx.Batch{}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"activity-tracker.example/server/internal/store/codec"
 )
 
 // The usual rows are all new: later than everything that their machines sent
@@ -113,7 +115,7 @@ type eventPart struct {
 
 type rollupPart struct {
 	name string
-	sum  buckets
+	sum  codec.Buckets
 }
 
 func (n *newRows) eachName(f func(string)) {
@@ -150,7 +152,7 @@ func (s *Store) newRowsOf(rows []row) (*newRows, bool) {
 			}
 		}
 		e.rows = append(e.rows, rows[i])
-		r.sum.add(rows[i].machine, rows[i].micros, rows[i].event, &rows[i].refs)
+		r.sum.Add(rows[i].machine, rows[i].micros, rows[i].event, &rows[i].refs)
 	}
 	there := true
 	n.eachName(func(name string) {
@@ -187,7 +189,7 @@ func (n *newRows) rollupPart(name string) *rollupPart {
 	if len(n.rollups) == partsMax {
 		return nil
 	}
-	n.rollups = append(n.rollups, rollupPart{name: name, sum: buckets{}})
+	n.rollups = append(n.rollups, rollupPart{name: name, sum: codec.Buckets{}})
 	return &n.rollups[len(n.rollups)-1]
 }
 

@@ -1,4 +1,4 @@
-package store
+package codec
 
 import (
 	"encoding/binary"
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A day of roll-ups that has gone quiet is packed into one row: which of its 96
+// A day of roll-ups that has gone cold is packed into one row: which of its 96
 // buckets there are, then column by column their counts, the times of first and
 // last activity, and the applications, each as unsigned varints. A year of a
 // machine is so read from 366 rows rather than 35,040, each of which lies on a
@@ -18,28 +18,23 @@ import (
 const (
 	// dayFormat begins a packed day, so that another form can follow.
 	dayFormat = 1
-	// bucketsADay bounds what a packed day may hold.
-	bucketsADay = int64(24 * time.Hour / bucketLength)
+	// BucketsADay bounds what a packed day may hold.
+	BucketsADay = int64(24 * time.Hour / BucketLength)
 	// wholeSecond is the grain in which usual times of activity are kept.
 	wholeSecond = int64(time.Second / time.Microsecond)
 )
 
-var errPackedDay = errors.New("a packed day of roll-ups is damaged")
-
-// dayOf is the UTC day that a time lies in.
-func dayOf(t time.Time) time.Time {
-	y, m, d := t.UTC().Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
-}
+// ErrDamagedDay is returned for a packed day that cannot be read.
+var ErrDamagedDay = errors.New("a packed day of roll-ups is damaged")
 
 // counters are the numbers of a sum, in the order in which they are packed.
-func (t *sums) counters() [8]*int64 {
-	return [...]*int64{&t.events, &t.keys, &t.clicks, &t.distance, &t.scroll, &t.synthetic, &t.activeMS, &t.idleMS}
+func (t *Sums) counters() [8]*int64 {
+	return [...]*int64{&t.Events, &t.Keys, &t.Clicks, &t.Distance, &t.Scroll, &t.Synthetic, &t.ActiveMS, &t.IdleMS}
 }
 
-// packDay packs a machine's buckets of one day, by their starts in Unix
+// EncodeDay packs a machine's buckets of one day, by their starts in Unix
 // microseconds.
-func packDay(day time.Time, list map[int64]*sums) []byte {
+func EncodeDay(day time.Time, list map[int64]*Sums) []byte {
 	starts := make([]int64, 0, len(list))
 	for start := range list {
 		starts = append(starts, start)
@@ -48,25 +43,25 @@ func packDay(day time.Time, list map[int64]*sums) []byte {
 	from := day.UnixMicro()
 	b := binary.AppendUvarint([]byte{dayFormat}, uint64(len(starts)))
 	for _, start := range starts {
-		b = append(b, byte((start-from)/bucketLength.Microseconds()))
+		b = append(b, byte((start-from)/BucketLength.Microseconds()))
 	}
-	for i := range (&sums{}).counters() {
+	for i := range (&Sums{}).counters() {
 		for _, start := range starts {
 			b = binary.AppendUvarint(b, uint64(*list[start].counters()[i]))
 		}
 	}
 	for _, start := range starts {
-		b = packTime(packTime(b, start, list[start].first), start, list[start].last)
+		b = appendTime(appendTime(b, start, list[start].First), start, list[start].Last)
 	}
 	for _, start := range starts {
-		b = packApps(b, list[start].appMS)
+		b = appendApps(b, list[start].AppMS)
 	}
 	return b
 }
 
-// packTime appends a time within the bucket from start: 0 for none, else one more
+// appendTime appends a time within the bucket from start: 0 for none, else one more
 // than twice its seconds, or than twice its microseconds and 1.
-func packTime(b []byte, start, micros int64) []byte {
+func appendTime(b []byte, start, micros int64) []byte {
 	if micros == 0 {
 		return binary.AppendUvarint(b, 0)
 	}
@@ -77,25 +72,25 @@ func packTime(b []byte, start, micros int64) []byte {
 	return binary.AppendUvarint(b, uint64(within<<1|1)+1)
 }
 
-func (u *unpacker) time(start int64) int64 {
+func (u *decoder) time(start int64) int64 {
 	n := u.number()
 	if n == 0 {
 		return 0
 	}
 	within := int64((n - 1) >> 1)
-	if (n-1)&1 == 0 && within < bucketLength.Microseconds() {
+	if (n-1)&1 == 0 && within < BucketLength.Microseconds() {
 		within *= wholeSecond
 	}
-	if within >= bucketLength.Microseconds() {
+	if within >= BucketLength.Microseconds() {
 		u.bad = true
 		return 0
 	}
 	return start + within
 }
 
-// packApps appends how many applications there are and each as its number's
+// appendApps appends how many applications there are and each as its number's
 // distance to the one before, and its time.
-func packApps(b []byte, ms map[uint64]int64) []byte {
+func appendApps(b []byte, ms map[uint64]int64) []byte {
 	ids := make([]uint64, 0, len(ms))
 	for app := range ms {
 		ids = append(ids, app)
@@ -110,48 +105,48 @@ func packApps(b []byte, ms map[uint64]int64) []byte {
 	return b
 }
 
-// dayParts says what of a packed day is asked for.
-type dayParts struct{ counts, apps bool }
+// DayParts are the parts of a packed day that are asked for.
+type DayParts struct{ Counts, Apps bool }
 
-// unpackDay adds each bucket of a packed day, oldest first, to the sums that into
-// gives for its start in Unix microseconds; nil leaves it out.
-func unpackDay(day time.Time, body []byte, parts dayParts, into func(bucket int64) *sums) error {
+// DecodeDay adds each bucket of a packed day, oldest first, to the sums that into
+// returns for its start in Unix microseconds; nil leaves it out.
+func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int64) *Sums) error {
 	if len(body) == 0 || body[0] != dayFormat {
-		return fmt.Errorf("%w, or of a newer program", errPackedDay)
+		return fmt.Errorf("%w, or of a newer program", ErrDamagedDay)
 	}
-	u := &unpacker{b: body[1:]}
+	u := &decoder{b: body[1:]}
 	n := u.number()
-	if u.bad || n > uint64(bucketsADay) || uint64(len(u.b)) < n {
-		return errPackedDay
+	if u.bad || n > uint64(BucketsADay) || uint64(len(u.b)) < n {
+		return ErrDamagedDay
 	}
-	var unwanted sums
-	var targets [bucketsADay]*sums
-	var starts [bucketsADay]int64
+	var unwanted Sums
+	var targets [BucketsADay]*Sums
+	var starts [BucketsADay]int64
 	for i, place := range u.b[:n] {
-		if int64(place) >= bucketsADay || i > 0 && place <= u.b[i-1] {
-			return errPackedDay
+		if int64(place) >= BucketsADay || i > 0 && place <= u.b[i-1] {
+			return ErrDamagedDay
 		}
-		starts[i] = day.UnixMicro() + int64(place)*bucketLength.Microseconds()
+		starts[i] = day.UnixMicro() + int64(place)*BucketLength.Microseconds()
 		if targets[i] = into(starts[i]); targets[i] == nil {
 			targets[i] = &unwanted
 		}
 	}
 	u.b = u.b[n:]
-	u.counts(targets[:n], starts[:n], parts.counts)
-	if parts.apps {
+	u.counts(targets[:n], starts[:n], parts.Counts)
+	if parts.Apps {
 		for _, t := range targets[:n] {
 			u.apps(t)
 		}
 	}
-	if u.bad || parts.apps && len(u.b) > 0 {
-		return errPackedDay
+	if u.bad || parts.Apps && len(u.b) > 0 {
+		return ErrDamagedDay
 	}
 	return nil
 }
 
 // counts adds the columns of counts and times, or only reads over them.
-func (u *unpacker) counts(targets []*sums, starts []int64, wanted bool) {
-	var counters [bucketsADay][8]*int64
+func (u *decoder) counts(targets []*Sums, starts []int64, wanted bool) {
+	var counters [BucketsADay][8]*int64
 	for j, t := range targets {
 		counters[j] = t.counters()
 	}
@@ -171,7 +166,7 @@ func (u *unpacker) counts(targets []*sums, starts []int64, wanted bool) {
 	}
 }
 
-func (u *unpacker) apps(t *sums) {
+func (u *decoder) apps(t *Sums) {
 	n := u.number()
 	// Each takes two bytes at least.
 	if n > uint64(len(u.b))/2 {
@@ -186,6 +181,6 @@ func (u *unpacker) apps(t *sums) {
 			return
 		}
 		app += step
-		t.addApp(app, int64(u.number()&math.MaxInt64))
+		t.AddApp(app, int64(u.number()&math.MaxInt64))
 	}
 }

@@ -1,4 +1,4 @@
-package store
+package codec
 
 import (
 	"errors"
@@ -28,7 +28,7 @@ func TestColumnComesBack(t *testing.T) {
 				list[i] = v
 			}
 		}
-		u := &unpacker{b: appendColumn(nil, list)}
+		u := &decoder{b: appendColumn(nil, list)}
 		if got := u.column(len(list)); !slices.Equal(got, list) || u.bad || len(u.b) > 0 {
 			t.Fatalf("%v became %v, %d bytes left, bad %v", list, got, len(u.b), u.bad)
 		}
@@ -40,11 +40,11 @@ func anyKind(r *rand.Rand) api.SessionKind {
 	return kinds[r.IntN(len(kinds))]
 }
 
-// anyHour gives events with anything that an event may hold.
-func anyHour(r *rand.Rand, first time.Time) ([]api.Event, []refs) {
+// anyHour returns events with anything that an event may hold.
+func anyHour(r *rand.Rand, first time.Time) ([]api.Event, []Refs) {
 	n := 1 + r.IntN(80)
 	unit := []time.Duration{time.Microsecond, time.Millisecond, time.Second}[r.IntN(3)]
-	events, of := make([]api.Event, n), make([]refs, n)
+	events, of := make([]api.Event, n), make([]Refs, n)
 	at := first
 	long := int64(math.MaxInt64)
 	for i := range events {
@@ -81,13 +81,13 @@ func anyHour(r *rand.Rand, first time.Time) ([]api.Event, []refs) {
 			yes := r.IntN(2) == 0
 			e.Connected = &yes
 		}
-		any := func() useRef { return useRef{app: r.Uint64N(5), title: r.Uint64N(3) << (20 * r.IntN(3))} }
-		of[i].active = any()
+		any := func() Ref { return Ref{App: r.Uint64N(5), Title: r.Uint64N(3) << (20 * r.IntN(3))} }
+		of[i].Active = any()
 		if focused := max(0, r.IntN(6)-2); focused > 0 {
-			e.Focus, of[i].focus = make([]api.Focus, focused), make([]useRef, focused)
+			e.Focus, of[i].Focus = make([]api.Focus, focused), make([]Ref, focused)
 			for j := range focused {
 				e.Focus[j].Seconds = float64(r.IntN(60_000)) / []float64{1000, 1, 3}[r.IntN(3)]
-				of[i].focus[j] = any()
+				of[i].Focus[j] = any()
 			}
 		}
 	}
@@ -100,26 +100,26 @@ func TestPackedHourComesBack(t *testing.T) {
 	for range 300 {
 		first := time.Date(2026, 5, 4, r.IntN(24), r.IntN(15), 0, 0, time.UTC).Add(time.Duration(r.IntN(1e6)) * time.Microsecond)
 		events, of := anyHour(r, first)
-		body := packHour(events, of)
-		got, gotOf, err := unpackHour(first, body)
+		body := EncodeHour(events, of)
+		got, gotOf, err := DecodeHour(first, body)
 		if err != nil || !reflect.DeepEqual(got, events) || !reflect.DeepEqual(gotOf, of) {
 			t.Fatalf("%v\n%+v %v became\n%+v %v", err, events, of, got, gotOf)
 		}
-		times, err := hourTimes(first, body)
+		times, err := HourTimes(first, body)
 		if err != nil || len(times) != len(events) || times[len(times)-1] != events[len(events)-1].Timestamp.UnixMicro() {
 			t.Fatalf("times %v, %v", times, err)
 		}
 		// Cut anywhere it is an error.
-		if _, _, err := unpackHour(first, body[:r.IntN(len(body))]); !errors.Is(err, errPacked) {
+		if _, _, err := DecodeHour(first, body[:r.IntN(len(body))]); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("cut: %v", err)
 		}
 	}
 }
 
 func TestNewerHourIsRefused(t *testing.T) {
-	body := packHour([]api.Event{{}}, []refs{{}})
+	body := EncodeHour([]api.Event{{}}, []Refs{{}})
 	body[0]++
-	if _, _, err := unpackHour(time.Unix(1e9, 0), body); !errors.Is(err, errPacked) {
+	if _, _, err := DecodeHour(time.Unix(1e9, 0), body); !errors.Is(err, ErrDamaged) {
 		t.Errorf("%v", err)
 	}
 }
@@ -128,7 +128,7 @@ func TestNewerHourIsRefused(t *testing.T) {
 func TestPackedHourIsSmall(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	var events []api.Event
-	var of []refs
+	var of []Refs
 	single, minute, share := 0, int64(60), 41.25
 	for i := range 60 {
 		seconds, cpu := float64(r.IntN(60_000))/1000, float64(r.IntN(9000))/100
@@ -137,12 +137,12 @@ func TestPackedHourIsSmall(t *testing.T) {
 			IntervalSec: &minute, ActiveSeconds: &seconds, CPUPercent: &cpu, RAMUsedPercent: &share, SessionKind: api.SessionRDP,
 			Focus: []api.Focus{{Seconds: seconds}, {Seconds: 60 - seconds}},
 		}
-		of = append(of, refs{active: useRef{7, 100_000 + uint64(i/5)}, focus: []useRef{{7, 100_000 + uint64(i/5)}, {3, 99_000 + r.Uint64N(5)}}})
-		single += len(packEvent(nil, &e, &of[i]))
+		of = append(of, Refs{Active: Ref{7, 100_000 + uint64(i/5)}, Focus: []Ref{{7, 100_000 + uint64(i/5)}, {3, 99_000 + r.Uint64N(5)}}})
+		single += len(AppendEvent(nil, &e, &of[i]))
 		events = append(events, e)
 	}
 	const most = 20
-	if packed := len(packHour(events, of)); packed > most*len(events) {
+	if packed := len(EncodeHour(events, of)); packed > most*len(events) {
 		t.Errorf("%d bytes for %d events, want %d for each; one by one they take %d", packed, len(events), most, single)
 	}
 }
@@ -152,15 +152,15 @@ func FuzzUnpackHour(f *testing.F) {
 	first := time.Unix(1e9, 0).UTC()
 	for range 20 {
 		events, of := anyHour(r, first)
-		f.Add(packHour(events, of))
+		f.Add(EncodeHour(events, of))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		// Damage is an error, never a panic; what is none comes back.
-		events, of, err := unpackHour(first, body)
+		events, of, err := DecodeHour(first, body)
 		if err != nil {
 			return
 		}
-		again, againOf, err := unpackHour(first, packHour(events, of))
+		again, againOf, err := DecodeHour(first, EncodeHour(events, of))
 		if err != nil || fmt.Sprintf("%+v", againOf) != fmt.Sprintf("%+v", of) || len(again) != len(events) {
 			t.Fatalf("%v: %+v became %+v", err, of, againOf)
 		}

@@ -1,0 +1,106 @@
+package codec
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// randomSums are sums as events make them.
+func randomSums(r *rand.Rand, bucket int64) *Sums {
+	t := &Sums{Events: 1 + r.Int64N(20)}
+	for i, c := range t.counters() {
+		if i > 0 && r.IntN(3) > 0 {
+			*c = r.Int64N(1 << r.Int64N(50))
+		}
+	}
+	if r.IntN(2) > 0 {
+		t.First = bucket + r.Int64N(900)*wholeSecond
+		t.Last = t.First + r.Int64N(bucket+BucketLength.Microseconds()-t.First)
+	}
+	for range r.IntN(5) {
+		t.AddApp(1+r.Uint64N(1<<30), 1+r.Int64N(900_000))
+	}
+	return t
+}
+
+func TestPackedDayComesBack(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
+	for range 200 {
+		list := map[int64]*Sums{}
+		for range r.IntN(97) {
+			bucket := day.UnixMicro() + r.Int64N(BucketsADay)*BucketLength.Microseconds()
+			list[bucket] = randomSums(r, bucket)
+		}
+		body := EncodeDay(day, list)
+		for _, parts := range []DayParts{{true, true}, {true, false}, {false, true}, {}} {
+			got := Buckets{}
+			err := DecodeDay(day, body, parts, func(bucket int64) *Sums { return got.At(1, bucket) })
+			if err != nil || len(got) != len(list) {
+				t.Fatalf("%d of %d buckets: %v", len(got), len(list), err)
+			}
+			for bucket, want := range list {
+				wanted := Sums{}
+				if parts.Counts {
+					wanted = *want
+					wanted.AppMS = nil
+				}
+				if parts.Apps {
+					wanted.AppMS = want.AppMS
+				}
+				if have := got.At(1, bucket); !have.sameAs(&wanted) {
+					t.Fatalf("%+v: %+v became %+v", parts, wanted, have)
+				}
+			}
+		}
+	}
+}
+
+func FuzzPackedDay(f *testing.F) {
+	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 3 {
+		bucket := day.UnixMicro() + r.Int64N(BucketsADay)*BucketLength.Microseconds()
+		f.Add(EncodeDay(day, map[int64]*Sums{bucket: randomSums(r, bucket)}))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got := Buckets{}
+		if DecodeDay(day, body, DayParts{true, true}, func(bucket int64) *Sums { return got.At(1, bucket) }) != nil {
+			return
+		}
+		list := map[int64]*Sums{}
+		for k, v := range got {
+			list[k.Bucket] = v
+		}
+		again := EncodeDay(day, list)
+		back := Buckets{}
+		if err := DecodeDay(day, again, DayParts{true, true}, func(bucket int64) *Sums { return back.At(1, bucket) }); err != nil {
+			t.Fatalf("%x became %x: %v", body, again, err)
+		}
+		if wrong := Differing(got, back); len(wrong) > 0 && !bytes.Equal(again, body) {
+			t.Fatalf("%x became %x", body, again)
+		}
+	})
+}
+
+// BenchmarkUnpackYear adds up a year of packed days without the database.
+func BenchmarkUnpackYear(b *testing.B) {
+	r := rand.New(rand.NewPCG(13, 14))
+	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
+	list := map[int64]*Sums{}
+	for i := range BucketsADay {
+		bucket := day.UnixMicro() + i*BucketLength.Microseconds()
+		list[bucket] = randomSums(r, bucket)
+	}
+	body := EncodeDay(day, list)
+	for b.Loop() {
+		var t Sums
+		for range 366 {
+			if err := DecodeDay(day, body, DayParts{Counts: true}, func(int64) *Sums { return &t }); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package codec
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+
+	"activity-tracker.example/server/api"
+)
+
+// decoder reads a packed event; the first error stays.
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func (u *decoder) number() uint64 {
+	n, size := binary.Uvarint(u.b)
+	if size <= 0 {
+		u.bad = true
+		u.b = nil
+		return 0
+	}
+	u.b = u.b[size:]
+	return n
+}
+
+func (u *decoder) float(scale float64) float64 {
+	n := u.number()
+	if n&1 == 0 {
+		return float64(n>>1) / scale
+	}
+	if len(u.b) < 8 {
+		u.bad = true
+		return 0
+	}
+	v := math.Float64frombits(binary.LittleEndian.Uint64(u.b))
+	u.b = u.b[8:]
+	return v
+}
+
+func (u *decoder) bytes() int64 {
+	n := u.number()
+	if n&1 == 0 {
+		return int64(n >> 1 * kib)
+	}
+	return int64(n >> 1)
+}
+
+func (u *decoder) ref() Ref { return Ref{App: u.number(), Title: u.number()} }
+
+// DecodeEvent reads a packed event. Its names are to be looked up from the refs.
+func DecodeEvent(ts time.Time, body []byte) (api.Event, Refs, error) {
+	u := &decoder{b: body}
+	e := api.Event{Timestamp: ts.UTC()}
+	var r Refs
+	flags := u.number()
+	if flags >= packEnd {
+		return e, r, fmt.Errorf("%w, or of a newer program: flags %x", ErrDamaged, flags)
+	}
+	setWords(&e, flags)
+	for _, n := range [...]*int64{&e.KeyCount, &e.MouseClicks, &e.MouseDistancePx, &e.ScrollCount} {
+		*n = int64(u.number())
+	}
+	u.optional(flags, &e)
+	if flags&packFocus != 0 {
+		n := u.number()
+		if n > api.MaxFocus {
+			return e, r, fmt.Errorf("%w: %d focus entries", ErrDamaged, n)
+		}
+		e.Focus, r.Focus = make([]api.Focus, n), make([]Ref, n)
+		for i := range e.Focus {
+			r.Focus[i] = u.ref()
+			e.Focus[i].Seconds = u.float(secondsScale)
+		}
+	}
+	if flags&packMainInFocus == 0 {
+		r.Active = u.ref()
+	} else if i := u.number(); i < uint64(len(r.Focus)) {
+		r.Active = r.Focus[i]
+	} else {
+		u.bad = true
+	}
+	if u.bad || len(u.b) > 0 {
+		return e, r, ErrDamaged
+	}
+	return e, r, nil
+}
+
+func (u *decoder) optional(flags uint64, e *api.Event) {
+	number := func(bit uint64, to **int64) {
+		if flags&bit != 0 {
+			n := int64(u.number())
+			*to = &n
+		}
+	}
+	float := func(bits uint64, to **float64, scale float64) {
+		if flags&bits != 0 {
+			v := u.float(scale)
+			*to = &v
+		}
+	}
+	if flags&packMinute != 0 {
+		n := int64(minuteSec)
+		e.IntervalSec = &n
+	}
+	number(packInterval, &e.IntervalSec)
+	number(packSynthetic, &e.SyntheticCount)
+	float(packActive, &e.ActiveSeconds, secondsScale)
+	float(packCPU, &e.CPUPercent, percentScale)
+	float(packRAM, &e.RAMUsedPercent, percentScale)
+	float(packDisk, &e.DiskUsedPercent, percentScale)
+	float(packUser|packUserCPU, &e.UserCPUPercent, percentScale)
+	if flags&(packUser|packUserRAM) != 0 {
+		n := u.bytes()
+		e.UserRAMBytes = &n
+	}
+}

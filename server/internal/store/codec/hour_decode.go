@@ -1,0 +1,230 @@
+package codec
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"activity-tracker.example/server/api"
+)
+
+// errHour returns an error about a part of a packed hour.
+func errHour(what string) error { return fmt.Errorf("%w: an hour's %s", ErrDamaged, what) }
+
+// hourDecoder reads a packed hour; the first error stays.
+type hourDecoder struct{ decoder }
+
+// HourTimes reads the times of a packed hour's events, the first of which is
+// known, in Unix microseconds.
+func HourTimes(first time.Time, body []byte) ([]int64, error) {
+	u := &hourDecoder{decoder{b: body}}
+	return u.times(first)
+}
+
+func (u *hourDecoder) times(first time.Time) ([]int64, error) {
+	if version := u.byte(); version != hourVersion {
+		return nil, fmt.Errorf("%w, or of a newer program: version %d of an hour", ErrDamaged, version)
+	}
+	n, unit := u.number(), u.byte()
+	if u.bad || n == 0 || n > HourEvents || unit >= timeUnits {
+		return nil, errHour("head")
+	}
+	times := make([]int64, n)
+	times[0] = first.UnixMicro()
+	// In Unix microseconds too.
+	end := HourOf(first).Add(HourLength).UnixMicro()
+	for i, gap := range u.column(int(n) - 1) {
+		if gap == 0 || gap > uint64(HourLength.Microseconds()) {
+			return nil, errHour("times")
+		}
+		times[i+1] = times[i] + int64(gap*timeUnit(unit))
+		if times[i+1] >= end || times[i+1] <= times[i] {
+			return nil, errHour("times")
+		}
+	}
+	if u.bad {
+		return nil, errHour("times")
+	}
+	return times, nil
+}
+
+// DecodeHour reads a packed hour, the time of whose first event is known. Names
+// are to be looked up from the refs.
+func DecodeHour(first time.Time, body []byte) ([]api.Event, []Refs, error) {
+	u := &hourDecoder{decoder{b: body}}
+	times, err := u.times(first)
+	if err != nil {
+		return nil, nil, err
+	}
+	events, of := make([]api.Event, len(times)), make([]Refs, len(times))
+	flags, err := u.looked(len(times))
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range events {
+		if flags[i] >= packEnd {
+			return nil, nil, errHour("flags")
+		}
+		e := &events[i]
+		e.Timestamp = time.UnixMicro(times[i]).UTC()
+		setWords(e, flags[i])
+	}
+	u.counts(events)
+	u.optionals(events, flags)
+	if err := u.names(events, of, flags); err != nil {
+		return nil, nil, err
+	}
+	if u.bad || len(u.b) > 0 {
+		return nil, nil, errHour("end")
+	}
+	return events, of, nil
+}
+
+func (u *hourDecoder) looked(n int) ([]uint64, error) {
+	size := u.number()
+	if size == 0 || size > uint64(n) {
+		return nil, errHour("table")
+	}
+	table := u.column(int(size))
+	list := u.column(n)
+	for i, at := range list {
+		if at >= size {
+			return nil, errHour("table")
+		}
+		list[i] = table[at]
+	}
+	return list, nil
+}
+
+func (u *hourDecoder) counts(events []api.Event) {
+	for _, of := range [...]func(*api.Event) *int64{
+		func(e *api.Event) *int64 { return &e.KeyCount }, func(e *api.Event) *int64 { return &e.MouseClicks },
+		func(e *api.Event) *int64 { return &e.MouseDistancePx }, func(e *api.Event) *int64 { return &e.ScrollCount },
+	} {
+		for i, v := range u.column(len(events)) {
+			*of(&events[i]) = int64(v)
+		}
+	}
+}
+
+func (u *hourDecoder) optionals(events []api.Event, flags []uint64) {
+	with := func(bits uint64) (places []int) {
+		for i := range flags {
+			if flags[i]&bits != 0 {
+				places = append(places, i)
+			}
+		}
+		return places
+	}
+	number := func(bits uint64, to func(*api.Event) **int64) {
+		places := with(bits)
+		for i, v := range u.column(len(places)) {
+			n := int64(v)
+			*to(&events[places[i]]) = &n
+		}
+	}
+	float := func(bits uint64, scale float64, to func(*api.Event) **float64) {
+		places := with(bits)
+		list := u.floats(len(places), scale)
+		for i := range list {
+			*to(&events[places[i]]) = &list[i]
+		}
+	}
+	minute := int64(minuteSec)
+	for _, i := range with(packMinute) {
+		events[i].IntervalSec = &minute
+	}
+	number(packInterval, func(e *api.Event) **int64 { return &e.IntervalSec })
+	number(packSynthetic, func(e *api.Event) **int64 { return &e.SyntheticCount })
+	float(packActive, secondsScale, func(e *api.Event) **float64 { return &e.ActiveSeconds })
+	float(packCPU, percentScale, func(e *api.Event) **float64 { return &e.CPUPercent })
+	float(packRAM, percentScale, func(e *api.Event) **float64 { return &e.RAMUsedPercent })
+	float(packDisk, percentScale, func(e *api.Event) **float64 { return &e.DiskUsedPercent })
+	float(packUser|packUserCPU, percentScale, func(e *api.Event) **float64 { return &e.UserCPUPercent })
+	if places := with(packUser | packUserRAM); len(places) > 0 {
+		unit := int64(u.number())
+		for i, v := range u.column(len(places)) {
+			n := int64(v) * unit
+			events[places[i]].UserRAMBytes = &n
+		}
+	}
+}
+
+func (u *hourDecoder) floats(n int, scale float64) []float64 {
+	list := make([]float64, n)
+	for i, v := range u.column(n) {
+		if v > 0 {
+			list[i] = float64(v-1) / scale
+			continue
+		}
+		// Its bytes follow behind the column.
+		list[i] = math.NaN()
+	}
+	for i := range list {
+		if !math.IsNaN(list[i]) {
+			continue
+		}
+		if len(u.b) < 8 {
+			u.bad = true
+			break
+		}
+		list[i] = math.Float64frombits(binary.LittleEndian.Uint64(u.b))
+		u.b = u.b[8:]
+	}
+	return list
+}
+
+func (u *hourDecoder) names(events []api.Event, of []Refs, flags []uint64) error {
+	size := u.number()
+	// Each event refers to one pair more than its focus list has.
+	if size > uint64(len(events))*(api.MaxFocus+1) {
+		return errHour("names")
+	}
+	titles, apps := u.column(int(size)), u.column(int(size))
+	var withFocus []int
+	other := 0
+	for i := range flags {
+		if flags[i]&packFocus != 0 {
+			withFocus = append(withFocus, i)
+		}
+		if flags[i]&packMainInFocus == 0 {
+			other++
+		}
+	}
+	lengths, total := u.column(len(withFocus)), 0
+	for _, n := range lengths {
+		if n > api.MaxFocus {
+			return errHour("focus lists")
+		}
+		total += int(n)
+	}
+	places, alone := u.column(total), u.column(other)
+	if slices.ContainsFunc(places, func(v uint64) bool { return v >= size }) || slices.ContainsFunc(alone, func(v uint64) bool { return v >= size }) {
+		return errHour("names")
+	}
+	ref := func(at uint64) Ref { return Ref{App: apps[at], Title: titles[at]} }
+	seconds := u.floats(total, secondsScale)
+	for k, i := range withFocus {
+		n := int(lengths[k])
+		events[i].Focus, of[i].Focus = make([]api.Focus, n), make([]Ref, n)
+		for j := range n {
+			of[i].Focus[j] = ref(places[j])
+			events[i].Focus[j].Seconds = seconds[j]
+		}
+		places, seconds = places[n:], seconds[n:]
+	}
+	mains := u.column(len(events) - other)
+	for i := range flags {
+		switch {
+		case flags[i]&packMainInFocus == 0:
+			of[i].Active, alone = ref(alone[0]), alone[1:]
+		case mains[0] < uint64(len(of[i].Focus)):
+			of[i].Active, mains = of[i].Focus[mains[0]], mains[1:]
+		default:
+			return errHour("active windows")
+		}
+	}
+	return nil
+}
