@@ -95,14 +95,20 @@ var mayImport = map[string][]string{
 	"server/internal/pgtest":  nil, // real clusters for tests
 	"server/internal/dump":    nil,
 	"server/internal/limiter": nil,
+
+	// The edge: what comes in by HTTP, and the answers.
+	"server/internal/text":      nil,
+	"server/internal/timestamp": nil,
+
 	"server/internal/problem": {"server/api"},
 	"server/internal/auth": {
 		"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store",
 	},
 	"server/internal/ingest": {
-		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/secret", "server/internal/store", "server/internal/limiter",
+		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/limiter", "server/internal/secret", "server/internal/store",
+		"server/internal/text", "server/internal/timestamp",
 	},
-	"server/internal/report":     {"server/api", "server/internal/store"},
+	"server/internal/report":     {"server/api", "server/internal/store", "server/internal/text", "server/internal/timestamp"},
 	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store"},
 	"server/internal/httpserver": {"server/api", "server/internal/problem"},
 	"server/internal/tabular":    {"server/internal/httpserver"},

@@ -343,20 +343,21 @@ const (
 
 // Codes of refused requests.
 const (
-	CodeBadRequest    Code = "bad_request"
-	CodeUnauthorized  Code = "unauthorized"
-	CodeForbidden     Code = "forbidden"
-	CodeNotFound      Code = "not_found"
-	CodeNotAllowed    Code = "method_not_allowed"
-	CodeTooLarge      Code = "too_large"
-	CodeUnsupported   Code = "unsupported_encoding"
-	CodeNotAcceptable Code = "not_acceptable" // none of the formats that Accept allows
-	CodeRateLimited   Code = "rate_limited"
-	CodeUnavailable   Code = "unavailable"
-	CodeStopping      Code = "stopping" // of /readyz: it was told to stop and still answers all else
-	CodeInternal      Code = "internal"
-	CodeBadToken      Code = "bad_enrollment_token" // unknown, expired or used up
-	CodeHostEnrolled  Code = "host_enrolled"        // the host_id has an owner already
+	CodeBadRequest      Code = "bad_request"
+	CodeUnauthorized    Code = "unauthorized"
+	CodeForbidden       Code = "forbidden"
+	CodeNotFound        Code = "not_found"
+	CodeNotAllowed      Code = "method_not_allowed"
+	CodeTooLarge        Code = "too_large"
+	CodeUnsupported     Code = "unsupported_encoding"
+	CodeUnsupportedType Code = "unsupported_type" // a body that is declared as no JSON, or not in UTF-8
+	CodeNotAcceptable   Code = "not_acceptable"   // none of the formats that Accept allows
+	CodeRateLimited     Code = "rate_limited"
+	CodeUnavailable     Code = "unavailable"
+	CodeStopping        Code = "stopping" // of /readyz: it was told to stop and still answers all else
+	CodeInternal        Code = "internal"
+	CodeBadToken        Code = "bad_enrollment_token" // unknown, expired or used up
+	CodeHostEnrolled    Code = "host_enrolled"        // the host_id has an owner already
 
 	CodeGroupExists   Code = "group_exists"    // another group has that name
 	CodeTooManyGroups Code = "too_many_groups" // as many groups as there may be

@@ -36,6 +36,12 @@ func TestJudgeEachEventAlone(t *testing.T) {
 		want        api.Code // empty: good
 	}{
 		{"plain", event(""), ""},
+		{"lower-case t and z", `{"machine_id":"m","timestamp":"2026-05-04t10:00:00z"}`, ""},
+		{"a leap second", `{"machine_id":"m","timestamp":"2026-05-03T23:59:60Z"}`, ""},
+		{"an hour of one digit", `{"machine_id":"m","timestamp":"2026-05-04T1:12:00Z"}`, api.CodeBadTimestamp},
+		{"a fraction after a comma", `{"machine_id":"m","timestamp":"2026-05-04T12:00:00,5Z"}`, api.CodeBadTimestamp},
+		{"an offset of a day", `{"machine_id":"m","timestamp":"2026-05-04T12:00:00+24:00"}`, api.CodeBadTimestamp},
+		{"an offset of 60 minutes", `{"machine_id":"m","timestamp":"2026-05-04T12:00:00+14:60"}`, api.CodeBadTimestamp},
 		{"unknown field", event(`"later":{"a":[1,2]}`), ""},
 		{"nulls", event(`"key_count":null,"focus":null,"cpu_percent":null`), ""},
 		{"other controls in a title", event(`"active_window":"a\nb\u001b"`), ""},
@@ -135,6 +141,23 @@ func TestJudgeEachEventAlone(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What sets the direction of writing is taken out of every text that people read.
+func TestTextsLoseBidiControls(t *testing.T) {
+	const bidi = "invoice\u202etxt.exe"
+	body := fmt.Sprintf(`{"events":[%s]}`, event(fmt.Sprintf(
+		`"active_window":%q,"active_app":%q,"username":%q,"focus":[{"app":%q,"title":%q,"seconds":1}]`, bidi, bidi, bidi, bidi, bidi)))
+	b, err := decode(body, nil, clock)
+	if err != nil || len(b.events) != 1 {
+		t.Fatalf("%v %+v", err, b)
+	}
+	e := b.events[0]
+	for _, got := range []string{e.ActiveWindow, e.ActiveApp, e.Username, e.Focus[0].App, e.Focus[0].Title} {
+		if got != "invoicetxt.exe" {
+			t.Errorf("%+q", got)
+		}
 	}
 }
 

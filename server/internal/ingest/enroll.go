@@ -14,6 +14,7 @@ import (
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/text"
 )
 
 // maxEnrollBytes bounds the body of POST /api/enroll, as it was sent and inflated:
@@ -70,6 +71,9 @@ func (in *Ingest) enroll(w http.ResponseWriter, r *http.Request) (api.EnrollRepl
 // bytes may ask for megabytes of window there.
 func (in *Ingest) readEnroll(w http.ResponseWriter, r *http.Request) (api.EnrollRequest, error) {
 	var ask api.EnrollRequest
+	if err := checkContentType(r.Header); err != nil {
+		return ask, err
+	}
 	header := contentEncoding(r)
 	if coding := encodingOf(header); coding != identity && coding != zipped {
 		return ask, problem.New(http.StatusUnsupportedMediaType, api.CodeUnsupported, "Content-Encoding must be identity or gzip.")
@@ -78,12 +82,12 @@ func (in *Ingest) readEnroll(w http.ResponseWriter, r *http.Request) (api.Enroll
 	if err != nil {
 		return ask, enrollBodyProblem(err)
 	}
-	text, err := in.memory.inflate(string(sent), header)
+	body, err := in.memory.inflate(string(sent), header)
 	if err != nil {
 		return ask, enrollBodyProblem(err)
 	}
-	defer func() { _ = text.Close() }()
-	if err := json.NewDecoder(&inflated{Reader: text, left: maxEnrollBytes}).Decode(&ask); err != nil {
+	defer func() { _ = body.Close() }()
+	if err := json.NewDecoder(&inflated{Reader: body, left: maxEnrollBytes}).Decode(&ask); err != nil {
 		return ask, enrollBodyProblem(err)
 	}
 	return ask, nil
@@ -120,7 +124,7 @@ func checkHost(ask *api.EnrollRequest) error {
 	default:
 		return problem.BadRequest(`kind: want "host" or "user"`)
 	}
-	if len(ask.Hostname) > api.MaxHostnameBytes || !printable(ask.Hostname) {
+	if len(ask.Hostname) > api.MaxHostnameBytes || !text.Visible(ask.Hostname) {
 		return problem.BadRequest("hostname: want at most 253 printable characters")
 	}
 	return nil

@@ -78,6 +78,10 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer end()
+	if err := checkContentType(r.Header); err != nil {
+		problem.Write(w, err)
+		return
+	}
 	body, leave, err := in.memory.readBody(w, r)
 	defer leave()
 	if err != nil {

@@ -5,9 +5,10 @@ import (
 	"math"
 	"strings"
 	"time"
-	"unicode"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/text"
+	"activity-tracker.example/server/internal/timestamp"
 )
 
 const (
@@ -27,16 +28,16 @@ type fault struct {
 	message string
 }
 
-func checkTimestamp(text *string, now time.Time) (time.Time, *fault) {
-	if text == nil {
+func checkTimestamp(sent *string, now time.Time) (time.Time, *fault) {
+	if sent == nil {
 		return time.Time{}, &fault{api.CodeBadTimestamp, "timestamp is missing"}
 	}
-	var ts time.Time
-	if err := ts.UnmarshalText([]byte(*text)); err != nil {
+	ts, err := timestamp.Parse(*sent)
+	if err != nil {
 		return time.Time{}, &fault{api.CodeBadTimestamp, "timestamp: want an RFC 3339 time"}
 	}
 	// PostgreSQL keeps microseconds; cutting here keeps identities equal.
-	ts = ts.UTC().Truncate(time.Microsecond)
+	ts = ts.Truncate(time.Microsecond)
 	switch {
 	case ts.Year() < api.FirstYear:
 		return ts, &fault{api.CodeBadTimestamp, "timestamp is before 2000-01-01"}
@@ -81,29 +82,10 @@ func checkMachineID(id string) *fault {
 		return &fault{api.CodeBadMachineID, "machine_id is missing"}
 	case len(id) > api.MaxMachineIDBytes:
 		return &fault{api.CodeBadMachineID, fmt.Sprintf("machine_id: at most %d bytes", api.MaxMachineIDBytes)}
-	case !printable(id) || strings.TrimSpace(id) != id:
+	case !text.Visible(id) || strings.TrimSpace(id) != id:
 		return &fault{api.CodeBadMachineID, "machine_id: want printable characters, without spaces around"}
 	}
 	return nil
-}
-
-// printable refuses control and invisible characters, by which one name would look
-// like another, and the replacement that encoding/json puts for invalid UTF-8, by
-// which two names would become one.
-func printable(s string) bool {
-	for _, c := range s {
-		if !unicode.IsPrint(c) || c == unicode.ReplacementChar || invisible(c) {
-			return false
-		}
-	}
-	return true
-}
-
-// invisible says whether a character that counts as a letter, mark or symbol shows
-// nothing.
-func invisible(c rune) bool {
-	const brailleBlank = 0x2800
-	return c == brailleBlank || unicode.In(c, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 func checkCounts(e *api.Event) *fault {
@@ -165,22 +147,25 @@ func outOfRange[T int | int64 | float64](name string, from int, to T) *fault {
 }
 
 func checkTexts(e *api.Event) *fault {
-	if f := checkText("active_window", e.ActiveWindow, api.MaxTextBytes); f != nil {
+	if f := checkText("active_window", &e.ActiveWindow, api.MaxTextBytes); f != nil {
 		return f
 	}
-	if f := checkText("active_app", e.ActiveApp, api.MaxAppBytes); f != nil {
+	if f := checkText("active_app", &e.ActiveApp, api.MaxAppBytes); f != nil {
 		return f
 	}
-	return checkText("username", e.Username, api.MaxAppBytes)
+	return checkText("username", &e.Username, api.MaxAppBytes)
 }
 
-func checkText(name, s string, limit int) *fault {
+// checkText judges a text, and takes out of it what makes it read otherwise than it
+// is.
+func checkText(name string, s *string, limit int) *fault {
 	switch {
-	case len(s) > limit:
+	case len(*s) > limit:
 		return &fault{api.CodeTooLong, fmt.Sprintf("%s: at most %d bytes", name, limit)}
-	case strings.ContainsRune(s, 0):
+	case strings.ContainsRune(*s, 0):
 		return &fault{api.CodeBadText, name + ": has a NUL character"}
 	}
+	*s = text.WithoutBidi(*s)
 	return nil
 }
 
@@ -190,10 +175,10 @@ func checkFocus(e *api.Event) *fault {
 	}
 	for i := range e.Focus {
 		f := &e.Focus[i]
-		if bad := checkText("focus.app", f.App, api.MaxAppBytes); bad != nil {
+		if bad := checkText("focus.app", &f.App, api.MaxAppBytes); bad != nil {
 			return bad
 		}
-		if bad := checkText("focus.title", f.Title, api.MaxTextBytes); bad != nil {
+		if bad := checkText("focus.title", &f.Title, api.MaxTextBytes); bad != nil {
 			return bad
 		}
 		if !within(f.Seconds, api.MaxIntervalSec) {

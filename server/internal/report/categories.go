@@ -7,6 +7,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/text"
 )
 
 // Categories gives the categories and their version.
@@ -35,7 +36,7 @@ func checkCategories(list []api.Category) error {
 		bad := func(what string) error { return InvalidError(fmt.Sprintf("categories[%d]: %s", i, what)) }
 		c.Name = strings.TrimSpace(c.Name)
 		switch {
-		case c.Name == "" || len(c.Name) > api.MaxCategoryBytes || !printable(c.Name):
+		case c.Name == "" || len(c.Name) > api.MaxCategoryBytes || !text.Printable(c.Name):
 			return bad(fmt.Sprintf("name: want 1 to %d bytes of printable characters", api.MaxCategoryBytes))
 		case seen[c.Name]:
 			return bad("name: another category has it")
@@ -66,8 +67,8 @@ func checkPattern(p api.Pattern) string {
 	if p.App == "" && p.Title == "" {
 		return "want app, title or both"
 	}
-	for _, text := range []string{p.App, p.Title} {
-		if len(text) > api.MaxPatternBytes || !printable(text) {
+	for _, part := range []string{p.App, p.Title} {
+		if len(part) > api.MaxPatternBytes || !text.Printable(part) {
 			return fmt.Sprintf("want at most %d bytes of printable characters", api.MaxPatternBytes)
 		}
 	}

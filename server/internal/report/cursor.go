@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/text"
 )
 
 // A cursor is opaque to callers: a letter for what it pages through and a
@@ -65,7 +66,7 @@ func parseEventsCursor(cursor string, from, to time.Time) (time.Time, error) {
 
 func parseMachinesCursor(cursor string) (string, error) {
 	position, err := decodeCursor(cursorMachines, cursor)
-	if err != nil || position == "" || len(position) > api.MaxMachineIDBytes || !printable(position) {
+	if err != nil || position == "" || len(position) > api.MaxMachineIDBytes || !text.Printable(position) {
 		return "", errCursor
 	}
 	return position, nil

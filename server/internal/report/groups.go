@@ -9,6 +9,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/text"
 )
 
 const (
@@ -23,7 +24,7 @@ const errGroupName = InvalidError("a group's name: want 1 to 128 bytes of printa
 // nameable says whether a group can have that name. Not a dot or two: whatever
 // handles a path takes them out of it.
 func nameable(name string) bool {
-	return name != "" && name != "." && name != ".." && len(name) <= api.MaxGroupBytes && printable(name) && strings.TrimSpace(name) == name
+	return name != "" && name != "." && name != ".." && len(name) <= api.MaxGroupBytes && text.Printable(name) && strings.TrimSpace(name) == name
 }
 
 // Groups gives a page of the groups in scope by name.

@@ -8,10 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/text"
+	"activity-tracker.example/server/internal/timestamp"
 )
 
 const (
@@ -113,7 +114,7 @@ func labelOf(patch api.MachinePatch) (string, error) {
 		return "", InvalidError("user_label is missing")
 	}
 	label := strings.TrimSpace(*patch.UserLabel)
-	if len(label) > api.MaxLabelBytes || !printable(label) {
+	if len(label) > api.MaxLabelBytes || !text.Printable(label) {
 		return "", InvalidError("user_label: want at most 256 bytes of printable characters")
 	}
 	return label, nil
@@ -267,27 +268,18 @@ func parseLimit(text string, usual, most int) (int, error) {
 	return n, nil
 }
 
-func parseTime(name, text string) (time.Time, error) {
-	var t time.Time
+func parseTime(name, given string) (time.Time, error) {
 	// A "+" that was not escaped arrives as a space: time zones are written
 	// with it, and people forget.
-	if err := t.UnmarshalText([]byte(strings.ReplaceAll(text, " ", "+"))); err != nil {
+	t, err := timestamp.Parse(strings.ReplaceAll(given, " ", "+"))
+	if err != nil {
 		return t, InvalidError(name + ": want an RFC 3339 time such as 2024-01-15T00:00:00Z")
 	}
-	return t.UTC(), nil
+	return t, nil
 }
 
 // plausible says whether there can be a machine of that name: what could not
 // have been stored is not asked for, since PostgreSQL fails on a NUL.
 func plausible(machineID string) bool {
-	return machineID != "" && len(machineID) <= api.MaxMachineIDBytes && printable(machineID)
-}
-
-func printable(s string) bool {
-	for _, c := range s {
-		if !unicode.IsPrint(c) || c == unicode.ReplacementChar {
-			return false
-		}
-	}
-	return true
+	return machineID != "" && len(machineID) <= api.MaxMachineIDBytes && text.Printable(machineID)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/text"
 )
 
 // ReportTimeout bounds one page of a report: one that adds up a large group over a
@@ -73,7 +74,7 @@ func (r *Reports) subjects(scope store.Scope, q SubjectQuestion) (subjects, erro
 		if s.after, err = decodeCursor(kind, q.Cursor); err != nil {
 			return s, err
 		}
-		if s.after == "" || !printable(s.after) {
+		if s.after == "" || !text.Printable(s.after) {
 			return s, errCursor
 		}
 	}
