@@ -123,6 +123,8 @@ var mayImport = map[string][]string{
 	"server/internal/store":       {"server/api", "server/internal/store/codec"},
 	"server/internal/store/codec": {"server/api"},
 
+	"server/internal/app":        {"server/internal/..."},
+	"server/internal/servertest": {"server/api", "server/internal/..."}, // whole servers for tests
 	"server/bench":               {"server/api", "server/internal/localpg"},
 	"server/cmd/trackerd-server": {"server/internal/..."},
 }
@@ -136,8 +138,8 @@ var onlyIn = []struct {
 	{"github.com/jezek/xgb", []string{"sessiond/internal/x11", "sessiond/internal/xtest", "sessiond/bench", "deploy"}, "X is spoken in one place"},
 	{"github.com/holoplot/go-evdev", []string{"sessiond/internal/seat", "sessiond/bench", "deploy"}, "input devices are read in one place"},
 	{"github.com/godbus/dbus", []string{"hostd/logind", "hostd/helper", "sessiond/internal/sessionbus", "sessiond/internal/focus", "deploy"}, "logind is asked in one place, units are started in one, desktops in one"},
-	{"github.com/coreos/go-systemd", []string{"hostd/logind", "hostd/helper", "hostd/notify", "server/cmd/trackerd-server"}, "systemd is spoken to in one place for each purpose"},
-	{"github.com/jackc/pgx", []string{"server/internal/store"}, "all SQL is in one place"},
+	{"github.com/coreos/go-systemd", []string{"hostd/logind", "hostd/helper", "hostd/notify", "server/internal/app"}, "systemd is spoken to in one place for each purpose"},
+	{"github.com/jackc/pgx", []string{"server/internal/store", "server/internal/servertest"}, "all SQL is in one place"},
 	{"go.etcd.io/bbolt", []string{"hostd/buffer"}, "one package knows how records lie on disk"},
 	{"github.com/shirou/gopsutil", []string{"hostd/hoststat"}, "figures of the host come from one place"},
 }

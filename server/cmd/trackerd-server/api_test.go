@@ -18,14 +18,15 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
 func TestWhoMayCallWhat(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	host := b.host("h")
-	b.send(host, minute("m", 0))
-	viewer, admin := b.token(store.RoleViewer), b.token(store.RoleAdmin)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host := b.Host("h")
+	b.Send(host, servertest.Minute("m", 0))
+	viewer, admin := b.Token(store.RoleViewer), b.Token(store.RoleAdmin)
 	wrong, _, _ := strings.Cut(viewer, ".")
 	_, other, _ := strings.Cut(admin, ".")
 	const day = "?date=2024-01-15"
@@ -73,45 +74,45 @@ func TestWhoMayCallWhat(t *testing.T) {
 			{"viewer", viewer, r.viewer},
 			{"admin", admin, r.admin},
 		} {
-			got := b.do(r.method, r.path, who.bearer, r.body)
+			got := b.Do(r.method, r.path, who.bearer, r.body)
 			// The failures of this test are many: 429 says the same as 401.
-			status := got.status
+			status := got.Status
 			if status == 429 {
 				status = 401
 			}
 			if status != who.want {
-				t.Errorf("%s for %s: %d, want %d: %s", got.what, who.name, got.status, who.want, got.body)
+				t.Errorf("%s for %s: %d, want %d: %s", got.What, who.name, got.Status, who.want, got.Body)
 			}
-			if status >= 400 && got.header.Get("Content-Type") != "application/problem+json" {
-				t.Errorf("%s for %s: %v", got.what, who.name, got.header)
+			if status >= 400 && got.Header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("%s for %s: %v", got.What, who.name, got.Header)
 			}
-			if got.status == 401 && got.header.Get("WWW-Authenticate") == "" {
-				t.Errorf("%s for %s: no WWW-Authenticate", got.what, who.name)
+			if got.Status == 401 && got.Header.Get("WWW-Authenticate") == "" {
+				t.Errorf("%s for %s: no WWW-Authenticate", got.What, who.name)
 			}
 		}
 	}
 }
 
 func TestTooManyFailures(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	viewer := b.token(store.RoleViewer)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	viewer := b.Token(store.RoleViewer)
 	for range auth.FailureBurst {
-		b.do(http.MethodGet, "/api/machines", secret.New(secret.KindToken).Reveal(), nil).refused(401, api.CodeUnauthorized)
+		b.Do(http.MethodGet, "/api/machines", secret.New(secret.KindToken).Reveal(), nil).Refused(401, api.CodeUnauthorized)
 	}
-	r := b.do(http.MethodGet, "/api/machines", "", nil)
-	r.refused(429, api.CodeRateLimited)
-	if r.header.Get("Retry-After") == "" {
+	r := b.Do(http.MethodGet, "/api/machines", "", nil)
+	r.Refused(429, api.CodeRateLimited)
+	if r.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	b.do(http.MethodPost, "/api/enroll", "", api.EnrollRequest{EnrollmentToken: "guess"}).refused(429, api.CodeRateLimited)
+	b.Do(http.MethodPost, "/api/enroll", "", api.EnrollRequest{EnrollmentToken: "guess"}).Refused(429, api.CodeRateLimited)
 	// Everybody behind one proxy shares an address: a good token still works.
-	b.do(http.MethodGet, "/api/machines", viewer, nil).wants(200, nil)
+	b.Do(http.MethodGet, "/api/machines", viewer, nil).Wants(200, nil)
 }
 
 // The batch of the issue: each bad event is named, the good ones are stored.
 func TestBadBatch(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	host, viewer := b.host("h"), b.token(store.RoleViewer)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
 	good := func(i int, more string) string {
 		return fmt.Sprintf(`{"machine_id":"m","timestamp":"2024-01-15T10:%02d:00Z","key_count":1%s}`, i, more)
 	}
@@ -134,10 +135,10 @@ func TestBadBatch(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r := b.do(http.MethodPost, "/api/events", host, zipped.Bytes(), "Content-Encoding", "gzip")
-	r.wants(200, nil)
-	golden(t, "bad_batch.json", r.body)
-	if s := b.summary(viewer, "m", "date=2024-01-15"); s.KeyCount != 3 {
+	r := b.Do(http.MethodPost, "/api/events", host, zipped.Bytes(), "Content-Encoding", "gzip")
+	r.Wants(200, nil)
+	golden(t, "bad_batch.json", r.Body)
+	if s := b.Summary(viewer, "m", "date=2024-01-15"); s.KeyCount != 3 {
 		t.Errorf("%d keys, want 3", s.KeyCount)
 	}
 }
@@ -166,7 +167,7 @@ func golden(t *testing.T, name string, got []byte) {
 
 // day is a machine's morning with every field in use.
 func day(machine string) []api.Event {
-	start := at("2024-01-15T08:00:00Z")
+	start := servertest.At("2024-01-15T08:00:00Z")
 	full := api.Event{
 		MachineID: machine, Timestamp: start, KeyCount: 120, MouseClicks: 15, MouseDistancePx: 4000, ScrollCount: 7,
 		ActiveWindow: "report.odt — Writer", ActiveApp: "soffice", CPUPercent: ptr(12.3), RAMUsedPercent: ptr(45.6),
@@ -184,10 +185,10 @@ func day(machine string) []api.Event {
 }
 
 func TestReplies(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	host, viewer := b.host("h"), b.token(store.RoleViewer)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
 	const id = `DOMAIN\user 1/ä%41`
-	b.send(host, day(id)...)
+	b.Send(host, day(id)...)
 	path := "/api/activity/" + url.PathEscape(id)
 	for name, target := range map[string]string{
 		"machine.json":         "/api/machines/" + url.PathEscape(id),
@@ -196,16 +197,16 @@ func TestReplies(t *testing.T) {
 		"timeline.json":        path + "/timeline?date=2024-01-15",
 		"events.json":          path + "/events?start=2024-01-15T11:00:00%2B03:00&end=2024-01-15T10:00:00Z",
 	} {
-		r := b.do(http.MethodGet, target, viewer, nil)
-		r.wants(200, nil)
-		golden(t, name, r.body)
+		r := b.Do(http.MethodGet, target, viewer, nil)
+		r.Wants(200, nil)
+		golden(t, name, r.Body)
 	}
 }
 
 func TestBadQuestions(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	viewer := b.token(store.RoleViewer)
-	b.send(b.host("h"), minute("m", 0))
+	b := servertest.New(t, servertest.NewDatabase(t))
+	viewer := b.Token(store.RoleViewer)
+	b.Send(b.Host("h"), servertest.Minute("m", 0))
 	const a = "/api/activity/m"
 	const span = "start=2024-01-15T00:00:00Z&end=2024-01-16T00:00:00Z"
 	for _, path := range []string{
@@ -217,24 +218,24 @@ func TestBadQuestions(t *testing.T) {
 		a + "/events?" + span + "&cursor=x", a + "/events?" + span + "&cursor=bQ", "/api/machines?cursor=ZTE",
 		"/api/machines?limit=-1", "/api/machines?cursor=bQBi",
 	} {
-		b.do(http.MethodGet, path, viewer, nil).refused(400, api.CodeBadRequest)
+		b.Do(http.MethodGet, path, viewer, nil).Refused(400, api.CodeBadRequest)
 	}
 }
 
 func TestPages(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	host, viewer := b.host("h"), b.token(store.RoleViewer)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
 	const n = 25
 	var events []api.Event
 	for i := range n {
-		events = append(events, minute("m", i), minute(fmt.Sprintf("other-%02d", i), 0))
+		events = append(events, servertest.Minute("m", i), servertest.Minute(fmt.Sprintf("other-%02d", i), 0))
 	}
-	b.send(host, events...)
+	b.Send(host, events...)
 
 	var times []time.Time
 	for cursor, pages := "", 0; ; pages++ {
 		var page api.EventList
-		b.do(http.MethodGet, "/api/activity/m/events?start=2024-01-15T00:00:00Z&end=2024-01-16T00:00:00Z&limit=10&cursor="+cursor, viewer, nil).wants(200, &page)
+		b.Do(http.MethodGet, "/api/activity/m/events?start=2024-01-15T00:00:00Z&end=2024-01-16T00:00:00Z&limit=10&cursor="+cursor, viewer, nil).Wants(200, &page)
 		for _, e := range page.Events {
 			times = append(times, e.Timestamp)
 		}
@@ -252,7 +253,7 @@ func TestPages(t *testing.T) {
 	var ids []string
 	for cursor := ""; ; {
 		var page api.MachineList
-		b.do(http.MethodGet, "/api/machines?limit=13&cursor="+cursor, viewer, nil).wants(200, &page)
+		b.Do(http.MethodGet, "/api/machines?limit=13&cursor="+cursor, viewer, nil).Wants(200, &page)
 		for _, m := range page.Machines {
 			ids = append(ids, m.MachineID)
 		}
@@ -266,21 +267,21 @@ func TestPages(t *testing.T) {
 }
 
 func TestDaysWhereClocksChange(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	host, viewer := b.host("h"), b.token(store.RoleViewer)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
 	// One event in each hour around two changes in Berlin.
 	var events []api.Event
 	for _, from := range []string{"2024-03-30T20:00:00Z", "2024-10-26T20:00:00Z"} {
 		for i := range 32 {
-			events = append(events, api.Event{MachineID: "m", Timestamp: at(from).Add(time.Duration(i) * time.Hour), KeyCount: 1, ActiveSeconds: ptr(30.0)})
+			events = append(events, api.Event{MachineID: "m", Timestamp: servertest.At(from).Add(time.Duration(i) * time.Hour), KeyCount: 1, ActiveSeconds: ptr(30.0)})
 		}
 	}
-	b.send(host, events...)
+	b.Send(host, events...)
 	for date, hours := range map[string]int{"2024-03-31": 23, "2024-10-27": 25} {
 		query := "date=" + date + "&tz=Europe/Berlin"
-		s := b.summary(viewer, "m", query)
+		s := b.Summary(viewer, "m", query)
 		var line api.Timeline
-		b.do(http.MethodGet, "/api/activity/m/timeline?"+query, viewer, nil).wants(200, &line)
+		b.Do(http.MethodGet, "/api/activity/m/timeline?"+query, viewer, nil).Wants(200, &line)
 		if s.KeyCount != int64(hours) || len(line.Hours) != hours {
 			t.Errorf("%s: %d keys and %d hours, want %d", date, s.KeyCount, len(line.Hours), hours)
 		}
@@ -293,38 +294,38 @@ func TestDaysWhereClocksChange(t *testing.T) {
 }
 
 func TestLabel(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	admin := b.token(store.RoleAdmin)
-	b.send(b.host("h"), minute("m", 0))
+	b := servertest.New(t, servertest.NewDatabase(t))
+	admin := b.Token(store.RoleAdmin)
+	b.Send(b.Host("h"), servertest.Minute("m", 0))
 	var m api.Machine
-	b.do(http.MethodPatch, "/api/machines/m", admin, map[string]any{"user_label": "  Empfang ☎ ", "more": 1}).wants(200, &m)
+	b.Do(http.MethodPatch, "/api/machines/m", admin, map[string]any{"user_label": "  Empfang ☎ ", "more": 1}).Wants(200, &m)
 	if m.UserLabel != "Empfang ☎" {
 		t.Errorf("label %q", m.UserLabel)
 	}
 	for _, bad := range []string{`{}`, `{"user_label":null}`, `{"user_label":1}`, `x`, `{"user_label":"a\u0000"}`, `{"user_label":"a\nb"}`, `{"user_label":"` + strings.Repeat("x", 257) + `"}`} {
-		b.do(http.MethodPatch, "/api/machines/m", admin, []byte(bad)).refused(400, api.CodeBadRequest)
+		b.Do(http.MethodPatch, "/api/machines/m", admin, []byte(bad)).Refused(400, api.CodeBadRequest)
 	}
-	b.do(http.MethodGet, "/api/machines/m", admin, nil).wants(200, &m)
+	b.Do(http.MethodGet, "/api/machines/m", admin, nil).Wants(200, &m)
 	if m.UserLabel != "Empfang ☎" {
 		t.Errorf("label %q after refused changes", m.UserLabel)
 	}
-	b.do(http.MethodPatch, "/api/machines/m", admin, map[string]any{"user_label": ""}).wants(200, &m)
+	b.Do(http.MethodPatch, "/api/machines/m", admin, map[string]any{"user_label": ""}).Wants(200, &m)
 	if m.UserLabel != "" {
 		t.Errorf("label %q, want none", m.UserLabel)
 	}
 }
 
 func TestMachineFollowsItsEvents(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	host, viewer := b.host("h"), b.token(store.RoleViewer)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
 	now := time.Now().UTC().Truncate(time.Second)
 	look := func() (m api.Machine) {
 		t.Helper()
-		b.do(http.MethodGet, "/api/machines/m", viewer, nil).wants(200, &m)
+		b.Do(http.MethodGet, "/api/machines/m", viewer, nil).Wants(200, &m)
 		return m
 	}
 	e := api.Event{MachineID: "m", Timestamp: now.Add(-2 * time.Minute), Username: "user1"}
-	b.send(host, e)
+	b.Send(host, e)
 	m := look()
 	if m.Status != api.MachineActive || m.Username != "user1" || m.Hostname != "h.example" ||
 		!m.FirstSeen.Equal(e.Timestamp) || !m.LastSeen.Equal(e.Timestamp.Add(time.Minute)) {
@@ -332,21 +333,21 @@ func TestMachineFollowsItsEvents(t *testing.T) {
 	}
 	// A late, older event changes only first_seen.
 	old := api.Event{MachineID: "m", Timestamp: now.Add(-time.Hour), Username: "older", IsIdle: true}
-	b.send(host, old)
+	b.Send(host, old)
 	if late := look(); late.Status != api.MachineActive || late.Username != "user1" || !late.FirstSeen.Equal(old.Timestamp) || !late.LastSeen.Equal(m.LastSeen) {
 		t.Errorf("after a late event: %+v", late)
 	}
-	b.send(host, api.Event{MachineID: "m", Timestamp: now.Add(-time.Minute), IsIdle: true})
+	b.Send(host, api.Event{MachineID: "m", Timestamp: now.Add(-time.Minute), IsIdle: true})
 	if m = look(); m.Status != api.MachineIdle || m.Username != "user1" {
 		t.Errorf("after an idle event: %+v", m)
 	}
 	// A host whose clock is ahead can't be seen in the future.
-	b.send(host, api.Event{MachineID: "m", Timestamp: now.Add(20 * time.Hour)})
+	b.Send(host, api.Event{MachineID: "m", Timestamp: now.Add(20 * time.Hour)})
 	if m = look(); m.LastSeen.After(time.Now().Add(time.Minute)) {
 		t.Errorf("last seen %v", m.LastSeen)
 	}
-	b.send(host, api.Event{MachineID: "gone", Timestamp: now.Add(-9 * time.Minute)})
-	b.do(http.MethodGet, "/api/machines/gone", viewer, nil).wants(200, &m)
+	b.Send(host, api.Event{MachineID: "gone", Timestamp: now.Add(-9 * time.Minute)})
+	b.Do(http.MethodGet, "/api/machines/gone", viewer, nil).Wants(200, &m)
 	if m.Status != api.MachineOffline {
 		t.Errorf("silent for 8 minutes: %+v", m)
 	}
@@ -355,14 +356,14 @@ func TestMachineFollowsItsEvents(t *testing.T) {
 // Two servers get the same batches at once, in different orders: each event is
 // stored once, nothing deadlocks, and the counts add up.
 func TestTwoServersSameBatch(t *testing.T) {
-	databaseURL := newDatabase(t)
-	servers := []*bench{newBench(t, databaseURL), newBench(t, databaseURL)}
-	host := servers[0].host("h")
+	databaseURL := servertest.NewDatabase(t)
+	servers := []*servertest.Bench{servertest.New(t, databaseURL), servertest.New(t, databaseURL)}
+	host := servers[0].Host("h")
 	for round := range 5 {
 		var events []api.Event
 		for m := range 20 {
 			for i := range 10 {
-				events = append(events, minute(fmt.Sprintf("m-%d-%d", round, m), i))
+				events = append(events, servertest.Minute(fmt.Sprintf("m-%d-%d", round, m), i))
 			}
 		}
 		backwards := slices.Clone(events)
@@ -373,13 +374,13 @@ func TestTwoServersSameBatch(t *testing.T) {
 		for i := range 6 {
 			batch := [][]api.Event{events, backwards}[i%2]
 			wait.Go(func() {
-				r, err := servers[i%2].try(http.MethodPost, "/api/events", host, api.EventBatch{Events: batch})
+				r, err := servers[i%2].Try(http.MethodPost, "/api/events", host, api.EventBatch{Events: batch})
 				var got api.IngestReply
 				if err == nil {
-					err = json.Unmarshal(r.body, &got)
+					err = json.Unmarshal(r.Body, &got)
 				}
-				if err != nil || r.status != 200 {
-					t.Errorf("%v: %s", err, r.body)
+				if err != nil || r.Status != 200 {
+					t.Errorf("%v: %s", err, r.Body)
 				}
 				mu.Lock()
 				defer mu.Unlock()
@@ -396,12 +397,12 @@ func TestTwoServersSameBatch(t *testing.T) {
 
 // Many hosts claim the same new machine at once: one gets it, for good.
 func TestForeignMachine(t *testing.T) {
-	databaseURL := newDatabase(t)
-	servers := []*bench{newBench(t, databaseURL), newBench(t, databaseURL)}
+	databaseURL := servertest.NewDatabase(t)
+	servers := []*servertest.Bench{servertest.New(t, databaseURL), servertest.New(t, databaseURL)}
 	const hosts = 6
 	var credentials []string
 	for i := range hosts {
-		credentials = append(credentials, servers[0].host(fmt.Sprintf("h%d", i)))
+		credentials = append(credentials, servers[0].Host(fmt.Sprintf("h%d", i)))
 	}
 	for round := range 5 {
 		machine := fmt.Sprintf("m%d", round)
@@ -409,13 +410,13 @@ func TestForeignMachine(t *testing.T) {
 		var wait sync.WaitGroup
 		for i := range hosts {
 			wait.Go(func() {
-				own := minute(fmt.Sprintf("own-%d", i), round)
-				r, err := servers[i%2].try(http.MethodPost, "/api/events", credentials[i], api.EventBatch{Events: []api.Event{own, minute(machine, i), own}})
+				own := servertest.Minute(fmt.Sprintf("own-%d", i), round)
+				r, err := servers[i%2].Try(http.MethodPost, "/api/events", credentials[i], api.EventBatch{Events: []api.Event{own, servertest.Minute(machine, i), own}})
 				if err == nil {
-					err = json.Unmarshal(r.body, &replies[i])
+					err = json.Unmarshal(r.Body, &replies[i])
 				}
-				if err != nil || r.status != 200 {
-					t.Errorf("%v: %s", err, r.body)
+				if err != nil || r.Status != 200 {
+					t.Errorf("%v: %s", err, r.Body)
 				}
 			})
 		}
@@ -440,111 +441,111 @@ func TestForeignMachine(t *testing.T) {
 // A credential that one server knows is refused there as soon as another server
 // has given the host a new one.
 func TestRevokedThroughAnotherServer(t *testing.T) {
-	databaseURL := newDatabase(t)
-	one, other := newBench(t, databaseURL), newBench(t, databaseURL)
-	old := one.host("h")
+	databaseURL := servertest.NewDatabase(t)
+	one, other := servertest.New(t, databaseURL), servertest.New(t, databaseURL)
+	old := one.Host("h")
 	for i := range 3 {
-		one.send(old, minute("m", i))
+		one.Send(old, servertest.Minute("m", i))
 	}
 	var anew api.EnrollReply
-	other.enroll(other.enrollment(1, time.Hour, "h"), "h", "").wants(201, &anew)
-	one.do(http.MethodPost, "/api/events", old, api.EventBatch{Events: []api.Event{minute("m", 9)}}).refused(401, api.CodeUnauthorized)
-	if got := one.send(anew.Credential, minute("m", 9)); got.Accepted != 1 {
+	enroll(other, other.Enrollment(1, time.Hour, "h"), "h", "").Wants(201, &anew)
+	one.Do(http.MethodPost, "/api/events", old, api.EventBatch{Events: []api.Event{servertest.Minute("m", 9)}}).Refused(401, api.CodeUnauthorized)
+	if got := one.Send(anew.Credential, servertest.Minute("m", 9)); got.Accepted != 1 {
 		t.Errorf("%+v", got)
 	}
 }
 
-func (b *bench) enroll(token, host, bearer string) reply {
-	b.t.Helper()
-	return b.do(http.MethodPost, "/api/enroll", bearer, api.EnrollRequest{EnrollmentToken: token, HostID: host, Hostname: "name"})
+func enroll(b *servertest.Bench, token, host, bearer string) servertest.Reply {
+	b.T.Helper()
+	return b.Do(http.MethodPost, "/api/enroll", bearer, api.EnrollRequest{EnrollmentToken: token, HostID: host, Hostname: "name"})
 }
 
 // A token given to one person enrols no host, and one for a host no person: not
 // for a new host_id, and not for one that is enrolled.
 func TestEnrolmentKinds(t *testing.T) {
-	b := newBench(t, newDatabase(t))
+	b := servertest.New(t, servertest.NewDatabase(t))
 	token := func(kind api.EnrollKind, host string) string {
-		return b.enrollmentFor(store.Enrollment{Kind: kind, UsesLeft: 1, ForHost: host, ExpiresAt: time.Now().Add(time.Hour)})
+		return b.EnrollmentFor(store.Enrollment{Kind: kind, UsesLeft: 1, ForHost: host, ExpiresAt: time.Now().Add(time.Hour)})
 	}
-	enroll := func(token, host string, kind api.EnrollKind) reply {
-		return b.do(http.MethodPost, "/api/enroll", "", api.EnrollRequest{EnrollmentToken: token, HostID: host, Hostname: "name", Kind: kind})
+	enroll := func(token, host string, kind api.EnrollKind) servertest.Reply {
+		return b.Do(http.MethodPost, "/api/enroll", "", api.EnrollRequest{EnrollmentToken: token, HostID: host, Hostname: "name", Kind: kind})
 	}
-	enroll(token(api.EnrollUser, ""), "person", api.EnrollUser).wants(201, nil)
-	enroll(token(api.EnrollHost, ""), "host", "").wants(201, nil)
-	enroll(token(api.EnrollUser, ""), "other", "").refused(401, api.CodeBadToken)
-	enroll(token(api.EnrollHost, ""), "other", api.EnrollUser).refused(401, api.CodeBadToken)
+	enroll(token(api.EnrollUser, ""), "person", api.EnrollUser).Wants(201, nil)
+	enroll(token(api.EnrollHost, ""), "host", "").Wants(201, nil)
+	enroll(token(api.EnrollUser, ""), "other", "").Refused(401, api.CodeBadToken)
+	enroll(token(api.EnrollHost, ""), "other", api.EnrollUser).Refused(401, api.CodeBadToken)
 	// A token made for a host_id never makes a host one person's.
-	enroll(token(api.EnrollUser, "host"), "host", api.EnrollUser).refused(401, api.CodeBadToken)
-	enroll(token(api.EnrollUser, "person"), "person", api.EnrollUser).wants(201, nil)
+	enroll(token(api.EnrollUser, "host"), "host", api.EnrollUser).Refused(401, api.CodeBadToken)
+	enroll(token(api.EnrollUser, "person"), "person", api.EnrollUser).Wants(201, nil)
 	// A person who took a host's host_id does not keep it from the host.
 	var taken api.EnrollReply
-	enroll(token(api.EnrollUser, ""), "squatted", api.EnrollUser).wants(201, &taken)
-	enroll(token(api.EnrollHost, ""), "squatted", api.EnrollHost).refused(409, api.CodeHostEnrolled)
-	enroll(token(api.EnrollHost, "squatted"), "squatted", api.EnrollHost).wants(201, nil)
-	b.do(http.MethodPost, "/api/events", taken.Credential, api.EventBatch{Events: []api.Event{}}).refused(401, api.CodeUnauthorized)
-	enroll(token(api.EnrollUser, "squatted"), "squatted", api.EnrollUser).refused(401, api.CodeBadToken)
-	enroll(token(api.EnrollHost, ""), "x", "robot").refused(400, api.CodeBadRequest)
+	enroll(token(api.EnrollUser, ""), "squatted", api.EnrollUser).Wants(201, &taken)
+	enroll(token(api.EnrollHost, ""), "squatted", api.EnrollHost).Refused(409, api.CodeHostEnrolled)
+	enroll(token(api.EnrollHost, "squatted"), "squatted", api.EnrollHost).Wants(201, nil)
+	b.Do(http.MethodPost, "/api/events", taken.Credential, api.EventBatch{Events: []api.Event{}}).Refused(401, api.CodeUnauthorized)
+	enroll(token(api.EnrollUser, "squatted"), "squatted", api.EnrollUser).Refused(401, api.CodeBadToken)
+	enroll(token(api.EnrollHost, ""), "x", "robot").Refused(400, api.CodeBadRequest)
 }
 
 func TestEnrolment(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	token := b.enrollment(2, time.Hour, "")
+	b := servertest.New(t, servertest.NewDatabase(t))
+	token := b.Enrollment(2, time.Hour, "")
 	var first, again, second api.EnrollReply
-	b.enroll(token, "h1", "").wants(201, &first)
+	enroll(b, token, "h1", "").Wants(201, &first)
 	// The reply got lost: the same token works again, at no cost, and the lost
 	// credential does not.
-	b.enroll(token, "h1", "").wants(201, &again)
-	b.do(http.MethodPost, "/api/events", first.Credential, api.EventBatch{Events: []api.Event{}}).refused(401, api.CodeUnauthorized)
-	b.send(again.Credential, minute("m1", 0))
+	enroll(b, token, "h1", "").Wants(201, &again)
+	b.Do(http.MethodPost, "/api/events", first.Credential, api.EventBatch{Events: []api.Event{}}).Refused(401, api.CodeUnauthorized)
+	b.Send(again.Credential, servertest.Minute("m1", 0))
 	// From now on its machines belong to it: no other token takes it over.
-	b.enroll(token, "h1", "").refused(409, api.CodeHostEnrolled)
-	b.enroll(b.enrollment(1, time.Hour, ""), "h1", "").refused(409, api.CodeHostEnrolled)
-	b.send(again.Credential, minute("m1", 1))
+	enroll(b, token, "h1", "").Refused(409, api.CodeHostEnrolled)
+	enroll(b, b.Enrollment(1, time.Hour, ""), "h1", "").Refused(409, api.CodeHostEnrolled)
+	b.Send(again.Credential, servertest.Minute("m1", 1))
 	// Not even a token for another host.
-	b.enroll(b.enrollment(1, time.Hour, "h9"), "h1", "").refused(401, api.CodeBadToken)
+	enroll(b, b.Enrollment(1, time.Hour, "h9"), "h1", "").Refused(401, api.CodeBadToken)
 
-	b.enroll(token, "h2", "").wants(201, &second)
-	b.enroll(token, "h3", "").refused(401, api.CodeBadToken)
-	b.enroll(b.enrollment(1, -time.Minute, ""), "h3", "").refused(401, api.CodeBadToken)
-	wrong, _, _ := strings.Cut(b.enrollment(1, time.Hour, ""), ".")
+	enroll(b, token, "h2", "").Wants(201, &second)
+	enroll(b, token, "h3", "").Refused(401, api.CodeBadToken)
+	enroll(b, b.Enrollment(1, -time.Minute, ""), "h3", "").Refused(401, api.CodeBadToken)
+	wrong, _, _ := strings.Cut(b.Enrollment(1, time.Hour, ""), ".")
 	_, other, _ := strings.Cut(token, ".")
-	b.enroll(wrong+"."+other, "h3", "").refused(401, api.CodeBadToken)
-	b.enroll(secret.New(secret.KindEnrollment).Reveal(), "h3", "").refused(401, api.CodeBadToken)
-	b.enroll(b.token(store.RoleAdmin), "h3", "").refused(401, api.CodeBadToken)
+	enroll(b, wrong+"."+other, "h3", "").Refused(401, api.CodeBadToken)
+	enroll(b, secret.New(secret.KindEnrollment).Reveal(), "h3", "").Refused(401, api.CodeBadToken)
+	enroll(b, b.Token(store.RoleAdmin), "h3", "").Refused(401, api.CodeBadToken)
 
 	// A host that was installed anew comes back with a token made for it and
 	// keeps its machines; so does one that still has its credential.
 	var anew, rotated api.EnrollReply
-	b.enroll(b.enrollment(1, time.Hour, "h1"), "h1", "").wants(201, &anew)
-	b.do(http.MethodPost, "/api/events", again.Credential, api.EventBatch{Events: []api.Event{}}).refused(401, api.CodeUnauthorized)
-	b.send(anew.Credential, minute("m1", 2))
-	b.enroll(b.enrollment(1, time.Hour, ""), "h1", second.Credential).refused(409, api.CodeHostEnrolled)
-	b.enroll(b.enrollment(1, time.Hour, ""), "h1", anew.Credential).wants(201, &rotated)
-	if got := b.send(rotated.Credential, minute("m1", 3)); got.Accepted != 1 {
+	enroll(b, b.Enrollment(1, time.Hour, "h1"), "h1", "").Wants(201, &anew)
+	b.Do(http.MethodPost, "/api/events", again.Credential, api.EventBatch{Events: []api.Event{}}).Refused(401, api.CodeUnauthorized)
+	b.Send(anew.Credential, servertest.Minute("m1", 2))
+	enroll(b, b.Enrollment(1, time.Hour, ""), "h1", second.Credential).Refused(409, api.CodeHostEnrolled)
+	enroll(b, b.Enrollment(1, time.Hour, ""), "h1", anew.Credential).Wants(201, &rotated)
+	if got := b.Send(rotated.Credential, servertest.Minute("m1", 3)); got.Accepted != 1 {
 		t.Errorf("its own machine is foreign: %+v", got)
 	}
 
 	for _, host := range []string{"", "a b", "ä", "a\x00", strings.Repeat("a", 129)} {
-		b.enroll(b.enrollment(1, time.Hour, ""), host, "").refused(400, api.CodeBadRequest)
+		enroll(b, b.Enrollment(1, time.Hour, ""), host, "").Refused(400, api.CodeBadRequest)
 	}
-	b.do(http.MethodPost, "/api/enroll", "", []byte("{")).refused(400, api.CodeBadRequest)
+	b.Do(http.MethodPost, "/api/enroll", "", []byte("{")).Refused(400, api.CodeBadRequest)
 }
 
 // A token with n uses enrols n hosts, however many ask at once.
 func TestUsesAreSpentOnce(t *testing.T) {
-	databaseURL := newDatabase(t)
-	servers := []*bench{newBench(t, databaseURL), newBench(t, databaseURL)}
+	databaseURL := servertest.NewDatabase(t)
+	servers := []*servertest.Bench{servertest.New(t, databaseURL), servertest.New(t, databaseURL)}
 	const uses, hosts = 3, 9
-	token := servers[0].enrollment(uses, time.Hour, "")
+	token := servers[0].Enrollment(uses, time.Hour, "")
 	statuses := make([]int, hosts)
 	var wait sync.WaitGroup
 	for i := range hosts {
 		wait.Go(func() {
-			r, err := servers[i%2].try(http.MethodPost, "/api/enroll", "", api.EnrollRequest{EnrollmentToken: token, HostID: fmt.Sprintf("h%d", i)})
+			r, err := servers[i%2].Try(http.MethodPost, "/api/enroll", "", api.EnrollRequest{EnrollmentToken: token, HostID: fmt.Sprintf("h%d", i)})
 			if err != nil {
 				t.Error(err)
 			}
-			statuses[i] = r.status
+			statuses[i] = r.Status
 		})
 	}
 	wait.Wait()
@@ -562,9 +563,9 @@ func TestUsesAreSpentOnce(t *testing.T) {
 }
 
 func TestLimitsOfABody(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	host := b.host("h")
-	b.do(http.MethodPost, "/api/events", host, bytes.Repeat([]byte(" "), api.MaxBodyBytes+1)).refused(413, api.CodeTooLarge)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host := b.Host("h")
+	b.Do(http.MethodPost, "/api/events", host, bytes.Repeat([]byte(" "), api.MaxBodyBytes+1)).Refused(413, api.CodeTooLarge)
 	var bomb bytes.Buffer
 	// The race detector makes better compression take half a minute.
 	z, err := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
@@ -579,7 +580,7 @@ func TestLimitsOfABody(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	b.do(http.MethodPost, "/api/events", host, bomb.Bytes(), "Content-Encoding", "gzip").refused(400, api.CodeBadRequest)
+	b.Do(http.MethodPost, "/api/events", host, bomb.Bytes(), "Content-Encoding", "gzip").Refused(400, api.CodeBadRequest)
 	spaces := bytes.Repeat([]byte(" "), 17<<20)
 	bomb.Reset()
 	z.Reset(&bomb)
@@ -589,6 +590,6 @@ func TestLimitsOfABody(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	b.do(http.MethodPost, "/api/events", host, bomb.Bytes(), "Content-Encoding", "gzip").refused(413, api.CodeTooLarge)
-	b.do(http.MethodPost, "/api/events", host, []byte("x"), "Content-Encoding", "br").refused(415, api.CodeUnsupported)
+	b.Do(http.MethodPost, "/api/events", host, bomb.Bytes(), "Content-Encoding", "gzip").Refused(413, api.CodeTooLarge)
+	b.Do(http.MethodPost, "/api/events", host, []byte("x"), "Content-Encoding", "br").Refused(415, api.CodeUnsupported)
 }

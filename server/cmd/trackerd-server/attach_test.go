@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"activity-tracker.example/server/internal/servertest"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -11,10 +12,10 @@ import (
 // attached beside: a late event for a day without one is stored all the same, at
 // once, and nobody waits.
 func TestLateEventWhileBackupReads(t *testing.T) {
-	databaseURL := newDatabase(t)
-	b := newBench(t, databaseURL)
-	credential := b.host("h")
-	b.send(credential, minute("m", 0))
+	databaseURL := servertest.NewDatabase(t)
+	b := servertest.New(t, databaseURL)
+	credential := b.Host("h")
+	b.Send(credential, servertest.Minute("m", 0))
 	conn, err := pgx.Connect(t.Context(), databaseURL)
 	if err != nil {
 		t.Fatal(err)
@@ -26,9 +27,9 @@ func TestLateEventWhileBackupReads(t *testing.T) {
 	}
 	began := time.Now()
 	for i := range 5 {
-		late := minute("m", 60*24*40*(i+1))
+		late := servertest.Minute("m", 60*24*40*(i+1))
 		late.ActiveWindow = "a title of that month"
-		if got := b.send(credential, late); got.Accepted != 1 {
+		if got := b.Send(credential, late); got.Accepted != 1 {
 			t.Errorf("%+v", got)
 		}
 	}
@@ -36,7 +37,7 @@ func TestLateEventWhileBackupReads(t *testing.T) {
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	if got, err := b.store.CheckRollups(t.Context(), false); err != nil || got.Wrong != 0 || got.Events != 6 {
+	if got, err := b.Store.CheckRollups(t.Context(), false); err != nil || got.Wrong != 0 || got.Events != 6 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -28,7 +29,7 @@ func command(t *testing.T, args ...string) (string, error) {
 	c.SetArgs(args)
 	c.SetOut(&out)
 	c.SetErr(&out)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*servertest.Patience)
 	defer cancel()
 	err := c.ExecuteContext(ctx)
 	return out.String(), err
@@ -70,9 +71,9 @@ func sql(t *testing.T, databaseURL, statement string, into ...any) {
 // A backup made while hosts upload holds one moment: what was acknowledged before
 // is in it, and its roll-ups are exact.
 func TestBackupUnderWrites(t *testing.T) {
-	from, to := newDatabase(t), newDatabase(t)
-	b := newBench(t, from)
-	credential := b.host("h")
+	from, to := servertest.NewDatabase(t), servertest.NewDatabase(t)
+	b := servertest.New(t, from)
+	credential := b.Host("h")
 	var acknowledged, unavailable atomic.Int64
 	var workers sync.WaitGroup
 	stop := make(chan struct{})
@@ -85,7 +86,7 @@ func TestBackupUnderWrites(t *testing.T) {
 				default:
 				}
 				// Every tenth is late, for a week of its own.
-				e := minute(fmt.Sprintf("m%d", w), i)
+				e := servertest.Minute(fmt.Sprintf("m%d", w), i)
 				if i%10 == 0 {
 					e.Timestamp = e.Timestamp.AddDate(1, 0, 7*i/10)
 				}
@@ -93,7 +94,7 @@ func TestBackupUnderWrites(t *testing.T) {
 			}
 		})
 	}
-	await(t, "the first events", func() bool { return acknowledged.Load() > 30 })
+	servertest.Await(t, "the first events", func() bool { return acknowledged.Load() > 30 })
 	before := acknowledged.Load()
 	file := filepath.Join(t.TempDir(), "a.dump")
 	out := must(t, "backup", file, "--database-url", from, "--json")
@@ -119,15 +120,15 @@ func TestBackupUnderWrites(t *testing.T) {
 	t.Logf("%d acknowledged before, %d after, %d in the backup; %d times 503", before, after, events, unavailable.Load())
 
 	// The restored one goes on, with new rows' numbers free.
-	again := newBench(t, to)
-	again.send(credential, minute("new", 0), minute("m0", 100_000))
-	if got, err := again.store.CheckRollups(t.Context(), false); err != nil || got.Wrong != 0 || got.Machines != 4 {
+	again := servertest.New(t, to)
+	again.Send(credential, servertest.Minute("new", 0), servertest.Minute("m0", 100_000))
+	if got, err := again.Store.CheckRollups(t.Context(), false); err != nil || got.Wrong != 0 || got.Machines != 4 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
 func TestRestoreRefuses(t *testing.T) {
-	from, to := newDatabase(t), newDatabase(t)
+	from, to := servertest.NewDatabase(t), servertest.NewDatabase(t)
 	file := filepath.Join(t.TempDir(), "a.dump")
 	wantError(t, "nothing of trackerd-server's", "backup", file, "--database-url", from)
 	must(t, "token", "create", "--name", "kept", "--role", "viewer", "--database-url", from)
@@ -145,7 +146,7 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 	wantError(t, "a server is connected", "restore", "--overwrite", file, "--database-url", to)
 	st.Close()
-	await(t, "the server's connection to end", func() bool {
+	servertest.Await(t, "the server's connection to end", func() bool {
 		var n int
 		sql(t, to, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = '"+store.ServerName+"'", &n)
 		return n == 0
@@ -185,37 +186,37 @@ func TestRestoreRefuses(t *testing.T) {
 // A server that had no connection while a backup was restored does not trust what
 // it remembers: there the machines' rows may have each other's numbers.
 func TestServerNoticesRestore(t *testing.T) {
-	from, to := newDatabase(t), newDatabase(t)
+	from, to := servertest.NewDatabase(t), servertest.NewDatabase(t)
 	dir := t.TempDir()
-	one := newBench(t, from)
-	credential := one.host("h")
+	one := servertest.New(t, from)
+	credential := one.Host("h")
 	must(t, "backup", filepath.Join(dir, "none"), "--database-url", from)
-	one.send(credential, minute("a", 0))
-	one.send(credential, minute("b", 0))
+	one.Send(credential, servertest.Minute("a", 0))
+	one.Send(credential, servertest.Minute("b", 0))
 	must(t, "backup", filepath.Join(dir, "ab"), "--database-url", from)
 
 	must(t, "restore", filepath.Join(dir, "none"), "--database-url", to)
-	two := newBench(t, to)
-	two.send(credential, minute("b", 0))
-	two.send(credential, minute("a", 0))
+	two := servertest.New(t, to)
+	two.Send(credential, servertest.Minute("b", 0))
+	two.Send(credential, servertest.Minute("a", 0))
 	sql(t, to, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name = '"+store.ServerName+"'", new(int))
-	await(t, "the restore to begin", func() bool {
+	servertest.Await(t, "the restore to begin", func() bool {
 		_, err := command(t, "restore", "--overwrite", filepath.Join(dir, "ab"), "--database-url", to)
 		return err == nil
 	})
-	await(t, "an event to be taken", func() bool {
-		r, err := two.try(http.MethodPost, "/api/events", credential, api.EventBatch{Events: []api.Event{minute("a", 1), minute("a", 2)}})
-		return err == nil && r.status == 200
+	servertest.Await(t, "an event to be taken", func() bool {
+		r, err := two.Try(http.MethodPost, "/api/events", credential, api.EventBatch{Events: []api.Event{servertest.Minute("a", 1), servertest.Minute("a", 2)}})
+		return err == nil && r.Status == 200
 	})
-	viewer := two.token(store.RoleViewer)
-	if a, b := two.summary(viewer, "a", "date=2024-01-15"), two.summary(viewer, "b", "date=2024-01-15"); a.KeyCount != 3 || b.KeyCount != 1 {
+	viewer := two.Token(store.RoleViewer)
+	if a, b := two.Summary(viewer, "a", "date=2024-01-15"), two.Summary(viewer, "b", "date=2024-01-15"); a.KeyCount != 3 || b.KeyCount != 1 {
 		t.Errorf("a has %d keys, want 3; b has %d, want 1", a.KeyCount, b.KeyCount)
 	}
 }
 
 // Whoever reads a backup goes away.
 func TestBackupBrokenPipe(t *testing.T) {
-	databaseURL := newDatabase(t)
+	databaseURL := servertest.NewDatabase(t)
 	must(t, "migrate", "--database-url", databaseURL)
 	r, w, err := os.Pipe()
 	if err != nil {

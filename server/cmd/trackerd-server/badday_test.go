@@ -18,6 +18,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/pgtest"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -33,7 +34,7 @@ const (
 // siege is a server under writes from several hosts that repeat each batch until
 // it is acknowledged.
 type siege struct {
-	*bench
+	*servertest.Bench
 	t     *testing.T
 	token string
 	// acknowledged counts batches, refused counts 503s.
@@ -55,11 +56,11 @@ const (
 // besiege starts the writing.
 func besiege(t *testing.T, databaseURL string) *siege {
 	t.Helper()
-	s := &siege{bench: newBench(t, databaseURL), t: t}
-	s.token = s.bench.token(store.RoleViewer)
+	s := &siege{Bench: servertest.New(t, databaseURL), t: t}
+	s.token = s.Bench.Token(store.RoleViewer)
 	var credentials []string
 	for i := range siegeHosts {
-		credentials = append(credentials, s.host("h"+strconv.Itoa(i)))
+		credentials = append(credentials, s.Host("h"+strconv.Itoa(i)))
 	}
 	s.before, s.began = heapInUse(), time.Now()
 	ctx, stop := context.WithCancel(t.Context())
@@ -78,7 +79,7 @@ func (s *siege) reports(ctx context.Context, machine, credential string) {
 	for n := 0; ctx.Err() == nil; n++ {
 		events := make([]api.Event, siegeBatch)
 		for i := range events {
-			events[i] = minute(machine, n*siegeBatch+i)
+			events[i] = servertest.Minute(machine, n*siegeBatch+i)
 			events[i].ActiveApp, events[i].ActiveWindow = "app"+strconv.Itoa(i%5), fmt.Sprint("window ", n%50, i)
 		}
 		for !s.deliver(credential, events) {
@@ -93,7 +94,7 @@ func (s *siege) reports(ctx context.Context, machine, credential string) {
 // that and a clear 503 fails the test.
 func (s *siege) deliver(credential string, events []api.Event) bool {
 	began := time.Now()
-	r, err := s.try(http.MethodPost, "/api/events", credential, api.EventBatch{Events: events})
+	r, err := s.Try(http.MethodPost, "/api/events", credential, api.EventBatch{Events: events})
 	if took := time.Since(began); took > answerLimit {
 		s.t.Errorf("a request took %v", took)
 	}
@@ -103,14 +104,14 @@ func (s *siege) deliver(credential string, events []api.Event) bool {
 	}
 	var got api.IngestReply
 	switch {
-	case r.status == http.StatusOK:
-		if err := json.Unmarshal(r.body, &got); err != nil || got.Accepted+got.Duplicates != len(events) {
-			s.t.Errorf("acknowledged with %s (%v)", r.body, err)
+	case r.Status == http.StatusOK:
+		if err := json.Unmarshal(r.Body, &got); err != nil || got.Accepted+got.Duplicates != len(events) {
+			s.t.Errorf("acknowledged with %s (%v)", r.Body, err)
 		}
 		s.acknowledged.Add(1)
 		s.sent.Add(int64(len(events)))
 		return true
-	case r.status == http.StatusServiceUnavailable && r.header.Get("Retry-After") != "" && bytes.Contains(r.body, []byte(`"unavailable"`)):
+	case r.Status == http.StatusServiceUnavailable && r.Header.Get("Retry-After") != "" && bytes.Contains(r.Body, []byte(`"unavailable"`)):
 		s.refused.Add(1)
 		// A host waits longer; the moment keeps the test's log of PostgreSQL short.
 		select {
@@ -118,7 +119,7 @@ func (s *siege) deliver(credential string, events []api.Event) bool {
 		case <-s.t.Context().Done():
 		}
 	default:
-		s.t.Errorf("status %d %v: %s", r.status, r.header, r.body)
+		s.t.Errorf("status %d %v: %s", r.Status, r.Header, r.Body)
 	}
 	return false
 }
@@ -133,7 +134,7 @@ func (s *siege) goesOn() {
 // until waits for a condition and watches the memory.
 func (s *siege) until(what string, done func() bool) {
 	s.t.Helper()
-	await(s.t, what, func() bool {
+	servertest.Await(s.t, what, func() bool {
 		if s.t.Failed() {
 			s.t.FailNow()
 		}
@@ -171,11 +172,11 @@ func (s *siege) over(databaseURL string) {
 	if err != nil || events != s.sent.Load() || keys != s.sent.Load() {
 		s.t.Errorf("%d events were acknowledged; %d are there, and %d counted (%v)", s.sent.Load(), events, keys, err)
 	}
-	check, err := s.store.CheckRollups(s.t.Context(), false)
+	check, err := s.Store.CheckRollups(s.t.Context(), false)
 	if err != nil || check.Wrong != 0 || check.Machines != siegeHosts || int64(check.Events) != events {
 		s.t.Errorf("roll-ups: %+v, %v", check, err)
 	}
-	s.do(http.MethodGet, "/readyz", "", nil).wants(200, nil)
+	s.Do(http.MethodGet, "/readyz", "", nil).Wants(200, nil)
 	s.t.Logf("%v: %d batches acknowledged, %d refused, %d MiB at the peak, %d before", time.Since(s.began).Round(time.Second), s.acknowledged.Load(), s.refused.Load(), s.peak>>20, s.before>>20)
 }
 
@@ -194,10 +195,10 @@ func TestPostgreSQLRestarts(t *testing.T) {
 	for _, how := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
 		cluster.Stop(how)
 		s.stalls(siegeHosts)
-		s.do(http.MethodGet, "/readyz", "", nil).refused(503, api.CodeUnavailable)
-		r := s.do(http.MethodGet, "/api/machines", s.token, nil)
-		r.refused(503, api.CodeUnavailable)
-		if r.header.Get("Retry-After") == "" {
+		s.Do(http.MethodGet, "/readyz", "", nil).Refused(503, api.CodeUnavailable)
+		r := s.Do(http.MethodGet, "/api/machines", s.token, nil)
+		r.Refused(503, api.CodeUnavailable)
+		if r.Header.Get("Retry-After") == "" {
 			t.Error("no Retry-After")
 		}
 		cluster.Start()
@@ -231,7 +232,7 @@ func TestDatabaseVanishes(t *testing.T) {
 	s := besiege(t, network.URL("postgres"))
 	network.Lose()
 	began := time.Now()
-	s.do(http.MethodGet, "/readyz", "", nil).refused(503, api.CodeUnavailable)
+	s.Do(http.MethodGet, "/readyz", "", nil).Refused(503, api.CodeUnavailable)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("/readyz took %v", took)
 	}
@@ -260,7 +261,7 @@ func TestTableIsLocked(t *testing.T) {
 	if n := cluster.SQL("postgres", "SELECT count(*) FROM pg_locks WHERE NOT granted"); n > "4" || len(n) > 1 {
 		t.Errorf("%s sessions wait for the table", n)
 	}
-	s.do(http.MethodGet, "/readyz", "", nil).wants(200, nil)
+	s.Do(http.MethodGet, "/readyz", "", nil).Wants(200, nil)
 	if _, err := conn.Exec(t.Context(), "COMMIT"); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +278,7 @@ func TestDiskFull(t *testing.T) {
 	for range 2 {
 		disk.Fill()
 		s.stalls(2 * siegeHosts)
-		s.do(http.MethodGet, "/healthz", "", nil).wants(200, nil)
+		s.Do(http.MethodGet, "/healthz", "", nil).Wants(200, nil)
 		disk.Free()
 		if !cluster.Running() {
 			// It gave up on recovery: whoever supervises it starts it again.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/dump"
 	"activity-tracker.example/server/internal/localpg"
 	"activity-tracker.example/server/internal/store"
@@ -26,7 +27,7 @@ const (
 type condition struct {
 	s       *settings
 	store   *store.Store
-	leaving *leave
+	leaving *app.Leave
 	// addr is where the server answers.
 	addr  string
 	every time.Duration
@@ -38,7 +39,7 @@ func (c *condition) begin(ctx context.Context) error {
 	err := c.store.Prepare(ctx, func(err error) {
 		advice := c.s.advice(err)
 		c.log.Warn("waiting for the database", "error", err, "advice", advice)
-		notifyManager(c.log, "", joined("waiting for the database", advice))
+		app.Notify(c.log, "", joined("waiting for the database", advice))
 	})
 	if err != nil && ctx.Err() == nil {
 		return c.s.explain(err)
@@ -51,9 +52,9 @@ func (c *condition) begin(ctx context.Context) error {
 
 // announce tells that the server is ready.
 func (c *condition) announce(ctx context.Context) {
-	c.leaving.ready.Store(true)
+	c.leaving.Ready.Store(true)
 	c.log.Info("ready", "listen", c.addr)
-	notifyManager(c.log, "", "answering on "+c.addr)
+	app.Notify(c.log, "", "answering on "+c.addr)
 	if c.s.firstToken {
 		announceFirstToken(ctx, c.store, c.log)
 	}
@@ -72,18 +73,18 @@ func (c *condition) follow(ctx context.Context) error {
 		}
 		err := c.look(ctx)
 		switch {
-		case ctx.Err() != nil || c.leaving.begun.Load():
+		case ctx.Err() != nil || c.leaving.Begun.Load():
 			// From here on the status tells of the stop.
 			return nil
 		case err != nil && !away:
 			away = true
 			advice := c.s.advice(err)
 			c.log.Error("the database does not answer; hosts keep their records meanwhile", "error", err, "advice", advice)
-			notifyManager(c.log, "", joined("answering 503 on "+c.addr+": the database does not answer", advice))
+			app.Notify(c.log, "", joined("answering 503 on "+c.addr+": the database does not answer", advice))
 		case err == nil && away:
 			away = false
 			c.log.Info("the database answers again")
-			notifyManager(c.log, "", "answering on "+c.addr)
+			app.Notify(c.log, "", "answering on "+c.addr)
 		}
 	}
 }

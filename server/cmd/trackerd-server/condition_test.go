@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/pgtest"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -57,7 +59,7 @@ func startManager(t *testing.T) *manager {
 func (m *manager) says(t *testing.T, begin, within string) {
 	t.Helper()
 	var status string
-	await(t, begin, func() bool {
+	servertest.Await(t, begin, func() bool {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		status = m.status
@@ -80,7 +82,7 @@ func TestStatusFollowsTheDatabase(t *testing.T) {
 	var log lockedBuffer
 	told := slog.New(slog.NewTextHandler(&log, nil))
 	c := &condition{
-		s: &settings{databaseURL: cluster.URL("postgres")}, store: st, leaving: &leave{log: told},
+		s: &settings{databaseURL: cluster.URL("postgres")}, store: st, leaving: &app.Leave{Log: told},
 		addr: "here", every: 10 * time.Millisecond, log: told,
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -96,7 +98,7 @@ func TestStatusFollowsTheDatabase(t *testing.T) {
 		m.says(t, "answering on here", "")
 	}
 	// Told to stop, it leaves the line to the stop.
-	c.leaving.begun.Store(true)
+	c.leaving.Begun.Store(true)
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}

@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"activity-tracker.example/server/internal/httpserver"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
 func TestJudgeCertificate(t *testing.T) {
-	now := at("2026-05-20T12:00:00Z")
+	now := servertest.At("2026-05-20T12:00:00Z")
 	names := []string{"a.example", "b.example", "c.example", "d.example"}
 	for _, test := range []struct {
 		name string

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -83,7 +84,7 @@ func TestJudge(t *testing.T) {
 
 // waiting is a compaction with something to do.
 func waiting(ended bool, ago time.Duration) store.CompactionState {
-	return store.CompactionState{Events: 5000, From: at("2024-01-15T00:00:00Z"), Ended: ended, Ago: ago}
+	return store.CompactionState{Events: 5000, From: servertest.At("2024-01-15T00:00:00Z"), Ended: ended, Ago: ago}
 }
 
 func TestPrintChecks(t *testing.T) {
@@ -151,14 +152,14 @@ func TestCheckPrivate(t *testing.T) {
 
 // A real database: what it says of itself, and of what was done to it.
 func TestExamine(t *testing.T) {
-	databaseURL := newDatabase(t)
-	b := newBench(t, databaseURL)
-	if _, err := b.store.Maintain(t.Context()); err != nil {
+	databaseURL := servertest.NewDatabase(t)
+	b := servertest.New(t, databaseURL)
+	if _, err := b.Store.Maintain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b.token(store.RoleAdmin)
-	b.enrollment(1, time.Hour, "")
-	e, err := b.store.Examine(t.Context())
+	b.Token(store.RoleAdmin)
+	b.Enrollment(1, time.Hour, "")
+	e, err := b.Store.Examine(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +179,7 @@ func TestExamine(t *testing.T) {
 	tomorrow := "event_" + time.Now().UTC().AddDate(0, 0, 1).Format("20060102")
 	sql(t, databaseURL, "DROP TABLE "+tomorrow)
 	sql(t, databaseURL, "INSERT INTO event_default (ts, machine, body) VALUES ('2001-01-01', 1, '')")
-	if e, err = b.store.Examine(t.Context()); err != nil {
+	if e, err = b.Store.Examine(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range e.Partitions {

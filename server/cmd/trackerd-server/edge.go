@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
+	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/httpserver"
-	"activity-tracker.example/server/internal/repository"
 )
 
 // maxConnectionsFlag is more connections than one process is good for.
@@ -85,8 +85,8 @@ func (e *edgeFlags) fromEnvironment(cmd *cobra.Command, get func(string) string)
 	if e.maxConnections < 1 || e.maxConnections > maxConnectionsFlag {
 		return fmt.Errorf("--max-connections %d: want 1 to %d", e.maxConnections, maxConnectionsFlag)
 	}
-	if d := time.Duration(e.shutdownDelay); d < 0 || d > maxShutdownDelay {
-		return fmt.Errorf("--shutdown-delay %v: want a time up to %v, such as 15s", d, maxShutdownDelay)
+	if d := time.Duration(e.shutdownDelay); d < 0 || d > app.MaxShutdownDelay {
+		return fmt.Errorf("--shutdown-delay %v: want a time up to %v, such as 15s", d, app.MaxShutdownDelay)
 	}
 	if _, err := e.believed(); err != nil {
 		return err
@@ -121,20 +121,6 @@ func (e *edgeFlags) options(addr, stateDir string, log *slog.Logger, metrics pro
 	return httpserver.Options{
 		Addr: addr, Certificate: e.files, ACME: acme, MaxConnections: e.maxConnections, Log: log, Metrics: metrics,
 	}
-}
-
-// surroundings are what the handler is to know of the network around it.
-type surroundings struct {
-	metrics *prometheus.Registry
-	proxies httpserver.Proxies
-	// metricsElsewhere says that /metrics has an address of its own.
-	metricsElsewhere bool
-	// stopping is closed when the server begins to stop; nil: never.
-	stopping <-chan struct{}
-	// repository is where hosts get the agent from; nil: nowhere.
-	repository *repository.Repository
-	// leaving knows that the server was told to stop; nil: nobody does.
-	leaving *leave
 }
 
 // believed reads whom to believe.

@@ -28,12 +28,13 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
 // process is a server in a process of its own, whose memory is its own.
 type process struct {
-	*bench
+	*servertest.Bench
 	cmd  *exec.Cmd
 	addr string
 	// ended gives how it ended.
@@ -63,7 +64,7 @@ func startProcess(t *testing.T, databaseURL string, flags ...string) *process {
 // startProcessFor is startProcess for callers with that transport.
 func startProcessFor(t *testing.T, scheme string, transport *http.Transport, databaseURL string, flags ...string) *process {
 	t.Helper()
-	addr := freePort(t)
+	addr := servertest.FreePort(t)
 	cmd := exec.CommandContext(t.Context(), buildProgram(t), append([]string{"serve", "--listen", addr}, flags...)...)
 	cmd.Env = append(os.Environ(), envDatabase+"="+databaseURL, envStateDir+"="+t.TempDir())
 	var log bytes.Buffer
@@ -71,50 +72,47 @@ func startProcessFor(t *testing.T, scheme string, transport *http.Transport, dat
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: cmd, addr: addr, log: &log, ended: make(chan error, 1), bench: &bench{
-		t: t, url: scheme + "://" + addr, http: &http.Client{Transport: transport, Timeout: patience},
-	}}
+	p := &process{cmd: cmd, addr: addr, log: &log, ended: make(chan error, 1), Bench: servertest.Connect(t, scheme+"://"+addr, transport)}
 	done := make(chan struct{})
 	go func() { p.ended <- cmd.Wait(); close(done) }()
 	t.Cleanup(func() {
-		transport.CloseIdleConnections()
 		_ = cmd.Process.Kill()
 		<-done
 		if t.Failed() {
 			t.Log(log.String())
 		}
 	})
-	await(t, "the server", func() bool {
-		r, err := p.try(http.MethodGet, "/readyz", "", nil)
-		return err == nil && r.status == http.StatusOK
+	servertest.Await(t, "the server", func() bool {
+		r, err := p.Try(http.MethodGet, "/readyz", "", nil)
+		return err == nil && r.Status == http.StatusOK
 	})
-	p.store = newBench(t, databaseURL).store
+	p.Store = servertest.New(t, databaseURL).Store
 	return p
 }
 
 // memory gives a figure of the process's status, in bytes.
 func (p *process) memory(name string) int {
-	p.t.Helper()
+	p.T.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
 		if value, ok := strings.CutPrefix(line, name+":"); ok {
 			kb, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
 			if err != nil {
-				p.t.Fatal(err)
+				p.T.Fatal(err)
 			}
 			return kb << 10
 		}
 	}
-	p.t.Fatalf("no %s", name)
+	p.T.Fatalf("no %s", name)
 	return 0
 }
 
 // askOn sends a request by a connection and gives the status.
 func askOn(c net.Conn) (int, error) {
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(servertest.Patience)); err != nil {
 		return 0, err
 	}
 	if _, err := io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: server\r\n\r\n"); err != nil {
@@ -135,15 +133,15 @@ func TestTenThousandConnections(t *testing.T) {
 	const callers, atOnce = 10_000, 50
 	// 22 kB measured: a goroutine's stack, two buffers of net/http, and garbage.
 	const most = 48 << 10
-	p := startProcess(t, newDatabase(t), "--max-connections", strconv.Itoa(callers))
-	p.http.CloseIdleConnections()
+	p := startProcess(t, servertest.NewDatabase(t), "--max-connections", strconv.Itoa(callers))
+	p.HTTP.CloseIdleConnections()
 	before := p.memory("VmRSS")
 	conns := make([]net.Conn, callers)
 	var wait sync.WaitGroup
 	for w := range atOnce {
 		wait.Go(func() {
 			for i := w; i < callers-atOnce; i += atOnce {
-				c, err := (&net.Dialer{Timeout: patience}).DialContext(t.Context(), "tcp", p.addr)
+				c, err := (&net.Dialer{Timeout: servertest.Patience}).DialContext(t.Context(), "tcp", p.addr)
 				if err != nil {
 					t.Error(err)
 					return
@@ -177,7 +175,7 @@ func TestTenThousandConnections(t *testing.T) {
 	// The last places are taken, and then there is none.
 	refused := false
 	for i := callers - atOnce; i < callers+3 && !refused; i++ {
-		c, err := (&net.Dialer{Timeout: patience}).DialContext(t.Context(), "tcp", p.addr)
+		c, err := (&net.Dialer{Timeout: servertest.Patience}).DialContext(t.Context(), "tcp", p.addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,11 +222,11 @@ func TestBombsAtOnce(t *testing.T) {
 	if withRaceDetector() {
 		most *= 3
 	}
-	p := startProcess(t, newDatabase(t))
+	p := startProcess(t, servertest.NewDatabase(t))
 	// As many hosts as let in all at once.
 	var credentials [16]string
 	for i := range credentials {
-		credentials[i] = p.host(fmt.Sprintf("h%d", i))
+		credentials[i] = p.Host(fmt.Sprintf("h%d", i))
 	}
 	all := bombs(t)
 	throw := func(n int) {
@@ -236,9 +234,9 @@ func TestBombsAtOnce(t *testing.T) {
 		for i := range n {
 			encoding := []string{"gzip", "zstd"}[i%2]
 			wait.Go(func() {
-				r, err := p.try(http.MethodPost, "/api/events", credentials[i%len(credentials)], all[encoding], "Content-Encoding", encoding)
-				if err != nil || r.status != http.StatusRequestEntityTooLarge && r.status != http.StatusServiceUnavailable {
-					t.Errorf("%s: %d %v %s", encoding, r.status, err, r.body)
+				r, err := p.Try(http.MethodPost, "/api/events", credentials[i%len(credentials)], all[encoding], "Content-Encoding", encoding)
+				if err != nil || r.Status != http.StatusRequestEntityTooLarge && r.Status != http.StatusServiceUnavailable {
+					t.Errorf("%s: %d %v %s", encoding, r.Status, err, r.Body)
 				}
 			})
 		}
@@ -252,7 +250,7 @@ func TestBombsAtOnce(t *testing.T) {
 	if many > most {
 		t.Errorf("%d MB, want at most %d", many>>20, most>>20)
 	}
-	p.send(credentials[0], minute("m", 0))
+	p.Send(credentials[0], servertest.Minute("m", 0))
 }
 
 // withRaceDetector says whether the program is built with it, which takes a multiple
@@ -265,9 +263,9 @@ func withRaceDetector() bool {
 // SIGTERM comes in the middle of uploads: what was acknowledged is stored, accepted
 // requests are answered, and the process ends well.
 func TestStopUnderLoad(t *testing.T) {
-	databaseURL := newDatabase(t)
+	databaseURL := servertest.NewDatabase(t)
 	p := startProcess(t, databaseURL)
-	credential := p.host("h")
+	credential := p.Host("h")
 	var acknowledged atomic.Int64
 	var wait sync.WaitGroup
 	const workers = 8
@@ -277,7 +275,7 @@ func TestStopUnderLoad(t *testing.T) {
 	for w := range workers {
 		wait.Go(func() {
 			for i := 0; ; i++ {
-				r, err := p.try(http.MethodPost, "/api/events", credential, api.EventBatch{Events: []api.Event{minute(fmt.Sprintf("m%d", w), i)}})
+				r, err := p.Try(http.MethodPost, "/api/events", credential, api.EventBatch{Events: []api.Event{servertest.Minute(fmt.Sprintf("m%d", w), i)}})
 				if err != nil {
 					// Nobody listens any more, or the connection ended between
 					// two requests.
@@ -287,8 +285,8 @@ func TestStopUnderLoad(t *testing.T) {
 					}
 					return
 				}
-				if r.status != http.StatusOK {
-					t.Errorf("%d %s", r.status, r.body)
+				if r.Status != http.StatusOK {
+					t.Errorf("%d %s", r.Status, r.Body)
 					return
 				}
 				stored[w] = i + 1
@@ -296,13 +294,13 @@ func TestStopUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	await(t, "load", func() bool { return acknowledged.Load() > 100 })
+	servertest.Await(t, "load", func() bool { return acknowledged.Load() > 100 })
 	p.stop()
 	wait.Wait()
-	b := newBench(t, databaseURL)
-	viewer := b.token(store.RoleViewer)
+	b := servertest.New(t, databaseURL)
+	viewer := b.Token(store.RoleViewer)
 	for w, n := range stored {
-		if s := b.summary(viewer, fmt.Sprintf("m%d", w), "date=2024-01-15"); s.KeyCount < int64(n) {
+		if s := b.Summary(viewer, fmt.Sprintf("m%d", w), "date=2024-01-15"); s.KeyCount < int64(n) {
 			t.Errorf("m%d: %d events acknowledged, %d stored", w, n, s.KeyCount)
 		}
 	}
@@ -311,31 +309,31 @@ func TestStopUnderLoad(t *testing.T) {
 
 // stop ends it in an orderly way.
 func (p *process) stop() {
-	p.t.Helper()
+	p.T.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(p.T.Context(), servertest.Patience)
 	defer cancel()
 	select {
 	case err := <-p.ended:
 		if err != nil {
-			p.t.Errorf("it ended with %v", err)
+			p.T.Errorf("it ended with %v", err)
 		}
 	case <-ctx.Done():
-		p.t.Fatal("it did not end")
+		p.T.Fatal("it did not end")
 	}
 }
 
 // A trusted proxy says who calls, and names requests; the figures have an address
 // of their own.
 func TestBehindProxy(t *testing.T) {
-	metricsAddr := freePort(t)
-	p := startProcess(t, newDatabase(t), "--trusted-proxy", "127.0.0.0/8", "--metrics-listen", metricsAddr,
+	metricsAddr := servertest.FreePort(t)
+	p := startProcess(t, servertest.NewDatabase(t), "--trusted-proxy", "127.0.0.0/8", "--metrics-listen", metricsAddr,
 		"--log-format", "json", "--log-level", "debug")
 	from := func(client string) int {
 		t.Helper()
-		return p.do(http.MethodGet, "/api/machines", "", nil, "X-Forwarded-For", "9.9.9.9, "+client).status
+		return p.Do(http.MethodGet, "/api/machines", "", nil, "X-Forwarded-For", "9.9.9.9, "+client).Status
 	}
 	for range auth.FailureBurst {
 		if got := from("1.1.1.1"); got != http.StatusUnauthorized {
@@ -345,14 +343,14 @@ func TestBehindProxy(t *testing.T) {
 	if one, other := from("1.1.1.1"), from("2.2.2.2"); one != http.StatusTooManyRequests || other != http.StatusUnauthorized {
 		t.Errorf("%d for the one who failed often, %d for another", one, other)
 	}
-	r := p.do(http.MethodGet, "/healthz", "", nil, "X-Request-Id", "from-the-proxy.1", "X-Forwarded-For", "2001:db8::7")
-	if got := r.header.Get("X-Request-Id"); got != "from-the-proxy.1" {
+	r := p.Do(http.MethodGet, "/healthz", "", nil, "X-Request-Id", "from-the-proxy.1", "X-Forwarded-For", "2001:db8::7")
+	if got := r.Header.Get("X-Request-Id"); got != "from-the-proxy.1" {
 		t.Errorf("request id %q", got)
 	}
-	p.do(http.MethodGet, "/metrics", "", nil).refused(http.StatusNotFound, api.CodeNotFound)
-	p.url = "http://" + metricsAddr
-	if text := p.do(http.MethodGet, "/metrics", "", nil); text.status != http.StatusOK || !bytes.Contains(text.body, []byte("trackerd_server_connections ")) {
-		t.Errorf("%d %s", text.status, text.body)
+	p.Do(http.MethodGet, "/metrics", "", nil).Refused(http.StatusNotFound, api.CodeNotFound)
+	p.URL = "http://" + metricsAddr
+	if text := p.Do(http.MethodGet, "/metrics", "", nil); text.Status != http.StatusOK || !bytes.Contains(text.Body, []byte("trackerd_server_connections ")) {
+		t.Errorf("%d %s", text.Status, text.Body)
 	}
 	p.stop()
 	found := false

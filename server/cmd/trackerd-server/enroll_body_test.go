@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/servertest"
 )
 
 // zipped is a body as gzip, followed by what is not.
@@ -31,19 +32,19 @@ func zipped(t *testing.T, text []byte, more ...byte) []byte {
 
 // What is said in a second header counts as well.
 func TestTwoEncodings(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	host := b.host("h")
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host := b.Host("h")
 	for path, text := range map[string]string{
-		"/api/enroll": fmt.Sprintf(`{"enrollment_token":%q,"host_id":"x"}`, b.enrollment(1, time.Hour, "")),
+		"/api/enroll": fmt.Sprintf(`{"enrollment_token":%q,"host_id":"x"}`, b.Enrollment(1, time.Hour, "")),
 		"/api/events": `{"events":[]}`,
 	} {
 		for _, second := range []string{"br", "gzip", "identity"} {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+path, bytes.NewReader(zipped(t, []byte(text))))
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.URL+path, bytes.NewReader(zipped(t, []byte(text))))
 			if err != nil {
 				t.Fatal(err)
 			}
 			req.Header = http.Header{"Content-Encoding": {"gzip", second}, "Authorization": {"Bearer " + host}}
-			res, err := b.http.Do(req)
+			res, err := b.HTTP.Do(req)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,10 +59,10 @@ func TestTwoEncodings(t *testing.T) {
 // A host may send its enrolment compressed, as its events; what it inflates to is
 // bounded, since anybody may send one.
 func TestEnrolmentBodies(t *testing.T) {
-	b := newBench(t, newDatabase(t))
+	b := servertest.New(t, servertest.NewDatabase(t))
 	ask := func(host string) []byte {
 		t.Helper()
-		text, err := json.Marshal(api.EnrollRequest{EnrollmentToken: b.enrollment(1, time.Hour, ""), HostID: host, Hostname: "name"})
+		text, err := json.Marshal(api.EnrollRequest{EnrollmentToken: b.Enrollment(1, time.Hour, ""), HostID: host, Hostname: "name"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,10 +70,10 @@ func TestEnrolmentBodies(t *testing.T) {
 	}
 	for host, encoding := range map[string]string{"a": "gzip", "b": "x-gzip", "c": "GZIP"} {
 		var reply api.EnrollReply
-		b.do(http.MethodPost, "/api/enroll", "", zipped(t, ask(host)), "Content-Encoding", encoding).wants(201, &reply)
-		b.send(reply.Credential, minute("m-"+host, 0))
+		b.Do(http.MethodPost, "/api/enroll", "", zipped(t, ask(host)), "Content-Encoding", encoding).Wants(201, &reply)
+		b.Send(reply.Credential, servertest.Minute("m-"+host, 0))
 	}
-	b.do(http.MethodPost, "/api/enroll", "", ask("d"), "Content-Encoding", "identity").wants(201, nil)
+	b.Do(http.MethodPost, "/api/enroll", "", ask("d"), "Content-Encoding", "identity").Wants(201, nil)
 
 	padded := func(n int) []byte { return append(bytes.Repeat([]byte(" "), n), ask("e")...) }
 	z, err := zstd.NewWriter(nil)
@@ -106,8 +107,8 @@ func TestEnrolmentBodies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := *b
-			b.t = t
-			b.do(http.MethodPost, "/api/enroll", "", test.body, "Content-Encoding", test.encoding).refused(test.status, test.code)
+			b.T = t
+			b.Do(http.MethodPost, "/api/enroll", "", test.body, "Content-Encoding", test.encoding).Refused(test.status, test.code)
 		})
 	}
 }

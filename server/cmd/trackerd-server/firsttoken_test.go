@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -26,8 +27,8 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 
 // Many servers start at once on an empty database: one token is made, and works.
 func TestFirstTokenOnce(t *testing.T) {
-	databaseURL := newDatabase(t)
-	b := newBench(t, databaseURL)
+	databaseURL := servertest.NewDatabase(t)
+	b := servertest.New(t, databaseURL)
 	var log lockedBuffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	var servers sync.WaitGroup
@@ -47,16 +48,16 @@ func TestFirstTokenOnce(t *testing.T) {
 	}
 	servers.Wait()
 	found := regexp.MustCompile(`token=(tok_\S+)`).FindAllStringSubmatch(log.b.String(), -1)
-	tokens, err := b.store.Tokens(t.Context())
+	tokens, err := b.Store.Tokens(t.Context())
 	if err != nil || len(tokens) != 1 || len(found) != 1 || !strings.Contains(log.b.String(), "only this once") {
 		t.Fatalf("%d tokens, %v, log: %s", len(tokens), err, log.b.String())
 	}
-	b.do(http.MethodGet, "/api/machines", found[0][1], nil).wants(200, nil)
+	b.Do(http.MethodGet, "/api/machines", found[0][1], nil).Wants(200, nil)
 	if tokens[0].Role != store.RoleAdmin {
 		t.Errorf("%+v", tokens[0])
 	}
 	// Never again, while there is any.
-	announceFirstToken(t.Context(), b.store, logger)
+	announceFirstToken(t.Context(), b.Store, logger)
 	if n := strings.Count(log.b.String(), "token="); n != 1 {
 		t.Errorf("%d tokens in the log", n)
 	}
@@ -64,9 +65,9 @@ func TestFirstTokenOnce(t *testing.T) {
 
 // A log of errors alone shows the token as well: nobody could ever learn it.
 func TestFirstTokenIsShownAtEveryLevel(t *testing.T) {
-	b := newBench(t, newDatabase(t))
+	b := servertest.New(t, servertest.NewDatabase(t))
 	var log lockedBuffer
-	announceFirstToken(t.Context(), b.store, (&settings{logLevel: "error"}).logger(&log))
+	announceFirstToken(t.Context(), b.Store, (&settings{logLevel: "error"}).logger(&log))
 	if !strings.Contains(log.b.String(), "token=tok_") {
 		t.Errorf("log: %s", log.b.String())
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -17,9 +18,9 @@ import (
 // and places from nobody.
 func TestHostFloods(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, newDatabase(t))
-	hostile, other := b.host("hostile"), b.host("other")
-	address, err := url.Parse(b.url)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	hostile, other := b.Host("hostile"), b.Host("other")
+	address, err := url.Parse(b.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,20 +29,20 @@ func TestHostFloods(t *testing.T) {
 		open = append(open, begin(t, address.Host, fmt.Sprintf(
 			"POST /api/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n{", hostile, api.MaxBodyBytes)))
 	}
-	await(t, "the hostile host to be refused", func() bool {
-		r := b.do(http.MethodPost, "/api/events", hostile, api.EventBatch{Events: []api.Event{minute("m", 0)}})
-		if r.status == http.StatusTooManyRequests && r.header.Get("Retry-After") == "" {
+	servertest.Await(t, "the hostile host to be refused", func() bool {
+		r := b.Do(http.MethodPost, "/api/events", hostile, api.EventBatch{Events: []api.Event{servertest.Minute("m", 0)}})
+		if r.Status == http.StatusTooManyRequests && r.Header.Get("Retry-After") == "" {
 			t.Error("no Retry-After")
 		}
-		return r.status == http.StatusTooManyRequests
+		return r.Status == http.StatusTooManyRequests
 	})
-	b.send(other, minute("other", 0))
+	b.Send(other, servertest.Minute("other", 0))
 	for _, conn := range open {
 		_ = conn.Close()
 	}
 	// Its turns come back with what it cut off.
-	await(t, "the host to be let in again", func() bool {
-		return b.do(http.MethodPost, "/api/events", hostile, api.EventBatch{Events: []api.Event{minute("m", 0)}}).status == http.StatusOK
+	servertest.Await(t, "the host to be let in again", func() bool {
+		return b.Do(http.MethodPost, "/api/events", hostile, api.EventBatch{Events: []api.Event{servertest.Minute("m", 0)}}).Status == http.StatusOK
 	})
 }
 
@@ -49,42 +50,42 @@ func TestHostFloods(t *testing.T) {
 // server's memory and places from nobody. What they hold meanwhile is this program's,
 // in which other tests measure memory: it runs by itself.
 func TestReaderFloods(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	host := b.host("h")
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host := b.Host("h")
 	for i := range 3 {
 		var events []api.Event
 		for j := range 10 {
-			e := minute("m", 10*i+j)
+			e := servertest.Minute("m", 10*i+j)
 			for range api.MaxFocus {
 				e.Focus = append(e.Focus, api.Focus{App: "a", Title: strings.Repeat("x", api.MaxTextBytes), Seconds: 0.5})
 			}
 			events = append(events, e)
 		}
-		b.send(host, events...)
+		b.Send(host, events...)
 	}
-	address, err := url.Parse(b.url)
+	address, err := url.Parse(b.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	hostile, other := b.token(store.RoleViewer), b.token(store.RoleViewer)
+	hostile, other := b.Token(store.RoleViewer), b.Token(store.RoleViewer)
 	const question = "/api/activity/m/events?start=2000-01-01T00:00:00Z&end=2100-01-01T00:00:00Z"
 	var open []net.Conn
 	for range 20 {
 		open = append(open, begin(t, address.Host, "GET "+question+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+hostile+"\r\n\r\n"))
 	}
-	await(t, "the hostile reader to be refused", func() bool {
-		r := b.do(http.MethodGet, "/api/machines", hostile, nil)
-		if r.status == http.StatusTooManyRequests && r.header.Get("Retry-After") == "" {
+	servertest.Await(t, "the hostile reader to be refused", func() bool {
+		r := b.Do(http.MethodGet, "/api/machines", hostile, nil)
+		if r.Status == http.StatusTooManyRequests && r.Header.Get("Retry-After") == "" {
 			t.Error("no Retry-After")
 		}
-		return r.status == http.StatusTooManyRequests
+		return r.Status == http.StatusTooManyRequests
 	})
-	b.do(http.MethodGet, question, other, nil).wants(http.StatusOK, nil)
+	b.Do(http.MethodGet, question, other, nil).Wants(http.StatusOK, nil)
 	for _, conn := range open {
 		_ = conn.Close()
 	}
-	await(t, "the reader to be let in again", func() bool {
-		return b.do(http.MethodGet, "/api/machines", hostile, nil).status == http.StatusOK
+	servertest.Await(t, "the reader to be let in again", func() bool {
+		return b.Do(http.MethodGet, "/api/machines", hostile, nil).Status == http.StatusOK
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -20,40 +21,40 @@ var unnegotiated = []string{
 // Who asks for a form that an answer does not come in is told so, by every route
 // that has an answer, and before anything is done.
 func TestFormatsThatAreNot(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	admin := b.token(store.RoleAdmin)
-	b.send(b.host("h"), minute("vm-abc123-user1", 0))
-	b.do(http.MethodPut, "/api/groups/Reception", admin, nil).wants(201, nil)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	admin := b.Token(store.RoleAdmin)
+	b.Send(b.Host("h"), servertest.Minute("vm-abc123-user1", 0))
+	b.Do(http.MethodPut, "/api/groups/Reception", admin, nil).Wants(201, nil)
 	state := func() string {
 		var all []byte
 		for _, path := range []string{"/api/groups", "/api/groups/Reception/machines", "/api/machines/vm-abc123-user1", "/api/categories"} {
-			all = append(all, b.do(http.MethodGet, path, admin, nil).body...)
+			all = append(all, b.Do(http.MethodGet, path, admin, nil).Body...)
 		}
 		return string(all)
 	}
 	before := state()
 	asked := 0
-	for _, o := range b.described.operations {
+	for _, o := range b.Described.Operations {
 		answers := false
-		for status, reply := range o.replies {
-			answers = answers || strings.HasPrefix(status, "2") && len(reply.content) > 0
+		for status, reply := range o.Replies {
+			answers = answers || strings.HasPrefix(status, "2") && len(reply.Content) > 0
 		}
-		if !answers || slices.Contains(unnegotiated, o.id) {
+		if !answers || slices.Contains(unnegotiated, o.ID) {
 			continue
 		}
 		asked++
-		if r := b.do(o.method, o.target, admin, o.body, "Accept", "image/png, text/plain"); r.status != http.StatusNotAcceptable {
-			t.Errorf("%s: %d", r.what, r.status)
+		if r := b.Do(o.Method, o.Target, admin, o.Body, "Accept", "image/png, text/plain"); r.Status != http.StatusNotAcceptable {
+			t.Errorf("%s: %d", r.What, r.Status)
 		} else {
-			r.refused(406, api.CodeNotAcceptable)
+			r.Refused(406, api.CodeNotAcceptable)
 		}
 		separator := "?"
-		if strings.Contains(o.target, "?") {
+		if strings.Contains(o.Target, "?") {
 			separator = "&"
 		}
 		for _, query := range []string{"format=xls", "format=csv&format=json", "format=", "limit=1;format=csv"} {
-			if r := b.do(o.method, o.target+separator+query, admin, o.body, "If-Match", "*"); r.status != http.StatusBadRequest {
-				t.Errorf("%s: %d", r.what, r.status)
+			if r := b.Do(o.Method, o.Target+separator+query, admin, o.Body, "If-Match", "*"); r.Status != http.StatusBadRequest {
+				t.Errorf("%s: %d", r.What, r.Status)
 			}
 		}
 	}
@@ -67,16 +68,16 @@ func TestFormatsThatAreNot(t *testing.T) {
 
 // The stream is there for whoever takes it, and is no table.
 func TestLiveFormats(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	viewer := b.token(store.RoleViewer)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	viewer := b.Token(store.RoleViewer)
 	for _, accept := range []string{"", "text/event-stream", "*/*", "text/html,application/xhtml+xml,*/*;q=0.8"} {
-		if r := b.do(http.MethodGet, "/api/live", viewer, nil, "Accept", accept); r.status != 200 || r.header.Get("Content-Type") != "text/event-stream" {
-			t.Errorf("%q: %d %v", accept, r.status, r.header)
+		if r := b.Do(http.MethodGet, "/api/live", viewer, nil, "Accept", accept); r.Status != 200 || r.Header.Get("Content-Type") != "text/event-stream" {
+			t.Errorf("%q: %d %v", accept, r.Status, r.Header)
 		}
 	}
 	for _, format := range []string{"csv", "json", "CSV"} {
-		b.do(http.MethodGet, "/api/live?format="+format, viewer, nil).refused(400, api.CodeBadRequest)
+		b.Do(http.MethodGet, "/api/live?format="+format, viewer, nil).Refused(400, api.CodeBadRequest)
 	}
-	b.do(http.MethodGet, "/api/live", viewer, nil, "Accept", "text/csv").refused(406, api.CodeNotAcceptable)
-	b.do(http.MethodGet, "/api/live?format=csv", "", nil).refused(401, api.CodeUnauthorized)
+	b.Do(http.MethodGet, "/api/live", viewer, nil, "Accept", "text/csv").Refused(406, api.CodeNotAcceptable)
+	b.Do(http.MethodGet, "/api/live?format=csv", "", nil).Refused(401, api.CodeUnauthorized)
 }

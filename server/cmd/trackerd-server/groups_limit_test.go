@@ -7,15 +7,16 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
 // Where there are as many groups as there may be, another is refused, and one that
 // exists is still there.
 func TestGroupsAreLimited(t *testing.T) {
-	databaseURL := newDatabase(t)
-	b := newBench(t, databaseURL)
-	admin := b.token(store.RoleAdmin)
+	databaseURL := servertest.NewDatabase(t)
+	b := servertest.New(t, databaseURL)
+	admin := b.Token(store.RoleAdmin)
 	conn, err := pgx.Connect(t.Context(), databaseURL)
 	if err != nil {
 		t.Fatal(err)
@@ -24,6 +25,6 @@ func TestGroupsAreLimited(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "INSERT INTO machine_group (name) SELECT 'g' || n FROM generate_series(1, $1::int) n", store.MaxGroups); err != nil {
 		t.Fatal(err)
 	}
-	b.do(http.MethodPut, "/api/groups/more", admin, nil).refused(http.StatusConflict, api.CodeTooManyGroups)
-	b.do(http.MethodPut, "/api/groups/g7", admin, nil).wants(http.StatusOK, nil)
+	b.Do(http.MethodPut, "/api/groups/more", admin, nil).Refused(http.StatusConflict, api.CodeTooManyGroups)
+	b.Do(http.MethodPut, "/api/groups/g7", admin, nil).Wants(http.StatusOK, nil)
 }

@@ -17,6 +17,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/pgtest"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -132,14 +133,14 @@ func bigTables(t *testing.T, databaseURL string) []string {
 func exerciseAll(t *testing.T, databaseURL string) {
 	t.Helper()
 	const day = 24 * time.Hour
-	b := newBench(t, databaseURL)
-	token, credential := b.token(store.RoleAdmin), b.host("h")
+	b := servertest.New(t, databaseURL)
+	token, credential := b.Token(store.RoleAdmin), b.Host("h")
 	today := time.Now().UTC().Truncate(day)
 	events := func(back time.Duration, n int) []api.Event {
 		var list []api.Event
 		for i := range n {
 			for _, machine := range []string{"m1", "m2"} {
-				e := minute(machine, 0)
+				e := servertest.Minute(machine, 0)
 				e.Timestamp = today.Add(time.Duration(i)*time.Minute - back)
 				e.ActiveApp, e.ActiveWindow, e.Username = "app", "title", "u"
 				list = append(list, e)
@@ -166,17 +167,17 @@ func exerciseAll(t *testing.T, databaseURL string) {
 	}
 	// The last ones are older than any partition of its own.
 	for _, back := range []time.Duration{day, 20 * day, 70 * day, 10 * 365 * day} {
-		b.send(credential, events(back, 20)...)
-		b.send(credential, events(back, 25)...)
+		b.Send(credential, events(back, 20)...)
+		b.Send(credential, events(back, 25)...)
 	}
-	maintain(b.store)
+	maintain(b.Store)
 	// Late ones, for days that have been compacted by now.
 	for _, back := range []time.Duration{20 * day, 70 * day} {
-		b.send(credential, events(back, 30)...)
+		b.Send(credential, events(back, 30)...)
 	}
 	askAll(b, token, today)
 	spoil(t, databaseURL)
-	maintain(b.store)
+	maintain(b.Store)
 	shorter, err := store.Open(t.Context(), databaseURL, store.Options{
 		Log: slog.New(slog.DiscardHandler), Keep: store.Retention{Events: 10 * day, Titles: 10 * day, Rollups: 30 * day},
 	})
@@ -191,13 +192,13 @@ func exerciseAll(t *testing.T, databaseURL string) {
 }
 
 // askAll asks every GET route that openapi.json tells of.
-func askAll(b *bench, token string, today time.Time) {
-	b.t.Helper()
+func askAll(b *servertest.Bench, token string, today time.Time) {
+	b.T.Helper()
 	var description struct {
 		Paths map[string]map[string]json.RawMessage
 	}
-	b.do(http.MethodGet, "/api/openapi.json", "", nil).wants(200, &description)
-	b.do(http.MethodPatch, "/api/machines/m1", token, api.MachinePatch{UserLabel: ptr("label")}).wants(200, nil)
+	b.Do(http.MethodGet, "/api/openapi.json", "", nil).Wants(200, &description)
+	b.Do(http.MethodPatch, "/api/machines/m1", token, api.MachinePatch{UserLabel: ptr("label")}).Wants(200, nil)
 	date := func(days int) string { return today.AddDate(0, 0, days).Format(time.DateOnly) }
 	asked := 0
 	for path, methods := range description.Paths {
@@ -211,16 +212,16 @@ func askAll(b *bench, token string, today time.Time) {
 					"date": {date(back)}, "tz": {"Europe/Moscow"}, "from": {date(back)}, "to": {date(back + 1)}, "by": {"day"},
 					"start": {date(back) + "T00:00:00Z"}, "end": {date(back+1) + "T00:00:00Z"}, "format": {format},
 				}
-				r := b.do(http.MethodGet, path+"?"+q.Encode(), token, nil)
-				if r.status >= 500 {
-					b.t.Errorf("%s: %d %s", r.what, r.status, r.body)
+				r := b.Do(http.MethodGet, path+"?"+q.Encode(), token, nil)
+				if r.Status >= 500 {
+					b.T.Errorf("%s: %d %s", r.What, r.Status, r.Body)
 				}
 				asked++
 			}
 		}
 	}
 	if asked < 20 {
-		b.t.Errorf("only %d questions", asked)
+		b.T.Errorf("only %d questions", asked)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/app"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -16,14 +18,14 @@ import (
 // on new connections, until the delay is over or it is told again.
 func TestShutdownDelay(t *testing.T) {
 	t.Parallel()
-	databaseURL := newDatabase(t)
+	databaseURL := servertest.NewDatabase(t)
 	for _, test := range []struct {
 		name, delay string
 		again       bool
 	}{{"told again", "2m", true}, {"delay over", "1s", false}} {
 		t.Run(test.name, func(t *testing.T) {
 			p := startProcess(t, databaseURL, "--shutdown-delay", test.delay)
-			token, credential := p.token(store.RoleViewer), p.host("h-"+test.delay)
+			token, credential := p.Token(store.RoleViewer), p.Host("h-"+test.delay)
 			signal := func() {
 				t.Helper()
 				if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -31,21 +33,21 @@ func TestShutdownDelay(t *testing.T) {
 				}
 			}
 			signal()
-			await(t, "503 on /readyz", func() bool {
-				r, err := p.try(http.MethodGet, "/readyz", "", nil)
-				return err != nil || r.status == http.StatusServiceUnavailable
+			servertest.Await(t, "503 on /readyz", func() bool {
+				r, err := p.Try(http.MethodGet, "/readyz", "", nil)
+				return err != nil || r.Status == http.StatusServiceUnavailable
 			})
 			if test.again {
 				// By a connection of each request's own.
 				for range 3 {
-					p.http.CloseIdleConnections()
-					p.do(http.MethodGet, "/readyz", "", nil).refused(503, api.CodeStopping)
+					p.HTTP.CloseIdleConnections()
+					p.Do(http.MethodGet, "/readyz", "", nil).Refused(503, api.CodeStopping)
 					if c := checkAddress(t.Context(), p.addr, "", false); c.Verdict != verdictWarn || !strings.Contains(c.Detail, "told to stop") {
 						t.Errorf("the doctor says %+v", c)
 					}
-					p.do(http.MethodGet, "/healthz", "", nil).wants(200, nil)
-					p.do(http.MethodGet, "/api/machines", token, nil).wants(200, nil)
-					p.send(credential, minute("m", 0))
+					p.Do(http.MethodGet, "/healthz", "", nil).Wants(200, nil)
+					p.Do(http.MethodGet, "/api/machines", token, nil).Wants(200, nil)
+					p.Send(credential, servertest.Minute("m", 0))
 				}
 				signal()
 			}
@@ -54,7 +56,7 @@ func TestShutdownDelay(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-			case <-time.After(patience):
+			case <-time.After(servertest.Patience):
 				t.Fatal("it did not end")
 			}
 			if _, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", p.addr); err == nil {
@@ -72,8 +74,8 @@ func TestShutdownDelay(t *testing.T) {
 
 // Who was never ready has no requests to wait for.
 func TestNoShutdownDelayBeforeTheDatabase(t *testing.T) {
-	run := startServing(t, &settings{databaseURL: "postgres://nobody@127.0.0.1:1/none", edge: edgeFlags{shutdownDelay: span(maxShutdownDelay)}})
-	await(t, "the process", func() bool {
+	run := startServing(t, &settings{databaseURL: "postgres://nobody@127.0.0.1:1/none", edge: edgeFlags{shutdownDelay: span(app.MaxShutdownDelay)}})
+	servertest.Await(t, "the process", func() bool {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(run.url, "http://"))
 		if err == nil {
 			_ = conn.Close()
@@ -86,7 +88,7 @@ func TestNoShutdownDelayBeforeTheDatabase(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(patience):
+	case <-time.After(servertest.Patience):
 		t.Fatal("it waits for nobody")
 	}
 }

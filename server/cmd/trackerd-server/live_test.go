@@ -8,20 +8,15 @@ import (
 	"maps"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
-
-// clock is the real one, put forward.
-type clock struct{ ahead atomic.Int64 }
-
-func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
 // events is a stream of GET /api/live.
 type eventStream struct {
@@ -31,16 +26,16 @@ type eventStream struct {
 	seen map[string]api.MachineStatus
 }
 
-func (b *bench) watch(t *testing.T, token string) *eventStream {
+func watch(t *testing.T, b *servertest.Bench, token string) *eventStream {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/api/live", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.URL+"/api/live", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	res, err := b.http.Do(req)
+	res, err := b.HTTP.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,78 +85,78 @@ func (e *eventStream) wants(want map[string]api.MachineStatus) {
 }
 
 func TestLive(t *testing.T) {
-	databaseURL := newDatabase(t)
-	b, other := newBench(t, databaseURL), newBench(t, databaseURL)
-	host, viewer := b.host("h"), b.token(store.RoleViewer)
+	databaseURL := servertest.NewDatabase(t)
+	b, other := servertest.New(t, databaseURL), servertest.New(t, databaseURL)
+	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
 	now := time.Now().UTC().Truncate(time.Second)
 	event := func(machine string, ago time.Duration, idle bool, connected *bool) api.Event {
 		return api.Event{MachineID: machine, Timestamp: now.Add(-ago), IsIdle: idle, Connected: connected}
 	}
 	type statuses = map[string]api.MachineStatus
-	empty := b.watch(t, viewer)
+	empty := watch(t, b, viewer)
 	if !empty.next() || len(empty.seen) != 0 {
 		t.Errorf("%v", empty.seen)
 	}
-	b.send(host, event("a", time.Minute, false, nil), event("i", time.Minute, true, ptr(true)), event("d", time.Minute, true, ptr(false)), event("o", time.Hour, false, ptr(false)))
+	b.Send(host, event("a", time.Minute, false, nil), event("i", time.Minute, true, ptr(true)), event("d", time.Minute, true, ptr(false)), event("o", time.Hour, false, ptr(false)))
 	want := statuses{"a": "active", "i": "idle", "d": "disconnected", "o": "offline"}
 	empty.wants(want)
 	// Who comes later begins with what is; another server tells the same.
-	streams := []*eventStream{empty, b.watch(t, viewer), other.watch(t, viewer)}
-	b.send(host, event("a", 0, true, nil), event("d", 0, false, ptr(true)), event("o", 2*time.Hour, false, ptr(true)))
+	streams := []*eventStream{empty, watch(t, b, viewer), watch(t, other, viewer)}
+	b.Send(host, event("a", 0, true, nil), event("d", 0, false, ptr(true)), event("o", 2*time.Hour, false, ptr(true)))
 	want["a"], want["d"] = "idle", "active"
 	for _, s := range streams {
 		s.wants(want)
 	}
 	// The status of MACHINE stays as it is in the contract.
-	b.send(host, event("i", -time.Second, true, ptr(false)))
+	b.Send(host, event("i", -time.Second, true, ptr(false)))
 	want["i"] = "disconnected"
 	streams[1].wants(want)
 	var m api.Machine
-	b.do(http.MethodGet, "/api/machines/i", viewer, nil).wants(200, &m)
+	b.Do(http.MethodGet, "/api/machines/i", viewer, nil).Wants(200, &m)
 	if m.Status != api.MachineIdle {
 		t.Errorf("%+v", m)
 	}
 	// Silence makes a machine offline without anything being stored.
-	b.clock.ahead.Store(int64(20 * time.Minute))
+	b.Clock.Ahead.Store(int64(20 * time.Minute))
 	streams[1].wants(statuses{"a": "offline", "i": "offline", "d": "offline", "o": "offline"})
 	// A server that stops ends its streams at once; the other's go on.
-	b.stopLive()
+	b.StopLive()
 	for streams[1].next() {
 	}
-	b.do(http.MethodGet, "/api/live", viewer, nil).refused(503, api.CodeUnavailable)
+	b.Do(http.MethodGet, "/api/live", viewer, nil).Refused(503, api.CodeUnavailable)
 }
 
 func TestLiveScope(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	host := b.host("h")
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host := b.Host("h")
 	now := time.Now().UTC().Truncate(time.Second)
-	b.send(host, api.Event{MachineID: "in", Timestamp: now}, api.Event{MachineID: "out", Timestamp: now})
-	b.group("mine", "in")
-	stream := b.watch(t, b.limited("mine"))
+	b.Send(host, api.Event{MachineID: "in", Timestamp: now}, api.Event{MachineID: "out", Timestamp: now})
+	b.Group("mine", "in")
+	stream := watch(t, b, b.Limited("mine"))
 	type statuses = map[string]api.MachineStatus
 	if !stream.next() || !maps.Equal(stream.seen, statuses{"in": "active"}) {
 		t.Fatal(stream.seen)
 	}
 	// Changes of others are not even hinted at; those of the group come.
-	b.send(host, api.Event{MachineID: "out", Timestamp: now.Add(time.Second), IsIdle: true})
-	b.send(host, api.Event{MachineID: "in", Timestamp: now.Add(time.Second), IsIdle: true})
+	b.Send(host, api.Event{MachineID: "out", Timestamp: now.Add(time.Second), IsIdle: true})
+	b.Send(host, api.Event{MachineID: "in", Timestamp: now.Add(time.Second), IsIdle: true})
 	if !stream.next() || !maps.Equal(stream.seen, statuses{"in": "idle"}) {
 		t.Fatal(stream.seen)
 	}
-	if err := b.store.AddMember(t.Context(), "mine", "out"); err != nil {
+	if err := b.Store.AddMember(t.Context(), "mine", "out"); err != nil {
 		t.Fatal(err)
 	}
 	stream.wants(statuses{"in": "idle", "out": "idle"})
-	if err := b.store.RemoveGroup(t.Context(), "mine"); err != nil {
+	if err := b.Store.RemoveGroup(t.Context(), "mine"); err != nil {
 		t.Fatal(err)
 	}
 	stream.wants(statuses{})
-	tokens, err := b.store.Tokens(t.Context())
+	tokens, err := b.Store.Tokens(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, token := range tokens {
-		if err := b.store.RemoveToken(t.Context(), token.ID); err != nil {
+		if err := b.Store.RemoveToken(t.Context(), token.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -173,11 +168,11 @@ func TestLiveScope(t *testing.T) {
 // A database that was replaced while somebody watches is told whole, by and by:
 // machines that are not in it are gone.
 func TestLiveOfAReplacedDatabase(t *testing.T) {
-	databaseURL := newDatabase(t)
-	b := newBench(t, databaseURL)
+	databaseURL := servertest.NewDatabase(t)
+	b := servertest.New(t, databaseURL)
 	now := time.Now().UTC().Truncate(time.Second)
-	b.send(b.host("h"), api.Event{MachineID: "gone", Timestamp: now}, api.Event{MachineID: "other", Timestamp: now})
-	stream := b.watch(t, b.token(store.RoleViewer))
+	b.Send(b.Host("h"), api.Event{MachineID: "gone", Timestamp: now}, api.Event{MachineID: "other", Timestamp: now})
+	stream := watch(t, b, b.Token(store.RoleViewer))
 	stream.wants(map[string]api.MachineStatus{"gone": "active", "other": "active"})
 	conn, err := pgx.Connect(t.Context(), databaseURL)
 	if err != nil {
@@ -191,24 +186,24 @@ func TestLiveOfAReplacedDatabase(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "UPDATE machine SET machine_id = 'new' WHERE machine_id = 'other'"); err != nil {
 		t.Fatal(err)
 	}
-	b.clock.ahead.Store(int64(20 * time.Minute))
+	b.Clock.Ahead.Store(int64(20 * time.Minute))
 	stream.wants(map[string]api.MachineStatus{"new": "offline"})
 }
 
 func TestLiveStreamsAreBounded(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	viewer := b.token(store.RoleViewer)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	viewer := b.Token(store.RoleViewer)
 	for range 50 {
-		b.watch(t, viewer)
+		watch(t, b, viewer)
 	}
-	r := b.do(http.MethodGet, "/api/live", viewer, nil)
-	r.refused(429, api.CodeRateLimited)
-	if r.header.Get("Retry-After") == "" {
+	r := b.Do(http.MethodGet, "/api/live", viewer, nil)
+	r.Refused(429, api.CodeRateLimited)
+	if r.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	stream := b.watch(t, b.token(store.RoleViewer))
+	stream := watch(t, b, b.Token(store.RoleViewer))
 	stream.wants(map[string]api.MachineStatus{})
-	body := string(b.do(http.MethodGet, "/metrics", "", nil).body)
+	body := string(b.Do(http.MethodGet, "/metrics", "", nil).Body)
 	if !strings.Contains(body, fmt.Sprintf("trackerd_server_live_streams %d", 51)) {
 		t.Error("the metrics count other streams")
 	}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"activity-tracker.example/server/internal/app"
 )
 
 // version is set when a package is built.
@@ -32,5 +34,5 @@ func tell(err error, stderr io.Writer) {
 		return
 	}
 	_, _ = fmt.Fprintln(stderr, "trackerd-server:", err)
-	notifyManager(slog.New(slog.DiscardHandler), "", "failed: "+err.Error())
+	app.Notify(slog.New(slog.DiscardHandler), "", "failed: "+err.Error())
 }

@@ -10,27 +10,28 @@ import (
 	"testing"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
 // A machine tells its groups in JSON and in a table, whatever they are called, and
 // a limited token none that it may not see.
 func TestMachineTellsItsGroups(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	host, viewer, admin := b.host("h"), b.token(store.RoleViewer), b.token(store.RoleAdmin)
-	b.send(host, minute("m", 0), minute("alone", 0))
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host, viewer, admin := b.Host("h"), b.Token(store.RoleViewer), b.Token(store.RoleAdmin)
+	b.Send(host, servertest.Minute("m", 0), servertest.Minute("alone", 0))
 	groups := []string{`"quoted", comma`, "+1;=2", "<b>", "=cmd|' /C calc'!A0", "@x;-1", "R&D", "Приёмная / 1"}
 	for _, name := range groups {
 		path := "/api/groups/" + url.PathEscape(name)
-		b.do(http.MethodPut, path, admin, nil).wants(201, nil)
-		b.do(http.MethodPut, path+"/machines/m", admin, nil).wants(204, nil)
+		b.Do(http.MethodPut, path, admin, nil).Wants(201, nil)
+		b.Do(http.MethodPut, path+"/machines/m", admin, nil).Wants(204, nil)
 	}
 	tell := func(token, machine string) []string {
 		t.Helper()
 		var m api.Machine
-		b.do(http.MethodGet, "/api/machines/"+machine, token, nil).wants(200, &m)
+		b.Do(http.MethodGet, "/api/machines/"+machine, token, nil).Wants(200, &m)
 		var list api.MachineList
-		b.do(http.MethodGet, "/api/machines", token, nil).wants(200, &list)
+		b.Do(http.MethodGet, "/api/machines", token, nil).Wants(200, &list)
 		if !slices.ContainsFunc(list.Machines, func(listed api.Machine) bool { return reflect.DeepEqual(listed, m) }) {
 			t.Errorf("%+v is not in %+v", m, list)
 		}
@@ -42,15 +43,15 @@ func TestMachineTellsItsGroups(t *testing.T) {
 	if got := tell(viewer, "alone"); got == nil || len(got) > 0 {
 		t.Errorf("%q", got)
 	}
-	if got := tell(b.limited("<b>", "@x;-1"), "m"); !slices.Equal(got, []string{"<b>", "@x;-1"}) {
+	if got := tell(b.Limited("<b>", "@x;-1"), "m"); !slices.Equal(got, []string{"<b>", "@x;-1"}) {
 		t.Errorf("a limited token learns of %q", got)
 	}
 	var m api.Machine
-	b.do(http.MethodPatch, "/api/machines/m", admin, map[string]string{"user_label": "x"}).wants(200, &m)
+	b.Do(http.MethodPatch, "/api/machines/m", admin, map[string]string{"user_label": "x"}).Wants(200, &m)
 	if !slices.Equal(m.Groups, groups) {
 		t.Errorf("%q", m.Groups)
 	}
-	rows := b.do(http.MethodGet, "/api/machines?format=csv", viewer, nil).table()
+	rows := b.Do(http.MethodGet, "/api/machines?format=csv", viewer, nil).Table()
 	column := slices.Index(rows[0], "groups")
 	if len(rows) != 3 || rows[1][column] != "" || rows[2][0] != "m" {
 		t.Fatalf("%q", rows)

@@ -8,13 +8,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
 // A schema that is newer than the program fails a look at it, in JSON as in words.
 func TestDryRunOnANewerSchema(t *testing.T) {
-	databaseURL := newDatabase(t)
-	newBench(t, databaseURL)
+	databaseURL := servertest.NewDatabase(t)
+	servertest.New(t, databaseURL)
 	conn, err := pgx.Connect(t.Context(), databaseURL)
 	if err != nil {
 		t.Fatal(err)

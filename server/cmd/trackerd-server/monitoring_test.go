@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/servertest"
 )
 
 // monitoring is where dashboards and alerts lie.
@@ -28,16 +29,16 @@ var elsewhere = []string{
 // The dashboard and the alerts ask for metrics that a server has, with labels that
 // it gives them.
 func TestMonitoringAsksForWhatThereIs(t *testing.T) {
-	databaseURL := newDatabase(t)
-	before := newBench(t, databaseURL)
-	host := before.host("h")
-	before.send(host, minute("m", 0))
+	databaseURL := servertest.NewDatabase(t)
+	before := servertest.New(t, databaseURL)
+	host := before.Host("h")
+	before.Send(host, servertest.Minute("m", 0))
 	b := startProcess(t, databaseURL)
-	b.send(host, api.Event{MachineID: "m", Timestamp: time.Now().Add(-time.Minute)}, api.Event{MachineID: "m"})
-	b.do(http.MethodGet, "/api/machines", "", nil).refused(401, api.CodeUnauthorized)
+	b.Send(host, api.Event{MachineID: "m", Timestamp: time.Now().Add(-time.Minute)}, api.Event{MachineID: "m"})
+	b.Do(http.MethodGet, "/api/machines", "", nil).Refused(401, api.CodeUnauthorized)
 	var metrics string
-	await(t, "the look at the database", func() bool {
-		metrics = string(b.do(http.MethodGet, "/metrics", "", nil).body)
+	servertest.Await(t, "the look at the database", func() bool {
+		metrics = string(b.Do(http.MethodGet, "/metrics", "", nil).Body)
 		return strings.Contains(metrics, "\ntrackerd_server_database_up 1\n")
 	})
 	name := regexp.MustCompile(`\b(trackerd_server|process|go)_[a-z_]+`)

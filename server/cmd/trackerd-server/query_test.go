@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -18,54 +19,54 @@ var unquestioned = []string{"health", "ready", "metrics", "enroll", "reportEvent
 // that it has, and before anything is done: a misspelt filter must not be answered
 // for everybody. HEAD asks as GET does.
 func TestUnknownQueryParameters(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	host, admin := b.host("h"), b.token(store.RoleAdmin)
-	b.send(host, minute("vm-abc123-user1", 0))
-	b.group("Reception", "vm-abc123-user1")
-	b.do(http.MethodPut, "/api/categories", admin, []byte(`{"categories":[]}`), "If-Match", "*").wants(200, nil)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host, admin := b.Host("h"), b.Token(store.RoleAdmin)
+	b.Send(host, servertest.Minute("vm-abc123-user1", 0))
+	b.Group("Reception", "vm-abc123-user1")
+	b.Do(http.MethodPut, "/api/categories", admin, []byte(`{"categories":[]}`), "If-Match", "*").Wants(200, nil)
 	refused := 0
-	for _, o := range b.described.operations {
+	for _, o := range b.Described.Operations {
 		bearer := admin
-		if _, ok := o.schemes["hostCredential"]; ok {
+		if _, ok := o.Schemes["hostCredential"]; ok {
 			bearer = host
 		}
 		with := func(parameter string) string {
-			if strings.Contains(o.target, "?") {
-				return o.target + "&" + parameter
+			if strings.Contains(o.Target, "?") {
+				return o.Target + "&" + parameter
 			}
-			return o.target + "?" + parameter
+			return o.Target + "?" + parameter
 		}
 		for _, parameter := range []string{"goup=Nope", "_=1", "=x", "FORMAT=json", "access_token=x"} {
-			r := b.do(o.method, with(parameter), bearer, o.body, "If-Match", "*")
-			if slices.Contains(unquestioned, o.id) {
-				if r.status == http.StatusBadRequest {
-					t.Errorf("%s: %s", r.what, r.body)
+			r := b.Do(o.Method, with(parameter), bearer, o.Body, "If-Match", "*")
+			if slices.Contains(unquestioned, o.ID) {
+				if r.Status == http.StatusBadRequest {
+					t.Errorf("%s: %s", r.What, r.Body)
 				}
 				continue
 			}
 			var p api.Problem
-			r.wants(400, &p)
+			r.Wants(400, &p)
 			name, _, _ := strings.Cut(parameter, "=")
 			if p.Code != api.CodeBadRequest || !strings.Contains(p.Detail, `"`+name+`"`) {
-				t.Errorf("%s: %+v", r.what, p)
+				t.Errorf("%s: %+v", r.What, p)
 			}
-			for _, known := range o.query {
+			for _, known := range o.Query {
 				if !strings.Contains(p.Detail, known) {
-					t.Errorf("%s does not tell of %s: %s", r.what, known, p.Detail)
+					t.Errorf("%s does not tell of %s: %s", r.What, known, p.Detail)
 				}
 			}
 			refused++
-			if o.method == http.MethodGet {
-				if r := b.do(http.MethodHead, with(parameter), bearer, nil); r.status != http.StatusBadRequest {
-					t.Errorf("HEAD %s: %d", with(parameter), r.status)
+			if o.Method == http.MethodGet {
+				if r := b.Do(http.MethodHead, with(parameter), bearer, nil); r.Status != http.StatusBadRequest {
+					t.Errorf("HEAD %s: %d", with(parameter), r.Status)
 				}
 			}
 		}
 		// What it has is not unknown to it, and is taken once.
-		for _, known := range o.query {
-			if r := b.do(o.method, with(known+"=&"+known+"="), bearer, o.body, "If-Match", "*"); r.status != http.StatusBadRequest ||
-				strings.Contains(string(r.body), "no query parameter") {
-				t.Errorf("%s: %d %s", r.what, r.status, r.body)
+		for _, known := range o.Query {
+			if r := b.Do(o.Method, with(known+"=&"+known+"="), bearer, o.Body, "If-Match", "*"); r.Status != http.StatusBadRequest ||
+				strings.Contains(string(r.Body), "no query parameter") {
+				t.Errorf("%s: %d %s", r.What, r.Status, r.Body)
 			}
 		}
 	}
@@ -74,10 +75,10 @@ func TestUnknownQueryParameters(t *testing.T) {
 	}
 	// Nothing was done: the group has its machine and its name.
 	var g api.Group
-	b.do(http.MethodGet, "/api/groups/Reception", admin, nil).wants(200, &g)
+	b.Do(http.MethodGet, "/api/groups/Reception", admin, nil).Wants(200, &g)
 	if g.Machines != 1 {
 		t.Errorf("%+v", g)
 	}
 	// Who may not ask is not told what there is to ask.
-	b.do(http.MethodGet, "/api/machines?goup=Nope", "", nil).refused(401, api.CodeUnauthorized)
+	b.Do(http.MethodGet, "/api/machines?goup=Nope", "", nil).Refused(401, api.CodeUnauthorized)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/internal/pgtest"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -20,23 +21,23 @@ func TestServeWithReplica(t *testing.T) {
 	set := &settings{databaseURL: primary.URL("postgres"), replicaURL: standby.URL("postgres"), replicaLag: store.UsualReplicaLag}
 	run := startServing(t, set)
 	// Another server on the same database makes the tokens.
-	b := newBench(t, primary.URL("postgres"))
-	token, credential := b.token(store.RoleViewer), b.host("h")
-	b.send(credential, minute("m", 0))
-	b.url = run.url
+	b := servertest.New(t, primary.URL("postgres"))
+	token, credential := b.Token(store.RoleViewer), b.Host("h")
+	b.Send(credential, servertest.Minute("m", 0))
+	b.URL = run.url
 	inUse := func(want int) func() bool {
 		return func() bool {
-			r, err := b.try(http.MethodGet, "/metrics", "", nil)
-			return err == nil && strings.Contains(string(r.body), fmt.Sprintf("\ntrackerd_server_replica_in_use %d\n", want))
+			r, err := b.Try(http.MethodGet, "/metrics", "", nil)
+			return err == nil && strings.Contains(string(r.Body), fmt.Sprintf("\ntrackerd_server_replica_in_use %d\n", want))
 		}
 	}
 	listed := func() bool {
-		r := b.do(http.MethodGet, "/api/machines", token, nil)
-		r.wants(200, nil)
-		return strings.Contains(string(r.body), `"m"`)
+		r := b.Do(http.MethodGet, "/api/machines", token, nil)
+		r.Wants(200, nil)
+		return strings.Contains(string(r.Body), `"m"`)
 	}
-	await(t, "the replica's use", inUse(1))
-	await(t, "the machine in the list", listed)
+	servertest.Await(t, "the replica's use", inUse(1))
+	servertest.Await(t, "the machine in the list", listed)
 	if n := standby.SQL("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'trackerd-server'"); n == "0" {
 		t.Error("the server has no session on the replica")
 	}
@@ -44,8 +45,8 @@ func TestServeWithReplica(t *testing.T) {
 	if !listed() {
 		t.Error("the machine is gone with the replica")
 	}
-	await(t, "the end of the replica's use", inUse(0))
-	b.do(http.MethodGet, "/readyz", "", nil).wants(200, nil)
+	servertest.Await(t, "the end of the replica's use", inUse(0))
+	b.Do(http.MethodGet, "/readyz", "", nil).Wants(200, nil)
 	run.stop()
 	if err := <-run.done; err != nil {
 		t.Error(err)

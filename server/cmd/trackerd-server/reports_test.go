@@ -10,32 +10,9 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
-
-// limited makes a token for these groups alone.
-func (b *bench) limited(groups ...string) string {
-	b.t.Helper()
-	c := secret.New(secret.KindToken)
-	token := store.Token{ID: c.ID, Name: "test", Role: store.RoleViewer, Limited: true, Groups: groups}
-	if err := b.store.AddToken(b.t.Context(), token, c.Hash()); err != nil {
-		b.t.Fatal(err)
-	}
-	return c.Reveal()
-}
-
-func (b *bench) group(name string, machines ...string) {
-	b.t.Helper()
-	if _, _, err := b.store.AddGroup(b.t.Context(), name); err != nil {
-		b.t.Fatal(err)
-	}
-	for _, m := range machines {
-		if err := b.store.AddMember(b.t.Context(), name, m); err != nil {
-			b.t.Fatal(err)
-		}
-	}
-}
 
 const someCategories = `{"categories": [
 	{"name": "Video", "colour": "#C62828", "rating": "unproductive", "patterns": [{"app": "firefox", "title": "*youtube*"}]},
@@ -45,23 +22,23 @@ const someCategories = `{"categories": [
 
 // fleet is three machines with events around two days in Moscow, two of them in
 // group-a and one of these in group-b, too.
-func fleet(t *testing.T) (b *bench, admin string) {
+func fleet(t *testing.T) (b *servertest.Bench, admin string) {
 	t.Helper()
-	b = newBench(t, newDatabase(t))
-	admin = b.token(store.RoleAdmin)
-	host := b.host("h")
-	b.send(host, day("m1")...)
+	b = servertest.New(t, servertest.NewDatabase(t))
+	admin = b.Token(store.RoleAdmin)
+	host := b.Host("h")
+	b.Send(host, day("m1")...)
 	web := func(machine, at0, title string) api.Event {
-		return api.Event{MachineID: machine, Timestamp: at(at0), KeyCount: 2, ActiveApp: "Firefox", ActiveWindow: title, Username: "user2"}
+		return api.Event{MachineID: machine, Timestamp: servertest.At(at0), KeyCount: 2, ActiveApp: "Firefox", ActiveWindow: title, Username: "user2"}
 	}
-	b.send(host,
+	b.Send(host,
 		web("m2", "2024-01-14T20:59:00Z", "YouTube"), web("m2", "2024-01-14T21:00:00Z", "Cats - YouTube"),
 		web("m2", "2024-01-15T10:00:00Z", "Our wiki"), web("m2", "2024-01-15T20:59:00Z", "=cmd|' /C calc'!A0"), web("m2", "2024-01-15T21:00:00Z", ""),
-		api.Event{MachineID: "m3", Timestamp: at("2024-01-15T09:00:00Z"), IsIdle: true, ActiveApp: "=1+1", IntervalSec: ptr[int64](600)})
-	b.do(http.MethodPatch, "/api/machines/m3", admin, map[string]string{"user_label": "@label"}).wants(200, nil)
-	b.group("group-a", "m1", "m2")
-	b.group("group-b", "m2")
-	b.do(http.MethodPut, "/api/categories", admin, []byte(someCategories), "If-Match", `"0"`).wants(200, nil)
+		api.Event{MachineID: "m3", Timestamp: servertest.At("2024-01-15T09:00:00Z"), IsIdle: true, ActiveApp: "=1+1", IntervalSec: ptr[int64](600)})
+	b.Do(http.MethodPatch, "/api/machines/m3", admin, map[string]string{"user_label": "@label"}).Wants(200, nil)
+	b.Group("group-a", "m1", "m2")
+	b.Group("group-b", "m2")
+	b.Do(http.MethodPut, "/api/categories", admin, []byte(someCategories), "If-Match", `"0"`).Wants(200, nil)
 	return b, admin
 }
 
@@ -80,40 +57,40 @@ func TestReportReplies(t *testing.T) {
 		"apps_group.json":             "/api/reports/apps" + days + "&per=group&by=category",
 		"apps_skipped_date_apia.json": "/api/reports/apps?from=2011-12-30&to=2011-12-30&tz=Pacific/Apia",
 	} {
-		r := b.do(http.MethodGet, target, admin, nil)
-		r.wants(200, nil)
-		golden(t, "report_"+name, r.body)
+		r := b.Do(http.MethodGet, target, admin, nil)
+		r.Wants(200, nil)
+		golden(t, "report_"+name, r.Body)
 	}
 	for name, target := range map[string]string{
 		"activity.csv": "/api/reports/activity" + days + "&format=csv",
 		"apps.csv":     "/api/reports/apps" + days + "&format=csv",
 	} {
-		r := b.do(http.MethodGet, target, admin, nil)
-		if r.status != 200 || !strings.HasPrefix(r.header.Get("Content-Type"), "text/csv") {
-			t.Errorf("%s: %d %v", target, r.status, r.header)
+		r := b.Do(http.MethodGet, target, admin, nil)
+		if r.Status != 200 || !strings.HasPrefix(r.Header.Get("Content-Type"), "text/csv") {
+			t.Errorf("%s: %d %v", target, r.Status, r.Header)
 		}
-		goldenText(t, "report_"+name, r.body)
+		goldenText(t, "report_"+name, r.Body)
 	}
 }
 
 // What a period's parts add up to is what has passed of it.
 func TestUntrackedTime(t *testing.T) {
-	b := newBench(t, newDatabase(t))
-	viewer := b.token(store.RoleViewer)
+	b := servertest.New(t, servertest.NewDatabase(t))
+	viewer := b.Token(store.RoleViewer)
 	now := time.Now().UTC()
 	today := now.Truncate(24 * time.Hour)
-	host := b.host("h")
-	b.send(host, api.Event{MachineID: "m", Timestamp: today.Add(-time.Minute), IntervalSec: ptr[int64](3600)},
+	host := b.Host("h")
+	b.Send(host, api.Event{MachineID: "m", Timestamp: today.Add(-time.Minute), IntervalSec: ptr[int64](3600)},
 		api.Event{MachineID: "m", Timestamp: today.AddDate(0, 0, -1), IntervalSec: ptr[int64](600), ActiveSeconds: ptr(10.5)})
 	for i := range 25 {
-		b.send(host, api.Event{MachineID: "m", Timestamp: today.AddDate(0, 0, -2).Add(time.Duration(i) * 30 * time.Minute), IntervalSec: ptr[int64](3600)})
+		b.Send(host, api.Event{MachineID: "m", Timestamp: today.AddDate(0, 0, -2).Add(time.Duration(i) * 30 * time.Minute), IntervalSec: ptr[int64](3600)})
 	}
 	for i := range 25 {
-		b.send(host, api.Event{MachineID: "m", Timestamp: today.AddDate(0, 0, -2).Add(time.Duration(i)*30*time.Minute + time.Second), IntervalSec: ptr[int64](3600)})
+		b.Send(host, api.Event{MachineID: "m", Timestamp: today.AddDate(0, 0, -2).Add(time.Duration(i)*30*time.Minute + time.Second), IntervalSec: ptr[int64](3600)})
 	}
 	var r api.ActivityReport
 	date := func(days int) string { return today.AddDate(0, 0, days).Format(time.DateOnly) }
-	b.do(http.MethodGet, "/api/reports/activity?from="+date(-2)+"&to="+date(2), viewer, nil).wants(200, &r)
+	b.Do(http.MethodGet, "/api/reports/activity?from="+date(-2)+"&to="+date(2), viewer, nil).Wants(200, &r)
 	if len(r.Rows) != 5 {
 		t.Fatalf("%+v", r)
 	}
@@ -129,12 +106,12 @@ func TestUntrackedTime(t *testing.T) {
 // A changed rule changes the past; two administrators don't overwrite each other.
 func TestCategories(t *testing.T) {
 	b, admin := fleet(t)
-	viewer := b.token(store.RoleViewer)
+	viewer := b.Token(store.RoleViewer)
 	const apps = "/api/reports/apps?from=2024-01-15&to=2024-01-15&tz=Europe/Moscow&machine_id=m2"
 	look := func() string {
 		t.Helper()
 		var r api.AppsReport
-		b.do(http.MethodGet, apps, viewer, nil).wants(200, &r)
+		b.Do(http.MethodGet, apps, viewer, nil).Wants(200, &r)
 		var list []string
 		for _, row := range r.Rows {
 			list = append(list, fmt.Sprintf("%s %s %s %v", row.App, row.Category, row.Rating, row.Seconds))
@@ -145,22 +122,22 @@ func TestCategories(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	var list api.CategoryList
-	r := b.do(http.MethodGet, "/api/categories", viewer, nil)
-	r.wants(200, &list)
-	etag := r.header.Get("ETag")
+	r := b.Do(http.MethodGet, "/api/categories", viewer, nil)
+	r.Wants(200, &list)
+	etag := r.Header.Get("ETag")
 	if etag != `"1"` || list.Version != 1 || len(list.Categories) != 3 {
 		t.Fatalf("%s, %+v", etag, list)
 	}
 	list.Categories = list.Categories[2:]
-	b.do(http.MethodPut, "/api/categories", viewer, list, "If-Match", etag).refused(403, api.CodeForbidden)
-	b.do(http.MethodPut, "/api/categories", admin, list).refused(428, api.CodeVersionMissing)
-	b.do(http.MethodPut, "/api/categories", admin, list, "If-Match", `W/"1"`).refused(412, api.CodeChangedMeanwhile)
-	b.do(http.MethodPut, "/api/categories", admin, list, "If-Match", `"7", "1"`).wants(200, &list)
+	b.Do(http.MethodPut, "/api/categories", viewer, list, "If-Match", etag).Refused(403, api.CodeForbidden)
+	b.Do(http.MethodPut, "/api/categories", admin, list).Refused(428, api.CodeVersionMissing)
+	b.Do(http.MethodPut, "/api/categories", admin, list, "If-Match", `W/"1"`).Refused(412, api.CodeChangedMeanwhile)
+	b.Do(http.MethodPut, "/api/categories", admin, list, "If-Match", `"7", "1"`).Wants(200, &list)
 	if got := look(); list.Version != 2 || got != "Firefox Web neutral 180" {
 		t.Errorf("version %d: %s", list.Version, got)
 	}
-	b.do(http.MethodPut, "/api/categories", admin, list, "If-Match", etag).refused(412, api.CodeChangedMeanwhile)
-	b.do(http.MethodPut, "/api/categories", admin, []byte(`{"categories":[]}`), "If-Match", "*").wants(200, nil)
+	b.Do(http.MethodPut, "/api/categories", admin, list, "If-Match", etag).Refused(412, api.CodeChangedMeanwhile)
+	b.Do(http.MethodPut, "/api/categories", admin, []byte(`{"categories":[]}`), "If-Match", "*").Wants(200, nil)
 	if got := look(); got != "Firefox  neutral 180" {
 		t.Errorf("without categories: %s", got)
 	}
@@ -169,7 +146,7 @@ func TestCategories(t *testing.T) {
 // A limited token sees its groups and their machines, nothing else.
 func TestReportsKeepToTheScope(t *testing.T) {
 	b, _ := fleet(t)
-	token := b.limited("group-b")
+	token := b.Limited("group-b")
 	const days = "?from=2024-01-15&to=2024-01-15"
 	for _, report := range []string{"/api/reports/activity", "/api/reports/apps"} {
 		for query, want := range map[string]string{"": "m2", "&per=group": "group-b", "&per=all": "", "&group=group-b": "m2", "&machine_id=m2": "m2"} {
@@ -180,7 +157,7 @@ func TestReportsKeepToTheScope(t *testing.T) {
 					Machines  int64  `json:"machines"`
 				} `json:"rows"`
 			}
-			b.do(http.MethodGet, report+days+query, token, nil).wants(200, &r)
+			b.Do(http.MethodGet, report+days+query, token, nil).Wants(200, &r)
 			for _, row := range r.Rows {
 				if row.MachineID != want && row.Group != want || row.Machines != 1 {
 					t.Errorf("%s%s: %+v", report, query, row)
@@ -191,7 +168,7 @@ func TestReportsKeepToTheScope(t *testing.T) {
 			}
 		}
 		for _, query := range []string{"&machine_id=m1", "&machine_id=none", "&group=group-a", "&group=none", "&group=group-a&per=group", "&machine_id=m1&group=group-b"} {
-			b.do(http.MethodGet, report+days+query, token, nil).refused(404, api.CodeNotFound)
+			b.Do(http.MethodGet, report+days+query, token, nil).Refused(404, api.CodeNotFound)
 		}
 	}
 }
@@ -200,8 +177,8 @@ func TestBadReportQuestions(t *testing.T) {
 	b, admin := fleet(t)
 	const day = "?from=2024-01-15&to=2024-01-15"
 	for _, path := range []string{"/api/reports/activity" + day, "/api/reports/apps" + day, "/api/activity/m1/events?start=2024-01-15T00:00:00Z&end=2024-01-16T00:00:00Z"} {
-		b.do(http.MethodGet, path, "", nil).refused(401, api.CodeUnauthorized)
-		b.do(http.MethodGet, path, admin, nil, "Accept", "image/png").refused(406, api.CodeNotAcceptable)
+		b.Do(http.MethodGet, path, "", nil).Refused(401, api.CodeUnauthorized)
+		b.Do(http.MethodGet, path, admin, nil, "Accept", "image/png").Refused(406, api.CodeNotAcceptable)
 	}
 	for _, query := range []string{
 		"", "?from=2024-01-15", "?from=2024-01-16&to=2024-01-15", "?from=2024-01-15&to=x", "?from=2020-01-15&to=2024-01-15",
@@ -211,20 +188,20 @@ func TestBadReportQuestions(t *testing.T) {
 		"?from=2024-01-15&to=2024-01-15&per=all&cursor=bW0x", "?from=2024-01-15&to=2024-01-15&per=group&machine_id=m1",
 		"?from=2024-01-15&to=2024-01-15&format=xml",
 	} {
-		b.do(http.MethodGet, "/api/reports/activity"+query, admin, nil).refused(400, api.CodeBadRequest)
-		b.do(http.MethodGet, "/api/reports/apps"+query, admin, nil).refused(400, api.CodeBadRequest)
+		b.Do(http.MethodGet, "/api/reports/activity"+query, admin, nil).Refused(400, api.CodeBadRequest)
+		b.Do(http.MethodGet, "/api/reports/apps"+query, admin, nil).Refused(400, api.CodeBadRequest)
 	}
-	b.do(http.MethodGet, "/api/reports/activity?from=2022-01-15&to=2024-01-15", admin, nil).refused(400, api.CodeBadRequest)
+	b.Do(http.MethodGet, "/api/reports/activity?from=2022-01-15&to=2024-01-15", admin, nil).Refused(400, api.CodeBadRequest)
 	for _, body := range []string{
 		"", "[]", "{}", `{"categories":null}`, `{"categories":[{}]}`, `{"categories":[]} x`, `{"categories":[],"more":1}`,
 		`{"categories":[{"name":"a","colour":"#000000","rating":"neutral","patterns":[{"apps":"x"}]}]}`,
 		`{"categories":[{"name":"a\u0000","colour":"#000000","rating":"neutral","patterns":[]}]}`,
 	} {
-		b.do(http.MethodPut, "/api/categories", admin, []byte(body), "If-Match", "*").refused(400, api.CodeBadRequest)
+		b.Do(http.MethodPut, "/api/categories", admin, []byte(body), "If-Match", "*").Refused(400, api.CodeBadRequest)
 	}
 	large := `{"categories":[` + strings.Repeat(" ", 1<<20) + `]}`
-	b.do(http.MethodPut, "/api/categories", admin, []byte(large), "If-Match", "*").refused(413, api.CodeTooLarge)
-	b.do(http.MethodDelete, "/api/categories", admin, nil).refused(405, api.CodeNotAllowed)
+	b.Do(http.MethodPut, "/api/categories", admin, []byte(large), "If-Match", "*").Refused(413, api.CodeTooLarge)
+	b.Do(http.MethodDelete, "/api/categories", admin, nil).Refused(405, api.CodeNotAllowed)
 }
 
 // Pages of a report are the report, as CSV too.
@@ -239,12 +216,12 @@ func TestPagesOfReports(t *testing.T) {
 			NextCursor string            `json:"next_cursor"`
 		}
 		var whole page
-		b.do(http.MethodGet, strings.Replace(target, "&limit=1", "", 1), admin, nil).wants(200, &whole)
+		b.Do(http.MethodGet, strings.Replace(target, "&limit=1", "", 1), admin, nil).Wants(200, &whole)
 		var rows []json.RawMessage
 		pages := 0
 		for cursor := ""; ; pages++ {
 			var one page
-			b.do(http.MethodGet, target+"&cursor="+cursor, admin, nil).wants(200, &one)
+			b.Do(http.MethodGet, target+"&cursor="+cursor, admin, nil).Wants(200, &one)
 			rows = append(rows, one.Rows...)
 			if cursor = one.NextCursor; cursor == "" {
 				break
@@ -253,8 +230,8 @@ func TestPagesOfReports(t *testing.T) {
 		if fmt.Sprintf("%s", rows) != fmt.Sprintf("%s", whole.Rows) || pages == 0 || whole.NextCursor != "" {
 			t.Errorf("%s: %d rows on %d pages, %d at once", target, len(rows), pages+1, len(whole.Rows))
 		}
-		csv := b.do(http.MethodGet, strings.Replace(target, "&limit=1", "", 1), admin, nil, "Accept", "text/csv")
-		if n := bytes.Count(csv.body, []byte("\r\n")); csv.status != 200 || n != len(rows)+1 {
+		csv := b.Do(http.MethodGet, strings.Replace(target, "&limit=1", "", 1), admin, nil, "Accept", "text/csv")
+		if n := bytes.Count(csv.Body, []byte("\r\n")); csv.Status != 200 || n != len(rows)+1 {
 			t.Errorf("%s: %d lines of CSV for %d rows", target, n, len(rows))
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/servertest"
 )
 
 // testPair writes a certificate for 127.0.0.1 and its key, and gives the
@@ -52,8 +53,8 @@ func testPair(t *testing.T) (cert, key string, trusting *tls.Config) {
 func (p *process) resets(bearer string, trusting *tls.Config, most int) (opened int, calmed bool, err error) {
 	config := trusting.Clone()
 	config.NextProtos = []string{http2.NextProtoTLS}
-	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: patience}, Config: config}
-	conn, err := dialer.DialContext(p.t.Context(), "tcp", p.addr)
+	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: servertest.Patience}, Config: config}
+	conn, err := dialer.DialContext(p.T.Context(), "tcp", p.addr)
 	if err != nil {
 		return 0, false, err
 	}
@@ -89,7 +90,7 @@ func (p *process) resets(bearer string, trusting *tls.Config, most int) (opened 
 	opened = writeResets(framer, out, bearer, most)
 	select {
 	case <-ended:
-	case <-p.t.Context().Done():
+	case <-p.T.Context().Done():
 	}
 	return opened, calmed, nil
 }
@@ -132,12 +133,12 @@ func writeResets(framer *http2.Framer, out *bufio.Writer, bearer string, most in
 
 // figure adds up a figure of /metrics over its labels.
 func (p *process) figure(pattern string) int {
-	p.t.Helper()
+	p.T.Helper()
 	sum := 0
-	for _, found := range regexp.MustCompile(`(?m)^`+pattern+` (\d+)$`).FindAllSubmatch(p.do(http.MethodGet, "/metrics", "", nil).body, -1) {
+	for _, found := range regexp.MustCompile(`(?m)^`+pattern+` (\d+)$`).FindAllSubmatch(p.Do(http.MethodGet, "/metrics", "", nil).Body, -1) {
 		n, err := strconv.Atoi(string(found[1]))
 		if err != nil {
-			p.t.Fatal(err)
+			p.T.Fatal(err)
 		}
 		sum += n
 	}
@@ -163,9 +164,9 @@ func TestRapidResets(t *testing.T) {
 	// Most streams are reset before their turn, and no handler sees them.
 	const leastHandled = 20
 	cert, key, trusting := testPair(t)
-	p := startProcessFor(t, "https", &http.Transport{TLSClientConfig: trusting}, newDatabase(t), "--tls-cert", cert, "--tls-key", key)
-	host, other := p.host("h"), p.host("other")
-	p.send(host, minute("m", 0))
+	p := startProcessFor(t, "https", &http.Transport{TLSClientConfig: trusting}, servertest.NewDatabase(t), "--tls-cert", cert, "--tls-key", key)
+	host, other := p.Host("h"), p.Host("other")
+	p.Send(host, servertest.Minute("m", 0))
 	p.goroutines()
 	before, goroutines := p.memory("VmRSS"), p.goroutines()
 	var opened, calmed atomic.Int64
@@ -190,8 +191,8 @@ func TestRapidResets(t *testing.T) {
 	go func() {
 		defer wait.Done()
 		// Others are served meanwhile.
-		if r, err := p.try(http.MethodPost, "/api/events", other, api.EventBatch{Events: []api.Event{minute("o", 0)}}); err != nil || r.status != http.StatusOK {
-			t.Errorf("%d %s %v", r.status, r.body, err)
+		if r, err := p.Try(http.MethodPost, "/api/events", other, api.EventBatch{Events: []api.Event{servertest.Minute("o", 0)}}); err != nil || r.Status != http.StatusOK {
+			t.Errorf("%d %s %v", r.Status, r.Body, err)
 		}
 	}()
 	wait.Wait()
@@ -200,13 +201,13 @@ func TestRapidResets(t *testing.T) {
 	if peak > most {
 		t.Errorf("%d MB more memory, want at most %d", peak>>20, most>>20)
 	}
-	p.send(host, minute("m", 1))
-	p.do(http.MethodGet, "/readyz", "", nil).wants(200, nil)
+	p.Send(host, servertest.Minute("m", 1))
+	p.Do(http.MethodGet, "/readyz", "", nil).Wants(200, nil)
 	if ran := p.handled(); ran < leastHandled {
 		t.Errorf("only %d streams came to a handler", ran)
 	}
 	left := 0
-	await(t, "the goroutines to end", func() bool {
+	servertest.Await(t, "the goroutines to end", func() bool {
 		left = p.goroutines()
 		return left <= goroutines
 	})

@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"activity-tracker.example/server/internal/servertest"
 )
 
 // While a backup comes in, what there is of it has no name that a kill would leave
@@ -41,7 +43,7 @@ func TestRestoreStopsReading(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-	case <-time.After(patience):
+	case <-time.After(servertest.Patience):
 		t.Error("still reading")
 	}
 	// What was left in its read ends with it.

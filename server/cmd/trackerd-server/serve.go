@@ -4,24 +4,16 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
-	"net/http"
 	"os"
 	"runtime/debug"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"activity-tracker.example/server/internal/auth"
-	"activity-tracker.example/server/internal/httpapi"
+	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/httpserver"
-	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/live"
-	"activity-tracker.example/server/internal/report"
-	"activity-tracker.example/server/internal/store"
 )
 
 func serveCommand(s *settings) *cobra.Command {
@@ -68,17 +60,17 @@ TRACKERD_SERVER_TLS_CERT, and so on, lists with commas.`,
 func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err error) {
 	log := s.logger(stderr)
 	collectSeldom(os.Getenv)
-	leaving := &leave{delay: time.Duration(s.edge.shutdownDelay), log: log}
-	around := surroundings{leaving: leaving, metrics: newMetrics(), metricsElsewhere: s.edge.metricsListen != ""}
-	edge, err := httpserver.Open(ctx, s.edge.options(addr, s.stateDir, log, around.metrics))
+	leaving := &app.Leave{Delay: time.Duration(s.edge.shutdownDelay), Log: log}
+	around := app.Surroundings{Version: version, Leaving: leaving, Metrics: app.NewMetrics(), MetricsElsewhere: s.edge.metricsListen != ""}
+	edge, err := httpserver.Open(ctx, s.edge.options(addr, s.stateDir, log, around.Metrics))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = edge.Close() }()
-	if around.proxies, err = s.edge.trusted(edge, log); err != nil {
+	if around.Proxies, err = s.edge.trusted(edge, log); err != nil {
 		return err
 	}
-	if around.repository, err = s.edge.agents.repository(s.service); err != nil {
+	if around.Repository, err = s.edge.agents.repository(s.service); err != nil {
 		return err
 	}
 	s.serving, s.mayMake = true, true
@@ -92,14 +84,14 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 	}
 	defer func() { err = errors.Join(err, db.close(ctx)) }()
 
-	notifyManager(log, "READY=1", "waiting for the database")
+	app.Notify(log, "READY=1", "waiting for the database")
 	state := &condition{s: s, store: db.store, leaving: leaving, addr: edge.Addr(), every: conditionEvery, log: log}
 	told := ctx
 	ctx, stop := context.WithCancel(context.WithoutCancel(told))
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { defer stop(); return leaving.wait(ctx, told) })
-	around.stopping = ctx.Done()
+	group.Go(func() error { defer stop(); return leaving.Wait(ctx, told) })
+	around.Stopping = ctx.Done()
 	// The database outlives ctx until the last request is answered.
 	drained, allDrained := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return db.watch(drained) })
@@ -117,14 +109,14 @@ func serve(ctx context.Context, s *settings, addr string, stderr io.Writer) (err
 	group.Go(func() error { return board.Run(ctx) })
 	group.Go(func() error {
 		defer allDrained()
-		return edge.Serve(ctx, newHandler(db.store, board, log, around))
+		return edge.Serve(ctx, app.NewHandler(db.store, board, log, around))
 	})
 	group.Go(func() error { return edge.Run(ctx) })
-	group.Go(func() error { return watchOperations(ctx, db.store, around.metrics, log) })
-	group.Go(func() error { return s.edge.serveMetrics(ctx, around.metrics, log) })
+	group.Go(func() error { return app.WatchOperations(ctx, db.store, around.Metrics, log) })
+	group.Go(func() error { return s.edge.serveMetrics(ctx, around.Metrics, log) })
 	group.Go(func() error {
 		<-ctx.Done()
-		notifyManager(log, "STOPPING=1", "finishing the accepted requests")
+		app.Notify(log, "STOPPING=1", "finishing the accepted requests")
 		return nil
 	})
 	return group.Wait()
@@ -146,52 +138,5 @@ func collectSeldom(get func(string) string) {
 	if get("GOGC") == "" && get("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(collectPercent)
 		debug.SetMemoryLimit(softMemoryLimit)
-	}
-}
-
-func newMetrics() *prometheus.Registry {
-	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return metrics
-}
-
-// newHandler joins the parts.
-func newHandler(s *store.Store, board *live.Board, log *slog.Logger, around surroundings) http.Handler {
-	metrics := around.metrics
-	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "trackerd_server_live_streams", Help: "Streams of GET /api/live that are open.",
-	}, func() float64 { return float64(board.Watchers()) }))
-	metrics.MustRegister(s.Collectors()...)
-	metrics.MustRegister(buildInfo())
-	if s.ReplicaState().Configured {
-		metrics.MustRegister(replicaMetrics(s)...)
-	}
-	guard := auth.NewGuard(s, auth.NewFailures(auth.FailureBurst, auth.FailureEvery, time.Now))
-	in := ingest.New(s, guard, log, metrics, time.Now)
-	return httpapi.New(httpapi.Parts{
-		Reports: report.New(s, time.Now), Guard: guard, Live: board,
-		Events: in.Events, Enroll: in.Enroll, Repository: around.repository, Ready: around.leaving.unlessLeaving(s.Ready),
-		Log: log, Metrics: metrics, MetricsElsewhere: around.metricsElsewhere,
-		Proxies: around.proxies, Stopping: around.stopping,
-	})
-}
-
-func replicaMetrics(s *store.Store) []prometheus.Collector {
-	gauge := func(name, help string, value func(store.ReplicaState) float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(s.ReplicaState()) })
-	}
-	return []prometheus.Collector{
-		gauge("trackerd_server_replica_in_use", "1 while reports are read from the replica, 0 while the primary answers instead.",
-			func(r store.ReplicaState) float64 {
-				if r.InUse {
-					return 1
-				}
-				return 0
-			}),
-		gauge("trackerd_server_replica_lag_seconds", "How far the replica was behind at the last look; about a second is usual.",
-			func(r store.ReplicaState) float64 { return r.Lag.Seconds() }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "trackerd_server_replica_retried_total", Help: "Reads that the replica failed and the primary answered.",
-		}, func() float64 { return float64(s.ReplicaState().Retried) }),
 	}
 }

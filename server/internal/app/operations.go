@@ -1,9 +1,8 @@
-package main
+package app
 
 import (
 	"context"
 	"log/slog"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -107,17 +106,9 @@ func (o *operations) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// watchOperations looks at a store for /metrics until ctx ends.
-func watchOperations(ctx context.Context, s *store.Store, metrics prometheus.Registerer, log *slog.Logger) error {
+// WatchOperations looks at a store for /metrics until ctx ends.
+func WatchOperations(ctx context.Context, s *store.Store, metrics prometheus.Registerer, log *slog.Logger) error {
 	o := newOperations(s.Look, log)
 	metrics.MustRegister(o)
 	return o.run(ctx)
-}
-
-// buildInfo names the version that runs.
-func buildInfo() prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "trackerd_server_build_info", Help: "1, with the version that runs.",
-		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
-	}, func() float64 { return 1 })
 }

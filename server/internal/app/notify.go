@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"log/slog"
@@ -7,11 +7,11 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// notifyManager tells systemd, where that started the server, what the server
+// Notify reports to systemd, where that started the server, what the server
 // does now (sd_notify(3)): a state such as READY=1, or none, and the line that
 // systemctl status shows. Failing is logged: the server does its work all the
 // same.
-func notifyManager(log *slog.Logger, state, status string) {
+func Notify(log *slog.Logger, state, status string) {
 	message := "STATUS=" + strings.ReplaceAll(status, "\n", "; ")
 	if state != "" {
 		message = state + "\n" + message

@@ -1,0 +1,54 @@
+// Package app builds the parts of a server, runs them and stops them.
+package app
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/httpapi"
+	"activity-tracker.example/server/internal/httpserver"
+	"activity-tracker.example/server/internal/ingest"
+	"activity-tracker.example/server/internal/live"
+	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/repository"
+	"activity-tracker.example/server/internal/store"
+)
+
+// Surroundings are what the handler knows of the program and the network around it.
+type Surroundings struct {
+	// Version names the program that runs.
+	Version string
+	Metrics *prometheus.Registry
+	Proxies httpserver.Proxies
+	// MetricsElsewhere is set where /metrics has an address of its own.
+	MetricsElsewhere bool
+	// Stopping is closed when the server begins to stop; nil: never.
+	Stopping <-chan struct{}
+	// Repository is where hosts get the agent from; nil: nowhere.
+	Repository *repository.Repository
+	// Leaving knows that the server was told to stop; nil: nobody does.
+	Leaving *Leave
+}
+
+// NewHandler joins the parts that answer requests.
+func NewHandler(s *store.Store, board *live.Board, log *slog.Logger, around Surroundings) http.Handler {
+	metrics := around.Metrics
+	metrics.MustRegister(liveStreams(board))
+	metrics.MustRegister(s.Collectors()...)
+	metrics.MustRegister(buildInfo(around.Version))
+	if s.ReplicaState().Configured {
+		metrics.MustRegister(replicaMetrics(s)...)
+	}
+	guard := auth.NewGuard(s, auth.NewFailures(auth.FailureBurst, auth.FailureEvery, time.Now))
+	in := ingest.New(s, guard, log, metrics, time.Now)
+	return httpapi.New(httpapi.Parts{
+		Reports: report.New(s, time.Now), Guard: guard, Live: board,
+		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.Leaving.unlessLeaving(s.Ready),
+		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
+		Proxies: around.Proxies, Stopping: around.Stopping,
+	})
+}
