@@ -17,6 +17,8 @@ func TestClean(t *testing.T) {
 		"broken bytes":       {"a\xffb\xc3", 100, "a\uFFFDb\uFFFD"},
 		"cut on a rune":      {"жжж", 5, "жж"},
 		"cut when broken":    {"\xff" + strings.Repeat("ж", 100), 5, "\uFFFDж"},
+		"bidirectional":      {"a\u202egnp.exe\u202c \u2066b\u2069\u200e\u200f\u061cc", 100, "agnp.exe bc"},
+		"right to left":      {"مرحبا שלום", 100, "مرحبا שלום"},
 		"nothing":            {"", 10, ""},
 	} {
 		if got := Clean([]byte(c.in), c.limit); got != c.want {
