@@ -2,10 +2,11 @@
 // (trackerd), and nothing else: the message, its limits and its encoding.
 //
 // One message travels in one packet of an AF_UNIX SOCK_SEQPACKET socket, from
-// the helper to the daemon only. Counters are cumulative since the helper
-// started, as a network interface's are: a lost, late or repeated message
-// changes no total. The package uses only the standard library and avoids
-// reflection, since the helper's memory is counted in hundreds of kilobytes.
+// the helper to the daemon. Counters are cumulative since the helper started, as
+// a network interface's are: a lost, late or repeated message changes no total.
+// The other way goes a single byte: the newest version that the daemon reads
+// (Ceiling). The package uses only the standard library and avoids reflection,
+// since the helper's memory is counted in hundreds of kilobytes.
 package wire
 
 import (
@@ -15,13 +16,21 @@ import (
 	"unicode/utf8"
 )
 
-// Version is the first byte of every message that Append writes.
-const Version = 2
-
-// oldest is the earliest version that Decode still reads: an upgraded daemon
-// reads on from helpers that its predecessor started. Version 1 ends after the
-// focus entries.
-const oldest = 1
+// Versions of a message, its first byte. An upgraded daemon reads on from
+// helpers that its predecessor started, and after a downgrade an older daemon
+// reads on from newer helpers.
+const (
+	// Version is the newest.
+	Version = 3
+	// Baseline is what a helper writes until the daemon has sent a Ceiling:
+	// daemons that read no more send none.
+	Baseline = 2
+	// oldest is the earliest that Decode reads: it ends after the focus entries.
+	oldest = 1
+	// withPresence is the first that has the active part of each focus entry, and
+	// whether the screen is locked.
+	withPresence = 3
+)
 
 // Limits of a message. Encode keeps them, Decode enforces them.
 const (
@@ -101,10 +110,29 @@ type Focus struct {
 	Title string
 	// DurationMS is cumulative within Report.IntervalStartUnix's interval.
 	DurationMS uint64
+	// ActiveMS is the part of DurationMS in which the user was active;
+	// ActiveUnknown where the helper sees no input.
+	ActiveMS uint64
 }
+
+// ActiveUnknown is the ActiveMS of a helper that sees no input.
+const ActiveUnknown = MaxCounter
+
+// Locked is whether the screen is locked.
+type Locked uint8
+
+// The states of a screen. Unknown is every screen whose locker has reported
+// nothing yet: most never do.
+const (
+	LockedUnknown Locked = iota
+	LockedNo
+	LockedYes
+)
 
 // Report is the one kind of message: everything that the helper knows.
 type Report struct {
+	// Version is in which version it was written, or is to be; 0 is the newest.
+	Version byte
 	// StartedUnixNano is when the helper started: another value means other
 	// counters, starting from zero.
 	StartedUnixNano int64
@@ -125,6 +153,8 @@ type Report struct {
 	DistanceUnit DistanceUnit
 	// Trouble is what the helper cannot see; TroubleNone if all is well.
 	Trouble Trouble
+	// Locked is whether the screen is locked, where the helper can see that.
+	Locked Locked
 }
 
 // ErrMalformed is wrapped by every error of Decode.
@@ -143,7 +173,11 @@ func (m malformedError) Unwrap() error { return ErrMalformed }
 // on a rune, entries beyond MaxFocus are left out, and counters beyond
 // MaxCounter saturate, so that the result always decodes.
 func Append(dst []byte, r *Report) []byte {
-	dst = append(dst, Version)
+	version := max(r.Version, Baseline)
+	if r.Version == 0 || r.Version > Version {
+		version = Version
+	}
+	dst = append(dst, version)
 	dst = binary.AppendVarint(dst, r.StartedUnixNano)
 	dst = binary.AppendVarint(dst, r.TimeUnixMilli)
 	dst = binary.AppendVarint(dst, r.IntervalStartUnix)
@@ -157,8 +191,28 @@ func Append(dst []byte, r *Report) []byte {
 		dst = appendString(dst, Cut(focus[i].App, MaxAppBytes))
 		dst = appendString(dst, Cut(focus[i].Title, MaxTitleBytes))
 		dst = binary.AppendUvarint(dst, min(focus[i].DurationMS, MaxCounter))
+		if version >= withPresence {
+			dst = binary.AppendUvarint(dst, min(focus[i].ActiveMS, ActiveUnknown))
+		}
 	}
-	return append(dst, byte(min(r.DistanceUnit, UnitDevice)), byte(r.Trouble))
+	dst = append(dst, byte(min(r.DistanceUnit, UnitDevice)), byte(r.Trouble))
+	if version >= withPresence {
+		dst = append(dst, byte(min(r.Locked, LockedYes)))
+	}
+	return dst
+}
+
+// Ceiling is the one packet that a daemon sends: the newest version that it
+// reads.
+func Ceiling(version byte) []byte { return []byte{version} }
+
+// ParseCeiling returns the version in which a helper writes after a packet from
+// its daemon; ok is false if that is no Ceiling.
+func ParseCeiling(b []byte) (version byte, ok bool) {
+	if len(b) != 1 || b[0] < Baseline {
+		return 0, false
+	}
+	return min(b[0], Version), true
 }
 
 // Decode reads one packet. It never keeps a reference to b, and returns an
@@ -171,6 +225,7 @@ func Decode(b []byte) (Report, error) {
 	if len(b) == 0 || b[0] < oldest || b[0] > Version {
 		return r, malformedError("another version")
 	}
+	r.Version = b[0]
 	d := decoder{rest: b[1:]}
 	r.StartedUnixNano = d.varint()
 	r.TimeUnixMilli = d.varint()
@@ -182,13 +237,19 @@ func Decode(b []byte) (Report, error) {
 	if n := d.uvarint(MaxFocus); n > 0 && d.err == nil {
 		r.Focus = make([]Focus, 0, n)
 		for range n {
-			f := Focus{App: d.string(MaxAppBytes), Title: d.string(MaxTitleBytes), DurationMS: d.counter()}
+			f := Focus{App: d.string(MaxAppBytes), Title: d.string(MaxTitleBytes), DurationMS: d.counter(), ActiveMS: ActiveUnknown}
+			if r.Version >= withPresence {
+				f.ActiveMS = d.counter()
+			}
 			r.Focus = append(r.Focus, f)
 		}
 	}
 	if b[0] > oldest {
 		r.DistanceUnit = DistanceUnit(d.byte(byte(UnitDevice)))
 		r.Trouble = Trouble(d.byte(math.MaxUint8))
+	}
+	if r.Version >= withPresence {
+		r.Locked = Locked(d.byte(byte(LockedYes)))
 	}
 	if d.err == nil && len(d.rest) > 0 {
 		d.fail("bytes after the end")

@@ -10,17 +10,19 @@ import (
 
 func sample() Report {
 	return Report{
+		Version:           Version,
 		StartedUnixNano:   1_763_000_000_123_456_789,
 		TimeUnixMilli:     1_763_000_060_000,
 		IntervalStartUnix: 1_763_000_040,
 		Counters:          Counters{Keys: 1, Clicks: 2, ScrollSteps: 3, DistancePx: 4, Synthetic: 5, ActiveMS: 6},
 		IdleMS:            7,
 		Focus: []Focus{
-			{App: "XTerm", Title: "naïve — 日本語", DurationMS: 59_000},
-			{App: UnknownApp, DurationMS: 1000},
+			{App: "XTerm", Title: "naïve — 日本語", DurationMS: 59_000, ActiveMS: 40_000},
+			{App: UnknownApp, DurationMS: 1000, ActiveMS: ActiveUnknown},
 		},
 		DistanceUnit: UnitDevice,
 		Trouble:      TroubleNoWindowManager,
+		Locked:       LockedYes,
 	}
 }
 
@@ -29,11 +31,11 @@ func TestRoundTrip(t *testing.T) {
 	full := sample()
 	full.Focus = nil
 	for range MaxFocus {
-		full.Focus = append(full.Focus, Focus{strings.Repeat("a", MaxAppBytes), strings.Repeat("t", MaxTitleBytes), MaxCounter})
+		full.Focus = append(full.Focus, Focus{strings.Repeat("a", MaxAppBytes), strings.Repeat("t", MaxTitleBytes), MaxCounter, MaxCounter})
 	}
 	past := sample()
 	past.StartedUnixNano, past.TimeUnixMilli, past.IntervalStartUnix = -1, -2, -3
-	for name, want := range map[string]Report{"empty": {}, "sample": sample(), "full": full, "before 1970": past} {
+	for name, want := range map[string]Report{"empty": {Version: Version}, "sample": sample(), "full": full, "before 1970": past} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := Append(nil, &want)
@@ -69,17 +71,58 @@ func TestAnyReportDecodes(t *testing.T) {
 	}
 }
 
+// older returns a report with no more than an older version holds.
+func older(version byte) Report {
+	r := sample()
+	r.Version, r.Locked = version, LockedUnknown
+	for i := range r.Focus {
+		r.Focus[i].ActiveMS = ActiveUnknown
+	}
+	if version == oldest {
+		r.DistanceUnit, r.Trouble = UnitPixels, TroubleNone
+	}
+	return r
+}
+
 // TestDecodeVersion1 reads what a helper from before version 2 sends.
 func TestDecodeVersion1(t *testing.T) {
 	t.Parallel()
-	want := sample()
-	want.DistanceUnit, want.Trouble = UnitPixels, TroubleNone
-	b := Append(nil, &want)
+	want := older(1)
+	written := want
+	written.Version = Baseline
+	b := Append(nil, &written)
 	b = b[:len(b)-2]
 	b[0] = 1
 	got, err := Decode(b)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("Decode = %+v, %v; want %+v", got, err, want)
+	}
+}
+
+// TestAppendBaseline: what an older daemon reads holds what it knows.
+func TestAppendBaseline(t *testing.T) {
+	t.Parallel()
+	r := sample()
+	r.Version = Baseline
+	got, err := Decode(Append(nil, &r))
+	if want := older(Baseline); err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("Decode = %+v, %v; want %+v", got, err, want)
+	}
+}
+
+func TestParseCeiling(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		packet  []byte
+		version byte
+		ok      bool
+	}{
+		{Ceiling(Baseline), Baseline, true}, {Ceiling(Version), Version, true}, {Ceiling(Version + 1), Version, true},
+		{Ceiling(Baseline - 1), 0, false}, {nil, 0, false}, {[]byte{Version, Version}, 0, false},
+	} {
+		if version, ok := ParseCeiling(c.packet); version != c.version || ok != c.ok {
+			t.Errorf("ParseCeiling(%v) = %d, %t", c.packet, version, ok)
+		}
 	}
 }
 
@@ -97,9 +140,10 @@ func randomReport(random *rand.Rand) Report {
 	}
 	r.IdleMS = random.Uint64() >> random.IntN(64)
 	for range random.IntN(2 * MaxFocus) {
-		r.Focus = append(r.Focus, Focus{text(2 * MaxAppBytes), text(2 * MaxTitleBytes), random.Uint64()})
+		r.Focus = append(r.Focus, Focus{text(2 * MaxAppBytes), text(2 * MaxTitleBytes), random.Uint64(), random.Uint64()})
 	}
 	r.DistanceUnit, r.Trouble = DistanceUnit(random.Uint32()), Trouble(random.Uint32())
+	r.Version, r.Locked = byte(random.Uint32()), Locked(random.Uint32())
 	return r
 }
 
@@ -116,7 +160,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"nothing":           nil,
 		"other version":     {Version + 1},
 		"version 0":         {0},
-		"unknown unit":      append(append([]byte{}, encoded[:len(encoded)-2]...), 2, 0),
+		"unknown unit":      append(append([]byte{}, encoded[:len(encoded)-3]...), 2, 0, 0),
+		"unknown lock":      append(append([]byte{}, encoded[:len(encoded)-1]...), 3),
 		"only a version":    {Version},
 		"cut off":           encoded[:len(encoded)-1],
 		"bytes after":       append(append([]byte{}, encoded...), 0),
@@ -166,6 +211,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		second, err := Decode(Append(nil, &first))
+		first.Version = max(first.Version, Baseline)
 		if err != nil || !reflect.DeepEqual(first, second) {
 			t.Fatalf("%+v became %+v, %v", first, second, err)
 		}

@@ -46,6 +46,13 @@ func (a *Activity) Advance(now Instant) {
 // decreases.
 func (a *Activity) ActiveMS() uint64 { return uint64(a.active) }
 
+// activeAt is the active time up to an instant. For one that Advance or Touch has
+// passed already it is the least that it can have been.
+func (a *Activity) activeAt(at Instant) Instant {
+	a.Advance(at)
+	return a.active - max(a.counted-at, 0)
+}
+
 // IdleMS is how long ago the last real input was.
 func (a *Activity) IdleMS(now Instant) uint64 { return uint64(max(now-a.last, 0)) }
 

@@ -81,13 +81,72 @@ func TestFocusTimes(t *testing.T) {
 			t.Fatalf("at %d: %v, want %v", now, got, want)
 		}
 	}
-	check(450, wire.Focus{App: "A", Title: "1", DurationMS: 250}, wire.Focus{App: "B", Title: "2", DurationMS: 50})
-	check(450, wire.Focus{App: "A", Title: "1", DurationMS: 250}, wire.Focus{App: "B", Title: "2", DurationMS: 50})
+	const unseen = wire.ActiveUnknown
+	check(450, wire.Focus{App: "A", Title: "1", DurationMS: 250, ActiveMS: unseen}, wire.Focus{App: "B", Title: "2", DurationMS: 50, ActiveMS: unseen})
+	check(450, wire.Focus{App: "A", Title: "1", DurationMS: 250, ActiveMS: unseen}, wire.Focus{App: "B", Title: "2", DurationMS: 50, ActiveMS: unseen})
 	f.Restart(450)
 	check(450)
-	check(460, wire.Focus{App: "A", Title: "1", DurationMS: 10})
+	check(460, wire.Focus{App: "A", Title: "1", DurationMS: 10, ActiveMS: unseen})
 	f.Switch(b, 440) // late news of what was before: the time is booked once
-	check(470, wire.Focus{App: "A", Title: "1", DurationMS: 10}, wire.Focus{App: "B", Title: "2", DurationMS: 10})
+	check(470, wire.Focus{App: "A", Title: "1", DurationMS: 10, ActiveMS: unseen}, wire.Focus{App: "B", Title: "2", DurationMS: 10, ActiveMS: unseen})
+}
+
+// TestFocusActive: the active part of a window's time is what the user was active
+// for while it was in front.
+func TestFocusActive(t *testing.T) {
+	t.Parallel()
+	a := NewActivity(1000, 0)
+	f := Focus{Activity: a}
+	f.Switch(Window{App: "A"}, 0)
+	a.Touch(600) // active until 1600
+	f.Switch(Window{App: "B"}, 1200)
+	f.Switch(Window{}, 5000)
+	a.Touch(5500) // nothing is in front: nobody's
+	f.Switch(Window{App: "A"}, 6000)
+	want := []wire.Focus{{App: "A", DurationMS: 5200, ActiveMS: 1700}, {App: "B", DurationMS: 3800, ActiveMS: 400}}
+	if got := f.Snapshot(nil, 10_000); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Fatalf("%v, want %v", got, want)
+	}
+	f.Restart(10_000)
+	a.Touch(10_500)
+	want = []wire.Focus{{App: "A", DurationMS: 1000, ActiveMS: 500}}
+	if got := f.Snapshot(nil, 11_000); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Fatalf("the next interval has %v, want %v", got, want)
+	}
+}
+
+// TestFocusActiveBounds: however late it is known which window was in front, the
+// active parts add up to no more than the active time, and each is within its
+// window's time.
+func TestFocusActiveBounds(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(7, 8))
+	a := NewActivity(1000, 0)
+	f := Focus{Activity: a}
+	var now Instant
+	before := a.ActiveMS()
+	for range 2000 {
+		now += Instant(random.IntN(900))
+		if random.IntN(3) > 0 {
+			a.Touch(now)
+		}
+		f.Switch(Window{App: fmt.Sprint(random.IntN(4))}, now-Instant(random.IntN(250)))
+		a.Advance(now)
+		var sum uint64
+		for _, e := range f.Snapshot(nil, now) {
+			sum += e.ActiveMS
+			if e.ActiveMS > e.DurationMS {
+				t.Fatalf("at %d: %+v", now, e)
+			}
+		}
+		if active := a.ActiveMS() - before; sum > active {
+			t.Fatalf("at %d: %d ms of windows, %d active", now, sum, active)
+		}
+		if random.IntN(20) == 0 {
+			f.Restart(now)
+			before = a.ActiveMS()
+		}
+	}
 }
 
 // TestFocusOverflow: beyond the bound no time is lost, and applications keep

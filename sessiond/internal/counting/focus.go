@@ -10,16 +10,22 @@ type Window struct {
 	Title string
 }
 
-// Focus adds up how long each window had the focus in one interval.
+// Focus adds up how long each window had the focus in one interval, and for how
+// long of that the user was active.
 type Focus struct {
+	// Activity is the user's, up to where it is known when a time is booked; nil
+	// where no input is seen.
+	Activity *Activity
+
 	current Window
 	since   Instant
+	active  Instant // up to here active time is booked
 	entries []focusEntry
 }
 
 type focusEntry struct {
-	window Window
-	time   Instant
+	window       Window
+	time, active Instant
 }
 
 // Switch ends the current window's time at an instant and starts another's; the
@@ -40,6 +46,9 @@ func (f *Focus) Current() Window { return f.current }
 // caller has taken a Snapshot at the same instant.
 func (f *Focus) Restart(at Instant) {
 	f.since = at
+	if f.Activity != nil {
+		f.active = f.Activity.activeAt(at)
+	}
 	clear(f.entries)
 	f.entries = f.entries[:0]
 }
@@ -48,7 +57,11 @@ func (f *Focus) Restart(at Instant) {
 func (f *Focus) Snapshot(dst []wire.Focus, now Instant) []wire.Focus {
 	f.settle(now)
 	for _, e := range f.entries {
-		dst = append(dst, wire.Focus{App: e.window.App, Title: e.window.Title, DurationMS: uint64(e.time)})
+		active := uint64(wire.ActiveUnknown)
+		if f.Activity != nil {
+			active = uint64(e.active)
+		}
+		dst = append(dst, wire.Focus{App: e.window.App, Title: e.window.Title, DurationMS: uint64(e.time), ActiveMS: active})
 	}
 	return dst
 }
@@ -60,24 +73,43 @@ func (f *Focus) settle(now Instant) {
 		return // an instant that is already booked
 	}
 	f.since = now
+	active := f.settleActive(now, elapsed)
 	if f.current.App != "" {
-		f.add(f.current, elapsed)
+		f.add(focusEntry{f.current, elapsed, active})
 	}
 }
 
-func (f *Focus) add(w Window, elapsed Instant) {
+// settleActive books the active time since the last settling, and returns it. It
+// is never more than has elapsed, nor in all more than the user was active.
+func (f *Focus) settleActive(now, elapsed Instant) Instant {
+	if f.Activity == nil {
+		return 0
+	}
+	part := min(max(f.Activity.activeAt(now)-f.active, 0), elapsed)
+	f.active += part
+	return part
+}
+
+func (f *Focus) add(more focusEntry) {
+	w := more.window
 	if e := f.find(w); e != nil {
-		e.time += elapsed
+		e.grow(more)
 		return
 	}
 	for len(f.entries) >= wire.MaxFocus {
 		f.fold()
 	}
 	if e := f.find(w); e != nil { // folding made it
-		e.time += elapsed
+		e.grow(more)
 		return
 	}
-	f.entries = append(f.entries, focusEntry{w, elapsed})
+	f.entries = append(f.entries, more)
+}
+
+// grow adds another entry's times.
+func (e *focusEntry) grow(more focusEntry) {
+	e.time += more.time
+	e.active += more.active
 }
 
 func (f *Focus) find(w Window) *focusEntry {
@@ -108,7 +140,7 @@ func (f *Focus) fold() {
 		f.entries[i].window = into
 		return
 	}
-	target.time += f.entries[i].time
+	target.grow(f.entries[i])
 	last := len(f.entries) - 1
 	f.entries[i] = f.entries[last]
 	f.entries[last] = focusEntry{}

@@ -92,6 +92,9 @@ func Start(t *testing.T, o Options) *Helper {
 	if err := unix.SetsockoptInt(pair[1], unix.SOL_SOCKET, unix.SO_SNDBUF, cmp.Or(o.Buffer, systemBuffer)); err != nil {
 		t.Fatal(err)
 	}
+	if err := unix.Send(pair[0], wire.Ceiling(wire.Version), unix.MSG_DONTWAIT); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), lifeLimit)
 	h := &Helper{t: t, FD: pair[0], Cmd: exec.CommandContext(ctx, o.Program, o.Args...), done: make(chan struct{})}
 	theirs := os.NewFile(uintptr(pair[1]), "socket")
@@ -161,6 +164,12 @@ func (h *Helper) check(r wire.Report) {
 	var focus uint64
 	for _, f := range r.Focus {
 		focus += f.DurationMS
+		if f.ActiveMS != wire.ActiveUnknown && f.ActiveMS > f.DurationMS {
+			h.t.Fatalf("a window is active for longer than it is in front: %+v", r)
+		}
+	}
+	if r.Version != wire.Version {
+		h.t.Fatalf("version %d", r.Version)
 	}
 	if focus > intervalMS+1 { // a clock that is being slewed moves the strike by a rounding
 		h.t.Fatalf("%d ms of focus in an interval of 5 s: %+v", focus, r)

@@ -85,7 +85,7 @@ func (l *loop) wait() (ready bool, err error) {
 // sleep waits until the source or the daemon has something new, the context is
 // done, or an instant has come.
 func (l *loop) sleep(due counting.Instant) (ready bool, err error) {
-	look := uint32(unix.EPOLLRDHUP)
+	look := uint32(unix.EPOLLIN | unix.EPOLLRDHUP)
 	if l.out.Waiting() {
 		look |= unix.EPOLLOUT
 	}
@@ -101,8 +101,13 @@ func (l *loop) sleep(due counting.Instant) (ready bool, err error) {
 		case l.opts.Socket:
 			// The daemon hangs up one way when it wants no more, and still reads
 			// a last report. Where it closed both ways, sending says so.
-			if e.Events&^unix.EPOLLOUT != 0 {
+			if e.Events&^(unix.EPOLLIN|unix.EPOLLOUT) != 0 {
 				return false, errStopped
+			}
+			if e.Events&unix.EPOLLIN != 0 {
+				if err := l.out.Hear(); err != nil {
+					return false, err
+				}
 			}
 		case l.stop:
 			return false, errStopped

@@ -30,6 +30,7 @@ var ErrClosed = errors.New("the daemon's end of the socket is closed")
 // Outbox sends to one socket.
 type Outbox struct {
 	fd      int
+	version byte // of what is sent
 	scratch []byte
 	pending []packet
 	bytes   int  // of all that is pending
@@ -42,11 +43,48 @@ type packet struct {
 }
 
 // New sends to fd, an AF_UNIX SOCK_SEQPACKET socket.
-func New(fd int) *Outbox { return &Outbox{fd: fd} }
+func New(fd int) *Outbox { return &Outbox{fd: fd, version: wire.Baseline} }
+
+// Hear takes what the daemon sent: which version it reads. What waits is written
+// again in that version; what the socket holds stays as it is, since a daemon
+// lowers the version before it ends and then reads on for a moment.
+func (o *Outbox) Hear() error {
+	var b [8]byte // more than any packet that means something
+	n, err := sys.Receive(o.fd, b[:])
+	if err != nil {
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+			return nil
+		}
+		return ErrClosed
+	}
+	version, ok := wire.ParseCeiling(b[:n])
+	if !ok || version == o.version {
+		return nil
+	}
+	o.version = version
+	return o.rewrite()
+}
+
+// rewrite puts what waits into the version that is sent now.
+func (o *Outbox) rewrite() error {
+	o.bytes = 0
+	for i := range o.pending {
+		p := &o.pending[i]
+		r, err := wire.Decode(p.data)
+		if err != nil {
+			return err // never: this package wrote it
+		}
+		r.Version = o.version
+		p.data = wire.Append(p.data[:0], &r)
+		o.bytes += len(p.data)
+	}
+	return nil
+}
 
 // Put sends the report, or keeps it if the socket is full. A kept report of the
 // same interval is replaced: the newer one says the same and more.
 func (o *Outbox) Put(r *wire.Report) error {
+	r.Version = o.version
 	o.scratch = wire.Append(o.scratch[:0], r)
 	if err := o.Flush(); err != nil {
 		return err

@@ -144,3 +144,45 @@ func TestClosed(t *testing.T) {
 		}
 	}
 }
+
+// TestHear: a report is in the version that the daemon named last, also one that
+// has waited since before, and in the oldest one that daemons read until then.
+func TestHear(t *testing.T) {
+	t.Parallel()
+	o, fd := pair(t, 0)
+	hear := func(packet []byte) {
+		t.Helper()
+		if err := unix.Send(fd, packet, unix.MSG_DONTWAIT); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Hear(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(version byte) {
+		t.Helper()
+		put(t, o, int64(version), 1)
+		for _, r := range receive(t, fd) {
+			if r.Version != version {
+				t.Errorf("version %d, want %d", r.Version, version)
+			}
+		}
+	}
+	want(wire.Baseline)
+	hear(wire.Ceiling(wire.Version))
+	want(wire.Version)
+	hear([]byte("no ceiling")) // changes nothing
+	want(wire.Version)
+	for i := int64(0); !o.Waiting(); i++ {
+		put(t, o, i, 1)
+	}
+	receive(t, fd)
+	hear(wire.Ceiling(wire.Baseline))
+	if err := o.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want(wire.Baseline)
+	if err := o.Hear(); err != nil {
+		t.Errorf("hearing nothing: %v", err)
+	}
+}

@@ -49,6 +49,13 @@ func Send(fd int, b []byte) error {
 	return err
 }
 
+// Receive takes one packet, or fails at once with EAGAIN. What does not fit into
+// b is lost.
+func Receive(fd int, b []byte) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), address(b), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
+	return result(n, errno)
+}
+
 // SendSome sends the front part of b on a stream, as much as it takes at once.
 func SendSome(fd int, b []byte) (int, error) {
 	const flags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL

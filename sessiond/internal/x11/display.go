@@ -115,6 +115,7 @@ func (d *Display) start(key cookie) error {
 	}
 	d.root = s.root
 	d.Activity = counting.NewActivity(d.opts.IdleAfter, d.opts.Now())
+	d.Focus.Activity = d.Activity
 	d.Input = counting.NewInput(d.Activity)
 	d.Input.Screen = counting.Size{W: float64(s.width), H: float64(s.height)}
 	for _, step := range []struct {
@@ -158,6 +159,11 @@ func (d *Display) Fill(r *wire.Report, at counting.Instant) {
 		r.Counters, r.IdleMS = wire.Counters{}, wire.IdleUnknown
 	}
 	r.Focus = d.Focus.Snapshot(r.Focus, at)
+	for i := range r.Focus {
+		if d.opts.NoInput {
+			r.Focus[i].ActiveMS = 0 // nobody works at a locked screen
+		}
+	}
 	r.Trouble = wire.TroubleNone
 	if d.watch.wm == 0 {
 		r.Trouble = wire.TroubleNoWindowManager
