@@ -29,7 +29,9 @@ const (
 	// pendingMax is how many readings are kept while the disk takes none, at
 	// most 40 MiB. Only the latest of a session's interval is kept, so this is
 	// fifty users for twenty minutes; beyond it the oldest go, whose counts the
-	// next one of the same session repeats.
+	// next one of the same session repeats. They are in the helpers' sockets too,
+	// as far as those hold them (some 200 reports each), and behind those the
+	// helpers keep two hours of intervals.
 	pendingMax = 1024
 	// startHold is for how long after its start the daemon seals nothing: what
 	// the helpers reported while it was away is in their sockets, and belongs
@@ -277,6 +279,11 @@ func (c *Collector) step(ctx context.Context) {
 	if errors.Is(err, buffer.ErrReplaced) { // a fresh file: it takes the whole state
 		c.rewrite = true
 		err = c.commit(sealed)
+	}
+	if err == nil {
+		for i := range c.pending {
+			c.pending[i].reading.Stored()
+		}
 	}
 	c.note(now, sealed, gone, err)
 }

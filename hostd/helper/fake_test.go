@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ type process struct {
 	conn    *net.UnixConn
 	unit    Unit
 	number  int // 0 for the first start
+	version atomic.Uint32
 	done    chan struct{}
 	stopped chan struct{}
 }
@@ -135,9 +137,18 @@ func (p *process) report(keys uint64) {
 	_, _ = p.conn.Write(wire.Append(nil, &wire.Report{StartedUnixNano: int64(p.number) + 1, Counters: wire.Counters{Keys: keys}}))
 }
 
-// untilHungUp waits for the daemon to close its end, as sessiond does.
+// untilHungUp waits for the daemon to close its end, as sessiond does, and notes
+// the versions that it names until then.
 func (p *process) untilHungUp() {
-	_, _, _, _, _ = p.conn.ReadMsgUnix(make([]byte, 1), nil)
+	for b := make([]byte, 2); ; {
+		n, err := p.conn.Read(b)
+		if n == 0 || err != nil {
+			return
+		}
+		if version, ok := wire.ParseCeiling(b[:n]); ok {
+			p.version.Store(uint32(version))
+		}
+	}
 }
 
 // fakeStore stands for systemd's descriptor store; what lies in it is real.
@@ -264,6 +275,7 @@ func (r *rig) reading(keys uint64) reading.Reading {
 	for {
 		select {
 		case got := <-r.readings:
+			got.Stored()
 			if got.Report.Counters.Keys == keys {
 				return got
 			}

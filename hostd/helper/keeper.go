@@ -26,6 +26,18 @@ const (
 	// silenceSlack is how much longer than two intervals a helper may be
 	// silent: it reports at the end of each, and a loaded machine runs late.
 	silenceSlack = 30 * time.Second
+	// settleTime bounds waiting for what was read to be on disk before a socket is
+	// given up. It is written once a second; a disk that refuses is not waited
+	// for, and then the readings wait in memory alone.
+	settleTime = 3 * time.Second
+	// partingTime is how long a daemon that ends reads on: a helper that was told
+	// to write in an older version has done so by then.
+	partingTime = 50 * time.Millisecond
+	// stillFor is for how long hands are still when a helper of an older version
+	// is replaced, since what is typed meanwhile is counted by none.
+	stillFor = 2 * time.Second
+	// maxOutgrown is after how many ends of intervals it is replaced all the same.
+	maxOutgrown = 10
 	// handOver bounds how long a report that has been read is still offered
 	// after the daemon was told to end.
 	handOver = time.Second
@@ -35,6 +47,7 @@ const (
 var (
 	errLeaving  = errors.New("the session is over")
 	errReplaced = errors.New("it ran with other options")
+	errOutgrown = errors.New("it was of an older version")
 	errSilent   = errors.New("it has not reported for more than two intervals")
 )
 
@@ -204,6 +217,7 @@ func (k *keeper) once(ctx context.Context, readings chan<- reading.Reading) erro
 	if err != nil {
 		return err
 	}
+	l.tell(wire.Version)
 	// Into the store first: a daemon killed from here on finds the socket.
 	if err := k.s.store.StoreFD(k.name, ours); err != nil {
 		k.log.Warn("this helper will not outlive the daemon", "error", err)
@@ -238,6 +252,8 @@ func (k *keeper) adopt(ctx context.Context, f *os.File, readings chan<- reading.
 		k.removeFD()
 		return err
 	}
+	l.tell(wire.Version)
+	l.outgrown = newOutgrown(k.s.opts.Interval, time.Now())
 	command, err := k.s.units.Command(ctx, k.unit)
 	switch {
 	case err != nil:
@@ -261,12 +277,13 @@ func (k *keeper) serve(ctx context.Context, l *link, readings chan<- reading.Rea
 	if end == nil {
 		end = k.read(ctx, l, readings, nil)
 	}
-	if errors.Is(end, errLeaving) || errors.Is(end, errReplaced) {
+	if errors.Is(end, errLeaving) || errors.Is(end, errReplaced) || errors.Is(end, errOutgrown) {
 		k.phase(PhaseLeaving)
 		l.hangUp()
 		_ = k.drain(ctx, l, lastWords, readings)
 	}
 	if ctx.Err() != nil {
+		k.part(l, readings)
 		return ctx.Err()
 	}
 	// Also after the end of the socket: a program may close it and live on.
@@ -279,9 +296,18 @@ func (k *keeper) serve(ctx context.Context, l *link, readings chan<- reading.Rea
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	l.settle(settleTime)
 	l.end()
 	k.removeFD()
 	return end
+}
+
+// part leaves a helper to the next daemon, which may be an older one: from now on
+// the helper writes what each can read, and what it wrote before is stored.
+func (k *keeper) part(l *link, readings chan<- reading.Reading) {
+	l.tell(wire.Baseline)
+	_ = k.drain(context.Background(), l, partingTime, readings)
+	l.settle(settleTime)
 }
 
 func (k *keeper) removeFD() {
@@ -319,8 +345,8 @@ func (k *keeper) read(ctx context.Context, l *link, readings chan<- reading.Read
 		r, err := l.receive()
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			if ctx.Err() != nil || k.leave.Err() != nil && until == nil {
-				continue
+			if ctx.Err() != nil || k.leave.Err() != nil && until == nil || until == nil && l.unstored() {
+				continue // with a disk that refuses the socket may be full
 			}
 			return errSilent
 		case err != nil:
@@ -328,27 +354,31 @@ func (k *keeper) read(ctx context.Context, l *link, readings chan<- reading.Read
 		case !k.bucket.take(time.Now()):
 			return errFlood
 		}
-		k.deliver(ctx, r, readings)
+		k.deliver(ctx, l, r, readings)
+		if until == nil && l.outgrown.by(&r) {
+			return errOutgrown
+		}
 	}
 }
 
 // deliver hands one report on. It waits for the reader, but not much longer
-// than ctx lives: the counters are cumulative, so the next report makes up for
-// one that is lost.
-func (k *keeper) deliver(ctx context.Context, r wire.Report, readings chan<- reading.Reading) {
+// than ctx lives: what is not handed on is still in the socket, for the next
+// daemon.
+func (k *keeper) deliver(ctx context.Context, l *link, r wire.Report, readings chan<- reading.Reading) {
 	k.mu.Lock()
 	k.state.Reports++
 	k.state.LastReport, k.state.Trouble = time.Now(), r.Trouble
 	t := k.state.Session
 	k.mu.Unlock()
 	if t.NeedsWM && r.Trouble == wire.TroubleNoWindowManager {
+		l.skip()
 		return // nobody works there, so there is nothing to record
 	}
 	connected, err := k.s.opts.Connected(t)
 	if err != nil {
 		k.log.Debug("cannot tell whether a client is connected", "error", err)
 	}
-	one := reading.Reading{Session: t, Report: r, Connected: connected}
+	one := reading.Reading{Session: t, Report: r, Connected: connected, OnStored: l.hand()}
 	select {
 	case readings <- one:
 		return

@@ -23,13 +23,25 @@ var (
 	errNotSeqpacket = errors.New("not a socket of a helper")
 )
 
-// link is the daemon's end of a helper's socket.
+// link is the daemon's end of a helper's socket. A message is looked at and stays
+// in the socket until what it said is on disk, so that a daemon that is killed
+// loses none: the next one reads it again, and what was counted of it already
+// counts once.
 type link struct {
 	conn *net.UnixConn
 	raw  syscall.RawConn
 	// buffers are for messages. All links share them: one that waits has none,
 	// and hundreds of sessions would have as many.
 	buffers *sync.Pool
+	// released has something once a message has left the socket.
+	released chan struct{}
+	// outgrown decides when an adopted helper is too old; nil for one of our own.
+	outgrown *outgrown
+
+	mu sync.Mutex
+	// Messages are numbered from 1 in the order of the socket: the last that was
+	// read, the last of those that were handed on, the last that left.
+	read, handed, gone uint64
 }
 
 // newBuffers makes what links share.
@@ -62,7 +74,25 @@ func newLink(f *os.File, buffers *sync.Pool) (*link, error) {
 		_ = conn.Close()
 		return nil, fmt.Errorf("read the helper's socket: %w", err)
 	}
-	return &link{conn: u, raw: raw, buffers: buffers}, nil
+	l := &link{conn: u, raw: raw, buffers: buffers, released: make(chan struct{}, 1)}
+	if err := l.fromStart(); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// fromStart makes looking begin at the first message that is in the socket. Each
+// look goes on behind the one before.
+func (l *link) fromStart() error {
+	var failed error
+	err := l.raw.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PEEK_OFF, 0)
+	})
+	if err = errors.Join(err, failed); err != nil {
+		return fmt.Errorf("look into the helper's socket: %w", err)
+	}
+	return nil
 }
 
 // receive waits for the next report, until the deadline. io.EOF says that the
@@ -88,13 +118,12 @@ func (l *link) take(fd int) (wire.Report, error) {
 	defer l.buffers.Put(buf)
 	// No room for control data: the kernel closes descriptors that were sent
 	// along, and says so.
-	n, _, flags, _, err := unix.Recvmsg(fd, buf[:], nil, unix.MSG_DONTWAIT)
-	for errors.Is(err, unix.EINTR) {
-		n, _, flags, _, err = unix.Recvmsg(fd, buf[:], nil, unix.MSG_DONTWAIT)
+	const look = unix.MSG_PEEK | unix.MSG_DONTWAIT
+	n, _, flags, _, err := unix.Recvmsg(fd, buf[:], nil, look)
+	for again(err) {
+		n, _, flags, _, err = unix.Recvmsg(fd, buf[:], nil, look)
 	}
 	switch {
-	case errors.Is(err, unix.ECONNRESET):
-		return wire.Report{}, io.EOF // it died with something of ours unread
 	case err != nil:
 		return wire.Report{}, fmt.Errorf("read the helper's socket: %w", err)
 	case flags&unix.MSG_TRUNC != 0:
@@ -104,7 +133,86 @@ func (l *link) take(fd int) (wire.Report, error) {
 	case n == 0:
 		return wire.Report{}, io.EOF
 	}
+	l.mu.Lock()
+	l.read++
+	l.mu.Unlock()
 	return wire.Decode(buf[:n])
+}
+
+// again reports whether a call is to be made once more: a signal came, or the
+// helper died with something of ours unread, which is told once, before what it
+// left.
+func again(err error) bool { return errors.Is(err, unix.EINTR) || errors.Is(err, unix.ECONNRESET) }
+
+// hand notes that the message that was read last is handed on, and returns what
+// to call once it is stored. That may be after the link was closed.
+func (l *link) hand() (stored func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.handed = l.read
+	number := l.read
+	return func() { l.release(number) }
+}
+
+// skip notes that the message that was read last is not handed on: it leaves the
+// socket with those before it.
+func (l *link) skip() {
+	l.mu.Lock()
+	number, waiting := l.read, l.handed > l.gone
+	l.mu.Unlock()
+	if !waiting {
+		l.release(number)
+	}
+}
+
+// release takes the messages up to a number out of the socket. A later report of
+// the same helper holds all that an earlier one did, or was stored with it.
+func (l *link) release(number uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = l.raw.Control(func(fd uintptr) { // closed: the next daemon reads them again
+		for ; l.gone < number; l.gone++ {
+			_, _, err := unix.Recvfrom(int(fd), nil, unix.MSG_DONTWAIT)
+			for again(err) {
+				_, _, err = unix.Recvfrom(int(fd), nil, unix.MSG_DONTWAIT)
+			}
+			if err != nil {
+				return // they are gone
+			}
+		}
+	})
+	select {
+	case l.released <- struct{}{}:
+	default:
+	}
+}
+
+// unstored reports whether a message that was handed on is still in the socket.
+func (l *link) unstored() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.handed > l.gone
+}
+
+// settle waits until everything that was handed on is stored, for at most d.
+func (l *link) settle(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for l.unstored() {
+		select {
+		case <-l.released:
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// tell names the newest version that the helper may write in. A helper that reads
+// nothing is not waited for.
+func (l *link) tell(version byte) {
+	_ = l.raw.Control(func(fd uintptr) {
+		_ = unix.Send(int(fd), wire.Ceiling(version), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	})
 }
 
 // deadline says until when receive waits.

@@ -17,4 +17,15 @@ type Reading struct {
 	// Connected is whether somebody could be at the session when the report came;
 	// nil where that cannot be known.
 	Connected *bool
+	// OnStored is called by Stored; nil where nobody waits.
+	OnStored func()
+}
+
+// Stored reports that the reading is on disk, with all that were taken from the
+// same helper before it: they leave the helper's socket. Until then a daemon that
+// is started anew reads them again.
+func (r *Reading) Stored() {
+	if r.OnStored != nil {
+		r.OnStored()
+	}
 }
