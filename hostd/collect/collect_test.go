@@ -181,6 +181,36 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// A reading is reported as stored when what it added is on disk, and not before.
+func TestStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		buf := openBuffer(t, filepath.Join(t.TempDir(), "b"))
+		readings := make(chan reading.Reading)
+		stop := start(t, newCollector(t, buf, Options{}), readings)
+		var calls atomic.Int32
+		r := newPerson(1, "ann").says(time.Minute, false)
+		r.OnStored = func() {
+			calls.Add(1)
+			found := 0
+			if _, err := buf.Load(buffer.Accounts, func(_, _ []byte) error { found++; return nil }); err != nil || found != 1 {
+				t.Errorf("%d accounts are on disk, %v", found, err)
+			}
+		}
+		readings <- r
+		synctest.Wait()
+		if calls.Load() != 0 {
+			t.Error("stored before it was written")
+		}
+		sleepUntil(time.Now().Add(2 * batchFor))
+		synctest.Wait()
+		if calls.Load() != 1 {
+			t.Errorf("told %d times", calls.Load())
+		}
+		stop()
+		buf.Close()
+	})
+}
+
 // What helpers said while the daemon was away is put into its own minutes, and
 // Run stores what it holds when it is stopped.
 func TestRestart(t *testing.T) {

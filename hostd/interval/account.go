@@ -55,13 +55,16 @@ type growth struct {
 	focus    []wire.Focus
 }
 
-// take counts the report and returns what it added. Totals only ever grow, so
+// empty reports whether nothing was added.
+func (g *growth) empty() bool { return g.counters == wire.Counters{} && len(g.focus) == 0 }
+
+// take counts the report and returns what it added, and whether its helper was
+// known. Totals only ever grow, so
 // the greatest seen is the truth: a late or repeated report adds nothing, and
 // neither does one that goes backwards under the same start, which no working
 // helper sends. A run that is unknown starts from zero unless distrusted.
-func (a *Account) take(r *wire.Report, distrust bool) growth {
+func (a *Account) take(r *wire.Report, distrust bool) (g growth, known bool) {
 	run, known := a.run(r.StartedUnixNano)
-	var g growth
 	was, now, add := counters(&run.Counted), counters(&r.Counters), counters(&g.counters)
 	for i := range was {
 		if *now[i] > *was[i] {
@@ -71,9 +74,9 @@ func (a *Account) take(r *wire.Report, distrust bool) growth {
 	}
 	g.focus = run.takeFocus(r)
 	if !known && distrust {
-		return growth{}
+		return growth{}, false
 	}
-	return g
+	return g, known
 }
 
 // run finds the helper's run, or makes room for it, and moves it to the end.

@@ -92,6 +92,12 @@ func TestWhereAReadingCounts(t *testing.T) {
 			[]counted{{0, 7}, {60, 2}, {120, 1}, {180, 1}},
 			0,
 		},
+		{
+			"said again after it was handed out: no record", minute(),
+			[]step{fold(60, say(0, 60, 7)), seal(60), fold(61, say(0, 55, 6)), fold(61, say(0, 60, 7)), seal(200)},
+			[]counted{{0, 7}},
+			0,
+		},
 		{"from the far past: now", minute(), []step{fold(5, say(-2*86400, 5, 3)), seal(70)}, []counted{{0, 3}}, 0},
 		{"from the future: now", minute(), []step{fold(5, say(86400, 5, 3)), seal(70)}, []counted{{0, 3}}, 0},
 		{"not aligned", minute(), []step{fold(25, say(17, 25, 3)), seal(70)}, []counted{{0, 3}}, 0},

@@ -77,7 +77,9 @@ func (s *State) complete() {
 	}
 }
 
-// Fold counts a reading, at now by the daemon's clock.
+// Fold counts a reading, at now by the daemon's clock. One that was counted
+// before, as a daemon that was killed leaves it in the socket, and whose interval
+// was handed out, opens no record.
 func (l *Ledger) Fold(r reading.Reading, now time.Time) {
 	session := r.Session.Name()
 	a, ok := l.accounts.edit(session)
@@ -85,11 +87,16 @@ func (l *Ledger) Fold(r reading.Reading, now time.Time) {
 		a = &Account{}
 		l.accounts.put(session, a)
 	}
+	reported := a.ReportedUnixMilli
 	a.MachineID, a.SeenUnix, a.ReportedUnixMilli = r.Session.MachineID, now.Unix(), r.Report.TimeUnixMilli
 	distrust := !l.o.Epoch.After(now) && r.Report.StartedUnixNano < l.o.Epoch.UnixNano() && !l.o.Epoch.IsZero()
-	g := a.take(&r.Report, distrust)
-
-	rec := l.record(&r.Session, l.place(r.Session.MachineID, r.Report.IntervalStartUnix, now))
+	g, known := a.take(&r.Report, distrust)
+	start := l.place(r.Session.MachineID, r.Report.IntervalStartUnix, now)
+	if known && g.empty() && r.Report.TimeUnixMilli <= reported && start != align(r.Report.IntervalStartUnix, l.length) {
+		a.ReportedUnixMilli = reported
+		return
+	}
+	rec := l.record(&r.Session, start)
 	rec.add(g)
 	rec.DeviceUnits = rec.DeviceUnits || r.Report.DistanceUnit == wire.UnitDevice && g.counters.DistancePx > 0
 	rec.stand(session, Standing{
