@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"activity-tracker.example/testhost/internal/netns"
 	"activity-tracker.example/testhost/internal/wait"
 )
 
@@ -22,13 +23,14 @@ var bootScript string
 // boot makes the namespaces, boots the host in them and waits until it is up.
 func (h *Host) boot(ctx context.Context, base string, opts Options) error {
 	var err error
-	if h.client, err = newNetns(); err != nil {
+	if h.client, err = netns.New(); err != nil {
 		return err
 	}
-	if h.host, err = newNetns(); err != nil {
+	if h.host, err = netns.New(); err != nil {
 		return err
 	}
-	if err := joinNetns(ctx, h.client, h.host); err != nil {
+	err = netns.Join(ctx, netns.End{Netns: h.client, Addr: ClientAddr}, netns.End{Netns: h.host, Addr: HostAddr})
+	if err != nil {
 		return err
 	}
 	if err := h.holdClientNetns(); err != nil {

@@ -6,15 +6,17 @@ import (
 	_ "embed" // the scripts
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 
-	"github.com/jezek/xgb/xproto"
 	"golang.org/x/sys/unix"
 
+	"activity-tracker.example/testhost/internal/netns"
+	"activity-tracker.example/testhost/internal/screen"
 	"activity-tracker.example/testhost/internal/wait"
 )
 
@@ -22,7 +24,7 @@ import (
 var clientScript string
 
 // startClient starts the screen and the client in the clients' namespace.
-func (r *RDP) startClient(ctx context.Context) (*input, error) {
+func (r *RDP) startClient(ctx context.Context) (*screen.Screen, error) {
 	log, err := os.Create(r.path("log"))
 	if err != nil {
 		return nil, err
@@ -31,16 +33,30 @@ func (r *RDP) startClient(ctx context.Context) (*input, error) {
 	if err := r.startScreen(ctx, log); err != nil {
 		return nil, fmt.Errorf("start Xvfb: %w", err)
 	}
-	in, err := dialInput(ctx, r.host.client, r.info.Display)
+	s, err := r.openScreen(ctx)
 	if err != nil {
 		return nil, err
 	}
 	// Where the session's pointer is, so that the first motion is no jump.
-	if err := in.send(xproto.MotionNotify, 0, r.info.X, r.info.Y); err != nil {
-		return in, err
+	if err := s.Jump(r.info.X, r.info.Y); err != nil {
+		return s, err
 	}
-	in.x, in.y = r.info.X, r.info.Y
-	return in, r.startFreeRDP(log)
+	return s, r.startFreeRDP(log)
+}
+
+// openScreen connects to the X server on which the client draws; it listens on
+// TCP in the clients' namespace.
+func (r *RDP) openScreen(ctx context.Context) (*screen.Screen, error) {
+	var conn net.Conn
+	err := netns.In(r.host.client, func() (err error) {
+		var d net.Dialer
+		conn, err = d.DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", 6000+r.info.Display))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reach the client's screen: %w", err)
+	}
+	return screen.Open(conn)
 }
 
 // startScreen starts the X server on which the client draws.
@@ -51,17 +67,17 @@ func (r *RDP) startScreen(ctx context.Context, log *os.File) error {
 	}
 	defer number.Close()
 	defer numberEnd.Close()
-	screen := exec.Command("nsenter", "--net=/proc/self/fd/4", "Xvfb", "-displayfd", "3",
+	xvfb := exec.Command("nsenter", "--net=/proc/self/fd/4", "Xvfb", "-displayfd", "3",
 		"-screen", "0", fmt.Sprintf("%dx%dx24", r.info.Width, r.info.Height),
 		// TCP within the namespace: it leaves no socket files, and two hosts'
 		// screens cannot take each other's.
 		"-listen", "tcp", "-nolisten", "unix", "-nolisten", "local", "-ac", "-noreset")
-	screen.ExtraFiles = []*os.File{numberEnd, r.host.client}
-	screen.Stdout, screen.Stderr = log, log
-	if err := r.host.startIn("client", screen); err != nil {
+	xvfb.ExtraFiles = []*os.File{numberEnd, r.host.client}
+	xvfb.Stdout, xvfb.Stderr = log, log
+	if err := r.host.startIn("client", xvfb); err != nil {
 		return err
 	}
-	r.info.Screen = screen.Process.Pid
+	r.info.Screen = xvfb.Process.Pid
 	numberEnd.Close()
 	return readNumber(ctx, number, &r.info.Display)
 }
@@ -108,12 +124,12 @@ func readNumber(ctx context.Context, f *os.File, n *int) error {
 // stopClient ends the client and its screen and waits until they are gone.
 func (r *RDP) stopClient(ctx context.Context) error {
 	r.mu.Lock()
-	in := r.input
-	r.input = nil
+	s := r.screen
+	r.screen = nil
 	r.mu.Unlock()
-	if in != nil {
-		r.info.X, r.info.Y = in.x, in.y
-		in.close()
+	if s != nil {
+		r.info.X, r.info.Y = s.Pointer()
+		s.Close()
 	}
 	// The client first, so that it takes its leave of the host.
 	for _, pid := range []int{r.info.Client, r.info.Screen} {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+
+	"activity-tracker.example/testhost/internal/netns"
 )
 
 // DialContext connects to an address as a program on the host would: one on
@@ -15,7 +17,7 @@ func (h *Host) DialContext(ctx context.Context, network, addr string) (net.Conn,
 		return nil, fmt.Errorf("dial on the test host: %w", err)
 	}
 	var conn net.Conn
-	err := inNetns(h.host, func() (err error) {
+	err := netns.In(h.host, func() (err error) {
 		conn, err = (&net.Dialer{}).DialContext(ctx, network, addr)
 		return err
 	})

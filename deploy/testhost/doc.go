@@ -8,7 +8,7 @@
 // boot.go). Programs run there (exec.go), and packages, files and users are put
 // there (install.go). A user of a host has a desktop (rdp.go), an RDP client with
 // a screen (client.go) and hands (hands.go), whose input goes to that screen
-// (input.go).
+// (internal/screen).
 //
 // Everything that belongs to a host lies in one cgroup, in namespaces that vanish
 // with its processes, and in one folder below StateDir. A guard process that
@@ -19,7 +19,7 @@
 // The machine needs to be Debian 12 or 13, root, with a mounted cgroup v2
 // hierarchy; it may or may not be run by systemd (machine.go). Its own network is
 // not touched: a host and its RDP clients sit in two network namespaces of their
-// own, joined by a veth pair (netns.go). Forward lets the host reach a server of
+// own, joined by a veth pair (internal/netns). Forward lets the host reach a server of
 // the caller's (forward.go), DialContext the caller one of the host's (dial.go).
 //
 // What a container has not, such as a seat with a keyboard and a screen, the

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
 	"sync"
+
+	"activity-tracker.example/testhost/internal/netns"
+	"activity-tracker.example/testhost/internal/relay"
 )
 
 // Forward lets the host reach a server of the caller's: it listens on addr and
@@ -26,7 +28,7 @@ func (h *Host) Forward(ctx context.Context, addr, target string) (*Forwarder, er
 		ns = h.host
 	}
 	f := &Forwarder{target: target, open: map[net.Conn]struct{}{}}
-	err = inNetns(ns, func() error {
+	err = netns.In(ns, func() error {
 		f.listener, err = net.Listen("tcp", addr)
 		return err
 	})
@@ -96,21 +98,7 @@ func (f *Forwarder) pass(ctx context.Context, in net.Conn) {
 		return
 	}
 	defer f.drop(in, out)
-	var wg sync.WaitGroup
-	wg.Go(func() { copyHalf(out, in) })
-	wg.Go(func() { copyHalf(in, out) })
-	wg.Wait()
-}
-
-// copyHalf copies one direction and passes its end on.
-func copyHalf(dst, src net.Conn) {
-	_, err := io.Copy(dst, src)
-	if tcp, ok := dst.(*net.TCPConn); ok && err == nil {
-		tcp.CloseWrite()
-		return
-	}
-	dst.Close()
-	src.Close()
+	relay.Both(in, out)
 }
 
 // keep registers connections so that shut can cut them.

@@ -19,6 +19,15 @@ import (
 // StateDir holds one folder for each host that runs, named by its id.
 const StateDir = "/run/activity-tracker-testhost"
 
+// Addresses of the two ends of a host's network. Every host has the same ones,
+// since each lies in namespaces of its own.
+const (
+	// ClientAddr is the RDP clients' end, where Forward listens.
+	ClientAddr = "10.77.0.1"
+	// HostAddr is the host's end, where its xrdp listens.
+	HostAddr = "10.77.0.2"
+)
+
 // Limits of a host, unless Options name others.
 const (
 	// defaultLife is longer than any test run; a forgotten host ends then.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"activity-tracker.example/testhost/internal/screen"
 	"activity-tracker.example/testhost/internal/wait"
 )
 
@@ -70,8 +71,8 @@ type RDP struct {
 	Session Session
 	info    rdpInfo
 
-	mu    sync.Mutex
-	input *input
+	mu     sync.Mutex
+	screen *screen.Screen
 }
 
 // rdpInfo is what another process needs to drive the client.
@@ -133,27 +134,27 @@ func (r *RDP) Reconnect(ctx context.Context) error {
 func (r *RDP) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	in, err := r.startClient(ctx)
+	s, err := r.startClient(ctx)
 	if err == nil {
-		err = r.waitUsable(ctx, in)
+		err = r.waitUsable(ctx, s)
 	}
 	if err != nil {
 		err = fmt.Errorf("%w\nclient said:\n%s", err, r.clientLog())
-		if in != nil {
-			in.close()
+		if s != nil {
+			s.Close()
 		}
 		return errors.Join(err, r.stopClient(context.WithoutCancel(ctx)))
 	}
 	r.mu.Lock()
-	r.input = in
+	r.screen = s
 	r.mu.Unlock()
 	return r.save()
 }
 
 // waitUsable waits on the client's side for its window, and on the host's for
 // a session whose desktop is up and connected.
-func (r *RDP) waitUsable(ctx context.Context, in *input) error {
-	if err := wait.Until(ctx, func() (bool, error) { return in.focusClient(r.clientAlive) }); err != nil {
+func (r *RDP) waitUsable(ctx context.Context, s *screen.Screen) error {
+	if err := wait.Until(ctx, func() (bool, error) { return s.FocusWindow(r.clientAlive) }); err != nil {
 		return fmt.Errorf("wait for the client's window: %w", err)
 	}
 	var res Result
@@ -259,7 +260,7 @@ func (h *Host) AttachRDP(ctx context.Context, user string) (*RDP, error) {
 	if !r.clientAlive() {
 		return r, nil // disconnected: Reconnect and Logout work
 	}
-	r.input, err = dialInput(ctx, h.client, r.info.Display)
+	r.screen, err = r.openScreen(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reach the client of %s: %w", user, err)
 	}
@@ -270,10 +271,9 @@ func (h *Host) AttachRDP(ctx context.Context, user string) (*RDP, error) {
 func (r *RDP) Detach() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.input == nil {
-		return nil
+	if r.screen != nil {
+		r.screen.Close()
+		r.screen = nil
 	}
-	err := r.input.close()
-	r.input = nil
-	return err
+	return nil
 }

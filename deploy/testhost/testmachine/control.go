@@ -9,10 +9,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"golang.org/x/crypto/ssh"
 
+	"activity-tracker.example/testhost/internal/relay"
 	"activity-tracker.example/testhost/internal/wait"
 )
 
@@ -164,19 +164,5 @@ func pass(in net.Conn, target string) {
 		return
 	}
 	defer out.Close()
-	var wg sync.WaitGroup
-	wg.Go(func() { copyHalf(out, in) })
-	wg.Go(func() { copyHalf(in, out) })
-	wg.Wait()
-}
-
-// copyHalf copies one direction and passes its end on.
-func copyHalf(dst, src net.Conn) {
-	_, err := io.Copy(dst, src)
-	half, ok := dst.(interface{ CloseWrite() error })
-	if err == nil && ok && half.CloseWrite() == nil {
-		return
-	}
-	dst.Close()
-	src.Close()
+	relay.Both(in, out)
 }

@@ -243,23 +243,13 @@ func (m *Machine) Click(ctx context.Context, n int, button string) error {
 				if err := d.send(ctx, buttonEvent(button, down), changed(down)); err != nil {
 					return err
 				}
-				if err := pause(ctx, buttonGap); err != nil {
+				if err := wait.Pause(ctx, buttonGap); err != nil {
 					return err
 				}
 			}
 		}
 		return nil
 	})
-}
-
-// pause is pacing, as a hand has it.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // Scroll turns the wheel by so many steps: down where positive, up where

@@ -1,4 +1,4 @@
-// Package wait waits for conditions and for file locks.
+// Package wait waits for conditions, for file locks, and as hands do.
 package wait
 
 import (
@@ -28,6 +28,16 @@ func Until(ctx context.Context, done func() (bool, error)) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
+	}
+}
+
+// Pause is pacing, as a hand has it.
+func Pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
 }
 

@@ -1,4 +1,6 @@
-package testhost
+// Package netns makes network namespaces, connects two of them, and runs code in
+// them.
+package netns
 
 import (
 	"context"
@@ -11,18 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Addresses of the two ends of the veth pair. Every host has the same ones,
-// since each pair lies in namespaces of its own.
-const (
-	// ClientAddr is the RDP clients' end, where Forward listens.
-	ClientAddr = "10.77.0.1"
-	// HostAddr is the host's end, where its xrdp listens.
-	HostAddr = "10.77.0.2"
-)
-
-// newNetns makes a network namespace that lives as long as the file is open or
+// New makes a network namespace that lives as long as the file is open or
 // a process is in it.
-func newNetns() (ns *os.File, err error) {
+func New() (ns *os.File, err error) {
 	err = onThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("unshare network: %w", err)
@@ -36,9 +29,9 @@ func newNetns() (ns *os.File, err error) {
 	return ns, nil
 }
 
-// inNetns runs fn on a thread inside the namespace; a socket made there stays
+// In runs fn on a thread inside the namespace; a socket made there stays
 // there.
-func inNetns(ns *os.File, fn func() error) error {
+func In(ns *os.File, fn func() error) error {
 	return onThread(func() error {
 		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("enter network namespace: %w", err)
@@ -71,13 +64,20 @@ func onThread(fn func() error) error {
 	return <-done
 }
 
-// joinNetns connects the two namespaces by a veth pair and sets it up.
-func joinNetns(ctx context.Context, client, host *os.File) error {
-	const clientFD, hostFD = "3", "4"
+// End is one side of a connection between two namespaces: its IPv4 address is one
+// of the two usable ones of a /30.
+type End struct {
+	Netns *os.File
+	Addr  string
+}
+
+// Join connects two namespaces by a veth pair and sets it up.
+func Join(ctx context.Context, a, b End) error {
+	const aFD, bFD = "3", "4"
 	steps := []string{
-		clientFD + " link add eth0 type veth peer name eth0 netns /proc/self/fd/" + hostFD,
+		aFD + " link add eth0 type veth peer name eth0 netns /proc/self/fd/" + bFD,
 	}
-	for _, end := range []struct{ fd, addr string }{{clientFD, ClientAddr}, {hostFD, HostAddr}} {
+	for _, end := range []struct{ fd, addr string }{{aFD, a.Addr}, {bFD, b.Addr}} {
 		steps = append(steps,
 			end.fd+" link set lo up",
 			end.fd+" address add "+end.addr+"/30 dev eth0",
@@ -87,7 +87,7 @@ func joinNetns(ctx context.Context, client, host *os.File) error {
 		fd, args, _ := strings.Cut(step, " ")
 		cmd := exec.CommandContext(ctx, "nsenter",
 			append([]string{"--net=/proc/self/fd/" + fd, "ip"}, strings.Fields(args)...)...)
-		cmd.ExtraFiles = []*os.File{client, host}
+		cmd.ExtraFiles = []*os.File{a.Netns, b.Netns}
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("ip %s: %w: %s", args, err, out)
 		}
