@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"activity-tracker.example/testhost/debian"
+	"activity-tracker.example/testhost/internal/e2etest"
 )
 
 // awayFor is how long a server is away: several records and uploads.
@@ -31,12 +32,12 @@ func TestServerAway(t *testing.T) {
 	p.mustWork(t, 50, 2, 2, 2)
 	wantTold(t, p)
 
-	srv.stop(t)
+	srv.Stop(t)
 	workThroughRecords(t, p)
 	if n := h.waiting(t); n < 3 {
 		t.Errorf("%d events wait after %s without a server, want at least 3", n, awayFor)
 	}
-	srv.start(t)
+	srv.Start(t)
 	p.mustWork(t, 25, 1, 1, 1)
 	wantUnbroken(t, p)
 	eventually(t, 20*time.Second, "the buffer is empty", func() error {
@@ -59,12 +60,12 @@ func TestPostgresAway(t *testing.T) {
 	wantTold(t, p)
 
 	pg.stop(t)
-	code, r, err := srv.request(t.Context(), "POST", "/api/events", h.credential(t), `{"events":[]}`)
+	code, r, err := srv.Request(t.Context(), "POST", "/api/events", h.credential(t), `{"events":[]}`)
 	if err != nil || code != http.StatusServiceUnavailable {
-		t.Errorf("without PostgreSQL an upload is answered %d, %v: %s; want 503", code, err, r.body)
+		t.Errorf("without PostgreSQL an upload is answered %d, %v: %s; want 503", code, err, r.Body)
 	}
-	if after, err := strconv.Atoi(r.retryAfter); err != nil || after < 1 || after > 3600 {
-		t.Errorf("Retry-After is %q, want seconds", r.retryAfter)
+	if after, err := strconv.Atoi(r.RetryAfter); err != nil || after < 1 || after > 3600 {
+		t.Errorf("Retry-After is %q, want seconds", r.RetryAfter)
 	}
 	workThroughRecords(t, p)
 	pg.start(t)
@@ -155,7 +156,7 @@ func (h *host) lastUpload(t *testing.T) time.Time {
 type postgres struct {
 	bin, dir, port string
 	uid, gid       uint32
-	daemon         *daemon
+	daemon         *e2etest.Daemon
 }
 
 func newPostgres(t *testing.T) *postgres {
@@ -177,7 +178,7 @@ func newPostgres(t *testing.T) *postgres {
 	if err := os.Chown(pg.dir, int(pg.uid), int(pg.gid)); err != nil {
 		t.Fatal(err)
 	}
-	_, pg.port, _ = strings.Cut(freeAddress(t), ":")
+	_, pg.port, _ = strings.Cut(e2etest.FreeAddress(t), ":")
 	out, err := pg.command("initdb", "-D", pg.data(), "-U", "tracker", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N").CombinedOutput()
 	if err != nil {
 		t.Fatalf("initdb: %v: %s", err, out)
@@ -204,7 +205,7 @@ func (pg *postgres) command(name string, args ...string) *exec.Cmd {
 func (pg *postgres) start(t *testing.T) {
 	t.Helper()
 	// Durable, as in earnest: the tests are about what was acknowledged.
-	pg.daemon = startDaemon(t, pg.command("postgres", "-D", pg.data(), "-p", pg.port,
+	pg.daemon = e2etest.StartDaemon(t, pg.command("postgres", "-D", pg.data(), "-p", pg.port,
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="))
 	eventually(t, 30*time.Second, "PostgreSQL answers", func() error {
 		return pg.command("pg_isready", "-q", "-h", "127.0.0.1", "-p", pg.port).Run()
@@ -215,7 +216,7 @@ func (pg *postgres) start(t *testing.T) {
 func (pg *postgres) stop(t *testing.T) {
 	t.Helper()
 	if pg.daemon != nil {
-		pg.daemon.stop(t, syscall.SIGINT)
+		pg.daemon.Stop(t, syscall.SIGINT)
 		pg.daemon = nil
 	}
 }
@@ -223,7 +224,7 @@ func (pg *postgres) stop(t *testing.T) {
 // crash ends it at once, without a word to the disk: the next start recovers.
 func (pg *postgres) crash(t *testing.T) {
 	t.Helper()
-	pg.daemon.stop(t, syscall.SIGQUIT)
+	pg.daemon.Stop(t, syscall.SIGQUIT)
 	pg.daemon = nil
 }
 

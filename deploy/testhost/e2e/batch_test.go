@@ -45,12 +45,12 @@ func TestBadBatch(t *testing.T) {
 	}
 	body := `{"events":[` + strings.Join(events, ",") + `]}`
 	for attempt, stored := range []string{"accepted", "duplicates"} {
-		code, r, err := srv.request(t.Context(), "POST", "/api/events", credential, body)
+		code, r, err := srv.Request(t.Context(), "POST", "/api/events", credential, body)
 		if err != nil || code != http.StatusOK {
-			t.Fatalf("attempt %d: %d, %v: %s", attempt, code, err, r.body)
+			t.Fatalf("attempt %d: %d, %v: %s", attempt, code, err, r.Body)
 		}
 		var reply api.IngestReply
-		if err := json.Unmarshal(r.body, &reply); err != nil {
+		if err := json.Unmarshal(r.Body, &reply); err != nil {
 			t.Fatal(err)
 		}
 		if got := map[string]int{"accepted": reply.Accepted, "duplicates": reply.Duplicates}; got[stored] != 3 || len(reply.Rejected) != 6 {
@@ -69,7 +69,7 @@ func TestBadBatch(t *testing.T) {
 			}
 		}
 	}
-	got, err := srv.events(t.Context(), machine)
+	got, err := srv.Events(t.Context(), machine)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,13 +82,13 @@ func TestBadBatch(t *testing.T) {
 func enrollByHand(t *testing.T, srv *server, hostID string) (credential string) {
 	t.Helper()
 	token := srv.command(t, "enrollment", "create", "--uses", "1")
-	code, r, err := srv.request(t.Context(), "POST", "/api/enroll", "",
+	code, r, err := srv.Request(t.Context(), "POST", "/api/enroll", "",
 		api.EnrollRequest{EnrollmentToken: token, HostID: hostID, Hostname: "byhand"})
 	if err != nil || code != http.StatusCreated {
-		t.Fatalf("enroll: %d, %v: %s", code, err, r.body)
+		t.Fatalf("enroll: %d, %v: %s", code, err, r.Body)
 	}
 	var enrolled api.EnrollReply
-	if err := json.Unmarshal(r.body, &enrolled); err != nil {
+	if err := json.Unmarshal(r.Body, &enrolled); err != nil {
 		t.Fatal(err)
 	}
 	return enrolled.Credential

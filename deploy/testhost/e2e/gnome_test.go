@@ -6,6 +6,7 @@ import (
 
 	"activity-tracker.example/sessiond/wire"
 	"activity-tracker.example/testhost/debian"
+	"activity-tracker.example/testhost/internal/e2etest"
 )
 
 // TestSlowGNOMEFocus runs GNOME Shell without a screen in a real session, opens
@@ -32,7 +33,7 @@ func TestSlowGNOMEFocus(t *testing.T) {
 // gnomeDeb is the package with the extension.
 func gnomeDeb(t *testing.T) string {
 	t.Helper()
-	path, err := artifact(t.Context(), "ACTIVITY_TRACKER_GNOME_DEB", "dist/trackerd-gnome_*.deb", "deb-trackerd-gnome")
+	path, err := e2etest.Artifact(t.Context(), "ACTIVITY_TRACKER_GNOME_DEB", "dist/trackerd-gnome_*.deb", "deb-trackerd-gnome")
 	if err != nil {
 		t.Fatal(err)
 	}

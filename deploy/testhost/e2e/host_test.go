@@ -62,7 +62,7 @@ func startHost(t *testing.T, srv *server, base debian.Recipe) *host {
 		}
 	})
 	if srv != nil {
-		f, err := h.Forward(t.Context(), insideAddr, srv.addr)
+		f, err := h.Forward(t.Context(), insideAddr, srv.Addr)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -150,22 +150,22 @@ func refusedImpostor(t *testing.T, h *host, alice *person) {
 // refusedForeignMachine is another enrolled host that reports for alice.
 func refusedForeignMachine(t *testing.T, srv *server, alice *person) {
 	eventually(t, 30*time.Second, "alice's machine is known", func() error {
-		_, err := srv.events(t.Context(), alice.machine)
+		_, err := srv.Events(t.Context(), alice.machine)
 		return err
 	})
 	credential := enrollByHand(t, srv, strings.Repeat("cd", 16))
-	code, r, err := srv.request(t.Context(), "POST", "/api/events", credential, api.EventBatch{Events: []api.Event{
+	code, r, err := srv.Request(t.Context(), "POST", "/api/events", credential, api.EventBatch{Events: []api.Event{
 		{MachineID: alice.machine, Timestamp: time.Now().UTC().Truncate(time.Hour), KeyCount: 1000},
 	}})
 	if err != nil || code != http.StatusOK {
-		t.Fatalf("%d, %v: %s", code, err, r.body)
+		t.Fatalf("%d, %v: %s", code, err, r.Body)
 	}
 	var reply api.IngestReply
-	if err := json.Unmarshal(r.body, &reply); err != nil || len(reply.Rejected) != 1 || reply.Rejected[0].Code != api.CodeForeignMachine {
-		t.Errorf("another host's event for %s: %s, %v; want foreign_machine", alice.machine, r.body, err)
+	if err := json.Unmarshal(r.Body, &reply); err != nil || len(reply.Rejected) != 1 || reply.Rejected[0].Code != api.CodeForeignMachine {
+		t.Errorf("another host's event for %s: %s, %v; want foreign_machine", alice.machine, r.Body, err)
 	}
-	for _, token := range []string{"", "hc_wrong.wrong", srv.viewer} {
-		code, _, err := srv.request(t.Context(), "POST", "/api/events", token, `{"events":[]}`)
+	for _, token := range []string{"", "hc_wrong.wrong", srv.Viewer} {
+		code, _, err := srv.Request(t.Context(), "POST", "/api/events", token, `{"events":[]}`)
 		if err != nil || code != http.StatusUnauthorized && code != http.StatusForbidden {
 			t.Errorf("an upload without a host's credential is answered %d, %v", code, err)
 		}

@@ -110,7 +110,7 @@ func (p *person) settled(t *testing.T, at time.Time) []api.Event {
 	var events []api.Event
 	eventually(t, 60*time.Second, "the record of "+p.name+"'s last interval arrives", func() error {
 		var err error
-		events, err = p.host.srv.events(t.Context(), p.machine)
+		events, err = p.host.srv.Events(t.Context(), p.machine)
 		if err == nil && (len(events) == 0 || events[len(events)-1].Timestamp.Before(last)) {
 			err = fmt.Errorf("%d records so far, none of %s", len(events), last)
 		}
@@ -148,7 +148,7 @@ func (p *person) told(t *testing.T) (counts, error) {
 func (p *person) compare(t *testing.T) {
 	t.Helper()
 	// The records first: they only grow.
-	events, err := p.host.srv.events(t.Context(), p.machine)
+	events, err := p.host.srv.Events(t.Context(), p.machine)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func (p *person) compare(t *testing.T) {
 // records are all of p's.
 func (p *person) records(t *testing.T) []api.Event {
 	t.Helper()
-	events, err := p.host.srv.events(t.Context(), p.machine)
+	events, err := p.host.srv.Events(t.Context(), p.machine)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"activity-tracker.example/testhost"
 	"activity-tracker.example/testhost/debian"
+	"activity-tracker.example/testhost/internal/e2etest"
 )
 
 // Where the hosts of these tests find the server that they install from.
@@ -82,7 +83,7 @@ func newBuilder(t *testing.T) *builder {
 			t.Fatal(err)
 		}
 	}
-	if err := copyFile("../../../packaging/build-repository.sh", filepath.Join(b.dir, "packaging/build-repository.sh")); err != nil {
+	if err := e2etest.Copy("../../../packaging/build-repository.sh", filepath.Join(b.dir, "packaging/build-repository.sh")); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -95,7 +96,7 @@ func (b *builder) add(t *testing.T, deb string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := copyFile(deb, filepath.Join(b.dir, "dist", string(out))); err != nil {
+	if err := e2etest.Copy(deb, filepath.Join(b.dir, "dist", string(out))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -158,7 +159,7 @@ func offer(t *testing.T, srv *server, packages string) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	makeCertificate(t, cert, key)
-	srv.authority, srv.tlsAddr = cert, freeAddress(t)
+	srv.authority, srv.tlsAddr = cert, e2etest.FreeAddress(t)
 	log, err := os.Create(filepath.Join(dir, "server.log"))
 	if err != nil {
 		t.Fatal(err)
@@ -166,11 +167,11 @@ func offer(t *testing.T, srv *server, packages string) {
 	defer log.Close()
 	cmd := exec.Command(serverPath, append([]string{
 		"serve", "--listen", srv.tlsAddr, "--tls-cert", cert, "--tls-key", key, "--packages", packages, "--base-url", baseURL,
-	}, srv.args...)...)
+	}, srv.Args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
-	d := startDaemon(t, cmd)
+	d := e2etest.StartDaemon(t, cmd)
 	t.Cleanup(func() {
-		d.stop(t, syscall.SIGTERM)
+		d.Stop(t, syscall.SIGTERM)
 		if said, err := os.ReadFile(log.Name()); t.Failed() && err == nil {
 			t.Logf("the server with packages said:\n%s", said)
 		}

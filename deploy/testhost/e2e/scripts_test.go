@@ -40,7 +40,7 @@ func bareMachine(t *testing.T, suite debian.Suite, srv *server) *host {
 	})
 	h := &host{Host: th, srv: srv, began: time.Now()}
 	if srv != nil {
-		h.forward(t, insideAddr, srv.addr)
+		h.forward(t, insideAddr, srv.Addr)
 	}
 	h.copyScripts(t)
 	return h

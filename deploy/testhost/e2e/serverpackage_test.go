@@ -13,6 +13,7 @@ import (
 
 	"activity-tracker.example/testhost"
 	"activity-tracker.example/testhost/debian"
+	"activity-tracker.example/testhost/internal/e2etest"
 )
 
 // serverExposure is the most exposure of the server's unit, of 10.
@@ -43,8 +44,8 @@ func serverPackageLife(t *testing.T, suite debian.Suite) {
 	h.run(t, "pg_dropcluster", h.postgres(), "main")
 	h.run(t, "pg_createcluster", "--locale=C", "--start", h.postgres(), "main")
 	h.install(t, reversioned(t, serverDebPath, "0~earlier-1"))
-	h.srv = &server{host: h, addr: insideAddr, http: httpOn(t, h.Host)}
-	h.srv.waitReady(t, http.StatusOK)
+	h.srv = &server{Server: &e2etest.Server{Client: e2etest.Client{Addr: insideAddr, HTTP: httpOn(t, h.Host)}}, host: h}
+	h.srv.WaitReady(t, http.StatusOK)
 
 	t.Run("installed", func(t *testing.T) { wantServerInstalled(t, h) })
 	t.Run("whose database", func(t *testing.T) { wantServersDatabase(t, h) })
@@ -96,12 +97,12 @@ func wantServerInstalled(t *testing.T, h *host) {
 
 // wantServersDatabase has people type commands without any option.
 func wantServersDatabase(t *testing.T, h *host) {
-	h.srv.viewer = h.srv.command(t, "token", "create", "--name", "made by root", "--role", "viewer")
+	h.srv.Viewer = h.srv.command(t, "token", "create", "--name", "made by root", "--role", "viewer")
 	list := h.run(t, "runuser", "-u", "trackerd-server", "--", "trackerd-server", "token", "list")
 	if !strings.Contains(list, "made by root") {
 		t.Errorf("the service's user sees other tokens than root made: %q", list)
 	}
-	if err := h.srv.get(t.Context(), "/api/machines", new(struct{})); err != nil {
+	if err := h.srv.Get(t.Context(), "/api/machines", new(struct{})); err != nil {
 		t.Errorf("the service does not know the token: %v", err)
 	}
 	res, err := h.Exec(t.Context(), testhost.Command{Args: []string{"trackerd-server", "token", "list"}, User: "nobody"})
@@ -126,7 +127,7 @@ func upgradeServer(t *testing.T, h *host, p *person) {
 	if err := answered(); err != nil {
 		t.Errorf("an upload that was under way: %v", err)
 	}
-	h.srv.waitReady(t, http.StatusOK)
+	h.srv.WaitReady(t, http.StatusOK)
 	wantTold(t, p)
 	if after := h.mainPID(t, serverUnit); after == before || after == "0" {
 		t.Errorf("the server was process %s and is %s after the upgrade", before, after)
@@ -157,7 +158,7 @@ func halfAnUpload(t *testing.T, h *host) func() error {
 	req.Header.Set("Authorization", "Bearer "+h.credential(t))
 	answered := make(chan error, 1)
 	go func() {
-		resp, err := h.srv.http.Do(req)
+		resp, err := h.srv.HTTP.Do(req)
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode != http.StatusOK {
@@ -215,8 +216,8 @@ func backUpAsRoot(t *testing.T, h *host) {
 	// And back, as README.md has it.
 	h.run(t, "systemctl", "stop", serverUnit)
 	h.run(t, "sh", "-c", "trackerd-server restore --overwrite - </root/tracker.dump && systemctl start "+serverUnit)
-	h.srv.waitReady(t, http.StatusOK)
-	if err := h.srv.get(t.Context(), "/api/machines", new(struct{})); err != nil {
+	h.srv.WaitReady(t, http.StatusOK)
+	if err := h.srv.Get(t.Context(), "/api/machines", new(struct{})); err != nil {
 		t.Errorf("the restored database does not know the token: %v", err)
 	}
 }
@@ -247,7 +248,7 @@ func speakTLS(t *testing.T, h *host) {
 		return err
 	})
 	h.configureServer(t, conf)
-	h.srv.waitReady(t, http.StatusOK)
+	h.srv.WaitReady(t, http.StatusOK)
 	// Purging leaves what it has not brought.
 	h.run(t, "rm", "-r", "/etc/trackerd-server/tls")
 }
@@ -283,11 +284,11 @@ func listenOn443(t *testing.T, h *host) {
 	h.run(t, "sed", "-i", "s/^#TRACKERD_SERVER_LISTEN=.*/TRACKERD_SERVER_LISTEN=127.0.0.1:443/", serverEnvFile)
 	h.run(t, "systemctl", "daemon-reload")
 	h.run(t, "systemctl", "restart", serverUnit)
-	low := &server{addr: "127.0.0.1:443", http: h.srv.http}
-	low.waitReady(t, http.StatusOK)
+	low := e2etest.Client{Addr: "127.0.0.1:443", HTTP: h.srv.HTTP}
+	low.WaitReady(t, http.StatusOK)
 	h.run(t, "rm", "-r", folder)
 	h.configureServer(t, conf)
-	h.srv.waitReady(t, http.StatusOK)
+	h.srv.WaitReady(t, http.StatusOK)
 }
 
 // storedEvents asks PostgreSQL itself.
@@ -305,7 +306,7 @@ func removeAndPurgeServer(t *testing.T, h *host) {
 	h.run(t, "test", "-s", serverEnvFile)
 	h.run(t, "test", "-d", "/var/lib/trackerd-server")
 	h.run(t, "test", "!", "-e", "/usr/bin/trackerd-server")
-	if _, _, err := h.srv.request(t.Context(), "GET", "/healthz", "", nil); err == nil {
+	if _, _, err := h.srv.Request(t.Context(), "GET", "/healthz", "", nil); err == nil {
 		t.Error("something answers although the server is removed")
 	}
 	said := h.apt(t, "purge", "trackerd-server")
@@ -331,7 +332,7 @@ func removeAndPurgeServer(t *testing.T, h *host) {
 func installBeforePostgres(t *testing.T, h *host) {
 	h.run(t, "systemctl", "stop", h.clusterUnit())
 	h.install(t, serverDebPath)
-	h.srv.waitReady(t, http.StatusServiceUnavailable)
+	h.srv.WaitReady(t, http.StatusServiceUnavailable)
 	eventually(t, 30*time.Second, "the status line says that PostgreSQL is to be started", func() error {
 		if got := h.serverStatus(t); !strings.HasPrefix(got, "waiting for the database (systemctl start postgresql") {
 			return fmt.Errorf("it is %q", got)
@@ -348,9 +349,9 @@ func installBeforePostgres(t *testing.T, h *host) {
 	// What happens at the end of an apt run that brings PostgreSQL.
 	h.run(t, "dpkg-trigger", "--by-package=postgresql-"+h.postgres(), "/usr/lib/postgresql")
 	h.run(t, "dpkg", "--configure", "--pending")
-	h.srv.waitReady(t, http.StatusOK)
+	h.srv.WaitReady(t, http.StatusOK)
 	h.run(t, "/usr/libexec/trackerd-server/make-database")
-	h.srv.waitReady(t, http.StatusOK)
+	h.srv.WaitReady(t, http.StatusOK)
 	// Later, too, the status line follows PostgreSQL.
 	for _, step := range []struct{ do, status string }{{"stop", "answering 503 on"}, {"start", "answering on"}} {
 		h.run(t, "systemctl", step.do, h.clusterUnit())
@@ -369,10 +370,10 @@ func takeDatabaseAway(t *testing.T, h *host) {
 	h.run(t, "sed", "-i", "s/^DATABASE_URL/#&/", serverEnvFile)
 	h.run(t, "systemctl", "restart", serverUnit)
 	h.run(t, "systemctl", "stop", h.clusterUnit())
-	h.srv.waitReady(t, http.StatusOK)
+	h.srv.WaitReady(t, http.StatusOK)
 	h.run(t, "test", "-d", "/var/lib/trackerd-server/postgres/data")
-	h.srv.viewer = h.srv.command(t, "token", "create", "--name", "private", "--role", "viewer")
-	if err := h.srv.get(t.Context(), "/api/machines", new(struct{})); err != nil {
+	h.srv.Viewer = h.srv.command(t, "token", "create", "--name", "private", "--role", "viewer")
+	if err := h.srv.Get(t.Context(), "/api/machines", new(struct{})); err != nil {
 		t.Errorf("the service does not know the token: %v", err)
 	}
 }

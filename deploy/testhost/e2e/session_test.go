@@ -63,7 +63,7 @@ func reconnectAndLogout(t *testing.T, suite debian.Suite) {
 	}
 	eventually(t, helperGone, "the last session's helper is gone", func() error { return h.unitGone(t, p.Session.ID) })
 	eventually(t, 30*time.Second, "what was typed right before the logout is told", func() error {
-		events, err := h.srv.events(t.Context(), p.machine)
+		events, err := h.srv.Events(t.Context(), p.machine)
 		if got := add(events); err == nil && (got.Keys != p.did.Keys || got.Clicks != p.did.Clicks || got.Scrolls != p.did.Scrolls) {
 			err = fmt.Errorf("the API tells of %+v, did %+v", got, p.did)
 		}

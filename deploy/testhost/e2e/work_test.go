@@ -44,7 +44,7 @@ func twoUsers(t *testing.T, suite debian.Suite) {
 		t.Fatal(err)
 	}
 	eventually(t, 30*time.Second, "a record with the new window arrives", func() error {
-		events, err := srv.events(t.Context(), alice.machine)
+		events, err := srv.Events(t.Context(), alice.machine)
 		if err != nil || len(events) == 0 {
 			return fmt.Errorf("no events: %w", err)
 		}
@@ -131,7 +131,7 @@ func wantFocus(t *testing.T, events []api.Event, app, title string) {
 func wantApart(t *testing.T, srv *server, people ...*person) {
 	t.Helper()
 	var list api.MachineList
-	if err := srv.get(t.Context(), "/api/machines", &list); err != nil {
+	if err := srv.Get(t.Context(), "/api/machines", &list); err != nil {
 		t.Fatal(err)
 	}
 	var ids, want []string
@@ -140,7 +140,7 @@ func wantApart(t *testing.T, srv *server, people ...*person) {
 	}
 	for _, p := range people {
 		want = append(want, p.machine)
-		events, err := srv.events(t.Context(), p.machine)
+		events, err := srv.Events(t.Context(), p.machine)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/testhost"
+	"activity-tracker.example/testhost/internal/e2etest"
 	"activity-tracker.example/testhost/testmachine"
 )
 
@@ -29,13 +30,13 @@ const patience = 6 * time.Minute
 // machine is a machine with trackerd on it, enrolled with its server.
 type machine struct {
 	*testmachine.Machine
-	srv *server
+	srv *e2etest.Server
 }
 
 // trackedMachine starts a machine, installs trackerd and enrols it.
 func trackedMachine(t *testing.T) *machine {
 	t.Helper()
-	srv := newServer(t)
+	srv := e2etest.NewServer(t, serverPath)
 	vm, err := testmachine.Start(t.Context(), testmachine.Options{Progress: os.Stderr})
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +48,7 @@ func trackedMachine(t *testing.T) *machine {
 		}
 	})
 	t.Cleanup(func() { m.showLogOnFailure(t) })
-	if err := m.Forward(insideAddr, srv.addr); err != nil {
+	if err := m.Forward(insideAddr, srv.Addr); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Install(t.Context(), debPath); err != nil {
@@ -57,7 +58,7 @@ func trackedMachine(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	m.run(t, "systemctl", "restart", "trackerd")
-	token := srv.command(t, "enrollment", "create", "--uses", "1", "--expires", "10m")
+	token := srv.Command(t, "enrollment", "create", "--uses", "1", "--expires", "10m")
 	res, err := m.Exec(t.Context(), testhost.Command{
 		Args: []string{"trackctl", "enroll", "http://" + insideAddr, "-"}, Stdin: strings.NewReader(token + "\n"),
 	})
@@ -180,7 +181,7 @@ func (m *machine) wantTotal(t *testing.T, machineID string, want counts) []api.E
 	var events []api.Event
 	eventually(t, patience, "the server has what was done", func() error {
 		var err error
-		if events, err = m.srv.events(t.Context(), machineID); err != nil {
+		if events, err = m.srv.Events(t.Context(), machineID); err != nil {
 			return err
 		}
 		if got := total(events); got != want {
