@@ -50,9 +50,8 @@ END
 mkdir -p "$root/etc/sway/config.d"
 echo 'exec foot' >"$root/etc/sway/config.d/machine.conf"
 # Nothing here draws in three dimensions; in software it takes half a minute.
-cat >"$root/etc/profile.d/machine.sh" <<'END'
-export WLR_RENDERER=pixman
-END
+# Where a display manager starts the compositor, no shell reads a profile.
+echo 'WLR_RENDERER=pixman' >>"$root/etc/environment"
 mkdir -p "$root/etc/X11/xorg.conf.d"
 # With a flat profile a step of the mouse is a pixel.
 cat >"$root/etc/X11/xorg.conf.d/machine.conf" <<'END'
