@@ -82,7 +82,7 @@ func sessionState(s *helper.State, now time.Time, silent time.Duration) control.
 		return control.SessionRetrying
 	case now.Sub(heard) > silent:
 		return control.SessionSilent
-	case s.LastReport.IsZero():
+	case !s.LastReport.After(s.Since): // what came before was another helper's
 		return control.SessionStarting
 	}
 	return control.SessionReporting

@@ -23,7 +23,7 @@ func tracked(id string, source roster.Source) roster.Tracked {
 func TestTwoHelpersAreOneSession(t *testing.T) {
 	now := time.Date(2026, time.November, 22, 12, 0, 0, 0, time.UTC)
 	states := []helper.State{
-		{Session: tracked("2", roster.SourceSeat), Phase: helper.PhaseRunning, Since: now, LastReport: now, Trouble: wire.TroubleNoDevices},
+		{Session: tracked("2", roster.SourceSeat), Phase: helper.PhaseRunning, Since: now.Add(-1), LastReport: now, Trouble: wire.TroubleNoDevices},
 		{Session: tracked("2", roster.SourceWayland), Phase: helper.PhaseWaiting, Since: now, LastError: "it closed its socket"},
 		{Session: tracked("3", roster.SourceX11), Phase: helper.PhaseLeaving, Since: now},
 		{Session: tracked("4", ""), Phase: helper.PhaseRunning, Since: now, LastReport: now},

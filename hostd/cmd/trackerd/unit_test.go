@@ -78,7 +78,7 @@ func TestSessionState(t *testing.T) {
 		"never heard":          {helper.State{Phase: helper.PhaseRunning, Since: ago(91)}, control.SessionSilent},
 		"heard":                {helper.State{Phase: helper.PhaseRunning, Since: ago(900), LastReport: ago(60)}, control.SessionReporting},
 		"not heard any more":   {helper.State{Phase: helper.PhaseRunning, Since: ago(900), LastReport: ago(91)}, control.SessionSilent},
-		"restarted, not heard": {helper.State{Phase: helper.PhaseRunning, Since: ago(5), LastReport: ago(91)}, control.SessionReporting},
+		"restarted, not heard": {helper.State{Phase: helper.PhaseRunning, Since: ago(5), LastReport: ago(6)}, control.SessionStarting},
 		"ended":                {helper.State{Phase: helper.PhaseWaiting, Since: ago(1), LastReport: ago(1)}, control.SessionRetrying},
 	} {
 		if got := sessionState(&c.state, now, 90*time.Second); got != c.want {
