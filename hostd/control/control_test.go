@@ -12,7 +12,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -59,6 +62,9 @@ func ask(what, socket string) {
 		n, _ := io.Copy(io.Discard, conn)
 		fmt.Println(n, "bytes")
 		return
+	case "loop": // asks as fast as it can, with several at once, and prints how often it was answered
+		fmt.Println(askInLoops(ctx, c))
+		return
 	case "hold": // as many connections as it gets, until standard input ends
 		for range maxConns {
 			if conn, err := net.Dial("unix", socket); err == nil {
@@ -73,6 +79,27 @@ func ask(what, socket string) {
 		return
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(v)
+}
+
+// loopFor is for how long askInLoops asks.
+const loopFor = 2 * time.Second
+
+func askInLoops(ctx context.Context, c *Client) int64 {
+	ctx, cancel := context.WithTimeout(ctx, loopFor)
+	defer cancel()
+	var answered atomic.Int64
+	var loops sync.WaitGroup
+	for range 8 {
+		loops.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := c.Status(ctx); err == nil {
+					answered.Add(1)
+				}
+			}
+		})
+	}
+	loops.Wait()
+	return answered.Load()
 }
 
 const nobody = 65534
@@ -246,6 +273,42 @@ func TestNobodyLocksOthersOut(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestLoopsAreSlowedDown has another user ask as fast as they can.
+func TestLoopsAreSlowedDown(t *testing.T) {
+	socket := start(t, &fakeDaemon{})
+	cmd := asNobody(t, "loop", socket)
+	var out strings.Builder
+	cmd.Stdout = &out
+	before := cpuTime(t)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), loopFor)
+	defer cancel()
+	if _, err := NewClient(socket).Status(ctx); err != nil {
+		t.Errorf("root cannot ask meanwhile: %v", err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	answered, err := strconv.Atoi(strings.TrimSpace(out.String()))
+	most := burst + int(loopFor.Seconds())*requestsPerSecond + 1
+	if err != nil || answered < burst || answered > most {
+		t.Errorf("answered %s requests (%v), want %d to %d", out.String(), err, burst, most)
+	}
+	t.Logf("%d answered in %s, for %s of processor time", answered, loopFor, cpuTime(t)-before)
+}
+
+// cpuTime returns what this process has used.
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func TestPeerThatIsSlowIsCutOff(t *testing.T) {

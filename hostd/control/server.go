@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync"
 	"time"
 )
 
@@ -24,11 +23,6 @@ type Provider interface {
 
 // Limits of the socket, which every user of the host can reach.
 const (
-	// maxConnsPerUser keeps one user from taking all connections; root has its
-	// own, so that nobody can lock root out.
-	maxConnsPerUser = 4
-	// maxConns bounds all connections: each is some kilobytes of memory.
-	maxConns = 64
 	// readTimeout bounds how long a request takes to arrive: it comes from the
 	// same host.
 	readTimeout = 3 * time.Second
@@ -84,7 +78,7 @@ func (s *Server) Run(ctx context.Context, l *net.UnixListener) error {
 			_ = srv.Close() // replies that are still under way were given their time
 		}
 	}()
-	err := srv.Serve(&peerListener{UnixListener: l, log: s.log, perUser: make(map[uint32]int)})
+	err := srv.Serve(newPeerListener(l, s.log))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -100,7 +94,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		s.refuse(w, http.StatusNotFound, CodeNotFound, "trackerd does not know this request; is trackctl of the same version?")
 	})
-	return http.TimeoutHandler(mux, replyTimeout, `{"code":"failed","message":"trackerd took too long"}`)
+	return http.TimeoutHandler(newPacer().pace(mux), replyTimeout, `{"code":"failed","message":"trackerd took too long"}`)
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
@@ -170,83 +164,4 @@ func (s *Server) write(w http.ResponseWriter, status int, v any) {
 	if err := json.NewEncoder(w).Encode(v); err != nil {
 		s.log.Debug("reply on the control socket", "error", err) // whoever asked is gone
 	}
-}
-
-// peerKey is under which a request's context keeps its asker's uid.
-type peerKey struct{}
-
-func withPeer(ctx context.Context, c net.Conn) context.Context {
-	if pc, ok := c.(*peerConn); ok {
-		return context.WithValue(ctx, peerKey{}, pc.uid)
-	}
-	return ctx
-}
-
-// nobodyUID stands for an asker that is not known; no session has it.
-const nobodyUID = ^uint32(0)
-
-func peerOf(r *http.Request) uint32 {
-	if uid, ok := r.Context().Value(peerKey{}).(uint32); ok {
-		return uid
-	}
-	return nobodyUID
-}
-
-// peerListener accepts connections whose user is known and within limits, and
-// hangs up on others at once.
-type peerListener struct {
-	*net.UnixListener
-	log *slog.Logger
-
-	mu      sync.Mutex
-	total   int
-	perUser map[uint32]int
-}
-
-// Accept gives the next connection that is within the limits.
-func (l *peerListener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.AcceptUnix()
-		if err != nil {
-			return nil, err
-		}
-		uid, err := peerUID(c)
-		if err == nil && l.take(uid) {
-			return &peerConn{UnixConn: c, uid: uid, release: sync.OnceFunc(func() { l.giveBack(uid) })}, nil
-		}
-		l.log.Debug("control connection refused", "uid", uid, "error", err)
-		_ = c.Close() // nothing was sent on it
-	}
-}
-
-func (l *peerListener) take(uid uint32) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !privileged(uid) && (l.perUser[uid] >= maxConnsPerUser || l.total >= maxConns) {
-		return false
-	}
-	l.total++
-	l.perUser[uid]++
-	return true
-}
-
-func (l *peerListener) giveBack(uid uint32) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.total--
-	if l.perUser[uid]--; l.perUser[uid] == 0 {
-		delete(l.perUser, uid)
-	}
-}
-
-type peerConn struct {
-	*net.UnixConn
-	uid     uint32
-	release func()
-}
-
-// Close closes the connection and gives its place back.
-func (c *peerConn) Close() error {
-	c.release()
-	return c.UnixConn.Close()
 }

@@ -64,7 +64,7 @@ func TestMessages(t *testing.T) {
 		"STOPPING=1":                     c.Stopping,
 		"WATCHDOG=1":                     c.alive,
 		"STATUS=2 sessions, all is well": func() error { return c.Status("2 sessions, all is well") },
-		"STATUS=a; READY=1??":             func() error { return c.Status("a\nREADY=1\x00\xff") },
+		"STATUS=a; READY=1??":            func() error { return c.Status("a\nREADY=1\x00\xff") },
 		"FDSTOREREMOVE=1\nFDNAME=c1-2-3": func() error { return c.RemoveFD("c1-2-3") },
 	} {
 		if err := send(); err != nil {
