@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"hostd/cmd/trackerd": {"hostd/...", "server/api", "sessiond/wire"},
 	"hostd/cmd/trackctl": {"hostd/control", "hostd/text"},
 	"hostd/text":         nil,
+	"hostd/disclosure":   {"hostd/config", "hostd/control", "hostd/text"},
 	"hostd/config":       {"hostd/text"},
 	"hostd/enrollment":   {"hostd/config", "hostd/text", "server/api"},
 	"hostd/hostid":       nil,

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/text"
 )
 
 // maxTokenBytes bounds what is read from standard input for a token.
@@ -67,7 +68,7 @@ token made with 'enrollment create --user'.`,
 // urlAndToken checks how many arguments there are.
 func urlAndToken(_ *cobra.Command, args []string) error {
 	if len(args) != 2 {
-		return fmt.Errorf("want URL and TOKEN, got %s", count(int64(len(args)), "argument"))
+		return fmt.Errorf("want URL and TOKEN, got %s", text.Count(int64(len(args)), "argument"))
 	}
 	return nil
 }

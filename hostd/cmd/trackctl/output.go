@@ -59,11 +59,3 @@ func when(t *time.Time, never string) string {
 	}
 	return t.UTC().Format(timeLayout)
 }
-
-// count writes "1 session" or "3 sessions".
-func count(n int64, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
-}

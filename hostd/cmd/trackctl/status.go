@@ -71,8 +71,8 @@ func statusText(st control.Status) string {
 	}
 	rows = append(rows,
 		[]string{"Host:", st.Hostname + ", host id " + st.Host.HostID},
-		[]string{"Sessions:", count(int64(len(st.Sessions)), "session") + " measured"},
-		[]string{"Waiting:", count(st.Host.EventsWaiting, "event")},
+		[]string{"Sessions:", text.Count(int64(len(st.Sessions)), "session") + " measured"},
+		[]string{"Waiting:", text.Count(st.Host.EventsWaiting, "event")},
 		[]string{"Rejected:", deadText(st.Host.DeadLetters)},
 		[]string{"Records:", fmt.Sprintf("one every %d s, uploaded every %d s", st.CollectIntervalSec, st.SendIntervalSec)},
 	)
@@ -96,7 +96,7 @@ func personText(st control.Status) string {
 	if len(st.Sessions) == 0 {
 		b.WriteString("None of your sessions is measured now.\n")
 	} else {
-		fmt.Fprintf(&b, "%s of yours %s measured, in one record every %d s:\n", count(int64(len(st.Sessions)), "session"),
+		fmt.Fprintf(&b, "%s of yours %s measured, in one record every %d s:\n", text.Count(int64(len(st.Sessions)), "session"),
 			map[bool]string{true: "is", false: "are"}[len(st.Sessions) == 1], st.CollectIntervalSec)
 		b.WriteString(sessionsText(st.Sessions))
 	}
@@ -152,7 +152,7 @@ func deadText(byCode map[string]int64) string {
 		return "none"
 	}
 	slices.Sort(parts)
-	return fmt.Sprintf("%s by the server for good (%s)", count(total, "event"), strings.Join(parts, ", "))
+	return fmt.Sprintf("%s by the server for good (%s)", text.Count(total, "event"), strings.Join(parts, ", "))
 }
 
 func sessionsText(list []control.Session) string {

@@ -7,7 +7,9 @@ import (
 
 	"activity-tracker.example/hostd/buffer"
 	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/disclosure"
 	"activity-tracker.example/hostd/enrollment"
+	"activity-tracker.example/hostd/text"
 )
 
 // Status implements control.Provider.
@@ -23,7 +25,7 @@ func (d *daemon) Status(context.Context) control.Status {
 		CollectIntervalSec: int(d.cfg.CollectInterval / time.Second),
 		SendIntervalSec:    int(d.cfg.SendInterval / time.Second),
 		IdleAfterSec:       int(d.cfg.IdleAfter / time.Second),
-		Measured:           measured(&d.cfg, d.opts.user),
+		Measured:           disclosure.Of(&d.cfg, d.opts.user),
 		Sessions:           d.sessions(time.Now()),
 		Host: &control.Host{
 			HostID:        d.hostID.String(),
@@ -85,10 +87,10 @@ func (d *daemon) currentProblems(stored buffer.Status) []string {
 func bufferProblems(s buffer.Status) []string {
 	var problems []string
 	if s.Dropped > 0 {
-		problems = append(problems, fmt.Sprintf("%s were dropped, oldest first, since the buffer was full", count(int64(s.Dropped), "event")))
+		problems = append(problems, fmt.Sprintf("%s were dropped, oldest first, since the buffer was full", text.Count(int64(s.Dropped), "event")))
 	}
 	if s.Corrupt > 0 {
-		problems = append(problems, fmt.Sprintf("%s in the buffer were damaged; check the disk", count(int64(s.Corrupt), "value")))
+		problems = append(problems, fmt.Sprintf("%s in the buffer were damaged; check the disk", text.Count(int64(s.Corrupt), "value")))
 	}
 	if s.Replaced > 0 {
 		problems = append(problems, fmt.Sprintf("the buffer was damaged and replaced; the old one is %s; check the disk", s.SetAside))

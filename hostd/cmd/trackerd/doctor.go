@@ -16,6 +16,7 @@ import (
 
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/enrollment"
+	"activity-tracker.example/hostd/text"
 	"activity-tracker.example/hostd/upload"
 )
 
@@ -208,7 +209,7 @@ func (d *daemon) checkX() control.Check {
 	case len(sessions) == 0:
 		c.Detail = "no session to read now"
 	default:
-		c.Detail = count(int64(len(sessions)), "session") + " can be read"
+		c.Detail = text.Count(int64(len(sessions)), "session") + " can be read"
 	}
 	return c
 }
@@ -217,7 +218,7 @@ func (d *daemon) checkBuffer() control.Check {
 	s, collecting := d.buffer.Status(), d.collector.Status()
 	c := control.Check{
 		Name: "buffer", Result: control.CheckOK,
-		Detail: fmt.Sprintf("%s waiting, file of %d KiB", count(int64(s.Waiting), "event"), s.FileBytes>>10),
+		Detail: fmt.Sprintf("%s waiting, file of %d KiB", text.Count(int64(s.Waiting), "event"), s.FileBytes>>10),
 	}
 	var fs unix.Statfs_t
 	dir := filepath.Dir(d.cfg.BufferPath)
@@ -233,7 +234,7 @@ func (d *daemon) checkBuffer() control.Check {
 	}
 	problems := bufferProblems(s)
 	for _, code := range slices.Sorted(maps.Keys(s.Dead)) {
-		problems = append(problems, fmt.Sprintf("the server rejected %s for good (%s)", count(int64(s.Dead[code]), "event"), code))
+		problems = append(problems, fmt.Sprintf("the server rejected %s for good (%s)", text.Count(int64(s.Dead[code]), "event"), code))
 	}
 	if len(problems) > 0 && c.Result == control.CheckOK {
 		c.Result = control.CheckWarning

@@ -9,6 +9,7 @@ import (
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/helper"
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/hostd/text"
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/sessiond/wire"
 )
@@ -23,7 +24,7 @@ func (d *daemon) checkRoster() control.Check {
 func rosterCheck(tracked int, kinds string, problems, refused []roster.Problem) control.Check {
 	c := control.Check{
 		Name: "sessions", Result: control.CheckOK,
-		Detail: fmt.Sprintf("%s measured, of the kinds %s", count(int64(tracked), "session"), kinds),
+		Detail: fmt.Sprintf("%s measured, of the kinds %s", text.Count(int64(tracked), "session"), kinds),
 	}
 	for _, p := range slices.Concat(problems, refused) {
 		c.Detail += "; " + p.Text

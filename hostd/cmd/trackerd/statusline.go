@@ -75,8 +75,8 @@ func (d *daemon) statusLine() string {
 
 // line is what `systemctl status trackerd` shows.
 func (f facts) line() string {
-	tracking := count(int64(f.sessions), "session")
-	waiting := count(f.waiting, "event") + " waiting"
+	tracking := text.Count(int64(f.sessions), "session")
+	waiting := text.Count(f.waiting, "event") + " waiting"
 	var line string
 	switch {
 	case f.server.Problem != "":
@@ -98,18 +98,10 @@ func (f facts) line() string {
 		}
 	}
 	if f.leftOut > 0 {
-		line += fmt.Sprintf("; %s not measured: see 'trackctl doctor'", count(int64(f.leftOut), "user"))
+		line += fmt.Sprintf("; %s not measured: see 'trackctl doctor'", text.Count(int64(f.leftOut), "user"))
 	}
 	if f.problem != "" {
 		line += "; " + text.Line(f.problem, maxErrorBytes)
 	}
 	return line
-}
-
-// count writes "1 session" or "3 sessions".
-func count(n int64, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
 }

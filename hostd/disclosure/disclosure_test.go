@@ -1,4 +1,4 @@
-package main
+package disclosure
 
 import (
 	"fmt"
@@ -78,7 +78,7 @@ func TestEveryFieldIsSpokenOf(t *testing.T) {
 func TestMeasuredFollowsTheConfiguration(t *testing.T) {
 	cfg := usual(t, config.Features{})
 	cfg.IdleAfter, cfg.SendInterval, cfg.CollectInterval = 90*time.Second, time.Minute, 30*time.Second
-	m := measured(cfg, false)
+	m := Of(cfg, false)
 	counted, handling := strings.Join(m.Counted, "\n"), strings.Join(m.Handling, "\n")
 	for _, want := range []string{"within the last 90 seconds", "of 30 seconds each"} {
 		if !strings.Contains(counted, want) {
@@ -96,14 +96,14 @@ func TestMeasuredFollowsTheConfiguration(t *testing.T) {
 // TestReadersAreToldTheSame: README.md shows what trackctl prints, and the usual
 // days are those of the server's package.
 func TestReadersAreToldTheSame(t *testing.T) {
-	readme := strings.Join(strings.Fields(read(t, "../../../README.md")), " ")
-	m := measured(usual(t, config.Features{TrackSystemStats: true, WindowTitles: true}), false)
+	readme := strings.Join(strings.Fields(read(t, "../../README.md")), " ")
+	m := Of(usual(t, config.Features{TrackSystemStats: true, WindowTitles: true}), false)
 	for _, line := range slices.Concat(m.Counted, m.Never, m.Handling) {
 		if !strings.Contains(readme, "- "+line) {
 			t.Errorf("README.md lacks: - %s", line)
 		}
 	}
-	env := read(t, "../../../packaging/trackerd-server/server.env")
+	env := read(t, "../../packaging/trackerd-server/server.env")
 	for name, days := range map[string]int{"EVENTS": usualEventsDays, "TITLES": usualEventsDays, "ROLLUPS": usualSumsDays} {
 		if want := fmt.Sprintf("#TRACKERD_SERVER_KEEP_%s_DAYS=%d\n", name, days); !strings.Contains(env, want) {
 			t.Errorf("server.env lacks %s", want)

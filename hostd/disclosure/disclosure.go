@@ -1,4 +1,6 @@
-package main
+// Package disclosure tells people what is recorded about them, what never is, and
+// what happens with it: as it is configured, in words for whoever it is about.
+package disclosure
 
 import (
 	"fmt"
@@ -6,6 +8,7 @@ import (
 
 	"activity-tracker.example/hostd/config"
 	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/text"
 )
 
 // For how many days the server keeps what it got, unless it is set otherwise
@@ -18,8 +21,8 @@ const (
 
 // recorded is one thing that is recorded about a person.
 type recorded struct {
-	// text says it to them.
-	text string
+	// words are how they are told.
+	words string
 	// fields are what it speaks of, as they are named on the wire: fields of
 	// api.Event, of its focus ("focus.…") and of the enrolment ("host.…"). A
 	// test holds that each field is spoken of.
@@ -33,7 +36,7 @@ func everything(cfg *config.Config) []recorded {
 		[]string{"active_app", "focus", "focus.app", "focus.seconds"},
 	}
 	if cfg.Features.WindowTitles {
-		window.text = "which application has the focus, its window's title, and for how long"
+		window.words = "which application has the focus, its window's title, and for how long"
 		window.fields = append(window.fields, "active_window", "focus.title")
 	}
 	list := []recorded{
@@ -69,9 +72,9 @@ func everything(cfg *config.Config) []recorded {
 	return list
 }
 
-// measured says in a person's words what is recorded about them, what is not,
-// and what happens with it; user is set when they run this daemon themselves.
-func measured(cfg *config.Config, user bool) control.Measured {
+// Of returns what a person is told under a configuration; user is set when they run
+// the daemon themselves.
+func Of(cfg *config.Config, user bool) control.Measured {
 	reader := "on this host, where only root can read it"
 	if user {
 		reader = "in a folder of your own, where only you and root can read it"
@@ -90,7 +93,7 @@ func measured(cfg *config.Config, user bool) control.Measured {
 		},
 	}
 	for _, r := range everything(cfg) {
-		m.Counted = append(m.Counted, r.text)
+		m.Counted = append(m.Counted, r.words)
 	}
 	if !cfg.Features.WindowTitles {
 		m.Never = append(m.Never, "titles of windows")
@@ -101,7 +104,7 @@ func measured(cfg *config.Config, user bool) control.Measured {
 // duration writes "5 minutes", or "90 seconds" where that is exact.
 func duration(d time.Duration) string {
 	if d%time.Minute == 0 {
-		return count(int64(d/time.Minute), "minute")
+		return text.Count(int64(d/time.Minute), "minute")
 	}
-	return count(int64(d/time.Second), "second")
+	return text.Count(int64(d/time.Second), "second")
 }
