@@ -12,6 +12,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"activity-tracker.example/hostd/durable"
 )
 
 const (
@@ -111,7 +113,7 @@ func (b *Buffer) create(c counts) error {
 	b.db, b.file = db, file
 	err = b.update(func(t *Tx) error { return makeBuckets(t.tx) })
 	if err == nil {
-		err = syncDir(b.path)
+		err = durable.SyncDir(filepath.Dir(b.path))
 	}
 	if err != nil {
 		_ = guard(b.db.Close) // the first error tells
@@ -218,7 +220,7 @@ func (b *Buffer) compact(tmp string) error {
 	if err := os.Rename(tmp, b.path); err != nil {
 		return fmt.Errorf("putting the copy in place: %w", err)
 	}
-	if err := syncDir(b.path); err != nil {
+	if err := durable.SyncDir(filepath.Dir(b.path)); err != nil {
 		return err
 	}
 	if err := b.db.Close(); err != nil {
@@ -254,17 +256,4 @@ func (b *Buffer) unmarkOpening() {
 	if err := os.Remove(b.openingPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		b.o.Log.Warn("cannot remove the mark of opening the buffer", "error", err)
 	}
-}
-
-// syncDir makes a new or renamed file's name durable.
-func syncDir(path string) error {
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("opening the buffer's folder: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("syncing the buffer's folder: %w", err)
-	}
-	return nil
 }

@@ -34,7 +34,7 @@ const hostID = "0123456789abcdef0123456789abcdef"
 // load reads the configuration as trackerd does and opens the store.
 func load(t *testing.T, dir, configText string) *Store {
 	t.Helper()
-	p := Paths{Credential: filepath.Join(dir, "state", "credential"), Record: filepath.Join(dir, "enrollment.yaml")}
+	p := Options{HostID: hostID, Credential: filepath.Join(dir, "state", "credential"), Record: filepath.Join(dir, "enrollment.yaml")}
 	file := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(file, []byte(configText), 0o600); err != nil {
 		t.Fatal(err)
@@ -130,6 +130,28 @@ func TestCredentialStaysWithItsServer(t *testing.T) {
 	}
 	if s := load(t, dir, ""); s.State().Enrolled || !strings.Contains(s.State().Problem, "not of the same enrolment") {
 		t.Errorf("a record of another enrolment: %+v", s.State())
+	}
+}
+
+// TestCredentialOfAnotherMachine: a machine that was cloned after enrolling does not
+// speak for the one that it was cloned from.
+func TestCredentialOfAnotherMachine(t *testing.T) {
+	const other = "ffffffffffffffffffffffffffffffff"
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "state"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string]string{
+		"state/credential": `{"server_url":"https://a.example","host_id":"` + other + `","credential":"a.b"}`,
+		"enrollment.yaml":  "server_url: https://a.example\nhost_id: \"" + other + "\"\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := load(t, dir, "")
+	if _, ok := s.Target(); ok || s.State().ServerURL != "https://a.example" || !strings.Contains(s.State().Problem, "issued to another machine (host id "+other) {
+		t.Errorf("got %+v", s.State())
 	}
 }
 
@@ -272,7 +294,7 @@ func TestExplain(t *testing.T) {
 func TestUnwritableRecord(t *testing.T) {
 	dir := t.TempDir()
 	s := load(t, dir, "")
-	s.paths.Record = filepath.Join(dir, "missing", "enrollment.yaml")
+	s.o.Record = filepath.Join(dir, "missing", "enrollment.yaml")
 	srv := serveReply(t, http.StatusCreated, api.EnrollReply{HostID: hostID, Credential: "cred.secret"})
 	err := s.Enroll(context.Background(), request(srv.URL))
 	if err == nil || !strings.Contains(err.Error(), "the server accepted this host, but") {

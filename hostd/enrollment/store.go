@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"activity-tracker.example/hostd/config"
+	"activity-tracker.example/hostd/durable"
 )
 
 // DefaultCredentialPath is in the daemon's own state folder.
@@ -37,8 +38,11 @@ const (
 	maxCredentialBytes = 1024
 )
 
-// Paths are the files that enrolling writes.
-type Paths struct {
+// Options are who enrols and the files that enrolling writes.
+type Options struct {
+	// HostID is this host's. A credential that was issued to another is not used:
+	// this machine was cloned from that one, and would speak for it.
+	HostID string
 	// Credential is the secret's file.
 	Credential string
 	// Record is what the configuration reads as its enrolment.
@@ -78,7 +82,7 @@ type credentialFile struct {
 
 // Store holds the enrolment. It is safe for concurrent use.
 type Store struct {
-	paths Paths
+	o Options
 	// configuredURL is the server_url that the administrator set; a host
 	// enrols with no other. Empty where none is set.
 	configuredURL string
@@ -92,23 +96,23 @@ type Store struct {
 
 // Open reads what is there. A damaged or foreign credential is no error: the
 // host is then not enrolled, and State says why.
-func Open(paths Paths, cfg config.Config) (*Store, error) {
-	s := &Store{paths: paths, configuredFrom: cfg.ServerURLSource}
+func Open(o Options, cfg config.Config) (*Store, error) {
+	s := &Store{o: o, configuredFrom: cfg.ServerURLSource}
 	if cfg.ServerURLSource != "" {
 		s.configuredURL = cfg.ServerURL
 	}
 	s.state.ServerURL = cfg.ServerURL
-	c, err := readCredential(paths.Credential)
+	c, err := readCredential(o.Credential)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if cfg.Enrollment.ServerURL != "" {
-			s.state.Problem = fmt.Sprintf("%s is missing; enrol again", paths.Credential)
+			s.state.Problem = fmt.Sprintf("%s is missing; enrol again", o.Credential)
 		}
 		return s, nil
-	case errors.Is(err, errExposed) && paths.StopIfExposed:
-		return nil, &config.Error{Source: paths.Credential, Problem: err.Error() + "; remove it and enrol again"}
+	case errors.Is(err, errExposed) && o.StopIfExposed:
+		return nil, &config.Error{Source: o.Credential, Problem: err.Error() + "; remove it and enrol again"}
 	case errors.Is(err, errExposed):
-		s.state.Problem = paths.Credential + " " + err.Error() + "; enrol again"
+		s.state.Problem = o.Credential + " " + err.Error() + "; enrol again"
 		return s, nil
 	case errors.Is(err, errDamaged):
 		s.state.Problem = err.Error() + "; enrol again"
@@ -128,11 +132,14 @@ func Open(paths Paths, cfg config.Config) (*Store, error) {
 // mismatch says why a credential is not to be used under this configuration.
 func (s *Store) mismatch(c credentialFile, cfg config.Config) string {
 	switch {
+	case c.HostID != s.o.HostID:
+		return fmt.Sprintf("the credential in %s was issued to another machine (host id %s, and this one's is %s): "+
+			"it was copied from there, or /etc/machine-id has changed; enrol this machine, and nothing is mixed up", s.o.Credential, c.HostID, s.o.HostID)
 	case s.configuredURL != "" && s.configuredURL != c.ServerURL:
 		return fmt.Sprintf("%s says server_url %s, but the host is enrolled with %s; enrol with the first or correct server_url",
 			s.configuredFrom, s.configuredURL, c.ServerURL)
 	case cfg.Enrollment.ServerURL != c.ServerURL || cfg.Enrollment.HostID != c.HostID:
-		return fmt.Sprintf("%s and %s are not of the same enrolment; enrol again", s.paths.Credential, s.paths.Record)
+		return fmt.Sprintf("%s and %s are not of the same enrolment; enrol again", s.o.Credential, s.o.Record)
 	}
 	return ""
 }
@@ -161,10 +168,10 @@ func (s *Store) keep(c credentialFile, allowHTTP bool) error {
 	if err != nil {
 		return fmt.Errorf("encode the credential: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(s.paths.Credential), credentialDirMode); err != nil {
+	if err := os.MkdirAll(filepath.Dir(s.o.Credential), credentialDirMode); err != nil {
 		return fmt.Errorf("make the credential's folder: %w", err)
 	}
-	if err := writeFile(s.paths.Credential, append(secret, '\n'), credentialMode); err != nil {
+	if err := durable.WriteFile(s.o.Credential, append(secret, '\n'), credentialMode); err != nil {
 		return fmt.Errorf("keep the credential: %w", err)
 	}
 	record := fmt.Sprintf(`# Written by trackerd when it enrolled; 'trackctl enroll' writes it anew.
@@ -172,9 +179,9 @@ server_url: %q
 host_id: %q
 allow_http: %t
 `, c.ServerURL, c.HostID, allowHTTP)
-	if err := writeFile(s.paths.Record, []byte(record), recordMode); err != nil {
+	if err := durable.WriteFile(s.o.Record, []byte(record), recordMode); err != nil {
 		s.target, s.state.Enrolled = Target{}, false
-		s.state.Problem = "the enrolment could not be written to " + s.paths.Record + "; enrol again"
+		s.state.Problem = "the enrolment could not be written to " + s.o.Record + "; enrol again"
 		return fmt.Errorf("record the enrolment: %w", err)
 	}
 	s.target = Target{URL: c.ServerURL, Credential: c.Credential}
@@ -225,45 +232,4 @@ func readCredential(path string) (credentialFile, error) {
 // validCredential says whether a secret can travel in a header line.
 func validCredential(s string) bool {
 	return s != "" && len(s) <= maxCredentialBytes && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
-}
-
-// writeFile replaces a file so that a crash leaves the old or the new one,
-// whole, and never a moment in which others may read it.
-func writeFile(path string, data []byte, mode fs.FileMode) error {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // created 0600
-	if err != nil {
-		return fmt.Errorf("create a file in %s: %w", dir, err)
-	}
-	err = fill(tmp, data, mode)
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(tmp.Name()))
-	}
-	return syncDir(dir)
-}
-
-func fill(f *os.File, data []byte, mode fs.FileMode) error {
-	_, err := f.Write(data)
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// syncDir makes a rename survive a power cut.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("open %s: %w", dir, err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync %s: %w", dir, err)
-	}
-	return nil
 }

@@ -34,6 +34,8 @@ import (
 const (
 	// defaultHelper is where the package puts sessiond.
 	defaultHelper = "/usr/libexec/trackerd/sessiond"
+	// nameFile is beside the buffer and keeps the host's name in machine_ids.
+	nameFile = "host-name.json"
 	// readyTimeout bounds how long the start waits for logind: one that is
 	// slow must not make it fail, since trackerd copes with its absence.
 	readyTimeout = 5 * time.Second
@@ -149,8 +151,8 @@ func open(cfg config.Config, o options, log *slog.Logger) (*daemon, error) {
 	if d.hostname, err = os.Hostname(); err != nil {
 		return nil, fmt.Errorf("read the host's name: %w", err)
 	}
-	d.enrollment, err = enrollment.Open(enrollment.Paths{
-		Credential: o.credentialPath, Record: o.enrollmentPath, StopIfExposed: o.user,
+	d.enrollment, err = enrollment.Open(enrollment.Options{
+		HostID: d.hostID.String(), Credential: o.credentialPath, Record: o.enrollmentPath, StopIfExposed: o.user,
 	}, cfg)
 	if err != nil {
 		return nil, err
@@ -179,7 +181,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 	}
 	d.watcher = logind.NewWatcher(d.log)
 	d.watcher.OnProgress(d.watchdog.Loop("logind", listSilence).Made)
-	d.roster = roster.New(roster.Naming{Hostname: d.hostname, HostHash: d.hostID.Short(), Template: d.cfg.MachineID}, d.wanted())
+	d.roster = roster.New(roster.Naming{Hostname: d.keepName(), HostHash: d.hostID.Short(), Template: d.cfg.MachineID}, d.wanted())
 	d.displays = display.System()
 	d.connected = connectedBy(xrdp.NewPeers())
 	d.units, d.endUnits = d.opts.units(d.log)
@@ -195,6 +197,16 @@ func (d *daemon) openStages(stored []*os.File) error {
 		Progress: d.watchdog.Loop("upload", uploadSilence).Made,
 	})
 	return nil
+}
+
+// keepName returns the name of the host in machine_ids, which stays when the host is
+// renamed.
+func (d *daemon) keepName() string {
+	name, err := hostid.KeepName(filepath.Join(filepath.Dir(d.cfg.BufferPath), nameFile), d.hostID, d.hostname)
+	if err != nil {
+		d.log.Warn("this host's name may change what people are called at its next start", "error", err)
+	}
+	return name
 }
 
 // close ends what open began.
