@@ -163,14 +163,19 @@ func removeAndPurge(t *testing.T, h *host, p *person) {
 	if connected, err := p.Connected(t.Context()); err != nil || !connected {
 		t.Errorf("removing the package ended the session: %v", err)
 	}
-	h.apt(t, "purge", "trackerd")
+	if said := h.apt(t, "purge", "trackerd"); strings.Contains(said, "dpkg: warning") {
+		t.Errorf("apt-get purge warns:\n%s", said)
+	}
 	h.wantNothingLeft(t, "*trackerd*", "trackctl")
+	if units := h.run(t, "systemctl", "list-units", "--all", "--no-legend", "*trackerd*"); units != "" {
+		t.Errorf("systemd still has %s", units)
+	}
 }
 
 // apt runs apt-get remove or purge, and returns what it said.
 func (h *host) apt(t *testing.T, verb, name string) string {
 	t.Helper()
-	return h.run(t, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", verb, "--yes", name)
+	return h.run(t, "sh", "-c", "DEBIAN_FRONTEND=noninteractive apt-get "+verb+" --yes "+name+" 2>&1")
 }
 
 // wantNothingLeft looks for files by their names.
