@@ -121,6 +121,11 @@ func wantUnbroken(t *testing.T, p *person) {
 
 // status is what trackctl status --json says.
 type status struct {
+	Hostname string `json:"hostname"`
+	Server   struct {
+		Enrolled bool   `json:"enrolled"`
+		Problem  string `json:"problem"`
+	} `json:"server"`
 	Upload struct {
 		LastSuccess *time.Time `json:"last_success"`
 	} `json:"upload"`
