@@ -76,6 +76,8 @@ func waiting(t *testing.T, b *Buffer) []string {
 	return out
 }
 
+func everyOne(*Dead) bool { return true }
+
 func put(t *testing.T, b *Buffer, space Space, kv ...string) {
 	t.Helper()
 	if err := b.Update(func(tx *Tx) error {
@@ -116,7 +118,7 @@ func TestQueue(t *testing.T) {
 	if items, err = b.Peek(9, 1, nil); err != nil || len(items) != 1 {
 		t.Fatalf("a byte's worth is one event, got %v %v", items, err)
 	}
-	if err := b.Settle([]uint64{2, 99}, []Refusal{{Seq: 3, Code: "out_of_range", Message: "too large"}, {Seq: 98, Code: "x"}}); err != nil {
+	if err := b.Settle([]Place{{Seq: 2}, {Seq: 99}}, []Refusal{{Place: Place{Seq: 3}, Code: "out_of_range", Message: "too large"}, {Place: Place{Seq: 98}, Code: "x"}}); err != nil {
 		t.Fatal(err)
 	}
 	check := func(b *Buffer) {
@@ -124,8 +126,8 @@ func TestQueue(t *testing.T) {
 		if got := waiting(t, b); !reflect.DeepEqual(got, []string{`"a"`, `"d"`}) {
 			t.Errorf("waiting: %v", got)
 		}
-		dead, err := b.DeadLetters(10)
-		want := []Dead{{Code: "out_of_range", Message: "too large", At: now, Event: []byte(`"c"`)}}
+		dead, err := b.DeadLetters(10, everyOne)
+		want := []Dead{{ID: 1, Code: "out_of_range", Message: "too large", At: now, Event: []byte(`"c"`)}}
 		if err != nil || !reflect.DeepEqual(dead, want) {
 			t.Errorf("dead letters: %+v %v", dead, err)
 		}
@@ -173,14 +175,14 @@ func TestBounds(t *testing.T) {
 	if got := waiting(t, b); !reflect.DeepEqual(got, []string{"3", "4", "5"}) {
 		t.Errorf("waiting %v", got)
 	}
-	if err := b.Settle(nil, []Refusal{{Seq: 3, Code: "a"}, {Seq: 4, Code: "b"}, {Seq: 5, Code: "b"}}); err != nil {
+	if err := b.Settle(nil, []Refusal{{Place: Place{Seq: 3}, Code: "a"}, {Place: Place{Seq: 4}, Code: "b"}, {Place: Place{Seq: 5}, Code: "b"}}); err != nil {
 		t.Fatal(err)
 	}
 	s := b.Status()
 	if s.Dropped != 2 || s.DeadKept != 2 || !reflect.DeepEqual(s.Dead, map[string]int{"a": 1, "b": 2}) {
 		t.Errorf("status %+v", s)
 	}
-	dead, err := b.DeadLetters(9)
+	dead, err := b.DeadLetters(9, everyOne)
 	if err != nil || len(dead) != 2 || string(dead[0].Event) != "5" {
 		t.Errorf("dead %v %v", dead, err)
 	}
@@ -196,7 +198,7 @@ func TestBounds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := bytes.Settle(nil, []Refusal{{Seq: items[0].Seq, Code: fmt.Sprint("code", i)}}); err != nil {
+		if err := bytes.Settle(nil, []Refusal{{Place: items[0].Place, Code: fmt.Sprint("code", i)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -251,9 +253,9 @@ func TestDiskFull(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var seqs []uint64
+		var seqs []Place
 		for _, it := range items {
-			seqs = append(seqs, it.Seq)
+			seqs = append(seqs, it.Place)
 		}
 		if err := b.Settle(seqs, nil); err != nil {
 			t.Fatalf("deleting on a full disk: %v", err)
@@ -344,13 +346,13 @@ func TestKilled(t *testing.T) {
 		if n := len(events); bad > 0 || n < reported+1 || events[n-1] != got["last"] || got["last"] != strconv.Itoa(n-1) {
 			t.Errorf("reported up to %s, %d events wait, state %v, bad %d", last, n, got, bad)
 		}
-		var all []uint64
+		var all []Place
 		items, err := b.Peek(1<<20, 1<<30, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, it := range items {
-			all = append(all, it.Seq)
+			all = append(all, it.Place)
 		}
 		if err := b.Settle(all, nil); err != nil {
 			t.Fatal(err)
@@ -410,9 +412,9 @@ func BenchmarkAck(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		seqs := make([]uint64, 0, len(items))
+		seqs := make([]Place, 0, len(items))
 		for _, it := range items {
-			seqs = append(seqs, it.Seq)
+			seqs = append(seqs, it.Place)
 		}
 		if err := buf.Settle(seqs, nil); err != nil {
 			b.Fatal(err)

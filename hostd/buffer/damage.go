@@ -155,6 +155,7 @@ func (b *Buffer) rescue(aside string, old counts) (r rescued, err error) {
 			r.dead++
 			return t.bury(d)
 		}),
+		b.rescueLater(src, &r),
 		b.copyBucket(src, bucketQueue, &r.bad, func(t *Tx, _, v []byte) error {
 			r.events++
 			return t.Enqueue(v)
@@ -165,12 +166,41 @@ func (b *Buffer) rescue(aside string, old counts) (r rescued, err error) {
 	return r, errors.Join(err, b.update(func(t *Tx) error {
 		t.counts.Replaced = old.Replaced + 1
 		t.counts.Dropped += old.Dropped
+		t.counts.Forgotten = old.Forgotten
 		t.counts.Corrupt = old.Corrupt + uint64(r.bad)
 		if whole && !old.Created.IsZero() { // the state goes on: nothing to distrust
 			t.counts.Created, t.counts.Lost = old.Created, old.Lost
 		}
 		return nil
 	}))
+}
+
+// rescueLater takes over what waits for later, numbered anew so that nothing that
+// the fresh file's queue numbers meets it.
+func (b *Buffer) rescueLater(src *bolt.DB, r *rescued) error {
+	there := false
+	err := guard(func() error {
+		return src.View(func(tx *bolt.Tx) error {
+			there = tx.Bucket([]byte(bucketLater)) != nil
+			return nil
+		})
+	})
+	if err != nil || !there { // an older version had none
+		return err
+	}
+	return b.copyBucket(src, bucketLater, &r.bad, func(t *Tx, k, v []byte) error {
+		g, _, ok := parseLater(k)
+		if !ok {
+			r.bad++
+			return nil
+		}
+		seq, err := t.tx.Bucket([]byte(bucketQueue)).NextSequence()
+		if err != nil {
+			return fmt.Errorf("numbering an event: %w", err)
+		}
+		r.events++
+		return t.putLater(g, seq, v)
+	})
 }
 
 func readCounts(src *bolt.DB) (c counts, ok bool) {

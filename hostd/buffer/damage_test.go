@@ -266,9 +266,9 @@ func TestCompact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var seqs []uint64
+	var seqs []Place
 	for _, it := range items {
-		seqs = append(seqs, it.Seq)
+		seqs = append(seqs, it.Place)
 	}
 	if err := b.Settle(seqs, nil); err != nil {
 		t.Fatal(err)

@@ -89,7 +89,7 @@ func (b *Buffer) attach() error {
 			if err := json.Unmarshal(payload, &b.counts); err != nil {
 				return fmt.Errorf("%w: its counts: %w", errDamaged, err)
 			}
-			return nil
+			return countLater(tx, &b.counts)
 		})
 	})
 	if err != nil && !damaged(err) {
@@ -125,7 +125,7 @@ func (b *Buffer) create(c counts) error {
 }
 
 func makeBuckets(tx *bolt.Tx) error {
-	names := []string{bucketQueue, bucketDead, bucketMeta}
+	names := []string{bucketQueue, bucketLater, bucketDead, bucketMeta}
 	for _, s := range spaces() {
 		names = append(names, string(s))
 	}

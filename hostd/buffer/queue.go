@@ -2,8 +2,6 @@ package buffer
 
 import (
 	"encoding/binary"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -12,24 +10,19 @@ import (
 
 // Item is an event that waits.
 type Item struct {
-	// Seq is its place in the queue, to name it in Settle.
-	Seq   uint64
+	Place
 	Event []byte
 }
 
-// Refusal says why an event is not to be sent again.
+// Refusal is what becomes of an event that the server did not take: it waits in a
+// group, is forgotten, or else is kept as a dead letter.
 type Refusal struct {
-	Seq           uint64
+	Place
 	Code, Message string
-}
-
-// Dead is an event that the server refused.
-type Dead struct {
-	Code    string    `json:"code"`
-	Message string    `json:"message"`
-	At      time.Time `json:"at"`
-	// Event as it was sent.
-	Event json.RawMessage `json:"event"`
+	// Later is the group in which it waits from now on; zero: in none.
+	Later Group
+	// Forget leaves nothing of it but a count.
+	Forget bool
 }
 
 // Status is what is in the buffer and what was lost from it.
@@ -37,10 +30,15 @@ type Status struct {
 	// Waiting events and their bytes.
 	Waiting      int
 	WaitingBytes int64
-	// Dead is how many events were ever refused, by code; DeadKept is how many
-	// are still there to look at.
+	// LaterEvents wait for the server to take them later, beside those of the
+	// queue; Later tells in which groups.
+	LaterEvents int
+	// Dead is how many events were refused for good, by code, and neither sent
+	// again nor dropped by a person; DeadKept is how many are there to look at.
 	Dead     map[string]int
 	DeadKept int
+	// Forgotten is how many events the server had to be forgotten.
+	Forgotten uint64
 	// Dropped is how many events the bound cost.
 	Dropped uint64
 	// Corrupt is how many values failed their check.
@@ -62,7 +60,8 @@ func (b *Buffer) Status() Status {
 	defer b.mu.Unlock()
 	c := b.counts.clone()
 	s := Status{
-		Waiting: c.Waiting, WaitingBytes: c.WaitingBytes, Dead: c.Dead, DeadKept: c.DeadKept,
+		Waiting: c.Waiting, WaitingBytes: c.WaitingBytes, LaterEvents: c.LaterEvents,
+		Dead: c.Dead, DeadKept: c.DeadKept, Forgotten: c.Forgotten,
 		Dropped: c.Dropped, Corrupt: c.Corrupt, Replaced: c.Replaced, SetAside: c.SetAside,
 		Created: c.Created, Lost: c.Lost,
 	}
@@ -101,7 +100,7 @@ func (b *Buffer) Peek(limit int, maxBytes int64, skip func(seq uint64) bool) ([]
 			if size += int64(len(payload)); size > maxBytes && len(items) > 0 {
 				return nil
 			}
-			items = append(items, Item{Seq: seq, Event: slices.Clone(payload)})
+			items = append(items, Item{Place: Place{Seq: seq}, Event: slices.Clone(payload)})
 		}
 		whole = k == nil
 		return nil
@@ -127,31 +126,18 @@ func (b *Buffer) Peek(limit int, maxBytes int64, skip func(seq uint64) bool) ([]
 	})
 }
 
-// Settle removes events: those the server has, and those it refused, which are
-// kept as dead letters. Nothing else removes what waits, but the bound.
-func (b *Buffer) Settle(done []uint64, refused []Refusal) error {
+// Settle removes events: those the server has, and those it refused, of which
+// becomes what each Refusal tells. Nothing else removes what waits, but the bound
+// and a person.
+func (b *Buffer) Settle(done []Place, refused []Refusal) error {
 	return b.Update(func(t *Tx) error {
-		q := t.tx.Bucket([]byte(bucketQueue))
-		for _, seq := range done {
-			key := seqKey(seq)
-			if v := q.Get(key); v != nil { // else the bound took it meanwhile
-				if err := t.remove(q, key, v); err != nil {
-					return err
-				}
-			}
-		}
-		for _, r := range refused {
-			key := seqKey(r.Seq)
-			v := q.Get(key)
-			if v == nil {
-				continue
-			}
-			if payload, ok := unwrap(key, v); !ok {
-				t.counts.Corrupt++
-			} else if err := t.bury(Dead{Code: r.Code, Message: r.Message, At: t.o.Now().UTC(), Event: asJSON(payload)}); err != nil {
+		for _, p := range done {
+			if _, _, err := t.takeOut(p); err != nil {
 				return err
 			}
-			if err := t.remove(q, key, v); err != nil {
+		}
+		for i := range refused {
+			if err := t.refuse(&refused[i]); err != nil {
 				return err
 			}
 		}
@@ -159,37 +145,38 @@ func (b *Buffer) Settle(done []uint64, refused []Refusal) error {
 	})
 }
 
-// asJSON returns a copy of an event that can stand inside JSON.
-func asJSON(event []byte) json.RawMessage {
-	if json.Valid(event) {
-		return slices.Clone(event)
+func (t *Tx) refuse(r *Refusal) error {
+	if r.Group != (Group{}) && r.Group == r.Later {
+		return nil // it waits where it waited
 	}
-	quoted, err := json.Marshal(string(event))
-	if err != nil {
-		return json.RawMessage(`null`)
+	event, found, err := t.takeOut(r.Place)
+	switch {
+	case err != nil || !found:
+		return err
+	case r.Forget:
+		t.counts.Forgotten++
+		return nil
+	case r.Later != Group{}:
+		return t.putLater(r.Later, r.Seq, event)
 	}
-	return quoted
+	return t.bury(Dead{Code: r.Code, Message: r.Message, At: t.o.Now().UTC(), Event: asJSON(event)})
 }
 
-// DeadLetters returns the newest refused events, newest first.
-func (b *Buffer) DeadLetters(limit int) ([]Dead, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var dead []Dead
-	err := b.view(func(tx *bolt.Tx) error {
-		c := tx.Bucket([]byte(bucketDead)).Cursor()
-		for k, v := c.Last(); k != nil && len(dead) < limit; k, v = c.Prev() {
-			payload, ok := unwrap(k, v)
-			if !ok {
-				continue
-			}
-			var d Dead
-			if err := json.Unmarshal(payload, &d); err != nil {
-				return fmt.Errorf("decoding a refused event: %w", err)
-			}
-			dead = append(dead, d)
-		}
-		return nil
-	})
-	return dead, err
+// takeOut removes an event from where it waits. It is not found where the bound
+// took it meanwhile, or where it is damaged.
+func (t *Tx) takeOut(p Place) (event []byte, found bool, err error) {
+	bucket, key, remove := t.tx.Bucket([]byte(bucketQueue)), seqKey(p.Seq), t.remove
+	if p.Group != (Group{}) {
+		bucket, key, remove = t.tx.Bucket([]byte(bucketLater)), laterKey(p.Group, p.Seq), t.removeLater
+	}
+	v := bucket.Get(key)
+	if v == nil {
+		return nil, false, nil
+	}
+	payload, ok := unwrap(key, v)
+	if !ok {
+		t.counts.Corrupt++
+	}
+	event = slices.Clone(payload) // before the value goes
+	return event, ok, remove(bucket, key, v)
 }

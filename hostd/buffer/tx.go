@@ -56,13 +56,25 @@ func (t *Tx) Enqueue(event []byte) error {
 	}
 	t.counts.Waiting++
 	t.counts.WaitingBytes += int64(len(event))
-	for t.counts.Waiting > t.o.MaxEvents || t.counts.WaitingBytes > t.o.MaxBytes {
-		k, v := q.Cursor().First()
-		if k == nil || binary.BigEndian.Uint64(k) == seq {
-			break
-		}
-		if err := t.remove(q, k, v); err != nil {
+	return t.makeRoom(q, seq)
+}
+
+// makeRoom drops the oldest events beyond the bound: those that wait for later
+// first, and never the one that has just come.
+func (t *Tx) makeRoom(q *bolt.Bucket, newest uint64) error {
+	for t.counts.Waiting+t.counts.LaterEvents > t.o.MaxEvents || t.counts.WaitingBytes+t.counts.LaterBytes > t.o.MaxBytes {
+		dropped, err := t.dropOldestLater()
+		if err != nil {
 			return err
+		}
+		if !dropped {
+			k, v := q.Cursor().First()
+			if k == nil || binary.BigEndian.Uint64(k) == newest {
+				return nil
+			}
+			if err := t.remove(q, k, v); err != nil {
+				return err
+			}
 		}
 		t.counts.Dropped++
 	}
@@ -140,15 +152,22 @@ type counts struct {
 	WaitingBytes int64          `json:"waiting_bytes"`
 	Dead         map[string]int `json:"dead"`
 	DeadKept     int            `json:"dead_kept"`
+	Forgotten    uint64         `json:"forgotten"`
 	Dropped      uint64         `json:"dropped"`
 	Corrupt      uint64         `json:"corrupt"`
 	Replaced     uint64         `json:"replaced"`
 	SetAside     string         `json:"set_aside"`
+
+	// What waits for later is counted when a file is opened, since an older
+	// version would not keep its counts.
+	LaterEvents int             `json:"-"`
+	LaterBytes  int64           `json:"-"`
+	later       map[Group]Tally // each is one that has events
 }
 
 func (c *counts) clone() counts {
 	n := *c
-	n.Dead = maps.Clone(c.Dead)
+	n.Dead, n.later = maps.Clone(c.Dead), maps.Clone(c.later)
 	return n
 }
 
@@ -161,6 +180,20 @@ func (c *counts) bury(code string) {
 	}
 	c.Dead[code]++
 	c.DeadKept++
+}
+
+// unbury counts one that a person sends again or drops.
+func (c *counts) unbury(code string) {
+	c.DeadKept = max(c.DeadKept-1, 0)
+	if _, known := c.Dead[code]; !known {
+		code = otherCode
+	}
+	if c.Dead[code]--; c.Dead[code] <= 0 {
+		delete(c.Dead, code)
+	}
+	if c.DeadKept == 0 {
+		c.Dead = nil // those that were too many to keep are done with too
+	}
 }
 
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }

@@ -203,20 +203,58 @@ func parseReply(answer []byte, n int) (api.IngestReply, error) {
 	return r, nil
 }
 
-// settle says which events the server has and which it refused.
-func settle(items []buffer.Item, reply api.IngestReply) (done []uint64, refused []buffer.Refusal) {
+// settle returns which events the server has, and what becomes of the others.
+func settle(items []buffer.Item, reply api.IngestReply) (done []buffer.Place, refused []buffer.Refusal) {
 	why := make(map[int]api.Rejection, len(reply.Rejected))
 	for _, r := range reply.Rejected {
 		why[r.Index] = r
 	}
-	for i, it := range items {
+	for i := range items {
 		if r, no := why[i]; no {
-			refused = append(refused, buffer.Refusal{Seq: it.Seq, Code: string(r.Code), Message: r.Message})
+			refused = append(refused, refusal(&items[i], r))
 		} else {
-			done = append(done, it.Seq)
+			done = append(done, items[i].Place)
 		}
 	}
 	return done, refused
+}
+
+// refusal decides by the contract's table what becomes of an event.
+func refusal(it *buffer.Item, why api.Rejection) buffer.Refusal {
+	r := buffer.Refusal{Place: it.Place, Code: string(why.Code), Message: why.Message}
+	id := readIdentity(it.Event)
+	switch api.RejectionFate(why.Code, id.Timestamp) {
+	case api.FateLater:
+		r.Later = buffer.Group{Code: r.Code, MachineID: id.MachineID}
+		if it.Group.Code == r.Code { // it may be one that several accounts share
+			r.Later = it.Group
+		}
+	case api.FateForget:
+		r.Forget = true
+	case api.FateNever:
+	}
+	return r
+}
+
+// identity is what a host has to know of an event that was refused.
+type identity struct {
+	MachineID string
+	Timestamp time.Time // zero where it cannot be read
+}
+
+func readIdentity(event []byte) identity {
+	var e struct {
+		MachineID string `json:"machine_id"`
+		Timestamp string `json:"timestamp"`
+	}
+	if json.Unmarshal(event, &e) != nil {
+		return identity{}
+	}
+	at, err := time.Parse(time.RFC3339, e.Timestamp)
+	if err != nil {
+		at = time.Time{}
+	}
+	return identity{MachineID: e.MachineID, Timestamp: at}
 }
 
 // validCode says whether a code may become a name in status and logs.

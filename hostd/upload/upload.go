@@ -40,7 +40,9 @@ const (
 // Queue is what the uploader needs of a buffer.
 type Queue interface {
 	Peek(limit int, maxBytes int64, skip func(seq uint64) bool) ([]buffer.Item, error)
-	Settle(done []uint64, refused []buffer.Refusal) error
+	Settle(done []buffer.Place, refused []buffer.Refusal) error
+	Later() map[buffer.Group]buffer.Tally
+	PeekLater(g buffer.Group, limit int, maxBytes int64) ([]buffer.Item, error)
 	Status() buffer.Status
 }
 
@@ -95,6 +97,8 @@ type Status struct {
 	Waiting int
 	// Dead is how many events were refused for good, by code.
 	Dead map[string]int
+	// Later are the groups of events that the server may take later.
+	Later []Group
 	// HeldBack events made a request fail and wait for another to succeed.
 	HeldBack int
 	// Accepted, Duplicates and Rejected are counted since the start.
@@ -113,9 +117,12 @@ type Uploader struct {
 	suspects map[uint64]buffer.Item // held back, by seq
 	fails    int                    // in a row
 	failedTo Target                 // where the last failure was
+	tries    map[buffer.Group]*try  // of what waits for later
+	triedAt  Target                 // where
 
 	mu     sync.Mutex
 	status Status
+	picks  []func(buffer.Group) bool // what TryLater asked for
 }
 
 // New makes an Uploader; target is asked before each request and says false
@@ -138,7 +145,7 @@ func New(queue Queue, target func() (Target, bool), o Options) *Uploader {
 	}
 	return &Uploader{
 		queue: queue, target: target, o: o, wake: make(chan struct{}, 1),
-		limit: maxBatch, suspects: map[uint64]buffer.Item{},
+		limit: maxBatch, suspects: map[uint64]buffer.Item{}, tries: map[buffer.Group]*try{},
 	}
 }
 
@@ -228,14 +235,14 @@ func (u *Uploader) round(ctx context.Context) pause {
 			return pause{until: next, state: StateUnenrolled}
 		}
 		u.setState(StateSending)
-		items, err := u.queue.Peek(u.limit, maxBatchBytes, u.suspected)
+		items, err := u.next(target)
 		if err != nil {
 			return u.failed(target, fmt.Errorf("reading what is to be sent: %w", err), 0)
 		}
 		if len(items) == 0 {
 			clear(u.suspects) // nothing else can vouch for the server: try them again next time
 			u.fails = 0
-			return pause{until: next, state: StateWaiting}
+			return pause{until: u.sooner(next), state: StateWaiting}
 		}
 		switch verdict, err := u.send(ctx, target, items); {
 		case ctx.Err() != nil:
@@ -245,11 +252,14 @@ func (u *Uploader) round(ctx context.Context) pause {
 			if err := u.retrySuspects(ctx, target); err != nil {
 				return u.failed(target, err, 0)
 			}
-			if u.queue.Status().Waiting == 0 {
-				return pause{until: next, state: StateWaiting}
+			if u.nothingToSend() {
+				return pause{until: u.sooner(next), state: StateWaiting}
 			}
 		case verdict.tooMuch && len(items) > 1:
 			u.limit = (len(items) + 1) / 2 // halve until it fits, or the culprit stands alone
+		case verdict.tooMuch && items[0].Group != (buffer.Group{}):
+			u.fail(items[0].Group) // it goes on waiting with its group
+			return u.failed(target, err, 0)
 		case verdict.tooMuch && len(u.suspects) < maxSuspects:
 			u.suspect(items[0])
 			if len(u.suspects) > fastSuspects {
@@ -285,7 +295,7 @@ func (u *Uploader) retrySuspects(ctx context.Context, target Target) error {
 		}
 		if err != nil {
 			u.o.Log.Warn("the server refuses an event; it is kept as a dead letter", "code", v.code)
-			if err := u.queue.Settle(nil, []buffer.Refusal{{Seq: seq, Code: v.code, Message: v.message}}); err != nil {
+			if err := u.queue.Settle(nil, []buffer.Refusal{{Place: it.Place, Code: v.code, Message: v.message}}); err != nil {
 				return fmt.Errorf("keeping a refused event: %w", err)
 			}
 		}
@@ -313,15 +323,13 @@ func (u *Uploader) send(ctx context.Context, target Target, items []buffer.Item)
 		return verdict{}, fmt.Errorf("removing what the server has: %w", err)
 	}
 	u.fails = 0
+	u.learn(done, refused)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.status.LastSuccess, u.status.LastError = u.o.Now(), ""
 	u.status.Accepted += uint64(reply.Accepted)
 	u.status.Duplicates += uint64(reply.Duplicates)
 	u.status.Rejected += uint64(len(reply.Rejected))
-	if n := len(refused); n > 0 {
-		u.o.Log.Warn("the server refused events; they are kept as dead letters", "events", n, "first_code", refused[0].Code)
-	}
 	return verdict{}, nil
 }
 

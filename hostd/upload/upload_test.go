@@ -212,7 +212,7 @@ func TestRejectedEventsAreDeadLetters(t *testing.T) {
 	if want := map[string]int{"out_of_range": 1, "bad_event": 1}; !reflect.DeepEqual(s.Dead, want) || s.Waiting != 0 || s.Rejected != 2 {
 		t.Errorf("status %+v", s)
 	}
-	dead, err := r.buf.DeadLetters(5)
+	dead, err := r.buf.DeadLetters(5, func(*buffer.Dead) bool { return true })
 	if err != nil || len(dead) != 2 || string(dead[1].Event) != `{"n":1}` || dead[1].Message != "no?[31m" {
 		t.Errorf("dead %+v %v", dead, err)
 	}
@@ -467,7 +467,7 @@ func TestEncodedBatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := encode([]buffer.Item{{Seq: 1, Event: event}, {Seq: 2, Event: []byte(`{"second":true}`)}})
+	body, err := encode([]buffer.Item{{Place: buffer.Place{Seq: 1}, Event: event}, {Place: buffer.Place{Seq: 2}, Event: []byte(`{"second":true}`)}})
 	if err != nil {
 		t.Fatal(err)
 	}
