@@ -33,7 +33,7 @@ type recorded struct {
 func everything(cfg *config.Config) []recorded {
 	window := recorded{
 		"which application has the focus, and for how long",
-		[]string{"active_app", "focus", "focus.app", "focus.seconds"},
+		[]string{"active_app", "focus", "focus.app", "focus.seconds", "focus.active_seconds"},
 	}
 	if cfg.Features.WindowTitles {
 		window.words = "which application has the focus, its window's title, and for how long"

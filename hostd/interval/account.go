@@ -2,6 +2,7 @@ package interval
 
 import (
 	"hash/fnv"
+	"maps"
 	"slices"
 	"time"
 
@@ -47,6 +48,8 @@ type FocusTable struct {
 	// MS is by FNV-1a of application and title: the names themselves would
 	// make the account thirty times as large, and it is written each second.
 	MS map[uint64]uint64 `json:"ms"`
+	// Active is the active part of MS, as far as the helper sees input.
+	Active map[uint64]uint64 `json:"active,omitempty"`
 }
 
 // growth is what a report adds to what was counted before.
@@ -101,12 +104,25 @@ func (run *Run) takeFocus(r *wire.Report) []wire.Focus {
 	var grown []wire.Focus
 	for _, f := range r.Focus {
 		h := hashFocus(f.App, f.Title)
-		if was := t.MS[h]; f.DurationMS > was {
-			t.MS[h] = f.DurationMS
-			grown = append(grown, wire.Focus{App: f.App, Title: f.Title, DurationMS: f.DurationMS - was})
+		more := wire.Focus{App: f.App, Title: f.Title, DurationMS: grow(t.MS, h, f.DurationMS), ActiveMS: wire.ActiveUnknown}
+		if f.ActiveMS != wire.ActiveUnknown {
+			more.ActiveMS = grow(t.Active, h, f.ActiveMS)
+		}
+		if more.DurationMS > 0 || more.ActiveMS > 0 && more.ActiveMS != wire.ActiveUnknown {
+			grown = append(grown, more)
 		}
 	}
 	return grown
+}
+
+// grow raises a total to what is reported now, and returns by how much.
+func grow(totals map[uint64]uint64, key, now uint64) uint64 {
+	was := totals[key]
+	if now <= was {
+		return 0
+	}
+	totals[key] = now
+	return now - was
 }
 
 // table finds the interval's table or makes one; nil says that the report
@@ -133,7 +149,7 @@ func (run *Run) table(start int64) *FocusTable {
 			run.Focus = slices.Delete(run.Focus, oldest, oldest+1)
 		}
 	}
-	run.Focus = append(run.Focus, FocusTable{StartUnix: start, MS: map[uint64]uint64{}})
+	run.Focus = append(run.Focus, FocusTable{StartUnix: start, MS: map[uint64]uint64{}, Active: map[uint64]uint64{}})
 	return &run.Focus[len(run.Focus)-1]
 }
 
@@ -143,11 +159,8 @@ func (a *Account) clone() *Account {
 	for i := range c.Runs {
 		c.Runs[i].Focus = slices.Clone(c.Runs[i].Focus)
 		for j := range c.Runs[i].Focus {
-			ms := make(map[uint64]uint64, len(c.Runs[i].Focus[j].MS))
-			for k, v := range c.Runs[i].Focus[j].MS {
-				ms[k] = v
-			}
-			c.Runs[i].Focus[j].MS = ms
+			t := &c.Runs[i].Focus[j]
+			t.MS, t.Active = maps.Clone(t.MS), maps.Clone(t.Active)
 		}
 	}
 	return &c

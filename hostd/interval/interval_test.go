@@ -185,13 +185,14 @@ func TestWhereAReadingCounts(t *testing.T) {
 
 func TestEvent(t *testing.T) {
 	l := New(minute(), State{})
-	one := say(0, 60, 4, wire.Focus{App: "xterm", Title: "vi", DurationMS: 20_001}, wire.Focus{App: "ff", Title: "a", DurationMS: 19_999})
+	one := say(0, 60, 4, wire.Focus{App: "xterm", Title: "vi", DurationMS: 20_001, ActiveMS: 20_001},
+		wire.Focus{App: "ff", Title: "a", DurationMS: 19_999, ActiveMS: 10_000})
 	one.Report.Counters = wire.Counters{Keys: 4, Clicks: 3, ScrollSteps: 2, DistancePx: 1, Synthetic: 9, ActiveMS: 40_001}
 	one.Report.IdleMS = 1
 	two := one
 	two.Session.Key.ID, two.Connected = "c2", new(false)
 	two.Report.IdleMS = 10 * 60_000
-	two.Report.Focus = []wire.Focus{{App: "ff", Title: "a", DurationMS: 30_000}, {App: "zero"}}
+	two.Report.Focus = []wire.Focus{{App: "ff", Title: "a", DurationMS: 20_000, ActiveMS: 10_000}, {App: "zero"}}
 	l.Fold(one, at(60))
 	l.Fold(two, at(60))
 	got := l.Seal(at(60))
@@ -203,7 +204,10 @@ func TestEvent(t *testing.T) {
 		MachineID: "vm-abc123-ann", Timestamp: at(0).UTC(), KeyCount: 8, MouseClicks: 6, MouseDistancePx: 2, ScrollCount: 4,
 		ActiveWindow: "a", ActiveApp: "ff", IntervalSec: &sec, ActiveSeconds: &active, Connected: &conn,
 		SessionKind: api.SessionRDP, SyntheticCount: &synth, Username: "ann",
-		Focus: []api.Focus{{App: "ff", Title: "a", Seconds: 49.999}, {App: "xterm", Title: "vi", Seconds: 20.001}},
+		Focus: []api.Focus{
+			{App: "ff", Title: "a", Seconds: 39.999, ActiveSeconds: new(20.0)},
+			{App: "xterm", Title: "vi", Seconds: 20.001, ActiveSeconds: new(20.001)},
+		},
 	}
 	if !reflect.DeepEqual(got[0].Event, want) {
 		t.Errorf("got  %+v\nwant %+v", got[0].Event, want)
@@ -211,6 +215,63 @@ func TestEvent(t *testing.T) {
 	if got[0].UID != 1000 {
 		t.Errorf("uid %d", got[0].UID)
 	}
+}
+
+// TestWindowsShareTheTime: whatever helpers report of one person's windows, they are
+// in front for no longer than the interval, and active for no longer than the
+// person was.
+func TestWindowsShareTheTime(t *testing.T) {
+	const unseen = wire.ActiveUnknown
+	type window struct {
+		app                    string
+		open, active           uint64  // as reported, ms
+		seconds, activeSeconds float64 // as the event has them; below 0: absent
+	}
+	for _, tt := range []struct {
+		name    string
+		active  uint64 // the person's, ms
+		windows []window
+	}{
+		{"nobody there", 21_000, []window{{"a", 44_000, 21_000, 44, 21}, {"b", 16_000, 0, 16, 0}}},
+		{"two sessions at once", 60_000, []window{{"a", 60_000, 60_000, 30, 30}, {"b", 60_000, 60_000, 30, 30}}},
+		{"one session left alone", 60_000, []window{{"a", 60_000, 60_000, 30, 30}, {"b", 60_000, 0, 30, 0}}},
+		{"more than the person was active", 30_000, []window{{"a", 40_000, 40_000, 40, 20}, {"b", 20_000, 20_000, 20, 10}}},
+		{"no input seen", 30_000, []window{{"a", 50_000, unseen, 50, -1}}},
+		{"some input seen", 30_000, []window{{"a", 50_000, unseen, 50, -1}, {"b", 10_000, 5_000, 10, 5}}},
+		{"no input seen for a while", 30_000, []window{{"a", 30_000, unseen, 50, -1}, {"a", 20_000, 9_000, 0, 0}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := New(minute(), State{})
+			var want []api.Focus
+			for i, w := range tt.windows {
+				r := say(0, 60, 0, wire.Focus{App: w.app, DurationMS: w.open, ActiveMS: w.active})
+				r.Session.Key.ID = fmt.Sprint("c", i)
+				r.Report.Counters.ActiveMS = tt.active / uint64(len(tt.windows))
+				l.Fold(r, at(60))
+				l.Fold(r, at(60)) // said twice, counted once
+				if w.seconds == 0 {
+					continue
+				}
+				f := api.Focus{App: w.app, Seconds: w.seconds}
+				if w.activeSeconds >= 0 {
+					f.ActiveSeconds = new(w.activeSeconds)
+				}
+				want = append(want, f)
+			}
+			if got := l.Seal(at(60))[0].Event.Focus; !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %s\nwant %s", asJSON(t, got), asJSON(t, want))
+			}
+		})
+	}
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 func TestIdle(t *testing.T) {

@@ -69,8 +69,12 @@ func (s *State) complete() {
 	for _, a := range s.Accounts {
 		for i := range a.Runs {
 			for j := range a.Runs[i].Focus {
-				if t := &a.Runs[i].Focus[j]; t.MS == nil {
+				t := &a.Runs[i].Focus[j]
+				if t.MS == nil {
 					t.MS = map[uint64]uint64{}
+				}
+				if t.Active == nil {
+					t.Active = map[uint64]uint64{}
 				}
 			}
 		}

@@ -24,11 +24,32 @@ type Record struct {
 	Counts wire.Counters `json:"counts"`
 	// Focus is by application and title, each at most the interval's length;
 	// at most api.MaxFocus entries.
-	Focus []wire.Focus `json:"focus,omitempty"`
+	Focus []Focus `json:"focus,omitempty"`
 	// DeviceUnits is set when some of the distance is in steps of a device.
 	DeviceUnits bool `json:"device_units,omitempty"`
 	// Sessions is how each session stood when it last reported.
 	Sessions map[string]Standing `json:"sessions"`
+}
+
+// Focus is for how long a window had the focus in a record, all sessions
+// together.
+type Focus struct {
+	App        string
+	Title      string
+	DurationMS uint64
+	// ActiveMS is the part in which the person was active, if Seen.
+	ActiveMS uint64 `json:",omitempty"`
+	// Seen is set if all of it was counted by helpers that see input.
+	Seen bool `json:",omitempty"`
+}
+
+// told is what a helper would have reported.
+func (f *Focus) told() wire.Focus {
+	t := wire.Focus{App: f.App, Title: f.Title, DurationMS: f.DurationMS, ActiveMS: wire.ActiveUnknown}
+	if f.Seen {
+		t.ActiveMS = f.ActiveMS
+	}
+	return t
 }
 
 // Standing is how a session stood at one moment.
@@ -60,18 +81,24 @@ func (r *Record) add(g growth) {
 
 func (r *Record) addFocus(f wire.Focus) {
 	at := func(app, title string) int {
-		return slices.IndexFunc(r.Focus, func(o wire.Focus) bool { return o.App == app && o.Title == title })
+		return slices.IndexFunc(r.Focus, func(o Focus) bool { return o.App == app && o.Title == title })
 	}
 	i := at(f.App, f.Title)
 	if i < 0 && len(r.Focus) >= api.MaxFocus-1 { // the last place is for what has none
-		f = wire.Focus{App: wire.OtherApp, DurationMS: f.DurationMS}
+		f.App, f.Title = wire.OtherApp, ""
 		i = at(f.App, f.Title)
 	}
 	if i < 0 {
-		r.Focus = append(r.Focus, wire.Focus{App: f.App, Title: f.Title})
+		r.Focus = append(r.Focus, Focus{App: f.App, Title: f.Title, Seen: true})
 		i = len(r.Focus) - 1
 	}
-	r.Focus[i].DurationMS = min(r.Focus[i].DurationMS+min(f.DurationMS, r.lengthMS()), r.lengthMS())
+	sum := &r.Focus[i]
+	sum.DurationMS = min(sum.DurationMS+min(f.DurationMS, r.lengthMS()), r.lengthMS())
+	if f.ActiveMS == wire.ActiveUnknown {
+		sum.Seen = false
+		return
+	}
+	sum.ActiveMS = min(sum.ActiveMS+min(f.ActiveMS, r.lengthMS()), r.lengthMS())
 }
 
 // stand notes how a session stood, unless a later moment is known.
@@ -83,7 +110,11 @@ func (r *Record) stand(session string, s Standing) {
 
 // merge adds another record of the same machine_id.
 func (r *Record) merge(o *Record) {
-	r.add(growth{counters: o.Counts, focus: o.Focus})
+	g := growth{counters: o.Counts}
+	for i := range o.Focus {
+		g.focus = append(g.focus, o.Focus[i].told())
+	}
+	r.add(g)
 	r.DeviceUnits = r.DeviceUnits || o.DeviceUnits
 	for session, s := range o.Sessions {
 		r.stand(session, s)
@@ -109,17 +140,48 @@ func (r *Record) event(idleAfter time.Duration) api.Event {
 	if r.DeviceUnits {
 		e.DistanceUnit = api.UnitDevice
 	}
-	focus := slices.SortedFunc(slices.Values(r.Focus), func(a, b wire.Focus) int {
-		return cmp.Or(cmp.Compare(b.DurationMS, a.DurationMS), cmp.Compare(a.App, b.App), cmp.Compare(a.Title, b.Title))
-	})
+	focus := r.share()
 	for _, f := range focus {
 		// The rest of many windows is no window, unless there is nothing else.
 		if e.ActiveApp == "" && e.ActiveWindow == "" && (f.App != wire.OtherApp || len(focus) == 1) {
 			e.ActiveApp, e.ActiveWindow = f.App, f.Title
 		}
-		e.Focus = append(e.Focus, api.Focus{App: f.App, Title: f.Title, Seconds: seconds(f.DurationMS)})
+		told := api.Focus{App: f.App, Title: f.Title, Seconds: seconds(f.DurationMS)}
+		if f.Seen {
+			told.ActiveSeconds = new(seconds(f.ActiveMS))
+		}
+		e.Focus = append(e.Focus, told)
 	}
 	return e
+}
+
+// share returns the record's windows, those longest in front first. Two sessions
+// of one person each have a window in front: their times are cut in proportion, so
+// that they add up to no more than the interval, and their active parts to no more
+// than the person was active in it.
+func (r *Record) share() []Focus {
+	focus := slices.SortedFunc(slices.Values(r.Focus), func(a, b Focus) int {
+		return cmp.Or(cmp.Compare(b.DurationMS, a.DurationMS), cmp.Compare(a.App, b.App), cmp.Compare(a.Title, b.Title))
+	})
+	var open, active uint64
+	for i := range focus {
+		open += focus[i].DurationMS
+		active += focus[i].ActiveMS
+	}
+	for i := range focus {
+		f := &focus[i]
+		f.DurationMS = part(f.DurationMS, open, r.lengthMS())
+		f.ActiveMS = min(part(f.ActiveMS, active, r.Counts.ActiveMS), f.DurationMS)
+	}
+	return focus
+}
+
+// part returns what is left of n if sum, of which it is a part, is cut to limit.
+func part(n, sum, limit uint64) uint64 {
+	if sum <= limit {
+		return n
+	}
+	return n * limit / sum
 }
 
 // connected reports whether anybody could be at one of the sessions; nil where

@@ -125,6 +125,9 @@ type Focus struct {
 	App     string  `json:"app"`
 	Title   string  `json:"title,omitempty"`
 	Seconds float64 `json:"seconds"`
+	// ActiveSeconds is how many of them the user was active in; absent where that
+	// was not measured.
+	ActiveSeconds *float64 `json:"active_seconds,omitempty"`
 }
 
 // EventBatch is the body of POST /api/events.

@@ -354,6 +354,10 @@ func (s *scanner) focusField(f *api.Focus) uint32 {
 	case "seconds":
 		f.Seconds = s.float()
 		return 4
+	case "active_seconds":
+		active := s.float()
+		f.ActiveSeconds = &active
+		return 8
 	}
 	return 0
 }

@@ -184,6 +184,9 @@ func checkFocus(e *api.Event) *fault {
 		if !within(f.Seconds, api.MaxIntervalSec) {
 			return outOfRange("focus.seconds", 0, api.MaxIntervalSec)
 		}
+		if f.ActiveSeconds != nil && !within(*f.ActiveSeconds, api.MaxIntervalSec) {
+			return outOfRange("focus.active_seconds", 0, api.MaxIntervalSec)
+		}
 	}
 	return nil
 }
