@@ -26,7 +26,7 @@ type listed struct {
 // then httpapi on the server. A new package needs its line here.
 var mayImport = map[string][]string{
 	"hostd/cmd/trackerd": {"hostd/...", "server/api", "sessiond/wire"},
-	"hostd/cmd/trackctl": {"hostd/control", "hostd/text"},
+	"hostd/cmd/trackctl": {"hostd/control", "hostd/text", "server/api"},
 	"hostd/text":         nil,
 	"hostd/durable":      nil,
 	"hostd/disclosure":   {"hostd/config", "hostd/control", "hostd/text"},
@@ -47,7 +47,11 @@ var mayImport = map[string][]string{
 	},
 	"hostd/upload":  {"hostd/buffer", "hostd/text", "server/api"},
 	"hostd/notify":  {"hostd/text"},
-	"hostd/control": nil,
+	"hostd/control": {"server/api"},
+	"hostd/doctor": {
+		"hostd/buffer", "hostd/collect", "hostd/config", "hostd/control", "hostd/enrollment", "hostd/helper",
+		"hostd/logind", "hostd/roster", "hostd/text", "hostd/upload", "server/api", "sessiond/wire",
+	},
 
 	"sessiond/wire":              nil,
 	"sessiond/internal/counting": {"sessiond/wire"},

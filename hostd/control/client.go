@@ -13,6 +13,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"activity-tracker.example/server/api"
 )
 
 const (
@@ -64,8 +66,8 @@ func (c *Client) Sessions(ctx context.Context) (SessionList, error) {
 }
 
 // Doctor asks trackerd to examine itself. Only root may.
-func (c *Client) Doctor(ctx context.Context) (DoctorReport, error) {
-	var r DoctorReport
+func (c *Client) Doctor(ctx context.Context) (api.CheckReport, error) {
+	var r api.CheckReport
 	return r, c.do(ctx, http.MethodGet, "/v1/doctor", nil, &r)
 }
 

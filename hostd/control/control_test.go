@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"activity-tracker.example/server/api"
 )
 
 // Environment variables that turn this test binary into somebody's client.
@@ -117,8 +119,8 @@ func (*fakeDaemon) Status(context.Context) Status {
 	}
 }
 
-func (*fakeDaemon) Doctor(context.Context) DoctorReport {
-	return NewDoctorReport([]Check{{Name: "clock", Result: CheckOK}, {Name: "bus", Result: CheckFailed}})
+func (*fakeDaemon) Doctor(context.Context) api.CheckReport {
+	return api.NewCheckReport([]api.Check{{Name: "clock", Result: api.CheckOK}, {Name: "bus", Result: api.CheckFailed}})
 }
 
 func (f *fakeDaemon) Enroll(_ context.Context, r EnrollRequest) (EnrollReply, error) {

@@ -10,13 +10,15 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"activity-tracker.example/server/api"
 )
 
 // Provider is what the server needs to know of the daemon. Every method gives
 // the whole truth; the server takes away what the asker may not see.
 type Provider interface {
 	Status(ctx context.Context) Status
-	Doctor(ctx context.Context) DoctorReport
+	Doctor(ctx context.Context) api.CheckReport
 	// Enroll's errors are shown to the person who enrols.
 	Enroll(ctx context.Context, r EnrollRequest) (EnrollReply, error)
 }

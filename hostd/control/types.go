@@ -130,42 +130,13 @@ type SessionList struct {
 	Sessions []Session `json:"sessions"`
 }
 
-// CheckResult is how one check of the doctor came out.
-type CheckResult string
-
-// The results of a check.
-const (
-	CheckOK      CheckResult = "ok"
-	CheckWarning CheckResult = "warning" // works, but somebody should look
-	CheckFailed  CheckResult = "failed"
-	CheckSkipped CheckResult = "skipped" // cannot be told before another is repaired
-)
-
-// Check is one thing that the doctor looked at.
-type Check struct {
-	// Name is stable: configuration, clock, server, credential, bus, sessions,
-	// clients, x_access, buffer, trackerd; devices where those of a seat are read.
-	Name   string      `json:"name"`
-	Result CheckResult `json:"result"`
-	// Detail says what was found, Advice what to do about it.
-	Detail string `json:"detail"`
-	Advice string `json:"advice,omitempty"`
-}
-
-// DoctorReport answers GET /v1/doctor.
-type DoctorReport struct {
-	// OK says that no check failed.
-	OK     bool    `json:"ok"`
-	Checks []Check `json:"checks"`
-}
-
-// NewDoctorReport sums checks up.
-func NewDoctorReport(checks []Check) DoctorReport {
-	r := DoctorReport{OK: true, Checks: checks}
-	for _, c := range checks {
-		r.OK = r.OK && c.Result != CheckFailed
+// Moment returns a time for JSON: null where it never came.
+func Moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
 	}
-	return r
+	t = t.UTC().Truncate(time.Second)
+	return &t
 }
 
 // EnrollRequest is the body of POST /v1/enroll.

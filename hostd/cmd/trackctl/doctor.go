@@ -13,6 +13,7 @@ import (
 
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/text"
+	"activity-tracker.example/server/api"
 )
 
 const (
@@ -62,31 +63,31 @@ if a check failed, and with 3 if trackerd is not running.`,
 }
 
 // withoutDaemon finds out what can be found out while trackerd does not run.
-func (o *options) withoutDaemon(ctx context.Context) control.DoctorReport {
+func (o *options) withoutDaemon(ctx context.Context) api.CheckReport {
 	systemctl, journal, arguments := "systemctl", "journalctl -u", []string{"check-config"}
 	if o.user {
 		systemctl, journal, arguments = "systemctl --user", "journalctl --user -u", append(arguments, "--user")
 	}
-	daemon := control.Check{
-		Name: "trackerd", Result: control.CheckFailed, Detail: "trackerd is not running",
+	daemon := api.Check{
+		Name: "trackerd", Result: api.CheckFailed, Detail: "trackerd is not running",
 		Advice: "start it with '" + systemctl + " start trackerd'; '" + journal + " trackerd' says why it stopped",
 	}
 	cfg := checkConfig(ctx, arguments)
-	if cfg.Result == control.CheckFailed {
+	if cfg.Result == api.CheckFailed {
 		daemon.Advice = "correct the configuration, then '" + systemctl + " restart trackerd'"
 	}
-	return control.NewDoctorReport([]control.Check{daemon, cfg})
+	return api.NewCheckReport([]api.Check{daemon, cfg})
 }
 
 // checkConfig has trackerd itself read its configuration.
-func checkConfig(ctx context.Context, arguments []string) control.Check {
+func checkConfig(ctx context.Context, arguments []string) api.Check {
 	ctx, cancel := context.WithTimeout(ctx, checkConfigTimeout)
 	defer cancel()
 	path := daemonPath
 	if found, err := exec.LookPath("trackerd"); err == nil {
 		path = found
 	}
-	check := control.Check{Name: "configuration", Result: control.CheckOK}
+	check := api.Check{Name: "configuration", Result: api.CheckOK}
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, path, arguments...)
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -96,19 +97,19 @@ func checkConfig(ctx context.Context, arguments []string) control.Check {
 	switch {
 	case err == nil:
 	case errors.As(err, &exit) && check.Detail != "":
-		check.Result, check.Advice = control.CheckFailed, "correct that line"
+		check.Result, check.Advice = api.CheckFailed, "correct that line"
 	default:
-		check.Result, check.Detail = control.CheckSkipped, fmt.Sprintf("cannot run %s check-config: %v", path, err)
+		check.Result, check.Detail = api.CheckSkipped, fmt.Sprintf("cannot run %s check-config: %v", path, err)
 		check.Advice = "reinstall the package trackerd"
 	}
 	return check
 }
 
-func doctorText(r control.DoctorReport) string {
+func doctorText(r api.CheckReport) string {
 	rows := make([][]string, 0, len(r.Checks))
 	summary := "No problem found."
 	for _, c := range r.Checks {
-		if c.Result == control.CheckWarning {
+		if c.Result == api.CheckWarning {
 			summary = "Nothing failed, but see the warnings."
 		}
 		rows = append(rows, []string{string(c.Result), c.Name, c.Detail})

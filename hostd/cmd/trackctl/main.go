@@ -16,19 +16,11 @@ import (
 
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/text"
+	"activity-tracker.example/server/api"
 )
 
 // version is set when a package is built.
 var version = "development"
-
-// Exit codes, which scripts rely on.
-const (
-	exitOK           = 0
-	exitFailed       = 1 // something was tried and failed, or the doctor found a problem
-	exitUsage        = 2
-	exitNotRunning   = 3
-	exitNotPermitted = 4
-)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -46,7 +38,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	c.SetErr(errOut)
 	err := c.ExecuteContext(ctx)
 	if err == nil {
-		return exitOK
+		return api.ExitOK
 	}
 	var found foundError
 	if !errors.As(err, &found) { // those are on standard output already
@@ -72,13 +64,13 @@ func exitCode(err error) int {
 	var usage usageError
 	switch {
 	case errors.As(err, &usage):
-		return exitUsage
+		return api.ExitUsage
 	case errors.Is(err, control.ErrNotRunning):
-		return exitNotRunning
+		return api.ExitNotRunning
 	case errors.Is(err, control.ErrNotPermitted):
-		return exitNotPermitted
+		return api.ExitNotPermitted
 	}
-	return exitFailed
+	return api.ExitFailed
 }
 
 // advise gives the words for a person: what went wrong and what to do.
@@ -135,8 +127,8 @@ themselves; only root sees everybody, and only root may enrol or examine the hos
 Where the host has no trackerd, or with --user, it asks the one that you run for
 yourself.
 
-Exit codes: 0 done; 1 failed, or the doctor found a problem; 2 wrong command
-line; 3 trackerd is not running; 4 not permitted.`,
+Exit codes: 0 done; 1 failed, or the doctor found a problem; 3 trackerd is not
+running; 4 not permitted; 64 wrong command line.`,
 		Args:              usageArgs(cobra.NoArgs),
 		SilenceUsage:      true,
 		SilenceErrors:     true,

@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/server/api"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -102,24 +103,24 @@ func itoa(n int) string { return string(rune('0' + n)) } // exit codes have one 
 
 // daemons are the daemons that scripts can serve.
 var daemons = map[string]fakeDaemon{
-	"busy": {status: busy(), report: control.NewDoctorReport([]control.Check{
-		{Name: "configuration", Result: control.CheckOK, Detail: "valid"},
-		{Name: "clock", Result: control.CheckFailed, Detail: "2 h behind the server's", Advice: "let systemd-timesyncd or chrony set it"},
-		{Name: "credential", Result: control.CheckSkipped, Detail: "the server cannot be reached"},
+	"busy": {status: busy(), report: api.NewCheckReport([]api.Check{
+		{Name: "configuration", Result: api.CheckOK, Detail: "valid"},
+		{Name: "clock", Result: api.CheckFailed, Detail: "2 h behind the server's", Advice: "let systemd-timesyncd or chrony set it"},
+		{Name: "credential", Result: api.CheckSkipped, Detail: "the server cannot be reached"},
 	})},
-	"fresh": {status: fresh(), report: control.NewDoctorReport([]control.Check{
-		{Name: "configuration", Result: control.CheckOK, Detail: "valid"},
-		{Name: "server", Result: control.CheckWarning, Detail: "none yet", Advice: "enrol"},
+	"fresh": {status: fresh(), report: api.NewCheckReport([]api.Check{
+		{Name: "configuration", Result: api.CheckOK, Detail: "valid"},
+		{Name: "server", Result: api.CheckWarning, Detail: "none yet", Advice: "enrol"},
 	})},
 }
 
 type fakeDaemon struct {
 	status control.Status
-	report control.DoctorReport
+	report api.CheckReport
 }
 
-func (f fakeDaemon) Status(context.Context) control.Status       { return f.status }
-func (f fakeDaemon) Doctor(context.Context) control.DoctorReport { return f.report }
+func (f fakeDaemon) Status(context.Context) control.Status  { return f.status }
+func (f fakeDaemon) Doctor(context.Context) api.CheckReport { return f.report }
 
 func (f fakeDaemon) Enroll(_ context.Context, r control.EnrollRequest) (control.EnrollReply, error) {
 	if r.Token != "id.secret" || r.AllowHTTP {

@@ -8,8 +8,8 @@ import (
 	"activity-tracker.example/hostd/buffer"
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/disclosure"
+	"activity-tracker.example/hostd/doctor"
 	"activity-tracker.example/hostd/enrollment"
-	"activity-tracker.example/hostd/text"
 )
 
 // Status implements control.Provider.
@@ -26,7 +26,7 @@ func (d *daemon) Status(context.Context) control.Status {
 		SendIntervalSec:    int(d.cfg.SendInterval / time.Second),
 		IdleAfterSec:       int(d.cfg.IdleAfter / time.Second),
 		Measured:           disclosure.Of(&d.cfg, d.opts.user),
-		Sessions:           d.sessions(time.Now()),
+		Sessions:           d.sessions(),
 		Host: &control.Host{
 			HostID:        d.hostID.String(),
 			EventsWaiting: int64(stored.Waiting),
@@ -58,7 +58,7 @@ func (d *daemon) destination() control.Destination {
 
 func (d *daemon) uploads() control.Upload {
 	s := d.uploader.Status()
-	return control.Upload{LastSuccess: moment(s.LastSuccess), LastError: s.LastError}
+	return control.Upload{LastSuccess: control.Moment(s.LastSuccess), LastError: s.LastError}
 }
 
 // currentProblems are what a person has to do something about.
@@ -80,20 +80,10 @@ func (d *daemon) currentProblems(stored buffer.Status) []string {
 		problems = append(problems, fmt.Sprintf("the clock was set back by %s into time that was already reported; records wait until it has passed",
 			collecting.ClockBehind.Round(time.Second)))
 	}
-	return append(problems, bufferProblems(stored)...)
-}
-
-// bufferProblems says what the buffer lost.
-func bufferProblems(s buffer.Status) []string {
-	var problems []string
-	if s.Dropped > 0 {
-		problems = append(problems, fmt.Sprintf("%s were dropped, oldest first, since the buffer was full", text.Count(int64(s.Dropped), "event")))
-	}
-	if s.Corrupt > 0 {
-		problems = append(problems, fmt.Sprintf("%s in the buffer were damaged; check the disk", text.Count(int64(s.Corrupt), "value")))
-	}
-	if s.Replaced > 0 {
-		problems = append(problems, fmt.Sprintf("the buffer was damaged and replaced; the old one is %s; check the disk", s.SetAside))
+	problems = append(problems, doctor.BufferProblems(stored)...)
+	for _, g := range d.uploader.Status().Later {
+		what, todo := doctor.LaterProblem(g)
+		problems = append(problems, what+"; "+todo)
 	}
 	return problems
 }
@@ -104,13 +94,4 @@ func deadLetters(s buffer.Status) map[string]int64 {
 		byCode[code] = int64(n)
 	}
 	return byCode
-}
-
-// moment is a time for JSON: null where it never came.
-func moment(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC().Truncate(time.Second)
-	return &t
 }

@@ -20,22 +20,11 @@ import (
 	"activity-tracker.example/hostd/config"
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/enrollment"
+	"activity-tracker.example/server/api"
 )
 
 // version is set when a package is built.
 var version = "development"
-
-// Exit codes.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	// exitUsage (EX_USAGE) is not the usual 2, with which Go ends a program
-	// that panics or that the watchdog aborts: those must be started again.
-	exitUsage = 64
-	// exitConfig (EX_CONFIG) says that starting again changes nothing before a
-	// person has corrected the configuration; the unit relies on it.
-	exitConfig = 78
-)
 
 // gcPercent lets garbage grow to half of what lives. With Go's own 100 and 300
 // sessions the daemon had 31 of the 32 MB that it may have. GOGC overrules it.
@@ -60,7 +49,7 @@ func execute(ctx context.Context, args []string, out, errOut io.Writer) int {
 	c.SetErr(errOut)
 	err := c.ExecuteContext(ctx)
 	if err == nil {
-		return exitOK
+		return api.ExitOK
 	}
 	_, _ = fmt.Fprintf(errOut, "trackerd: %v\n", err) // nowhere else to complain
 	var usage usageError
@@ -68,11 +57,11 @@ func execute(ctx context.Context, args []string, out, errOut io.Writer) int {
 	var beside systemDaemonError
 	switch {
 	case errors.As(err, &usage):
-		return exitUsage
+		return api.ExitUsage
 	case errors.As(err, &wrong), errors.As(err, &beside):
-		return exitConfig
+		return api.ExitConfig
 	}
-	return exitFailed
+	return api.ExitFailed
 }
 
 // usageError is a command line that trackerd does not understand.

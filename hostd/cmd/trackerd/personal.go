@@ -201,12 +201,3 @@ func (o *options) own(list []logind.Session) []logind.Session {
 	}
 	return kept
 }
-
-// enrolCommand is what a person is to type to enrol with the server at url, and
-// as whom; user is set when they run the daemon themselves.
-func enrolCommand(user bool, url string) string {
-	if user {
-		return "'trackctl --user enroll " + url + " -'"
-	}
-	return "'trackctl enroll " + url + " -' as root"
-}

@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"notified": notified, "queue": queue, "server": serveTracker, "enroll": enroll, "doctor": doctor,
+			"notified": notified, "queue": queue, "server": serveTracker, "enroll": enroll, "doctor": printChecks,
 		},
 	})
 }
@@ -193,12 +193,12 @@ func enroll(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// doctor prints each check's name and result, or what is said of the one named.
-func doctor(ts *testscript.TestScript, _ bool, args []string) {
+// printChecks prints each check's name and result, or what is said of the one named.
+func printChecks(ts *testscript.TestScript, _ bool, args []string) {
 	report, err := client(ts).Doctor(context.Background())
 	ts.Check(err)
 	for _, c := range report.Checks {
-		if c.Result != control.CheckOK && c.Result != control.CheckSkipped && c.Advice == "" {
+		if c.Result != api.CheckOK && c.Result != api.CheckSkipped && c.Advice == "" {
 			ts.Fatalf("%s: %s without advice", c.Name, c.Result)
 		}
 		switch {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/doctor"
 	"activity-tracker.example/hostd/text"
 )
 
@@ -86,7 +87,7 @@ func (f facts) line() string {
 		if url == "" {
 			url = "URL"
 		}
-		line = fmt.Sprintf("Not enrolled: run %s; tracking %s; %s", enrolCommand(f.user, url), tracking, waiting)
+		line = fmt.Sprintf("Not enrolled: run %s; tracking %s; %s", doctor.EnrolCommand(f.user, url), tracking, waiting)
 	default:
 		last := "no upload yet"
 		if f.upload.LastSuccess != nil {

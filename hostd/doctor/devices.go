@@ -1,12 +1,12 @@
-package main
+package doctor
 
 import (
 	"fmt"
 	"strings"
 
-	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/helper"
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/sessiond/wire"
 )
 
@@ -16,43 +16,42 @@ const lockWord = "where a desktop does not tell logind that the screen is locked
 
 // checkDevices reports whether the input devices of seats can be read; nothing
 // where none are.
-func (d *daemon) checkDevices() []control.Check { return devicesCheck(d.supervisor.States()) }
-
-func devicesCheck(states []helper.State) []control.Check {
-	c := control.Check{Name: "devices", Result: control.CheckOK}
+func checkDevices(helpers []Helper) []api.Check {
+	c := api.Check{Name: "devices", Result: api.CheckOK}
 	var found []string
-	for _, s := range states {
+	for i := range helpers {
+		s := &helpers[i]
 		if s.Session.Source != roster.SourceSeat || s.Phase == helper.PhaseLeaving {
 			continue
 		}
 		seat := s.Session.Seat
-		text := fmt.Sprintf("those of %s are read for session %s of %s", seat, s.Session.Key.ID, s.Session.Username)
+		one := fmt.Sprintf("those of %s are read for session %s of %s", seat, s.Session.Key.ID, s.Session.Username)
 		switch s.Trouble {
 		case wire.TroubleNone:
 		case wire.TroubleNoDevices:
-			c.Result = worse(c.Result, control.CheckWarning)
-			text = fmt.Sprintf("%s has no keyboard and nothing that points, so session %s of %s has no counts", seat, s.Session.Key.ID, s.Session.Username)
+			c.Result = worse(c.Result, api.CheckWarning)
+			one = fmt.Sprintf("%s has no keyboard and nothing that points, so session %s of %s has no counts", seat, s.Session.Key.ID, s.Session.Username)
 			c.Advice = "'loginctl seat-status " + seat + "' lists its devices; one that is plugged in is noticed by itself"
 		case wire.TroubleNoAccess:
-			c.Result = control.CheckFailed
-			text = fmt.Sprintf("those of %s cannot be opened, so session %s of %s has no counts", seat, s.Session.Key.ID, s.Session.Username)
+			c.Result = api.CheckFailed
+			one = fmt.Sprintf("those of %s cannot be opened, so session %s of %s has no counts", seat, s.Session.Key.ID, s.Session.Username)
 			c.Advice = "udev gives them to the group input: see 'ls -l /dev/input', and 'udevadm trigger --subsystem-match=input'"
 		default:
-			c.Result = worse(c.Result, control.CheckWarning)
-			text = fmt.Sprintf("those of %s are not all seen for session %s of %s", seat, s.Session.Key.ID, s.Session.Username)
+			c.Result = worse(c.Result, api.CheckWarning)
+			one = fmt.Sprintf("those of %s are not all seen for session %s of %s", seat, s.Session.Key.ID, s.Session.Username)
 		}
-		found = append(found, text)
+		found = append(found, one)
 	}
 	if len(found) == 0 {
 		return nil
 	}
 	c.Detail = strings.Join(found, "; ") + "; " + lockWord
-	return []control.Check{c}
+	return []api.Check{c}
 }
 
 // worse returns the result that somebody should rather look at.
-func worse(a, b control.CheckResult) control.CheckResult {
-	if a == control.CheckFailed || b == control.CheckOK {
+func worse(a, b api.CheckResult) api.CheckResult {
+	if a == api.CheckFailed || b == api.CheckOK {
 		return a
 	}
 	return b

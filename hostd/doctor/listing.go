@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"strings"
@@ -14,28 +14,23 @@ import (
 // host delays it, and two reports may be on their way.
 const lateBy = 30 * time.Second
 
-// sessions lists the sessions that are measured now.
-func (d *daemon) sessions(now time.Time) []control.Session {
-	return sessionsOf(d.supervisor.States(), d.connected, now, d.cfg.CollectInterval+lateBy)
-}
-
-// sessionsOf makes one entry of all helpers of a session; silent is for how long
-// a good one may say nothing.
-func sessionsOf(states []helper.State, connected func(roster.Tracked) (*bool, error), now time.Time, silent time.Duration) []control.Session {
-	list := make([]control.Session, 0, len(states))
-	at := make(map[logind.SessionKey]int, len(states))
-	for i := range states {
-		s := &states[i]
-		if s.Phase == helper.PhaseLeaving {
+// Sessions makes one entry of all helpers of a session; interval is the length of a
+// record.
+func Sessions(helpers []Helper, now time.Time, interval time.Duration) []control.Session {
+	list := make([]control.Session, 0, len(helpers))
+	at := make(map[logind.SessionKey]int, len(helpers))
+	for i := range helpers {
+		h := &helpers[i]
+		if h.Phase == helper.PhaseLeaving {
 			continue
 		}
-		one := sessionOf(s, now, silent)
-		one.Connected, _ = connected(s.Session) // checkClients says why
-		if j, seen := at[s.Session.Key]; seen {
+		one := sessionOf(&h.State, now, interval+lateBy)
+		one.Connected = h.Connected
+		if j, seen := at[h.Session.Key]; seen {
 			list[j] = merged(list[j], one)
 			continue
 		}
-		at[s.Session.Key] = len(list)
+		at[h.Session.Key] = len(list)
 		list = append(list, one)
 	}
 	return list
@@ -50,7 +45,7 @@ func sessionOf(s *helper.State, now time.Time, silent time.Duration) control.Ses
 	return control.Session{
 		ID: t.Key.ID, MachineID: t.MachineID, User: t.Username, UID: t.UID,
 		Kind: string(t.Kind), Display: t.Display, Reads: []string{string(source)}, Seat: t.Seat, Locked: t.Locked,
-		State: sessionState(s, now, silent), LastReport: moment(s.LastReport), Problem: sessionProblem(s),
+		State: sessionState(s, now, silent), LastReport: control.Moment(s.LastReport), Problem: sessionProblem(s),
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"errors"
@@ -15,45 +15,40 @@ import (
 )
 
 // checkRoster reports who is measured, and who is left out and why.
-func (d *daemon) checkRoster() control.Check {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return rosterCheck(d.tracked, d.cfg.Sessions.String(), d.problems, d.refused)
-}
-
-func rosterCheck(tracked int, kinds string, problems, refused []roster.Problem) control.Check {
-	c := control.Check{
-		Name: "sessions", Result: control.CheckOK,
-		Detail: fmt.Sprintf("%s measured, of the kinds %s", text.Count(int64(tracked), "session"), kinds),
+func checkRoster(f *Facts) api.Check {
+	c := api.Check{
+		Name: "sessions", Result: api.CheckOK,
+		Detail: fmt.Sprintf("%s measured, of the kinds %s", text.Count(int64(f.Tracked), "session"), f.Config.Sessions),
 	}
-	for _, p := range slices.Concat(problems, refused) {
+	for _, p := range slices.Concat(f.Problems, f.Refused) {
 		c.Detail += "; " + p.Text
 		if p.Advice != "" && !strings.Contains(c.Advice, p.Advice) {
 			c.Advice = strings.TrimPrefix(c.Advice+"; "+p.Advice, "; ")
 		}
 	}
-	if len(problems) > 0 {
-		c.Result = control.CheckFailed
+	if len(f.Problems) > 0 {
+		c.Result = api.CheckFailed
 	}
 	return c
 }
 
+// ErrVirtual is why it is unknown whether somebody is connected to a virtual display:
+// each kind of viewer has a way of its own. Nobody can mend that.
+var ErrVirtual = errors.New("a virtual display does not show whether a viewer is connected")
+
 // checkClients reports for which sessions it is unknown whether somebody is
 // connected, and why.
-func (d *daemon) checkClients() control.Check {
-	c := control.Check{Name: "clients", Result: control.CheckOK, Detail: "known of every session whether somebody is connected"}
+func checkClients(helpers []Helper) api.Check {
+	c := api.Check{Name: "clients", Result: api.CheckOK, Detail: "known of every session whether somebody is connected"}
 	var unknown []string
-	for _, s := range d.supervisor.States() {
-		if s.Phase == helper.PhaseLeaving {
+	for i := range helpers {
+		h := &helpers[i]
+		if h.Phase == helper.PhaseLeaving || h.Unknown == nil {
 			continue
 		}
-		_, err := d.connected(s.Session)
-		if err == nil {
-			continue
-		}
-		unknown = append(unknown, fmt.Sprintf("%s: %v", sessionName(&s.Session), err))
-		if !errors.Is(err, errVirtual) {
-			c.Result = control.CheckWarning
+		unknown = append(unknown, fmt.Sprintf("%s: %v", sessionName(&h.Session), h.Unknown))
+		if !errors.Is(h.Unknown, ErrVirtual) {
+			c.Result = api.CheckWarning
 			c.Advice = "nothing is lost: 'connected' is left out of their records, and whether they are active shows from their input alone"
 		}
 	}
@@ -65,13 +60,11 @@ func (d *daemon) checkClients() control.Check {
 
 // checkFocus reports of which sessions it cannot be seen which window is in
 // front.
-func (d *daemon) checkFocus() control.Check { return focusCheck(d.supervisor.States()) }
-
-func focusCheck(states []helper.State) control.Check {
-	c := control.Check{Name: "focus", Result: control.CheckOK, Detail: "known of every session which application is in front"}
+func checkFocus(helpers []Helper) api.Check {
+	c := api.Check{Name: "focus", Result: api.CheckOK, Detail: "known of every session which application is in front"}
 	var found, advice []string
-	for i := range states {
-		s := &states[i]
+	for i := range helpers {
+		s := &helpers[i].State
 		what, todo := focusTrouble(s)
 		if what == "" || s.Phase == helper.PhaseLeaving {
 			continue
@@ -85,17 +78,44 @@ func focusCheck(states []helper.State) control.Check {
 		c.Detail = strings.Join(found, "; ")
 	}
 	if len(advice) > 0 {
-		c.Result, c.Advice = control.CheckWarning, strings.Join(advice, "; ")
+		c.Result, c.Advice = api.CheckWarning, strings.Join(advice, "; ")
+	}
+	return c
+}
+
+// checkX reports whether each session's helper reports, which it can only if it
+// reads its display.
+func checkX(sessions []control.Session) api.Check {
+	c := api.Check{Name: "x_access", Result: api.CheckOK}
+	var bad []string
+	for i := range sessions {
+		s := &sessions[i]
+		if s.State == control.SessionRetrying || s.State == control.SessionSilent {
+			one := fmt.Sprintf("session %s of %s on %s is %s", s.ID, s.User, s.Display, s.State)
+			if s.Problem != "" {
+				one += " (" + s.Problem + ")"
+			}
+			bad = append(bad, one)
+		}
+	}
+	switch {
+	case len(bad) > 0:
+		c.Result, c.Detail = api.CheckFailed, strings.Join(bad, "; ")
+		c.Advice = "'journalctl -u \"trackerd-session-*\" -u \"trackerd-seat-*\"' says why; trackerd starts the helper again by itself"
+	case len(sessions) == 0:
+		c.Detail = "no session to read now"
+	default:
+		c.Detail = text.Count(int64(len(sessions)), "session") + " can be read"
 	}
 	return c
 }
 
 // checkLock reports what is known of screen lockers, where there are local sessions
 // on X11; of others checkDevices does.
-func (d *daemon) checkLock() []control.Check {
-	for _, s := range d.supervisor.States() {
-		if s.Session.Kind == api.SessionLocal && s.Session.Source == roster.SourceX11 {
-			return []control.Check{{Name: "lock", Result: control.CheckOK, Detail: lockWord}}
+func checkLock(helpers []Helper) []api.Check {
+	for i := range helpers {
+		if s := &helpers[i]; s.Session.Kind == api.SessionLocal && s.Session.Source == roster.SourceX11 {
+			return []api.Check{{Name: "lock", Result: api.CheckOK, Detail: lockWord}}
 		}
 	}
 	return nil
