@@ -11,12 +11,12 @@ func TestScheduleReadsAgainWhileThingsSettle(t *testing.T) {
 	if !s.next.Equal(start) {
 		t.Fatal("the first reading has to be at once")
 	}
-	s.read(start)
+	s.read(start, start)
 	for _, after := range settle() {
 		if got := s.next.Sub(start); got != after {
 			t.Fatalf("next reading after %v, want %v", got, after)
 		}
-		s.read(s.next)
+		s.read(s.next, s.next)
 	}
 	if got := s.next.Sub(s.lastRead); got != resync {
 		t.Errorf("after things settled the next reading is in %v, want %v", got, resync)
@@ -26,7 +26,7 @@ func TestScheduleReadsAgainWhileThingsSettle(t *testing.T) {
 func TestSchedulePokeComesSoonButNotTooOften(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	s := newSchedule(now, settle())
-	s.read(now)
+	s.read(now, now)
 	s.poked(now)
 	if got := s.next.Sub(now); got != minGap {
 		t.Errorf("poked right after a reading: next in %v, want %v", got, minGap)
@@ -36,6 +36,24 @@ func TestSchedulePokeComesSoonButNotTooOften(t *testing.T) {
 	s.poked(later)
 	if got := s.next.Sub(later); got != coalesce {
 		t.Errorf("poked after a quiet time: next in %v, want %v", got, coalesce)
+	}
+}
+
+// Readings that take long, since there are many sessions, leave most of the time
+// to others, but never wait for long.
+func TestScheduleAfterALongReading(t *testing.T) {
+	for took, want := range map[time.Duration]time.Duration{
+		time.Millisecond:       minGap,
+		100 * time.Millisecond: 900 * time.Millisecond,
+		10 * time.Second:       maxGap,
+	} {
+		now := time.Unix(1_000_000, 0)
+		s := newSchedule(now, settle())
+		s.read(now.Add(-took), now)
+		s.poked(now)
+		if got := s.next.Sub(now); got != want {
+			t.Errorf("after a reading of %v the next one comes in %v, want %v", took, got, want)
+		}
 	}
 }
 
@@ -49,7 +67,7 @@ func TestScheduleUnderAFlood(t *testing.T) {
 		now = now.Add(time.Millisecond)
 		s.poked(now)
 		if !s.next.After(now) {
-			s.read(now)
+			s.read(now, now)
 			readings++
 		}
 	}

@@ -16,6 +16,12 @@ const (
 	// minGap is the least time between two readings of the list, so that a
 	// user who logs in and out in a loop costs little.
 	minGap = 200 * time.Millisecond
+	// gapShare is how many times as long as a reading took it is waited for until
+	// the next one: with 300 sessions, which log in within seconds, readings would
+	// take a third of the machine from those who log in.
+	gapShare = 9
+	// maxGap is the longest such wait.
+	maxGap = 3 * time.Second
 	// resync is how often the list is read although nothing was heard: the
 	// safety net under signals, which say nothing of State.
 	resync = 60 * time.Second
@@ -155,6 +161,7 @@ func (w *Watcher) serve(ctx context.Context, out chan<- []Session) error {
 		case <-w.refresh:
 			sched.poked(time.Now())
 		case <-timer.C:
+			began := time.Now()
 			list, err := w.read(ctx, b)
 			if ctx.Err() != nil {
 				return nil
@@ -163,7 +170,7 @@ func (w *Watcher) serve(ctx context.Context, out chan<- []Session) error {
 				return err
 			}
 			pending, send = list, out
-			sched.read(time.Now())
+			sched.read(began, time.Now())
 		}
 		timer.Reset(time.Until(sched.next))
 	}
@@ -186,32 +193,33 @@ func (w *Watcher) read(ctx context.Context, b *bus) ([]Session, error) {
 type schedule struct {
 	next     time.Time
 	lastRead time.Time
+	gap      time.Duration // between lastRead and the next reading, at least
 	lastPoke time.Time
 	settle   []time.Duration
 	step     int // of settle, since lastPoke
 }
 
 func newSchedule(now time.Time, settle []time.Duration) *schedule {
-	return &schedule{next: now, lastPoke: now, settle: settle}
+	return &schedule{next: now, gap: minGap, lastPoke: now, settle: settle}
 }
 
 // poked brings the next reading forward. It never moves it back, or a stream
 // of signals would keep the list from being read.
 func (s *schedule) poked(now time.Time) {
 	s.lastPoke, s.step = now, 0
-	at := later(now.Add(coalesce), s.lastRead.Add(minGap))
+	at := later(now.Add(coalesce), s.lastRead.Add(s.gap))
 	if at.Before(s.next) {
 		s.next = at
 	}
 }
 
-// read notes that the list has just been read.
-func (s *schedule) read(now time.Time) {
-	s.lastRead = now
+// read notes that the list has been read from began until now.
+func (s *schedule) read(began, now time.Time) {
+	s.lastRead, s.gap = now, min(max(minGap, gapShare*now.Sub(began)), maxGap)
 	for ; s.step < len(s.settle); s.step++ {
 		if at := s.lastPoke.Add(s.settle[s.step]); at.After(now) {
 			s.step++
-			s.next = later(at, now.Add(minGap))
+			s.next = later(at, now.Add(s.gap))
 			return
 		}
 	}
