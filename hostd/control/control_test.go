@@ -53,6 +53,12 @@ func ask(what, socket string) {
 		v, err = c.Doctor(ctx)
 	case "enroll":
 		v, err = c.Enroll(ctx, EnrollRequest{URL: "https://evil.example", Token: "a.b"})
+	case "rejected":
+		v, err = c.Rejected(ctx, 5)
+	case "retry":
+		v, err = c.Retry(ctx, Selection{All: true})
+	case "drop":
+		v, err = c.Drop(ctx, Selection{All: true})
 	case "listen": // takes one connection and says how much it was told
 		l, lerr := net.Listen("unix", socket)
 		if lerr != nil {
@@ -106,7 +112,10 @@ func askInLoops(ctx context.Context, c *Client) int64 {
 
 const nobody = 65534
 
-type fakeDaemon struct{ enrolled []EnrollRequest }
+type fakeDaemon struct {
+	enrolled []EnrollRequest
+	chosen   []Selection
+}
 
 func (*fakeDaemon) Status(context.Context) Status {
 	return Status{
@@ -129,6 +138,24 @@ func (f *fakeDaemon) Enroll(_ context.Context, r EnrollRequest) (EnrollReply, er
 	}
 	f.enrolled = append(f.enrolled, r)
 	return EnrollReply{ServerURL: r.URL, HostID: "0123"}, nil
+}
+
+func (*fakeDaemon) Rejected(_ context.Context, limit int, user *uint32) (RejectedList, error) {
+	list := RejectedList{Rejected: []Rejected{{ID: uint64(limit), User: "alice"}}}
+	if user != nil {
+		list.Rejected[0].User = fmt.Sprint("uid ", *user)
+	}
+	return list, nil
+}
+
+func (f *fakeDaemon) Retry(_ context.Context, s Selection) (Handled, error) {
+	f.chosen = append(f.chosen, s)
+	return Handled{Rejected: 1}, nil
+}
+
+func (f *fakeDaemon) Drop(_ context.Context, s Selection) (Handled, error) {
+	f.chosen = append(f.chosen, s)
+	return Handled{Postponed: 2}, nil
 }
 
 // sharedDir is a folder that every user may enter, as /run/trackerd is.
@@ -236,6 +263,40 @@ func TestOthersSeeThemselves(t *testing.T) {
 	}
 	if len(d.enrolled) != 0 {
 		t.Error("another user enrolled the host")
+	}
+}
+
+func TestRejectedRecords(t *testing.T) {
+	d := &fakeDaemon{}
+	socket := start(t, d)
+	c := NewClient(socket)
+	if list, err := c.Rejected(t.Context(), 7); err != nil || list.Rejected[0].ID != 7 || list.Rejected[0].User != "alice" {
+		t.Errorf("root sees %+v, %v", list, err)
+	}
+	if h, err := c.Retry(t.Context(), Selection{IDs: []uint64{3}}); err != nil || h.Rejected != 1 {
+		t.Errorf("%+v, %v", h, err)
+	}
+	if h, err := c.Drop(t.Context(), Selection{Code: "too_long"}); err != nil || h.Postponed != 2 {
+		t.Errorf("%+v, %v", h, err)
+	}
+	for _, wrong := range []Selection{{}, {IDs: []uint64{1}, All: true}, {Code: "a", All: true}} {
+		if _, err := c.Drop(t.Context(), wrong); err == nil {
+			t.Errorf("%+v was dropped", wrong)
+		}
+	}
+	if _, err := c.Rejected(t.Context(), MaxRejected+1); err == nil {
+		t.Error("more were asked for than a reply has")
+	}
+	if out, err := asNobody(t, "rejected", socket).CombinedOutput(); err != nil || !strings.Contains(string(out), "uid 65534") {
+		t.Errorf("another user sees %s, %v", out, err)
+	}
+	for _, what := range []string{"retry", "drop"} {
+		if out, err := asNobody(t, what, socket).CombinedOutput(); err != nil || !strings.Contains(string(out), "permitted=false") {
+			t.Errorf("another user may %s: %s, %v", what, out, err)
+		}
+	}
+	if len(d.chosen) != 2 {
+		t.Errorf("chosen were %+v", d.chosen)
 	}
 }
 

@@ -83,6 +83,11 @@ type Host struct {
 	// DeadLetters counts the records that the server rejected for good, by
 	// its code.
 	DeadLetters map[string]int64 `json:"dead_letters"`
+	// Later are the records that it may take later.
+	Later []Postponed `json:"later"`
+	// Forgotten is how many records of people who were erased on the server were
+	// forgotten here.
+	Forgotten int64 `json:"forgotten,omitempty"`
 	// Problems are what is wrong now, each with what to do.
 	Problems []string `json:"problems"`
 }

@@ -129,11 +129,35 @@ func (f fakeDaemon) Enroll(_ context.Context, r control.EnrollRequest) (control.
 	return control.EnrollReply{ServerURL: r.URL, HostID: "0123456789abcdef0123456789abcdef"}, nil
 }
 
+func (f fakeDaemon) Rejected(_ context.Context, _ int, user *uint32) (control.RejectedList, error) {
+	list := control.RejectedList{Rejected: []control.Rejected{}, Later: []control.Postponed{}}
+	if len(f.status.Sessions) == 0 {
+		return list, nil
+	}
+	record := at(8)
+	list.Rejected = append(list.Rejected, control.Rejected{
+		ID: 7, At: at(10), Code: "too_long", Message: "active_window is\x1b[31m too long", MachineID: "vm-abc123-nobody", User: "nobody", Timestamp: &record,
+	})
+	if user == nil {
+		list.Rejected = append(list.Rejected, control.Rejected{ID: 6, At: at(9), Code: "bad_event"})
+		list.Later = f.status.Host.Later
+	}
+	return list, nil
+}
+
+func (fakeDaemon) Retry(_ context.Context, s control.Selection) (control.Handled, error) {
+	return control.Handled{Rejected: int64(len(s.IDs))}, nil
+}
+
+func (fakeDaemon) Drop(context.Context, control.Selection) (control.Handled, error) {
+	return control.Handled{Rejected: 2, Postponed: 3}, nil
+}
+
 func fresh() control.Status {
 	return control.Status{
 		Version: "1.2.3", StartedAt: at(9), Hostname: "vm", CollectIntervalSec: 60, SendIntervalSec: 300, IdleAfterSec: 180,
 		Measured: control.Measured{Counted: []string{"how many keys"}, Never: []string{"which keys"}, Handling: []string{"it is uploaded"}},
-		Host:     &control.Host{HostID: "0123456789abcdef0123456789abcdef", DeadLetters: map[string]int64{}, Problems: []string{}},
+		Host:     &control.Host{HostID: "0123456789abcdef0123456789abcdef", DeadLetters: map[string]int64{}, Later: []control.Postponed{}, Problems: []string{}},
 	}
 }
 
@@ -154,6 +178,7 @@ func busy() control.Status {
 	}
 	st.Host.EventsWaiting = 14
 	st.Host.DeadLetters = map[string]int64{"bad_timestamp": 2, "foreign_machine": 1}
+	st.Host.Later = []control.Postponed{{Code: "foreign_machine", MachineID: "vm-abc123-bob", Events: 3, NextTry: at(14)}}
 	st.Host.Problems = []string{"the clock is wrong; set it"}
 	return st
 }

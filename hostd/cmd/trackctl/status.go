@@ -73,7 +73,7 @@ func statusText(st control.Status) string {
 		[]string{"Host:", st.Hostname + ", host id " + st.Host.HostID},
 		[]string{"Sessions:", text.Count(int64(len(st.Sessions)), "session") + " measured"},
 		[]string{"Waiting:", text.Count(st.Host.EventsWaiting, "event")},
-		[]string{"Rejected:", deadText(st.Host.DeadLetters)},
+		[]string{"Rejected:", deadText(st.Host)},
 		[]string{"Records:", fmt.Sprintf("one every %d s, uploaded every %d s", st.CollectIntervalSec, st.SendIntervalSec)},
 	)
 	var b strings.Builder
@@ -141,18 +141,32 @@ func uploadText(u control.Upload) string {
 	return told
 }
 
-func deadText(byCode map[string]int64) string {
-	var total int64
-	parts := make([]string, 0, len(byCode))
-	for code, n := range byCode {
+// deadText sums up what the server did not take.
+func deadText(h *control.Host) string {
+	var total, later int64
+	codes := make([]string, 0, len(h.DeadLetters))
+	for code, n := range h.DeadLetters {
 		total += n
-		parts = append(parts, fmt.Sprintf("%s %d", code, n))
+		codes = append(codes, fmt.Sprintf("%s %d", code, n))
 	}
-	if total == 0 {
+	for _, p := range h.Later {
+		later += p.Events
+	}
+	var parts []string
+	if total > 0 {
+		slices.Sort(codes)
+		parts = append(parts, fmt.Sprintf("%s by the server for good (%s)", text.Count(total, "event"), strings.Join(codes, ", ")))
+	}
+	if later > 0 {
+		parts = append(parts, fmt.Sprintf("%s for now, tried again from %s on", text.Count(later, "event"), soonest(h.Later).UTC().Format(timeLayout)))
+	}
+	if h.Forgotten > 0 {
+		parts = append(parts, text.Count(h.Forgotten, "event")+" forgotten as the server asked")
+	}
+	if len(parts) == 0 {
 		return "none"
 	}
-	slices.Sort(parts)
-	return fmt.Sprintf("%s by the server for good (%s)", text.Count(total, "event"), strings.Join(parts, ", "))
+	return strings.Join(parts, "; ")
 }
 
 func sessionsText(list []control.Session) string {

@@ -31,6 +31,8 @@ func (d *daemon) Status(context.Context) control.Status {
 			HostID:        d.hostID.String(),
 			EventsWaiting: int64(stored.Waiting),
 			DeadLetters:   deadLetters(stored),
+			Later:         d.postponed(),
+			Forgotten:     int64(stored.Forgotten),
 			Problems:      d.currentProblems(stored),
 		},
 	}
@@ -81,9 +83,8 @@ func (d *daemon) currentProblems(stored buffer.Status) []string {
 			collecting.ClockBehind.Round(time.Second)))
 	}
 	problems = append(problems, doctor.BufferProblems(stored)...)
-	for _, g := range d.uploader.Status().Later {
-		what, todo := doctor.LaterProblem(g)
-		problems = append(problems, what+"; "+todo)
+	for _, p := range d.postponed() {
+		problems = append(problems, p.Problem)
 	}
 	return problems
 }

@@ -58,12 +58,13 @@ const (
 
 // daemon is all stages of one running trackerd.
 type daemon struct {
-	cfg      config.Config
-	opts     options
-	log      *slog.Logger
-	started  time.Time
-	hostname string
-	hostID   hostid.ID
+	cfg     config.Config
+	opts    options
+	log     *slog.Logger
+	started time.Time
+	// hostname is the host's now, and keptName the one in machine_ids.
+	hostname, keptName string
+	hostID             hostid.ID
 
 	notify     *notify.Client
 	watchdog   *notify.Watchdog
@@ -179,9 +180,10 @@ func (d *daemon) openStages(stored []*os.File) error {
 	if err != nil {
 		return err
 	}
+	d.keptName = d.keepName()
 	d.watcher = logind.NewWatcher(d.log)
 	d.watcher.OnProgress(d.watchdog.Loop("logind", listSilence).Made)
-	d.roster = roster.New(roster.Naming{Hostname: d.keepName(), HostHash: d.hostID.Short(), Template: d.cfg.MachineID}, d.wanted())
+	d.roster = roster.New(d.naming(), d.wanted())
 	d.displays = display.System()
 	d.connected = connectedBy(xrdp.NewPeers())
 	d.units, d.endUnits = d.opts.units(d.log)
@@ -197,6 +199,11 @@ func (d *daemon) openStages(stored []*os.File) error {
 		Progress: d.watchdog.Loop("upload", uploadSilence).Made,
 	})
 	return nil
+}
+
+// naming is how machine_ids are made.
+func (d *daemon) naming() roster.Naming {
+	return roster.Naming{Hostname: d.keptName, HostHash: d.hostID.Short(), Template: d.cfg.MachineID}
 }
 
 // keepName returns the name of the host in machine_ids, which stays when the host is

@@ -81,7 +81,7 @@ func (a *account) uid(now time.Time) (uint32, error) {
 	if now.Before(a.until) {
 		return a.id, a.err
 	}
-	a.id, a.err = getent(a.name)
+	a.id, a.err = userNumber(a.name)
 	a.until = now.Add(accountFresh)
 	if a.err != nil {
 		a.until = now.Add(accountRetry)
@@ -89,24 +89,38 @@ func (a *account) uid(now time.Time) (uint32, error) {
 	return a.id, a.err
 }
 
-func getent(name string) (uint32, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), getentTimeout)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "getent", "passwd", "--", name).Output()
-	if ctx.Err() != nil {
-		return 0, fmt.Errorf("'getent passwd' did not answer within %s", getentTimeout)
-	}
+// userNumber returns the number of the user with exactly this name.
+func userNumber(name string) (uint32, error) {
+	fields, err := getentUser(context.Background(), name)
 	if err != nil {
-		return 0, errors.New("there is no such user")
+		return 0, err
 	}
-	fields := strings.Split(strings.TrimSpace(string(out)), ":")
-	const uidField = 2
-	if len(fields) <= uidField || fields[0] != name {
+	if fields[0] != name {
 		return 0, errors.New("there is no user of exactly this name")
 	}
+	const uidField = 2
 	id, err := strconv.ParseUint(fields[uidField], 10, 32)
 	if err != nil {
 		return 0, fmt.Errorf("its number makes no sense: %w", err)
 	}
 	return uint32(id), nil
+}
+
+// getentUser returns the fields of a user's line in passwd(5), by name or number.
+func getentUser(ctx context.Context, who string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, getentTimeout)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "getent", "passwd", "--", who).Output()
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("'getent passwd' did not answer within %s", getentTimeout)
+	}
+	if err != nil {
+		return nil, errors.New("there is no such user")
+	}
+	const passwdFields = 7
+	fields := strings.Split(strings.TrimSpace(string(out)), ":")
+	if len(fields) != passwdFields {
+		return nil, errors.New("'getent passwd' answers what makes no sense")
+	}
+	return fields, nil
 }

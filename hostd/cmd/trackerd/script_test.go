@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,7 +49,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"notified": notified, "queue": queue, "server": serveTracker, "enroll": enroll, "doctor": printChecks,
+			"notified": notified, "queue": queue, "server": serveTracker, "enroll": enroll, "doctor": printChecks, "rejects": rejects, "rejected": waitRejected, "retry": retry,
 		},
 	})
 }
@@ -87,6 +88,7 @@ func setup(env *testscript.Env) error {
 	}()
 	env.Defer(func() { _ = conn.Close(); <-done })
 	env.Values["heard"] = h
+	env.Values["rejects"] = new(atomic.Value)
 	env.Setenv("NOTIFY_SOCKET", path)
 	env.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(env.WorkDir, "no-bus"))
 	env.Setenv("TRACKERD_BUFFER_PATH", filepath.Join(env.WorkDir, "state", "buffer.db"))
@@ -125,6 +127,7 @@ var tokens = map[string]string{"id.secret": "cred.secret", "id.revoked": "cred.r
 
 // serveTracker starts a server that knows tokens and puts its URL into $SERVER.
 func serveTracker(ts *testscript.TestScript, _ bool, _ []string) {
+	code, _ := ts.Value("rejects").(*atomic.Value)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/readyz":
@@ -144,13 +147,58 @@ func serveTracker(ts *testscript.TestScript, _ bool, _ []string) {
 				w.WriteHeader(http.StatusUnauthorized)
 				return
 			}
-			_ = json.NewEncoder(w).Encode(api.IngestReply{Accepted: events(r)})
+			_ = json.NewEncoder(w).Encode(answerTo(events(r), code))
 		default:
 			w.WriteHeader(http.StatusNotFound)
 		}
 	}))
 	ts.Defer(srv.Close)
 	ts.Setenv("SERVER", srv.URL)
+}
+
+// rejects has the server reject every event with a code, or none.
+func rejects(ts *testscript.TestScript, _ bool, args []string) {
+	code, _ := ts.Value("rejects").(*atomic.Value)
+	code.Store(strings.Join(args, ""))
+}
+
+func answerTo(events int, rejects *atomic.Value) api.IngestReply {
+	code, _ := rejects.Load().(string)
+	if code == "" {
+		return api.IngestReply{Accepted: events}
+	}
+	var reply api.IngestReply
+	for i := range events {
+		reply.Rejected = append(reply.Rejected, api.Rejection{Index: i, Code: api.Code(code)})
+	}
+	return reply
+}
+
+// waitRejected waits until so many events are rejected for good, and so many
+// postponed.
+func waitRejected(ts *testscript.TestScript, _ bool, args []string) {
+	limit := time.Now().Add(waitLimit)
+	for {
+		list, err := client(ts).Rejected(context.Background(), control.MaxRejected)
+		ts.Check(err)
+		later := int64(0)
+		for _, p := range list.Later {
+			later += p.Events
+		}
+		if fmt.Sprint(len(list.Rejected)) == args[0] && fmt.Sprint(later) == args[1] {
+			return
+		}
+		if time.Now().After(limit) {
+			ts.Fatalf("rejected are %+v", list)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// retry does what trackctl rejected retry --code does.
+func retry(ts *testscript.TestScript, _ bool, args []string) {
+	_, err := client(ts).Retry(context.Background(), control.Selection{Code: args[0]})
+	ts.Check(err)
 }
 
 // events counts what a batch holds; zero if it is none.
