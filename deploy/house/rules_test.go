@@ -95,12 +95,14 @@ var mayImport = map[string][]string{
 	},
 	"sessiond/cmd/seatinput": {"sessiond/internal/counting", "sessiond/internal/launch", "sessiond/internal/loop", "sessiond/internal/seat"},
 
-	"server/api":              nil,
-	"server/internal/secret":  nil,
-	"server/internal/localpg": nil,
-	"server/internal/pgtest":  nil, // real clusters for tests
-	"server/internal/dump":    nil,
-	"server/internal/limiter": nil,
+	"server/api":               nil,
+	"server/internal/secret":   nil,
+	"server/internal/localpg":  nil,
+	"server/internal/pgtest":   nil, // real clusters for tests
+	"server/internal/backup":   nil,
+	"server/internal/quantity": nil,
+	"server/internal/config":   {"server/internal/quantity"},
+	"server/internal/limiter":  nil,
 
 	// The edge: what comes in by HTTP, and the answers.
 	"server/internal/text":      nil,
@@ -129,10 +131,22 @@ var mayImport = map[string][]string{
 	"server/internal/store":       {"server/api", "server/internal/store/codec"},
 	"server/internal/store/codec": {"server/api"},
 
-	"server/internal/app":        {"server/internal/..."},
+	"server/internal/doctor": {
+		"server/api", "server/internal/config", "server/internal/httpserver", "server/internal/quantity", "server/internal/repository",
+		"server/internal/store", "server/internal/text",
+	},
+	"server/internal/app": {
+		"server/api", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/httpapi", "server/internal/httpserver",
+		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/report", "server/internal/repository",
+		"server/internal/secret", "server/internal/store",
+	},
+	"server/internal/cli": {
+		"server/api", "server/internal/app", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
+		"server/internal/ingest", "server/internal/localpg", "server/internal/quantity", "server/internal/secret", "server/internal/store", "server/internal/text",
+	},
 	"server/internal/servertest": {"server/api", "server/internal/..."}, // whole servers for tests
 	"server/bench":               {"server/api", "server/internal/localpg"},
-	"server/cmd/trackerd-server": {"server/internal/..."},
+	"server/cmd/trackerd-server": {"server/internal/cli"},
 }
 
 // onlyIn names libraries that one place alone may import, and why.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
@@ -42,50 +41,5 @@ func TestRevokedHost(t *testing.T) {
 	hosts, err := b.Store.Hosts(t.Context())
 	if err != nil || len(hosts) != 1 || hosts[0].Revoked {
 		t.Errorf("%+v, %v", hosts, err)
-	}
-}
-
-func TestSilentHosts(t *testing.T) {
-	now := servertest.At("2026-03-02T12:00:00Z")
-	seen := now.Add(-time.Hour)
-	all := []store.HostState{
-		{HostID: "fresh", EnrolledAt: now.Add(time.Second)},
-		{HostID: "never", EnrolledAt: now.Add(-48 * time.Hour)},
-		{HostID: "recent", EnrolledAt: now.Add(-48 * time.Hour), LastSeen: &seen},
-	}
-	for atLeast, want := range map[time.Duration]string{0: "fresh never recent ", time.Hour: "never recent ", 2 * time.Hour: "never ", 72 * time.Hour: ""} {
-		got := ""
-		for _, h := range silentHosts(all, now, atLeast) {
-			got += h.HostID + " "
-		}
-		if got != want {
-			t.Errorf("silent for %v: %q, want %q", atLeast, got, want)
-		}
-	}
-	row := hostRow(silentHosts(all, now, 0)[2])
-	if row[5] != "2026-03-02T11:00:00Z" || row[6] != "1h" || row[7] != "enrolled" {
-		t.Errorf("%q", row)
-	}
-}
-
-// A server that leaves the schema alone listens, says 503, and is ready once
-// somebody else has migrated.
-func TestServeWaitsForMigration(t *testing.T) {
-	databaseURL := servertest.NewDatabase(t)
-	run := startServing(t, &settings{databaseURL: databaseURL, noMigrate: true})
-	b := servertest.Connect(t, run.url, &http.Transport{})
-	servertest.Await(t, "the process", func() bool {
-		r, err := b.Try(http.MethodGet, "/healthz", "", nil)
-		return err == nil && r.Status == 200
-	})
-	b.Do(http.MethodGet, "/api/machines", secret.New(secret.KindToken).Reveal(), nil).Refused(503, api.CodeUnavailable)
-	b.Store = servertest.New(t, databaseURL).Store
-	servertest.Await(t, "readiness", func() bool {
-		r, err := b.Try(http.MethodGet, "/readyz", "", nil)
-		return err == nil && r.Status == 200
-	})
-	run.stop()
-	if err := <-run.done; err != nil {
-		t.Error(err)
 	}
 }

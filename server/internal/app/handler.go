@@ -30,8 +30,8 @@ type Surroundings struct {
 	Stopping <-chan struct{}
 	// Repository is where hosts get the agent from; nil: nowhere.
 	Repository *repository.Repository
-	// Leaving knows that the server was told to stop; nil: nobody does.
-	Leaving *Leave
+	// leaving knows that the server was told to stop; nil: nobody does.
+	leaving *leave
 }
 
 // NewHandler joins the parts that answer requests.
@@ -47,7 +47,7 @@ func NewHandler(s *store.Store, board *live.Board, log *slog.Logger, around Surr
 	in := ingest.New(s, guard, log, metrics, time.Now)
 	return httpapi.New(httpapi.Parts{
 		Reports: report.New(s, time.Now), Guard: guard, Live: board,
-		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.Leaving.unlessLeaving(s.Ready),
+		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,
 	})

@@ -106,8 +106,8 @@ func (o *operations) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// WatchOperations looks at a store for /metrics until ctx ends.
-func WatchOperations(ctx context.Context, s *store.Store, metrics prometheus.Registerer, log *slog.Logger) error {
+// watchOperations looks at a store for /metrics until ctx ends.
+func watchOperations(ctx context.Context, s *store.Store, metrics prometheus.Registerer, log *slog.Logger) error {
 	o := newOperations(s.Look, log)
 	metrics.MustRegister(o)
 	return o.run(ctx)

@@ -15,8 +15,9 @@ import (
 	"strconv"
 	"strings"
 
-	"activity-tracker.example/server/internal/httpapi/openapi"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"activity-tracker.example/server/internal/httpapi/openapi"
 )
 
 // seenEnv names the folder in which tests leave a file for each operation and

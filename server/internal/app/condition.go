@@ -1,0 +1,91 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"activity-tracker.example/server/internal/config"
+	"activity-tracker.example/server/internal/store"
+)
+
+const (
+	// conditionEvery is how often the server looks whether its database answers: often
+	// enough for a person who runs systemctl status, and nothing for PostgreSQL.
+	conditionEvery = 10 * time.Second
+	// lookTimeout is what a look gets, as much as /readyz gives it.
+	lookTimeout = 2 * time.Second
+)
+
+// condition is whether the server can do its work. systemd's status line and the log
+// tell it as it changes, as /readyz would.
+type condition struct {
+	config  config.Config
+	store   *store.Store
+	leaving *leave
+	// addr is where the server answers.
+	addr  string
+	every time.Duration
+	log   *slog.Logger
+}
+
+// begin returns once the database is there and has the schema, or ctx ends.
+func (c *condition) begin(ctx context.Context) error {
+	err := c.store.Prepare(ctx, func(err error) {
+		advice := advice(c.config, err)
+		c.log.Warn("waiting for the database", "error", err, "advice", advice)
+		Notify(c.log, "", joined("waiting for the database", advice))
+	})
+	if err != nil && ctx.Err() == nil {
+		return Explain(c.config, err)
+	}
+	if ctx.Err() == nil {
+		c.announce(ctx)
+	}
+	return nil
+}
+
+// announce tells that the server is ready.
+func (c *condition) announce(ctx context.Context) {
+	c.leaving.ready.Store(true)
+	c.log.Info("ready", "listen", c.addr)
+	Notify(c.log, "", "answering on "+c.addr)
+	if c.config.FirstTokenToLog {
+		announceFirstToken(ctx, c.store, c.log)
+	}
+}
+
+// follow looks at the database until ctx ends or the server is told to stop, and tells
+// each change once.
+func (c *condition) follow(ctx context.Context) error {
+	tick := time.NewTicker(c.every)
+	defer tick.Stop()
+	for away := false; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := c.look(ctx)
+		switch {
+		case ctx.Err() != nil || c.leaving.begun.Load():
+			// From here on the status tells of the stop.
+			return nil
+		case err != nil && !away:
+			away = true
+			advice := advice(c.config, err)
+			c.log.Error("the database does not answer; hosts keep their records meanwhile", "error", err, "advice", advice)
+			Notify(c.log, "", joined("answering 503 on "+c.addr+": the database does not answer", advice))
+		case err == nil && away:
+			away = false
+			c.log.Info("the database answers again")
+			Notify(c.log, "", "answering on "+c.addr)
+		}
+	}
+}
+
+func (c *condition) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	return c.store.Ready(ctx)
+}

@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"activity-tracker.example/server/internal/ingest"
+	"activity-tracker.example/server/internal/quantity"
+	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/store"
+)
+
+const (
+	// defaultUses is one host a token: a leaked one is then worth little.
+	defaultUses = 1
+	// maxUses bounds a token for a whole fleet.
+	maxUses = 100_000
+	// defaultExpiry is a working day, and the night.
+	defaultExpiry = 24 * time.Hour
+	// minExpiry leaves time to type it in; maxExpiry is a year.
+	minExpiry = time.Minute
+	maxExpiry = 365 * quantity.Day
+)
+
+func notPrintable(c rune) bool { return !unicode.IsPrint(c) }
+
+func enrollmentCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "enrollment",
+		Short: "Enrolment tokens: which hosts may report",
+		Args:  cobra.NoArgs,
+		RunE:  showHelp,
+	}
+	cmd.AddCommand(enrollmentCreate(p), enrollmentList(p), enrollmentRevoke(p))
+	return cmd
+}
+
+func enrollmentCreate(p *program) *cobra.Command {
+	var uses int
+	expires := quantity.Duration(defaultExpiry)
+	var host string
+	var user, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "create [--uses N] [--expires 24h]",
+		Short: "Make an enrolment token and print it, this once",
+		Long: `create prints a new enrolment token alone on standard output. On the host,
+as root, where it asks for the token:
+
+  trackctl enroll URL -
+
+With --user the token enrols one person who measures themselves without root, by
+'trackctl --user enroll URL -', and no host.
+
+A host that is enrolled already can't be enrolled again with just any token,
+since its machines would change hands. When it was installed anew, make a token
+for it with --host; the 409 that it got names its host_id.`,
+		Example: `  trackerd-server enrollment create
+  trackerd-server enrollment create --uses 50 --expires 7d`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if uses < 1 || uses > maxUses {
+				return usagef("--uses %d: want 1 to %d", uses, maxUses)
+			}
+			if d := time.Duration(expires); d < minExpiry || d > maxExpiry {
+				return usagef("--expires %v: want %s to %s", &expires, quantity.DurationText(minExpiry), quantity.DurationText(maxExpiry))
+			}
+			if host != "" && !ingest.IsHostID(host) {
+				return usagef("--host %q: want a host_id, of letters, digits and . _ : -", host)
+			}
+			now := time.Now().UTC().Truncate(time.Second)
+			fresh := secret.New(secret.KindEnrollment)
+			e := store.Enrollment{ID: fresh.ID, Kind: store.EnrollsHost, UsesLeft: uses, ForHost: host, CreatedAt: now, ExpiresAt: now.Add(time.Duration(expires))}
+			if user {
+				e.Kind = store.EnrollsUser
+			}
+			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) error {
+				return st.AddEnrollment(ctx, e, fresh.Hash())
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), struct {
+					store.Enrollment
+					Secret string `json:"enrollment_token"`
+				}{e, fresh.Reveal()})
+			}
+			return printLine(cmd.OutOrStdout(), fresh.Reveal())
+		},
+	}
+	cmd.Flags().IntVar(&uses, "uses", defaultUses, "how many hosts it enrols")
+	cmd.Flags().Var(&expires, "expires", "for how long it is good, as 90m, 24h, 7d or 2w")
+	cmd.Flags().StringVar(&host, "host", "", "only for this host_id, which may be enrolled already")
+	cmd.Flags().BoolVar(&user, "user", false, "for one person without root instead of a host")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func enrollmentList(p *program) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the enrolment tokens, without their secrets",
+		Long:  "list shows every enrolment token, also those that have expired or are used up.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			tokens := []store.Enrollment{}
+			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) error {
+				list, err := st.Enrollments(ctx)
+				tokens = append(tokens, list...)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), tokens)
+			}
+			now := time.Now()
+			rows := make([][]string, len(tokens))
+			for i, e := range tokens {
+				rows[i] = []string{
+					e.ID, string(e.Kind), enrollmentState(e, now), strconv.Itoa(e.UsesLeft),
+					e.CreatedAt.UTC().Format(time.RFC3339), e.ExpiresAt.UTC().Format(time.RFC3339), e.ForHost,
+				}
+			}
+			return printTable(cmd.OutOrStdout(), []string{"ID", "KIND", "STATE", "USES LEFT", "CREATED", "EXPIRES", "FOR HOST"}, rows)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func enrollmentState(e store.Enrollment, now time.Time) string {
+	switch {
+	case !e.ExpiresAt.After(now):
+		return "expired"
+	case e.UsesLeft == 0:
+		return "used up"
+	}
+	return "good"
+}
+
+func enrollmentRevoke(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke ID",
+		Short: "Make an enrolment token useless at once",
+		Long: `revoke takes the token's id: what stands before the dot, and what list shows. Hosts
+that it has enrolled stay enrolled; host revoke ends those.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			// The whole token works as well; only its id is used.
+			id, _, _ := strings.Cut(args[0], ".")
+			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) error { return st.RemoveEnrollment(ctx, id) })
+			if errors.Is(err, store.ErrNotFound) {
+				return errors.New("there is no such token; trackerd-server enrollment list shows all")
+			}
+			return err
+		},
+	}
+}

@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"activity-tracker.example/server/internal/quantity"
+	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/text"
+)
+
+func hostCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "host",
+		Short: "Hosts: which report, and since when one is silent",
+		Args:  cobra.NoArgs,
+		RunE:  showHelp,
+	}
+	cmd.AddCommand(hostList(p), hostRevoke(p))
+	return cmd
+}
+
+// listedHost is a host as host list shows it.
+type listedHost struct {
+	store.HostState
+	// SilentSeconds is for how long nothing was seen of it.
+	SilentSeconds int64 `json:"silent_seconds"`
+}
+
+func hostList(p *program) *cobra.Command {
+	var silentFor quantity.Duration
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list [--silent-for 24h]",
+		Short: "List the enrolled hosts",
+		Long: `list shows each enrolled host, how many machine_ids it has reported, when the
+newest of its events ended, and for how long it has been silent since (a host that
+has reported nothing: since it was enrolled). A revoked host is marked as such.`,
+		Example: `  trackerd-server host list
+  trackerd-server host list --silent-for 1d --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var all []store.HostState
+			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) (err error) {
+				all, err = st.Hosts(ctx)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			hosts := silentHosts(all, time.Now(), time.Duration(silentFor))
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), hosts)
+			}
+			rows := make([][]string, len(hosts))
+			for i, h := range hosts {
+				rows[i] = hostRow(h)
+			}
+			return printTable(cmd.OutOrStdout(), []string{"HOST_ID", "KIND", "HOSTNAME", "ENROLLED", "MACHINES", "LAST SEEN", "SILENT FOR", "STATE"}, rows)
+		},
+	}
+	cmd.Flags().Var(&silentFor, "silent-for", "only hosts that have been silent for at least this long")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// silentHosts are those that have been silent for at least that long.
+func silentHosts(all []store.HostState, now time.Time, atLeast time.Duration) []listedHost {
+	hosts := []listedHost{}
+	for _, h := range all {
+		since := h.EnrolledAt
+		if h.LastSeen != nil {
+			since = *h.LastSeen
+		}
+		silent := max(0, now.Sub(since))
+		if silent >= atLeast {
+			hosts = append(hosts, listedHost{h, int64(silent / time.Second)})
+		}
+	}
+	return hosts
+}
+
+func hostRow(h listedHost) []string {
+	seen := "never"
+	if h.LastSeen != nil {
+		seen = h.LastSeen.UTC().Format(time.RFC3339)
+	}
+	state := "enrolled"
+	if h.Revoked {
+		state = "revoked"
+	}
+	return []string{
+		h.HostID, string(h.Kind), h.Hostname, h.EnrolledAt.UTC().Format(time.RFC3339), strconv.FormatInt(h.Machines, 10),
+		seen, quantity.DurationText(time.Duration(h.SilentSeconds) * time.Second), state,
+	}
+}
+
+func hostRevoke(p *program) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "revoke HOST_ID",
+		Short: "End a host's credential; its data stays",
+		Long: `revoke ends the credential of a host: its next upload gets 401, and the host keeps
+its records until it is enrolled again. What it has reported stays, and its
+machine_ids stay its own. To let it report again, make a token for it with
+enrollment create --host HOST_ID.`,
+		Example: `  trackerd-server host revoke vm-abc123`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var was store.HostState
+			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) (err error) {
+				was, err = st.RevokeHost(ctx, args[0])
+				return err
+			})
+			switch {
+			case errors.Is(err, store.ErrNotFound):
+				return fmt.Errorf("there is no host %q; trackerd-server host list shows all", text.ForTerminal(args[0]))
+			case err != nil:
+				return err
+			case asJSON:
+				return printJSON(cmd.OutOrStdout(), was)
+			}
+			return printLine(cmd.OutOrStdout(), fmt.Sprintf("revoked %s: its next upload gets 401; what it reported stays (machines: %d)",
+				text.ForTerminal(was.HostID), was.Machines))
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}

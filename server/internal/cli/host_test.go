@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"testing"
+	"time"
+
+	"activity-tracker.example/server/internal/servertest"
+	"activity-tracker.example/server/internal/store"
+)
+
+func TestSilentHosts(t *testing.T) {
+	now := servertest.At("2026-03-02T12:00:00Z")
+	seen := now.Add(-time.Hour)
+	all := []store.HostState{
+		{HostID: "fresh", EnrolledAt: now.Add(time.Second)},
+		{HostID: "never", EnrolledAt: now.Add(-48 * time.Hour)},
+		{HostID: "recent", EnrolledAt: now.Add(-48 * time.Hour), LastSeen: &seen},
+	}
+	for atLeast, want := range map[time.Duration]string{0: "fresh never recent ", time.Hour: "never recent ", 2 * time.Hour: "never ", 72 * time.Hour: ""} {
+		got := ""
+		for _, h := range silentHosts(all, now, atLeast) {
+			got += h.HostID + " "
+		}
+		if got != want {
+			t.Errorf("silent for %v: %q, want %q", atLeast, got, want)
+		}
+	}
+	row := hostRow(silentHosts(all, now, 0)[2])
+	if row[5] != "2026-03-02T11:00:00Z" || row[6] != "1h" || row[7] != "enrolled" {
+		t.Errorf("%q", row)
+	}
+}

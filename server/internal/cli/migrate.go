@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"activity-tracker.example/server/internal/app"
+	"activity-tracker.example/server/internal/config"
+	"activity-tracker.example/server/internal/store"
+)
+
+// migrateTimeout bounds a migration, which may have to rewrite a large table.
+const migrateTimeout = 24 * time.Hour
+
+func migrateCommand(p *program) *cobra.Command {
+	var dryRun, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "migrate [--dry-run]",
+		Short: "Bring the database's schema up to date, and say what that took",
+		Long: `migrate applies the migrations that the database lacks, all or none. serve and the
+other commands do so by themselves, unless told --no-migrate: then they wait, or
+refuse, until this command was run.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := p.flags.Load(config.Everywhere)
+			if err != nil {
+				return err
+			}
+			c.Database.NoMigrate = false
+			ctx, cancel := context.WithTimeout(cmd.Context(), migrateTimeout)
+			defer cancel()
+			var schema store.Schema
+			err = app.WithDatabase(ctx, c, quiet(cmd.ErrOrStderr()), app.ForMaker, func(ctx context.Context, d *app.Database) (err error) {
+				if schema, err = d.Store.Schema(ctx); err != nil || dryRun {
+					return err
+				}
+				return d.Store.Migrate(ctx)
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err := printJSON(cmd.OutOrStdout(), struct {
+					store.Schema
+					Applied bool `json:"applied"`
+				}{schema, !dryRun})
+				return errors.Join(err, tooNew(schema))
+			}
+			return printSchema(cmd, schema, dryRun)
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be applied")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// tooNew says that a newer program has changed the schema.
+func tooNew(schema store.Schema) error {
+	if schema.Version > schema.Known {
+		return store.NewerSchemaError{Have: schema.Version, Know: schema.Known}
+	}
+	return nil
+}
+
+func printSchema(cmd *cobra.Command, schema store.Schema, dryRun bool) error {
+	verb := "applied"
+	if dryRun {
+		verb = "would apply"
+	}
+	var err error
+	for _, name := range schema.Pending {
+		err = errors.Join(err, printLine(cmd.OutOrStdout(), verb+" "+name))
+	}
+	switch {
+	case schema.Version > schema.Known:
+		return errors.Join(err, tooNew(schema))
+	case len(schema.Pending) == 0:
+		return printLine(cmd.OutOrStdout(), fmt.Sprintf("nothing to do: the schema has version %d", schema.Version))
+	case dryRun:
+		return err
+	}
+	return errors.Join(err, printLine(cmd.OutOrStdout(), fmt.Sprintf("the schema has version %d now", schema.Known)))
+}

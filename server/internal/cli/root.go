@@ -1,0 +1,164 @@
+// Package cli is the command trackerd-server as people and scripts type it: a file a
+// command.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"activity-tracker.example/server/internal/app"
+	"activity-tracker.example/server/internal/config"
+	"activity-tracker.example/server/internal/store"
+)
+
+// Streams are where a command reads and prints.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Execute runs the whole command and returns its exit code.
+func Execute(ctx context.Context, version string, args []string, streams Streams) int {
+	root := newRoot(version)
+	root.SetArgs(args)
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.Err)
+	err := root.ExecuteContext(ctx)
+	complain(err, streams.Err)
+	return exitCode(err)
+}
+
+// complain prints why a command failed, for systemd as well: systemctl status shows no
+// log of a start that failed while the next one is waited for.
+func complain(err error, stderr io.Writer) {
+	if err == nil || errors.As(err, new(foundError)) {
+		return
+	}
+	_, _ = fmt.Fprintln(stderr, "trackerd-server:", err)
+	app.Notify(slog.New(slog.DiscardHandler), "", "failed: "+err.Error())
+}
+
+// program is what all commands share.
+type program struct {
+	version string
+	flags   *config.Flags
+}
+
+func newRoot(version string) *cobra.Command {
+	p := &program{version: version, flags: config.NewFlags()}
+	root := &cobra.Command{
+		Use:     "trackerd-server",
+		Version: version,
+		Short:   "Keeps what hosts report and answers over a REST API",
+		Long: `trackerd-server keeps what trackerd reports from each host, and answers over a
+REST API who used which machine, when and how.
+
+Without a database URL it runs a private PostgreSQL, from the machine's own
+binaries, in the state folder. It is shared by all trackerd-server commands with
+the same state folder and stops with the last of them.
+
+Environment, each the same as an option, which goes before it:
+` + environmentHelp() + `Those that are not set are read from --env-file. Without it, and where neither a
+database URL nor a state folder is named, that is the service's configuration
+from the package, ` + config.ServiceEnvFile + `, so that commands find
+its database; root then goes on as the user ` + config.ServiceUser + `.`,
+		Example: `  trackerd-server serve
+  trackerd-server enrollment create --uses 10 --expires 24h
+  trackerd-server token create --name reports --role viewer`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          showHelp,
+	}
+	p.addFlags(root, root.PersistentFlags(), config.Everywhere)
+	root.AddCommand(serveCommand(p), tokenCommand(p), enrollmentCommand(p), rollupsCommand(p),
+		hostCommand(p), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
+		backupCommand(p), restoreCommand(p), doctorCommand(p))
+	markUsage(root)
+	briefHelp(root)
+	return root
+}
+
+// showHelp is the command of a group of commands.
+func showHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+// environmentHelp lists the variables.
+func environmentHelp() string {
+	var b strings.Builder
+	for _, s := range config.Settings() {
+		if s.Env != "" {
+			fmt.Fprintf(&b, "  %-37s --%s\n", s.Env, s.Flag)
+		}
+	}
+	return b.String()
+}
+
+// addFlags adds the settings of a scope, with their completion: folders and files as
+// such.
+func (p *program) addFlags(cmd *cobra.Command, set *pflag.FlagSet, scope config.Scope) {
+	p.flags.AddTo(set, scope)
+	for _, s := range config.Settings() {
+		switch {
+		case s.In&scope == 0:
+		case s.Unit == "DIR":
+			_ = cobra.MarkFlagDirname(set, s.Flag) // it fails only for a flag that is not there
+		case s.Unit == "FILE":
+			_ = cobra.MarkFlagFilename(set, s.Flag)
+		}
+	}
+}
+
+// briefHelp shows the options of every command in the help of the program alone: a
+// command's own are three among fourteen of these.
+func briefHelp(root *cobra.Command) {
+	usual := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if cmd == root {
+			usual(cmd, args)
+			return
+		}
+		root.PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = true })
+		defer root.PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = false })
+		usual(cmd, args)
+		fmt.Fprintf(cmd.OutOrStdout(), "\nOptions of every command (--database-url, --state-dir, --env-file, …): %s --help\n", root.Name())
+	})
+}
+
+// commandTimeout bounds a command that a person types, with making a private
+// PostgreSQL.
+const commandTimeout = 3 * time.Minute
+
+// quiet is for commands that a person types: only what goes wrong.
+func quiet(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// withStore runs do on a database that is up to date.
+func (p *program) withStore(cmd *cobra.Command, do func(context.Context, *store.Store) error) error {
+	c, err := p.flags.Load(config.Everywhere)
+	if err != nil {
+		return err
+	}
+	return withStoreFor(cmd, c, commandTimeout, do)
+}
+
+// withStoreFor runs do, which may take that long, on a database that is up to date.
+func withStoreFor(cmd *cobra.Command, c config.Config, limit time.Duration, do func(context.Context, *store.Store) error) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), limit)
+	defer cancel()
+	return app.WithDatabase(ctx, c, quiet(cmd.ErrOrStderr()), app.ForCommand, func(ctx context.Context, d *app.Database) error {
+		if err := d.Store.Migrate(ctx); err != nil {
+			return err
+		}
+		return do(ctx, d.Store)
+	})
+}

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/store"
+)
+
+// maxNameBytes bounds a token's name, which people read in a list.
+const maxNameBytes = 100
+
+func tokenCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "API tokens: who may read and change",
+		Args:  cobra.NoArgs,
+		RunE:  showHelp,
+	}
+	cmd.AddCommand(tokenCreate(p), tokenList(p), tokenRevoke(p))
+	return cmd
+}
+
+func tokenCreate(p *program) *cobra.Command {
+	var name, role string
+	var groups []string
+	var asJSON bool
+	roles := []string{string(store.RoleViewer), string(store.RoleAdmin)}
+	cmd := &cobra.Command{
+		Use:   "create --name NAME --role admin|viewer [--group GROUP]…",
+		Short: "Make an API token and print it, this once",
+		Long: `create prints a new API token alone on standard output. Only its hash is kept, so
+it can't be shown again. A viewer may read everything, or with --group the machines
+of these groups alone; an admin may also change.`,
+		Example: `  TOKEN=$(trackerd-server token create --name reports --role viewer)
+  curl -H "Authorization: Bearer $TOKEN" http://localhost:8100/api/machines
+  trackerd-server token create --name accounting --role viewer --group Accounting --group Reception`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("role", role, roles...); err != nil {
+				return err
+			}
+			if strings.TrimSpace(name) == "" || len(name) > maxNameBytes || strings.ContainsFunc(name, notPrintable) {
+				return usagef("--name: want 1 to %d printable bytes that say what the token is for", maxNameBytes)
+			}
+			if err := checkGroups(store.Role(role), groups); err != nil {
+				return err
+			}
+			fresh := secret.New(secret.KindToken)
+			token := store.Token{ID: fresh.ID, Name: name, Role: store.Role(role), CreatedAt: time.Now().UTC()}
+			token.Limited, token.Groups = len(groups) > 0, groups
+			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) error {
+				return st.AddToken(ctx, token, fresh.Hash())
+			})
+			if errors.Is(err, store.ErrNoGroup) {
+				return fmt.Errorf("%w; an administrator makes one by PUT /api/groups/NAME, and GET /api/groups lists all", err)
+			}
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), struct {
+					store.Token
+					Secret string `json:"token"`
+				}{token, fresh.Reveal()})
+			}
+			return printLine(cmd.OutOrStdout(), fresh.Reveal())
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "what the token is for")
+	cmd.Flags().StringVar(&role, "role", "", "admin or viewer")
+	cmd.Flags().StringArrayVar(&groups, "group", nil, "only the machines of this group; may be given several times")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	complete(cmd, "role", roles)
+	return cmd
+}
+
+// checkGroups checks what a token is to be limited to.
+func checkGroups(role store.Role, groups []string) error {
+	switch {
+	case len(groups) == 0:
+		return nil
+	case role != store.RoleViewer:
+		return usagef("--group: only a token with the role viewer can be limited to groups")
+	case len(groups) > store.MaxTokenGroups:
+		return usagef("--group: want at most %d", store.MaxTokenGroups)
+	}
+	for _, name := range groups {
+		if !utf8.ValidString(name) || strings.ContainsFunc(name, notPrintable) {
+			return usagef("--group: want a group's name, in printable characters")
+		}
+	}
+	return nil
+}
+
+// groupsOf tells people what a token sees.
+func groupsOf(t *store.Token) string {
+	switch {
+	case !t.Limited:
+		return "all machines"
+	case len(t.Groups) == 0:
+		return "nothing: its groups were removed"
+	}
+	return strings.Join(t.Groups, ", ")
+}
+
+func tokenList(p *program) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the API tokens, without their secrets",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			tokens := []store.Token{}
+			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) error {
+				list, err := st.Tokens(ctx)
+				tokens = append(tokens, list...)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), tokens)
+			}
+			rows := make([][]string, len(tokens))
+			for i, t := range tokens {
+				rows[i] = []string{t.ID, string(t.Role), t.CreatedAt.UTC().Format(time.RFC3339), t.Name, groupsOf(&tokens[i])}
+			}
+			return printTable(cmd.OutOrStdout(), []string{"ID", "ROLE", "CREATED", "NAME", "GROUPS"}, rows)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func tokenRevoke(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke ID",
+		Short: "Make an API token useless at once",
+		Long:  "revoke takes the token's id: what stands before the dot, and what list shows.",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			// The whole token works as well; only its id is used.
+			id, _, _ := strings.Cut(args[0], ".")
+			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) error { return st.RemoveToken(ctx, id) })
+			if errors.Is(err, store.ErrNotFound) {
+				return errors.New("there is no such token; trackerd-server token list shows all")
+			}
+			return err
+		},
+	}
+}

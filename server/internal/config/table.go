@@ -1,0 +1,219 @@
+package config
+
+import "time"
+
+// Scope is which commands take a setting; several are joined by |.
+type Scope int
+
+// The scopes.
+const (
+	// Everywhere is every command that works on the database.
+	Everywhere Scope = 1 << iota
+	// Serve, Doctor and Healthcheck are these commands.
+	Serve
+	Doctor
+	Healthcheck
+)
+
+// Setting is one row of the table of settings: a flag, the variable of the environment
+// that is the same, and what holds where neither is given.
+type Setting struct {
+	// Flag is its name without the dashes.
+	Flag string
+	// Env is the variable; empty: none.
+	Env string
+	// Default is what holds else; empty: nothing, or what Note tells.
+	Default string
+	// Unit is what the value is called or counted in: FILE, DAYS, TIME; empty for
+	// a switch.
+	Unit string
+	// Note tells in words what holds where there is no Default.
+	Note string
+	Help string
+	// In are the commands that take it.
+	In Scope
+	// Many is set where it may be given several times; commas part the values.
+	Many bool
+	set  func(*Config, []string) error
+}
+
+const (
+	// maxKeepDays is a century: more is a mistake.
+	maxKeepDays = 36_525
+	// maxConnections is more connections than one process is good for.
+	maxConnections = 1_000_000
+	// minReplicaLag is twice the grain in which lag is told; with more than
+	// maxReplicaLag nobody would see his own day.
+	minReplicaLag = 2 * time.Second
+	maxReplicaLag = time.Hour
+	// maxShutdownDelay is more than a load balancer needs to notice; the service and
+	// the container are given that much more time to end.
+	maxShutdownDelay = 2 * time.Minute
+)
+
+// Settings returns the table, in the order of --help.
+func Settings() []Setting {
+	return append(databaseSettings(), networkSettings()...)
+}
+
+// databaseSettings are those of all commands. Events and titles are kept for 13
+// months: the same month a year ago can still be looked at. Sums are small and name
+// no windows: three years. Days are compacted after a week: a host that was away over
+// holidays has reported by then, and a week more of the roomier form is a fiftieth of
+// 13 months.
+func databaseSettings() []Setting {
+	return []Setting{
+		{
+			Flag: "database-url", Env: "DATABASE_URL", Unit: "URL", Note: "a private one",
+			Help: "PostgreSQL to use, as postgres://user@host/database", In: Everywhere,
+			set: text(func(c *Config) *string { return &c.Database.URL }),
+		},
+		{
+			Flag: "database-password-file", Env: "DATABASE_PASSWORD_FILE", Unit: "FILE",
+			Help: "file with the password for --database-url, alone in one line", In: Everywhere,
+			set: text(func(c *Config) *string { return &c.Database.PasswordFile }),
+		},
+		{
+			Flag: "replica-database-url", Env: "REPLICA_DATABASE_URL", Unit: "URL", Note: "none",
+			Help: "streaming replica of that database to read reports from", In: Everywhere,
+			set: text(func(c *Config) *string { return &c.Database.ReplicaURL }),
+		},
+		{
+			Flag: "replica-max-lag", Env: "TRACKERD_SERVER_REPLICA_MAX_LAG", Default: "30s", Unit: "TIME",
+			Help: "how far the replica may be behind before the database itself is asked", In: Everywhere,
+			set: duration(minReplicaLag, maxReplicaLag, func(c *Config) *time.Duration { return &c.Database.ReplicaMaxLag }),
+		},
+		{
+			Flag: "state-dir", Env: "TRACKERD_SERVER_STATE_DIR", Unit: "DIR",
+			Note: RootStateDir + " for root, else ~/.local/state/trackerd-server",
+			Help: "folder for the private PostgreSQL", In: Everywhere,
+			set: text(func(c *Config) *string { return &c.StateDir }),
+		},
+		{
+			Flag: envFileFlag, Unit: "FILE", Note: ServiceEnvFile,
+			Help: "file of NAME=VALUE lines with the settings", In: Everywhere,
+			set: func(*Config, []string) error { return nil },
+		},
+		{
+			Flag: "keep-events-days", Env: "TRACKERD_SERVER_KEEP_EVENTS_DAYS", Default: "400", Unit: "DAYS",
+			Help: "for how long events are kept; 0: for ever", In: Everywhere,
+			set: days("for ever", func(c *Config) *time.Duration { return &c.Keep.Events }),
+		},
+		{
+			Flag: "keep-titles-days", Env: "TRACKERD_SERVER_KEEP_TITLES_DAYS", Default: "400", Unit: "DAYS",
+			Help: "for how long window titles are kept; 0: for ever", In: Everywhere,
+			set: days("for ever", func(c *Config) *time.Duration { return &c.Keep.Titles }),
+		},
+		{
+			Flag: "keep-rollups-days", Env: "TRACKERD_SERVER_KEEP_ROLLUPS_DAYS", Default: "1100", Unit: "DAYS",
+			Help: "for how long the sums for reports are kept; 0: for ever", In: Everywhere,
+			set: days("for ever", func(c *Config) *time.Duration { return &c.Keep.Rollups }),
+		},
+		{
+			Flag: "compact-after-days", Env: "TRACKERD_SERVER_COMPACT_AFTER_DAYS", Default: "7", Unit: "DAYS",
+			Help: "after how long a day's events are compacted; 0: never", In: Everywhere,
+			set: days("never", func(c *Config) *time.Duration { return &c.CompactAfter }),
+		},
+		{
+			Flag: "no-migrate", Env: "TRACKERD_SERVER_NO_MIGRATE",
+			Help: "leave the schema to the migrate command; serve waits for it", In: Everywhere,
+			set: toggle(func(c *Config) *bool { return &c.Database.NoMigrate }),
+		},
+		{
+			Flag: "log-format", Env: "TRACKERD_SERVER_LOG_FORMAT", Default: "text", Unit: "FORMAT",
+			Help: "the log's lines: text or json", In: Everywhere,
+			set: oneOf(func(c *Config) *string { return &c.Log.Format }, "text", "json"),
+		},
+		{
+			Flag: "log-level", Env: "TRACKERD_SERVER_LOG_LEVEL", Default: "info", Unit: "LEVEL",
+			Help: "what is logged: debug, info, warn or error", In: Everywhere, set: setLogLevel,
+		},
+		{Flag: "verbose", Help: "log every request: --log-level debug", In: Everywhere, set: setVerbose},
+	}
+}
+
+// networkSettings are those of serve about the network. On :8100 it listens on all
+// addresses: hosts report from elsewhere.
+func networkSettings() []Setting {
+	return []Setting{
+		{
+			Flag: "listen", Env: "TRACKERD_SERVER_LISTEN", Default: ":8100", Unit: "ADDRESS:PORT",
+			Help: "where the server listens", In: Serve | Doctor | Healthcheck, set: setListen,
+		},
+		{
+			Flag: "tls-cert", Env: "TRACKERD_SERVER_TLS_CERT", Unit: "FILE",
+			Help: "file with the certificate and its chain, in PEM; read again when it changes", In: Serve | Doctor,
+			set: text(func(c *Config) *string { return &c.TLS.Cert }),
+		},
+		{
+			Flag: "tls-key", Env: "TRACKERD_SERVER_TLS_KEY", Unit: "FILE",
+			Help: "file with the certificate's key", In: Serve | Doctor,
+			set: text(func(c *Config) *string { return &c.TLS.Key }),
+		},
+		{
+			Flag: "acme-domain", Env: "TRACKERD_SERVER_ACME_DOMAIN", Unit: "NAME", Many: true,
+			Help: "name to get a certificate for by ACME, accepting the authority's terms; repeatable", In: Serve | Doctor | Healthcheck,
+			set: list(func(c *Config) *[]string { return &c.TLS.ACMEDomains }),
+		},
+		{
+			Flag: "acme-email", Env: "TRACKERD_SERVER_ACME_EMAIL", Unit: "ADDRESS",
+			Help: "whom the authority tells of trouble with certificates", In: Serve,
+			set: text(func(c *Config) *string { return &c.TLS.ACMEEmail }),
+		},
+		{
+			Flag: "acme-http", Env: "TRACKERD_SERVER_ACME_HTTP", Unit: "ADDRESS:PORT", Note: "TLS-ALPN-01 alone, on port 443 of the name",
+			Help: "address for HTTP-01 challenges, such as :80", In: Serve,
+			set: text(func(c *Config) *string { return &c.TLS.ACMEHTTP }),
+		},
+		{
+			Flag: "acme-directory", Env: "TRACKERD_SERVER_ACME_DIRECTORY", Unit: "URL", Note: "Let's Encrypt",
+			Help: "the authority's directory", In: Serve,
+			set: text(func(c *Config) *string { return &c.TLS.ACMEDirectory }),
+		},
+		{
+			Flag: "acme-ca", Env: "TRACKERD_SERVER_ACME_CA", Unit: "FILE", Note: "the system's",
+			Help: "file with the certificates that the authority itself is known by", In: Serve,
+			set: text(func(c *Config) *string { return &c.TLS.ACMECA }),
+		},
+		{
+			Flag: "trusted-proxy", Env: "TRACKERD_SERVER_TRUSTED_PROXY", Unit: "NETWORK", Many: true,
+			Help: "address or network of a proxy that says who calls; repeatable", In: Serve,
+			set: list(func(c *Config) *[]string { return &c.Proxies }),
+		},
+		{
+			Flag: "trusted-proxy-header", Env: "TRACKERD_SERVER_TRUSTED_PROXY_HEADER", Default: "x-forwarded-for", Unit: "NAME",
+			Help: "in which header it does: x-forwarded-for or forwarded", In: Serve,
+			set: oneOf(func(c *Config) *string { return &c.ProxyHeader }, "x-forwarded-for", "forwarded"),
+		},
+		{
+			Flag: "max-connections", Env: "TRACKERD_SERVER_MAX_CONNECTIONS", Default: "10000", Unit: "CONNECTIONS",
+			Help: "connections at once, beyond which callers get 503", In: Serve,
+			set: count(1, maxConnections, func(c *Config) *int { return &c.MaxConnections }),
+		},
+		{
+			Flag: "metrics-listen", Env: "TRACKERD_SERVER_METRICS_LISTEN", Unit: "ADDRESS:PORT", Note: "--listen",
+			Help: "another address for /metrics, which --listen then has no more", In: Serve,
+			set: text(func(c *Config) *string { return &c.MetricsListen }),
+		},
+		{
+			Flag: "shutdown-delay", Env: "TRACKERD_SERVER_SHUTDOWN_DELAY", Default: "0", Unit: "TIME",
+			Help: "how long to answer on after being told to stop, with 503 on /readyz, for a load balancer to notice", In: Serve,
+			set: duration(0, maxShutdownDelay, func(c *Config) *time.Duration { return &c.ShutdownDelay }),
+		},
+		{
+			Flag: "packages", Env: "TRACKERD_SERVER_PACKAGES", Unit: "DIR", Note: "of the service: " + ServicePackages,
+			Help: "folder with the agent's signed apt repository, served below /packages/", In: Serve | Doctor,
+			set: text(func(c *Config) *string { return &c.Packages }),
+		},
+		{
+			Flag: "base-url", Env: "TRACKERD_SERVER_BASE_URL", Unit: "URL",
+			Help: "where hosts find this server, such as https://tracker.example.org; with https, /install.sh installs the agent", In: Serve | Doctor,
+			set: text(func(c *Config) *string { return &c.BaseURL }),
+		},
+		{
+			Flag: "first-token-to-log", Env: "TRACKERD_SERVER_FIRST_TOKEN",
+			Help: "where there is no API token at all, make an administrator's and log it; in the environment: log", In: Serve,
+			set: setFirstToken,
+		},
+	}
+}
