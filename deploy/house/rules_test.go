@@ -113,7 +113,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store",
 	},
 	"server/internal/ingest": {
-		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/limiter", "server/internal/secret", "server/internal/store",
+		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/problem", "server/internal/secret", "server/internal/store",
 		"server/internal/text", "server/internal/timestamp",
 	},
 	"server/internal/report":     {"server/api", "server/internal/store", "server/internal/text", "server/internal/timestamp"},

@@ -1,4 +1,4 @@
-// Package auth tells who is calling: it checks bearer credentials against the
+// Package auth finds out who is calling: it checks bearer credentials against the
 // store and answers 401, 403 and 429 by itself.
 package auth
 
@@ -26,74 +26,82 @@ type Guard struct {
 	failures *Failures
 }
 
-// NewGuard makes a guard over the store's credentials.
+// NewGuard creates a guard over the store's credentials.
 func NewGuard(s *store.Store, failures *Failures) *Guard {
 	return &Guard{store: s, failures: failures}
 }
 
-// Reader lets API tokens with that role through: a viewer's route also admins.
+// Reader lets callers with that role through: a viewer's route also admins.
 func (g *Guard) Reader(role store.Role) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			token, err := g.checkReader(r, role)
+			caller, err := g.checkReader(r, role)
 			if err != nil {
-				problem.Write(w, err)
+				problem.Write(w, r, err)
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, token)))
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, caller)))
 		})
 	}
 }
 
-// callerKey is where a request's context keeps the token that it came with.
-type callerKey struct{}
+// Principal is who calls: today an API token. It holds what a permission depends on,
+// whatever it came from.
+type Principal struct {
+	// ID names the caller, for limits and for looking again.
+	ID   string
+	Role store.Role
+	// Scope is which machines the caller may see.
+	Scope store.Scope
+}
 
-// Caller is the API token that a request which Reader let through came with.
-// Without one it is a token that sees nothing.
-func Caller(ctx context.Context) store.Token {
-	if token, ok := ctx.Value(callerKey{}).(store.Token); ok {
-		return token
+// principalOf returns whom a token stands for.
+func principalOf(t store.Token) Principal { return Principal{ID: t.ID, Role: t.Role, Scope: t.Scope()} }
+
+// principalKey is where a request's context keeps who calls.
+type principalKey struct{}
+
+// Caller returns who calls in a request that Reader let through. Without one it is
+// somebody who sees nothing.
+func Caller(ctx context.Context) Principal {
+	if p, ok := ctx.Value(principalKey{}).(Principal); ok {
+		return p
 	}
-	return store.Token{Role: store.RoleViewer, Limited: true}
+	return Principal{Role: store.RoleViewer, Scope: store.Nothing()}
 }
 
-// Scope is which machines the caller may see.
-func Scope(ctx context.Context) store.Scope {
-	token := Caller(ctx)
-	return token.Scope()
-}
-
-// Again gives a token that came with a request as it is now, or store.ErrNotFound
-// where it was revoked since.
-func (g *Guard) Again(ctx context.Context, token store.Token) (store.Token, error) {
+// Again returns a caller as it is now, or store.ErrNotFound where it may no longer
+// call at all.
+func (g *Guard) Again(ctx context.Context, p Principal) (Principal, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	token, _, err := g.store.TokenByID(ctx, token.ID)
-	return token, err
+	token, _, err := g.store.TokenByID(ctx, p.ID)
+	return principalOf(token), err
 }
 
-func (g *Guard) checkReader(r *http.Request, role store.Role) (store.Token, error) {
+func (g *Guard) checkReader(r *http.Request, role store.Role) (Principal, error) {
+	var none Principal
 	c, err := g.credential(r)
 	if err != nil {
-		return store.Token{}, err
+		return none, err
 	}
 	if c.Kind == secret.KindHost {
 		if _, err := g.host(r, c); err != nil {
-			return store.Token{}, err
+			return none, err
 		}
-		return store.Token{}, problem.New(http.StatusForbidden, api.CodeForbidden, "A host's credential only reports events; reading needs an API token.")
+		return none, problem.New(api.CodeForbidden, "A host's credential only reports events; reading needs an API token.")
 	}
 	token, err := g.token(r, c)
 	if err != nil {
-		return store.Token{}, err
+		return none, err
 	}
 	if role == store.RoleAdmin && token.Role != store.RoleAdmin {
-		return store.Token{}, problem.New(http.StatusForbidden, api.CodeForbidden, "This needs an API token with the role admin.")
+		return none, problem.New(api.CodeForbidden, "This needs an API token with the role admin.")
 	}
-	return token, nil
+	return principalOf(token), nil
 }
 
-// Host gives the enrolled host that calls, or the refusal to answer with.
+// Host returns the enrolled host that calls, or the refusal to answer with.
 func (g *Guard) Host(r *http.Request) (store.Host, error) {
 	c, err := g.credential(r)
 	if err != nil {
@@ -103,7 +111,7 @@ func (g *Guard) Host(r *http.Request) (store.Host, error) {
 		if _, err := g.token(r, c); err != nil {
 			return store.Host{}, err
 		}
-		return store.Host{}, problem.New(http.StatusForbidden, api.CodeForbidden,
+		return store.Host{}, problem.New(api.CodeForbidden,
 			"An API token can't report events; that needs a host's credential (trackctl enroll).")
 	}
 	host, err := g.host(r, c)
@@ -173,20 +181,20 @@ func (g *Guard) unknown(r *http.Request) error {
 	return g.Refuse(r, api.CodeUnauthorized, "The credential is unknown or was revoked.")
 }
 
-// Refuse counts a failed attempt and gives the refusal: 401 with that code, or
+// Refuse counts a failed attempt and returns the refusal: 401 with that code, or
 // 429 once the caller's address has failed too often. A good credential is
 // never refused for its address, since everybody behind one proxy shares it.
 func (g *Guard) Refuse(r *http.Request, code api.Code, detail string) error {
 	wait, limited := g.failures.Failed(address(r))
 	if limited {
-		e := problem.New(http.StatusTooManyRequests, api.CodeRateLimited, "Too many failed attempts from this address; wait before the next.")
+		e := problem.New(api.CodeRateLimited, "Too many failed attempts from this address; wait before the next.")
 		e.RetryAfter = wait
 		return e
 	}
-	return problem.New(http.StatusUnauthorized, code, detail)
+	return problem.New(code, detail)
 }
 
-// Answer turns an error of the store into what the caller is told.
+// Answer turns an error of the store into a refusal.
 func Answer(err error) error {
 	switch {
 	case err == nil:

@@ -56,7 +56,7 @@ func TestFailuresBoundTheirMemory(t *testing.T) {
 		binary.BigEndian.PutUint32(b[:], i)
 		f.Failed(netip.AddrFrom4(b))
 	}
-	if len(f.fullAt) > maxAddresses {
-		t.Errorf("%d addresses are kept, at most %d", len(f.fullAt), maxAddresses)
+	if len(f.attempts) > maxAddresses {
+		t.Errorf("%d addresses are kept, at most %d", len(f.attempts), maxAddresses)
 	}
 }

@@ -19,18 +19,22 @@ const (
 	answerWait = 5 * time.Second
 	// answerRetry is when one that waited in vain may come back.
 	answerRetry = 5 * time.Second
+	// workbooksAtOnce is how many workbooks are made at once: each may take a core
+	// and 100 MB of temporary files.
+	workbooksAtOnce = 2
+	// workbookTimeout bounds making one: nothing is sent meanwhile, and proxies give
+	// up after a minute of silence.
+	workbookTimeout = 50 * time.Second
 )
 
 // inTurn has each API token have a few answers under way at once: readers that
 // read nothing took 4 GB of memory with one token.
 func (s *server) inTurn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		end, ok := s.limiter.Take(r.Context(), auth.Caller(r.Context()).ID)
+		end, ok := s.answers.Take(r.Context(), auth.Caller(r.Context()).ID)
 		if !ok {
-			e := problem.New(http.StatusTooManyRequests, api.CodeRateLimited,
-				"Too many answers are under way with this API token; ask one after the other.")
-			e.RetryAfter = answerRetry
-			problem.Write(w, e)
+			problem.Write(w, r, later(problem.New(api.CodeRateLimited,
+				"Too many answers are under way with this API token; ask one after the other."), answerRetry))
 			return
 		}
 		defer end()

@@ -36,19 +36,19 @@ const (
 // snapshot, so a reader that comes back needs nothing of what it missed, and there
 // are no ids.
 func (s *server) live(w http.ResponseWriter, r *http.Request) {
-	st := &stream{server: s, token: auth.Caller(r.Context())}
+	st := &stream{server: s, caller: auth.Caller(r.Context())}
 	if err := st.look(r.Context()); err != nil {
-		problem.Write(w, asProblem(err))
+		problem.Write(w, r, asProblem(err))
 		return
 	}
 	if err := st.watch(); err != nil {
-		problem.Write(w, err)
+		problem.Write(w, r, asProblem(err))
 		return
 	}
 	defer func() { s.Live.Leave(st.watcher) }()
 	var err error
 	if st.pieces, err = httpserver.InPieces(w, liveWrite); err != nil {
-		problem.Write(w, err)
+		problem.Write(w, r, err)
 		return
 	}
 	defer st.pieces.End()
@@ -67,15 +67,15 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 type stream struct {
 	*server
 	pieces  *httpserver.Pieces
-	token   store.Token
+	caller  auth.Principal
 	watcher *live.Watcher
-	// visible are the machines that the token may see, where it is limited.
+	// visible are the machines that the caller may see, where it is limited.
 	visible map[int32]struct{}
 }
 
-// look looks what the token may see.
+// look reads what the caller may see.
 func (st *stream) look(ctx context.Context) error {
-	scope := st.token.Scope()
+	scope := st.caller.Scope
 	if !scope.Limited() {
 		return nil
 	}
@@ -89,17 +89,9 @@ func (st *stream) look(ctx context.Context) error {
 }
 
 func (st *stream) watch() error {
-	watcher, err := st.Live.Watch(st.token.ID)
+	watcher, err := st.Live.Watch(st.caller.ID)
 	st.watcher = watcher
-	switch {
-	case errors.Is(err, live.ErrTooManyOfToken):
-		e := problem.New(http.StatusTooManyRequests, api.CodeRateLimited, "Too many streams are open with this API token.")
-		e.RetryAfter = liveRetry * time.Millisecond
-		return e
-	case err != nil:
-		return problem.Unavailable(err)
-	}
-	return nil
+	return err
 }
 
 func (st *stream) run(ctx context.Context) error {
@@ -129,13 +121,13 @@ func (st *stream) run(ctx context.Context) error {
 	}
 }
 
-// recheck ends the stream of a revoked token, and begins it anew where the token
-// sees other machines than before.
+// recheck ends the stream of a caller who may no longer call, and begins it anew
+// where the caller sees other machines than before.
 func (st *stream) recheck(ctx context.Context) error {
-	token, err := st.Guard.Again(ctx, st.token)
+	caller, err := st.Guard.Again(ctx, st.caller)
 	if err == nil {
 		before := st.visible
-		st.token = token
+		st.caller = caller
 		if err = st.look(ctx); err == nil && !maps.Equal(before, st.visible) {
 			st.Live.Leave(st.watcher)
 			return st.watch()
@@ -153,7 +145,7 @@ func (st *stream) tell(m live.Message) error {
 	// The items are everybody's: a slow reader of a snapshot holds no copy of it.
 	machines := make([]*live.Item, 0, len(m.Items))
 	for _, item := range m.Items {
-		if _, seen := st.visible[item.Key]; seen || !st.token.Limited {
+		if _, seen := st.visible[item.Key]; seen || !st.caller.Scope.Limited() {
 			machines = append(machines, item)
 		}
 	}

@@ -12,45 +12,102 @@ import (
 	"activity-tracker.example/server/internal/tabular"
 )
 
-// The types of a reply.
+// typeJSON is the media type of most replies.
+const typeJSON = "application/json"
+
+// rendering is the form of an answer.
+type rendering int
+
 const (
-	typeJSON = "application/json"
-	typeCSV  = tabular.CSVType
+	asJSON rendering = iota
+	asCSV
+	asCSVForExcel
+	asWorkbook
 )
+
+// format returns how a table is sent.
+func (r rendering) format() tabular.Format {
+	switch r {
+	case asWorkbook:
+		return tabular.Workbook
+	case asCSVForExcel:
+		return tabular.CSVForExcel
+	default:
+		return tabular.CSV
+	}
+}
 
 // maxAcceptRanges bounds how much of a header is looked at: browsers send ten.
 const maxAcceptRanges = 64
 
-// askedCSV says whether a request wants its answer as CSV rather than JSON: by
-// ?format=csv|json, else by the header Accept. Where both are as welcome it is
-// JSON. The error is a refusal: 400 for another format, 406 where the header
-// excludes both.
-func askedCSV(r *http.Request) (bool, error) {
+// asked returns the rendering that a request wants: by ?format=json|csv|xlsx, else by
+// the header Accept; of several that are as welcome the first of these. ?for=excel
+// makes CSV what double-clicking opens rightly. The error is a refusal: 400 for
+// another format, 406 where the header excludes all.
+func asked(r *http.Request) (rendering, error) {
 	format, given, err := format(r)
-	switch {
-	case err != nil:
-		return false, err
-	case format == "csv":
-		return true, nil
-	case format == "json":
-		return false, nil
-	case given:
-		return false, problem.BadRequest("format: want csv or json, once")
+	if err != nil {
+		return asJSON, err
 	}
+	how, ok := map[string]rendering{"json": asJSON, "csv": asCSV, "xlsx": asWorkbook}[format]
+	if given && !ok {
+		return asJSON, problem.BadRequest("format: want json, csv or xlsx, once")
+	}
+	if !given {
+		if how, ok = welcome(r); !ok {
+			return asJSON, problem.New(api.CodeNotAcceptable,
+				"This is available as application/json, text/csv and "+tabular.WorkbookType+"; the header Accept allows none of them.")
+		}
+	}
+	q := r.URL.Query()
+	switch {
+	case !q.Has("for"):
+		return how, nil
+	case q.Get("for") != "excel":
+		return asJSON, problem.BadRequest("for: want excel")
+	case how != asCSV:
+		return asJSON, problem.BadRequest("for: goes only with format=csv")
+	}
+	return asCSVForExcel, nil
+}
+
+// welcome returns the rendering that the header Accept likes best, or false where it
+// excludes all.
+func welcome(r *http.Request) (rendering, bool) {
 	ranges := accepted(r)
 	if ranges == nil {
-		return false, nil
+		return asJSON, true
 	}
-	asJSON, asCSV := quality(ranges, typeJSON), quality(ranges, typeCSV)
-	if asJSON == 0 && asCSV == 0 {
-		return false, problem.New(http.StatusNotAcceptable, api.CodeNotAcceptable,
-			"This is available as application/json and text/csv; the header Accept allows neither.")
+	best, most := asJSON, 0.0
+	for _, each := range []struct {
+		rendering rendering
+		kind      string
+	}{{asJSON, typeJSON}, {asCSV, tabular.CSVType}, {asWorkbook, tabular.WorkbookType}} {
+		if q := quality(ranges, each.kind); q > most {
+			best, most = each.rendering, q
+		}
 	}
-	return asCSV > asJSON, nil
+	return best, most > 0
+}
+
+// onlyJSON answers where the caller takes JSON.
+func onlyJSON(next http.HandlerFunc) http.HandlerFunc { return only(next, typeJSON) }
+
+// only answers where the caller takes what there is, of the first of these types;
+// the others are further names of it. It looks before anything is done.
+func only(next http.HandlerFunc, types ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Accept")
+		if err := acceptsOnly(r, types...); err != nil {
+			problem.Write(w, r, err)
+			return
+		}
+		next(w, r)
+	}
 }
 
 // acceptsOnly refuses a request that wants its answer otherwise than as the first of
-// these types, as askedCSV does; the others are further names of it.
+// these types, as asked does; the others are further names of it.
 func acceptsOnly(r *http.Request, types ...string) error {
 	format, given, err := format(r)
 	switch {
@@ -70,7 +127,7 @@ func acceptsOnly(r *http.Request, types ...string) error {
 			return nil
 		}
 	}
-	return problem.New(http.StatusNotAcceptable, api.CodeNotAcceptable,
+	return problem.New(api.CodeNotAcceptable,
 		"This is available as "+types[0]+" alone, which the header Accept does not allow.")
 }
 

@@ -10,77 +10,88 @@ import (
 	"activity-tracker.example/server/internal/problem"
 )
 
-func TestAskedCSV(t *testing.T) {
+func TestAsked(t *testing.T) {
+	const xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 	tests := []struct {
 		query, accept string
-		csv           bool
+		want          rendering
 		status        int
 	}{
-		{"", "", false, 0},
-		{"", " ", false, 0},
-		{"", "*/*", false, 0},
-		{"", "text/csv", true, 0},
-		{"", "TEXT/CSV; charset=utf-8", true, 0},
-		{"", "text/*", true, 0},
-		{"", "application/json, text/csv", false, 0},
-		{"", "text/csv;q=0.9, application/json;q=0.8", true, 0},
-		{"", "text/csv;q=0.8, application/json", false, 0},
-		{"", "text/csv, */*;q=0.1", true, 0},
-		{"", "*/*, application/json;q=0", true, 0},
-		{"", "text/*;q=0.9, text/csv;q=0, */*;q=0.1", false, 0},
-		{"", "text/csv;q=nonsense, application/json;q=0.1", false, 0},
-		{"", "text/csv;q=7, application/json;q=0.1", false, 0},
-		{"", "text/csv;q=NaN, application/json;q=0.1", false, 0},
-		{"", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", false, 0},
-		{"", "text/html", false, 406},
-		{"", "application/json;q=0", false, 406},
-		{"", "text/csv;q=0", false, 406},
-		{"", "nonsense", false, 406},
-		{"", `application/json;profile="a,text/csv,b"`, false, 0},
-		{"", `text/csv;x="a\",b"`, true, 0},
-		{"", `image/png;x="a\",text/csv,b"`, false, 406},
-		{"", `image/png;x="a, text/csv`, false, 406},
-		{"", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", false, 0},
-		{"", ",,;,/", false, 406},
-		{"", "*", false, 0},
-		{"", "*;q=0", false, 406},
-		{"", "text/csv;q=0, *", false, 0},
-		{"", ",", false, 0},
-		{"", " , ,\t", false, 0},
-		{"", ",text/csv,", true, 0},
-		{"", strings.Repeat(",", 1000) + "text/csv", true, 0},
-		{"", "application/json; indent", false, 0},
-		{"", "application/json; charset=", false, 0},
-		{"", "application/json;v=1;v=2", false, 0},
-		{"", "text/csv; header", true, 0},
-		{"", "text/csv; header; q=0", false, 406},
-		{"", "text/csv;v=1;v=2;Q = 0.5 , application/json;q=0.7", false, 0},
-		{"", "text/csv;q=1;q=0, application/json;q=0.5", true, 0},
-		{"", strings.Repeat("text/html,", 1000) + "text/csv", false, 406},
-		{"?format=csv", "application/json", true, 0},
-		{"?format=json", "text/csv", false, 0},
-		{"?format=csv", "text/html", true, 0},
-		{"?format=xml", "text/csv", false, 400},
-		{"?format=", "", false, 400},
-		{"?format=csv&format=json", "", false, 400},
-		{"?format=csv&format=csv", "", false, 400},
-		{"?format=CSV", "", false, 400},
-		{"?limit=1;format=csv", "", false, 400},
-		{"?format=csv&x=%zz", "", false, 400},
+		{"", "", asJSON, 0},
+		{"", " ", asJSON, 0},
+		{"", "*/*", asJSON, 0},
+		{"", "text/csv", asCSV, 0},
+		{"", "TEXT/CSV; charset=utf-8", asCSV, 0},
+		{"", "text/*", asCSV, 0},
+		{"", "application/json, text/csv", asJSON, 0},
+		{"", "text/csv;q=0.9, application/json;q=0.8", asCSV, 0},
+		{"", "text/csv;q=0.8, application/json", asJSON, 0},
+		{"", "text/csv, */*;q=0.1", asCSV, 0},
+		{"", "*/*, application/json;q=0", asCSV, 0},
+		{"", "text/*;q=0.9, text/csv;q=0, */*;q=0.1", asJSON, 0},
+		{"", "text/csv;q=nonsense, application/json;q=0.1", asJSON, 0},
+		{"", "text/csv;q=7, application/json;q=0.1", asJSON, 0},
+		{"", "text/csv;q=NaN, application/json;q=0.1", asJSON, 0},
+		{"", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", asJSON, 0},
+		{"", "text/html", asJSON, 406},
+		{"", "application/json;q=0", asJSON, 406},
+		{"", "text/csv;q=0", asJSON, 406},
+		{"", "nonsense", asJSON, 406},
+		{"", `application/json;profile="a,text/csv,b"`, asJSON, 0},
+		{"", `text/csv;x="a\",b"`, asCSV, 0},
+		{"", `image/png;x="a\",text/csv,b"`, asJSON, 406},
+		{"", `image/png;x="a, text/csv`, asJSON, 406},
+		{"", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", asJSON, 0},
+		{"", ",,;,/", asJSON, 406},
+		{"", "*", asJSON, 0},
+		{"", "*;q=0", asJSON, 406},
+		{"", "text/csv;q=0, *", asJSON, 0},
+		{"", ",", asJSON, 0},
+		{"", " , ,\t", asJSON, 0},
+		{"", ",text/csv,", asCSV, 0},
+		{"", strings.Repeat(",", 1000) + "text/csv", asCSV, 0},
+		{"", "application/json; indent", asJSON, 0},
+		{"", "application/json; charset=", asJSON, 0},
+		{"", "application/json;v=1;v=2", asJSON, 0},
+		{"", "text/csv; header", asCSV, 0},
+		{"", "text/csv; header; q=0", asJSON, 406},
+		{"", "text/csv;v=1;v=2;Q = 0.5 , application/json;q=0.7", asJSON, 0},
+		{"", "text/csv;q=1;q=0, application/json;q=0.5", asCSV, 0},
+		{"", strings.Repeat("text/html,", 1000) + "text/csv", asJSON, 406},
+		{"?format=csv", "application/json", asCSV, 0},
+		{"?format=json", "text/csv", asJSON, 0},
+		{"?format=csv", "text/html", asCSV, 0},
+		{"?format=xlsx", "", asWorkbook, 0},
+		{"", xlsx, asWorkbook, 0},
+		{"", xlsx + ", text/csv", asCSV, 0},
+		{"", xlsx + ", text/csv;q=0.9", asWorkbook, 0},
+		{"", "application/*", asJSON, 0},
+		{"?format=csv&for=excel", "", asCSVForExcel, 0},
+		{"?for=excel", "text/csv", asCSVForExcel, 0},
+		{"?for=excel", "", asJSON, 400},
+		{"?format=xlsx&for=excel", "", asJSON, 400},
+		{"?format=csv&for=numbers", "", asJSON, 400},
+		{"?format=xml", "text/csv", asJSON, 400},
+		{"?format=", "", asJSON, 400},
+		{"?format=csv&format=json", "", asJSON, 400},
+		{"?format=csv&format=csv", "", asJSON, 400},
+		{"?format=CSV", "", asJSON, 400},
+		{"?limit=1;format=csv", "", asJSON, 400},
+		{"?format=csv&x=%zz", "", asJSON, 400},
 	}
 	for _, test := range tests {
 		r := httptest.NewRequest(http.MethodGet, "/"+test.query, nil)
 		if test.accept != "" {
 			r.Header.Set("Accept", test.accept)
 		}
-		csv, err := askedCSV(r)
+		got, err := asked(r)
 		var refusal *problem.Error
 		status := 0
 		if errors.As(err, &refusal) {
 			status = refusal.Status
 		}
-		if csv != test.csv || status != test.status || (err != nil) != (test.status != 0) {
-			t.Errorf("%q %.60q: csv %v, %v", test.query, test.accept, csv, err)
+		if got != test.want || status != test.status || (err != nil) != (test.status != 0) {
+			t.Errorf("%q %.60q: %v, %v", test.query, test.accept, got, err)
 		}
 	}
 }
@@ -132,23 +143,23 @@ func TestAcceptsOnly(t *testing.T) {
 }
 
 // RFC 9110 allows the header several times.
-func TestAskedCSVBySeveralHeaders(t *testing.T) {
+func TestAskedBySeveralHeaders(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Add("Accept", "application/json;q=0.5")
 	r.Header.Add("Accept", "text/csv")
-	if csv, err := askedCSV(r); !csv || err != nil {
-		t.Error(csv, err)
+	if got, err := asked(r); got != asCSV || err != nil {
+		t.Error(got, err)
 	}
 }
 
-func FuzzAskedCSV(f *testing.F) {
+func FuzzAsked(f *testing.F) {
 	f.Add("text/csv;q=0.5, */*;q=0.1")
 	f.Add(`text/csv;x="a\",b", */*`)
 	f.Add("text/csv; header;q=0,, *;v=1;v=1")
 	f.Fuzz(func(t *testing.T, accept string) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Accept", accept)
-		if csv, err := askedCSV(r); csv && err != nil {
+		if got, err := asked(r); got != asJSON && err != nil {
 			t.Error("both an answer and a refusal")
 		}
 	})

@@ -30,11 +30,11 @@ func describedPaths(t *testing.T) map[string]map[string]json.RawMessage {
 func testServer(t *testing.T) *server {
 	t.Helper()
 	nothing := func(http.ResponseWriter, *http.Request) {}
-	return &server{Parts: Parts{
+	return newServer(Parts{
 		Guard:  auth.NewGuard(nil, auth.NewFailures(1, time.Second, time.Now)),
 		Events: nothing, Enroll: nothing,
 		Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
-	}}
+	})
 }
 
 func TestDescriptionMatchesRoutes(t *testing.T) {

@@ -13,24 +13,16 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store"
 )
 
-// A report that takes too long says what would help in either format.
-func TestRowsComeSlowly(t *testing.T) {
-	rows := func(yield func(int, error) bool) {
-		_ = yield(1, nil) && yield(0, fmt.Errorf("%w: %w", store.ErrUnavailable, context.DeadlineExceeded))
-	}
-	n := 0
-	for row, err := range slowRows(rows) {
-		n++
-		var p *problem.Error
-		if errors.As(asProblem(err), &p) != (row == 0) || p != nil && (p.Status != http.StatusServiceUnavailable || !strings.Contains(p.Detail, "fewer days")) {
-			t.Errorf("row %d: %v", row, err)
-		}
-	}
-	if n != 2 {
-		t.Errorf("%d rows", n)
+// A report that takes too long is answered with what would help.
+func TestReportThatTakesTooLong(t *testing.T) {
+	var p *problem.Error
+	err := fmt.Errorf("%w: %w: %w", report.ErrTooLong, store.ErrUnavailable, context.DeadlineExceeded)
+	if !errors.As(asProblem(err), &p) || p.Status != http.StatusServiceUnavailable || !strings.Contains(p.Detail, "fewer days") || p.RetryAfter == 0 {
+		t.Errorf("%+v", p)
 	}
 }
 

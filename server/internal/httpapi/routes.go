@@ -4,12 +4,9 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -34,9 +31,6 @@ const (
 	answerTimeout = 10 * time.Second
 	// readyTimeout bounds /readyz, which load balancers ask often.
 	readyTimeout = 2 * time.Second
-	// maxPatchBytes bounds the body of PATCH /api/machines/{machine_id}: one
-	// label.
-	maxPatchBytes = 8 << 10
 )
 
 // StoppingCode is the code of /readyz then.
@@ -66,14 +60,23 @@ type Parts struct {
 
 type server struct {
 	Parts
-	// limiter bounds the answers that each API token has under way, by its id.
-	limiter *limiter.Limiter[string]
+	// answers bounds those that each caller has under way.
+	answers *limiter.Limiter[string]
+	// workbooks bounds how many are made at once, for all callers together.
+	workbooks *limiter.Limiter[struct{}]
 }
 
 // New joins the parts to the server's handler.
 func New(p Parts) http.Handler {
-	s := &server{Parts: p, limiter: limiter.New[string](tokenAnswers, answerWait)}
+	s := newServer(p)
 	return s.Proxies.Resolve(s.common(s.routes()))
+}
+
+func newServer(p Parts) *server {
+	return &server{
+		Parts: p, answers: limiter.New[string](tokenAnswers, answerWait),
+		workbooks: limiter.New[struct{}](workbooksAtOnce, answerWait),
+	}
 }
 
 // common returns next behind what every request goes through.
@@ -92,7 +95,7 @@ func (s *server) routes() chi.Router {
 	r.NotFound(notFound)
 	r.MethodNotAllowed(notAllowed(r))
 
-	r.Get("/healthz", s.health)
+	r.Get("/healthz", health)
 	r.Get("/readyz", s.ready)
 	if !s.MetricsElsewhere {
 		r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
@@ -108,47 +111,48 @@ func (s *server) routes() chi.Router {
 	r.Post("/api/enroll", s.Enroll)
 	r.Post("/api/events", s.Events)
 
-	// Each answer also as a table, but for the stream. What is one page is bounded
-	// here, and what may be long by its pieces.
+	// Each answer also as a table, but for the stream.
 	reader := r.With(s.Guard.Reader(store.RoleViewer), asDescribed)
 	reader.Get("/api/live", only(s.live, "text/event-stream"))
 	viewer := reader.With(s.inTurn)
-	viewer.Get("/api/machines", formats(s.machines, s.machinesTable))
-	viewer.Get("/api/machines/{machine_id}", formats(s.machine, bounded(s.machineTable)))
-	viewer.Get("/api/groups", formats(s.groups, s.groupsTable))
-	viewer.Get("/api/groups/{group}", formats(s.group, bounded(s.groupTable)))
-	viewer.Get("/api/groups/{group}/machines", formats(s.members, s.membersTable))
-	viewer.Get("/api/activity/{machine_id}/events", formats(s.events, s.eventsTable))
-	viewer.Get("/api/activity/{machine_id}/summary", formats(s.summary, bounded(s.summaryTable)))
-	viewer.Get("/api/activity/{machine_id}/timeline", formats(s.timeline, bounded(s.timelineTable)))
-	viewer.Get("/api/reports/activity", asked(within(s.activityReport), s.activityTable))
-	viewer.Get("/api/reports/apps", asked(within(s.appsReport), s.appsTable))
-	viewer.Get("/api/categories", formats(s.categories, bounded(s.categoriesTable)))
+	viewer.Get("/api/machines", s.machines())
+	viewer.Get("/api/machines/{machine_id}", s.machine())
+	viewer.Get("/api/groups", s.groups())
+	viewer.Get("/api/groups/{group}", s.group())
+	viewer.Get("/api/groups/{group}/machines", s.members())
+	viewer.Get("/api/activity/{machine_id}/events", s.events())
+	viewer.Get("/api/activity/{machine_id}/summary", s.summary())
+	viewer.Get("/api/activity/{machine_id}/timeline", s.timeline())
+	viewer.Get("/api/reports/activity", s.activityReport())
+	viewer.Get("/api/reports/apps", s.appsReport())
+	viewer.Get("/api/categories", s.categories())
 
-	inTime := func(next http.Handler) http.Handler { return bounded(next.ServeHTTP) }
-	admin := r.With(inTime, s.Guard.Reader(store.RoleAdmin), asDescribed)
-	admin.Patch("/api/machines/{machine_id}", only(s.patchMachine, "application/json"))
-	admin.Put("/api/categories", only(s.putCategories, "application/json"))
-	admin.Put("/api/groups/{group}", only(s.putGroup, "application/json"))
-	admin.Patch("/api/groups/{group}", only(s.patchGroup, "application/json"))
-	admin.Delete("/api/groups/{group}", s.deleteGroup)
-	admin.Put("/api/groups/{group}/machines", only(s.putMembers, "application/json"))
-	admin.Put("/api/groups/{group}/machines/{machine_id}", s.putMember)
-	admin.Delete("/api/groups/{group}/machines/{machine_id}", s.deleteMember)
+	admin := r.With(bounded, s.Guard.Reader(store.RoleAdmin), asDescribed)
+	admin.Patch("/api/machines/{machine_id}", onlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"user_label": "Reception"}`}, s.patchMachine)))
+	admin.Put("/api/categories", onlyJSON(s.putCategories))
+	admin.Put("/api/groups/{group}", onlyJSON(s.putGroup))
+	admin.Patch("/api/groups/{group}", onlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"name": "Reception"}`}, s.patchGroup)))
+	admin.Delete("/api/groups/{group}", change(groupName, s.Reports.RemoveGroup))
+	admin.Put("/api/groups/{group}/machines", onlyJSON(changeWith(body{
+		limit: maxMembersBytes, example: `{"machines": ["vm-abc123-user1"]}`,
+		tooLarge: "The body is larger than 8 MiB; put so many machines in one by one.",
+	}, s.putMembers)))
+	admin.Put("/api/groups/{group}/machines/{machine_id}", change(member, s.Reports.AddMember))
+	admin.Delete("/api/groups/{group}/machines/{machine_id}", change(member, s.Reports.RemoveMember))
 	return r
 }
 
 // bounded ends a request that waits for the database too long.
-func bounded(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
 		defer cancel()
-		next(w, r.WithContext(ctx))
-	}
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
-func notFound(w http.ResponseWriter, _ *http.Request) {
-	problem.Write(w, problem.NotFound("There is no such resource; GET /api/openapi.json lists all."))
+func notFound(w http.ResponseWriter, r *http.Request) {
+	problem.Write(w, r, problem.NotFound("There is no such resource; GET /api/openapi.json lists all."))
 }
 
 // notAllowed answers 405 and says what is allowed. A method that chi does not know
@@ -169,12 +173,12 @@ func notAllowed(routes chi.Routes) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		problem.Write(w, problem.New(http.StatusMethodNotAllowed, api.CodeNotAllowed, "The header Allow says which methods this resource has."))
+		problem.Write(w, r, problem.New(api.CodeNotAllowed, "The header Allow says which methods this resource has."))
 	}
 }
 
-func (s *server) health(w http.ResponseWriter, _ *http.Request) {
-	s.reply(w, map[string]string{"status": "ok"}, nil)
+func health(w http.ResponseWriter, _ *http.Request) {
+	replyWith(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
@@ -182,162 +186,14 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	err := s.Ready(ctx)
 	if errors.Is(err, httpserver.ErrStopping) {
-		leaving := problem.New(http.StatusServiceUnavailable, api.CodeStopping, "The server was told to stop; it answers all else for a little while.")
-		leaving.Cause = err
-		problem.Write(w, leaving)
+		e := problem.New(api.CodeStopping, "The server was told to stop; it answers all else for a little while.")
+		e.Cause = err
+		problem.Write(w, r, e)
 		return
 	}
 	if err != nil {
-		problem.Write(w, problem.Unavailable(err))
+		problem.Write(w, r, problem.Unavailable(err))
 		return
 	}
-	s.reply(w, map[string]string{"status": "ok"}, nil)
-}
-
-func machinesQuestion(r *http.Request) report.MachinesQuestion {
-	q := r.URL.Query()
-	return report.MachinesQuestion{Group: q.Get("group"), Limit: q.Get("limit"), Cursor: q.Get("cursor")}
-}
-
-func (s *server) machines(w http.ResponseWriter, r *http.Request) {
-	list, err := s.Reports.Machines(r.Context(), auth.Scope(r.Context()), machinesQuestion(r))
-	s.reply(w, list, err)
-}
-
-func (s *server) machinesTable(w http.ResponseWriter, r *http.Request) {
-	s.sendMachines(w, r, "machines", machinesQuestion(r))
-}
-
-func (s *server) sendMachines(w http.ResponseWriter, r *http.Request, name string, q report.MachinesQuestion) {
-	if q.Limit == "" {
-		sendTable(w, name, s.Reports.EachMachine(r.Context(), auth.Scope(r.Context()), q))
-		return
-	}
-	list, err := s.Reports.Machines(r.Context(), auth.Scope(r.Context()), q)
-	sendPage(w, r, name, list.Machines, list.NextCursor, err)
-}
-
-func (s *server) machine(w http.ResponseWriter, r *http.Request) {
-	m, err := s.Reports.Machine(r.Context(), auth.Scope(r.Context()), machineID(r))
-	s.reply(w, m, err)
-}
-
-func (s *server) machineTable(w http.ResponseWriter, r *http.Request) {
-	m, err := s.Reports.Machine(r.Context(), auth.Scope(r.Context()), machineID(r))
-	sendPage(w, r, "machine-"+machineID(r), []api.Machine{m}, "", err)
-}
-
-func (s *server) patchMachine(w http.ResponseWriter, r *http.Request) {
-	var patch api.MachinePatch
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPatchBytes)).Decode(&patch); err != nil {
-		problem.Write(w, problem.BadRequest(`The body must be JSON such as {"user_label": "Reception"}.`))
-		return
-	}
-	m, err := s.Reports.Label(r.Context(), auth.Scope(r.Context()), machineID(r), patch)
-	s.reply(w, m, err)
-}
-
-func eventsQuestion(r *http.Request) report.EventsQuestion {
-	q := r.URL.Query()
-	return report.EventsQuestion{
-		MachineID: machineID(r), Start: q.Get("start"), End: q.Get("end"), Limit: q.Get("limit"), Cursor: q.Get("cursor"),
-	}
-}
-
-func (s *server) events(w http.ResponseWriter, r *http.Request) {
-	list, err := s.Reports.Events(r.Context(), auth.Scope(r.Context()), eventsQuestion(r))
-	s.reply(w, list, err)
-}
-
-func (s *server) eventsTable(w http.ResponseWriter, r *http.Request) {
-	q := eventsQuestion(r)
-	name := "events-" + q.MachineID
-	if q.Limit == "" {
-		sendTable(w, name, s.Reports.EachEvent(r.Context(), auth.Scope(r.Context()), q))
-		return
-	}
-	list, err := s.Reports.Events(r.Context(), auth.Scope(r.Context()), q)
-	sendPage(w, r, name, list.Events, list.NextCursor, err)
-}
-
-func (s *server) summaryOf(r *http.Request) (api.Summary, error) {
-	q := r.URL.Query()
-	return s.Reports.Summary(r.Context(), auth.Scope(r.Context()), machineID(r), q.Get("date"), q.Get("tz"))
-}
-
-func (s *server) summary(w http.ResponseWriter, r *http.Request) {
-	summary, err := s.summaryOf(r)
-	s.reply(w, summary, err)
-}
-
-func (s *server) summaryTable(w http.ResponseWriter, r *http.Request) {
-	summary, err := s.summaryOf(r)
-	sendPage(w, r, "summary-"+machineID(r), []api.Summary{summary}, "", err)
-}
-
-func (s *server) timelineOf(r *http.Request) (api.Timeline, error) {
-	q := r.URL.Query()
-	return s.Reports.Timeline(r.Context(), auth.Scope(r.Context()), machineID(r), q.Get("date"), q.Get("tz"))
-}
-
-func (s *server) timeline(w http.ResponseWriter, r *http.Request) {
-	timeline, err := s.timelineOf(r)
-	s.reply(w, timeline, err)
-}
-
-func (s *server) timelineTable(w http.ResponseWriter, r *http.Request) {
-	timeline, err := s.timelineOf(r)
-	sendPage(w, r, "timeline-"+machineID(r), timeline.Hours, "", err)
-}
-
-// machineID is the path's machine_id. Routing is done on the escaped path (see
-// common), so that it may hold a slash; it is unescaped once, here.
-func machineID(r *http.Request) string { return pathValue(r, "machine_id") }
-
-// pathValue is a parameter of the path, as machineID; what can't be read is empty.
-func pathValue(r *http.Request, name string) string {
-	id, err := url.PathUnescape(chi.URLParam(r, name))
-	if err != nil {
-		return ""
-	}
-	return id
-}
-
-// reply answers with v, or with what err means.
-func (s *server) reply(w http.ResponseWriter, v any, err error) {
-	if err != nil {
-		problem.Write(w, asProblem(err))
-		return
-	}
-	s.replyWith(w, http.StatusOK, v)
-}
-
-// replyWith answers with that status and v.
-func (s *server) replyWith(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	// An error here means that the caller has gone.
-	_ = json.NewEncoder(unsteering{w}).Encode(v)
-}
-
-func asProblem(err error) error {
-	var invalid report.InvalidError
-	var refusal *problem.Error
-	switch {
-	case errors.As(err, &refusal):
-		return refusal
-	case errors.As(err, &invalid):
-		return problem.BadRequest(invalid.Error())
-	case errors.Is(err, store.ErrGroupExists):
-		return problem.New(http.StatusConflict, api.CodeGroupExists, "Another group has that name.")
-	case errors.Is(err, store.ErrTooManyGroups):
-		return problem.New(http.StatusConflict, api.CodeTooManyGroups, "There are as many groups as there may be: "+strconv.Itoa(store.MaxGroups)+".")
-	case errors.Is(err, store.ErrNoGroup):
-		return problem.NotFound("There is no such group.")
-	case errors.Is(err, store.ErrNoneKnown):
-		return problem.NotFound("None of these machines exists, and the group was left as it is. An empty list empties it.")
-	case errors.Is(err, store.ErrNotFound):
-		return problem.NotFound("There is no such machine.")
-	}
-	return auth.Answer(err)
+	health(w, r)
 }

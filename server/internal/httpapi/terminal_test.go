@@ -15,7 +15,7 @@ func TestRepliesSteerNoTerminal(t *testing.T) {
 	const hostile = "a\x1b[2J\u009b2J\u0080\u009f\x7f\u00a0ä\u07ff漢\U0001f600\xc2"
 	want := strings.ToValidUTF8(hostile, "\ufffd")
 	w := httptest.NewRecorder()
-	testServer(t).replyWith(w, http.StatusOK, map[string]string{"title": hostile, hostile: ""})
+	replyWith(w, http.StatusOK, map[string]string{"title": hostile, hostile: ""})
 	if i := strings.IndexFunc(strings.TrimSuffix(w.Body.String(), "\n"), unicode.IsControl); i >= 0 {
 		t.Errorf("%q steers a terminal", w.Body.String()[i:])
 	}

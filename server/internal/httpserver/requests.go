@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/problem"
 )
 
@@ -56,52 +56,63 @@ func (s Requests) Wrap(next http.Handler) http.Handler {
 		routing := chi.NewRouteContext()
 		r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, routing))
 		r.URL.RawPath = r.URL.EscapedPath()
-		rec := &recorder{ResponseWriter: w}
+		ctx, outcome := problem.WithOutcome(r.Context())
+		r = r.WithContext(ctx)
 		if r.Method == http.MethodHead {
 			routing.RouteMethod = http.MethodGet
-			var stop context.CancelFunc
-			r, stop = headOnly(r, rec)
+			ctx, stop := context.WithCancel(ctx)
 			defer stop()
+			w, r = &bodyless{ResponseWriter: w, stop: stop}, r.WithContext(ctx)
 		}
+		rec := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		s.guarded(rec, r, next)
 		route := routing.RoutePattern()
 		if route == "" {
 			route = unrouted
 		}
 		elapsed := time.Since(start)
-		took.WithLabelValues(route, method(r.Method), strconv.Itoa(rec.code())).Observe(elapsed.Seconds())
-		if rec.problem != "" {
-			problems.WithLabelValues(string(rec.problem)).Inc()
+		took.WithLabelValues(route, method(r.Method), strconv.Itoa(statusOf(rec))).Observe(elapsed.Seconds())
+		if outcome.Code != "" {
+			problems.WithLabelValues(string(outcome.Code)).Inc()
 		}
-		s.logRequest(r, id, route, rec, elapsed)
-		if rec.brokenOff {
+		s.logRequest(r, id, route, statusOf(rec), elapsed)
+		if outcome.BrokenOff {
 			//nolint:forbidigo // net/http's way to break off a reply that has begun.
 			panic(http.ErrAbortHandler)
 		}
 	})
 }
 
-// headOnly has a GET's handler answer HEAD: as soon as it begins to write a body,
-// which nobody gets, it is told that the caller is gone, so that streams end too.
-func headOnly(r *http.Request, rec *recorder) (*http.Request, context.CancelFunc) {
-	ctx, stop := context.WithCancel(r.Context())
-	rec.bodyless = stop
-	return r.WithContext(ctx), stop
+// bodyless has a GET's handler answer HEAD: as soon as it begins to write a body,
+// which nobody gets, its context ends as if the caller were gone, so that streams end
+// too.
+type bodyless struct {
+	http.ResponseWriter
+	stop context.CancelFunc
 }
 
+// Write ends the answer.
+func (b *bodyless) Write(p []byte) (int, error) {
+	b.stop()
+	return len(p), nil
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (b *bodyless) Unwrap() http.ResponseWriter { return b.ResponseWriter }
+
 // guarded turns a panic into a 500, so that one bad request ends no other.
-func (s Requests) guarded(rec *recorder, r *http.Request, next http.Handler) {
+func (s Requests) guarded(rec middleware.WrapResponseWriter, r *http.Request, next http.Handler) {
 	defer func() {
 		p := recover()
 		if p == nil {
 			return
 		}
 		s.Log.Error("a handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		if rec.status != 0 {
-			rec.BreakOff(fmt.Errorf("panic: %v", p))
+		if rec.Status() != 0 {
+			problem.OutcomeOf(r.Context()).BreakOff(fmt.Errorf("panic: %v", p))
 			return
 		}
-		problem.Write(rec, problem.Internal(fmt.Errorf("panic: %v", p)))
+		problem.Write(rec, r, problem.Internal(fmt.Errorf("panic: %v", p)))
 	}()
 	next.ServeHTTP(rec, r)
 }
@@ -124,77 +135,31 @@ func method(m string) string {
 	return "other"
 }
 
-// logRequest tells of a request without its path, query or headers, which name
+// logRequest writes a request's line without its path, query or headers, which name
 // people and hold secrets.
-func (s Requests) logRequest(r *http.Request, id, route string, rec *recorder, took time.Duration) {
-	if rec.code() < http.StatusInternalServerError && !s.Log.Enabled(r.Context(), slog.LevelDebug) {
+func (s Requests) logRequest(r *http.Request, id, route string, status int, took time.Duration) {
+	outcome := problem.OutcomeOf(r.Context())
+	if status < http.StatusInternalServerError && !outcome.BrokenOff && !s.Log.Enabled(r.Context(), slog.LevelDebug) {
 		return
 	}
 	log := s.Log.With("request_id", id, "method", method(r.Method), "route", route,
-		"status", rec.code(), "ms", took.Milliseconds(), "client", r.RemoteAddr)
+		"status", status, "ms", took.Milliseconds(), "client", r.RemoteAddr)
 	switch {
-	case rec.cause != nil && errors.Is(r.Context().Err(), context.Canceled):
+	case outcome.Cause != nil && errors.Is(r.Context().Err(), context.Canceled):
 		log.Debug("the caller went away")
-	case errors.Is(rec.cause, ErrStopping):
+	case errors.Is(outcome.Cause, ErrStopping):
 		log.Debug("not ready: the server is about to stop")
-	case rec.brokenOff:
-		log.Warn("a reply was broken off", "error", rec.cause)
-	case rec.code() >= http.StatusInternalServerError:
-		log.Error("request failed", "error", rec.cause)
+	case outcome.BrokenOff:
+		log.Warn("a reply was broken off", "error", outcome.Cause)
+	case status >= http.StatusInternalServerError:
+		log.Error("request failed", "error", outcome.Cause)
 	default:
 		log.Debug("request")
 	}
 }
 
-// recorder remembers what was answered.
-type recorder struct {
-	http.ResponseWriter
-	status int
-	cause  error
-	// problem is the code of a refusal.
-	problem api.Code
-	// brokenOff says that the reply must not look whole.
-	brokenOff bool
-	// bodyless is called instead of writing a body; nil where there is one.
-	bodyless func()
-}
-
-// KeepCode takes the code of a refusal.
-func (r *recorder) KeepCode(code api.Code) { r.problem = code }
-
-// KeepCause takes what a problem's caller is not told.
-func (r *recorder) KeepCause(err error) { r.cause = err }
-
-// BreakOff ends a reply that has begun and can't be finished, so that its reader
-// notices; cause is for the log.
-func (r *recorder) BreakOff(cause error) { r.cause, r.brokenOff = cause, true }
-
-// WriteHeader remembers the first status.
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
-		r.status = status
-	}
-	r.ResponseWriter.WriteHeader(status)
-}
-
-// Write sends 200 where nothing was said.
-func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.WriteHeader(http.StatusOK)
-	}
-	if r.bodyless != nil {
-		r.bodyless()
-		return len(b), nil
-	}
-	return r.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
-func (r *recorder) code() int {
-	if r.status == 0 {
-		return http.StatusOK
-	}
-	return r.status
+// statusOf returns what was answered; 200 where a handler wrote nothing, as net/http
+// answers then.
+func statusOf(rec middleware.WrapResponseWriter) int {
+	return cmp.Or(rec.Status(), http.StatusOK)
 }

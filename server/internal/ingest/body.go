@@ -100,7 +100,7 @@ func (m *memory) inflate(body, encoding string) (io.ReadCloser, error) {
 		return &inflated{Reader: z, left: api.MaxInflatedBytes, close: func() error { z.Close(); return nil }}, nil
 	case unknown:
 	}
-	return nil, problem.New(http.StatusUnsupportedMediaType, api.CodeUnsupported, "Content-Encoding must be identity, gzip or zstd.")
+	return nil, problem.New(api.CodeUnsupported, "Content-Encoding must be identity, gzip or zstd.")
 }
 
 // inflated fails with errInflated beyond left bytes, where io.LimitReader would
@@ -142,7 +142,7 @@ func bodyProblem(err error) error {
 		return p
 	case errors.As(err, &tooLarge), errors.Is(err, errInflated), errors.Is(err, errTooMany),
 		errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return problem.New(http.StatusRequestEntityTooLarge, api.CodeTooLarge, fmt.Sprintf(
+		return problem.New(api.CodeTooLarge, fmt.Sprintf(
 			"A batch has at most %d events, %d bytes as sent and %d inflated; send fewer events at once.",
 			api.MaxBatchEvents, api.MaxBodyBytes, api.MaxInflatedBytes))
 	default:

@@ -19,11 +19,11 @@ func checkContentType(h http.Header) error {
 		}
 		kind, params, err := mime.ParseMediaType(header)
 		if err != nil || !isJSON(kind) {
-			return problem.New(http.StatusUnsupportedMediaType, api.CodeUnsupportedType,
+			return problem.New(api.CodeUnsupportedType,
 				"The body must be JSON: send it as Content-Type: application/json.")
 		}
 		if charset, given := params["charset"]; given && !strings.EqualFold(charset, "utf-8") {
-			return problem.New(http.StatusUnsupportedMediaType, api.CodeUnsupportedType,
+			return problem.New(api.CodeUnsupportedType,
 				"The body must be in UTF-8: send it as Content-Type: application/json.")
 		}
 	}

@@ -26,7 +26,7 @@ const maxEnrollBytes = 8 << 10
 func (in *Ingest) Enroll(w http.ResponseWriter, r *http.Request) {
 	reply, err := in.enroll(w, r)
 	if err != nil {
-		problem.Write(w, err)
+		problem.Write(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusCreated, reply)
@@ -76,7 +76,7 @@ func (in *Ingest) readEnroll(w http.ResponseWriter, r *http.Request) (api.Enroll
 	}
 	header := contentEncoding(r)
 	if coding := encodingOf(header); coding != identity && coding != zipped {
-		return ask, problem.New(http.StatusUnsupportedMediaType, api.CodeUnsupported, "Content-Encoding must be identity or gzip.")
+		return ask, problem.New(api.CodeUnsupported, "Content-Encoding must be identity or gzip.")
 	}
 	sent, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEnrollBytes))
 	if err != nil {
@@ -98,7 +98,7 @@ func (in *Ingest) readEnroll(w http.ResponseWriter, r *http.Request) (api.Enroll
 func enrollBodyProblem(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) || errors.Is(err, errInflated) {
-		return problem.New(http.StatusRequestEntityTooLarge, api.CodeTooLarge,
+		return problem.New(api.CodeTooLarge,
 			fmt.Sprintf("The body has at most %d bytes, as sent and inflated.", maxEnrollBytes))
 	}
 	e := problem.BadRequest(`The body must be JSON with "enrollment_token", "host_id" and "hostname".`)
@@ -137,7 +137,7 @@ func (in *Ingest) enrollProblem(r *http.Request, hostID string, err error) error
 	}
 	switch why {
 	case store.ErrHostEnrolled:
-		return problem.New(http.StatusConflict, api.CodeHostEnrolled,
+		return problem.New(api.CodeHostEnrolled,
 			"This host_id is or was enrolled. If it was installed anew, or revoked and is to come back, make a token for it with: "+
 				"trackerd-server enrollment create --host "+hostID)
 	case store.ErrEnrollmentKind:

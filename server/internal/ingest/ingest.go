@@ -66,26 +66,26 @@ func New(s *store.Store, guard *auth.Guard, log *slog.Logger, metrics prometheus
 func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 	host, err := in.guard.Sender(r)
 	if err != nil {
-		problem.Write(w, err)
+		problem.Write(w, r, err)
 		return
 	}
 	end, ok := in.limiter.Take(r.Context(), host.Key)
 	if !ok {
-		e := problem.New(http.StatusTooManyRequests, api.CodeRateLimited,
+		e := problem.New(api.CodeRateLimited,
 			"This host has too many requests at once; send one batch after the other.")
 		e.RetryAfter = turnWait
-		problem.Write(w, e)
+		problem.Write(w, r, e)
 		return
 	}
 	defer end()
 	if err := checkContentType(r.Header); err != nil {
-		problem.Write(w, err)
+		problem.Write(w, r, err)
 		return
 	}
 	body, leave, err := in.memory.readBody(w, r)
 	defer leave()
 	if err != nil {
-		problem.Write(w, bodyProblem(err))
+		problem.Write(w, r, bodyProblem(err))
 		return
 	}
 	reply, err := in.take(r, host, body)
@@ -93,7 +93,7 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 		err = in.guard.Revoked(r)
 	}
 	if err != nil {
-		problem.Write(w, err)
+		problem.Write(w, r, err)
 		return
 	}
 	in.count(reply)

@@ -15,11 +15,12 @@ import (
 // ContentType of an error reply.
 const ContentType = "application/problem+json"
 
-// Error is a refusal that a caller is told as it is.
+// Error is a refusal that a caller is told as it is. Its kind is the code: New and
+// Status turn it into HTTP.
 type Error struct {
 	Status int
 	Code   api.Code
-	// Detail says what was wrong and what to do, for people.
+	// Detail is what was wrong and what to do, for people.
 	Detail string
 	// RetryAfter is when to try again; zero means no advice.
 	RetryAfter time.Duration
@@ -27,7 +28,7 @@ type Error struct {
 	Cause error
 }
 
-// Error gives the detail, and the cause for the log.
+// Error returns the detail, and the cause for the log.
 func (e *Error) Error() string {
 	if e.Cause != nil {
 		return e.Detail + ": " + e.Cause.Error()
@@ -35,58 +36,49 @@ func (e *Error) Error() string {
 	return e.Detail
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// New makes a refusal.
-func New(status int, code api.Code, detail string) *Error {
-	return &Error{Status: status, Code: code, Detail: detail}
+// New creates a refusal of that kind.
+func New(code api.Code, detail string) *Error {
+	return &Error{Status: Status(code), Code: code, Detail: detail}
 }
 
-// BadRequest is a 400.
-func BadRequest(detail string) *Error {
-	return New(http.StatusBadRequest, api.CodeBadRequest, detail)
-}
+// BadRequest creates the refusal of a question that can't be answered as it was put.
+func BadRequest(detail string) *Error { return New(api.CodeBadRequest, detail) }
 
-// NotFound is a 404, also for what the caller may not see.
-func NotFound(detail string) *Error {
-	return New(http.StatusNotFound, api.CodeNotFound, detail)
-}
+// NotFound creates the refusal of what does not exist, or may not be seen.
+func NotFound(detail string) *Error { return New(api.CodeNotFound, detail) }
 
 // retryUnavailable is how long a caller should leave a server alone whose
 // database is away: a restart of PostgreSQL takes a few seconds.
 const retryUnavailable = 5 * time.Second
 
-// Unavailable is a 503 for a while.
+// Unavailable creates a refusal for a while.
 func Unavailable(cause error) *Error {
-	return &Error{
-		Status: http.StatusServiceUnavailable, Code: api.CodeUnavailable,
-		Detail:     "The server can't do this at the moment; try again later.",
-		RetryAfter: retryUnavailable, Cause: cause,
-	}
+	e := New(api.CodeUnavailable, "The server can't do this at the moment; try again later.")
+	e.RetryAfter, e.Cause = retryUnavailable, cause
+	return e
 }
 
-// Internal is a 500, whose cause only the log tells.
+// Internal creates the answer to a failure, whose cause only the log has.
 func Internal(cause error) *Error {
-	return &Error{
-		Status: http.StatusInternalServerError, Code: api.CodeInternal,
-		Detail: "The server failed; its log says why under this request's X-Request-Id.", Cause: cause,
-	}
+	e := New(api.CodeInternal, "The server failed; its log says why under this request's X-Request-Id.")
+	e.Cause = cause
+	return e
 }
 
-// Write answers with err; an error that is no *Error becomes a 500. Where w has a
-// method KeepCause(error) it is given the cause, for the log, and by KeepCode(api.Code)
-// the code, for counting.
-func Write(w http.ResponseWriter, err error) {
+// Write answers a request with err; an error that is no *Error becomes a 500. The
+// request's Outcome gets the code and the cause.
+func Write(w http.ResponseWriter, r *http.Request, err error) {
 	var e *Error
 	if !errors.As(err, &e) {
 		e = Internal(err)
 	}
-	if k, ok := w.(interface{ KeepCause(error) }); ok && e.Cause != nil {
-		k.KeepCause(e.Cause)
-	}
-	if k, ok := w.(interface{ KeepCode(api.Code) }); ok {
-		k.KeepCode(e.Code)
+	outcome := OutcomeOf(r.Context())
+	outcome.Code = e.Code
+	if e.Cause != nil {
+		outcome.Cause = e.Cause
 	}
 	h := w.Header()
 	h.Set("Content-Type", ContentType)

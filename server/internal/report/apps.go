@@ -10,61 +10,61 @@ import (
 	"activity-tracker.example/server/internal/store"
 )
 
-// What the rows of a report of applications tell apart.
+// AppsBy is what the rows of a report of applications tell apart.
+type AppsBy string
+
+// What they may tell apart.
 const (
-	byApp      = "app"
-	byCategory = "category"
+	ByApp      AppsBy = "app"
+	ByCategory AppsBy = "category"
 )
 
 // maxApps bounds the rows of one machine or group that name an application: a host
 // may report any names. The rest is joined.
 const maxApps = 1000
 
-// AppsQuestion asks for a report of applications; all fields are as the caller
-// wrote them.
+// AppsQuestion asks for a report of applications.
 type AppsQuestion struct {
-	From, To, TZ, By string
-	SubjectQuestion
+	Days    Range
+	By      AppsBy
+	Subject Subject
 }
 
 // Apps adds up for how long applications had the focus on machines, in groups or
 // on all machines.
 func (r *Reports) Apps(ctx context.Context, scope store.Scope, q AppsQuestion) (api.AppsReport, error) {
-	var reply api.AppsReport
-	days, err := ParseRange(q.From, q.To, q.TZ)
-	if err != nil {
-		return reply, err
+	q.By = cmp.Or(q.By, ByApp)
+	s := r.subjects(scope, q.Subject)
+	reply := api.AppsReport{
+		From: q.Days.From.Format(dateForm), To: q.Days.To.Format(dateForm), TZ: q.Days.Zone.String(), By: string(q.By), Per: string(s.Per),
 	}
-	by := cmp.Or(q.By, byApp)
-	if by != byApp && by != byCategory {
-		return reply, InvalidError("by: want app or category")
-	}
-	s, err := r.subjects(scope, q.SubjectQuestion)
-	if err != nil {
-		return reply, err
-	}
-	rules, err := r.rules(ctx)
-	if err != nil {
-		return reply, err
-	}
-	reply = api.AppsReport{From: q.From, To: q.To, TZ: days.Zone.String(), By: by, Per: s.per}
-	u := uses{store: r.store, days: days, rules: rules, byApp: by == byApp, rows: []api.AppRow{}}
-	if s.per == perMachine {
-		reply.NextCursor, err = u.machines(ctx, &s)
-	} else {
-		reply.NextCursor, err = s.addUp(ctx, func(group string, f store.MachineFilter) (int, error) { return u.addUp(ctx, group, f) })
-	}
-	reply.Rows = u.rows
+	rows, next, err := r.apps(ctx, &s, q)
+	reply.Rows, reply.NextCursor = rows, s.cursor(next)
 	return reply, err
 }
 
-// EachApp gives all rows of a report as EachActivity does.
+// apps returns the rows of a page, and after which machine or group the next begins,
+// if any.
+func (r *Reports) apps(ctx context.Context, s *subjects, q AppsQuestion) (rows []api.AppRow, next string, err error) {
+	rules, err := r.rules(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	u := uses{store: r.store, days: q.Days, rules: rules, byApp: q.By != ByCategory, rows: []api.AppRow{}}
+	if s.Per == PerMachine {
+		next, err = u.machines(ctx, s)
+	} else {
+		next, err = s.addUp(ctx, func(group string, f store.MachineFilter) (int, error) { return u.addUp(ctx, group, f) })
+	}
+	return u.rows, next, tooLong(err)
+}
+
+// EachApp returns all rows of a report as EachActivity does.
 func (r *Reports) EachApp(ctx context.Context, scope store.Scope, q AppsQuestion) iter.Seq2[api.AppRow, error] {
-	q.Limit = ""
-	return pages(ctx, ReportTimeout, q.Cursor, func(ctx context.Context, cursor string) ([]api.AppRow, string, error) {
-		q.Cursor = cursor
-		report, err := r.Apps(ctx, scope, q)
-		return report.Rows, report.NextCursor, err
+	return pages(ctx, ReportTimeout, q.Subject.Page.After, func(ctx context.Context, after string) ([]api.AppRow, string, error) {
+		q.Subject.Page = Page{After: after}
+		s := r.subjects(scope, q.Subject)
+		return r.apps(ctx, &s, q)
 	})
 }
 
@@ -79,23 +79,23 @@ type uses struct {
 
 // machines adds the rows of a page of machines.
 func (u *uses) machines(ctx context.Context, s *subjects) (next string, err error) {
-	n := min(s.limit, machinesAtOnce)
+	n := min(s.Page.Limit, machinesAtOnce)
 	list, more, err := u.store.AppUse(ctx, s.machines(n), u.days.Start, u.days.End, u.rules.classes())
 	if err != nil {
 		return "", err
 	}
 	for i, m := range list {
 		if i == n || len(u.rows) >= maxPageRows {
-			return encodeCursor(cursorMachines, list[i-1].MachineID), nil
+			return list[i-1].MachineID, nil
 		}
 		sum := useSum{}
 		sum.add(m.Uses, u.byApp)
 		u.add(sum, api.AppRow{
-			MachineID: m.MachineID, UserLabel: m.UserLabel, Username: m.Username, Hostname: m.Hostname, Group: s.group, Machines: 1,
+			MachineID: m.MachineID, UserLabel: m.UserLabel, Username: m.Username, Hostname: m.Hostname, Group: string(s.Group), Machines: 1,
 		})
 	}
 	if more {
-		return encodeCursor(cursorMachines, list[len(list)-1].MachineID), nil
+		return list[len(list)-1].MachineID, nil
 	}
 	return "", nil
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"time"
@@ -9,52 +10,49 @@ import (
 	"activity-tracker.example/server/internal/store"
 )
 
-// ActivityQuestion asks for a report of activity; all fields are as the caller
-// wrote them.
+// ActivityQuestion asks for a report of activity.
 type ActivityQuestion struct {
-	From, To, TZ, By string
-	SubjectQuestion
+	Days    Range
+	By      Step
+	Subject Subject
 }
 
 // Activity adds up what machines, groups or all machines did in each period of a
 // range.
 func (r *Reports) Activity(ctx context.Context, scope store.Scope, q ActivityQuestion) (api.ActivityReport, error) {
-	var reply api.ActivityReport
-	days, err := ParseRange(q.From, q.To, q.TZ)
-	if err != nil {
-		return reply, err
+	q.By = cmp.Or(q.By, ByDay)
+	s := r.subjects(scope, q.Subject)
+	reply := api.ActivityReport{
+		From: q.Days.From.Format(dateForm), To: q.Days.To.Format(dateForm), TZ: q.Days.Zone.String(), By: string(q.By), Per: string(s.Per),
 	}
-	periods, err := days.Periods(q.By)
-	if err != nil {
-		return reply, err
-	}
-	s, err := r.subjects(scope, q.SubjectQuestion)
-	if err != nil {
-		return reply, err
-	}
-	by := q.By
-	if by == "" {
-		by = string(ByDay)
-	}
-	reply = api.ActivityReport{From: q.From, To: q.To, TZ: days.Zone.String(), By: by, Per: s.per}
-	h := hours{store: r.store, periods: periods, bounds: bounds(periods), now: r.now(), rows: []api.ActivityRow{}}
-	if s.per == perMachine {
-		reply.NextCursor, err = h.machines(ctx, &s)
-	} else {
-		reply.NextCursor, err = s.addUp(ctx, func(group string, f store.MachineFilter) (int, error) { return h.addUp(ctx, group, f) })
-	}
-	reply.Rows = h.rows
+	rows, next, err := r.activity(ctx, &s, q)
+	reply.Rows, reply.NextCursor = rows, s.cursor(next)
 	return reply, err
 }
 
-// EachActivity gives all rows of a report from q's cursor on, page by page; q's
-// limit is not used. The first error ends it.
+// activity returns the rows of a page, and after which machine or group the next
+// begins, if any.
+func (r *Reports) activity(ctx context.Context, s *subjects, q ActivityQuestion) (rows []api.ActivityRow, next string, err error) {
+	periods, err := q.Days.Periods(q.By)
+	if err != nil {
+		return nil, "", err
+	}
+	h := hours{store: r.store, periods: periods, bounds: bounds(periods), now: r.now(), rows: []api.ActivityRow{}}
+	if s.Per == PerMachine {
+		next, err = h.machines(ctx, s)
+	} else {
+		next, err = s.addUp(ctx, func(group string, f store.MachineFilter) (int, error) { return h.addUp(ctx, group, f) })
+	}
+	return h.rows, next, tooLong(err)
+}
+
+// EachActivity returns all rows of a report from its page's beginning on, page by
+// page. The first error ends it.
 func (r *Reports) EachActivity(ctx context.Context, scope store.Scope, q ActivityQuestion) iter.Seq2[api.ActivityRow, error] {
-	q.Limit = ""
-	return pages(ctx, ReportTimeout, q.Cursor, func(ctx context.Context, cursor string) ([]api.ActivityRow, string, error) {
-		q.Cursor = cursor
-		report, err := r.Activity(ctx, scope, q)
-		return report.Rows, report.NextCursor, err
+	return pages(ctx, ReportTimeout, q.Subject.Page.After, func(ctx context.Context, after string) ([]api.ActivityRow, string, error) {
+		q.Subject.Page = Page{After: after}
+		s := r.subjects(scope, q.Subject)
+		return r.activity(ctx, &s, q)
 	})
 }
 
@@ -69,21 +67,21 @@ type hours struct {
 
 // machines adds the rows of a page of machines.
 func (h *hours) machines(ctx context.Context, s *subjects) (next string, err error) {
-	n := min(s.limit, machinesAtOnce, max(1, maxPageRows/max(1, len(h.periods))))
+	n := min(s.Page.Limit, machinesAtOnce, max(1, maxPageRows/max(1, len(h.periods))))
 	list, err := h.store.Spans(ctx, s.machines(n), h.bounds)
 	if err != nil {
 		return "", err
 	}
 	if len(list) > n {
 		list = list[:n]
-		next = encodeCursor(cursorMachines, list[n-1].MachineID)
+		next = list[n-1].MachineID
 	}
 	for _, m := range list {
 		for i, p := range h.periods {
 			h.rows = append(h.rows, h.row(p, total{Sums: m.Spans[i], machines: 1, untracked: p.untracked(m.Spans[i], h.now)}))
 			row := &h.rows[len(h.rows)-1]
 			row.MachineID, row.UserLabel, row.Username, row.Hostname = m.MachineID, m.UserLabel, m.Username, m.Hostname
-			row.Group = s.group
+			row.Group = string(s.Group)
 		}
 	}
 	return next, nil

@@ -63,14 +63,11 @@ func ParseRange(from, to, zone string) (Range, error) {
 	return r, nil
 }
 
-// Periods cuts a range into days, weeks or months; empty means days. They follow
+// Periods cuts a range into days, weeks or months. They follow
 // each other without a gap. The first and last are cut off where the range is. A
 // date that a zone left out (Samoa's 2011-12-30) is no period.
-func (r Range) Periods(by string) ([]Period, error) {
-	next, err := stepper(by)
-	if err != nil {
-		return nil, err
-	}
+func (r Range) Periods(by Step) ([]Period, error) {
+	next := by.stepper()
 	var list []Period
 	for first, start := r.From, r.Start; !first.After(r.To); {
 		after := next(first)
@@ -93,18 +90,17 @@ func (r Range) Periods(by string) ([]Period, error) {
 	return list, nil
 }
 
-// stepper gives the function that leads from a date to the beginning of the next
+// stepper returns the function that leads from a date to the beginning of the next
 // period.
-func stepper(by string) (func(time.Time) time.Time, error) {
-	switch Step(by) {
-	case ByDay, "":
-		return func(t time.Time) time.Time { return t.AddDate(0, 0, 1) }, nil
+func (s Step) stepper() func(time.Time) time.Time {
+	switch s {
 	case ByWeek:
-		return func(t time.Time) time.Time { return t.AddDate(0, 0, 7-(int(t.Weekday())+6)%7) }, nil
+		return func(t time.Time) time.Time { return t.AddDate(0, 0, 7-(int(t.Weekday())+6)%7) }
 	case ByMonth:
-		return func(t time.Time) time.Time { return time.Date(t.Year(), t.Month()+1, 1, 0, 0, 0, 0, time.UTC) }, nil
+		return func(t time.Time) time.Time { return time.Date(t.Year(), t.Month()+1, 1, 0, 0, 0, 0, time.UTC) }
+	default:
+		return func(t time.Time) time.Time { return t.AddDate(0, 0, 1) }
 	}
-	return nil, InvalidError("by: want day, week or month")
 }
 
 // bounds are the instants at which periods begin, and the last one's end; nil

@@ -41,7 +41,7 @@ func TestPeriods(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			periods, err := r.Periods(test.by)
+			periods, err := r.Periods(Step(test.by))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,7 +69,10 @@ func TestRangesRefused(t *testing.T) {
 	} {
 		r, err := ParseRange(in[0], in[1], in[2])
 		if err == nil {
-			_, err = r.Periods(in[3])
+			var by Step
+			if by, err = ParseStep(in[3]); err == nil {
+				_, err = r.Periods(by)
+			}
 		}
 		var invalid InvalidError
 		if !errors.As(err, &invalid) {
@@ -90,7 +93,11 @@ func FuzzPeriods(f *testing.F) {
 		if err != nil {
 			return
 		}
-		periods, err := r.Periods(by)
+		step, err := ParseStep(by)
+		if err != nil {
+			return
+		}
+		periods, err := r.Periods(step)
 		if err != nil {
 			return
 		}
@@ -120,7 +127,7 @@ func TestDaysOfARangeAreDays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		periods, err := r.Periods("day")
+		periods, err := r.Periods(ByDay)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,16 +3,15 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store"
 	"activity-tracker.example/server/internal/text"
-	"activity-tracker.example/server/internal/timestamp"
 )
 
 const (
@@ -32,12 +31,6 @@ const (
 	uploadPeriod    = 300 * time.Second
 )
 
-// InvalidError is a question that can't be answered as it was put; its text says
-// what is wanted.
-type InvalidError string
-
-func (e InvalidError) Error() string { return string(e) }
-
 // Reports answers questions from one store.
 type Reports struct {
 	store *store.Store
@@ -47,64 +40,54 @@ type Reports struct {
 // New makes the reports; now is the server's clock.
 func New(s *store.Store, now func() time.Time) *Reports { return &Reports{store: s, now: now} }
 
-// MachinesQuestion asks for a page of machines; all fields are as the caller wrote
-// them.
+// MachinesQuestion asks for machines.
 type MachinesQuestion struct {
-	// Group is a group's name; where it is empty and OfGroup is not set, all
-	// machines are asked for.
-	Group, Limit, Cursor string
-	OfGroup              bool
+	// Group is the one whose machines are asked for; empty: all.
+	Group GroupName
+	Page  Page
 }
 
-// Machines gives a page of the machines in scope by machine_id.
+// Machines returns a page of the machines in scope by machine_id.
 func (r *Reports) Machines(ctx context.Context, scope store.Scope, q MachinesQuestion) (api.MachineList, error) {
-	reply := api.MachineList{Machines: []api.Machine{}}
-	n, err := parseLimit(q.Limit, machinesDefault, machinesMax)
+	q.Page.Limit = cmp.Or(q.Page.Limit, machinesDefault)
+	list, next, err := r.machines(ctx, scope, q)
+	if next != "" {
+		next = encodeCursor(cursorMachines, next)
+	}
+	return api.MachineList{Machines: list, NextCursor: next}, err
+}
+
+// machines returns a page, and after which machine the next begins, if any.
+func (r *Reports) machines(ctx context.Context, scope store.Scope, q MachinesQuestion) (page []api.Machine, next string, err error) {
+	n := q.Page.Limit
+	list, err := r.store.Machines(ctx, store.MachineFilter{Scope: scope, Group: string(q.Group), After: q.Page.After, Limit: n + 1})
 	if err != nil {
-		return reply, err
-	}
-	after := ""
-	if q.Cursor != "" {
-		if after, err = parseMachinesCursor(q.Cursor); err != nil {
-			return reply, err
-		}
-	}
-	if (q.Group != "" || q.OfGroup) && !nameable(q.Group) {
-		return reply, store.ErrNoGroup
-	}
-	list, err := r.store.Machines(ctx, store.MachineFilter{Scope: scope, Group: q.Group, After: after, Limit: n + 1})
-	if err != nil {
-		return reply, err
+		return []api.Machine{}, "", err
 	}
 	if len(list) > n {
 		list = list[:n]
-		reply.NextCursor = encodeCursor(cursorMachines, list[n-1].MachineID)
+		next = list[n-1].MachineID
 	}
+	page = make([]api.Machine, 0, len(list))
 	for _, m := range list {
-		reply.Machines = append(reply.Machines, r.machine(m))
+		page = append(page, r.machine(m))
 	}
-	return reply, nil
+	return page, next, nil
 }
 
-// Machine gives one machine.
-func (r *Reports) Machine(ctx context.Context, scope store.Scope, machineID string) (api.Machine, error) {
-	if !plausible(machineID) {
-		return api.Machine{}, store.ErrNotFound
-	}
-	m, err := r.store.MachineByID(ctx, scope, machineID)
+// Machine returns one machine.
+func (r *Reports) Machine(ctx context.Context, scope store.Scope, id MachineID) (api.Machine, error) {
+	m, err := r.store.MachineByID(ctx, scope, string(id))
 	return r.machine(m), err
 }
 
 // Label names a machine for people; an empty label takes the name away.
-func (r *Reports) Label(ctx context.Context, scope store.Scope, machineID string, patch api.MachinePatch) (api.Machine, error) {
+func (r *Reports) Label(ctx context.Context, scope store.Scope, id MachineID, patch api.MachinePatch) (api.Machine, error) {
 	label, err := labelOf(patch)
 	if err != nil {
 		return api.Machine{}, err
 	}
-	if !plausible(machineID) {
-		return api.Machine{}, store.ErrNotFound
-	}
-	m, err := r.store.SetLabel(ctx, scope, machineID, label)
+	m, err := r.store.SetLabel(ctx, scope, string(id), label)
 	return r.machine(m), err
 }
 
@@ -146,37 +129,10 @@ func Status(m *store.Machine, now time.Time) api.MachineStatus {
 	}
 }
 
-// EventsQuestion asks for a page of events; all fields are as the caller wrote
-// them.
-type EventsQuestion struct{ MachineID, Start, End, Limit, Cursor string }
-
-// Events gives a page of a machine's events.
+// Events returns a page of a machine's events.
 func (r *Reports) Events(ctx context.Context, scope store.Scope, q EventsQuestion) (api.EventList, error) {
-	reply := api.EventList{MachineID: q.MachineID}
-	n, err := parseLimit(q.Limit, eventsDefault, eventsMax)
-	if err != nil {
-		return reply, err
-	}
-	from, err := parseTime("start", q.Start)
-	if err != nil {
-		return reply, err
-	}
-	to, err := parseTime("end", q.End)
-	if err != nil {
-		return reply, err
-	}
-	if to.Before(from) {
-		return reply, InvalidError("end is before start")
-	}
-	if q.Cursor != "" {
-		if from, err = parseEventsCursor(q.Cursor, from, to); err != nil {
-			return reply, err
-		}
-	}
-	if !plausible(q.MachineID) {
-		return reply, store.ErrNotFound
-	}
-	page, err := r.store.Events(ctx, scope, q.MachineID, from, to, n)
+	reply := api.EventList{MachineID: string(q.MachineID)}
+	page, err := r.store.Events(ctx, scope, string(q.MachineID), q.Start, q.End, cmp.Or(q.Limit, eventsDefault))
 	if err != nil {
 		return reply, err
 	}
@@ -187,22 +143,22 @@ func (r *Reports) Events(ctx context.Context, scope store.Scope, q EventsQuestio
 	return reply, nil
 }
 
+// DayQuestion asks for a machine's day.
+type DayQuestion struct {
+	MachineID MachineID
+	Day       Day
+}
+
 // Summary sums up a machine's day.
-func (r *Reports) Summary(ctx context.Context, scope store.Scope, machineID, date, zone string) (api.Summary, error) {
-	day, err := ParseDay(date, zone)
-	if err != nil {
-		return api.Summary{}, err
-	}
-	if !plausible(machineID) {
-		return api.Summary{}, store.ErrNotFound
-	}
-	spans, err := r.store.Activity(ctx, scope, machineID, []time.Time{day.Start, day.End}, topApps)
+func (r *Reports) Summary(ctx context.Context, scope store.Scope, q DayQuestion) (api.Summary, error) {
+	day := q.Day
+	spans, err := r.store.Activity(ctx, scope, string(q.MachineID), []time.Time{day.Start, day.End}, topApps)
 	if err != nil {
 		return api.Summary{}, err
 	}
 	s := spans[0]
 	reply := api.Summary{
-		MachineID: machineID, Date: day.Date, TZ: day.Zone.String(),
+		MachineID: string(q.MachineID), Date: day.Date, TZ: day.Zone.String(),
 		KeyCount: s.KeyCount, MouseClicks: s.MouseClicks, MouseDistancePx: s.MouseDistancePx,
 		ScrollCount: s.ScrollCount, SyntheticCount: s.SyntheticCount,
 		ActiveMinutes: minutes(s.ActiveSeconds), IdleMinutes: minutes(s.IdleSeconds),
@@ -216,20 +172,14 @@ func (r *Reports) Summary(ctx context.Context, scope store.Scope, machineID, dat
 }
 
 // Timeline sums up each hour of a machine's day.
-func (r *Reports) Timeline(ctx context.Context, scope store.Scope, machineID, date, zone string) (api.Timeline, error) {
-	day, err := ParseDay(date, zone)
-	if err != nil {
-		return api.Timeline{}, err
-	}
-	if !plausible(machineID) {
-		return api.Timeline{}, store.ErrNotFound
-	}
+func (r *Reports) Timeline(ctx context.Context, scope store.Scope, q DayQuestion) (api.Timeline, error) {
+	day := q.Day
 	hours := day.Hours()
-	spans, err := r.store.Activity(ctx, scope, machineID, hours, 1)
+	spans, err := r.store.Activity(ctx, scope, string(q.MachineID), hours, 1)
 	if err != nil {
 		return api.Timeline{}, err
 	}
-	reply := api.Timeline{MachineID: machineID, Date: day.Date, TZ: day.Zone.String(), Hours: []api.Hour{}}
+	reply := api.Timeline{MachineID: string(q.MachineID), Date: day.Date, TZ: day.Zone.String(), Hours: []api.Hour{}}
 	for i, s := range spans {
 		h := api.Hour{
 			Hour: hours[i].In(day.Zone).Hour(), Start: hours[i].UTC(),
@@ -255,31 +205,4 @@ func inUTC(t *time.Time) *time.Time {
 	}
 	utc := t.UTC()
 	return &utc
-}
-
-func parseLimit(text string, usual, most int) (int, error) {
-	if text == "" {
-		return usual, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > most {
-		return 0, InvalidError("limit: want 1 to " + strconv.Itoa(most))
-	}
-	return n, nil
-}
-
-func parseTime(name, given string) (time.Time, error) {
-	// A "+" that was not escaped arrives as a space: time zones are written
-	// with it, and people forget.
-	t, err := timestamp.Parse(strings.ReplaceAll(given, " ", "+"))
-	if err != nil {
-		return t, InvalidError(name + ": want an RFC 3339 time such as 2024-01-15T00:00:00Z")
-	}
-	return t, nil
-}
-
-// plausible says whether there can be a machine of that name: what could not
-// have been stored is not asked for, since PostgreSQL fails on a NUL.
-func plausible(machineID string) bool {
-	return machineID != "" && len(machineID) <= api.MaxMachineIDBytes && text.Printable(machineID)
 }

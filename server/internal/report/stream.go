@@ -2,8 +2,9 @@ package report
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
-	"strconv"
 	"time"
 
 	"activity-tracker.example/server/api"
@@ -14,33 +15,44 @@ import (
 // may take as long as its reader reads.
 const pageTimeout = 10 * time.Second
 
-// EachMachine gives all machines in scope from q's cursor on, page by page, each page as it
-// is at that moment; q's limit is not used. The first error ends it.
+// EachMachine returns all machines that are asked for, from the page's beginning on,
+// page by page, each as it is at that moment. The first error ends it.
 func (r *Reports) EachMachine(ctx context.Context, scope store.Scope, q MachinesQuestion) iter.Seq2[api.Machine, error] {
-	q.Limit = strconv.Itoa(machinesMax)
-	return pages(ctx, pageTimeout, q.Cursor, func(ctx context.Context, cursor string) ([]api.Machine, string, error) {
-		q.Cursor = cursor
-		list, err := r.Machines(ctx, scope, q)
-		return list.Machines, list.NextCursor, err
+	return pages(ctx, pageTimeout, q.Page.After, func(ctx context.Context, after string) ([]api.Machine, string, error) {
+		q.Page = Page{Limit: machinesMax, After: after}
+		return r.machines(ctx, scope, q)
 	})
 }
 
-// EachEvent gives a machine's events as EachMachine gives machines.
+// EachEvent returns a machine's events as EachMachine returns machines.
 func (r *Reports) EachEvent(ctx context.Context, scope store.Scope, q EventsQuestion) iter.Seq2[api.Event, error] {
-	q.Limit = strconv.Itoa(eventsMax)
-	return pages(ctx, pageTimeout, q.Cursor, func(ctx context.Context, cursor string) ([]api.Event, string, error) {
-		q.Cursor = cursor
-		list, err := r.Events(ctx, scope, q)
-		return list.Events, list.NextCursor, err
+	return pages(ctx, pageTimeout, q.Start, func(ctx context.Context, start time.Time) ([]api.Event, time.Time, error) {
+		page, err := r.store.Events(ctx, scope, string(q.MachineID), start, q.End, eventsMax)
+		if err != nil || !page.More {
+			return page.Events, time.Time{}, err
+		}
+		return page.Events, page.Events[len(page.Events)-1].Timestamp.Add(time.Microsecond), nil
 	})
 }
 
-// pages goes through a list from cursor to its end; page gives the rows of one
-// page, in at most timeout, and the cursor of the next, empty at the end.
-func pages[T any](ctx context.Context, timeout time.Duration, cursor string, page func(context.Context, string) ([]T, string, error)) iter.Seq2[T, error] {
+// ErrTooLong is returned for a report that could not be made in its time.
+var ErrTooLong = errors.New("the report takes too long")
+
+// tooLong adds ErrTooLong to an error that is one of time.
+func tooLong(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", ErrTooLong, err)
+	}
+	return err
+}
+
+// pages goes through a list from a place to its end; page returns the rows of one
+// page, in at most timeout, and the place of the next, the zero value at the end.
+func pages[T any, P comparable](ctx context.Context, timeout time.Duration, from P, page func(context.Context, P) ([]T, P, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		for at := cursor; ; {
-			rows, next, err := func() ([]T, string, error) {
+		var end P
+		for at := from; ; {
+			rows, next, err := func() ([]T, P, error) {
 				ctx, cancel := context.WithTimeout(ctx, timeout)
 				defer cancel()
 				return page(ctx, at)
@@ -55,7 +67,7 @@ func pages[T any](ctx context.Context, timeout time.Duration, cursor string, pag
 					return
 				}
 			}
-			if at = next; at == "" {
+			if at = next; at == end {
 				return
 			}
 		}

@@ -1,24 +1,17 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"activity-tracker.example/server/internal/store"
-	"activity-tracker.example/server/internal/text"
 )
 
 // ReportTimeout bounds one page of a report: one that adds up a large group over a
 // long time reads much more than a list does.
 const ReportTimeout = 50 * time.Second
-
-// What the rows of a report may be of.
-const (
-	perMachine = "machine"
-	perGroup   = "group"
-	perAll     = "all"
-)
 
 const (
 	// machinesAtOnce is how many machines are summed up in one statement.
@@ -30,89 +23,45 @@ const (
 	cursorGroups = "g"
 )
 
-// SubjectQuestion says what a report is of; all fields are as the caller wrote
-// them.
-type SubjectQuestion struct{ Per, MachineID, Group, Limit, Cursor string }
-
 // subjects is a page of what a report is of.
 type subjects struct {
 	store *store.Store
 	scope store.Scope
-	// per is perMachine, perGroup or perAll.
-	per              string
-	machineID, group string
-	// limit and after are how many machines or groups, and after which.
-	limit int
-	after string
+	Subject
 }
 
-// subjects reads a question.
-func (r *Reports) subjects(scope store.Scope, q SubjectQuestion) (subjects, error) {
-	s := subjects{store: r.store, scope: scope, per: q.Per, machineID: q.MachineID, group: q.Group}
-	kind := cursorMachines
-	switch q.Per {
-	case "":
-		s.per = perMachine
-	case perMachine:
-	case perGroup:
-		kind = cursorGroups
-	case perAll:
-		if q.Cursor != "" {
-			return s, InvalidError("cursor: a report per=all is one page")
-		}
-	default:
-		return s, InvalidError("per: want machine, group or all")
-	}
-	if q.MachineID != "" && s.per != perMachine {
-		return s, InvalidError("machine_id: goes only with per=machine")
-	}
-	var err error
-	if s.limit, err = parseLimit(q.Limit, machinesDefault, machinesMax); err != nil {
-		return s, err
-	}
-	if q.Cursor != "" {
-		if s.after, err = decodeCursor(kind, q.Cursor); err != nil {
-			return s, err
-		}
-		if s.after == "" || !text.Printable(s.after) {
-			return s, errCursor
-		}
-	}
-	// What could not have been stored is not asked for.
-	if q.MachineID != "" && !plausible(q.MachineID) {
-		return s, store.ErrNotFound
-	}
-	if q.Group != "" && !nameable(q.Group) {
-		return s, store.ErrNoGroup
-	}
-	return s, nil
+// subjects returns what a report is of, with the usual limit where there is none.
+func (r *Reports) subjects(scope store.Scope, s Subject) subjects {
+	s.Per = cmp.Or(s.Per, PerMachine)
+	s.Page.Limit = cmp.Or(s.Page.Limit, machinesDefault)
+	return subjects{store: r.store, scope: scope, Subject: s}
 }
 
 // machines is the filter of a page of up to n machines, and of one more that tells
 // whether there is a next page.
 func (s *subjects) machines(n int) store.MachineFilter {
-	return store.MachineFilter{Scope: s.scope, MachineID: s.machineID, Group: s.group, After: s.after, Limit: n + 1}
+	return store.MachineFilter{Scope: s.scope, MachineID: string(s.MachineID), Group: string(s.Group), After: s.Page.After, Limit: n + 1}
 }
 
-// addUp calls do with each group of a page, or once for all machines, and gives the
-// cursor of the next page. do gives how many rows it made. It is not for perMachine,
+// addUp calls do with each group of a page, or once for all machines, and returns after
+// which group the next page begins. do returns how many rows it made. It is not for PerMachine,
 // where the rows of many machines come from one statement.
 func (s *subjects) addUp(ctx context.Context, do func(group string, f store.MachineFilter) (rows int, err error)) (next string, err error) {
-	if s.per == perAll || s.group != "" {
-		if s.after != "" {
+	if s.Per == PerAll || s.Group != "" {
+		if s.Page.After != "" {
 			return "", nil
 		}
-		_, err := do(s.group, store.MachineFilter{Scope: s.scope, Group: s.group, Limit: machinesAtOnce})
+		_, err := do(string(s.Group), store.MachineFilter{Scope: s.scope, Group: string(s.Group), Limit: machinesAtOnce})
 		return "", err
 	}
-	groups, err := s.store.Groups(ctx, s.scope, s.after, s.limit+1)
+	groups, err := s.store.Groups(ctx, s.scope, s.Page.After, s.Page.Limit+1)
 	if err != nil {
 		return "", err
 	}
 	rows := 0
 	for i, g := range groups {
-		if i == s.limit || rows >= maxPageRows {
-			return encodeCursor(cursorGroups, groups[i-1].Name), nil
+		if i == s.Page.Limit || rows >= maxPageRows {
+			return groups[i-1].Name, nil
 		}
 		n, err := do(g.Name, store.MachineFilter{Scope: s.scope, Group: g.Name, Limit: machinesAtOnce})
 		// One that was removed since they were listed is left out.
@@ -122,4 +71,17 @@ func (s *subjects) addUp(ctx context.Context, do func(group string, f store.Mach
 		rows += n
 	}
 	return "", nil
+}
+
+// cursor returns the cursor of the page after that machine or group; none where
+// there is no such page.
+func (s *subjects) cursor(next string) string {
+	switch {
+	case next == "":
+		return ""
+	case s.Per == PerMachine:
+		return encodeCursor(cursorMachines, next)
+	default:
+		return encodeCursor(cursorGroups, next)
+	}
 }

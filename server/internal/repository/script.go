@@ -26,16 +26,16 @@ const (
 
 // Script answers with the script that installs the agent on the host that it is
 // run on. Without https anybody on the way could put another in its place.
-func (r *Repository) Script(w http.ResponseWriter, _ *http.Request) {
+func (r *Repository) Script(w http.ResponseWriter, req *http.Request) {
 	if !r.base.secure() {
-		problem.Write(w, problem.NotFound("This server has no script for installing: it needs --base-url with https."))
+		problem.Write(w, req, problem.NotFound("This server has no script for installing: it needs --base-url with https."))
 		return
 	}
 	mark, err := r.fingerprint()
 	if err != nil {
 		e := problem.NotFound("This server has no packages to install: make repository makes them, and --packages names their folder.")
 		e.Cause = err
-		problem.Write(w, e)
+		problem.Write(w, req, e)
 		return
 	}
 	h := w.Header()

@@ -45,21 +45,20 @@ var errNotRegular = errors.New("not a regular file")
 func (r *Repository) Serve(w http.ResponseWriter, req *http.Request, name string) {
 	contentType, cache := kindOf(name)
 	if r.dir == "" || contentType == "" {
-		problem.Write(w, problem.NotFound("There is no such package."))
+		problem.Write(w, req, problem.NotFound("There is no such package."))
 		return
 	}
 	end, ok := r.take(req)
 	if !ok {
-		problem.Write(w, &problem.Error{
-			Status: http.StatusServiceUnavailable, Code: api.CodeUnavailable,
-			Detail: "Too many packages are being sent; try again later.", RetryAfter: downloadRetry,
-		})
+		e := problem.New(api.CodeUnavailable, "Too many packages are being sent; try again later.")
+		e.RetryAfter = downloadRetry
+		problem.Write(w, req, e)
 		return
 	}
 	defer end()
 	f, info, err := r.open(name)
 	if err != nil {
-		refuse(w, err)
+		refuse(w, req, err)
 		return
 	}
 	defer func() { _ = f.Close() }()
@@ -67,7 +66,7 @@ func (r *Repository) Serve(w http.ResponseWriter, req *http.Request, name string
 	w.Header().Set("Cache-Control", cache)
 	wantExactTime(req, info.ModTime())
 	giveTime(w, info.Size())
-	http.ServeContent(&ranged{ResponseWriter: w}, req, "", info.ModTime(), f)
+	http.ServeContent(&ranged{ResponseWriter: w, request: req}, req, "", info.ModTime(), f)
 }
 
 // kindOf returns what a file that a repository has is sent as; nothing for others in
@@ -116,10 +115,10 @@ func (r *Repository) open(name string) (*os.File, fs.FileInfo, error) {
 
 // refuse answers for a file that could not be opened: what must not be served is
 // as good as not there.
-func refuse(w http.ResponseWriter, err error) {
+func refuse(w http.ResponseWriter, req *http.Request, err error) {
 	e := problem.NotFound("There is no such package.")
 	e.Cause = err
-	problem.Write(w, e)
+	problem.Write(w, req, e)
 }
 
 // wantExactTime has a copy of any other time than the file's pass for outdated: a
@@ -144,6 +143,7 @@ func giveTime(w http.ResponseWriter, size int64) {
 // ranged answers as all routes do for a range that the file doesn't have.
 type ranged struct {
 	http.ResponseWriter
+	request *http.Request
 	refused bool
 }
 
@@ -154,7 +154,9 @@ func (r *ranged) WriteHeader(status int) {
 		return
 	}
 	r.refused = true
-	problem.Write(r.ResponseWriter, problem.New(status, api.CodeBadRequest, "The file has no such range; Content-Range says how long it is."))
+	e := problem.BadRequest("The file has no such range; Content-Range says how long it is.")
+	e.Status = status
+	problem.Write(r.ResponseWriter, r.request, e)
 }
 
 // Write passes on all but net/http's own words for it.

@@ -1,15 +1,8 @@
-// Package tabular answers with tables as files: CSV for people and their spreadsheets,
-// made from the same rows as the JSON replies. A table is streamed, so that its length
-// costs no memory.
 package tabular
 
 import (
 	"encoding/csv"
-	"encoding/json"
-	"fmt"
 	"io"
-	"math"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -17,43 +10,65 @@ import (
 	"unicode/utf8"
 )
 
-// Writer writes rows as CSV after RFC 4180: UTF-8, CRLF, a header of the fields'
-// JSON names. So a table has the same columns by the same names as the JSON list
-// of the same type T, a struct. Numbers, truths and times are written as they are
-// in JSON, what is absent as nothing, texts made safe (see Text), and a list
-// within a row as the text of its JSON.
+// Dialect is how CSV is written.
+type Dialect int
+
+const (
+	// Plain is RFC 4180: UTF-8, commas, numbers and times as in JSON.
+	Plain Dialect = iota
+	// ForExcel is what spreadsheets open rightly by a double click where decimals
+	// have a comma, as in Russian and German: a byte order mark, semicolons, decimal
+	// commas, and times in UTC that are recognised as such, without fractions.
+	ForExcel
+)
+
+const (
+	// byteOrderMark has spreadsheets read UTF-8.
+	byteOrderMark = "\ufeff"
+	// excelTime is a time that spreadsheets recognise in every language.
+	excelTime = "2006-01-02 15:04:05"
+)
+
+// Writer writes rows as CSV with a header of the columns' names and CRLF. What is
+// absent is an empty cell, texts are made safe (see Text), and a list within a row is
+// the text of its JSON.
 type Writer[T any] struct {
-	csv    *csv.Writer
-	fields []int
-	cells  []string
-	header []string
+	out     io.Writer
+	csv     *csv.Writer
+	dialect Dialect
+	columns columns
+	cells   []cell
+	texts   []string
+	begun   bool
 }
 
-// NewWriter makes a writer; nothing is written until the first call.
-func NewWriter[T any](w io.Writer) *Writer[T] {
-	out := &Writer[T]{csv: csv.NewWriter(w)}
-	out.csv.UseCRLF = true
-	t := reflect.TypeFor[T]()
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name == "" || name == "-" || !t.Field(i).IsExported() {
-			continue
-		}
-		out.fields = append(out.fields, i)
-		out.header = append(out.header, name)
+// NewWriter creates a writer of rows of type T, a struct; nothing is written until
+// the first call.
+func NewWriter[T any](w io.Writer, dialect Dialect) *Writer[T] {
+	c := columnsOf[T]()
+	out := &Writer[T]{
+		out: w, csv: csv.NewWriter(w), dialect: dialect,
+		columns: c, cells: make([]cell, len(c.names)), texts: make([]string, len(c.names)),
 	}
-	out.cells = make([]string, len(out.fields))
+	out.csv.UseCRLF = true
+	if dialect == ForExcel {
+		out.csv.Comma = ';'
+	}
 	return out
 }
 
 // Header writes the header, once.
 func (w *Writer[T]) Header() error {
-	header := w.header
-	w.header = nil
-	if header == nil {
+	if w.begun {
 		return nil
 	}
-	return w.csv.Write(header)
+	w.begun = true
+	if w.dialect == ForExcel {
+		if _, err := io.WriteString(w.out, byteOrderMark); err != nil {
+			return err
+		}
+	}
+	return w.csv.Write(w.columns.names)
 }
 
 // Write adds a row, and the header before the first. It may keep the row until
@@ -62,15 +77,13 @@ func (w *Writer[T]) Write(row T) error {
 	if err := w.Header(); err != nil {
 		return err
 	}
-	v := reflect.ValueOf(row)
-	for i, field := range w.fields {
-		text, err := cell(v.Field(field))
-		if err != nil {
-			return err
-		}
-		w.cells[i] = text
+	if err := w.columns.cells(row, w.cells); err != nil {
+		return err
 	}
-	return w.csv.Write(w.cells)
+	for i, c := range w.cells {
+		w.texts[i] = w.dialect.text(c)
+	}
+	return w.csv.Write(w.texts)
 }
 
 // Flush hands on what Write kept.
@@ -79,51 +92,38 @@ func (w *Writer[T]) Flush() error {
 	return w.csv.Error()
 }
 
-func cell(v reflect.Value) (string, error) {
-	if v.Kind() == reflect.Pointer {
-		if v.IsNil() {
-			return "", nil
+// text returns a cell as CSV has it.
+func (d Dialect) text(c cell) string {
+	switch v := c.(type) {
+	case string:
+		if d == ForExcel {
+			return safe(v, separators+",")
 		}
-		v = v.Elem()
-	}
-	if v.Type() == reflect.TypeFor[time.Time]() {
-		t, _ := reflect.TypeAssert[time.Time](v)
-		return t.UTC().Format(time.RFC3339Nano), nil
-	}
-	switch v.Kind() {
-	case reflect.String:
-		return Text(v.String()), nil
-	case reflect.Bool:
-		return strconv.FormatBool(v.Bool()), nil
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return strconv.FormatInt(v.Int(), 10), nil
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return strconv.FormatUint(v.Uint(), 10), nil
-	case reflect.Float32, reflect.Float64:
-		return number(v.Float()), nil
-	case reflect.Slice, reflect.Map:
-		if v.Len() == 0 {
-			return "", nil
+		return Text(v)
+	case bool:
+		return strconv.FormatBool(v)
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case uint64:
+		return strconv.FormatUint(v, 10)
+	case float64:
+		return d.number(v)
+	case time.Time:
+		if d == ForExcel {
+			return v.Format(excelTime)
 		}
-	default:
+		return v.Format(time.RFC3339Nano)
 	}
-	// People read it, and nobody puts it into HTML: R&D and not R\u0026D.
-	var text strings.Builder
-	list := json.NewEncoder(&text)
-	list.SetEscapeHTML(false)
-	if err := list.Encode(v.Interface()); err != nil {
-		return "", fmt.Errorf("writing a list into a cell: %w", err)
-	}
-	return Text(strings.TrimSuffix(text.String(), "\n")), nil
+	return ""
 }
 
-// number writes a float without an exponent, which some spreadsheets take for
-// text, and what is no number as nothing.
-func number(f float64) string {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return ""
+// number writes a float without an exponent, which some spreadsheets take for text.
+func (d Dialect) number(f float64) string {
+	text := strconv.FormatFloat(f, 'f', -1, 64)
+	if d == ForExcel {
+		return strings.Replace(text, ".", ",", 1)
 	}
-	return strconv.FormatFloat(f, 'f', -1, 64)
+	return text
 }
 
 // starts are the characters that begin a formula in a cell, in some spreadsheet;
@@ -141,17 +141,20 @@ const separators = ";\t\n"
 // follows a separator of another locale within it. Line breaks become LF and NUL
 // is left out: CSV has no way to write them that all programs read. Other control
 // characters become U+FFFD, since some steer a terminal that a file is shown in.
-func Text(s string) string {
+func Text(s string) string { return safe(s, separators) }
+
+// safe is Text with the separators of other locales.
+func safe(s, separators string) string {
 	if strings.ContainsAny(s, "\r\x00") {
 		s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "").Replace(s)
 	}
 	s = visible(s)
-	var safe strings.Builder
+	var out strings.Builder
 	written, first, inner := 0, true, false
 	for i, c := range s {
 		if first && strings.ContainsRune(starts, c) {
-			safe.WriteString(s[written:i])
-			safe.WriteByte('\'')
+			out.WriteString(s[written:i])
+			out.WriteByte('\'')
 			written = i
 		}
 		switch {
@@ -161,11 +164,11 @@ func Text(s string) string {
 			first = false
 		}
 	}
-	if written == 0 && safe.Len() == 0 {
+	if written == 0 && out.Len() == 0 {
 		return s
 	}
-	safe.WriteString(s[written:])
-	return safe.String()
+	out.WriteString(s[written:])
+	return out.String()
 }
 
 // visible replaces control characters that are no white space.

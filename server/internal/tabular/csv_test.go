@@ -30,8 +30,13 @@ type part struct {
 
 func write(t *testing.T, lines ...line) string {
 	t.Helper()
+	return writeAs(t, Plain, lines...)
+}
+
+func writeAs(t *testing.T, dialect Dialect, lines ...line) string {
+	t.Helper()
 	var out bytes.Buffer
-	w := NewWriter[line](&out)
+	w := NewWriter[line](&out, dialect)
 	for _, l := range lines {
 		if err := w.Write(l); err != nil {
 			t.Fatal(err)
@@ -59,6 +64,16 @@ func TestWriter(t *testing.T) {
 	want := header +
 		`'=1+1,'-k,-7,-0.0000001,false,2024-01-15T08:00:00.5Z,2024-01-15T08:00:00.5Z,"[{""app"":""a,\""b\""""}]"` + "\r\n" +
 		"\"a\r\nb,ä\",,0,,,0001-01-01T00:00:00Z,,\r\n"
+	if got != want {
+		t.Errorf("got\n%q\nwant\n%q", got, want)
+	}
+}
+
+func TestWriterForExcel(t *testing.T) {
+	share, moment := -0.5, time.Date(2024, 1, 15, 11, 0, 0, 5e8, time.FixedZone("", 3*3600))
+	got := writeAs(t, ForExcel, line{Name: "Ж;\"=1", Kind: "a,=x", Count: -7, Share: &share, At: moment})
+	want := "\ufeffname;kind;count;share;on;at;last;parts\r\n" +
+		`"Ж;""'=1";a,'=x;-7;-0,5;;2024-01-15 08:00:00;;` + "\r\n"
 	if got != want {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}

@@ -1,3 +1,6 @@
+// Package tabular answers with tables as files, CSV and workbooks for people and their
+// spreadsheets, made from the same rows as the JSON replies. CSV is streamed, so that
+// its length costs no memory.
 package tabular
 
 import (
@@ -11,9 +14,6 @@ import (
 
 	"activity-tracker.example/server/internal/httpserver"
 )
-
-// CSVType is the media type of CSV.
-const CSVType = "text/csv"
 
 const (
 	// chunkBytes is how much of a table is held before it is sent.
@@ -33,51 +33,84 @@ const (
 // the connection off, so that nobody takes what was sent for the whole.
 var ErrBrokenOff = errors.New("the table was broken off")
 
-// Send answers with a table of rows as a file called name.csv. An error before
-// anything was sent, as of the first row, is returned as it is, and the caller
-// may answer otherwise; a later one as ErrBrokenOff.
-func Send[T any](w http.ResponseWriter, name string, rows iter.Seq2[T, error]) error {
-	return send(w, name, rows, chunkTimeout, sendEvery)
+// Format is how rows are sent.
+type Format int
+
+// The formats.
+const (
+	CSV Format = iota
+	CSVForExcel
+	Workbook
+)
+
+// The media types of the formats.
+const (
+	CSVType      = "text/csv"
+	WorkbookType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+)
+
+// headers returns the media type of a reply, and how the name of its file ends.
+func (f Format) headers() (contentType, ending string) {
+	if f == Workbook {
+		return WorkbookType, ".xlsx"
+	}
+	return CSVType + "; charset=utf-8; header=present", ".csv"
+}
+
+// Send answers with a table of rows as a file of that name, without its ending. An
+// error before anything was sent, as of the first row, is returned as it is, and the
+// caller may answer otherwise; a later one as ErrBrokenOff.
+func Send[T any](w http.ResponseWriter, f Format, name string, rows iter.Seq2[T, error]) error {
+	return send(w, f, name, rows, chunkTimeout, sendEvery)
 }
 
 // send is Send with a time for each chunk, and one after which what there is is sent.
-func send[T any](w http.ResponseWriter, name string, rows iter.Seq2[T, error], limit, every time.Duration) error {
+func send[T any](w http.ResponseWriter, f Format, name string, rows iter.Seq2[T, error], limit, every time.Duration) error {
 	pieces, err := httpserver.InPieces(w, limit)
 	if err != nil {
 		return err
 	}
 	defer pieces.End()
-	out := &chunks{pieces: pieces, header: w.Header(), name: name, last: time.Now()}
+	out := &chunks{pieces: pieces, header: w.Header(), format: f, name: name, last: time.Now()}
 	buffer := bufio.NewWriterSize(out, chunkBytes)
-	// A csv.Writer uses a buffer that is large enough as its own.
-	table := NewWriter[T](buffer)
+	switch f {
+	case Workbook:
+		return out.failed(writeWorkbook(buffer, rows))
+	case CSVForExcel:
+		return out.failed(writeCSV(out, NewWriter[T](buffer, ForExcel), rows, every))
+	default:
+		return out.failed(writeCSV(out, NewWriter[T](buffer, Plain), rows, every))
+	}
+}
+
+// writeCSV writes rows, and has them sent every so often. A csv.Writer uses a buffer
+// that is large enough as its own.
+func writeCSV[T any](out *chunks, table *Writer[T], rows iter.Seq2[T, error], every time.Duration) error {
 	for row, err := range rows {
 		if err != nil {
-			return out.failed(err)
+			return err
 		}
 		if err := table.Write(row); err != nil {
-			return out.failed(err)
+			return err
 		}
 		if time.Since(out.last) < every {
 			continue
 		}
 		if err := table.Flush(); err != nil {
-			return out.failed(err)
+			return err
 		}
 	}
 	if err := table.Header(); err != nil {
-		return out.failed(err)
+		return err
 	}
-	if err := table.Flush(); err != nil {
-		return out.failed(err)
-	}
-	return nil
+	return table.Flush()
 }
 
 // chunks sends what is written to it as a table of that name.
 type chunks struct {
 	pieces *httpserver.Pieces
 	header http.Header
+	format Format
 	name   string
 	begun  bool
 	// last is when it sent something, or began.
@@ -85,7 +118,7 @@ type chunks struct {
 }
 
 func (c *chunks) failed(err error) error {
-	if !c.begun {
+	if err == nil || !c.begun {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrBrokenOff, err)
@@ -94,8 +127,9 @@ func (c *chunks) failed(err error) error {
 // Write sends b.
 func (c *chunks) Write(b []byte) (int, error) {
 	if !c.begun {
-		c.header.Set("Content-Type", CSVType+"; charset=utf-8; header=present")
-		c.header.Set("Content-Disposition", `attachment; filename="`+FileName(c.name)+`.csv"`)
+		contentType, ending := c.format.headers()
+		c.header.Set("Content-Type", contentType)
+		c.header.Set("Content-Disposition", `attachment; filename="`+FileName(c.name)+ending+`"`)
 		c.begun = true
 	}
 	n, err := c.pieces.Send(b)

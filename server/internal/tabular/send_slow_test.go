@@ -41,7 +41,7 @@ func TestSendWaitsForRows(t *testing.T) {
 		for _, http2 := range []bool{false, true} {
 			sent := make(chan error, 1)
 			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				err := send(w, "x", pausing(r.Context(), n, 4*limit, row), limit, sendEvery)
+				err := send(w, CSV, "x", pausing(r.Context(), n, 4*limit, row), limit, sendEvery)
 				sent <- err
 				if errors.Is(err, ErrBrokenOff) {
 					panic(http.ErrAbortHandler)
@@ -71,7 +71,7 @@ func TestSendKeepsNothingForLong(t *testing.T) {
 	const every = 20 * time.Millisecond
 	read := make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = send(w, "x", func(yield func(line, error) bool) {
+		_ = send(w, CSV, "x", func(yield func(line, error) bool) {
 			<-time.After(every)
 			// The next page takes until the reader has this one.
 			if yield(line{Name: "first"}, nil) {
@@ -100,7 +100,7 @@ func TestSendKeepsNothingForLong(t *testing.T) {
 func TestSendDoesNotWaitForABody(t *testing.T) {
 	const limit = 100 * time.Millisecond
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = send(w, "x", rows(3, nil), limit, sendEvery)
+		_ = send(w, CSV, "x", rows(3, nil), limit, sendEvery)
 	}))
 	s.Config.ReadTimeout = time.Minute
 	s.Start()

@@ -39,7 +39,7 @@ func serve(t *testing.T, server *http.Server, name string, rows iter.Seq2[line, 
 	t.Helper()
 	sent = make(chan error, 1)
 	test := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		err := Send(w, name, rows)
+		err := Send(w, CSV, name, rows)
 		sent <- err
 		if errors.Is(err, ErrBrokenOff) {
 			panic(http.ErrAbortHandler)
@@ -138,7 +138,7 @@ func TestSendOutlastsTheServersTimeout(t *testing.T) {
 func TestSendEndsWithoutAReader(t *testing.T) {
 	sent := make(chan error, 1)
 	test := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		sent <- send(w, "x", rows(1_000_000, nil), 200*time.Millisecond, sendEvery)
+		sent <- send(w, CSV, "x", rows(1_000_000, nil), 200*time.Millisecond, sendEvery)
 		panic(http.ErrAbortHandler)
 	}))
 	defer test.Close()

@@ -33,9 +33,9 @@ func Docs() http.HandlerFunc {
 	// Only the page's own style is let in.
 	policy := fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 		base64.StdEncoding.EncodeToString(digest[:]))
-	return func(w http.ResponseWriter, _ *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
-			problem.Write(w, problem.Internal(fmt.Errorf("making the page of the API's description: %w", err)))
+			problem.Write(w, r, problem.Internal(fmt.Errorf("making the page of the API's description: %w", err)))
 			return
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")

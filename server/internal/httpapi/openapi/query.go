@@ -23,12 +23,12 @@ func DescribedQueries() func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err != nil {
-				problem.Write(w, problem.Internal(fmt.Errorf("reading the API's description: %w", err)))
+				problem.Write(w, r, problem.Internal(fmt.Errorf("reading the API's description: %w", err)))
 				return
 			}
 			routing := chi.RouteContext(r.Context())
 			if refusal := checkQuery(r.URL.RawQuery, described[routing.RouteMethod+" "+routing.RoutePattern()]); refusal != nil {
-				problem.Write(w, refusal)
+				problem.Write(w, r, refusal)
 				return
 			}
 			next.ServeHTTP(w, r)

@@ -1,0 +1,53 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/report"
+)
+
+// events answers with a machine's events.
+func (s *server) events() http.HandlerFunc {
+	return render(s, answer[report.EventsQuestion, api.EventList, api.Event]{
+		ask: func(r *http.Request) (report.EventsQuestion, error) {
+			q := r.URL.Query()
+			return report.ParseEventsQuestion(pathValue(r, "machine_id"), q.Get("start"), q.Get("end"), q.Get("limit"), q.Get("cursor"))
+		},
+		get:     s.Reports.Events,
+		file:    func(q report.EventsQuestion) string { return "events-" + string(q.MachineID) },
+		rows:    func(l api.EventList) ([]api.Event, string) { return l.Events, l.NextCursor },
+		each:    s.Reports.EachEvent,
+		limited: func(q report.EventsQuestion) bool { return q.Limit > 0 },
+	})
+}
+
+// dayQuestion reads which machine's day is asked for.
+func dayQuestion(r *http.Request) (q report.DayQuestion, err error) {
+	query := r.URL.Query()
+	if q.Day, err = report.ParseDay(query.Get("date"), query.Get("tz")); err != nil {
+		return q, err
+	}
+	q.MachineID, err = machineID(r)
+	return q, err
+}
+
+// summary sums up a machine's day.
+func (s *server) summary() http.HandlerFunc {
+	return render(s, answer[report.DayQuestion, api.Summary, api.Summary]{
+		ask:  dayQuestion,
+		get:  s.Reports.Summary,
+		file: func(q report.DayQuestion) string { return "summary-" + string(q.MachineID) },
+		rows: one[api.Summary],
+	})
+}
+
+// timeline sums up each hour of a machine's day.
+func (s *server) timeline() http.HandlerFunc {
+	return render(s, answer[report.DayQuestion, api.Timeline, api.Hour]{
+		ask:  dayQuestion,
+		get:  s.Reports.Timeline,
+		file: func(q report.DayQuestion) string { return "timeline-" + string(q.MachineID) },
+		rows: func(t api.Timeline) ([]api.Hour, string) { return t.Hours, "" },
+	})
+}

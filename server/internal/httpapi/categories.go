@@ -1,0 +1,111 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/store"
+)
+
+// maxCategoriesBytes bounds the body of PUT /api/categories: the most patterns of
+// the greatest length, each character escaped, fit several times over what people
+// keep.
+const maxCategoriesBytes = 1 << 20
+
+// categories answers with all categories.
+func (s *server) categories() http.HandlerFunc {
+	return render(s, answer[struct{}, api.CategoryList, api.Category]{
+		ask: func(*http.Request) (struct{}, error) { return struct{}{}, nil },
+		get: func(ctx context.Context, _ store.Scope, _ struct{}) (api.CategoryList, error) {
+			return s.Reports.Categories(ctx)
+		},
+		header: setVersion,
+		file:   func(struct{}) string { return "categories" },
+		rows:   func(l api.CategoryList) ([]api.Category, string) { return l.Categories, "" },
+	})
+}
+
+// setVersion names the list's version, for If-Match.
+func setVersion(h http.Header, list api.CategoryList) {
+	h.Set("ETag", `"`+strconv.FormatInt(list.Version, 10)+`"`)
+}
+
+// putCategories puts a list in the place of all categories.
+func (s *server) putCategories(w http.ResponseWriter, r *http.Request) {
+	list, err := s.replaceCategories(w, r)
+	if err != nil {
+		problem.Write(w, r, asProblem(err))
+		return
+	}
+	setVersion(w.Header(), list)
+	replyWith(w, http.StatusOK, list)
+}
+
+func (s *server) replaceCategories(w http.ResponseWriter, r *http.Request) (api.CategoryList, error) {
+	versions, err := ifMatch(r)
+	if err != nil {
+		return api.CategoryList{}, err
+	}
+	categories, err := readCategories(http.MaxBytesReader(w, r.Body, maxCategoriesBytes))
+	if err != nil {
+		return api.CategoryList{}, err
+	}
+	return s.Reports.SetCategories(r.Context(), categories, versions)
+}
+
+// readCategories reads the body of a change. A name that is not known is refused:
+// a pattern that was misspelt would match other uses than were meant.
+func readCategories(body io.Reader) ([]api.Category, error) {
+	var list struct {
+		Categories *[]api.Category `json:"categories"`
+		Version    json.RawMessage `json:"version"`
+	}
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	err := d.Decode(&list)
+	if err == nil {
+		if _, more := d.Token(); more != io.EOF {
+			err = errors.New("more than one value")
+		}
+	}
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, problem.New(api.CodeTooLarge, "The list of categories is larger than 1 MiB.")
+	case err != nil:
+		return nil, problem.BadRequest(`The body must be JSON such as {"categories": [{"name": "Mail", "colour": "#2e7d32", ` +
+			`"rating": "productive", "patterns": [{"app": "thunderbird"}]}]}: ` + err.Error())
+	case list.Categories == nil:
+		return nil, problem.BadRequest("categories is missing; an empty list takes all away.")
+	}
+	return *list.Categories, nil
+}
+
+// ifMatch returns the versions that a change may be of; nil means any. The header
+// must be there, or two administrators could overwrite each other unawares.
+func ifMatch(r *http.Request) ([]int64, error) {
+	header := strings.Join(r.Header.Values("If-Match"), ",")
+	if strings.TrimSpace(header) == "" {
+		return nil, problem.New(api.CodeVersionMissing,
+			"Send the ETag of the list that you changed as If-Match, or * to replace whatever there is.")
+	}
+	if strings.TrimSpace(header) == "*" {
+		return nil, nil
+	}
+	versions := []int64{}
+	for _, tag := range strings.Split(header, ",") {
+		// A tag that is none of ours is of no version that there is.
+		text := strings.TrimSpace(tag)
+		if v, err := strconv.ParseInt(strings.Trim(text, `"`), 10, 64); err == nil && text == `"`+strconv.FormatInt(v, 10)+`"` {
+			versions = append(versions, v)
+		}
+	}
+	return versions, nil
+}

@@ -1,0 +1,73 @@
+package httpapi
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/live"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/tabular"
+)
+
+// kind is what a caller is told of an error that another part returned.
+type kind struct {
+	is     error
+	code   api.Code
+	detail string
+	// retry is when to try again; zero means no advice.
+	retry time.Duration
+}
+
+// kinds is the table of them. Of several that an error is, the first counts.
+func kinds() []kind {
+	return []kind{
+		{report.ErrTooLong, api.CodeUnavailable, "The report takes too long: ask for fewer days, for one group, or page by machine.", answerRetry},
+		{store.ErrGroupExists, api.CodeGroupExists, "Another group has that name.", 0},
+		{store.ErrTooManyGroups, api.CodeTooManyGroups, "There are as many groups as there may be: " + strconv.Itoa(store.MaxGroups) + ".", 0},
+		{store.ErrNoGroup, api.CodeNotFound, "There is no such group.", 0},
+		{store.ErrNoneKnown, api.CodeNotFound, "None of these machines exists, and the group was left as it is. An empty list empties it.", 0},
+		{store.ErrNotFound, api.CodeNotFound, "There is no such machine.", 0},
+		{
+			store.ErrCategoriesChanged, api.CodeChangedMeanwhile,
+			"The categories have been changed since: GET them again and repeat the change on the new list.", 0,
+		},
+		{live.ErrTooManyOfToken, api.CodeRateLimited, "Too many streams are open with this API token.", liveRetry * time.Millisecond},
+		{live.ErrTooMany, api.CodeUnavailable, "Too many streams are open on this server.", liveRetry * time.Millisecond},
+		{live.ErrStopped, api.CodeUnavailable, "The server stops.", liveRetry * time.Millisecond},
+		{
+			tabular.ErrTooManyRows, api.CodeBadRequest,
+			"A workbook has at most " + strconv.Itoa(tabular.MaxWorkbookRows) + " rows: ask for less, for a page with limit, or for CSV.", 0,
+		},
+	}
+}
+
+// asProblem turns an error into a refusal.
+func asProblem(err error) error {
+	var refusal *problem.Error
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	var invalid report.InvalidError
+	if errors.As(err, &invalid) {
+		return problem.BadRequest(invalid.Error())
+	}
+	for _, k := range kinds() {
+		if errors.Is(err, k.is) {
+			e := problem.New(k.code, k.detail)
+			e.RetryAfter, e.Cause = k.retry, err
+			return e
+		}
+	}
+	return auth.Answer(err)
+}
+
+// later returns a refusal with the advice to try again after a while.
+func later(e *problem.Error, after time.Duration) *problem.Error {
+	e.RetryAfter = after
+	return e
+}

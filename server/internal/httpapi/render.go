@@ -1,0 +1,140 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"net/http"
+	"time"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/tabular"
+)
+
+// answer is what a route answers a question of type Q with: a value of type V, which
+// JSON shows whole and a table as rows.
+type answer[Q, V, Row any] struct {
+	// ask reads the question.
+	ask func(*http.Request) (Q, error)
+	// get answers it, or a page of it where it is a list.
+	get func(context.Context, store.Scope, Q) (V, error)
+	// within bounds get; 0: answerTimeout.
+	within time.Duration
+	// header sets the headers that depend on the value; nil: none do.
+	header func(http.Header, V)
+	// file names a table.
+	file func(Q) string
+	// rows returns the value's rows, and the cursor of the next page, if any.
+	rows func(V) ([]Row, string)
+	// each returns all rows of a list, for a table without a limit. It may be long,
+	// and bounds its pages itself. Nil: what get answers is all.
+	each func(context.Context, store.Scope, Q) iter.Seq2[Row, error]
+	// limited reports whether the question asks for one page of a list.
+	limited func(Q) bool
+}
+
+// render returns the handler of a route, which answers in the rendering that the
+// caller asks for.
+func render[Q, V, Row any](s *server, a answer[Q, V, Row]) http.HandlerFunc {
+	if a.within == 0 {
+		a.within = answerTimeout
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Accept")
+		how, err := asked(r)
+		if err != nil {
+			problem.Write(w, r, err)
+			return
+		}
+		q, err := a.ask(r)
+		if err != nil {
+			problem.Write(w, r, asProblem(err))
+			return
+		}
+		if how != asJSON && a.each != nil && !a.limited(q) {
+			sendTable(s, w, r, how, a.file(q), func(ctx context.Context) iter.Seq2[Row, error] {
+				return a.each(ctx, auth.Caller(ctx).Scope, q)
+			})
+			return
+		}
+		a.page(s, w, r, how, q)
+	}
+}
+
+// page answers with what get returns.
+func (a *answer[Q, V, Row]) page(s *server, w http.ResponseWriter, r *http.Request, how rendering, q Q) {
+	ctx, cancel := context.WithTimeout(r.Context(), a.within)
+	defer cancel()
+	v, err := a.get(ctx, auth.Caller(ctx).Scope, q)
+	if err != nil {
+		problem.Write(w, r, asProblem(err))
+		return
+	}
+	if a.header != nil {
+		a.header(w.Header(), v)
+	}
+	if how == asJSON {
+		replyWith(w, http.StatusOK, v)
+		return
+	}
+	rows, next := a.rows(v)
+	if next != "" {
+		w.Header().Set("Link", nextLink(r, next))
+	}
+	sendTable(s, w, r, how, a.file(q), func(context.Context) iter.Seq2[Row, error] { return each(rows) })
+}
+
+// nextLink leads to the next page (RFC 8288). It is relative, so that it holds
+// whatever a proxy has before the path.
+func nextLink(r *http.Request, cursor string) string {
+	q := r.URL.Query()
+	q.Set("cursor", cursor)
+	return "<?" + q.Encode() + `>; rel="next"`
+}
+
+// each returns rows one by one.
+func each[T any](rows []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, row := range rows {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// sendTable answers with rows as a file of that name.
+func sendTable[Row any](s *server, w http.ResponseWriter, r *http.Request, how rendering, name string, rows func(context.Context) iter.Seq2[Row, error]) {
+	ctx := r.Context()
+	if how == asWorkbook {
+		end, ok := s.workbooks.Take(ctx, struct{}{})
+		if !ok {
+			problem.Write(w, r, later(problem.New(api.CodeUnavailable, "Other workbooks are being made; try again, or ask for CSV."), answerRetry))
+			return
+		}
+		defer end()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, workbookTimeout)
+		defer cancel()
+	}
+	err := tabular.Send(w, how.format(), name, rows(ctx))
+	switch {
+	case err == nil:
+	case errors.Is(err, tabular.ErrBrokenOff):
+		problem.OutcomeOf(ctx).BreakOff(err)
+	default:
+		problem.Write(w, r, asProblem(err))
+	}
+}
+
+// replyWith answers with that status and v as JSON.
+func replyWith(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// An error here means that the caller has gone.
+	_ = json.NewEncoder(unsteering{w}).Encode(v)
+}

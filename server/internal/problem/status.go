@@ -1,0 +1,42 @@
+package problem
+
+import (
+	"net/http"
+
+	"activity-tracker.example/server/api"
+)
+
+// Status returns the HTTP status of a kind of refusal. A kind that is not in the
+// table is a failure of the server.
+func Status(code api.Code) int {
+	switch code {
+	case api.CodeBadRequest:
+		return http.StatusBadRequest
+	case api.CodeUnauthorized, api.CodeBadToken:
+		return http.StatusUnauthorized
+	case api.CodeForbidden:
+		return http.StatusForbidden
+	case api.CodeNotFound:
+		return http.StatusNotFound
+	case api.CodeNotAllowed:
+		return http.StatusMethodNotAllowed
+	case api.CodeNotAcceptable:
+		return http.StatusNotAcceptable
+	case api.CodeHostEnrolled, api.CodeGroupExists, api.CodeTooManyGroups:
+		return http.StatusConflict
+	case api.CodeChangedMeanwhile:
+		return http.StatusPreconditionFailed
+	case api.CodeTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case api.CodeUnsupported, api.CodeUnsupportedType:
+		return http.StatusUnsupportedMediaType
+	case api.CodeVersionMissing:
+		return http.StatusPreconditionRequired
+	case api.CodeRateLimited:
+		return http.StatusTooManyRequests
+	case api.CodeUnavailable, api.CodeStopping:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
