@@ -118,7 +118,8 @@ func TestTablesPage(t *testing.T) {
 			if _, err := fmt.Sscanf(link, "<%s rel=\"next\"", &target); err != nil {
 				t.Fatal(err, link)
 			}
-			target = target[:len(target)-len(">;")]
+			// It is relative to the page that has it.
+			target = "/api/machines" + target[:len(target)-len(">;")]
 		}
 	}
 	if count != n+1 {
