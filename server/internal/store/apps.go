@@ -24,7 +24,7 @@ type appUses struct {
 
 // appIDs fills in the numbers of these applications, which the rows use, after
 // making those that are new.
-func (s *Store) appIDs(ctx context.Context, ids map[string]uint64, batches []Batch, rows []row, l *learnt) error {
+func (s *Store) appIDs(ctx context.Context, ids map[string]uint64, usesOf func(missing map[string]struct{}) appUses, l *learnt) error {
 	missing := map[string]struct{}{}
 	for name := range ids {
 		if id, ok := s.apps.get(name); ok {
@@ -36,7 +36,7 @@ func (s *Store) appIDs(ctx context.Context, ids map[string]uint64, batches []Bat
 	if len(missing) == 0 {
 		return nil
 	}
-	if err := s.addApps(ctx, newApps(batches, rows, missing), ids, l); err != nil {
+	if err := s.addApps(ctx, usesOf(missing), ids, l); err != nil {
 		return err
 	}
 	var refused []string
@@ -59,7 +59,7 @@ func (s *Store) appIDs(ctx context.Context, ids map[string]uint64, batches []Bat
 	for _, name := range refused {
 		ids[name] = other
 	}
-	l.add(func() { s.metrics.appsJoined.Add(float64(len(refused))) })
+	l.add(func() { s.joined.Add(float64(len(refused))) })
 	return nil
 }
 

@@ -40,7 +40,7 @@ func TestHostInventsApplications(t *testing.T) {
 	if n := ask[int64](t, url, named); n != maxHostApps {
 		t.Errorf("%d applications were named at once, want %d", n, maxHostApps)
 	}
-	if got, want := testutil.ToFloat64(s.metrics.appsJoined), float64(len(flood)*api.MaxFocus-maxHostApps); got != want {
+	if got, want := testutil.ToFloat64(s.joined), float64(len(flood)*api.MaxFocus-maxHostApps); got != want {
 		t.Errorf("%v applications are counted as joined, want %v", got, want)
 	}
 	other := ask[int64](t, url, "INSERT INTO host (host_id, hostname, enrollment) VALUES ('other', '', '') RETURNING id")

@@ -63,7 +63,7 @@ func (s *Store) CheckRollups(ctx context.Context, repair bool) (RollupCheck, err
 func (s *Store) keptFrom() time.Time {
 	from := time.Unix(0, 0).UTC()
 	for _, t := range []tier{eventTier(), hourTier(), rollupTier()} {
-		if keep := t.keep(s.keep); keep > 0 {
+		if keep := s.keepFor(t); keep > 0 {
 			from = latest(from, t.next(t.start(s.now().Add(-keep))))
 		}
 	}

@@ -307,7 +307,7 @@ func (c *compaction) drop(ctx context.Context, p span) error {
 		return nil
 	}
 	if err == nil && dropped {
-		c.partitions.forget()
+		c.forgetMade()
 		c.done.Dropped = append(c.done.Dropped, p.Name)
 	}
 	return err

@@ -276,3 +276,10 @@ func fillNames(ctx context.Context, tx pgx.Tx, texts map[uint64]string, sql stri
 	})
 	return err
 }
+
+// forgetNumbers forgets the numbers of all machines, applications and titles.
+func (s *Store) forgetNumbers() {
+	s.machines.forget()
+	s.apps.forget()
+	s.titles.forget()
+}

@@ -10,7 +10,7 @@ import (
 // metrics are the figures of writing and of the connections.
 type metrics struct {
 	groupEvents, groupBatches, groupSeconds prometheus.Histogram
-	groupFailures, appsJoined               prometheus.Counter
+	groupFailures                           prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -33,10 +33,6 @@ func newMetrics() *metrics {
 		groupFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "trackerd_server_group_failures_total",
 			Help: "Such transactions that failed; nothing of them was acknowledged.",
-		}),
-		appsJoined: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "trackerd_server_applications_joined_total",
-			Help: "Times that an application was kept as (other applications), since its host had named as many as one may.",
 		}),
 	}
 }
@@ -71,7 +67,7 @@ func (g *group) waiting() (batches, events int) {
 // writeCollectors are the figures of writing for Prometheus.
 func (s *Store) writeCollectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		s.metrics.groupEvents, s.metrics.groupBatches, s.metrics.groupSeconds, s.metrics.groupFailures, s.metrics.appsJoined,
+		s.metrics.groupEvents, s.metrics.groupBatches, s.metrics.groupSeconds, s.metrics.groupFailures,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "trackerd_server_queue_events", Help: "Events that wait to be written."},
 			func() float64 { _, n := s.group.waiting(); return float64(n) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "trackerd_server_queue_batches", Help: "Batches that wait to be written."},

@@ -216,3 +216,26 @@ func dayOf(t time.Time) time.Time {
 	y, m, d := t.UTC().Date()
 	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }
+
+// keepFor is for how long a table's rows are kept; zero means for ever.
+func (s *Store) keepFor(t tier) time.Duration { return t.keep(s.keep) }
+
+// takesRows reports whether a partition is known to be there, so that rows can be
+// written straight into it.
+func (s *Store) takesRows(name string) bool {
+	_, made := s.partitions.get(name)
+	_, indirect := s.indirect.get(name)
+	return made && !indirect
+}
+
+// refuseRows notes that rows can't be written straight into a partition.
+func (s *Store) refuseRows(name string) { s.indirect.put(name, struct{}{}) }
+
+// forgetMade forgets which partitions there are: some were dropped.
+func (s *Store) forgetMade() { s.partitions.forget() }
+
+// forgetPartitions forgets all that is known of partitions.
+func (s *Store) forgetPartitions() {
+	s.partitions.forget()
+	s.indirect.forget()
+}

@@ -81,7 +81,7 @@ func (s *Store) Maintain(ctx context.Context) (Maintained, error) {
 				return done, err
 			}
 		}
-		keep := t.keep(s.keep)
+		keep := s.keepFor(t)
 		if keep == 0 {
 			continue
 		}
@@ -96,12 +96,13 @@ func (s *Store) Maintain(ctx context.Context) (Maintained, error) {
 
 // noteDropping notes, before it is done, of which time events are dropped.
 func (s *Store) noteDropping(ctx context.Context, now time.Time) error {
-	if s.keep.Events == 0 {
+	keep := s.keepFor(eventTier())
+	if keep == 0 {
 		return nil
 	}
 	return s.write(ctx, "noting which events are dropped", func(tx pgx.Tx) error {
 		_, err := exec(ctx, tx, "writing", `INSERT INTO dropped (events_before) VALUES ($1)
-			ON CONFLICT (one) DO UPDATE SET events_before = greatest(dropped.events_before, excluded.events_before)`, now.Add(-s.keep.Events))
+			ON CONFLICT (one) DO UPDATE SET events_before = greatest(dropped.events_before, excluded.events_before)`, now.Add(-keep))
 		return err
 	})
 }

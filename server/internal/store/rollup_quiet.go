@@ -209,7 +209,7 @@ func (s *Store) dropPacked(ctx context.Context, before time.Time) error {
 			s.log.Info("an empty partition is left for the next round", "partition", name, "error", err)
 			continue
 		}
-		s.partitions.forget()
+		s.forgetMade()
 	}
 	return nil
 }

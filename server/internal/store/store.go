@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -71,6 +72,7 @@ type Store struct {
 	// since 1970.
 	attachAgain atomic.Int64
 	metrics     *metrics
+	joined      prometheus.Counter
 	identity    identity
 
 	// What is known of rows that never change.

@@ -85,11 +85,8 @@ func (s *Store) writeBatches(ctx context.Context, batches []Batch) ([]Written, e
 
 // forget empties what is remembered of the database's rows.
 func (s *Store) forget() {
-	s.machines.forget()
-	s.apps.forget()
-	s.titles.forget()
-	s.partitions.forget()
-	s.indirect.forget()
+	s.forgetNumbers()
+	s.forgetPartitions()
 }
 
 func (s *Store) tryBatches(ctx context.Context, batches []Batch) ([]Written, error) {
@@ -166,7 +163,7 @@ func (s *Store) refer(ctx context.Context, batches []Batch, rows []row, l *learn
 	use := func(at *row, month int32, app, title string) {
 		apps[app] = 0
 		if title != "" && at.micros >= forgotten {
-			titles[titleUse{month, title}] = 0
+			titles[titleUse{month: month, name: title}] = 0
 		}
 	}
 	for i := range rows {
@@ -182,7 +179,8 @@ func (s *Store) refer(ctx context.Context, batches []Batch, rows []row, l *learn
 	if err := s.ensurePartitions(ctx, days, months); err != nil {
 		return err
 	}
-	if err := s.appIDs(ctx, apps, batches, rows, l); err != nil {
+	uses := func(missing map[string]struct{}) appUses { return newApps(batches, rows, missing) }
+	if err := s.appIDs(ctx, apps, uses, l); err != nil {
 		return err
 	}
 	if err := s.titleIDs(ctx, titles, l); err != nil {
@@ -199,13 +197,13 @@ func packRows(rows []row, apps map[string]uint64, titles map[titleUse]uint64) {
 	for i := range rows {
 		r := &rows[i]
 		month := monthNumber(r.event.Timestamp)
-		r.refs.Active = codec.Ref{App: apps[r.event.ActiveApp], Title: titles[titleUse{month, r.event.ActiveWindow}]}
+		r.refs.Active = codec.Ref{App: apps[r.event.ActiveApp], Title: titles[titleUse{month: month, name: r.event.ActiveWindow}]}
 		if n := len(r.event.Focus); n > 0 {
 			r.refs.Focus = make([]codec.Ref, n)
 		}
 		for j := range r.event.Focus {
 			f := &r.event.Focus[j]
-			r.refs.Focus[j] = codec.Ref{App: apps[f.App], Title: titles[titleUse{month, f.Title}]}
+			r.refs.Focus[j] = codec.Ref{App: apps[f.App], Title: titles[titleUse{month: month, name: f.Title}]}
 		}
 		start := len(block)
 		block = codec.AppendEvent(block, r.event, &r.refs)
@@ -215,10 +213,11 @@ func packRows(rows []row, apps map[string]uint64, titles map[titleUse]uint64) {
 
 // titlesForgottenBefore is before when, in Unix microseconds, titles are not kept.
 func (s *Store) titlesForgottenBefore() int64 {
-	if s.keep.Titles == 0 {
+	keep := s.keepFor(titleTier())
+	if keep == 0 {
 		return 0
 	}
-	return s.now().Add(-s.keep.Titles).UnixMicro()
+	return s.now().Add(-keep).UnixMicro()
 }
 
 func (s *Store) ensurePartitions(ctx context.Context, days map[time.Time]struct{}, months map[int32]struct{}) error {

@@ -78,7 +78,7 @@ func (s *Store) notDirect(err error, n *newRows) bool {
 	n.eachName(func(name string) {
 		// In any language the message names the table.
 		if pg.Code == undefinedTable && strings.Contains(pg.Message, name) {
-			s.indirect.put(name, struct{}{})
+			s.refuseRows(name)
 		}
 	})
 	return true
@@ -156,9 +156,7 @@ func (s *Store) newRowsOf(rows []row) (*newRows, bool) {
 	}
 	there := true
 	n.eachName(func(name string) {
-		_, known := s.partitions.get(name)
-		_, indirect := s.indirect.get(name)
-		there = there && known && !indirect
+		there = there && s.takesRows(name)
 	})
 	// In one order, so that the statements are few.
 	slices.SortFunc(n.events, func(a, b eventPart) int { return strings.Compare(a.name, b.name) })
@@ -205,8 +203,8 @@ func (s *Store) storeNew(ctx context.Context, n *newRows, list []newest, credent
 	batch := &pgx.Batch{}
 	s.queueTransaction(batch)
 	batch.Queue(lockSQL, keysOf(list))
-	statement := n.statement(list, credentials)
-	batch.Queue(statement.sql, statement.args...).QueryRow(func(row pgx.Row) error {
+	sql, args := n.statement(list, credentials)
+	batch.Queue(sql, args...).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&good, &there, &occupied)
 	})
 	batch.Queue("COMMIT")
@@ -239,9 +237,8 @@ func (a *arguments) add(v any) string {
 // statement is what looks whether all rows are new, and then writes them with
 // their roll-ups and machines. Partitions' names are ours. The subqueries of
 // "occupied" are scalar and so never become a join that reads a whole partition.
-func (n *newRows) statement(list []newest, credentials []string) statement {
+func (n *newRows) statement(list []newest, credentials []string) (text string, args arguments) {
 	var sql strings.Builder
-	var args arguments
 	c := columnsOf(list)
 	keys, first, last := args.add(c.keys), args.add(c.first), args.add(c.last)
 	sql.WriteString("WITH good AS MATERIALIZED (SELECT" +
@@ -262,5 +259,5 @@ func (n *newRows) statement(list []newest, credentials []string) statement {
 		sql.WriteString(", rollup_" + strconv.Itoa(i) + " AS (" + addRollups(n.rollups[i].name, "go, ", &args, n.rollups[i].sum) + ")")
 	}
 	sql.WriteString(", updated AS (" + updateMachines("go, ", &args, c) + ") SELECT credentials, machines, occupied FROM good")
-	return statement{sql.String(), args}
+	return sql.String(), args
 }
