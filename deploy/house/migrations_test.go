@@ -16,7 +16,7 @@ var migrationName = regexp.MustCompile(`^([0-9]{4})_[a-z0-9_]+\.sql$`)
 // TestMigrationNumbers finds what two branches that were merged have numbered
 // alike, before a server refuses to start for it.
 func TestMigrationNumbers(t *testing.T) {
-	entries, err := os.ReadDir(filepath.Join(root, "server/internal/store/migrations"))
+	entries, err := os.ReadDir(filepath.Join(root, "server/internal/store/db/migrations"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,8 +128,25 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/httpapi/openapi": {"server/internal/problem"},
 	// One room after the other, each may import those before it.
-	"server/internal/store":       {"server/api", "server/internal/store/codec"},
-	"server/internal/store/codec": {"server/api"},
+	"server/internal/store":            {"server/api", "server/internal/store/..."},
+	"server/internal/store/codec":      {"server/api"},
+	"server/internal/store/db":         nil,
+	"server/internal/store/partition":  {"server/internal/store/db"},
+	"server/internal/store/dictionary": {"server/api", "server/internal/store/db", "server/internal/store/partition"},
+	"server/internal/store/directory":  {"server/api", "server/internal/store/db"},
+	"server/internal/store/events": {
+		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/partition",
+	},
+	"server/internal/store/query": {
+		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary",
+		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/partition",
+	},
+	"server/internal/store/upkeep": {
+		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/events",
+		"server/internal/store/partition", "server/internal/store/query",
+	},
+	"server/internal/store/inspect":   {"server/internal/store/db", "server/internal/store/partition", "server/internal/store/upkeep"},
+	"server/internal/store/storetest": {"server/api", "server/internal/localpg", "server/internal/pgtest", "server/internal/store/..."}, // all rooms for tests
 
 	"server/internal/doctor": {
 		"server/api", "server/internal/config", "server/internal/httpserver", "server/internal/quantity", "server/internal/repository",

@@ -49,6 +49,7 @@ type Sums struct {
 // BucketOf returns the start of the bucket that a time in Unix microseconds lies in.
 func BucketOf(micros int64) int64 { return micros - micros%BucketLength.Microseconds() }
 
+// ToMillis returns seconds in whole milliseconds.
 func ToMillis(seconds float64) int64 { return int64(math.Round(seconds * secondsScale)) }
 
 // add adds one event. This alone defines what an event counts for:
@@ -94,6 +95,7 @@ func EachUse(e *api.Event, r *Refs, tell func(Ref, int64)) {
 	}
 }
 
+// AddApp adds focus time of an application.
 func (t *Sums) AddApp(app uint64, ms int64) {
 	if app == 0 || ms == 0 {
 		return
@@ -147,6 +149,7 @@ func (t *Sums) sameAs(o *Sums) bool {
 // Buckets are sums by machine and bucket.
 type Buckets map[BucketKey]*Sums
 
+// Add adds one event to the bucket that it lies in.
 func (b Buckets) Add(machine int32, micros int64, e *api.Event, r *Refs) {
 	b.At(machine, BucketOf(micros)).add(micros, e, r)
 }
@@ -186,6 +189,7 @@ func Instant(micros int64) *time.Time {
 	return &t
 }
 
+// Seconds returns milliseconds in seconds.
 func Seconds(ms int64) float64 { return float64(ms) / secondsScale }
 
 // Micros is the opposite of instant.

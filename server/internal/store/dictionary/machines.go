@@ -1,0 +1,135 @@
+package dictionary
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"activity-tracker.example/server/api"
+)
+
+// Owner is a machine's row and the host that owns it; neither ever changes.
+type Owner struct {
+	Key  int32
+	Host int64
+}
+
+const (
+	// MaxHostMachines is how many machines a host may have. The largest terminal
+	// servers have some hundreds of users, while a host that invents a name for
+	// each event would fill lists and memory.
+	MaxHostMachines = 10_000
+	// MaxPersonMachines is how many one person may have who measures themselves:
+	// their own, under a few names while they choose. Who comes first owns a
+	// machine, so that more would let one person take those of everybody else.
+	MaxPersonMachines = 3
+)
+
+// Owners returns the rows of machines by machine_id, after making those that are
+// new. Who comes first owns a machine, also among several servers. A new machine of
+// a host that has enough is not among them.
+func (d *Dictionary) Owners(ctx context.Context, list []Newest, l *Pending) (map[string]Owner, error) {
+	found := make(map[string]Owner, len(list))
+	var missing []Newest
+	for i := range list {
+		id := list[i].MachineID
+		if o, ok := d.machines.Get(id); ok {
+			found[id] = o
+		} else if len(missing) == 0 || missing[len(missing)-1].MachineID != id {
+			missing = append(missing, list[i])
+		}
+	}
+	if len(missing) == 0 {
+		return found, nil
+	}
+	c := ColumnsOf(missing)
+	var id string
+	var o Owner
+	// NOT EXISTS only spares sequence numbers; ON CONFLICT decides. The order
+	// keeps two servers from waiting for each other.
+	err := d.writeAhead(ctx, "adding machines", statement{`
+		WITH room AS MATERIALIZED (SELECT h.id AS host, CASE h.kind WHEN $11 THEN $10::int ELSE $9::int END
+				- (SELECT count(*) FROM (SELECT FROM machine m WHERE m.host = h.id LIMIT $9) AS few) AS places
+			FROM host h WHERE h.id = ANY($2::bigint[]))
+		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle, last_connected)
+		SELECT n.machine_id, host, least(n.first, now()), least(n.ended, now()), n.last, n.length, n.idle, n.connected
+		FROM (SELECT new.*, row_number() OVER (PARTITION BY new.host ORDER BY new.machine_id COLLATE "C") AS nth
+			FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[], $8::bool[])
+				AS new(machine_id, host, first, last, ended, length, idle, connected)
+			WHERE NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = new.machine_id)) n
+		JOIN room USING (host)
+		WHERE n.nth <= room.places
+		ORDER BY n.machine_id COLLATE "C"
+		ON CONFLICT (machine_id) DO NOTHING`, []any{
+		c.ids, c.hosts, c.First, c.Last, c.End, c.Interval, c.Idle, c.Connected, MaxHostMachines, MaxPersonMachines, api.EnrollUser,
+	}},
+		statement{"SELECT machine_id, id, host FROM machine WHERE machine_id = ANY($1)", []any{c.ids}},
+		[]any{&id, &o.Key, &o.Host}, func() { found[id] = o })
+	if err != nil {
+		return nil, err
+	}
+	for i := range missing {
+		o, ok := found[missing[i].MachineID]
+		if !ok {
+			continue
+		}
+		id := strings.Clone(missing[i].MachineID)
+		l.add(func() { d.machines.Put(id, o) })
+	}
+	return found, nil
+}
+
+// Newest is what some batches report of one machine, if the host owns it.
+type Newest struct {
+	MachineID, username string
+	Host                int64
+	// Key is the machine's row.
+	Key              int32
+	First, last, end time.Time
+	interval         int64
+	idle             bool
+	connected        *bool
+}
+
+// See takes an event of the machine into account.
+func (n *Newest) See(e *api.Event) {
+	if e.Timestamp.Before(n.First) {
+		n.First = e.Timestamp
+	}
+	if n.interval == 0 || !e.Timestamp.Before(n.last) {
+		n.last, n.interval, n.idle, n.connected = e.Timestamp, e.Interval(), e.IsIdle, e.Connected
+		n.end = e.Timestamp.Add(time.Duration(n.interval) * time.Second)
+		if e.Username != "" {
+			n.username = e.Username
+		}
+	}
+}
+
+// MachineColumns are machines as arrays for unnest.
+type MachineColumns struct {
+	ids, Usernames   []string
+	hosts            []int64
+	Keys             []int32
+	First, Last, End []time.Time
+	Interval         []int64
+	Idle             []bool
+	Connected        []*bool
+}
+
+// ColumnsOf returns machines as arrays for unnest.
+func ColumnsOf(list []Newest) (c MachineColumns) {
+	for i := range list {
+		n := &list[i]
+		c.ids = append(c.ids, n.MachineID)
+		c.hosts = append(c.hosts, n.Host)
+		c.Keys = append(c.Keys, n.Key)
+		c.Usernames = append(c.Usernames, n.username)
+		c.First = append(c.First, n.First)
+		c.Last = append(c.Last, n.last)
+		c.End = append(c.End, n.end)
+		c.Interval = append(c.Interval, n.interval)
+		c.Idle = append(c.Idle, n.idle)
+		c.Connected = append(c.Connected, n.connected)
+	}
+	return c
+}

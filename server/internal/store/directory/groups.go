@@ -1,0 +1,217 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/db"
+)
+
+// MaxGroups is how many groups there may be: more than anyone tells apart, and few
+// enough to list.
+const MaxGroups = 10_000
+
+// groupsLock is the advisory lock under which groups are made, so that servers
+// count them one after the other. Any fixed number would do.
+const groupsLock = 0x7472_6163_6b67
+
+// More refusals about groups.
+const (
+	// ErrGroupExists means that another group has that name.
+	ErrGroupExists groupError = "a group of that name exists"
+	// ErrTooManyGroups means that there are MaxGroups already.
+	ErrTooManyGroups groupError = "there are too many groups"
+)
+
+// Group is a group of machines.
+type Group struct {
+	// Key is the group's row.
+	Key  int32
+	Name string
+	// Machines is how many it has.
+	Machines  int32
+	CreatedAt time.Time
+}
+
+const groupColumnList = "g.id, g.name, g.members, g.created_at"
+
+// Groups lists up to limit groups in scope whose name is greater than after, by
+// the bytes of the name.
+func (d *Directory) Groups(ctx context.Context, scope Scope, after string, limit int) ([]Group, error) {
+	var list []Group
+	err := d.db.Read(ctx, "listing groups", func(tx pgx.Tx) (err error) {
+		list, err = db.Collect[Group](ctx, tx, "reading", "SELECT "+groupColumnList+` FROM machine_group g
+			WHERE g.name > $1 AND (NOT $3 OR g.id = ANY($4)) ORDER BY g.name LIMIT $2`, after, limit, scope.limited, scope.Groups)
+		return err
+	})
+	return list, err
+}
+
+// GroupByName returns a group in scope, or ErrNoGroup.
+func (d *Directory) GroupByName(ctx context.Context, scope Scope, name string) (Group, error) {
+	var g Group
+	err := d.db.Read(ctx, "looking up a group", func(tx pgx.Tx) (err error) {
+		g, err = groupByName(ctx, tx, scope, name)
+		return err
+	})
+	return g, err
+}
+
+func groupByName(ctx context.Context, tx pgx.Tx, scope Scope, name string) (Group, error) {
+	list, err := db.Collect[Group](ctx, tx, "looking up the group", "SELECT "+groupColumnList+` FROM machine_group g
+		WHERE g.name = $1 AND (NOT $2 OR g.id = ANY($3))`, name, scope.limited, scope.Groups)
+	if err != nil {
+		return Group{}, err
+	}
+	if len(list) == 0 {
+		return Group{}, ErrNoGroup
+	}
+	return list[0], nil
+}
+
+// lockGroup is groupByName for a change: changes of one group follow each other.
+func lockGroup(ctx context.Context, tx pgx.Tx, name string) (Group, error) {
+	if _, err := db.Exec(ctx, tx, "locking the group", "SELECT FROM machine_group WHERE name = $1 FOR NO KEY UPDATE", name); err != nil {
+		return Group{}, err
+	}
+	return groupByName(ctx, tx, Scope{}, name)
+}
+
+// AddGroup makes a group unless there is one of that name, and reports whether it
+// did. There may be MaxGroups; then it is ErrTooManyGroups.
+func (d *Directory) AddGroup(ctx context.Context, name string) (g Group, made bool, err error) {
+	err = d.db.Write(ctx, "making a group", func(tx pgx.Tx) error {
+		if _, err := db.Exec(ctx, tx, "waiting for others", "SELECT pg_advisory_xact_lock($1)", int64(groupsLock)); err != nil {
+			return err
+		}
+		n, err := db.Exec(ctx, tx, "inserting", `INSERT INTO machine_group (name) SELECT $1
+			WHERE (SELECT count(*) FROM machine_group) < $2 ON CONFLICT (name) DO NOTHING`, name, MaxGroups)
+		if err != nil {
+			return err
+		}
+		made = n == 1
+		g, err = groupByName(ctx, tx, Scope{}, name)
+		if errors.Is(err, ErrNoGroup) {
+			return ErrTooManyGroups
+		}
+		return err
+	})
+	return g, made, err
+}
+
+// RenameGroup renames a group, or returns ErrNoGroup or ErrGroupExists.
+func (d *Directory) RenameGroup(ctx context.Context, name, to string) (Group, error) {
+	var g Group
+	err := d.db.Write(ctx, "renaming a group", func(tx pgx.Tx) (err error) {
+		// The lock of those who make groups, too: two renamings to one name.
+		if _, err := db.Exec(ctx, tx, "waiting for others", "SELECT pg_advisory_xact_lock($1)", int64(groupsLock)); err != nil {
+			return err
+		}
+		if g, err = lockGroup(ctx, tx, name); err != nil {
+			return err
+		}
+		n, err := db.Exec(ctx, tx, "updating", `UPDATE machine_group SET name = $2
+			WHERE id = $1 AND NOT EXISTS (SELECT FROM machine_group WHERE name = $2 AND id <> $1)`, g.Key, to)
+		if err == nil && n == 0 {
+			return ErrGroupExists
+		}
+		g.Name = to
+		return err
+	})
+	return g, err
+}
+
+// RemoveGroup removes a group, or returns ErrNoGroup. Its machines stay; tokens
+// that were limited to it see that much less.
+func (d *Directory) RemoveGroup(ctx context.Context, name string) error {
+	return d.db.Write(ctx, "removing a group", func(tx pgx.Tx) error {
+		n, err := db.Exec(ctx, tx, "deleting", "DELETE FROM machine_group WHERE name = $1", name)
+		if err == nil && n == 0 {
+			return ErrNoGroup
+		}
+		return err
+	})
+}
+
+// AddMember puts a machine into a group, where it may be already. It returns
+// ErrNoGroup, or ErrNotFound for the machine.
+func (d *Directory) AddMember(ctx context.Context, group, machineID string) error {
+	return d.changeGroup(ctx, "adding a machine to a group", group, func(tx pgx.Tx, g Group) (int64, error) {
+		m, err := FindMachine(ctx, tx, Scope{}, machineID)
+		if err != nil {
+			return 0, err
+		}
+		return db.Exec(ctx, tx, "inserting", `INSERT INTO group_member (grp, machine_id, machine) VALUES ($1, $2, $3)
+			ON CONFLICT DO NOTHING`, g.Key, m.MachineID, m.Key)
+	})
+}
+
+// RemoveMember takes a machine out of a group, where it may not be. It returns
+// ErrNoGroup, or ErrNotFound where there is no such machine at all.
+func (d *Directory) RemoveMember(ctx context.Context, group, machineID string) error {
+	return d.changeGroup(ctx, "taking a machine out of a group", group, func(tx pgx.Tx, g Group) (int64, error) {
+		if _, err := FindMachine(ctx, tx, Scope{}, machineID); err != nil {
+			return 0, err
+		}
+		n, err := db.Exec(ctx, tx, "deleting", "DELETE FROM group_member WHERE grp = $1 AND machine_id = $2", g.Key, machineID)
+		return -n, err
+	})
+}
+
+// SetMembers makes these machines a group's, and no others. It returns how many the
+// group has then and those that do not exist, which are left out; or it
+// returns ErrNoGroup, or ErrNoneKnown where there are some and none exists: that is
+// a list of something else, by which no group should lose its machines.
+func (d *Directory) SetMembers(ctx context.Context, group string, machineIDs []string) (count int, unknown []string, err error) {
+	err = d.changeGroup(ctx, "setting a group's machines", group, func(tx pgx.Tx, g Group) (int64, error) {
+		rows, err := tx.Query(ctx, `SELECT i FROM unnest($1::text[]) i
+			WHERE NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = i) GROUP BY i ORDER BY i COLLATE "C"`, machineIDs)
+		if err != nil {
+			return 0, fmt.Errorf("looking for unknown machines: %w", err)
+		}
+		if unknown, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+			return 0, fmt.Errorf("looking for unknown machines: %w", err)
+		}
+		known := func(id string) bool {
+			_, found := slices.BinarySearch(unknown, id)
+			return !found
+		}
+		if len(machineIDs) > 0 && !slices.ContainsFunc(machineIDs, known) {
+			return 0, ErrNoneKnown
+		}
+		// Not by <> ALL: a plan that is kept for any list compares each with each.
+		gone, err := db.Exec(ctx, tx, "deleting", `DELETE FROM group_member WHERE grp = $1 AND machine_id IN (
+			SELECT machine_id FROM group_member WHERE grp = $1 EXCEPT SELECT unnest($2::text[]))`, g.Key, machineIDs)
+		if err != nil {
+			return 0, err
+		}
+		// In the order that events lock machines in: the foreign key locks them too.
+		come, err := db.Exec(ctx, tx, "inserting", `INSERT INTO group_member (grp, machine_id, machine)
+			SELECT $1, m.machine_id, m.id FROM machine m WHERE m.machine_id = ANY($2) ORDER BY m.id
+			ON CONFLICT DO NOTHING`, g.Key, machineIDs)
+		count = int(g.Machines) + int(come-gone)
+		return come - gone, err
+	})
+	return count, unknown, err
+}
+
+// changeGroup changes a locked group's members; change says by how many.
+func (d *Directory) changeGroup(ctx context.Context, what, name string, change func(pgx.Tx, Group) (int64, error)) error {
+	return d.db.Write(ctx, what, func(tx pgx.Tx) error {
+		g, err := lockGroup(ctx, tx, name)
+		if err != nil {
+			return err
+		}
+		n, err := change(tx, g)
+		if err != nil || n == 0 {
+			return err
+		}
+		_, err = db.Exec(ctx, tx, "counting", "UPDATE machine_group SET members = members + $2 WHERE id = $1", g.Key, n)
+		return err
+	})
+}

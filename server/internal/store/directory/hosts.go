@@ -1,0 +1,67 @@
+package directory
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/db"
+)
+
+// HostState is an enrolled host as its administrator sees it.
+type HostState struct {
+	HostID   string `json:"host_id"`
+	Hostname string `json:"hostname"`
+	// Kind is what enrolled: the whole host, or one person without root.
+	Kind       api.EnrollKind `json:"kind"`
+	EnrolledAt time.Time      `json:"enrolled_at"`
+	// Machines is how many machine_ids it has reported.
+	Machines int64 `json:"machines"`
+	// LastSeen is when its newest event ended; nil before the first.
+	LastSeen *time.Time `json:"last_seen"`
+	// Revoked means that it has no credential any more.
+	Revoked bool `json:"revoked"`
+}
+
+const selectHosts = `SELECT h.host_id, h.hostname, h.kind, h.enrolled_at, count(m.id), max(m.last_seen),
+		NOT EXISTS (SELECT FROM host_credential c WHERE c.host = h.id)
+	FROM host h LEFT JOIN machine m ON m.host = h.id `
+
+// Hosts lists all enrolled hosts by host_id.
+func (d *Directory) Hosts(ctx context.Context) ([]HostState, error) {
+	var list []HostState
+	err := d.db.Read(ctx, "listing the hosts", func(tx pgx.Tx) (err error) {
+		list, err = db.Collect[HostState](ctx, tx, "reading", selectHosts+"GROUP BY h.id ORDER BY h.host_id")
+		return err
+	})
+	return list, err
+}
+
+// RevokeHost ends a host's credential and returns the host, or ErrNotFound. Its
+// data stays its own. The token that it was enrolled with no longer enrols it for
+// free, as it does where a reply got lost: from now on that takes one made for it.
+func (d *Directory) RevokeHost(ctx context.Context, hostID string) (HostState, error) {
+	var host HostState
+	err := d.db.Write(ctx, "revoking a host", func(tx pgx.Tx) error {
+		n, err := db.Exec(ctx, tx, "forgetting its enrolment", "UPDATE host SET enrollment = '' WHERE host_id = $1", hostID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return db.ErrNotFound
+		}
+		_, err = db.Exec(ctx, tx, "deleting its credential",
+			"DELETE FROM host_credential WHERE host = (SELECT id FROM host WHERE host_id = $1)", hostID)
+		if err != nil {
+			return err
+		}
+		list, err := db.Collect[HostState](ctx, tx, "reading it", selectHosts+"WHERE h.host_id = $1 GROUP BY h.id", hostID)
+		if err == nil && len(list) == 1 {
+			host = list[0]
+		}
+		return err
+	})
+	return host, err
+}

@@ -1,0 +1,158 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/codec"
+	"activity-tracker.example/server/internal/store/dictionary"
+)
+
+// insertMerging writes rows of these machines, both sorted, in one transaction. All of it
+// goes in two messages to PostgreSQL and back: BEGIN to the new events, and the
+// sums of those to COMMIT. A connection that is given back within a transaction,
+// as after an error, is closed by the pool, which rolls it back.
+func (w *Writer) insertMerging(ctx context.Context, rows []row, list []dictionary.Newest, credentials []string, since uint64) error {
+	if err := w.db.Opened("storing events"); err != nil {
+		return err
+	}
+	conn, err := w.db.Acquire(ctx, since)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	err = w.begin(ctx, conn.Conn(), rows, list, credentials)
+	if errors.Is(err, errCompacted) {
+		err = w.beginCompacted(ctx, conn.Conn(), rows, list, credentials)
+	}
+	if err != nil {
+		return err
+	}
+	sum := codec.Buckets{}
+	for i := range rows {
+		if r := &rows[i]; r.stored {
+			sum.Add(r.machine, r.micros, r.event, &r.refs)
+		}
+	}
+	batch := &pgx.Batch{}
+	if len(sum) > 0 {
+		QueueSums(batch, sum)
+	}
+	queueMachines(batch, list)
+	batch.Queue("COMMIT")
+	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("adding to roll-ups and machines: %w", err)
+	}
+	return nil
+}
+
+// queueBegin queues what begins a transaction: it locks the machines and looks at
+// the credentials. It returns how many statements come before those.
+func (w *Writer) queueBegin(batch *pgx.Batch, list []dictionary.Newest, credentials []string) (beginnings int) {
+	w.db.QueueTransaction(batch)
+	beginnings = batch.Len()
+	batch.Queue(lockSQL, keysOf(list))
+	batch.Queue("SELECT FROM host_credential WHERE id = ANY($1)", credentials)
+	return beginnings
+}
+
+// readBegin reads the results of what queueBegin queued.
+func (w *Writer) readBegin(results pgx.BatchResults, beginnings int, list []dictionary.Newest, credentials []string) (locked, error) {
+	var l locked
+	for range beginnings {
+		if _, err := results.Exec(); err != nil {
+			return l, fmt.Errorf("beginning: %w", err)
+		}
+	}
+	if err := l.scan(results.QueryRow()); err != nil {
+		return l, err
+	}
+	good, err := results.Exec()
+	if err != nil {
+		return l, fmt.Errorf("looking at credentials: %w", err)
+	}
+	switch {
+	case l.machines != len(list):
+		return l, errMachineGone
+	case int(good.RowsAffected()) != len(credentials):
+		w.revoked()
+		return l, ErrRevoked
+	}
+	return l, nil
+}
+
+// begin begins a transaction, locks the machines, looks at the credentials and
+// inserts the rows. errCompacted means that the transaction must be begun anew.
+func (w *Writer) begin(ctx context.Context, conn *pgx.Conn, rows []row, list []dictionary.Newest, credentials []string) (err error) {
+	batch := &pgx.Batch{}
+	beginnings := w.queueBegin(batch, list, credentials)
+	queueEvents(batch, rows)
+	results := conn.SendBatch(ctx, batch)
+	defer func() { err = errors.Join(err, results.Close()) }()
+	l, err := w.readBegin(results, beginnings, list, credentials)
+	if err != nil {
+		return err
+	}
+	if l.mayHoldLate(rows) {
+		return errCompacted
+	}
+	inserted, err := results.Query()
+	if err != nil {
+		return fmt.Errorf("inserting events: %w", err)
+	}
+	return noteStored(inserted, rows)
+}
+
+func keysOf(list []dictionary.Newest) []int32 {
+	keys := make([]int32, len(list))
+	for i := range list {
+		keys[i] = list[i].Key
+	}
+	return keys
+}
+
+// queueEvents queues the statement that stores rows of locked machines and returns
+// back those that were new.
+func queueEvents(batch *pgx.Batch, rows []row) {
+	machines, times, bodies := eventColumns(rows)
+	batch.Queue(`
+		INSERT INTO event (machine, ts, body) SELECT * FROM unnest($1::int[], $2::timestamptz[], $3::bytea[])
+		ON CONFLICT (machine, ts) DO NOTHING RETURNING machine, ts`, machines, times, bodies)
+}
+
+// eventColumns are rows as arrays for unnest.
+func eventColumns(rows []row) ([]int32, []time.Time, [][]byte) {
+	machines, times, bodies := make([]int32, len(rows)), make([]time.Time, len(rows)), make([][]byte, len(rows))
+	for i := range rows {
+		rows[i].stored = false
+		machines[i], times[i], bodies[i] = rows[i].machine, rows[i].event.Timestamp, rows[i].body
+	}
+	return machines, times, bodies
+}
+
+// noteStored notes which rows were new: they come back in the order of the rows.
+func noteStored(result pgx.Rows, rows []row) error {
+	at := 0
+	var machine int32
+	var ts time.Time
+	_, err := pgx.ForEachRow(result, []any{&machine, &ts}, func() error {
+		micros := ts.UnixMicro()
+		for at < len(rows) && (rows[at].machine != machine || rows[at].micros != micros) {
+			at++
+		}
+		if at == len(rows) {
+			return errors.New("the database returned rows in another order")
+		}
+		rows[at].stored = true
+		at++
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("inserting events: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,9 @@
+package inspect_test
+
+import (
+	"testing"
+
+	"activity-tracker.example/server/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }

@@ -1,0 +1,89 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/codec"
+	"activity-tracker.example/server/internal/store/directory"
+)
+
+// Sums are totals over some of a machine's events.
+type Sums struct {
+	Events                                                              int64
+	KeyCount, MouseClicks, MouseDistancePx, ScrollCount, SyntheticCount int64
+	ActiveSeconds, IdleSeconds                                          float64
+	// First and Last are the timestamps of the first and last event with any
+	// activity; nil where there is none.
+	First, Last *time.Time
+}
+
+// AppSeconds is for how long an application had the focus.
+type AppSeconds struct {
+	App     string
+	Seconds float64
+}
+
+// Span is what a machine did in one span of time.
+type Span struct {
+	Sums
+	// Apps are the applications longest in focus, longest first.
+	Apps []AppSeconds
+}
+
+// Activity sums up a machine's events in consecutive spans of time, from roll-ups:
+// span i reaches from bounds[i] up to before bounds[i+1]. Bounds are multiples of
+// a quarter of an hour in UTC, as all local hours since 2000 are; others are moved
+// to the one before. An event belongs where its timestamp lies. Each span names at
+// most apps applications. It returns ErrNotFound where there is no such machine.
+func (r *Reader) Activity(ctx context.Context, scope directory.Scope, machineID string, bounds []time.Time, apps int) ([]Span, error) {
+	spans := make([]Span, max(len(bounds)-1, 0))
+	err := r.db.Report(ctx, "summing up activity", SeeingRollups(ctx, func(tx pgx.Tx) error {
+		clear(spans)
+		m, err := directory.FindMachine(ctx, tx, scope, machineID)
+		if err != nil || len(spans) == 0 {
+			return err
+		}
+		list := make([]codec.Sums, len(spans))
+		q := spanQuery{machines: []int32{m.Key}, bounds: bounds, counts: true, apps: true}
+		if err := q.sum(ctx, tx, func(_ int32, span int) *codec.Sums { return &list[span] }); err != nil {
+			return err
+		}
+		return nameSpans(ctx, tx, list, spans, apps)
+	}))
+	return spans, err
+}
+
+// nameSpans turns sums into spans that name at most limit applications each.
+func nameSpans(ctx context.Context, tx pgx.Tx, list []codec.Sums, spans []Span, limit int) error {
+	names, err := namesOf(ctx, tx, list)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		spans[i].Sums = totalsOf(&list[i])
+		used := make([]AppSeconds, 0, len(list[i].AppMS))
+		for app, ms := range list[i].AppMS {
+			used = append(used, AppSeconds{App: names[app], Seconds: codec.Seconds(ms)})
+		}
+		slices.SortFunc(used, func(a, b AppSeconds) int {
+			return cmp.Or(cmp.Compare(b.Seconds, a.Seconds), cmp.Compare(a.App, b.App))
+		})
+		spans[i].Apps = used[:min(limit, len(used))]
+	}
+	return nil
+}
+
+// totalsOf returns sums as the other packages see them.
+func totalsOf(t *codec.Sums) Sums {
+	return Sums{
+		Events: t.Events, KeyCount: t.Keys, MouseClicks: t.Clicks, MouseDistancePx: t.Distance,
+		ScrollCount: t.Scroll, SyntheticCount: t.Synthetic,
+		ActiveSeconds: codec.Seconds(t.ActiveMS), IdleSeconds: codec.Seconds(t.IdleMS),
+		First: codec.Instant(t.First), Last: codec.Instant(t.Last),
+	}
+}

@@ -1,0 +1,5 @@
+package query
+
+// For tests.
+const MaxPageBytes = maxPageBytes
+const StreamEvents = streamEvents

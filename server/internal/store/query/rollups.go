@@ -1,0 +1,61 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/codec"
+)
+
+// RollupColumns are the columns of a roll-up that ReadBuckets reads after the machine.
+const RollupColumns = `bucket, events, key_count, mouse_clicks, mouse_distance_px, scroll_count, synthetic_count,
+	active_ms, idle_ms, first_at, last_at, apps, app_ms`
+
+// ReadBuckets adds rows of machine and rollupColumns to what there is.
+func ReadBuckets(rows pgx.Rows, to codec.Buckets) (n int64, err error) {
+	var machine int32
+	var bucket time.Time
+	var t codec.Sums
+	var first, last *time.Time
+	var apps []uint32
+	var ms []int64
+	_, err = pgx.ForEachRow(rows, []any{
+		&machine, &bucket, &t.Events, &t.Keys, &t.Clicks, &t.Distance, &t.Scroll, &t.Synthetic,
+		&t.ActiveMS, &t.IdleMS, &first, &last, &apps, &ms,
+	}, func() error {
+		n++
+		t.First, t.Last, t.AppMS = codec.Micros(first), codec.Micros(last), nil
+		sum := to.At(machine, bucket.UnixMicro())
+		sum.Merge(&t)
+		for i := range min(len(apps), len(ms)) {
+			sum.AddApp(uint64(apps[i]), ms[i])
+		}
+		return nil
+	})
+	return n, err
+}
+
+// ReadPackedDays adds machines' packed days, first to last, to what there is.
+func ReadPackedDays(ctx context.Context, tx pgx.Tx, keys []int32, first, last time.Time, to codec.Buckets) error {
+	rows, err := tx.Query(ctx, packedDaysSQL, keys, first, last)
+	if err != nil {
+		return fmt.Errorf("reading packed days: %w", err)
+	}
+	var machine int32
+	var day time.Time
+	var body []byte
+	_, err = pgx.ForEachRow(rows, []any{&machine, &day, &body}, func() error {
+		err := codec.DecodeDay(day, body, codec.DayParts{Counts: true, Apps: true}, func(bucket int64) *codec.Sums { return to.At(machine, bucket) })
+		if err != nil {
+			return fmt.Errorf("roll-ups of machine %d on %s: %w", machine, day.Format(time.DateOnly), err)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reading packed days: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/codec"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/partition"
+)
+
+// SeeingRollups is do in a transaction that sees one state of the database and
+// looks at roll-ups. As with seeingEvents a partition must not go whose roll-ups it
+// does not see packed yet.
+func SeeingRollups(ctx context.Context, do func(pgx.Tx) error) func(pgx.Tx) error {
+	return func(tx pgx.Tx) error {
+		if _, err := db.Exec(ctx, tx, "keeping partitions of roll-ups", "LOCK TABLE ONLY rollup IN ACCESS SHARE MODE"); err != nil {
+			return err
+		}
+		return do(tx)
+	}
+}
+
+// spanQuery asks for the sums of some machines in consecutive spans of time, from
+// roll-ups of both kinds: those of quarters of an hour, and the packed ones of
+// days that have gone cold. They add up.
+type spanQuery struct {
+	machines []int32
+	// bounds are at least two; span i reaches from bounds[i] to before
+	// bounds[i+1]. Each is taken as the start of its quarter of an hour.
+	bounds []time.Time
+	// counts and apps say what is asked for.
+	counts, apps bool
+}
+
+// Both statements add up within PostgreSQL, so that what comes back is as large
+// as the answer.
+const (
+	sumCountsSQL = `
+		SELECT machine, width_bucket(bucket, $2::timestamptz[]) - 1, sum(events)::bigint,
+			sum(key_count)::bigint, sum(mouse_clicks)::bigint, sum(mouse_distance_px)::bigint,
+			sum(scroll_count)::bigint, sum(synthetic_count)::bigint,
+			sum(active_ms)::bigint, sum(idle_ms)::bigint, min(first_at), max(last_at)
+		FROM rollup WHERE machine = ANY($1) AND bucket >= $3 AND bucket < $4 GROUP BY 1, 2`
+	sumAppsSQL = `
+		SELECT r.machine, width_bucket(r.bucket, $2::timestamptz[]) - 1, u.app, sum(u.ms)::bigint
+		FROM rollup r CROSS JOIN LATERAL unnest(r.apps, r.app_ms) AS u(app, ms)
+		WHERE r.machine = ANY($1) AND r.bucket >= $3 AND r.bucket < $4 GROUP BY 1, 2, 3`
+	packedDaysSQL = `
+		SELECT machine, day, body FROM rollup_day WHERE machine = ANY($1) AND day >= $2 AND day <= $3`
+)
+
+// sum adds to the sums that at returns for a machine and a span. All questions go in
+// one message.
+func (q spanQuery) sum(ctx context.Context, tx pgx.Tx, at func(machine int32, span int) *codec.Sums) error {
+	micros := make([]int64, len(q.bounds))
+	whole := make([]time.Time, len(q.bounds))
+	for i, b := range q.bounds {
+		micros[i] = codec.BucketOf(b.UnixMicro())
+		whole[i] = time.UnixMicro(micros[i]).UTC()
+	}
+	first, last := whole[0], whole[len(whole)-1]
+	if !first.Before(last) {
+		return nil
+	}
+	batch := &pgx.Batch{}
+	if q.counts {
+		batch.Queue(sumCountsSQL, q.machines, whole, first, last).Query(func(rows pgx.Rows) error { return addCounts(rows, at) })
+	}
+	if q.apps {
+		batch.Queue(sumAppsSQL, q.machines, whole, first, last).Query(func(rows pgx.Rows) error { return addApps(rows, at) })
+	}
+	batch.Queue(packedDaysSQL, q.machines, partition.DayOf(first), partition.DayOf(last.Add(-1))).Query(func(rows pgx.Rows) error {
+		return q.addDays(rows, micros, at)
+	})
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("summing up roll-ups: %w", err)
+	}
+	return nil
+}
+
+func addCounts(rows pgx.Rows, at func(int32, int) *codec.Sums) error {
+	var machine int32
+	var span int
+	var t codec.Sums
+	var first, last *time.Time
+	_, err := pgx.ForEachRow(rows, []any{
+		&machine, &span, &t.Events, &t.Keys, &t.Clicks, &t.Distance, &t.Scroll, &t.Synthetic, &t.ActiveMS, &t.IdleMS, &first, &last,
+	}, func() error {
+		t.First, t.Last = codec.Micros(first), codec.Micros(last)
+		at(machine, span).Merge(&t)
+		return nil
+	})
+	return err
+}
+
+func addApps(rows pgx.Rows, at func(int32, int) *codec.Sums) error {
+	var machine int32
+	var span int
+	var app uint32
+	var ms int64
+	_, err := pgx.ForEachRow(rows, []any{&machine, &span, &app, &ms}, func() error {
+		at(machine, span).AddApp(uint64(app), ms)
+		return nil
+	})
+	return err
+}
+
+// addDays adds the buckets of packed days that lie between the first and the last
+// of bounds, which are in Unix microseconds.
+func (q spanQuery) addDays(rows pgx.Rows, bounds []int64, at func(int32, int) *codec.Sums) error {
+	var machine int32
+	var day time.Time
+	var body []byte
+	_, err := pgx.ForEachRow(rows, []any{&machine, &day, &body}, func() error {
+		err := codec.DecodeDay(day, body, codec.DayParts{Counts: q.counts, Apps: q.apps}, func(bucket int64) *codec.Sums {
+			span := spanOf(bounds, bucket)
+			if span < 0 || span >= len(bounds)-1 {
+				return nil
+			}
+			return at(machine, span)
+		})
+		if err != nil {
+			return fmt.Errorf("roll-ups of machine %d on %s: %w", machine, day.Format(time.DateOnly), err)
+		}
+		return nil
+	})
+	return err
+}
+
+// spanOf returns the span that a time lies in, as PostgreSQL's width_bucket does:
+// before the first it is -1, and of spans that begin at once the last holds it,
+// since the others are empty.
+func spanOf(bounds []int64, at int64) int {
+	after, _ := slices.BinarySearch(bounds, at+1)
+	return after - 1
+}

@@ -1,0 +1,196 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/codec"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
+)
+
+const (
+	// walkEventsAtOnce is how many events a walk reads in one statement: some
+	// 100 KB of usual ones, 2 MB of the largest.
+	walkEventsAtOnce = 2000
+	// walkHoursAtOnce is how many compacted hours a walk reads in one
+	// statement: some 20 KB of usual ones, 20 MB of the largest.
+	walkHoursAtOnce = 24
+	// streamEvents is how many events a stream reads in one transaction.
+	streamEvents = 2000
+)
+
+// errStop ends a walk early and without an error.
+var errStop = errors.New("seen enough")
+
+// SeeingEvents is do in a transaction that sees one state of the database and looks
+// at events. Their table is locked, against dropping only, before that state is
+// fixed: else a partition could go whose events it does not see compacted yet.
+func SeeingEvents(ctx context.Context, do func(pgx.Tx) error) func(pgx.Tx) error {
+	return func(tx pgx.Tx) error {
+		if _, err := db.Exec(ctx, tx, "keeping partitions of events", "LOCK TABLE ONLY event IN ACCESS SHARE MODE"); err != nil {
+			return err
+		}
+		return do(tx)
+	}
+}
+
+// WalkEvents calls each with a machine's events with from ≤ timestamp < to,
+// oldest first, without their names and machine; at most limit of them where it
+// is not zero. It is the only way to a machine's events. They are read some at a
+// time and none is open while each runs, which may so use tx; tx is
+// seeingEvents or holds the machine's lock.
+func WalkEvents(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, limit int, each func(*api.Event, *codec.Refs) error) error {
+	w := walker{tx: tx, machine: machine, from: from, to: to, left: limit, each: each}
+	if limit == 0 {
+		w.left = math.MaxInt
+	}
+	compacted, err := w.compactedBefore(ctx)
+	if err != nil {
+		return err
+	}
+	// The older ones are all in the one table, the newer ones in the other.
+	if from.Before(compacted) {
+		err = w.hours(ctx)
+	}
+	if err == nil && to.After(compacted) {
+		err = w.events(ctx, later(from, compacted))
+	}
+	if errors.Is(err, errStop) {
+		return nil
+	}
+	return err
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// walker is a walk under way.
+type walker struct {
+	tx       pgx.Tx
+	machine  int32
+	from, to time.Time
+	// left is how many events more are wanted.
+	left int
+	each func(*api.Event, *codec.Refs) error
+}
+
+// compactedBefore is until when the machine's events are compacted; the zero time
+// where there is no such machine.
+func (w *walker) compactedBefore(ctx context.Context) (at time.Time, err error) {
+	err = w.tx.QueryRow(ctx, "SELECT compacted_before FROM machine WHERE id = $1", w.machine).Scan(&at)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return at, fmt.Errorf("looking until when a machine is compacted: %w", err)
+	}
+	return at, nil
+}
+
+func (w *walker) give(e *api.Event, r *codec.Refs) error {
+	if w.left == 0 {
+		return errStop
+	}
+	w.left--
+	return w.each(e, r)
+}
+
+// hours walks the compacted events.
+func (w *walker) hours(ctx context.Context) error {
+	// A row that begins before may reach into what is asked for.
+	for from := codec.HourOf(w.from); w.left > 0; {
+		n := min(walkHoursAtOnce, w.left)
+		list, err := db.Collect[codec.Packed](ctx, w.tx, "asking for compacted events",
+			"SELECT first_ts, body FROM event_hour WHERE machine = $1 AND first_ts >= $2 AND first_ts < $3 ORDER BY first_ts LIMIT $4",
+			w.machine, from, w.to, n)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			if err := w.hour(&list[i]); err != nil {
+				return err
+			}
+		}
+		if len(list) < n {
+			return nil
+		}
+		from = After(list[n-1].TS)
+	}
+	return nil
+}
+
+func (w *walker) hour(p *codec.Packed) error {
+	events, of, err := codec.DecodeHour(p.TS, p.Body)
+	if err != nil {
+		return fmt.Errorf("compacted events of machine %d at %v: %w", w.machine, p.TS, err)
+	}
+	for i := range events {
+		if at := events[i].Timestamp; at.Before(w.from) || !at.Before(w.to) {
+			continue
+		}
+		if err := w.give(&events[i], &of[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// events walks the others.
+func (w *walker) events(ctx context.Context, from time.Time) error {
+	for w.left > 0 {
+		n := min(walkEventsAtOnce, w.left)
+		list, err := db.Collect[codec.Packed](ctx, w.tx, "asking for events",
+			"SELECT ts, body FROM event WHERE machine = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4", w.machine, from, w.to, n)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			e, r, err := codec.DecodeEvent(list[i].TS, list[i].Body)
+			if err != nil {
+				return fmt.Errorf("event of machine %d at %v: %w", w.machine, list[i].TS, err)
+			}
+			if err := w.give(&e, &r); err != nil {
+				return err
+			}
+		}
+		if len(list) < n {
+			return nil
+		}
+		from = After(list[n-1].TS)
+	}
+	return nil
+}
+
+// After is the next instant that PostgreSQL tells apart.
+func After(t time.Time) time.Time { return t.Add(time.Microsecond) }
+
+// EachEvent calls each with a machine's events with from ≤ timestamp < to, oldest
+// first, however many there are: it holds some at a time and no transaction while
+// each runs. What is written meanwhile may be among them or not; nothing comes
+// twice. It returns each's first error, or ErrNotFound where there is no such
+// machine in scope.
+func (r *Reader) EachEvent(ctx context.Context, scope directory.Scope, machineID string, from, to time.Time, each func(*api.Event) error) error {
+	for {
+		page, err := r.Events(ctx, scope, machineID, from, to, streamEvents)
+		if err != nil {
+			return err
+		}
+		for i := range page.Events {
+			if err := each(&page.Events[i]); err != nil {
+				return err
+			}
+		}
+		if !page.More {
+			return nil
+		}
+		from = After(page.Events[len(page.Events)-1].Timestamp)
+	}
+}

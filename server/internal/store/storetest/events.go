@@ -1,0 +1,122 @@
+package storetest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/query"
+	"activity-tracker.example/server/internal/store/upkeep"
+)
+
+// Compact runs a round of compaction.
+func Compact(t *testing.T, s *Store) upkeep.Compacted {
+	t.Helper()
+	done, err := s.Compact(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
+// Told is a machine's events as a reader gets them, page by page of that size.
+func Told(t *testing.T, s *Store, machine string, from, to time.Time, size int) []string {
+	t.Helper()
+	var list []string
+	for {
+		page, err := s.Events(t.Context(), directory.Scope{}, machine, from, to, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.Events {
+			list = append(list, fmt.Sprint(Printed(t, e), e.ActiveApp, e.ActiveWindow))
+		}
+		if !page.More {
+			return list
+		}
+		from = query.After(page.Events[len(page.Events)-1].Timestamp)
+	}
+}
+
+// Same reports whether two lists are equal.
+func Same(a, b []string) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
+
+// Days returns the events of some machines, a few an hour, over days before now.
+func Days(r *rand.Rand, now time.Time, machines, count int) []api.Event {
+	var events []api.Event
+	for m := range machines {
+		for at := now.AddDate(0, 0, -count); at.Before(now); at = at.Add(time.Duration(5+r.IntN(50)) * time.Minute) {
+			e := SomeEvent(r, now)
+			e.MachineID, e.Timestamp = fmt.Sprintf("m%d", m), at
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+// Exact checks that all sums are as their events say, and how many events there are.
+func Exact(t *testing.T, s *Store, events int) {
+	t.Helper()
+	c, err := s.CheckRollups(t.Context(), false)
+	if err != nil || c.Wrong != 0 || c.Events != events {
+		t.Errorf("%+v %v, want %d events and none wrong", c, err, events)
+	}
+}
+
+// Accepted stores events and checks how many were new.
+func Accepted(t *testing.T, s *Store, host int64, events []api.Event, want int) {
+	t.Helper()
+	w, err := s.WriteEvents(t.Context(), Batch{Host: host, Events: events})
+	if err != nil || w.Accepted != want || w.Duplicates != len(events)-want {
+		t.Errorf("%+v, %v; want %d accepted of %d", w, err, want, len(events))
+	}
+}
+
+// Ask returns the one value that a query selects.
+func Ask[T any](t *testing.T, url, sql string) T {
+	t.Helper()
+	var v T
+	if err := Connect(t, url).QueryRow(t.Context(), sql).Scan(&v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// SomeEvent is an event with any fields; small times and names, so that much
+// meets in one roll-up.
+func SomeEvent(r *rand.Rand, now time.Time) api.Event {
+	e := api.Event{
+		MachineID: fmt.Sprintf("m%d", r.IntN(6)), Timestamp: now.Add(-time.Duration(r.IntN(200)) * time.Minute),
+		KeyCount: int64(r.IntN(3)), MouseClicks: int64(r.IntN(2)), ScrollCount: int64(r.IntN(2)), IsIdle: r.IntN(3) == 0,
+		ActiveApp: fmt.Sprintf("app%d", r.IntN(4)), ActiveWindow: fmt.Sprintf("title %d", r.IntN(9)),
+	}
+	if r.IntN(2) == 0 {
+		seconds := float64(r.IntN(70_000)) / 1000
+		e.ActiveSeconds = &seconds
+	}
+	for range r.IntN(3) {
+		e.Focus = append(e.Focus, api.Focus{App: fmt.Sprintf("app%d", r.IntN(5)), Title: "t", Seconds: r.Float64() * 60})
+	}
+	return e
+}
+
+// Printed returns an event as text, but for its names.
+func Printed(t *testing.T, e api.Event) string {
+	t.Helper()
+	return strings.Join([]string{
+		fmt.Sprint(e.Timestamp, e.KeyCount, e.MouseClicks, e.MouseDistancePx, e.ScrollCount, e.IsIdle, e.SessionKind, e.DistanceUnit, e.Focus),
+		said(e.CPUPercent), said(e.RAMUsedPercent), said(e.DiskUsedPercent), said(e.ActiveSeconds), said(e.UserCPUPercent),
+		said(e.IntervalSec), said(e.SyntheticCount), said(e.UserRAMBytes), said(e.Connected),
+	}, " ")
+}
+
+func said[T any](p *T) string {
+	if p == nil {
+		return "-"
+	}
+	return fmt.Sprint(*p)
+}

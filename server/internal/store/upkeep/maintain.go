@@ -1,0 +1,133 @@
+package upkeep
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/partition"
+)
+
+const (
+	// AheadDays is how many days of partitions are made ahead: events may be a
+	// day ahead, and a server may be down over Christmas.
+	AheadDays = 14
+	// deleteAtOnce bounds the rows that one transaction takes from a default
+	// partition.
+	deleteAtOnce = 10_000
+	// maintainEvery is how often a server looks for something to make or
+	// drop: partitions are days long, and a look costs little.
+	maintainEvery = time.Hour
+)
+
+// Maintained is what a round of maintenance did.
+type Maintained struct {
+	// Packed roll-ups became parts of days (PackRollups).
+	Packed int64
+	// Partitions were dropped, and Rows deleted that lay in none.
+	Partitions []string
+	Rows       int64
+}
+
+// RunMaintenance makes partitions ahead and drops what is no longer kept, now and
+// every hour, until ctx ends. Several servers may do so.
+func (u *Upkeep) RunMaintenance(ctx context.Context) error {
+	tick := time.NewTicker(maintainEvery)
+	defer tick.Stop()
+	for {
+		done, err := u.Maintain(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		u.noteMaintained(done, err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// noteMaintained logs what a round did, also one that failed half-way.
+func (u *Upkeep) noteMaintained(done Maintained, err error) {
+	if len(done.Partitions) > 0 || done.Rows > 0 {
+		u.log.Info("old data dropped", "partitions", done.Partitions, "rows", done.Rows)
+	}
+	if done.Packed > 0 {
+		u.log.Info("roll-ups packed", "rollups", done.Packed)
+	}
+	if err != nil {
+		u.log.Error("maintenance of the database failed; trying again in an hour", "error", err)
+	}
+}
+
+// Maintain makes partitions ahead, drops what is no longer kept and packs the
+// roll-ups of cold days.
+func (u *Upkeep) Maintain(ctx context.Context) (Maintained, error) {
+	var done Maintained
+	now := u.now()
+	if err := u.noteDropping(ctx, now); err != nil {
+		return done, err
+	}
+	for _, t := range partition.All() {
+		for at := t.Start(now); !at.After(now.AddDate(0, 0, AheadDays)); at = t.Next(at) {
+			if err := u.partitions.Ensure(ctx, t, at); err != nil {
+				return done, err
+			}
+		}
+		keep := u.partitions.KeepFor(t)
+		if keep == 0 {
+			continue
+		}
+		if err := u.dropOld(ctx, t, now.Add(-keep), &done); err != nil {
+			return done, err
+		}
+	}
+	var err error
+	done.Packed, err = u.PackRollups(ctx)
+	return done, err
+}
+
+// noteDropping notes, before it is done, of which time events are dropped.
+func (u *Upkeep) noteDropping(ctx context.Context, now time.Time) error {
+	keep := u.partitions.KeepFor(partition.Events())
+	if keep == 0 {
+		return nil
+	}
+	return u.db.Write(ctx, "noting which events are dropped", func(tx pgx.Tx) error {
+		_, err := db.Exec(ctx, tx, "writing", `INSERT INTO dropped (events_before) VALUES ($1)
+			ON CONFLICT (one) DO UPDATE SET events_before = greatest(dropped.events_before, excluded.events_before)`, now.Add(-keep))
+		return err
+	})
+}
+
+// dropOld drops a table's partitions that end before the cutoff, and such rows of
+// its default partition.
+func (u *Upkeep) dropOld(ctx context.Context, t partition.Table, cutoff time.Time, done *Maintained) error {
+	old, err := u.partitions.Before(ctx, t, cutoff)
+	if err != nil {
+		return err
+	}
+	for _, name := range old {
+		if err := u.partitions.Drop(ctx, name); err != nil {
+			return err
+		}
+		done.Partitions = append(done.Partitions, name)
+	}
+	for {
+		var n int64
+		err := u.db.Write(ctx, "dropping old rows of "+t.Name, func(tx pgx.Tx) (err error) {
+			n, err = db.Exec(ctx, tx, "deleting", fmt.Sprintf(
+				"DELETE FROM %[1]s_default WHERE ctid = ANY(ARRAY(SELECT ctid FROM %[1]s_default WHERE %[2]s < $1 LIMIT %[3]d))",
+				t.Name, t.Column, deleteAtOnce), t.Start(cutoff))
+			return err
+		})
+		done.Rows += n
+		if err != nil || n < deleteAtOnce {
+			return err
+		}
+	}
+}

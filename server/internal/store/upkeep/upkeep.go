@@ -1,0 +1,38 @@
+// Package upkeep keeps the database in shape while servers write to it: it makes
+// partitions ahead and drops what is no longer kept, compacts the events of past
+// days, packs sums gone cold, and checks sums against events.
+package upkeep
+
+import (
+	"log/slog"
+	"time"
+
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/partition"
+)
+
+// Upkeep is that of one database.
+type Upkeep struct {
+	db         *db.DB
+	partitions *partition.Partitions
+	// compactAfter is for how long a day must be over until its events are
+	// compacted; zero means never.
+	compactAfter time.Duration
+	now          func() time.Time
+	log          *slog.Logger
+}
+
+// Options are how upkeep is done.
+type Options struct {
+	// CompactAfter is for how long a day must be over until its events are
+	// compacted; zero means never.
+	CompactAfter time.Duration
+	// Now is the clock.
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// New returns the upkeep of a database.
+func New(d *db.DB, partitions *partition.Partitions, opts Options) *Upkeep {
+	return &Upkeep{db: d, partitions: partitions, compactAfter: opts.CompactAfter, now: opts.Now, log: opts.Log}
+}
