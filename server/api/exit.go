@@ -1,8 +1,8 @@
 package api
 
-// Exit codes. Each has one meaning in all programs, which scripts and units rely on;
-// the helpers of a session have their own copy of those that they use. 2 is none of
-// ours: Go's runtime ends a program with it that crashed.
+// Exit codes. Each has one meaning in all programs, which scripts and units rely on.
+// The helpers of a session have their own copy of those that they use, and two more:
+// 69 and 76. 2 is none of ours: Go's runtime ends a program with it that crashed.
 const (
 	// ExitOK: done, or ended when asked to.
 	ExitOK = 0

@@ -6,13 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Exit codes of every helper.
+// Exit codes of every helper. Each means the same in all programs; the numbers beyond
+// 1 are those of sysexits.h.
 const (
-	ExitOK       = 0 // what is watched went away, the daemon closed the socket, or SIGTERM
-	ExitInternal = 1 // what should not happen
-	ExitUsage    = 2 // wrong flags, or standard input is not the daemon's socket
-	ExitOpen     = 3 // what is to be watched could not be opened in time
-	ExitProtocol = 4 // what is watched stopped answering or broke the protocol
+	ExitOK       = 0  // what is watched went away, the daemon closed the socket, or SIGTERM
+	ExitInternal = 1  // what should not happen
+	ExitUsage    = 64 // wrong flags, or standard input is not the daemon's socket
+	ExitOpen     = 69 // what is to be watched could not be opened in time
+	ExitProtocol = 76 // what is watched stopped answering or broke the protocol
 )
 
 // socketError reports that standard input is not what trackerd passes.
