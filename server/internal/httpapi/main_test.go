@@ -1,4 +1,4 @@
-package main
+package httpapi_test
 
 import (
 	"os"
@@ -7,6 +7,6 @@ import (
 	"activity-tracker.example/server/internal/servertest"
 )
 
-func TestMain(m *testing.M) { os.Exit(servertest.Cluster{M: m}.Run()) }
+func TestMain(m *testing.M) { os.Exit(servertest.Cluster{M: m, EveryReply: true}.Run()) }
 
 func ptr[T any](v T) *T { return &v }
