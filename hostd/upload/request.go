@@ -21,12 +21,10 @@ import (
 )
 
 const (
-	// requestTimeout bounds one request from dialling to the last byte: 4 MiB
-	// over a line of 512 kbit/s take 64 s.
-	requestTimeout = 2 * time.Minute
+	// requestTimeout bounds one request from dialling to the last byte, whatever
+	// patience does.
+	requestTimeout = sendTimeout + 2*usualPatience
 	dialTimeout    = 10 * time.Second
-	// headerTimeout is how long the server may take to store a batch.
-	headerTimeout = time.Minute
 	// idleTimeout closes a connection between two periods.
 	idleTimeout = 30 * time.Second
 	// replyBytes and rejectionBytes bound a reply: so much, and so much more
@@ -51,11 +49,16 @@ func NewClient() *http.Client {
 		Timeout:       requestTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            dial.DialContext,
+			Proxy: http.ProxyFromEnvironment,
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := dial.DialContext(ctx, network, address)
+				if tcp, ok := conn.(*net.TCPConn); ok {
+					_ = tcp.SetWriteBuffer(writeBuffer) // else it is only noticed later that nothing leaves
+				}
+				return conn, err //nolint:wrapcheck // what failed is in it
+			},
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:    dialTimeout,
-			ResponseHeaderTimeout:  headerTimeout,
 			IdleConnTimeout:        idleTimeout,
 			MaxResponseHeaderBytes: maxReplyHeader,
 			MaxIdleConns:           1,
@@ -67,7 +70,9 @@ func NewClient() *http.Client {
 // verdict is what a failed request says about the batch.
 type verdict struct {
 	// tooMuch: a smaller batch may pass. code and message say why.
-	tooMuch       bool
+	tooMuch bool
+	// timedOut: the server did not take or answer it in time.
+	timedOut      bool
 	code, message string
 	// retryAfter is what the server asked for; zero: nothing.
 	retryAfter time.Duration
@@ -104,21 +109,24 @@ func (u *Uploader) post(ctx context.Context, t Target, body []byte, n int) (api.
 	if err != nil {
 		return none, verdict{}, errors.New("the server's URL is not valid; check server_url")
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, where, bytes.NewReader(body))
+	ctx, patience := await(ctx, u.patience)
+	defer patience.end()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, where, nil)
 	if err != nil {
 		return none, verdict{}, errors.New("the server's URL is not valid; check server_url")
 	}
+	patience.attach(req, body)
 	req.Header.Set("Authorization", "Bearer "+t.Credential)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Content-Encoding", "gzip")
 	res, err := u.o.Client.Do(req)
 	if err != nil {
-		return none, verdict{}, fmt.Errorf("reaching the server: %w", err)
+		return none, timedOut(ctx), fmt.Errorf("reaching the server: %w", told(ctx, err))
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxReply(n)+1))
 	if err != nil {
-		return none, verdict{}, fmt.Errorf("reading the server's reply: %w", err)
+		return none, timedOut(ctx), fmt.Errorf("reading the server's reply: %w", told(ctx, err))
 	}
 	if res.StatusCode != http.StatusOK {
 		v, err := u.judge(res, answer)
@@ -126,6 +134,19 @@ func (u *Uploader) post(ctx context.Context, t Target, body []byte, n int) (api.
 	}
 	reply, err := parseReply(answer, n)
 	return reply, verdict{}, err
+}
+
+// timedOut is the verdict on a request without an answer.
+func timedOut(ctx context.Context) verdict {
+	return verdict{timedOut: errors.Is(context.Cause(ctx), errTimedOut)}
+}
+
+// told returns why a request failed: that it was given up, where it was.
+func told(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, errTimedOut) {
+		return cause
+	}
+	return err
 }
 
 // judge says what a status other than 200 means.

@@ -114,6 +114,7 @@ type Uploader struct {
 
 	// Only Run's goroutine uses these.
 	limit    int                    // events in a request
+	patience time.Duration          // with a server that does not answer
 	suspects map[uint64]buffer.Item // held back, by seq
 	fails    int                    // in a row
 	failedTo Target                 // where the last failure was
@@ -145,7 +146,7 @@ func New(queue Queue, target func() (Target, bool), o Options) *Uploader {
 	}
 	return &Uploader{
 		queue: queue, target: target, o: o, wake: make(chan struct{}, 1),
-		limit: maxBatch, suspects: map[uint64]buffer.Item{}, tries: map[buffer.Group]*try{},
+		limit: maxBatch, patience: usualPatience, suspects: map[uint64]buffer.Item{}, tries: map[buffer.Group]*try{},
 	}
 }
 
@@ -265,6 +266,10 @@ func (u *Uploader) round(ctx context.Context) pause {
 			if len(u.suspects) > fastSuspects {
 				return u.failed(target, err, 0)
 			}
+		case verdict.timedOut:
+			u.o.Client.CloseIdleConnections() // another connection may fare better
+			u.limit = max(min(u.limit, len(items))/2, minTimedOut)
+			return u.failed(target, fmt.Errorf("%w; batches have at most %d events now", err, u.limit), 0)
 		default:
 			return u.failed(target, err, verdict.retryAfter)
 		}
