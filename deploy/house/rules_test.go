@@ -29,9 +29,10 @@ var mayImport = map[string][]string{
 	"hostd/cmd/trackctl": {"hostd/control", "hostd/text", "server/api"},
 	"hostd/text":         nil,
 	"hostd/durable":      nil,
+	"hostd/outbound":     nil,
 	"hostd/disclosure":   {"hostd/config", "hostd/control", "hostd/text"},
 	"hostd/config":       {"hostd/text"},
-	"hostd/enrollment":   {"hostd/config", "hostd/durable", "hostd/text", "server/api"},
+	"hostd/enrollment":   {"hostd/config", "hostd/durable", "hostd/outbound", "hostd/text", "server/api"},
 	"hostd/hostid":       {"hostd/durable"},
 	"hostd/logind":       nil,
 	"hostd/display":      nil,
@@ -45,7 +46,7 @@ var mayImport = map[string][]string{
 	"hostd/collect": {
 		"hostd/buffer", "hostd/hoststat", "hostd/interval", "hostd/reading", "hostd/roster",
 	},
-	"hostd/upload":  {"hostd/buffer", "hostd/text", "server/api"},
+	"hostd/upload":  {"hostd/buffer", "hostd/outbound", "hostd/text", "server/api"},
 	"hostd/notify":  {"hostd/text"},
 	"hostd/control": {"server/api"},
 	"hostd/doctor": {

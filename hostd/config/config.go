@@ -61,6 +61,11 @@ type Config struct {
 	BufferPath string
 	// AllowHTTP permits plain http to a server that is not loopback.
 	AllowHTTP bool
+	// ProxyURL is the proxy to the server; empty means HTTPS_PROXY's. It may hold a
+	// password.
+	ProxyURL string
+	// CAFile holds authorities that are trusted beside the system's; empty: none.
+	CAFile string
 	// Sessions are the kinds of session that are measured.
 	Sessions Sessions
 	// VirtualUser is whose virtual displays are measured; empty without

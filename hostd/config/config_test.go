@@ -46,6 +46,8 @@ collect_interval_sec: 30         # one record each half minute
 send_interval_sec: 600
 idle_after_sec: 120
 buffer_path: "/var/lib/trackerd/other.db"
+proxy_url: "http://ann:secret@proxy.example:3128"
+ca_file: "/etc/trackerd/ca.pem"
 sessions: [rdp, virtual]
 virtual_user: "anna"
 real_input_devices:
@@ -62,7 +64,7 @@ features:
 	want := Config{
 		ServerURL: "https://tracker-api.example.org", ServerURLSource: path + ":1", MachineID: "vm-abc123-{user}",
 		CollectInterval: 30 * time.Second, SendInterval: 10 * time.Minute, IdleAfter: 2 * time.Minute,
-		BufferPath: "/var/lib/trackerd/other.db",
+		BufferPath: "/var/lib/trackerd/other.db", ProxyURL: "http://ann:secret@proxy.example:3128", CAFile: "/etc/trackerd/ca.pem",
 		Sessions:   Sessions{RDP: true, Virtual: true}, VirtualUser: "anna", RealInputDevices: []string{"keyd virtual keyboard"},
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -120,6 +122,8 @@ func fileKeys() []key {
 			"allow_http", "true or false", kindBool,
 			func(c *Config, v value) error { return setBool(&c.AllowHTTP, v) },
 		},
+		{"proxy_url", "the URL of a proxy such as http://proxy.example.org:3128", kindString, setProxyURL},
+		{"ca_file", "the absolute path of a file", kindString, setCAFile},
 		{
 			"features.track_system_stats", "true or false", kindBool,
 			func(c *Config, v value) error { return setBool(&c.Features.TrackSystemStats, v) },
@@ -149,6 +153,33 @@ func enrollmentKeys() []key {
 			func(c *Config, v value) error { return setBool(&c.Enrollment.AllowHTTP, v) },
 		},
 	}
+}
+
+// setProxyURL takes a proxy. Its complaints repeat no value, which may hold a password.
+func setProxyURL(c *Config, v value) error {
+	if v.text == "" { // the environment's, as without the key
+		c.ProxyURL = ""
+		return nil
+	}
+	u, err := url.Parse(v.text)
+	switch {
+	case err != nil || len(v.text) > maxURLBytes || u.Hostname() == "" || u.Opaque != "":
+		return errors.New("is no URL of a proxy; want one such as http://proxy.example.org:3128 or http://NAME:PASSWORD@proxy.example.org:3128")
+	case !slices.Contains([]string{"http", "https", "socks5"}, u.Scheme):
+		return errors.New("has a scheme that no proxy has; want http, https or socks5")
+	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("has more than a host and a port; want one such as http://proxy.example.org:3128")
+	}
+	c.ProxyURL = v.text
+	return nil
+}
+
+func setCAFile(c *Config, v value) error {
+	if v.text != "" && (!filepath.IsAbs(v.text) || strings.HasSuffix(v.text, "/") || strings.ContainsRune(v.text, 0)) {
+		return errOutOfRange
+	}
+	c.CAFile = v.text
+	return nil
 }
 
 func setMachineID(c *Config, v value) error {

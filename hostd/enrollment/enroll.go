@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"activity-tracker.example/hostd/config"
+	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/hostd/text"
 	"activity-tracker.example/server/api"
 )
@@ -73,7 +74,9 @@ func (s *Store) Enroll(ctx context.Context, r Request) error {
 	if r.User {
 		ask.Kind = api.EnrollUser
 	}
-	reply, err := post(ctx, server, ask)
+	by := s.o.Outbound
+	by.DialTimeout = connectTimeout
+	reply, err := post(ctx, by, server, ask)
 	if err != nil {
 		return err
 	}
@@ -87,7 +90,7 @@ func (s *Store) Enroll(ctx context.Context, r Request) error {
 }
 
 // post sends the request to the server and reads its answer.
-func post(ctx context.Context, base string, body api.EnrollRequest) (api.EnrollReply, error) {
+func post(ctx context.Context, by outbound.Options, base string, body api.EnrollRequest) (api.EnrollReply, error) {
 	data, err := json.Marshal(body)
 	if err != nil {
 		return api.EnrollReply{}, fmt.Errorf("encode the enrolment: %w", err)
@@ -99,7 +102,7 @@ func post(ctx context.Context, base string, body api.EnrollRequest) (api.EnrollR
 		return api.EnrollReply{}, fmt.Errorf("make the enrolment request: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	client := newClient()
+	client := outbound.NewClient(by, requestTimeout)
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
@@ -118,23 +121,6 @@ func post(ctx context.Context, base string, body api.EnrollRequest) (api.EnrollR
 		return api.EnrollReply{}, fmt.Errorf("%s answered, but not as a tracker server does; check the URL", base)
 	}
 	return reply, nil
-}
-
-// newClient makes a client that takes the token nowhere else: it follows no
-// redirect.
-func newClient() *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout:    connectTimeout,
-			ForceAttemptHTTP2:      true,
-			DisableKeepAlives:      true,
-			MaxResponseHeaderBytes: maxReplyBytes,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }
 
 // refusal says in a person's words why the server did not answer 201.
@@ -164,6 +150,7 @@ func refusal(base string, resp *http.Response, raw []byte) error {
 // Explain says in a person's words why there was no answer.
 func Explain(base string, err error) error {
 	var (
+		proxy     *outbound.ProxyError
 		dns       *net.DNSError
 		verify    *tls.CertificateVerificationError
 		authority x509.UnknownAuthorityError
@@ -175,19 +162,23 @@ func Explain(base string, err error) error {
 	if errors.As(err, &ue) {
 		err = ue.Err // the URL is named anyway
 	}
+	through := errors.As(err, &proxy)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("enrolling with %s was given up: %w", base, err)
-	case errors.As(err, &dns):
-		return fmt.Errorf("the name of %s cannot be resolved: %w; check the URL and this host's DNS", base, err)
 	case errors.As(err, &authority):
-		return fmt.Errorf("the certificate of %s is not from an authority that this host trusts: %w; install the authority's certificate (update-ca-certificates)", base, err)
+		return fmt.Errorf("the certificate of %s is not from an authority that this host trusts: %w; "+
+			"install the authority's certificate (update-ca-certificates) or name its file in ca_file, and try again", base, err)
 	case errors.As(err, &hostname):
 		return fmt.Errorf("the certificate of %s is for another name: %w; use the name in the certificate", base, err)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return fmt.Errorf("the certificate of %s has expired or is not valid yet: %w; renew it, and check this host's clock", base, err)
 	case errors.As(err, &verify):
 		return fmt.Errorf("the certificate of %s cannot be verified: %w", base, err)
+	case through:
+		return fmt.Errorf("cannot reach %s %w; check proxy_url, or HTTPS_PROXY in the unit, and that the proxy lets this host through", base, proxy)
+	case errors.As(err, &dns):
+		return fmt.Errorf("the name of %s cannot be resolved: %w; check the URL and this host's DNS", base, err)
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
 		return fmt.Errorf("%s does not speak TLS; is it http, or another port?", base)
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):

@@ -24,6 +24,7 @@ import (
 	"go.uber.org/goleak"
 
 	"activity-tracker.example/hostd/config"
+	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/server/api"
 )
 
@@ -284,6 +285,12 @@ func TestExplain(t *testing.T) {
 		"is for another name":             x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"b.example"}}, Host: "a.example"},
 		"has expired or is not valid yet": x509.CertificateInvalidError{Reason: x509.Expired},
 		"does not answer in time":         os.ErrDeadlineExceeded,
+		"cannot reach https://a.example over the proxy http://b:3128: lookup b": &outbound.ProxyError{
+			Proxy: "http://b:3128", Err: &net.DNSError{Err: "no such host", Name: "b"},
+		},
+		"is not from an authority that this host trusts: over the proxy http://b:3128": &outbound.ProxyError{
+			Proxy: "http://b:3128", Err: x509.UnknownAuthorityError{},
+		},
 	} {
 		if got := Explain("https://a.example", err); !strings.Contains(got.Error(), want) {
 			t.Errorf("%v: got %v", err, got)

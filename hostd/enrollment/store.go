@@ -19,6 +19,7 @@ import (
 
 	"activity-tracker.example/hostd/config"
 	"activity-tracker.example/hostd/durable"
+	"activity-tracker.example/hostd/outbound"
 )
 
 // DefaultCredentialPath is in the daemon's own state folder.
@@ -47,6 +48,8 @@ type Options struct {
 	Credential string
 	// Record is what the configuration reads as its enrolment.
 	Record string
+	// Outbound is how the server is reached.
+	Outbound outbound.Options
 	// StopIfExposed makes a credential that others may read an error, instead
 	// of a host that is not enrolled: in a person's own folder it is theirs to
 	// put right at once.

@@ -18,9 +18,6 @@ const (
 	usualPatience = 30 * time.Second
 	// sendTimeout bounds the sending: 4 MiB over a line of 512 kbit/s take 64 s.
 	sendTimeout = 2 * time.Minute
-	// writeBuffer bounds what the kernel takes of us before it leaves, in bytes, so
-	// that what was written is nearly what has left: 2 s over that line.
-	writeBuffer = 64 << 10
 	// minTimedOut is the least to which batches shrink that time out, in events: so
 	// many leave in seconds over the thinnest line, so it is the server that is slow.
 	minTimedOut = 100

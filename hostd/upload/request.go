@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,51 +19,20 @@ import (
 )
 
 const (
-	// requestTimeout bounds one request from dialling to the last byte, whatever
-	// patience does.
-	requestTimeout = sendTimeout + 2*usualPatience
-	dialTimeout    = 10 * time.Second
-	// idleTimeout closes a connection between two periods.
-	idleTimeout = 30 * time.Second
 	// replyBytes and rejectionBytes bound a reply: so much, and so much more
 	// for each event that was sent. A rejection has some 150 bytes, and one
 	// that is read takes many times the least that it has on the wire.
 	replyBytes     = 16 << 10
 	rejectionBytes = 512
-	// maxReplyHeader bounds a reply's headers, in bytes.
-	maxReplyHeader = 64 << 10
 	// maxMessage bounds what is kept of a server's words, in bytes.
 	maxMessage = 300
 	// maxCode bounds a code's length, in bytes; the contract's longest has 20.
 	maxCode = 64
 )
 
-// NewClient returns the client for a server: everything is timed out, TLS is at
-// least 1.2, and no redirect is followed, since it would carry the credential
-// to where it was not issued.
-func NewClient() *http.Client {
-	dial := &net.Dialer{Timeout: dialTimeout}
-	return &http.Client{
-		Timeout:       requestTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment,
-			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				conn, err := dial.DialContext(ctx, network, address)
-				if tcp, ok := conn.(*net.TCPConn); ok {
-					_ = tcp.SetWriteBuffer(writeBuffer) // else it is only noticed later that nothing leaves
-				}
-				return conn, err //nolint:wrapcheck // what failed is in it
-			},
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout:    dialTimeout,
-			IdleConnTimeout:        idleTimeout,
-			MaxResponseHeaderBytes: maxReplyHeader,
-			MaxIdleConns:           1,
-			ForceAttemptHTTP2:      true,
-		},
-	}
-}
+// RequestTimeout bounds one request from dialling to the last byte, whatever patience
+// does: it is for the client.
+const RequestTimeout = sendTimeout + 2*usualPatience
 
 // verdict is what a failed request says about the batch.
 type verdict struct {

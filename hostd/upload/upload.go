@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"activity-tracker.example/hostd/buffer"
+	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/server/api"
 )
 
@@ -59,7 +60,7 @@ type Target struct {
 type Options struct {
 	// Period is how often what was sealed is sent.
 	Period time.Duration
-	// Client is used as it is; nil means NewClient().
+	// Client speaks to the server; nil means outbound's usual one.
 	Client *http.Client
 	Log    *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -67,7 +68,7 @@ type Options struct {
 	// Random gives a number in [0, 1); nil means math/rand's.
 	Random func() float64
 	// Progress is called each time the loop comes round, at least every
-	// heartbeat (10 s) and requestTimeout (2 min); it may be nil.
+	// heartbeat (10 s) and RequestTimeout (3 min); it may be nil.
 	Progress func()
 }
 
@@ -130,7 +131,7 @@ type Uploader struct {
 // while the host is not enrolled.
 func New(queue Queue, target func() (Target, bool), o Options) *Uploader {
 	if o.Client == nil {
-		o.Client = NewClient()
+		o.Client = outbound.NewClient(outbound.Options{}, RequestTimeout)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"activity-tracker.example/hostd/buffer"
+	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/server/api"
 )
 
@@ -117,7 +118,7 @@ func newRig(t *testing.T, events ...string) *rig {
 	t.Cleanup(func() { buf.Close() })
 	r := &rig{t: t, buf: buf, srv: newServer(t)}
 	r.add(events...)
-	client := NewClient()
+	client := outbound.NewClient(outbound.Options{}, RequestTimeout)
 	t.Cleanup(client.CloseIdleConnections)
 	r.up = New(buf, func() (Target, bool) { return Target{URL: r.srv.URL, Credential: secret}, true },
 		Options{Period: time.Hour, Client: client, Random: func() float64 { return 0.5 }})

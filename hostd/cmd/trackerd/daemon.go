@@ -25,6 +25,7 @@ import (
 	"activity-tracker.example/hostd/hoststat"
 	"activity-tracker.example/hostd/logind"
 	"activity-tracker.example/hostd/notify"
+	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/hostd/reading"
 	"activity-tracker.example/hostd/roster"
 	"activity-tracker.example/hostd/upload"
@@ -52,7 +53,7 @@ const (
 	// a disk that is slow to sync between.
 	loopSilence = 2 * time.Minute
 	// uploadSilence is the same for the upload, one request of which may take
-	// two minutes.
+	// three minutes.
 	uploadSilence = 4 * time.Minute
 )
 
@@ -153,7 +154,7 @@ func open(cfg config.Config, o options, log *slog.Logger) (*daemon, error) {
 		return nil, fmt.Errorf("read the host's name: %w", err)
 	}
 	d.enrollment, err = enrollment.Open(enrollment.Options{
-		HostID: d.hostID.String(), Credential: o.credentialPath, Record: o.enrollmentPath, StopIfExposed: o.user,
+		Outbound: d.outbound(), HostID: d.hostID.String(), Credential: o.credentialPath, Record: o.enrollmentPath, StopIfExposed: o.user,
 	}, cfg)
 	if err != nil {
 		return nil, err
@@ -195,7 +196,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 		Progress: d.watchdog.Loop("helpers", loopSilence).Made, Log: d.log,
 	}, d.units, d.notify)
 	d.uploader = upload.New(d.buffer, d.target, upload.Options{
-		Period: d.cfg.SendInterval, Log: d.log,
+		Period: d.cfg.SendInterval, Log: d.log, Client: outbound.NewClient(d.outbound(), upload.RequestTimeout),
 		Progress: d.watchdog.Loop("upload", uploadSilence).Made,
 	})
 	return nil
@@ -223,6 +224,11 @@ func (d *daemon) close() error {
 		return fmt.Errorf("close the buffer: %w", err)
 	}
 	return nil
+}
+
+// outbound is how the server is reached.
+func (d *daemon) outbound() outbound.Options {
+	return outbound.Options{ProxyURL: d.cfg.ProxyURL, CAFile: d.cfg.CAFile}
 }
 
 // target says where the uploader sends to.

@@ -13,7 +13,7 @@ import (
 
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/doctor"
-	"activity-tracker.example/hostd/upload"
+	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/server/api"
 )
 
@@ -36,10 +36,10 @@ func (d *daemon) Doctor(ctx context.Context) api.CheckReport {
 	f.Tracked, f.Problems, f.Refused = d.tracked, d.problems, d.refused
 	d.mu.Unlock()
 	if server := f.Enrolled.ServerURL; server != "" {
-		f.Server = probe(ctx, http.MethodGet, server+"/readyz", "", "")
+		f.Server = d.probe(ctx, http.MethodGet, server+"/readyz", "", "")
 	}
 	if target, enrolled := d.enrollment.Target(); enrolled && f.Server.Status == http.StatusOK {
-		f.Credential = probe(ctx, http.MethodPost, target.URL+"/api/events", target.Credential, `{"events":[]}`)
+		f.Credential = d.probe(ctx, http.MethodPost, target.URL+"/api/events", target.Credential, `{"events":[]}`)
 	}
 	return api.NewCheckReport(doctor.Examine(f))
 }
@@ -71,14 +71,14 @@ func (d *daemon) disk() doctor.Disk {
 }
 
 // probe asks a server once; the reply's body is read and thrown away.
-func probe(ctx context.Context, method, url, credential, body string) doctor.Answer {
+func (d *daemon) probe(ctx context.Context, method, url, credential, body string) doctor.Answer {
 	said := doctor.Answer{Asked: time.Now()}
-	said.Status, said.Date, said.Err = ask(ctx, method, url, credential, body)
+	said.Status, said.Date, said.Err = d.ask(ctx, method, url, credential, body)
 	said.Answered = time.Now()
 	return said
 }
 
-func ask(ctx context.Context, method, url, credential, body string) (status int, date string, err error) {
+func (d *daemon) ask(ctx context.Context, method, url, credential, body string) (status int, date string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
@@ -89,7 +89,7 @@ func ask(ctx context.Context, method, url, credential, body string) (status int,
 		req.Header.Set("Authorization", "Bearer "+credential)
 		req.Header.Set("Content-Type", "application/json")
 	}
-	client := upload.NewClient()
+	client := outbound.NewClient(d.outbound(), probeTimeout)
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
