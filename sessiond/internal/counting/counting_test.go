@@ -325,6 +325,28 @@ func TestInputByDevice(t *testing.T) {
 	}
 }
 
+// TestAHeldKeyKeepsNobodyActive: the first press of a key that is held is a hand's,
+// its repeats are not.
+func TestAHeldKeyKeepsNobodyActive(t *testing.T) {
+	t.Parallel()
+	a := NewActivity(1000, 0)
+	a.StartIdle(5000)
+	in := NewInput(a)
+	in.SetDevices(map[uint16]*Device{1: {Kind: RealDevice, Strokes: ByRelease}})
+	for at := Instant(0); at <= 5000; at += 40 {
+		in.Hold(1, at)
+		in.Commit(Point{})
+	}
+	if a.Advance(5000); a.ActiveMS() != 1000 {
+		t.Errorf("%d ms active while a key was held for 5 s, want 1,000", a.ActiveMS())
+	}
+	in.Key(1, 5100)
+	in.Commit(Point{})
+	if a.IdleMS(5100) != 0 || in.Counters().Keys != 1 {
+		t.Errorf("%d ms idle, %d keys, after it was let go", a.IdleMS(5100), in.Counters().Keys)
+	}
+}
+
 // TestTooManyDevices: a server that names ever new devices costs no memory.
 func TestTooManyDevices(t *testing.T) {
 	t.Parallel()

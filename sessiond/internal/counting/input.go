@@ -24,11 +24,28 @@ const (
 	SyntheticDevice
 )
 
+// Strokes is by which of its events a keyboard shows that a key was struck.
+type Strokes uint8
+
+// The ways of keyboards. On most a held key is pressed once. A client of RDP or VNC
+// sends its own repeats as presses: then a release is what each stroke has one of.
+const (
+	// ByPress is one stroke a press.
+	ByPress Strokes = iota
+	// ByRelease is one stroke a release: Xvnc's keyboard.
+	ByRelease
+	// ByLoneRelease is ByRelease, but for a release right before a press of the
+	// same key: xorgxrdp puts one before each press.
+	ByLoneRelease
+)
+
 // Device is what is known of an input device.
 type Device struct {
-	Kind DeviceKind
-	Axes [2]Axis
+	Kind    DeviceKind
+	Axes    [2]Axis
+	Strokes Strokes
 
+	held    bool // the last that a key did was to be pressed, where that is no stroke
 	reading   reading
 	isReadAs  bool
 	trusted   int   // batches since the reading was last held against the pointer
@@ -66,7 +83,7 @@ func NewInput(activity *Activity) *Input {
 // before is to be read stays known.
 func (in *Input) SetDevices(devices map[uint16]*Device) {
 	for id, d := range devices {
-		if old := in.devices[id]; old != nil && old.Kind == d.Kind && old.Axes == d.Axes {
+		if old := in.devices[id]; old != nil && old.Kind == d.Kind && old.Axes == d.Axes && old.Strokes == d.Strokes {
 			devices[id] = old
 		}
 	}
@@ -79,10 +96,22 @@ func (in *Input) Device(id uint16) *Device { return in.devices[id] }
 // Pending says whether there is anything to Commit.
 func (in *Input) Pending() bool { return len(in.batch) > 0 }
 
-// Key counts one key press.
+// Key counts one stroke of a key.
 func (in *Input) Key(device uint16, at Instant) {
 	if t := in.tally(device, at); t != nil {
 		t.keys++
+	}
+	if d := in.devices[device]; d != nil {
+		d.held = false
+	}
+}
+
+// Hold takes a press that is no stroke: the beginning of one, or a repeat. What
+// repeats by itself keeps nobody active.
+func (in *Input) Hold(device uint16, at Instant) {
+	if d := in.devices[device]; d != nil && !d.held {
+		d.held = true
+		in.tally(device, at)
 	}
 }
 

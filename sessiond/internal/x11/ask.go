@@ -71,6 +71,13 @@ func pair(first, second uint16) uint32 {
 // selectInput asks for raw presses and motion, for changes of the list of
 // devices, and for the root window's properties and size.
 func (d *Display) selectInput() error {
+	d.selectRaw(xiRawKeyPress, xiRawButtonPress, xiRawMotion)
+	d.selectWindow(d.root, windowEvents)
+	return nil
+}
+
+// selectRaw chooses the raw events that come.
+func (d *Display) selectRaw(events ...uint) {
 	mask := func(device uint16, events ...uint) []uint32 {
 		const maskWords = 1
 		var b [4]byte
@@ -81,10 +88,8 @@ func (d *Display) selectInput() error {
 	}
 	body := []uint32{uint32(d.root), pair(2, 0)}
 	body = append(body, mask(xiAllDevices, xiHierarchyChanged)...)
-	body = append(body, mask(xiAllMasterDevices, xiRawKeyPress, xiRawButtonPress, xiRawMotion)...)
+	body = append(body, mask(xiAllMasterDevices, events...)...)
 	d.c.send(request(d.xinput, xiSelectEvents, nil, body...))
-	d.selectWindow(d.root, windowEvents)
-	return nil
 }
 
 // selectWindow chooses which events of a window come to this client alone. A
@@ -107,7 +112,19 @@ func (d *Display) queryDevices() error {
 		return err
 	}
 	d.Input.SetDevices(devices)
+	d.selectReleases(devices)
 	return nil
+}
+
+// selectReleases asks for the releases of keys too, once there is a keyboard whose
+// strokes they show: they wake the helper as often as presses do.
+func (d *Display) selectReleases(devices map[uint16]*counting.Device) {
+	for _, device := range devices {
+		if device.Strokes != counting.ByPress && !d.releases {
+			d.releases = true
+			d.selectRaw(xiRawKeyPress, xiRawKeyRelease, xiRawButtonPress, xiRawMotion)
+		}
+	}
 }
 
 func (d *Display) placePointer() error {

@@ -55,16 +55,19 @@ type Display struct {
 	Input    *counting.Input
 	Focus    *counting.Focus
 
-	c       *conn
-	opts    Options
-	root    xproto.Window
-	xinput  byte // opcodes of the extensions
-	sync    byte // 0: there is none
-	atoms   atoms
-	clock   serverClock
-	news    bool // a count or the window changed since Drain began
-	devices bool // the list of devices changed
-	watch   watch
+	c    *conn
+	keys strokes
+	// releases is set once the releases of keys are asked for.
+	releases bool
+	opts     Options
+	root     xproto.Window
+	xinput   byte // opcodes of the extensions
+	sync     byte // 0: there is none
+	atoms    atoms
+	clock    serverClock
+	news     bool // a count or the window changed since Drain began
+	devices  bool // the list of devices changed
+	watch    watch
 }
 
 // serverClock turns the server's times into instants.
@@ -117,6 +120,7 @@ func (d *Display) start(key cookie) error {
 	d.Activity = counting.NewActivity(d.opts.IdleAfter, d.opts.Now())
 	d.Focus.Activity = d.Activity
 	d.Input = counting.NewInput(d.Activity)
+	d.keys.in = d.Input
 	d.Input.Screen = counting.Size{W: float64(s.width), H: float64(s.height)}
 	for _, step := range []struct {
 		doing string
@@ -188,11 +192,13 @@ func (d *Display) Drain(until counting.Instant) (got, news bool, err error) {
 	d.c.got, d.news = false, false
 	d.clock.upper = max(min(d.opts.Now(), until), d.clock.lower)
 	err = d.c.drain()
+	d.keys.settle()
 	for range maxRounds {
 		if err != nil || !d.unsettled() {
 			break
 		}
 		err = d.settle()
+		d.keys.settle()
 	}
 	if err != nil && d.Input.CommitBlind() {
 		d.news = true
@@ -230,7 +236,7 @@ func (d *Display) settle() error {
 func (d *Display) rawEvent(b []byte) {
 	if b[1] == d.xinput && d.counts(b) {
 		at := d.clock.instant(binary.LittleEndian.Uint32(b[rawTimeAt:]))
-		d.devices = countRaw(d.Input, b, at) || d.devices
+		d.devices = countRaw(&d.keys, b, at) || d.devices
 	}
 }
 

@@ -54,7 +54,7 @@ func FuzzStream(f *testing.F) {
 				break
 			}
 			if m[0] == kindGeneric {
-				countRaw(in, m, 0)
+				countRaw(&strokes{in: in}, m, 0)
 			}
 			taken += len(m)
 			rest = after

@@ -18,6 +18,7 @@ const (
 const (
 	xiHierarchyChanged = 11
 	xiRawKeyPress      = 13
+	xiRawKeyRelease    = 14
 	xiRawButtonPress   = 15
 	xiRawMotion        = 17
 )
@@ -48,24 +49,42 @@ const (
 // The first and last button that a wheel presses.
 const wheelFirst, wheelLast = 4, 7
 
-// countRaw counts one generic event of XInput2, and says whether the list of
-// devices changed. A key's code stands at rawDetailAt and is not looked at; a
-// button's number is compared with the wheel's and goes no further.
-func countRaw(in *counting.Input, b []byte, at counting.Instant) (devicesChanged bool) {
+// countRaw counts one generic event of XInput2, and reports whether the list of
+// devices changed. A button's number is compared with the wheel's and goes no
+// further.
+func countRaw(s *strokes, b []byte, at counting.Instant) (devicesChanged bool) {
 	source := binary.LittleEndian.Uint16(b[rawSourceAt:])
-	switch binary.LittleEndian.Uint16(b[rawTypeAt:]) {
+	switch kind := binary.LittleEndian.Uint16(b[rawTypeAt:]); kind {
 	case xiHierarchyChanged:
 		return true
-	case xiRawKeyPress:
-		in.Key(source, at)
+	case xiRawKeyPress, xiRawKeyRelease:
+		countKey(s, b, source, kind == xiRawKeyPress, at)
 	case xiRawButtonPress:
 		button := binary.LittleEndian.Uint32(b[rawDetailAt:])
-		in.Button(source, button >= wheelFirst && button <= wheelLast, at)
+		s.in.Button(source, button >= wheelFirst && button <= wheelLast, at)
 	case xiRawMotion:
 		value, hasX, hasY := rawPoint(b)
-		in.Motion(source, value, hasX, hasY, at)
+		s.in.Motion(source, value, hasX, hasY, at)
 	}
 	return false
+}
+
+// countKey counts a press or release. A key's code stands at rawDetailAt. It is
+// looked at only where the keyboard repeats held keys by presses, and only to
+// compare it with that of the event next to it and with the lock keys'.
+func countKey(s *strokes, b []byte, source uint16, press bool, at counting.Instant) {
+	e := keyEvent{device: source, at: at}
+	by := counting.ByPress
+	if d := s.in.Device(source); d != nil && d.Strokes != counting.ByPress {
+		by = d.Strokes
+		e.ms = binary.LittleEndian.Uint32(b[rawTimeAt:])
+		e.code = binary.LittleEndian.Uint32(b[rawDetailAt:])
+	}
+	if press {
+		s.press(e, by)
+	} else {
+		s.up(e, by)
+	}
 }
 
 // isHierarchy reports whether an event means that the list of devices changed.
@@ -135,6 +154,7 @@ func parseDevices(reply []byte) (map[uint16]*counting.Device, error) {
 		if isXTestName(b[:nameLength]) {
 			d.Kind = counting.SyntheticDevice
 		}
+		d.Strokes = strokesOf(b[:nameLength])
 		b = b[padded:]
 		for range classes {
 			class, rest, ok := cutClass(b)
@@ -169,6 +189,19 @@ func readAxis(d *counting.Device, class []byte) {
 	if axis := binary.LittleEndian.Uint16(class[6:]); axis < 2 {
 		d.Axes[axis] = counting.Axis{Min: fixedPoint(class[12:]), Max: fixedPoint(class[20:])}
 	}
+}
+
+// strokesOf returns how the keyboard of that name shows strokes. Those that are fed
+// by a client's keyboard are known by name; they are the same in all versions that
+// Debian has.
+func strokesOf(name []byte) counting.Strokes {
+	switch string(name) {
+	case "xrdpKeyboard":
+		return counting.ByLoneRelease
+	case "TigerVNC keyboard":
+		return counting.ByRelease
+	}
+	return counting.ByPress
 }
 
 // isXTestName recognises the pair of devices that the server makes for each
