@@ -41,6 +41,11 @@ func (r *RDP) startClient(ctx context.Context) (*screen.Screen, error) {
 	if err := s.Jump(r.info.X, r.info.Y); err != nil {
 		return s, err
 	}
+	if r.locks {
+		if _, err := s.Type(ctx, string([]rune{CapsLock, NumLock})); err != nil {
+			return s, err
+		}
+	}
 	return s, r.startFreeRDP(log)
 }
 

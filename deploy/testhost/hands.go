@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"image/png"
 	"os"
+	"time"
 
 	"activity-tracker.example/testhost/debian"
 	"activity-tracker.example/testhost/internal/screen"
+	"activity-tracker.example/testhost/internal/wait"
 )
 
 var errDisconnected = errors.New("the RDP client is disconnected; use Reconnect")
@@ -32,6 +34,59 @@ func (r *RDP) Type(ctx context.Context, text string) (presses int, err error) {
 	}
 	return s.Type(ctx, text)
 }
+
+// Keys that type nothing.
+const (
+	PageDown = screen.PageDown
+	CapsLock = screen.CapsLock
+	NumLock  = screen.NumLock
+)
+
+// Hold holds a key down for a while, on a keyboard that repeats held keys.
+func (r *RDP) Hold(ctx context.Context, key rune, d time.Duration) error {
+	s, err := r.connected()
+	if err != nil {
+		return err
+	}
+	return s.Hold(ctx, key, d)
+}
+
+// TypeOverlapping types text as fast hands do: each key is let go only when the
+// next one is down.
+func (r *RDP) TypeOverlapping(ctx context.Context, text string) error {
+	s, err := r.connected()
+	if err != nil {
+		return err
+	}
+	return s.TypeOverlapping(ctx, text)
+}
+
+// Press presses a key that types nothing.
+func (r *RDP) Press(ctx context.Context, key rune) error {
+	s, err := r.connected()
+	if err != nil {
+		return err
+	}
+	_, err = s.Type(ctx, string(key))
+	return err
+}
+
+// Elsewhere does something on the client's side while its window does not have the
+// focus, which it then has again.
+func (r *RDP) Elsewhere(ctx context.Context, do func() error) error {
+	s, err := r.connected()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.Unfocus(), do()); err != nil {
+		return err
+	}
+	return wait.Until(ctx, func() (bool, error) { return s.FocusWindow(r.clientAlive) })
+}
+
+// LockKeys has Caps Lock and Num Lock be on where the client is connected from
+// next.
+func (r *RDP) LockKeys() { r.locks = true }
 
 // Click clicks n times with a button: 1 is left, 2 middle, 3 right.
 func (r *RDP) Click(ctx context.Context, n int, button byte) error {

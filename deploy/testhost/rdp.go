@@ -70,6 +70,7 @@ type RDP struct {
 	// Session is the desktop that the client is connected to.
 	Session Session
 	info    rdpInfo
+	locks   bool // the lock keys are on when the client is started
 
 	mu     sync.Mutex
 	screen *screen.Screen

@@ -45,7 +45,7 @@ type Device struct {
 	Axes    [2]Axis
 	Strokes Strokes
 
-	held    bool // the last that a key did was to be pressed, where that is no stroke
+	held      bool // the last that a key did was to be pressed, where that is no stroke
 	reading   reading
 	isReadAs  bool
 	trusted   int   // batches since the reading was last held against the pointer

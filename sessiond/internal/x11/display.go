@@ -63,6 +63,7 @@ type Display struct {
 	root     xproto.Window
 	xinput   byte // opcodes of the extensions
 	sync     byte // 0: there is none
+	xres     byte // X-Resource; 0: there is none that knows processes
 	atoms    atoms
 	clock    serverClock
 	news     bool // a count or the window changed since Drain began
@@ -127,6 +128,7 @@ func (d *Display) start(key cookie) error {
 		do    func() error
 	}{
 		{"looking for extensions", d.findExtensions},
+		{"looking for X-Resource", d.findResource},
 		{"interning atoms", d.internAtoms},
 		{"selecting input", d.selectInput},
 		{"listing devices", d.queryDevices},
@@ -228,7 +230,10 @@ func (d *Display) settle() error {
 			return err
 		}
 	}
-	d.news = d.Input.Commit(pointer) || d.news
+	if d.Input.Commit(pointer) {
+		d.news = true
+		d.watch.lookAgain(d.clock.upper)
+	}
 	return d.follow()
 }
 

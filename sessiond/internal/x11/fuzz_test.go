@@ -102,6 +102,8 @@ func FuzzReplies(f *testing.F) {
 		_ = parseCounters(b)
 		_, _ = parseSetup(b)
 		_ = isProperty(b)
+		_ = isTree(b)
+		_ = parseClientPID(b)
 		_ = findCookie(b, "10", "host")
 	})
 }

@@ -21,7 +21,7 @@ const (
 
 // atoms are the names that this package uses, as the server numbers them.
 type atoms struct {
-	activeWindow, wmCheck, netWMName, utf8String, compoundText xproto.Atom
+	activeWindow, wmCheck, netWMName, netWMPid, utf8String, compoundText xproto.Atom
 }
 
 func (d *Display) internAtoms() error {
@@ -33,6 +33,7 @@ func (d *Display) internAtoms() error {
 		{name: "_NET_ACTIVE_WINDOW", atom: &d.atoms.activeWindow},
 		{name: "_NET_SUPPORTING_WM_CHECK", atom: &d.atoms.wmCheck},
 		{name: "_NET_WM_NAME", atom: &d.atoms.netWMName},
+		{name: "_NET_WM_PID", atom: &d.atoms.netWMPid},
 		{name: "UTF8_STRING", atom: &d.atoms.utf8String},
 		{name: "COMPOUND_TEXT", atom: &d.atoms.compoundText},
 	}
@@ -56,9 +57,9 @@ func (d *Display) internAtoms() error {
 
 // watch follows which window has the focus.
 //
-// Only a window manager knows that, so without one no time is attributed:
-// falling back to X's input focus would need a look at every window of every
-// program, and shows windows that no person calls theirs.
+// Only a window manager knows that. Without one it is the window to which keys go,
+// looked at whenever there was input: each report then says that there is none
+// (wire.TroubleNoWindowManager), and what is in front is a guess.
 type watch struct {
 	wm     xproto.Window // the window manager's check window; 0 without one
 	active xproto.Window // the active window; 0 for none
@@ -88,6 +89,14 @@ func (d *Display) destroyed(window xproto.Window, at counting.Instant) {
 		w.wmChanged, w.activeAt = true, at
 	}
 	if window != 0 && window == w.active {
+		w.activeChanged, w.activeAt = true, at
+	}
+}
+
+// lookAgain notes that there was input, by which the window that gets it may have
+// become another: no window manager says so.
+func (w *watch) lookAgain(at counting.Instant) {
+	if w.wm == 0 {
 		w.activeChanged, w.activeAt = true, at
 	}
 }
@@ -151,11 +160,18 @@ func (d *Display) askWM() error {
 func (d *Display) findActive() error {
 	w := &d.watch
 	var active xproto.Window
-	if w.wm != 0 {
-		var err error
-		if active, err = d.windowProperty(d.root, d.atoms.activeWindow); err != nil {
-			return err
-		}
+	var err error
+	switch {
+	case w.wm != 0:
+		active, err = d.windowProperty(d.root, d.atoms.activeWindow)
+	case !d.opts.NeedWM:
+		active, err = d.inputFocus()
+	}
+	if err != nil {
+		return err
+	}
+	if w.wm == 0 && active == w.active && active != 0 {
+		return nil // looked at again, and the same
 	}
 	if active == d.root {
 		active = 0 // some window managers say so for none
@@ -193,7 +209,7 @@ func (d *Display) readWindow() error {
 		d.focus(counting.Window{})
 		return nil
 	}
-	found := counting.Window{App: d.appName(reply)}
+	found := counting.Window{App: appName(propertyBytes(reply))}
 	for _, name := range names {
 		if reply, err = answer(d.c, name.Cookie, name.Reply); err != nil {
 			return err
@@ -201,6 +217,14 @@ func (d *Display) readWindow() error {
 		if reply != nil && found.Title == "" {
 			found.Title = d.text(reply, wire.MaxTitleBytes)
 		}
+	}
+	if found.App == "" {
+		if found.App, err = d.program(w.active); err != nil {
+			return err
+		}
+	}
+	if found.App == "" {
+		found.App = wire.UnknownApp
 	}
 	d.focus(found)
 	return nil
@@ -213,19 +237,27 @@ func (d *Display) focus(on counting.Window) {
 	}
 }
 
-// appName is the class in WM_CLASS (instance and class, each ended by a NUL),
-// or else the instance.
-func (d *Display) appName(reply *xproto.GetPropertyReply) string {
-	value := propertyBytes(reply)
+// appName returns the class in a WM_CLASS (instance and class, each ended by a
+// NUL), or else the instance; empty if there is neither. An installed web
+// application has its browser's class, and is told by its instance.
+func appName(value []byte) string {
 	instance, rest, _ := bytes.Cut(value, []byte{0})
 	class, _, _ := bytes.Cut(rest, []byte{0})
-	for _, b := range [][]byte{class, instance} {
+	names := [...][]byte{class, instance}
+	if bytes.HasPrefix(instance, []byte(webAppPrefix)) {
+		names = [...][]byte{instance, class}
+	}
+	for _, b := range names {
 		if name := cleanText(b, latin1Text, wire.MaxAppBytes); name != "" {
 			return name
 		}
 	}
-	return wire.UnknownApp
+	return ""
 }
+
+// webAppPrefix begins the instance of a web application that was installed with
+// Chromium, Chrome or one of their kind; its id follows.
+const webAppPrefix = "crx_"
 
 // text reads a text property of one of the types that titles have; of any
 // other it is empty.
@@ -272,12 +304,17 @@ func propertyBytes(reply *xproto.GetPropertyReply) []byte {
 
 // windowProperty reads a property that holds one window; 0 if there is none.
 func (d *Display) windowProperty(window xproto.Window, atom xproto.Atom) (xproto.Window, error) {
+	n, err := d.word(window, atom, xproto.AtomWindow)
+	return xproto.Window(n), err
+}
+
+// word reads a property that holds one word of a type; 0 if there is none.
+func (d *Display) word(window xproto.Window, atom, kind xproto.Atom) (uint32, error) {
 	asked := d.getProperty(window, atom)
 	reply, err := answer(d.c, asked.Cookie, asked.Reply)
-	const formatWords, windowBytes = 32, 4
-	if err != nil || reply == nil || reply.Format != formatWords || reply.Type != xproto.AtomWindow ||
-		len(reply.Value) < windowBytes {
+	const formatWords, wordBytes = 32, 4
+	if err != nil || reply == nil || reply.Format != formatWords || reply.Type != kind || len(reply.Value) < wordBytes {
 		return 0, err
 	}
-	return xproto.Window(binary.LittleEndian.Uint32(reply.Value)), nil
+	return binary.LittleEndian.Uint32(reply.Value), nil
 }

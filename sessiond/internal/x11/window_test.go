@@ -2,6 +2,7 @@ package x11
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -85,18 +86,105 @@ func TestFocusTimeIsTheServers(t *testing.T) {
 	}
 }
 
+// TestNoWindowManager: what a window manager has left behind counts for nothing;
+// the window to which keys go does.
 func TestNoWindowManager(t *testing.T) {
+	t.Parallel()
+	inner, outer := xtest.Xephyr(t)
+	c := xtest.NewClient(t, inner)
+	w := watchDisplay(t, inner)
+	gone := c.Window("Gone", "left behind")
+	c.SetRootWindow("_NET_ACTIVE_WINDOW", gone)
+	c.SetRootWindow("_NET_SUPPORTING_WM_CHECK", gone)
+	outer.Run(t, "xdotool", "mousemove", "900", "600", "key", "a")
+	w.counts(wire.Counters{Keys: 1})
+	if got := w.Focus.Current(); got != (counting.Window{}) {
+		t.Fatalf("focus on %q without a window manager, and the pointer on none", got)
+	}
+	outer.Run(t, "xdotool", "mousemove", "100", "50", "key", "a")
+	w.window(counting.Window{App: "Gone", Title: "left behind"})
+	other := c.Window("Other", "told to have the focus")
+	c.Focus(other)
+	outer.Run(t, "xdotool", "key", "a")
+	w.window(counting.Window{App: "Other", Title: "told to have the focus"})
+	child := c.Child(other)
+	c.Focus(child)
+	c.Title(other, "UTF8_STRING", []byte("within it"))
+	outer.Run(t, "xdotool", "key", "a")
+	w.window(counting.Window{App: "Other", Title: "within it"})
+	var r wire.Report
+	if w.Fill(&r, w.opts.Now()); r.Trouble != wire.TroubleNoWindowManager {
+		t.Errorf("trouble %d: nothing shows that this is a guess", r.Trouble)
+	}
+	c.Destroy(other)
+	w.window(counting.Window{App: "Gone", Title: "left behind"}) // the pointer's again
+}
+
+// TestNothingWhereAWindowManagerIsNeeded: a display without one is a program's.
+func TestNothingWhereAWindowManagerIsNeeded(t *testing.T) {
 	t.Parallel()
 	s := xtest.Xvfb(t)
 	c := xtest.NewClient(t, s)
-	w := watchDisplay(t, s)
-	id := c.Window("Alone", "no manager")
-	c.SetRootWindow("_NET_ACTIVE_WINDOW", id) // left behind by a manager that is gone
-	c.SetRootWindow("_NET_SUPPORTING_WM_CHECK", id)
-	w.drain(300 * time.Millisecond)
+	c.Focus(c.Window("Job", "of a build"))
+	w := watchWith(t, s, func(o *Options) { o.NeedWM = true })
 	w.drain(300 * time.Millisecond)
 	if got := w.Focus.Current(); got != (counting.Window{}) {
-		t.Fatalf("focus on %q without a window manager", got)
+		t.Fatalf("focus on %q", got)
+	}
+}
+
+// TestAFramesWindow: a window manager that is no EWMH one, as twm, puts windows into
+// frames, and the keys go to the window under the pointer.
+func TestAFramesWindow(t *testing.T) {
+	t.Parallel()
+	inner, outer := xtest.Xephyr(t)
+	c := xtest.NewClient(t, inner)
+	frame := c.Child(c.Root())
+	framed := c.Child(frame)
+	c.Class(framed, "shell\x00Shell\x00")
+	w := watchDisplay(t, inner)
+	outer.Run(t, "xdotool", "mousemove", "20", "20", "key", "a")
+	w.window(counting.Window{App: "Shell"})
+	c.Destroy(framed)
+	outer.Run(t, "xdotool", "key", "a")
+	w.window(counting.Window{App: wire.UnknownApp})
+}
+
+// TestProgramsName: a window that names no class has its program's name, if the X
+// server knows that it is that program's.
+func TestProgramsName(t *testing.T) {
+	t.Parallel()
+	s, _ := newDesktop(t)
+	c := xtest.NewClient(t, s)
+	w := watchDisplay(t, s)
+	id := c.Window("Named", "title")
+	c.Activate(id)
+	w.window(counting.Window{App: "Named", Title: "title"})
+	c.Number(id, "_NET_WM_PID", uint32(os.Getpid()))
+	c.Class(id, "")
+	comm, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.window(counting.Window{App: strings.TrimSpace(string(comm)), Title: "title"})
+	c.Number(id, "_NET_WM_PID", 1) // not what the X server knows
+	c.Title(id, "UTF8_STRING", []byte("changed"))
+	w.window(counting.Window{App: wire.UnknownApp, Title: "changed"})
+}
+
+func TestAppName(t *testing.T) {
+	t.Parallel()
+	for class, want := range map[string]string{
+		"xterm\x00XTerm\x00": "XTerm",
+		"only\x00":           "only",
+		"":                   "",
+		"crx_nkbihfbeogaeaoehlefnkodbefgpgknn\x00Google-chrome\x00": "crx_nkbihfbeogaeaoehlefnkodbefgpgknn",
+		"crx__mail\x00Chromium\x00":                                 "crx__mail",
+		"google-chrome\x00Google-chrome\x00":                        "Google-chrome",
+	} {
+		if got := appName([]byte(class)); got != want {
+			t.Errorf("appName(%q) = %q, want %q", class, got, want)
+		}
 	}
 }
 
@@ -111,7 +199,7 @@ func TestWindowManagerDiesAndComesBack(t *testing.T) {
 	w.window(here)
 	for range 2 {
 		wm.Kill()
-		w.window(counting.Window{})
+		w.until("no window manager", func() bool { return w.watch.wm == 0 })
 		wm = s.Start(t, "openbox", "--sm-disable")
 		c.Activate(app)
 		w.window(here)

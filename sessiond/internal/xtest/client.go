@@ -82,6 +82,38 @@ func (c *Client) Activate(window uint32) {
 	c.t.Fatalf("the window manager did not activate window %d", window)
 }
 
+// Root is the root window.
+func (c *Client) Root() uint32 { return uint32(c.root) }
+
+// Child makes and maps a window in a window, without a class.
+func (c *Client) Child(parent uint32) uint32 {
+	id, err := xproto.NewWindowId(c.x)
+	if err != nil {
+		c.t.Errorf("window id: %v", err)
+		return 0
+	}
+	xproto.CreateWindow(c.x, xproto.WindowClassCopyFromParent, id, xproto.Window(parent), 5, 5, 50, 50, 0,
+		xproto.WindowClassInputOutput, xproto.WindowClassCopyFromParent, 0, nil)
+	xproto.MapWindow(c.x, id)
+	c.sync()
+	return uint32(id)
+}
+
+// Focus gives a window X's input focus, which goes back to the pointer's window
+// with its end.
+func (c *Client) Focus(window uint32) {
+	xproto.SetInputFocus(c.x, xproto.InputFocusPointerRoot, xproto.Window(window), xproto.TimeCurrentTime)
+	c.sync()
+}
+
+// Number sets a property of a window to a number.
+func (c *Client) Number(window uint32, name string, n uint32) {
+	b := make([]byte, 4)
+	xgb.Put32(b, n)
+	xproto.ChangeProperty(c.x, xproto.PropModeReplace, xproto.Window(window), c.atom(name), xproto.AtomCardinal, 32, 1, b)
+	c.sync()
+}
+
 // Title sets a window's _NET_WM_NAME, as a property of the named type.
 func (c *Client) Title(window uint32, kind string, title []byte) {
 	c.property(xproto.PropModeReplace, window, "_NET_WM_NAME", kind, title)

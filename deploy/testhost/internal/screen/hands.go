@@ -40,6 +40,77 @@ func (s *Screen) Type(ctx context.Context, text string) (presses int, err error)
 	return presses, nil
 }
 
+// Keys that type nothing, by X's name.
+const (
+	PageDown   = rune(0xff56)
+	CapsLock   = rune(0xffe5)
+	NumLock    = rune(0xff7f)
+	ScrollLock = rune(0xff14)
+)
+
+// Hold holds a key down for a while, on a keyboard that repeats.
+func (s *Screen) Hold(ctx context.Context, key rune, d time.Duration) error {
+	if err := s.repeat(xproto.AutoRepeatModeOn); err != nil {
+		return err
+	}
+	code, ok := s.keys[keysym(key)]
+	if !ok {
+		return fmt.Errorf("hold %q: there is no such key", key)
+	}
+	if err := s.send(xproto.KeyPress, byte(code), 0, 0); err != nil {
+		return err
+	}
+	if err := wait.Pause(ctx, d); err != nil {
+		return err
+	}
+	if err := s.send(xproto.KeyRelease, byte(code), 0, 0); err != nil {
+		return err
+	}
+	return s.repeat(xproto.AutoRepeatModeOff)
+}
+
+// TypeOverlapping types text as fast hands do: each key is let go only when the
+// next one is down.
+func (s *Screen) TypeOverlapping(ctx context.Context, text string) error {
+	var down byte
+	for _, c := range text {
+		code, ok := s.keys[keysym(c)]
+		if !ok {
+			return fmt.Errorf("type %q: no key types it without Shift", c)
+		}
+		if err := s.strike(ctx, xproto.KeyPress, byte(code)); err != nil {
+			return err
+		}
+		if down != 0 {
+			if err := s.strike(ctx, xproto.KeyRelease, down); err != nil {
+				return err
+			}
+		}
+		down = byte(code)
+	}
+	if down == 0 {
+		return nil
+	}
+	return s.strike(ctx, xproto.KeyRelease, down)
+}
+
+// strike makes one event of a key and pauses.
+func (s *Screen) strike(ctx context.Context, kind, code byte) error {
+	if err := s.send(kind, code, 0, 0); err != nil {
+		return err
+	}
+	return wait.Pause(ctx, eventGap)
+}
+
+// Unfocus takes the keyboard's focus from all windows.
+func (s *Screen) Unfocus() error {
+	err := xproto.SetInputFocusChecked(s.conn, xproto.InputFocusNone, xproto.WindowNone, xproto.TimeCurrentTime).Check()
+	if err != nil {
+		return fmt.Errorf("take the focus from all windows: %w", err)
+	}
+	return nil
+}
+
 // keysym returns X's name of what a key types.
 func keysym(c rune) rune {
 	const (

@@ -51,9 +51,8 @@ func (s *Screen) prepare() error {
 		return fmt.Errorf("use XTEST on the screen: %w", err)
 	}
 	// Or a key counts twice that is held a while since the machine is busy.
-	off := []uint32{xproto.AutoRepeatModeOff}
-	if err := xproto.ChangeKeyboardControlChecked(s.conn, xproto.KbAutoRepeatMode, off).Check(); err != nil {
-		return fmt.Errorf("turn the keyboard's repeat off: %w", err)
+	if err := s.repeat(xproto.AutoRepeatModeOff); err != nil {
+		return err
 	}
 	if err := s.readKeys(); err != nil {
 		return err
@@ -63,6 +62,15 @@ func (s *Screen) prepare() error {
 
 // Close closes the connection.
 func (s *Screen) Close() { s.conn.Close() }
+
+// repeat switches on or off that held keys repeat.
+func (s *Screen) repeat(mode uint32) error {
+	err := xproto.ChangeKeyboardControlChecked(s.conn, xproto.KbAutoRepeatMode, []uint32{mode}).Check()
+	if err != nil {
+		return fmt.Errorf("switch the keyboard's repeat: %w", err)
+	}
+	return nil
+}
 
 // readKeys learns which key has which symbol.
 func (s *Screen) readKeys() error {
