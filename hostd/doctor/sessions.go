@@ -136,7 +136,7 @@ func focusTrouble(s *helper.State) (what, todo string) {
 			return "is measured as soon as a window manager runs there: until then it may be a program's", ""
 		}
 		return "has no window manager that names the window in front",
-			"run one that does (EWMH): nearly all do; until then records have no application"
+			"run one that does (EWMH): nearly all do; until then the application is a guess, by where the keys go"
 	case wire.TroubleNoFocus:
 		return "has a compositor that does not say which window is in front",
 			"sway, labwc, river and others of wlroots do, and KDE and GNOME; until then records have no application"

@@ -91,7 +91,7 @@ type Trouble uint8
 // The kinds of trouble.
 const (
 	TroubleNone             Trouble = iota
-	TroubleNoWindowManager          // no EWMH window manager: the focus is unknown
+	TroubleNoWindowManager          // no EWMH window manager: the focus is a guess
 	TroubleNoFocus                  // the compositor has no way to ask for the focus
 	TroubleNoGNOMEExtension         // GNOME's focus needs the extension
 	TroubleNoDevices                // no input device belongs to the seat
