@@ -140,6 +140,18 @@ func (m *Machine) StepClock(ctx context.Context, d time.Duration) error {
 	return err
 }
 
+// UseSecondScreen turns on the second graphics card, which Wayland compositors
+// need, and waits until the machine has it. It does not wake from suspend.
+func (m *Machine) UseSecondScreen(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, powerTimeout)
+	defer cancel()
+	if _, err := m.Run(ctx, "modprobe", "virtio_gpu"); err != nil {
+		return err
+	}
+	_, err := m.Run(ctx, "udevadm", "wait", "--timeout=60", "/dev/dri/card1")
+	return err
+}
+
 // Suspend has the machine suspend to memory and waits until it sleeps.
 func (m *Machine) Suspend(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, powerTimeout)
@@ -230,16 +242,24 @@ func (m *Machine) waitDesktop(ctx context.Context) error {
 			missing = "the system is " + state
 			return false, err
 		}
-		res, err = m.Exec(ctx, testhost.Command{User: Alice, Env: []string{"DISPLAY=:0"}, Args: []string{"xprop", "-root", "_NET_ACTIVE_WINDOW"}})
-		missing = "no window has the focus: " + res.Stdout + res.Stderr
-		_, window, _ := strings.Cut(res.Stdout, "# 0x")
-		return window != "" && window[0] != '0', err
+		missing = "no window has the focus"
+		return m.HasFocus(ctx, Alice, ":0")
 	})
 	if err != nil {
 		failed, _ := m.Run(context.WithoutCancel(ctx), "systemctl", "--failed", "--no-legend", "--plain")
 		return fmt.Errorf("wait for the desktop: %w: %s\n%s", err, missing, failed)
 	}
 	return nil
+}
+
+// HasFocus reports whether a window of the user's X display has the focus, as its
+// window manager has it.
+func (m *Machine) HasFocus(ctx context.Context, user, display string) (bool, error) {
+	res, err := m.Exec(ctx, testhost.Command{
+		User: user, Env: []string{"DISPLAY=" + display}, Args: []string{"xprop", "-root", "_NET_ACTIVE_WINDOW"},
+	})
+	_, window, _ := strings.Cut(res.Stdout, "# 0x")
+	return window != "" && window[0] != '0', err
 }
 
 // console is the end of what the kernel printed.

@@ -33,9 +33,10 @@ const (
 )
 
 // kernelOptions: no pause for a person to read, nothing that protects one
-// process from another, and no check of a disk that was just made.
+// process from another, and no check of a disk that was just made. The second
+// screen's driver waits until it is asked for.
 const kernelOptions = "root=/dev/vda rw quiet console=ttyS0 mitigations=off nowatchdog " +
-	"random.trust_cpu=on systemd.show_status=0 fsck.mode=skip"
+	"random.trust_cpu=on systemd.show_status=0 fsck.mode=skip modprobe.blacklist=virtio_gpu"
 
 // qemu is a running QEMU.
 type qemu struct {
@@ -111,14 +112,15 @@ func (q *qemu) startGuard(l launch) error {
 	return nil
 }
 
-// arguments are QEMU's. The screen is one that wakes from suspend: virtio's does
-// not. The processor is an old one, since what newer ones add is slow without
-// hardware.
+// arguments are QEMU's. The first screen is one that wakes from suspend, which
+// virtio's does not. The second is virtio's, since the driver of the first takes
+// no buffers of other devices, and Wayland compositors ask for that. The processor
+// is an old one, since what newer ones add is slow without hardware.
 func (l launch) arguments() []string {
 	in := func(name string) string { return filepath.Join(l.dir, name) }
 	args := []string{
 		"-nodefaults", "-no-user-config", "-nic", "none", "-display", "none",
-		"-machine", "pc", "-global", "PIIX4_PM.disable_s3=0", "-cpu", "qemu64", "-vga", "std",
+		"-machine", "pc", "-global", "PIIX4_PM.disable_s3=0", "-cpu", "qemu64", "-vga", "std", "-device", "virtio-gpu-pci",
 		"-accel", fmt.Sprintf("tcg,thread=multi,tb-size=%d", codeCacheMB),
 		"-smp", strconv.Itoa(processors), "-m", strconv.Itoa(memoryMB),
 		"-kernel", filepath.Join(l.boot, "machine-kernel"), "-initrd", filepath.Join(l.boot, "machine-initrd"),
