@@ -56,7 +56,9 @@ func (d *Daemon) Stop(t *testing.T, sig syscall.Signal) {
 	case <-d.ended:
 	case <-time.After(endTimeout):
 		t.Errorf("%s does not end after %s", d.cmd.Path, sig)
-		d.cmd.Process.Kill()
+		if err := d.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
 		<-d.ended
 	}
 }

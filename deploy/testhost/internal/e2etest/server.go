@@ -42,7 +42,7 @@ func NewServer(t *testing.T, program string) *Server {
 func NewServerOn(t *testing.T, program, dir string, args ...string) *Server {
 	t.Helper()
 	s := &Server{
-		Client: Client{Addr: FreeAddress(t), HTTP: http.DefaultClient},
+		Client: Client{Addr: FreeAddress(t), HTTP: &http.Client{Timeout: answerTimeout}},
 		Args:   args, program: program, log: filepath.Join(dir, "server.log"),
 	}
 	s.Start(t)
