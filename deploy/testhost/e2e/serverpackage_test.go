@@ -30,6 +30,14 @@ func (h *host) postgres() string {
 	return map[debian.Suite]string{debian.Bookworm: "15", debian.Trixie: "17"}[h.Suite()]
 }
 
+// startPostgres makes the host's cluster anew, as on a machine without a locale:
+// such a cluster's own encoding is none.
+func (h *host) startPostgres(t *testing.T) {
+	t.Helper()
+	h.run(t, "pg_dropcluster", h.postgres(), "main")
+	h.run(t, "pg_createcluster", "--locale=C", "--start", h.postgres(), "main")
+}
+
 // clusterUnit is the cluster that Debian's PostgreSQL makes of itself.
 func (h *host) clusterUnit() string { return "postgresql@" + h.postgres() + "-main" }
 
@@ -40,9 +48,7 @@ func TestServerPackage(t *testing.T) { onSuites(t, serverPackageLife) }
 func serverPackageLife(t *testing.T, suite debian.Suite) {
 	h := bareHost(t, suite, nil)
 	defer h.showLogOnFailure(t)
-	// As on a machine without a locale: such a cluster's own encoding is none.
-	h.run(t, "pg_dropcluster", h.postgres(), "main")
-	h.run(t, "pg_createcluster", "--locale=C", "--start", h.postgres(), "main")
+	h.startPostgres(t)
 	h.install(t, reversioned(t, serverDebPath, "0~earlier-1"))
 	h.srv = &server{Server: &e2etest.Server{Client: e2etest.Client{Addr: insideAddr, HTTP: httpOn(t, h.Host)}}, host: h}
 	h.srv.WaitReady(t, http.StatusOK)

@@ -1,0 +1,63 @@
+package e2e
+
+import (
+	"net/http"
+	"reflect"
+	"testing"
+
+	"activity-tracker.example/testhost/debian"
+	"activity-tracker.example/testhost/internal/e2etest"
+)
+
+// earlierVersion is the commit before the server got rooms, helpers the third
+// version of what they report, and events the fields that came with it.
+const earlierVersion = "16044b9b"
+
+// TestSlowUpgrade upgrades server and agent from an earlier version, with its
+// database and with a buffer in which events wait, while somebody types. Nothing
+// is lost, and what was stored reads as before.
+func TestSlowUpgrade(t *testing.T) {
+	t.Parallel()
+	earlier, err := e2etest.Earlier(t.Context(), earlierVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := bareHost(t, debian.Bookworm, nil)
+	defer h.showLogOnFailure(t)
+	h.startPostgres(t)
+	h.install(t, earlier.Server)
+	h.srv = &server{Server: &e2etest.Server{Client: e2etest.Client{Addr: insideAddr, HTTP: httpOn(t, h.Host)}}, host: h}
+	h.srv.WaitReady(t, http.StatusOK)
+	h.srv.Viewer = h.srv.command(t, "token", "create", "--name", "test", "--role", "viewer")
+	h.install(t, earlier.Agent)
+	h.configure(t, config)
+	h.enroll(t)
+	p := h.login(t, "alice")
+	p.mustWork(t, 40, 3, 3, 2)
+	wantTold(t, p)
+	before := p.records(t)
+
+	h.run(t, "systemctl", "stop", serverUnit)
+	p.mustWork(t, 30, 2, 2, 0) // waits in the buffer
+	stop := keepTyping(t, p)
+	h.install(t, debPath)
+	stop()
+	stop = keepTyping(t, p)
+	h.install(t, serverDebPath)
+	stop()
+	h.srv.WaitReady(t, http.StatusOK)
+	p.mustWork(t, 20, 1, 1, 1)
+	wantTold(t, p)
+
+	after := p.records(t)
+	if len(before) == 0 || len(after) <= len(before) {
+		t.Fatalf("%d records before the upgrade, %d after it", len(before), len(after))
+	}
+	for i := range before[:len(before)-1] { // the last one may have been open
+		if !reflect.DeepEqual(after[i], before[i]) {
+			t.Errorf("a record of before reads as %+v, was %+v", after[i], before[i])
+		}
+	}
+	h.run(t, "trackerd-server", "rollups", "check")
+	h.run(t, "trackctl", "doctor")
+}
