@@ -132,6 +132,11 @@ type status struct {
 	Host *struct {
 		EventsWaiting int64            `json:"events_waiting"`
 		DeadLetters   map[string]int64 `json:"dead_letters"`
+		Problems      []string         `json:"problems"`
+		Later         []struct {
+			Code   string `json:"code"`
+			Events int64  `json:"events"`
+		} `json:"later"`
 	} `json:"host"`
 }
 

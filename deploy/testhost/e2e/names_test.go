@@ -50,3 +50,41 @@ func TestWhoTheHostIs(t *testing.T) {
 		})
 	})
 }
+
+// TestTwoHostsOneName gives a second host the machine_id of somebody on a first one,
+// as a copied configuration does.
+func TestTwoHostsOneName(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	first, second := trackedHost(t, debian.Bookworm, srv), trackedHost(t, debian.Bookworm, srv)
+	defer second.showLogOnFailure(t)
+	alice, bob := first.login(t, "alice"), second.login(t, "bob")
+	alice.mustWork(t, 20, 1, 1, 1)
+	wantTold(t, alice)
+	second.configure(t, config+"machine_id: "+alice.machine+"\n")
+	at := time.Now()
+	if s := second.waitTracked(t, bob.Session.ID, at); s.MachineID != alice.machine {
+		t.Fatalf("bob's machine_id is %s, want alice's, %s", s.MachineID, alice.machine)
+	}
+	eventually(t, 30*time.Second, "the second host waits and tells", func() error {
+		st := second.status(t)
+		if len(st.Host.Later) != 1 || st.Host.Later[0].Code != "foreign_machine" || len(st.Host.DeadLetters) > 0 ||
+			!strings.Contains(strings.Join(st.Host.Problems, "\n"), "trackerd-server machine move") {
+			return fmt.Errorf("status is %+v", st.Host)
+		}
+		return nil
+	})
+	if out := second.run(t, "trackctl", "doctor"); !strings.Contains(out, "another host reported this machine_id first") {
+		t.Errorf("doctor says %s", out)
+	}
+	// Put right, what comes from then on does not wait for what came before.
+	second.configure(t, config)
+	bob.mustWork(t, 30, 1, 1, 1)
+	wantTold(t, bob)
+	wantTold(t, alice)
+	waits := second.status(t).Host.Later[0].Events
+	if out := second.run(t, "trackctl", "rejected", "drop", "--code", "foreign_machine"); !strings.Contains(out, fmt.Sprintf("and %d record", waits)) {
+		t.Errorf("of %d records dropped: %s", waits, out)
+	}
+	second.run(t, "sh", "-c", "trackctl rejected list | grep -q 'No record was rejected'")
+}
