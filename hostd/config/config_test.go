@@ -65,7 +65,7 @@ features:
 		ServerURL: "https://tracker-api.example.org", ServerURLSource: path + ":1", MachineID: "vm-abc123-{user}",
 		CollectInterval: 30 * time.Second, SendInterval: 10 * time.Minute, IdleAfter: 2 * time.Minute,
 		BufferPath: "/var/lib/trackerd/other.db", ProxyURL: "http://ann:secret@proxy.example:3128", CAFile: "/etc/trackerd/ca.pem",
-		Sessions:   Sessions{RDP: true, Virtual: true}, VirtualUser: "anna", RealInputDevices: []string{"keyd virtual keyboard"},
+		Sessions: Sessions{RDP: true, Virtual: true}, VirtualUser: "anna", RealInputDevices: []string{"keyd virtual keyboard"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)

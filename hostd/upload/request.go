@@ -86,6 +86,9 @@ func (u *Uploader) post(ctx context.Context, t Target, body []byte, n int) (api.
 	req.Header.Set("Authorization", "Bearer "+t.Credential)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Content-Encoding", "gzip")
+	if u.o.Hostname != "" {
+		req.Header.Set(api.HostnameHeader, u.o.Hostname)
+	}
 	res, err := u.o.Client.Do(req)
 	if err != nil {
 		return none, timedOut(ctx), fmt.Errorf("reaching the server: %w", told(ctx, err))

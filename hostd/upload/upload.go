@@ -60,6 +60,8 @@ type Target struct {
 type Options struct {
 	// Period is how often what was sealed is sent.
 	Period time.Duration
+	// Hostname is what the server shows the host by; empty: as it enrolled.
+	Hostname string
 	// Client speaks to the server; nil means outbound's usual one.
 	Client *http.Client
 	Log    *slog.Logger

@@ -130,6 +130,10 @@ type Focus struct {
 	ActiveSeconds *float64 `json:"active_seconds,omitempty"`
 }
 
+// HostnameHeader is a header of POST /api/events: the host's name now, where it was
+// renamed since it enrolled.
+const HostnameHeader = "Tracker-Hostname"
+
 // EventBatch is the body of POST /api/events.
 type EventBatch struct {
 	Events []Event `json:"events"`

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/testhost"
 	"activity-tracker.example/testhost/debian"
 )
@@ -30,6 +31,13 @@ func TestWhoTheHostIs(t *testing.T) {
 		if got := h.status(t).Hostname; got != "office2.corp.example" {
 			t.Errorf("status shows the host as %q", got)
 		}
+		eventually(t, 30*time.Second, "the server shows the new name", func() error {
+			var m api.Machine
+			if err := srv.Get(t.Context(), "/api/machines/"+before.MachineID, &m); err != nil || m.Hostname != "office2.corp.example" {
+				return fmt.Errorf("it shows %q (%w)", m.Hostname, err)
+			}
+			return nil
+		})
 	})
 	t.Run("cloned", func(t *testing.T) {
 		h.run(t, "sh", "-c", "echo 0123456789abcdef0123456789abcdef >/etc/machine-id && systemctl restart trackerd")

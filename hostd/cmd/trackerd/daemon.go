@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -196,7 +197,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 		Progress: d.watchdog.Loop("helpers", loopSilence).Made, Log: d.log,
 	}, d.units, d.notify)
 	d.uploader = upload.New(d.buffer, d.target, upload.Options{
-		Period: d.cfg.SendInterval, Log: d.log, Client: outbound.NewClient(d.outbound(), upload.RequestTimeout),
+		Period: d.cfg.SendInterval, Log: d.log, Hostname: headerName(d.hostname), Client: outbound.NewClient(d.outbound(), upload.RequestTimeout),
 		Progress: d.watchdog.Loop("upload", uploadSilence).Made,
 	})
 	return nil
@@ -213,6 +214,14 @@ func (d *daemon) keepName() string {
 	name, err := hostid.KeepName(filepath.Join(filepath.Dir(d.cfg.BufferPath), nameFile), d.hostID, d.hostname)
 	if err != nil {
 		d.log.Warn("this host's name may change what people are called at its next start", "error", err)
+	}
+	return name
+}
+
+// headerName returns a name that can travel in a header line, or nothing.
+func headerName(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return ""
 	}
 	return name
 }

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,5 +42,30 @@ func TestRevokedHost(t *testing.T) {
 	hosts, err := b.Store.Hosts(t.Context())
 	if err != nil || len(hosts) != 1 || hosts[0].Revoked {
 		t.Errorf("%+v, %v", hosts, err)
+	}
+}
+
+// TestRenamedHost: a host is shown by the name that it has now, and its people's
+// machine_ids stay.
+func TestRenamedHost(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	var host api.EnrollReply
+	b.Do(http.MethodPost, "/api/enroll", "", api.EnrollRequest{EnrollmentToken: b.Enrollment(1, time.Hour, ""), HostID: "h", Hostname: "office"}).Wants(201, &host)
+	viewer := b.Token(store.RoleViewer)
+	for i, c := range []struct{ header, want string }{
+		{"", "office"}, {"office2.corp.example", "office2.corp.example"}, {"", "office2.corp.example"},
+		{"office\u202e3", "office2.corp.example"}, {strings.Repeat("x", api.MaxHostnameBytes+1), "office2.corp.example"}, {"office", "office"},
+	} {
+		batch := api.EventBatch{Events: []api.Event{servertest.Minute("m", i)}}
+		var headers []string
+		if c.header != "" {
+			headers = []string{api.HostnameHeader, c.header}
+		}
+		b.Do(http.MethodPost, "/api/events", host.Credential, batch, headers...).Wants(200, nil)
+		var m api.Machine
+		b.Do(http.MethodGet, "/api/machines/m", viewer, nil).Wants(200, &m)
+		if m.Hostname != c.want {
+			t.Errorf("after a request from %q it is shown as %q, want %q", c.header, m.Hostname, c.want)
+		}
 	}
 }

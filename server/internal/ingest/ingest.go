@@ -39,6 +39,7 @@ type Ingest struct {
 	now     func() time.Time
 	memory  *memory
 	limiter *limiter.Limiter[int64]
+	names   *names
 	events  *prometheus.CounterVec
 	delay   prometheus.Histogram
 }
@@ -47,7 +48,7 @@ type Ingest struct {
 func New(s *store.Store, guard *auth.Guard, log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) *Ingest {
 	in := &Ingest{
 		store: s, guard: guard, log: log, now: now,
-		memory: newMemory(), limiter: limiter.New[int64](hostRequests, turnWait),
+		memory: newMemory(), names: newNames(), limiter: limiter.New[int64](hostRequests, turnWait),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trackerd_server_events_total",
 			Help: "Events that hosts sent, by what became of them: accepted, duplicate or a rejection's code.",
@@ -97,6 +98,7 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	in.count(reply)
+	in.rename(r, host)
 	writeJSON(w, http.StatusOK, reply)
 }
 

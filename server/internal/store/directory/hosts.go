@@ -39,6 +39,14 @@ func (d *Directory) Hosts(ctx context.Context) ([]HostState, error) {
 	return list, err
 }
 
+// RenameHost gives a host another name to be shown by; its machine_ids stay.
+func (d *Directory) RenameHost(ctx context.Context, host int64, name string) error {
+	return d.db.Write(ctx, "renaming a host", func(tx pgx.Tx) error {
+		_, err := db.Exec(ctx, tx, "setting its name", "UPDATE host SET hostname = $2 WHERE id = $1 AND hostname <> $2", host, name)
+		return err
+	})
+}
+
 // RevokeHost ends a host's credential and returns the host, or ErrNotFound. Its
 // data stays its own. The token that it was enrolled with no longer enrols it for
 // free, as it does where a reply got lost: from now on that takes one made for it.
