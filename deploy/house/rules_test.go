@@ -160,7 +160,8 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/cli": {
 		"server/api", "server/internal/app", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
-		"server/internal/ingest", "server/internal/localpg", "server/internal/quantity", "server/internal/secret", "server/internal/store", "server/internal/text",
+		"server/internal/ingest", "server/internal/localpg", "server/internal/quantity", "server/internal/secret", "server/internal/store",
+		"server/internal/store/dictionary", "server/internal/text",
 	},
 	"server/internal/servertest": {"server/api", "server/internal/..."}, // whole servers for tests
 	"server/bench":               {"server/api", "server/internal/localpg"},

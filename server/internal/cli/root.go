@@ -81,7 +81,7 @@ its database; root then goes on as the user ` + config.ServiceUser + `.`,
 	}
 	p.addFlags(root, root.PersistentFlags(), config.Everywhere)
 	root.AddCommand(serveCommand(p), tokenCommand(p), enrollmentCommand(p), rollupsCommand(p),
-		hostCommand(p), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
+		hostCommand(p), machineCommand(p), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
 		backupCommand(p), restoreCommand(p), doctorCommand(p))
 	markUsage(root)
 	briefHelp(root)

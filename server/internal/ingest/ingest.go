@@ -148,7 +148,7 @@ func (in *Ingest) keep(ctx context.Context, host store.Host, b *batch) (api.Inge
 			reply.Rejected = append(reply.Rejected, api.Rejection{Index: b.index[i], Code: code, Message: message})
 		}
 	}
-	reject(written.Foreign, api.CodeForeignMachine, "another host reported this machine_id first")
+	reject(written.Foreign, api.CodeForeignMachine, foreignMessage(host.HostID))
 	reject(written.Excess, api.CodeTooManyMachines, "the host has as many machine_ids as there may be")
 	sort.Slice(reply.Rejected, func(i, j int) bool { return reply.Rejected[i].Index < reply.Rejected[j].Index })
 	if len(reply.Rejected) > 0 {
@@ -156,6 +156,12 @@ func (in *Ingest) keep(ctx context.Context, host store.Host, b *batch) (api.Inge
 			"first_code", reply.Rejected[0].Code)
 	}
 	return reply, nil
+}
+
+// foreignMessage tells what to do about a machine_id that two hosts report.
+func foreignMessage(hostID string) string {
+	return "another host reported this machine_id first; if both are in use, give one of them another machine_id; " +
+		"if this one took the other's place: trackerd-server machine move MACHINE_ID --to " + hostID
 }
 
 // noteDelay notes for how long each event was on its way.

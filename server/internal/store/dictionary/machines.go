@@ -2,13 +2,17 @@ package dictionary
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
 )
 
-// Owner is a machine's row and the host that owns it; neither ever changes.
+// Owner is a machine's row, which never changes, and the host that owns it, which
+// only an administrator changes.
 type Owner struct {
 	Key  int32
 	Host int64
@@ -31,16 +35,20 @@ const (
 func (d *Dictionary) Owners(ctx context.Context, list []Newest, l *Pending) (map[string]Owner, error) {
 	found := make(map[string]Owner, len(list))
 	var missing []Newest
+	var doubtful []string
 	for i := range list {
 		id := list[i].MachineID
 		if o, ok := d.machines.Get(id); ok {
 			found[id] = o
+			if o.Host != list[i].Host {
+				doubtful = append(doubtful, id)
+			}
 		} else if len(missing) == 0 || missing[len(missing)-1].MachineID != id {
 			missing = append(missing, list[i])
 		}
 	}
-	if len(missing) == 0 {
-		return found, nil
+	if err := d.lookAgain(ctx, doubtful, found); err != nil || len(missing) == 0 {
+		return found, err
 	}
 	c := ColumnsOf(missing)
 	var id string
@@ -77,6 +85,30 @@ func (d *Dictionary) Owners(ctx context.Context, list []Newest, l *Pending) (map
 		l.add(func() { d.machines.Put(id, o) })
 	}
 	return found, nil
+}
+
+// lookAgain looks up machines that are remembered as another host's than the one that
+// reports them: an administrator may have moved them.
+func (d *Dictionary) lookAgain(ctx context.Context, ids []string, found map[string]Owner) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return d.db.Read(ctx, "looking up the owners of machines", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT machine_id, id, host FROM machine WHERE machine_id = ANY($1)", ids)
+		if err != nil {
+			return fmt.Errorf("asking: %w", err)
+		}
+		var id string
+		var o Owner
+		_, err = pgx.ForEachRow(rows, []any{&id, &o.Key, &o.Host}, func() error {
+			if found[id] != o {
+				d.machines.Put(strings.Clone(id), o)
+				found[id] = o
+			}
+			return nil
+		})
+		return err
+	})
 }
 
 // Newest is what some batches report of one machine, if the host owns it.

@@ -242,10 +242,10 @@ func (a *arguments) add(v any) string {
 func (n *newRows) statement(list []dictionary.Newest, credentials []string) (text string, args arguments) {
 	var sql strings.Builder
 	c := dictionary.ColumnsOf(list)
-	keys, first, last := args.add(c.Keys), args.add(c.First), args.add(c.Last)
+	keys, hosts, first, last := args.add(c.Keys), args.add(hostsOf(list)), args.add(c.First), args.add(c.Last)
 	sql.WriteString("WITH good AS MATERIALIZED (SELECT" +
 		" (SELECT count(*) FROM host_credential WHERE id = ANY(" + args.add(credentials) + ")) = " + args.add(len(credentials)) + " AS credentials," +
-		" (SELECT count(*) FROM machine WHERE id = ANY(" + keys + ")) = cardinality(" + keys + "::int[]) AS machines," +
+		" coalesce((SELECT array_agg(host ORDER BY id) FROM machine WHERE id = ANY(" + keys + ")), '{}') = " + hosts + "::bigint[] AS machines," +
 		" ARRAY(SELECT n.machine FROM unnest(" + keys + "::int[], " + first + "::timestamptz[], " + last + "::timestamptz[]) AS n(machine, first, last) WHERE" +
 		" (SELECT m.compacted_before > n.first FROM machine m WHERE m.id = n.machine)")
 	for i := range n.events {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -76,7 +77,7 @@ func (w *Writer) readBegin(results pgx.BatchResults, beginnings int, list []dict
 		return l, fmt.Errorf("looking at credentials: %w", err)
 	}
 	switch {
-	case l.machines != len(list):
+	case !slices.Equal(l.hosts, hostsOf(list)):
 		return l, errMachineGone
 	case int(good.RowsAffected()) != len(credentials):
 		w.revoked()
@@ -113,6 +114,14 @@ func keysOf(list []dictionary.Newest) []int32 {
 		keys[i] = list[i].Key
 	}
 	return keys
+}
+
+func hostsOf(list []dictionary.Newest) []int64 {
+	hosts := make([]int64, len(list))
+	for i := range list {
+		hosts[i] = list[i].Host
+	}
+	return hosts
 }
 
 // queueEvents queues the statement that stores rows of locked machines and returns

@@ -9,19 +9,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// lockSQL locks machines by ascending row, whoever does it, and returns how many
-// there are and until when any of them is compacted.
-const lockSQL = `SELECT count(*)::int, max(compacted_before) FROM
-	(SELECT compacted_before FROM machine WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE) AS locked`
+// lockSQL locks machines by ascending row, whoever does it, and returns whose they
+// are, in that order, and until when any of them is compacted.
+const lockSQL = `SELECT coalesce(array_agg(host), '{}'), max(compacted_before) FROM
+	(SELECT host, compacted_before FROM machine WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE) AS locked`
 
 // locked is what lockSQL returns.
 type locked struct {
-	machines        int
+	hosts           []int64
 	compactedBefore *time.Time
 }
 
 func (l *locked) scan(row pgx.Row) error {
-	if err := row.Scan(&l.machines, &l.compactedBefore); err != nil {
+	if err := row.Scan(&l.hosts, &l.compactedBefore); err != nil {
 		return fmt.Errorf("locking machines: %w", err)
 	}
 	return nil
@@ -41,7 +41,7 @@ func (l *locked) mayHoldLate(rows []row) bool {
 func LockMachines(ctx context.Context, tx pgx.Tx, keys []int32) error {
 	var l locked
 	err := l.scan(tx.QueryRow(ctx, lockSQL, keys))
-	if err == nil && l.machines != len(keys) {
+	if err == nil && len(l.hosts) != len(keys) {
 		return errMachineGone
 	}
 	return err

@@ -49,8 +49,8 @@ func (writeError) Decided() {}
 const ErrRevoked writeError = "the host's credential has been revoked"
 
 // errMachineGone means that a machine's row is not what was remembered of it: the
-// database was restored or replaced.
-var errMachineGone = errors.New("a machine is no longer in the database")
+// database was restored or replaced, or the machine belongs to another host now.
+var errMachineGone = errors.New("a machine is no longer what it was in the database")
 
 // row is an event on its way into the database.
 type row struct {
