@@ -194,13 +194,13 @@ func (d *Display) Drain(until counting.Instant) (got, news bool, err error) {
 	d.c.got, d.news = false, false
 	d.clock.upper = max(min(d.opts.Now(), until), d.clock.lower)
 	err = d.c.drain()
-	d.keys.settle()
+	d.keys.settle(d.clock.upper)
 	for range maxRounds {
 		if err != nil || !d.unsettled() {
 			break
 		}
 		err = d.settle()
-		d.keys.settle()
+		d.keys.settle(d.clock.upper)
 	}
 	if err != nil && d.Input.CommitBlind() {
 		d.news = true

@@ -16,72 +16,130 @@ const (
 // presses and releases a key so fast.
 const atOnceMS = 1
 
-// keyEvent is a press or release of a key. It lives no longer than one Drain.
+// restrikeMS is the least time in which a hand strikes the key again that it has let
+// go. A client that is busy lets go of a held key by itself and presses it again at
+// once.
+const restrikeMS = 50
+
+// keyEvent is a press or release of a key. Its code lives no longer than one Drain.
 type keyEvent struct {
 	device uint16
-	code   uint32
+	code   uint32 // 0 is forgotten
 	ms     uint32 // the server's clock
 	at     counting.Instant
 }
 
-// atOnceWith reports whether two events are of one key, at one moment.
-func (e *keyEvent) atOnceWith(o *keyEvent) bool {
-	return e.device == o.device && e.code == o.code && o.ms-e.ms <= atOnceMS
+// sameKey reports whether two events are, or can be, of one key.
+func (e *keyEvent) sameKey(o *keyEvent) bool {
+	return e.device == o.device && (e.code == o.code || e.code == 0 || o.code == 0)
 }
 
 // strokes finds the strokes among the events of keyboards on which a held key is
-// pressed again and again. It keeps no key: a release is compared with the press
-// right behind it, and forgotten then, or at the end of the Drain.
+// pressed again and again. It keeps no key: events are compared with those next to
+// them, and what is kept after a Drain is that the last key is held, not which.
 type strokes struct {
-	in      *counting.Input
-	waiting bool // release may be followed by its press
-	release keyEvent
+	in *counting.Input
+
+	waiting bool     // release may belong to the press behind it
+	release keyEvent // if waiting
+
+	pressed   bool     // the last that happened is press
+	press     keyEvent // if pressed
+	repeating bool     // and it was a repeat
+	lifted    bool     // a key that repeated was let go, perhaps by the client
+	lift      keyEvent // if lifted
 
 	lockDown bool // a lock key is down, since lockMS
 	lockMS   uint32
 }
 
-// press takes a press.
-func (s *strokes) press(e keyEvent, by counting.Strokes) {
-	if s.waiting && s.release.atOnceWith(&e) {
-		s.waiting, s.release = false, keyEvent{} // it belongs to this press
+// event takes a press or release, on a keyboard that shows strokes in that way.
+func (s *strokes) event(e keyEvent, down bool, by counting.Strokes) {
+	isPart := s.waiting && down && s.release.sameKey(&e) && e.ms-s.release.ms <= atOnceMS
+	if s.waiting && !isPart {
+		s.up(s.release)
 	}
-	s.settle()
+	s.waiting, s.release = false, keyEvent{}
 	switch {
 	case by == counting.ByPress:
-		s.in.Key(e.device, e.at)
-	case !isLock(e.code):
-		s.in.Hold(e.device, e.at)
+		if down {
+			s.in.Key(e.device, e.at)
+		}
+	case isLock(e.code):
+		s.lock(e, down)
+	case down:
+		s.down(e)
+	case by == counting.ByLoneRelease:
+		s.waiting, s.release = true, e
+	default:
+		s.up(e)
+	}
+}
+
+// lock takes a press or release of a lock key. A release without its press is
+// xorgxrdp's own; both at once is what keeps two keyboards in step.
+func (s *strokes) lock(e keyEvent, down bool) {
+	s.putDown()
+	s.pressed, s.repeating = false, false
+	switch {
+	case !down:
+		if s.lockDown && e.ms-s.lockMS > atOnceMS {
+			s.in.Key(e.device, e.at)
+		}
+		s.lockDown = false
 	case !s.lockDown:
 		s.lockDown, s.lockMS = true, e.ms
 	}
 }
 
-// up takes a release.
-func (s *strokes) up(e keyEvent, by counting.Strokes) {
-	s.settle()
+// down takes a press: the beginning of a stroke, or a repeat.
+func (s *strokes) down(e keyEvent) {
 	switch {
-	case by == counting.ByPress:
-	case isLock(e.code):
-		// A release without its press is xorgxrdp's own; both at once is what
-		// keeps two keyboards in step.
-		if s.lockDown && e.ms-s.lockMS > atOnceMS {
-			s.in.Key(e.device, e.at)
-		}
-		s.lockDown = false
-	case by == counting.ByLoneRelease:
-		s.waiting, s.release = true, e
+	case s.lifted && s.lift.sameKey(&e) && e.ms-s.lift.ms < restrikeMS:
+		s.lifted, s.lift = false, keyEvent{} // it is held on
+	case s.lifted:
+		s.putDown()
 	default:
-		s.in.Key(e.device, e.at)
+		unsure := s.press.code == 0 && !s.repeating
+		s.repeating = s.pressed && s.press.sameKey(&e) && !unsure
 	}
+	s.pressed, s.press = true, e
+	s.in.Hold(e.device, e.at)
 }
 
-// settle counts a release that no press followed.
-func (s *strokes) settle() {
+// up takes a release that is no part of a press.
+func (s *strokes) up(e keyEvent) {
+	s.putDown()
+	if s.pressed && s.repeating && s.press.sameKey(&e) {
+		s.lifted, s.lift = true, e
+		return
+	}
+	s.stroke(e)
+}
+
+// putDown counts the stroke of a key that was let go and not held on.
+func (s *strokes) putDown() {
+	if s.lifted {
+		s.stroke(s.lift)
+	}
+	s.lifted, s.lift = false, keyEvent{}
+}
+
+func (s *strokes) stroke(e keyEvent) {
+	s.pressed, s.repeating = false, false
+	s.in.Key(e.device, e.at)
+}
+
+// settle ends a Drain at an instant: which keys they were is forgotten.
+func (s *strokes) settle(now counting.Instant) {
 	if s.waiting {
-		s.in.Key(s.release.device, s.release.at)
+		s.up(s.release)
+	}
+	if s.lifted && now-s.lift.at >= restrikeMS {
+		s.putDown()
 	}
 	s.waiting, s.release = false, keyEvent{}
+	s.press.code, s.lift.code = 0, 0
 }
 
 func isLock(code uint32) bool { return code == capsLock || code == numLock || code == scrollLock }

@@ -80,11 +80,7 @@ func countKey(s *strokes, b []byte, source uint16, press bool, at counting.Insta
 		e.ms = binary.LittleEndian.Uint32(b[rawTimeAt:])
 		e.code = binary.LittleEndian.Uint32(b[rawDetailAt:])
 	}
-	if press {
-		s.press(e, by)
-	} else {
-		s.up(e, by)
-	}
+	s.event(e, press, by)
 }
 
 // isHierarchy reports whether an event means that the list of devices changed.
