@@ -52,6 +52,9 @@ type conn struct {
 	r, w  int
 	raw   func(event []byte)
 	event func(xgb.Event)
+	// saverEvent is the kind of the screen saver's events, which raw takes too; 0
+	// for none.
+	saverEvent byte
 
 	got     bool   // an event has come since the caller last cleared it
 	owed    []debt // answers that the server owes, oldest first
@@ -229,10 +232,10 @@ func (c *conn) sort(m []byte) error {
 		return c.admit(m)
 	}
 	c.got = true
-	switch m[0] {
-	case kindGeneric:
+	switch {
+	case m[0] == kindGeneric, c.saverEvent != 0 && m[0] == c.saverEvent:
 		c.raw(m)
-	case xproto.PropertyNotify, xproto.DestroyNotify, xproto.ConfigureNotify:
+	case m[0] == xproto.PropertyNotify, m[0] == xproto.DestroyNotify, m[0] == xproto.ConfigureNotify:
 		c.pipe.feed(m)
 		c.passed++
 	}

@@ -69,6 +69,7 @@ type Display struct {
 	news     bool // a count or the window changed since Drain began
 	devices  bool // the list of devices changed
 	watch    watch
+	saver    saver
 }
 
 // serverClock turns the server's times into instants.
@@ -129,6 +130,7 @@ func (d *Display) start(key cookie) error {
 	}{
 		{"looking for extensions", d.findExtensions},
 		{"looking for X-Resource", d.findResource},
+		{"looking for the screen saver", d.findSaver},
 		{"interning atoms", d.internAtoms},
 		{"selecting input", d.selectInput},
 		{"listing devices", d.queryDevices},
@@ -170,6 +172,7 @@ func (d *Display) Fill(r *wire.Report, at counting.Instant) {
 			r.Focus[i].ActiveMS = 0 // nobody works at a locked screen
 		}
 	}
+	r.Locked = d.saver.locked
 	r.Trouble = wire.TroubleNone
 	if d.watch.wm == 0 {
 		r.Trouble = wire.TroubleNoWindowManager
@@ -237,8 +240,13 @@ func (d *Display) settle() error {
 	return d.follow()
 }
 
-// rawEvent takes one of XInput2's events and counts it.
+// rawEvent takes one of XInput2's events and counts it, or one of the screen
+// saver's.
 func (d *Display) rawEvent(b []byte) {
+	if b[0] != kindGeneric {
+		d.news = d.saver.notify(b) || d.news
+		return
+	}
 	if b[1] == d.xinput && d.counts(b) {
 		at := d.clock.instant(binary.LittleEndian.Uint32(b[rawTimeAt:]))
 		d.devices = countRaw(&d.keys, b, at) || d.devices

@@ -51,7 +51,7 @@ func goodScript() script {
 	for _, w := range []uint32{pair(device, slavePointer), pair(2, 0), pair(4, 1), 'm' | 'i'<<8 | 'c'<<16 | 'e'<<24} {
 		slave = binary.LittleEndian.AppendUint32(slave, w)
 	}
-	unknownError := append([]byte{kindError, 200, 12, 0}, make([]byte, headerBytes-4)...)
+	unknownError := append([]byte{kindError, 200, 13, 0}, make([]byte, headerBytes-4)...)
 	events := append(rawEvent(xiRawKeyPress, 38, device), xproto.PropertyNotify)
 	events = append(events, make([]byte, headerBytes-1)...)
 	windowIs := func(seq uint16) []byte { return reply(seq, 32, []byte{7, 0, 0, 0}, xproto.AtomWindow, 0, 1) }
@@ -62,17 +62,18 @@ func goodScript() script {
 		reply(2, 0, nil, present|(opcode+1)<<8),
 		reply(3, 0, nil, pair(xiMajor, xiMinor)),
 		reply(4, 0, nil, 0), // no X-Resource
-		reply(5, 0, nil, 100), reply(6, 0, nil, 101), reply(7, 0, nil, 102), reply(8, 0, nil, 103), reply(9, 0, nil, 104), reply(10, 0, nil, 105),
+		reply(5, 0, nil, 0), // no screen saver
+		reply(6, 0, nil, 100), reply(7, 0, nil, 101), reply(8, 0, nil, 102), reply(9, 0, nil, 103), reply(10, 0, nil, 104), reply(11, 0, nil, 105),
 		nil, unknownError, // selecting input has no answer but an error
-		reply(13, 0, slave, 1),
-		reply(14, 0, nil, 3),
-		reply(15, 0, nil, 0), // no counters
-		append(reply(16, 1, nil, 1, 0, pair(30, 40)), events...), // where the pointer is
-		windowIs(17), nil, windowIs(19), // the window manager's, which is selected, and names itself
-		windowIs(20), nil, // the active window, which is selected
-		reply(22, 8, []byte("app\x00App\x00"), xproto.AtomString, 0, 8),
-		append([]byte{kindError, 200, 23, 0}, make([]byte, headerBytes-4)...), // an error code that xgb does not know
-		reply(24, 8, []byte("work"), xproto.AtomString, 0, 4),
+		reply(14, 0, slave, 1),
+		reply(15, 0, nil, 3),
+		reply(16, 0, nil, 0), // no counters
+		append(reply(17, 1, nil, 1, 0, pair(30, 40)), events...), // where the pointer is
+		windowIs(18), nil, windowIs(20), // the window manager's, which is selected, and names itself
+		windowIs(21), nil, // the active window, which is selected
+		reply(23, 8, []byte("app\x00App\x00"), xproto.AtomString, 0, 8),
+		append([]byte{kindError, 200, 24, 0}, make([]byte, headerBytes-4)...), // an error code that xgb does not know
+		reply(25, 8, []byte("work"), xproto.AtomString, 0, 4),
 	} {
 		s.add(answer)
 	}

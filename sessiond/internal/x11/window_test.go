@@ -150,6 +150,35 @@ func TestAFramesWindow(t *testing.T) {
 	w.window(counting.Window{App: wire.UnknownApp})
 }
 
+// TestLocked: a saver that blanks the screen locks nothing; that of a client does.
+func TestLocked(t *testing.T) {
+	t.Parallel()
+	s := xtest.Xvfb(t)
+	c := xtest.NewClient(t, s)
+	w := watchDisplay(t, s)
+	locked := func(d *Display) wire.Locked {
+		var r wire.Report
+		d.Fill(&r, d.opts.Now())
+		return r.Locked
+	}
+	c.Saver(true)
+	w.drain(300 * time.Millisecond)
+	if got := locked(w.Display); got != wire.LockedUnknown {
+		t.Errorf("a blank screen is locked: %d", got)
+	}
+	c.Saver(false)
+	c.ReplaceSaver()
+	for range 2 {
+		c.Saver(true)
+		w.until("locked", func() bool { return locked(w.Display) == wire.LockedYes })
+		if late := watchDisplay(t, s); locked(late.Display) != wire.LockedYes {
+			t.Error("who comes later does not see that it is locked")
+		}
+		c.Saver(false)
+		w.until("not locked", func() bool { return locked(w.Display) == wire.LockedNo })
+	}
+}
+
 // TestProgramsName: a window that names no class has its program's name, if the X
 // server knows that it is that program's.
 func TestProgramsName(t *testing.T) {

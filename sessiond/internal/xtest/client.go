@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/screensaver"
 	"github.com/jezek/xgb/xproto"
 )
 
@@ -111,6 +112,27 @@ func (c *Client) Number(window uint32, name string, n uint32) {
 	b := make([]byte, 4)
 	xgb.Put32(b, n)
 	xproto.ChangeProperty(c.x, xproto.PropModeReplace, xproto.Window(window), c.atom(name), xproto.AtomCardinal, 32, 1, b)
+	c.sync()
+}
+
+// ReplaceSaver makes this client the screen's saver, as those do that lock it.
+func (c *Client) ReplaceSaver() {
+	c.t.Helper()
+	if err := screensaver.Init(c.x); err != nil {
+		c.t.Fatalf("the screen saver extension: %v", err)
+	}
+	screensaver.SetAttributes(c.x, xproto.Drawable(c.root), 0, 0, 10, 10, 0, xproto.WindowClassInputOutput,
+		xproto.WindowClassCopyFromParent, 0, 0, nil)
+	c.sync()
+}
+
+// Saver switches the screen's saver on or off.
+func (c *Client) Saver(on bool) {
+	mode := byte(xproto.ScreenSaverReset)
+	if on {
+		mode = xproto.ScreenSaverActive
+	}
+	xproto.ForceScreenSaver(c.x, mode)
 	c.sync()
 }
 
