@@ -47,9 +47,9 @@ func everything(cfg *config.Config) []recorded {
 		{"how many presses, clicks and scroll steps come from programs instead of hands", []string{"synthetic_count"}},
 		window,
 		{
-			fmt.Sprintf("whether you are active (input by hand within the last %s) or idle, for how long you are active, and whether you are connected",
+			fmt.Sprintf("whether you are active (input by hand within the last %s) or idle, for how long you are active, whether you are connected, and whether your screen is locked",
 				duration(cfg.IdleAfter)),
-			[]string{"is_idle", "active_seconds", "connected"},
+			[]string{"is_idle", "active_seconds", "connected", "locked"},
 		},
 		{
 			"your user name, this host's name and identifier, and the kind of your session (such as rdp)",

@@ -10,9 +10,10 @@ import (
 	"activity-tracker.example/sessiond/wire"
 )
 
-// lockWord is said wherever devices are read.
-const lockWord = "where a desktop does not tell logind that the screen is locked (GNOME and KDE tell), " +
-	"the number of presses of the unlock password is in the counts"
+// lockWord is said wherever a screen can be locked.
+const lockWord = "GNOME, KDE, Cinnamon, light-locker, xfce4-screensaver and xss-lock report that the screen is locked; " +
+	"i3lock, swaylock and others alone report nothing: there 'locked' is not recorded, being idle shows it, " +
+	"and the number of presses of the unlock password is in the counts"
 
 // checkDevices reports whether the input devices of seats can be read; nothing
 // where none are.

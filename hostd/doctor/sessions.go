@@ -110,11 +110,11 @@ func checkX(sessions []control.Session) api.Check {
 	return c
 }
 
-// checkLock reports what is known of screen lockers, where there are local sessions
-// on X11; of others checkDevices does.
+// checkLock reports what is known of screen lockers, where there are sessions on
+// X11; of others checkDevices does.
 func checkLock(helpers []Helper) []api.Check {
 	for i := range helpers {
-		if s := &helpers[i]; s.Session.Kind == api.SessionLocal && s.Session.Source == roster.SourceX11 {
+		if s := &helpers[i]; s.Session.Source == roster.SourceX11 {
 			return []api.Check{{Name: "lock", Result: api.CheckOK, Detail: lockWord}}
 		}
 	}

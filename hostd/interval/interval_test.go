@@ -265,6 +265,51 @@ func TestWindowsShareTheTime(t *testing.T) {
 	}
 }
 
+// TestLocked: a record is locked if every screen of the person is, and nothing is
+// said where a locker that says nothing decides.
+func TestLocked(t *testing.T) {
+	yes, no := new(true), new(false)
+	type session struct {
+		id     string
+		source roster.Source
+		logind *bool
+		x      wire.Locked
+		sec    float64
+	}
+	for _, tt := range []struct {
+		name     string
+		sessions []session
+		want     *bool
+	}{
+		{"no locker that tells", []session{{id: "c1", sec: 60}}, nil},
+		{"logind's locker", []session{{id: "c1", logind: yes, sec: 60}}, yes},
+		{"logind's locker, open", []session{{id: "c1", logind: no, sec: 60}}, no},
+		{"X's locker", []session{{id: "c1", x: wire.LockedYes, sec: 60}}, yes},
+		{"X's locker, open", []session{{id: "c1", x: wire.LockedNo, sec: 60}}, no},
+		{"X's locker, of which logind hears nothing", []session{{id: "c1", x: wire.LockedYes, logind: no, sec: 60}}, yes},
+		{"both locked", []session{{id: "c1", logind: yes, sec: 60}, {id: "c2", x: wire.LockedYes, sec: 60}}, yes},
+		{"one open", []session{{id: "c1", logind: yes, sec: 60}, {id: "c2", logind: no, sec: 60}}, no},
+		{"one unknown", []session{{id: "c1", logind: yes, sec: 60}, {id: "c2", sec: 60}}, nil},
+		{
+			"a seat's input ended with the lock",
+			[]session{{id: "2", source: roster.SourceSeat, logind: no, sec: 30}, {id: "2", source: roster.SourceWayland, logind: yes, sec: 60}},
+			yes,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := New(minute(), State{})
+			for _, s := range tt.sessions {
+				r := say(0, s.sec, 1)
+				r.Session.Key.ID, r.Session.Source, r.Session.ScreenLocked, r.Report.Locked = s.id, s.source, s.logind, s.x
+				l.Fold(r, at(60))
+			}
+			if got := l.Seal(at(70))[0].Event.Locked; !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("locked is %s, want %s", asJSON(t, got), asJSON(t, tt.want))
+			}
+		})
+	}
+}
+
 func asJSON(t *testing.T, v any) string {
 	t.Helper()
 	b, err := json.Marshal(v)

@@ -104,8 +104,17 @@ func (l *Ledger) Fold(r reading.Reading, now time.Time) {
 	rec.add(g)
 	rec.DeviceUnits = rec.DeviceUnits || r.Report.DistanceUnit == wire.UnitDevice && g.counters.DistancePx > 0
 	rec.stand(session, Standing{
-		TimeUnixMilli: r.Report.TimeUnixMilli, IdleMS: r.Report.IdleMS, Connected: r.Connected,
+		TimeUnixMilli: r.Report.TimeUnixMilli, IdleMS: r.Report.IdleMS, Connected: r.Connected, Locked: locked(&r),
 	})
+}
+
+// locked reports whether the session's screen is locked; nil where no locker
+// reports that, to logind or to the X server.
+func locked(r *reading.Reading) *bool {
+	if r.Report.Locked == wire.LockedYes || r.Report.Locked == wire.LockedNo && r.Session.ScreenLocked == nil {
+		return new(r.Report.Locked == wire.LockedYes)
+	}
+	return r.Session.ScreenLocked
 }
 
 // place decides in which interval a reading counts.

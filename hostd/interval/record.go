@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"activity-tracker.example/server/api"
@@ -58,6 +59,8 @@ type Standing struct {
 	IdleMS        uint64 `json:"idle"`
 	// Connected is nil where it cannot be known.
 	Connected *bool `json:"connected,omitempty"`
+	// Locked is nil where no locker reports whether the screen is locked.
+	Locked *bool `json:"locked,omitempty"`
 }
 
 func (r *Record) lengthMS() uint64 { return uint64(r.LengthSec) * 1000 }
@@ -134,7 +137,7 @@ func (r *Record) event(idleAfter time.Duration) api.Event {
 		MachineID: r.MachineID, Timestamp: time.Unix(r.StartUnix, 0).UTC(), Username: r.Username,
 		KeyCount: count(r.Counts.Keys), MouseClicks: count(r.Counts.Clicks),
 		MouseDistancePx: count(r.Counts.DistancePx), ScrollCount: count(r.Counts.ScrollSteps),
-		SyntheticCount: &synthetic, IsIdle: idle, Connected: r.connected(),
+		SyntheticCount: &synthetic, IsIdle: idle, Connected: r.connected(), Locked: r.locked(),
 		IntervalSec: &length, ActiveSeconds: &active, SessionKind: r.Kind,
 	}
 	if r.DeviceUnits {
@@ -197,6 +200,35 @@ func (r *Record) connected() *bool {
 			return s.Connected
 		default:
 			known = s.Connected
+		}
+	}
+	if unknown {
+		return nil
+	}
+	return known
+}
+
+// locked reports whether the screens of all sessions were locked; nil where that is
+// known of none, or one that is not known decides. A session on Wayland has two
+// sources, of which the one of its input ends with the lock: the later one counts.
+func (r *Record) locked() *bool {
+	newest := map[string]Standing{}
+	for name, s := range r.Sessions {
+		login := name[strings.LastIndexByte(name, '.')+1:]
+		if was, ok := newest[login]; !ok || s.TimeUnixMilli > was.TimeUnixMilli {
+			newest[login] = s
+		}
+	}
+	var known *bool
+	unknown := false
+	for _, s := range newest {
+		switch {
+		case s.Locked == nil:
+			unknown = true
+		case !*s.Locked:
+			return s.Locked
+		default:
+			known = s.Locked
 		}
 	}
 	if unknown {

@@ -132,3 +132,20 @@ func TestUnknownKindIsTold(t *testing.T) {
 		t.Errorf("got %q, %+v", described(got), got.Problems)
 	}
 }
+
+// Whether a screen is locked is known once a locker has reported that it is.
+func TestScreenLocked(t *testing.T) {
+	r := New(naming(), usual())
+	for i, step := range []struct {
+		session logind.Session
+		want    *bool
+	}{
+		{atSeat(), nil}, {atSeat(locked), new(true)}, {atSeat(), new(false)}, {atSeat(locked), new(true)},
+		{atSeat(func(s *logind.Session) { s.Key.SinceUnixMicro++ }), nil}, // another session
+	} {
+		got := r.Update([]logind.Session{step.session}, nil).Tracked
+		if len(got) != 1 || (got[0].ScreenLocked == nil) != (step.want == nil) || step.want != nil && *got[0].ScreenLocked != *step.want {
+			t.Errorf("step %d: %+v", i, got)
+		}
+	}
+}

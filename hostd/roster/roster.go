@@ -56,16 +56,19 @@ type Roster struct {
 	naming Naming
 	wanted Wanted
 	owners map[string]string // machine_id to username
+	// lockers are the sessions that were seen locked, and whether they are.
+	lockers map[logind.SessionKey]bool
 }
 
 // New makes an empty roster.
 func New(n Naming, w Wanted) *Roster {
-	return &Roster{naming: n, wanted: w, owners: make(map[string]string)}
+	return &Roster{naming: n, wanted: w, owners: make(map[string]string), lockers: make(map[logind.SessionKey]bool)}
 }
 
 // Update takes the whole list of sessions and X displays, and decides which of
 // them are measured.
 func (r *Roster) Update(sessions []logind.Session, displays []display.Display) Result {
+	r.watchLockers(sessions)
 	var res Result
 	var list []candidate
 	for i := range sessions {
@@ -86,6 +89,9 @@ func (r *Roster) Update(sessions []logind.Session, displays []display.Display) R
 	for _, c := range onePerDisplay(list, displays) {
 		t := c.Tracked
 		t.MachineID = r.naming.MachineID(t.Username)
+		if locked, told := r.lockers[t.Key]; told {
+			t.ScreenLocked = &locked
+		}
 		owner, known := r.owners[t.MachineID]
 		if !known {
 			owner = t.Username
@@ -101,6 +107,19 @@ func (r *Roster) Update(sessions []logind.Session, displays []display.Display) R
 		res.Tracked = append(res.Tracked, t)
 	}
 	return res
+}
+
+// watchLockers notes which sessions have a locker that reports to logind. A session
+// that never was locked may have one that does not.
+func (r *Roster) watchLockers(sessions []logind.Session) {
+	was := r.lockers
+	r.lockers = make(map[logind.SessionKey]bool)
+	for i := range sessions {
+		s := &sessions[i]
+		if _, told := was[s.Key]; told || s.Locked {
+			r.lockers[s.Key] = s.Locked
+		}
+	}
 }
 
 func clash(user, owner, id string) Problem {

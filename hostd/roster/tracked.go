@@ -42,6 +42,9 @@ type Tracked struct {
 	// Locked is set while its screen locker reports so: whoever types then may be
 	// somebody else, and no input counts.
 	Locked bool `json:",omitempty"`
+	// ScreenLocked is whether the screen is locked, as its locker reports to logind;
+	// nil until one has reported in this session that it is. Most lockers never do.
+	ScreenLocked *bool `json:"-"`
 	// Connected is whether somebody can be at the session, where logind knows:
 	// whether a local one is in front on its seat. Nil where another has to be
 	// asked.

@@ -94,7 +94,9 @@ type Event struct {
 	// ActiveSeconds is how many of them the user was active in.
 	ActiveSeconds *float64 `json:"active_seconds,omitempty"`
 	// Connected says whether a client was connected at the interval's end.
-	Connected   *bool       `json:"connected,omitempty"`
+	Connected *bool `json:"connected,omitempty"`
+	// Locked says whether the screen was locked then; absent where no locker tells.
+	Locked      *bool       `json:"locked,omitempty"`
 	SessionKind SessionKind `json:"session_kind,omitempty"`
 	// Focus is the exact focus time of each application and title.
 	Focus []Focus `json:"focus,omitempty"`

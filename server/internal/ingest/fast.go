@@ -200,7 +200,7 @@ func (s *scanner) float() float64 {
 type optionals struct {
 	cpu, ram, disk, active, userCPU float64
 	interval, synthetic, userRAM    int64
-	connected                       bool
+	connected, locked               bool
 }
 
 // event reads one event and judges it.
@@ -302,6 +302,9 @@ func (s *scanner) optional(e *api.Event, o *optionals, field string) uint32 {
 	case "connected":
 		o.connected, e.Connected = s.bool(), &o.connected
 		return 1 << 17
+	case "locked":
+		o.locked, e.Locked = s.bool(), &o.locked
+		return 1 << 22
 	case "synthetic_count":
 		o.synthetic, e.SyntheticCount = s.int(), &o.synthetic
 		return 1 << 18
