@@ -93,7 +93,7 @@ func (u *Uploader) follow(target Target) {
 			*t = try{next: now, open: t.open}
 		}
 	}
-	u.tellGroups(there)
+	u.tellTimes()
 }
 
 // TryLater has the groups that pick chooses tried again at once.
@@ -170,15 +170,30 @@ func (u *Uploader) nothingToSend() bool {
 	return u.queue.Status().Waiting == 0
 }
 
-// tellGroups puts the groups into the status.
-func (u *Uploader) tellGroups(there map[buffer.Group]buffer.Tally) {
-	list := make([]Group, 0, len(there))
-	for _, g := range u.groups() {
-		list = append(list, Group{Group: g, Events: there[g].Events, NextTry: u.tries[g].next})
+// tellTimes puts into the status when each group is tried.
+func (u *Uploader) tellTimes() {
+	times := make(map[buffer.Group]time.Time, len(u.tries))
+	for g, t := range u.tries {
+		times[g] = t.next
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.status.Later = list
+	u.nextTries = times
+}
+
+// laterGroups lists what is there now; one that was not seen yet is tried soon. It
+// takes u.mu to be held.
+func (u *Uploader) laterGroups(there map[buffer.Group]buffer.Tally) []Group {
+	list := make([]Group, 0, len(there))
+	for g, tally := range there {
+		next, known := u.nextTries[g]
+		if !known {
+			next = u.o.Now().Add(laterBase)
+		}
+		list = append(list, Group{Group: g, Events: tally.Events, NextTry: next})
+	}
+	slices.SortFunc(list, func(a, b Group) int { return compareGroups(a.Group, b.Group) })
+	return list
 }
 
 // logRefused notes what was refused, without anybody's name.

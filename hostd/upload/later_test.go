@@ -70,7 +70,10 @@ func TestLaterIsTriedAgain(t *testing.T) {
 		if !slices.Equal(r.srv.sizes, []int{1}) {
 			t.Fatalf("requests of %v events, want one of one", r.srv.sizes)
 		}
-		due := r.up.Status().Later[0].NextTry
+		due := r.up.sooner(r.now.Add(24 * time.Hour))
+		if told := r.up.Status().Later; len(told) != 1 || !told[0].NextTry.Equal(due) || told[0].Events != 5 {
+			t.Errorf("status tells of %+v, due is %s", told, due)
+		}
 		pauses = append(pauses, due.Sub(r.now))
 		p.until = due
 	}
@@ -176,5 +179,18 @@ func TestLaterSpoilsNoRequest(t *testing.T) {
 	}
 	if got := r.buf.Later(); len(got) != 1 || got[buffer.Group{Code: "foreign_machine", MachineID: "ann"}].Events != 2 || r.buf.Status().DeadKept != 0 {
 		t.Errorf("%v wait, stored %v", got, r.srv.stored)
+	}
+}
+
+// TestDroppedLaterIsNotTold: status follows a person who drops what waits.
+func TestDroppedLaterIsNotTold(t *testing.T) {
+	r := newLaterRig(t, eventsOf("ann", 3)...)
+	r.refuses("ann", "foreign_machine")
+	r.round()
+	if n, err := r.buf.DropLater(func(buffer.Group) bool { return true }); n != 3 || err != nil {
+		t.Fatalf("dropped %d, %v", n, err)
+	}
+	if s := r.up.Status(); len(s.Later) != 0 {
+		t.Errorf("status tells of %+v", s.Later)
 	}
 }

@@ -127,6 +127,8 @@ type Uploader struct {
 	mu     sync.Mutex
 	status Status
 	picks  []func(buffer.Group) bool // what TryLater asked for
+	// nextTries are when the groups are tried that wait for later.
+	nextTries map[buffer.Group]time.Time
 }
 
 // New makes an Uploader; target is asked before each request and says false
@@ -164,11 +166,11 @@ func (u *Uploader) Wake() {
 
 // Status may be asked at any time.
 func (u *Uploader) Status() Status {
-	q := u.queue.Status()
+	q, later := u.queue.Status(), u.queue.Later()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	s := u.status
-	s.Waiting, s.Dead = q.Waiting, q.Dead
+	s.Waiting, s.Dead, s.Later = q.Waiting, q.Dead, u.laterGroups(later)
 	return s
 }
 
