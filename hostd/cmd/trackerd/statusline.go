@@ -53,6 +53,7 @@ func (d *daemon) tell(ctx context.Context) error {
 type facts struct {
 	sessions int
 	waiting  int64
+	later    int64 // events that the server may take later
 	server   control.Destination
 	upload   control.Upload
 	leftOut  int    // users whose sessions are not measured by mistake
@@ -64,7 +65,8 @@ func (d *daemon) statusLine() string {
 	d.mu.Lock()
 	f := facts{sessions: d.tracked, leftOut: len(d.problems), user: d.opts.user}
 	d.mu.Unlock()
-	f.waiting, f.server, f.upload = int64(d.buffer.Status().Waiting), d.destination(), d.uploads()
+	stored := d.buffer.Status()
+	f.waiting, f.later, f.server, f.upload = int64(stored.Waiting), int64(stored.LaterEvents), d.destination(), d.uploads()
 	if err := d.watcher.Healthy(); err != nil {
 		f.problem = err.Error()
 	}
@@ -97,6 +99,9 @@ func (f facts) line() string {
 		if f.upload.LastError != "" {
 			line += "; upload failing: " + text.Line(f.upload.LastError, maxErrorBytes)
 		}
+	}
+	if f.later > 0 {
+		line += fmt.Sprintf("; %s refused for now: see 'trackctl rejected list'", text.Count(f.later, "event"))
 	}
 	if f.leftOut > 0 {
 		line += fmt.Sprintf("; %s not measured: see 'trackctl doctor'", text.Count(int64(f.leftOut), "user"))

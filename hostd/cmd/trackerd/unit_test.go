@@ -27,6 +27,9 @@ func TestStatusLine(t *testing.T) {
 		"Tracking 1 session; 0 events waiting; no upload yet; 2 users not measured: see 'trackctl doctor'": {
 			sessions: 1, server: enrolled, leftOut: 2,
 		},
+		"Tracking 1 session; 0 events waiting; no upload yet; 3 events refused for now: see 'trackctl rejected list'": {
+			sessions: 1, server: enrolled, later: 3,
+		},
 		"Not enrolled: the credential is damaged; tracking 0 sessions; 0 events waiting; the disk is full": {
 			server: control.Destination{Problem: "the credential is damaged"}, problem: "the disk is full",
 		},
