@@ -13,12 +13,12 @@ const (
 	// conditionEvery is how often the server looks whether its database answers: often
 	// enough for a person who runs systemctl status, and nothing for PostgreSQL.
 	conditionEvery = 10 * time.Second
-	// lookTimeout is what a look gets, as much as /readyz gives it.
+	// lookTimeout bounds a look, as /readyz does.
 	lookTimeout = 2 * time.Second
 )
 
-// condition is whether the server can do its work. systemd's status line and the log
-// tell it as it changes, as /readyz would.
+// condition is whether the server can do its work. It reports each change to systemd's
+// status line and to the log.
 type condition struct {
 	config  config.Config
 	store   *store.Store
@@ -45,7 +45,7 @@ func (c *condition) begin(ctx context.Context) error {
 	return nil
 }
 
-// announce tells that the server is ready.
+// announce reports that the server is ready.
 func (c *condition) announce(ctx context.Context) {
 	c.leaving.ready.Store(true)
 	c.log.Info("ready", "listen", c.addr)
@@ -55,7 +55,7 @@ func (c *condition) announce(ctx context.Context) {
 	}
 }
 
-// follow looks at the database until ctx ends or the server is told to stop, and tells
+// follow looks at the database until ctx ends or the server is told to stop, and reports
 // each change once.
 func (c *condition) follow(ctx context.Context) error {
 	tick := time.NewTicker(c.every)
@@ -69,7 +69,7 @@ func (c *condition) follow(ctx context.Context) error {
 		err := c.look(ctx)
 		switch {
 		case ctx.Err() != nil || c.leaving.begun.Load():
-			// From here on the status tells of the stop.
+			// From here on the status is about the stop.
 			return nil
 		case err != nil && !away:
 			away = true

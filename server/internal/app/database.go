@@ -12,8 +12,8 @@ import (
 	"activity-tracker.example/server/internal/store"
 )
 
-// databaseStop bounds an orderly stop of the private PostgreSQL; systemd gives a
-// service 90 s.
+// databaseStop bounds an orderly stop of the private PostgreSQL; a service
+// has 90 s for it.
 const databaseStop = 30 * time.Second
 
 // Purpose is what a database is opened for.

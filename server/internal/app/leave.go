@@ -12,8 +12,8 @@ import (
 	"activity-tracker.example/server/internal/httpserver"
 )
 
-// leave is the time between being told to stop and stopping: /readyz says at once
-// that the server is no longer there for new requests, while it still answers all, so
+// leave is the time between being told to stop and stopping: /readyz answers at
+// once that the server is no longer there for new requests, while it still answers all, so
 // that a load balancer takes it out before anybody is refused.
 type leave struct {
 	delay time.Duration

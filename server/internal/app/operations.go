@@ -25,8 +25,8 @@ type operations struct {
 	log    *slog.Logger
 	latest atomic.Pointer[store.Look]
 
-	up, machines, hosts, newest                *prometheus.Desc
-	partitions, from, until, strays, tableSize *prometheus.Desc
+	up, machines, hosts, newest                     *prometheus.Desc
+	partitions, from, until, defaultRows, tableSize *prometheus.Desc
 }
 
 func newOperations(look func(context.Context) (store.Look, error), log *slog.Logger) *operations {
@@ -40,11 +40,11 @@ func newOperations(look func(context.Context) (store.Look, error), log *slog.Log
 		hosts:    desc("hosts", "Enrolled hosts by how long nothing has come from them.", "silent"),
 		newest: desc("newest_event_timestamp_seconds",
 			"When the newest event began, in Unix seconds. Sums for reports are written with their events and are never behind them."),
-		partitions: desc("partitions", "Partitions by table.", "table"),
-		from:       desc("partitions_from_timestamp_seconds", "Where a table's first partition begins, in Unix seconds: for event the oldest day that is not compacted.", "table"),
-		until:      desc("partitions_until_timestamp_seconds", "Until when a table has partitions, in Unix seconds.", "table"),
-		strays:     desc("default_partition_rows", "Rows, estimated, that belong to no partition of their own.", "table"),
-		tableSize:  desc("table_bytes", "A table's size on disk with all its indexes.", "table"),
+		partitions:  desc("partitions", "Partitions by table.", "table"),
+		from:        desc("partitions_from_timestamp_seconds", "Where a table's first partition begins, in Unix seconds: for event the oldest day that is not compacted.", "table"),
+		until:       desc("partitions_until_timestamp_seconds", "Until when a table has partitions, in Unix seconds.", "table"),
+		defaultRows: desc("default_partition_rows", "Rows, estimated, that belong to no partition of their own.", "table"),
+		tableSize:   desc("table_bytes", "A table's size on disk with all its indexes.", "table"),
 	}
 }
 
@@ -70,38 +70,38 @@ func (o *operations) run(ctx context.Context) error {
 
 // Describe implements prometheus.Collector.
 func (o *operations) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{o.up, o.machines, o.hosts, o.newest, o.partitions, o.from, o.until, o.strays, o.tableSize} {
+	for _, d := range []*prometheus.Desc{o.up, o.machines, o.hosts, o.newest, o.partitions, o.from, o.until, o.defaultRows, o.tableSize} {
 		ch <- d
 	}
 }
 
 // Collect implements prometheus.Collector: what is not known is left out.
 func (o *operations) Collect(ch chan<- prometheus.Metric) {
-	tell := func(d *prometheus.Desc, value float64, labels ...string) {
+	send := func(d *prometheus.Desc, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
 	l := o.latest.Load()
 	if l == nil {
-		tell(o.up, 0)
+		send(o.up, 0)
 		return
 	}
-	tell(o.up, 1)
-	tell(o.machines, float64(l.Machines))
+	send(o.up, 1)
+	send(o.machines, float64(l.Machines))
 	for silent, n := range map[string]int64{
 		"under_1h": l.Hosts.Hour, "1h_to_1d": l.Hosts.Day, "1d_to_7d": l.Hosts.Week, "over_7d": l.Hosts.Longer, "never_heard": l.Hosts.Never,
 	} {
-		tell(o.hosts, float64(n), silent)
+		send(o.hosts, float64(n), silent)
 	}
 	if !l.Newest.IsZero() {
-		tell(o.newest, float64(l.Newest.Unix()))
+		send(o.newest, float64(l.Newest.Unix()))
 	}
 	for _, t := range l.Tables {
-		tell(o.partitions, float64(t.Partitions), t.Name)
-		tell(o.strays, float64(t.Strays), t.Name)
-		tell(o.tableSize, float64(t.Bytes), t.Name)
+		send(o.partitions, float64(t.Partitions), t.Name)
+		send(o.defaultRows, float64(t.Strays), t.Name)
+		send(o.tableSize, float64(t.Bytes), t.Name)
 		if t.Partitions > 0 {
-			tell(o.from, float64(t.From.Unix()), t.Name)
-			tell(o.until, float64(t.Until.Unix()), t.Name)
+			send(o.from, float64(t.From.Unix()), t.Name)
+			send(o.until, float64(t.Until.Unix()), t.Name)
 		}
 	}
 }

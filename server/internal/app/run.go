@@ -106,7 +106,7 @@ func (s *server) run(told context.Context) error {
 	return group.Wait()
 }
 
-// collectSeldom has Go collect garbage less often, unless the environment says how.
+// collectSeldom has Go collect garbage less often, unless the environment sets how often.
 func collectSeldom(get func(string) string) {
 	if get("GOGC") == "" && get("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(collectPercent)

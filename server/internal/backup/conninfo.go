@@ -9,7 +9,7 @@ import (
 // errConnInfo does not repeat what it could not read: a password is in it.
 var errConnInfo = errors.New("the database URL can't be read: want postgres://user@host:port/database")
 
-// variables gives libpq's variables for the parameters of a connection. What is not
+// variables returns libpq's variables for the parameters of a connection. What is not
 // among them is pgx's own, such as the size of its pool.
 func variables() map[string]string {
 	return map[string]string{
@@ -23,7 +23,7 @@ func variables() map[string]string {
 	}
 }
 
-// Environment gives libpq's variables, as NAME=value, that lead to a database.
+// Environment returns libpq's variables, as NAME=value, that lead to a database.
 func Environment(databaseURL string) ([]string, error) {
 	var params map[string]string
 	var err error
@@ -115,7 +115,7 @@ func parsePairs(text string) (map[string]string, error) {
 	return params, nil
 }
 
-// pairValue reads one value, quoted or not, and gives what comes after.
+// pairValue reads one value, quoted or not, and returns what comes after.
 func pairValue(text, blanks string) (value, rest string, ok bool) {
 	quoted := strings.HasPrefix(text, "'")
 	if quoted {

@@ -137,7 +137,7 @@ func feed(ctx context.Context, in io.Writer, read *exec.Cmd, before, after []str
 	}
 	var fed counter
 	read.Stdout = io.MultiWriter(in, &fed)
-	stop := tell(progress, "restored", fed.count)
+	stop := report(progress, "restored", fed.count)
 	err := failed(ctx, read, read.Run())
 	stop()
 	if err != nil {

@@ -54,7 +54,7 @@ func CheckTarget(path string) error {
 	return checkSticky(path, info)
 }
 
-// isStandard says whether a file is one of our standard ones, by whatever name, such
+// isStandard reports whether a file is one of our standard ones, by whatever name, such
 // as /dev/stdout: a file that replaces it, or the link to it, is not what was meant.
 func isStandard(info fs.FileInfo) bool {
 	for _, f := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
@@ -109,8 +109,8 @@ func whoWeAre() string {
 	return id
 }
 
-// RoomFor adds what to do where a disk is full: a program of PostgreSQL's says so in
-// its own words.
+// RoomFor adds what to do where a disk is full: a program of PostgreSQL's has its
+// own words for it.
 func RoomFor(err error, path string) error {
 	if err == nil || !strings.Contains(strings.ToLower(err.Error()), unix.ENOSPC.Error()) {
 		return err

@@ -34,7 +34,7 @@ type Tools struct {
 	env []string
 }
 
-// Find gives the programs that fit a database: of its own major version or, since
+// Find returns the programs that fit a database: of its own major version or, since
 // older ones refuse, the oldest of the newer ones.
 func Find(ctx context.Context, databaseURL string, serverMajor int) (Tools, error) {
 	env, err := Environment(databaseURL)
@@ -70,7 +70,7 @@ func Find(ctx context.Context, databaseURL string, serverMajor int) (Tools, erro
 	return Tools{}, fmt.Errorf("pg_dump, pg_restore and psql are not installed here: apt install postgresql-client (version %d or newer)", serverMajor)
 }
 
-// versionIn gives the major version of the programs in a folder; zero where they
+// versionIn returns the major version of the programs in a folder; zero where they
 // are not all there.
 func versionIn(ctx context.Context, dir string) int {
 	for _, name := range []string{"pg_restore", "psql"} {
@@ -126,7 +126,7 @@ func noService(environ []string) error {
 	return nil
 }
 
-// command prepares a program; run gives what it complained of.
+// command prepares a program; run returns what it complained of.
 func (t Tools) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(t.dir, name), args...)
 	cmd.Env = t.env

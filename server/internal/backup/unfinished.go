@@ -39,7 +39,7 @@ func unfinishedIn(dir string) (*os.File, error) {
 }
 
 // ClearLeft removes what backups that were killed have left in a folder, window titles
-// and all, and gives the files' names. Those that are being written stay, and so does
+// and all, and returns the files' names. Those that are being written stay, and so does
 // whatever is not ours.
 func ClearLeft(dir string) (removed []string, err error) {
 	entries, err := os.ReadDir(dir)
@@ -67,7 +67,7 @@ func ClearLeft(dir string) (removed []string, err error) {
 	return removed, err
 }
 
-// isLeft says whether a file is what pg_dump wrote for us and nobody writes any more.
+// isLeft reports whether a file is what pg_dump wrote for us and nobody writes any more.
 // One that is still empty may be about to be locked.
 func isLeft(path string) (left bool, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)

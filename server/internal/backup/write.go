@@ -47,7 +47,7 @@ func (t Tools) WriteFile(ctx context.Context, schema, path string, progress Prog
 		// What was written is on disk by then.
 		_ = f.Close()
 	}()
-	stop := tell(progress, "written", func() int64 { return sizeOf(f) })
+	stop := report(progress, "written", func() int64 { return sizeOf(f) })
 	err = t.Write(ctx, schema, f)
 	stop()
 	if err == nil {
@@ -90,12 +90,12 @@ func (t Tools) Verify(ctx context.Context, path string, progress Progress) error
 	cmd := t.command(ctx, "pg_restore", "--file=-", path)
 	var read counter
 	cmd.Stdout = &read
-	defer tell(progress, "verified", read.count)()
+	defer report(progress, "verified", read.count)()
 	return failed(ctx, cmd, cmd.Run())
 }
 
-// tell tells of progress until stop is called.
-func tell(progress Progress, stage string, now func() int64) (stop func()) {
+// report calls progress from time to time until stop is called.
+func report(progress Progress, stage string, now func() int64) (stop func()) {
 	if progress == nil {
 		return func() {}
 	}

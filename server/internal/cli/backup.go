@@ -75,7 +75,7 @@ It holds window titles, and no token or credential, only their hashes.`,
 	return cmd
 }
 
-// backedUp is what backup says of itself.
+// backedUp is what backup prints in JSON.
 type backedUp struct {
 	File          string  `json:"file"`
 	Bytes         int64   `json:"bytes"`
@@ -92,11 +92,11 @@ func writeBackup(ctx context.Context, cmd *cobra.Command, d *app.Database, path 
 	if schema.Version == 0 {
 		return errors.New("the database holds nothing of trackerd-server's; is it the right one?")
 	}
-	occupation, err := d.Store.Occupation(ctx)
+	contents, err := d.Store.Contents(ctx)
 	if err != nil {
 		return err
 	}
-	tools, err := backup.Find(ctx, d.URL, occupation.ServerVersion/pgMajor)
+	tools, err := backup.Find(ctx, d.URL, contents.ServerVersion/pgMajor)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func writeBackup(ctx context.Context, cmd *cobra.Command, d *app.Database, path 
 		if !ok {
 			return errors.New("standard output is no file")
 		}
-		err := tools.Write(ctx, occupation.SchemaName, out)
+		err := tools.Write(ctx, contents.SchemaName, out)
 		if errors.Is(err, syscall.EPIPE) {
 			return fmt.Errorf("whoever reads the backup has stopped reading: it is not whole: %w", err)
 		}
@@ -116,7 +116,7 @@ func writeBackup(ctx context.Context, cmd *cobra.Command, d *app.Database, path 
 		return err
 	}
 	progress, done := progressTo(cmd.ErrOrStderr())
-	size, err := tools.WriteFile(ctx, occupation.SchemaName, path, progress)
+	size, err := tools.WriteFile(ctx, contents.SchemaName, path, progress)
 	done()
 	if err != nil {
 		return backup.RoomFor(err, path)

@@ -18,7 +18,7 @@ func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// foundError says that a check found something, which is printed already.
+// foundError reports that a check found something, which is printed already.
 type foundError struct{ error }
 
 func exitCode(err error) int {

@@ -58,7 +58,7 @@ refuse, until this command was run.`,
 	return cmd
 }
 
-// tooNew says that a newer program has changed the schema.
+// tooNew returns an error where a newer program has changed the schema.
 func tooNew(schema store.Schema) error {
 	if schema.Version > schema.Known {
 		return store.NewerSchemaError{Have: schema.Version, Know: schema.Known}

@@ -76,11 +76,11 @@ type restoring struct {
 }
 
 func (r restoring) run(ctx context.Context, d *app.Database) error {
-	occupation, err := d.Store.Occupation(ctx)
+	contents, err := d.Store.Contents(ctx)
 	if err != nil {
 		return err
 	}
-	tools, err := backup.Find(ctx, d.URL, occupation.ServerVersion/pgMajor)
+	tools, err := backup.Find(ctx, d.URL, contents.ServerVersion/pgMajor)
 	if err != nil {
 		return err
 	}
@@ -94,14 +94,14 @@ func (r restoring) run(ctx context.Context, d *app.Database) error {
 		return err
 	case archive.SchemaVersion > schema.Known:
 		return fmt.Errorf("the backup has schema version %d and this program knows only %d: use the newer trackerd-server", archive.SchemaVersion, schema.Known)
-	case occupation.Servers > 0:
-		return fmt.Errorf("a server is connected to the database (%d connections): stop it first (systemctl stop trackerd-server)", occupation.Servers)
-	case len(occupation.Clear) > 0 && !r.overwrite:
+	case contents.Servers > 0:
+		return fmt.Errorf("a server is connected to the database (%d connections): stop it first (systemctl stop trackerd-server)", contents.Servers)
+	case len(contents.Clear) > 0 && !r.overwrite:
 		return errors.New("the database is not empty: --overwrite replaces what it holds")
 	}
 	d.Store.Close()
 	progress, done := progressTo(r.cmd.ErrOrStderr())
-	err = tools.Restore(ctx, archive, occupation.Clear, []string{store.RefuseServers}, progress)
+	err = tools.Restore(ctx, archive, contents.Clear, []string{store.RefuseServers}, progress)
 	done()
 	if err != nil {
 		return fmt.Errorf("%w; the database is as it was", err)

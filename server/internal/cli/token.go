@@ -100,7 +100,7 @@ func checkGroups(role store.Role, groups []string) error {
 	return nil
 }
 
-// groupsOf tells people what a token sees.
+// groupsOf returns what a token sees, for people.
 func groupsOf(t *store.Token) string {
 	switch {
 	case !t.Limited:

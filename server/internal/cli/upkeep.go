@@ -58,7 +58,7 @@ The server may go on meanwhile.`
 	return cmd
 }
 
-// printRollups says what a check has found, and fails where something is wrong
+// printRollups prints what a check has found, and fails where something is wrong
 // still.
 func printRollups(w io.Writer, found store.RollupCheck, repair, asJSON bool) error {
 	var err error

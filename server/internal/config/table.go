@@ -22,12 +22,12 @@ type Setting struct {
 	Flag string
 	// Env is the variable; empty: none.
 	Env string
-	// Default is what holds else; empty: nothing, or what Note tells.
+	// Default is what holds else; empty: nothing, or what Note has.
 	Default string
 	// Unit is what the value is called or counted in: FILE, DAYS, TIME; empty for
 	// a switch.
 	Unit string
-	// Note tells in words what holds where there is no Default.
+	// Note is in words what holds where there is no Default.
 	Note string
 	Help string
 	// In are the commands that take it.

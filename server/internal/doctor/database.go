@@ -118,20 +118,20 @@ func checkClock(skew time.Duration) api.Check {
 }
 
 func checkPartitions(states []store.PartitionState) api.Check {
-	var missing, strays []string
+	var missing, elsewhere []string
 	for _, p := range states {
 		if p.Missing > 0 {
 			missing = append(missing, fmt.Sprintf("%s lacks %d", p.Table, p.Missing))
 		}
 		if p.DefaultRows > 0 {
-			strays = append(strays, fmt.Sprintf("%s %d", p.Table, p.DefaultRows))
+			elsewhere = append(elsewhere, fmt.Sprintf("%s %d", p.Table, p.DefaultRows))
 		}
 	}
 	switch {
 	case len(missing) > 0:
 		return warning("partitions", strings.Join(missing, ", "), "a running server makes them each hour: see its log")
-	case len(strays) > 0:
-		return warning("partitions", "rows outside of them: "+strings.Join(strays, ", "),
+	case len(elsewhere) > 0:
+		return warning("partitions", "rows outside of them: "+strings.Join(elsewhere, ", "),
 			"hosts report times long ago: see to their clocks; retention removes what is too old")
 	}
 	return ok("partitions", "made ahead")

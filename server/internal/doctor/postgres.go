@@ -30,8 +30,8 @@ const (
 	// muchWhole the part of it that is worth a setting.
 	muchLog   = quantity.GiB
 	muchWhole = 0.25
-	// buffersPart is what part of memory PostgreSQL's own documentation gives
-	// shared_buffers.
+	// buffersPart is what part of memory shared_buffers get by PostgreSQL's own
+	// documentation.
 	buffersPart = 4
 )
 

@@ -12,7 +12,7 @@ import (
 // Day is a day of 24 hours, as in "kept for 400 days".
 const Day = 24 * time.Hour
 
-// ErrDuration says what a length of time looks like.
+// ErrDuration is what a length of time looks like.
 var ErrDuration = errors.New("want a time such as 15s, 90m, 24h, 7d, 2w or 1d12h")
 
 // Duration is a flag's length of time.

@@ -25,7 +25,7 @@ const (
 	Patience = 60 * time.Second
 	// clusterTimeout bounds making the cluster of a run.
 	clusterTimeout = 10 * time.Minute
-	// clusterEnv tells the tests, and the commands that they start, where the
+	// clusterEnv names, for the tests and the commands that they start, where the
 	// package's PostgreSQL is.
 	clusterEnv = "TRACKERD_SERVER_TEST_CLUSTER"
 )

@@ -241,7 +241,7 @@ func (d *Description) validate(pointer string, v any) error {
 	return schema.Validate(v)
 }
 
-// find gives the operation that a request is for, and whether its path has any.
+// find returns the operation that a request is for, and whether its path has any.
 func (d *Description) find(method, path string) (found *Operation, known bool) {
 	path, _, _ = strings.Cut(path, "?")
 	segments := strings.Split(path, "/")
