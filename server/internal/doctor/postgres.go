@@ -37,7 +37,7 @@ const (
 
 // Postgres checks settings that matter where events are
 // written all the time; memory is this machine's in bytes, 0: not known. What they
-// cost was measured (DESIGN.md, "PostgreSQL's settings").
+// cost was measured (bench/RESULTS.md).
 func Postgres(e store.Examination, memory int64) []api.Check {
 	if !e.Settings.Here {
 		memory = 0

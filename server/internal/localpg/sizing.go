@@ -9,7 +9,7 @@ import (
 )
 
 // What PostgreSQL gets of the machine, which it shares with the server and perhaps
-// with much else. What was measured is in DESIGN.md, "PostgreSQL's settings".
+// with much else. What was measured is in bench/RESULTS.md.
 const (
 	mib = 1 << 20
 	gib = 1 << 30
