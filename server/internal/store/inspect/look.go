@@ -7,7 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/partition"
 )
 
@@ -83,31 +82,24 @@ func (in *Inspector) Look(ctx context.Context) (Look, error) {
 // lookAt asks the catalogue alone: it reads no row of the table.
 func lookAt(ctx context.Context, tx pgx.Tx, t partition.Table) (TableLook, error) {
 	look := TableLook{Name: t.Name}
-	partitions, err := db.Collect[struct {
-		Name   string
-		Strays int64
-		Bytes  int64
-	}](ctx, tx, "reading the partitions of "+t.Name, `
-		SELECT c.relname::text, CASE WHEN c.relname = $1 || '_default' THEN pg_stat_get_live_tuples(c.oid) ELSE 0 END,
-			coalesce(pg_total_relation_size(c.oid), 0)
-		FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass($1)`, t.Name)
+	all, err := partition.List(ctx, tx, t.Name)
 	if err != nil {
 		return look, err
 	}
-	for _, p := range partitions {
-		look.Strays += p.Strays
-		look.Bytes += p.Bytes
-		start, err := time.Parse(t.Name+"_"+partition.PartitionForm, p.Name)
-		if err != nil {
-			continue
+	look.Partitions = len(all)
+	for _, p := range all {
+		if look.From.IsZero() {
+			look.From = p.From
 		}
-		look.Partitions++
-		if look.From.IsZero() || start.Before(look.From) {
-			look.From = start
+		if p.To.After(look.Until) {
+			look.Until = p.To
 		}
-		if end := t.Next(start); end.After(look.Until) {
-			look.Until = end
-		}
+	}
+	err = tx.QueryRow(ctx, `SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint,
+			coalesce(sum(pg_stat_get_live_tuples(c.oid)) FILTER (WHERE c.relname = $1 || '_default'), 0)::bigint
+		FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass($1)`, t.Name).Scan(&look.Bytes, &look.Strays)
+	if err != nil {
+		return look, fmt.Errorf("asking for the size of %s: %w", t.Name, err)
 	}
 	return look, nil
 }

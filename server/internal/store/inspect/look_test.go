@@ -2,10 +2,13 @@ package inspect_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/inspect"
+	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
@@ -37,5 +40,24 @@ func TestLook(t *testing.T) {
 		if table.Partitions == 0 || table.Until.Before(now.AddDate(0, 0, 1)) || table.Bytes == 0 {
 			t.Errorf("%+v", table)
 		}
+	}
+}
+
+// A look tells of the weeks that events lie in which came long after their day, as of
+// days.
+func TestLookReadsWeeks(t *testing.T) {
+	url := storetest.NewDatabase(t)
+	now := time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
+	s := storetest.OpenAt(t, url, partition.Retention{}, now)
+	late := api.Event{MachineID: "m", Timestamp: now.AddDate(0, 0, -60)}
+	storetest.Accepted(t, s, storetest.AddHost(t, s), []api.Event{late, {MachineID: "m", Timestamp: now}}, 2)
+	l, err := s.Look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := l.Tables[slices.IndexFunc(l.Tables, func(table inspect.TableLook) bool { return table.Name == "event" })]
+	monday := time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC)
+	if events.Partitions != 2 || !events.From.Equal(monday) || !events.Until.Equal(time.Date(2026, 5, 15, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("%+v, want a week from %v and a day", events, monday)
 	}
 }
