@@ -82,7 +82,7 @@ func (in *Inspector) Look(ctx context.Context) (Look, error) {
 // lookAt asks the catalogue alone: it reads no row of the table.
 func lookAt(ctx context.Context, tx pgx.Tx, t partition.Table) (TableLook, error) {
 	look := TableLook{Name: t.Name}
-	all, err := partition.List(ctx, tx, t.Name)
+	all, err := partition.List(ctx, tx, t)
 	if err != nil {
 		return look, err
 	}

@@ -7,58 +7,62 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"activity-tracker.example/server/internal/store/db"
 )
 
-// LockNotAvailable is PostgreSQL's code for a lock that was not waited for longer.
-const LockNotAvailable = "55P03"
-
-// KeepWritersOut locks a partition, if it is there, and its table first, as those do
-// who come through that; a writer may name the partition as well.
-func KeepWritersOut(ctx context.Context, tx pgx.Tx, table, partition string) (there bool, err error) {
-	if _, err := db.Exec(ctx, tx, "locking "+table, "LOCK TABLE ONLY "+table+" IN ACCESS EXCLUSIVE MODE"); err != nil {
-		return false, err
-	}
-	if there, err := Exists(ctx, tx, partition); err != nil || !there {
-		return false, err
-	}
-	_, err = db.Exec(ctx, tx, "locking "+partition, "LOCK TABLE "+partition+" IN ACCESS EXCLUSIVE MODE")
-	return err == nil, err
-}
-
-// Exists reports whether a table or partition is there.
-func Exists(ctx context.Context, tx pgx.Tx, table string) (there bool, err error) {
-	if err := tx.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&there); err != nil {
-		return false, fmt.Errorf("looking whether %s is there: %w", table, err)
-	}
-	return there, nil
-}
+// lockNotAvailable is PostgreSQL's code for a lock that was not waited for longer.
+const lockNotAvailable = "55P03"
 
 // dropWait bounds the wait for a table's readers and writers when a partition is
 // dropped, since others wait behind it; the next round tries again. It is less than
 // deadlock_timeout, so that it never costs a writer.
 const dropWait = 500 * time.Millisecond
 
-// Drop drops a partition with all that is in it.
-func (p *Partitions) Drop(ctx context.Context, name string) error {
-	return p.db.Write(ctx, "dropping partition "+name, func(tx pgx.Tx) error {
-		mine, err := TryLock(ctx, tx)
-		if err != nil {
+// ErrBusy means that a partition was not dropped since others are at it, or make or
+// drop one: a later round tries again.
+var ErrBusy = errors.New("others are at the partition, or make or drop one")
+
+// Drop drops a partition if it is still there and unneeded, and reports whether it
+// did. unneeded is asked when nobody else is at the partition any more, while all
+// wait; nil stands for one that goes whatever is in it.
+func (p *Partitions) Drop(ctx context.Context, t Table, name string, unneeded func(pgx.Tx) (bool, error)) (dropped bool, err error) {
+	busy := false
+	err = p.db.Write(ctx, "dropping partition "+name, func(tx pgx.Tx) error {
+		dropped = false
+		mine, err := tryLock(ctx, tx)
+		if busy = err == nil && !mine; err != nil || busy {
 			return err
 		}
-		if !mine {
-			return errors.New("another server is making or dropping partitions")
+		if there, err := keepOthersOut(ctx, tx, t, name); err != nil || !there {
+			return err
 		}
-		// Another server may have dropped it since.
-		_, err = db.Exec(ctx, tx, "dropping", "DROP TABLE IF EXISTS "+name)
+		if unneeded != nil {
+			if still, err := unneeded(tx); err != nil || !still {
+				return err
+			}
+		}
+		_, err = db.Exec(ctx, tx, "dropping", "SET LOCAL statement_timeout = "+db.Milliseconds(db.StatementTimeout))
+		if err == nil {
+			_, err = db.Exec(ctx, tx, "dropping", "DROP TABLE "+name)
+		}
+		dropped = err == nil
 		return err
 	})
+	var pg *pgconn.PgError
+	if busy || errors.As(err, &pg) && pg.Code == lockNotAvailable {
+		return false, fmt.Errorf("dropping partition %s: %w", name, ErrBusy)
+	}
+	if dropped = dropped && err == nil; dropped {
+		p.made.Forget()
+	}
+	return dropped, err
 }
 
-// TryLock begins dropping a partition: it bounds the wait for the
-// table's readers and writers, and reports whether no other server makes or drops one.
-func TryLock(ctx context.Context, tx pgx.Tx) (mine bool, err error) {
+// tryLock begins dropping a partition: it bounds the wait for the table's readers
+// and writers, and reports whether no other server makes or drops one.
+func tryLock(ctx context.Context, tx pgx.Tx) (mine bool, err error) {
 	if _, err := db.Exec(ctx, tx, "setting the timeout", "SET LOCAL lock_timeout = "+db.Milliseconds(dropWait)); err != nil {
 		return false, err
 	}
@@ -68,31 +72,35 @@ func TryLock(ctx context.Context, tx pgx.Tx) (mine bool, err error) {
 	return mine, nil
 }
 
-// DropEmpty drops a partition if it is empty: as far as can be seen, and then for
-// certain, with nobody else at it. That must not take long, since all wait.
-func DropEmpty(ctx context.Context, tx pgx.Tx, t Table, name string) error {
-	empty := false
-	isEmpty := "SELECT NOT EXISTS (SELECT FROM " + name + ")"
-	if err := tx.QueryRow(ctx, isEmpty).Scan(&empty); err != nil || !empty {
-		return err
+// keepOthersOut locks a partition, if it is there, and its table first, as those do
+// who come through that; a writer may name the partition as well.
+func keepOthersOut(ctx context.Context, tx pgx.Tx, t Table, name string) (there bool, err error) {
+	if _, err := db.Exec(ctx, tx, "locking "+t.Name, "LOCK TABLE ONLY "+t.Name+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+		return false, err
 	}
-	for _, sql := range []string{
-		"SET LOCAL lock_timeout = " + db.Milliseconds(dropWait),
-		"SET LOCAL statement_timeout = " + db.Milliseconds(dropWait),
-	} {
-		if _, err := db.Exec(ctx, tx, "setting a timeout", sql); err != nil {
-			return err
-		}
+	if there, err := Exists(ctx, tx, name); err != nil || !there {
+		return false, err
 	}
-	if there, err := KeepWritersOut(ctx, tx, t.Name, name); err != nil || !there {
-		return err
+	_, err = db.Exec(ctx, tx, "locking "+name, "LOCK TABLE "+name+" IN ACCESS EXCLUSIVE MODE")
+	return err == nil, err
+}
+
+// Exists reports whether a partition is there.
+func Exists(ctx context.Context, tx pgx.Tx, name string) (there bool, err error) {
+	if err := tx.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", name).Scan(&there); err != nil {
+		return false, fmt.Errorf("looking whether %s is there: %w", name, err)
 	}
-	if err := tx.QueryRow(ctx, isEmpty).Scan(&empty); err != nil || !empty {
-		return err
+	return there, nil
+}
+
+// Empty reports whether a partition holds nothing. It may not take long: Drop asks
+// it while all wait.
+func Empty(ctx context.Context, tx pgx.Tx, name string) (empty bool, err error) {
+	if _, err := db.Exec(ctx, tx, "setting the timeout", "SET LOCAL statement_timeout = "+db.Milliseconds(dropWait)); err != nil {
+		return false, err
 	}
-	if _, err := db.Exec(ctx, tx, "giving it time", "SET LOCAL statement_timeout = "+db.Milliseconds(db.StatementTimeout)); err != nil {
-		return err
+	if err := tx.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM "+name+")").Scan(&empty); err != nil {
+		return false, fmt.Errorf("looking whether %s is empty: %w", name, err)
 	}
-	_, err := db.Exec(ctx, tx, "dropping", "DROP TABLE "+name)
-	return err
+	return empty, nil
 }

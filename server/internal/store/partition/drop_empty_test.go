@@ -37,7 +37,8 @@ func TestRollupsWrittenWhilePartitionIsDropped(t *testing.T) {
 	}
 	dropped := make(chan error, 1)
 	go func() {
-		dropped <- s.Write(t.Context(), "dropping", func(tx pgx.Tx) error { return partition.DropEmpty(t.Context(), tx, partition.Rollups(), name) })
+		_, err := s.Partitions.Drop(t.Context(), partition.Rollups(), name, func(tx pgx.Tx) (bool, error) { return partition.Empty(t.Context(), tx, name) })
+		dropped <- err
 	}()
 	waitsForLock(t, watcher, name)
 	if _, err := writer.Exec(t.Context(), "COMMIT"); err != nil {

@@ -43,8 +43,6 @@ const (
 	// dailyFor is for how long back missing partitions of events are made for
 	// days.
 	dailyFor = 30 * 24 * time.Hour
-	// PartitionForm is the form of a partition's start in its name.
-	PartitionForm = "20060102"
 	// checkViolation is PostgreSQL's code for rows of the default partition
 	// that belong into the one to be made.
 	checkViolation = "23514"
@@ -100,7 +98,7 @@ func (p *Partitions) Ensure(ctx context.Context, t Table, at time.Time) error {
 		return err
 	})
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == LockNotAvailable {
+	if errors.As(err, &pg) && pg.Code == lockNotAvailable {
 		p.attachAgain.Store(time.Now().Add(attachPause).UnixNano())
 		return nil
 	}
@@ -145,9 +143,6 @@ func (p *Partitions) TakesRows(name string) bool {
 
 // RefuseRows notes that rows can't be written straight into a partition.
 func (p *Partitions) RefuseRows(name string) { p.indirect.Put(name, struct{}{}) }
-
-// ForgetMade forgets which partitions there are: some were dropped.
-func (p *Partitions) ForgetMade() { p.made.Forget() }
 
 // Forget forgets all that is known of partitions.
 func (p *Partitions) Forget() {

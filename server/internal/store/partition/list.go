@@ -2,6 +2,7 @@ package partition
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,42 +18,32 @@ type Span struct {
 }
 
 // List lists a table's partitions but the default one, oldest first. The bounds
-// are read once: of a partition that is dropped meanwhile pg_get_expr tells NULL,
-// whatever it told before.
-func List(ctx context.Context, tx pgx.Tx, table string) ([]Span, error) {
-	return db.Collect[Span](ctx, tx, "listing partitions", `
+// are read once: of a partition that is dropped meanwhile pg_get_expr returns NULL,
+// whatever it returned before.
+func List(ctx context.Context, tx pgx.Tx, t Table) ([]Span, error) {
+	return db.Collect[Span](ctx, tx, "listing the partitions of "+t.Name, `
 		WITH p AS MATERIALIZED (SELECT c.relname::text AS name,
 				regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \(''(.*)''\) TO \(''(.*)''\)$') AS bounds
 			FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass($1))
-		SELECT name, bounds[1]::timestamptz, bounds[2]::timestamptz FROM p WHERE bounds IS NOT NULL ORDER BY 2`, table)
+		SELECT name, bounds[1]::timestamptz, bounds[2]::timestamptz FROM p WHERE bounds IS NOT NULL ORDER BY 2`, t.Name)
 }
 
-// Before lists a table's partitions that hold only times before the
-// cutoff.
-func (p *Partitions) Before(ctx context.Context, t Table, cutoff time.Time) ([]string, error) {
-	var old []string
-	err := p.db.Read(ctx, "listing the partitions of "+t.Name, func(tx pgx.Tx) error {
-		old = nil
-		all, err := List(ctx, tx, t.Name)
-		for _, p := range all {
-			if !p.To.After(cutoff) {
-				old = append(old, p.Name)
-			}
-		}
-		return err
-	})
-	return old, err
+// Before lists a table's partitions that hold only times before the cutoff, oldest
+// first.
+func Before(ctx context.Context, tx pgx.Tx, t Table, cutoff time.Time) ([]Span, error) {
+	all, err := List(ctx, tx, t)
+	return slices.DeleteFunc(all, func(p Span) bool { return p.To.After(cutoff) }), err
 }
 
 // Missing counts the partitions that a table lacks from now on for so many days.
 func (p *Partitions) Missing(ctx context.Context, tx pgx.Tx, t Table, days int) (int, error) {
+	all, err := List(ctx, tx, t)
+	if err != nil {
+		return 0, err
+	}
 	missing, now := 0, p.now()
 	for at := t.Start(now); at.Before(now.AddDate(0, 0, days)); at = t.Next(at) {
-		there, err := Exists(ctx, tx, t.Partition(at))
-		if err != nil {
-			return missing, err
-		}
-		if !there {
+		if !slices.ContainsFunc(all, func(p Span) bool { return !p.From.After(at) && p.To.After(at) }) {
 			missing++
 		}
 	}

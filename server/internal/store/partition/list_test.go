@@ -43,7 +43,7 @@ func TestPartitionsDroppedWhileListed(t *testing.T) {
 		all.Go(func() error {
 			for listing.Err() == nil {
 				if err := s.Read(ctx, "listing", func(tx pgx.Tx) error {
-					_, err := partition.List(ctx, tx, "title")
+					_, err := partition.List(ctx, tx, partition.Titles())
 					return err
 				}); err != nil {
 					return err

@@ -97,7 +97,7 @@ func nextMonth(t time.Time) time.Time { return t.AddDate(0, 1, 0) }
 
 // Partition returns the name of the partition that starts then.
 func (t Table) Partition(start time.Time) string {
-	return cmp.Or(t.prefix, t.Name+"_") + start.Format(PartitionForm)
+	return cmp.Or(t.prefix, t.Name+"_") + start.Format("20060102")
 }
 
 // oldest is from when on a table's times have partitions of their own.

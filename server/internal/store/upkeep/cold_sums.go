@@ -143,21 +143,27 @@ func writePackedDays(ctx context.Context, tx pgx.Tx, list codec.Buckets) error {
 // their space is free again. What comes late for one makes it anew.
 func (u *Upkeep) dropPacked(ctx context.Context, before time.Time) error {
 	t := partition.Rollups()
-	old, err := u.partitions.Before(ctx, t, before)
+	old, err := u.partitionsBefore(ctx, t, before)
 	if err != nil {
 		return err
 	}
-	for _, name := range old {
-		err := u.db.Write(ctx, "dropping partition "+name, func(tx pgx.Tx) error { return partition.DropEmpty(ctx, tx, t, name) })
+	for _, p := range old {
+		// First without keeping anybody waiting.
+		empty := false
+		err := u.db.Read(ctx, "looking for empty partitions", func(tx pgx.Tx) (err error) {
+			empty, err = partition.Empty(ctx, tx, p.Name)
+			return err
+		})
+		if err == nil && empty {
+			_, err = u.partitions.Drop(ctx, t, p.Name, func(tx pgx.Tx) (bool, error) { return partition.Empty(ctx, tx, p.Name) })
+		}
 		if ctx.Err() != nil {
 			return err
 		}
 		if err != nil {
 			// Others are at the table; the next round tries again.
-			u.log.Info("an empty partition is left for the next round", "partition", name, "error", err)
-			continue
+			u.log.Info("an empty partition is left for the next round", "partition", p.Name, "error", err)
 		}
-		u.partitions.ForgetMade()
 	}
 	return nil
 }

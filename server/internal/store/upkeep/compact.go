@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/codec"
@@ -101,14 +100,8 @@ func (u *Upkeep) Compact(ctx context.Context) (Compacted, error) {
 func (u *Upkeep) compactHorizon() time.Time { return partition.DayOf(u.now().Add(-u.compactAfter)) }
 
 // dueToCompact lists the partitions whose events are all due.
-func (u *Upkeep) dueToCompact(ctx context.Context, tx pgx.Tx) (due []partition.Span, err error) {
-	all, err := partition.List(ctx, tx, "event")
-	for _, p := range all {
-		if !p.To.After(u.compactHorizon()) {
-			due = append(due, p)
-		}
-	}
-	return due, err
+func (u *Upkeep) dueToCompact(ctx context.Context, tx pgx.Tx) ([]partition.Span, error) {
+	return partition.Before(ctx, tx, partition.Events(), u.compactHorizon())
 }
 
 // compaction is a round of compaction.
@@ -276,39 +269,21 @@ func (c *compaction) defaultRows(ctx context.Context, horizon time.Time) error {
 // Writers are kept out while it looks for the last time, so that none is lost;
 // where they don't make room at once, a later round tries again.
 func (c *compaction) drop(ctx context.Context, p partition.Span) error {
-	const what = "dropping a compacted partition"
-	done, dropped := false, false
+	done := false
 	// First without keeping anybody waiting; nobody drops it meanwhile.
-	err := c.db.Read(ctx, what, query.SeeingEvents(ctx, func(tx pgx.Tx) (err error) {
+	err := c.db.Read(ctx, "looking whether a partition is compacted", query.SeeingEvents(ctx, func(tx pgx.Tx) (err error) {
 		done, err = compactedWhole(ctx, tx, p)
 		return err
 	}))
 	if err != nil || !done {
 		return err
 	}
-	err = c.db.Write(ctx, what, func(tx pgx.Tx) error {
-		dropped = false
-		mine, err := partition.TryLock(ctx, tx)
-		if err != nil || !mine {
-			return err
-		}
-		if there, err := partition.KeepWritersOut(ctx, tx, "event", p.Name); err != nil || !there {
-			return err
-		}
-		if done, err := compactedWhole(ctx, tx, p); err != nil || !done {
-			return err
-		}
-		_, err = db.Exec(ctx, tx, "dropping", "DROP TABLE "+p.Name)
-		dropped = err == nil
-		return err
-	})
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == partition.LockNotAvailable {
+	dropped, err := c.partitions.Drop(ctx, partition.Events(), p.Name, func(tx pgx.Tx) (bool, error) { return compactedWhole(ctx, tx, p) })
+	if errors.Is(err, partition.ErrBusy) {
 		c.log.Info("a compacted partition is in use; dropping it later", "partition", p.Name)
 		return nil
 	}
-	if err == nil && dropped {
-		c.partitions.ForgetMade()
+	if dropped {
 		c.done.Dropped = append(c.done.Dropped, p.Name)
 	}
 	return err

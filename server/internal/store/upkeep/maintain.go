@@ -104,18 +104,31 @@ func (u *Upkeep) noteDropping(ctx context.Context, now time.Time) error {
 	})
 }
 
+// partitionsBefore lists a table's partitions that hold only times before the cutoff.
+func (u *Upkeep) partitionsBefore(ctx context.Context, t partition.Table, cutoff time.Time) (old []partition.Span, err error) {
+	err = u.db.Read(ctx, "listing old partitions", func(tx pgx.Tx) (err error) {
+		old, err = partition.Before(ctx, tx, t, cutoff)
+		return err
+	})
+	return old, err
+}
+
 // dropOld drops a table's partitions that end before the cutoff, and such rows of
 // its default partition.
 func (u *Upkeep) dropOld(ctx context.Context, t partition.Table, cutoff time.Time, done *Maintained) error {
-	old, err := u.partitions.Before(ctx, t, cutoff)
+	old, err := u.partitionsBefore(ctx, t, cutoff)
 	if err != nil {
 		return err
 	}
-	for _, name := range old {
-		if err := u.partitions.Drop(ctx, name); err != nil {
+	for _, p := range old {
+		// Another server may have dropped it since.
+		dropped, err := u.partitions.Drop(ctx, t, p.Name, nil)
+		if err != nil {
 			return err
 		}
-		done.Partitions = append(done.Partitions, name)
+		if dropped {
+			done.Partitions = append(done.Partitions, p.Name)
+		}
 	}
 	for {
 		var n int64
