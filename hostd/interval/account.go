@@ -68,7 +68,7 @@ func (g *growth) empty() bool { return g.counters == wire.Counters{} && len(g.fo
 // helper sends. A run that is unknown starts from zero unless distrusted.
 func (a *Account) take(r *wire.Report, distrust bool) (g growth, known bool) {
 	run, known := a.run(r.StartedUnixNano)
-	was, now, add := counters(&run.Counted), counters(&r.Counters), counters(&g.counters)
+	was, now, add := run.Counted.List(), r.Counters.List(), g.counters.List()
 	for i := range was {
 		if *now[i] > *was[i] {
 			*add[i] = *now[i] - *was[i]
@@ -172,9 +172,4 @@ func hashFocus(app, title string) uint64 {
 	_, _ = h.Write([]byte{0})   // no name holds a NUL: the pair stays two
 	_, _ = h.Write([]byte(title))
 	return h.Sum64()
-}
-
-// counters gives the counters in one order, for adding and comparing them.
-func counters(c *wire.Counters) [6]*uint64 {
-	return [...]*uint64{&c.Keys, &c.Clicks, &c.ScrollSteps, &c.DistancePx, &c.Synthetic, &c.ActiveMS}
 }

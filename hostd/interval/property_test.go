@@ -133,7 +133,7 @@ func (w *world) deliver(rs ...reading.Reading) {
 }
 
 func greatest(a, b wire.Counters) wire.Counters {
-	x, y := counters(&a), counters(&b)
+	x, y := a.List(), b.List()
 	for i := range x {
 		*x[i] = max(*x[i], *y[i])
 	}
@@ -141,7 +141,7 @@ func greatest(a, b wire.Counters) wire.Counters {
 }
 
 func plus(a, b wire.Counters) wire.Counters {
-	x, y := counters(&a), counters(&b)
+	x, y := a.List(), b.List()
 	for i := range x {
 		*x[i] += *y[i]
 	}

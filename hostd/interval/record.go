@@ -72,7 +72,7 @@ func (r *Record) end() int64 { return r.StartUnix + r.LengthSec }
 // its numbers are as honest as the user's own keys: only what the server would
 // refuse, or what cannot be in an interval of this length, is cut.
 func (r *Record) add(g growth) {
-	sum, more := counters(&r.Counts), counters(&g.counters)
+	sum, more := r.Counts.List(), g.counters.List()
 	for i := range sum {
 		*sum[i] = min(*sum[i]+min(*more[i], api.MaxCount), api.MaxCount)
 	}

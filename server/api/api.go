@@ -285,36 +285,33 @@ type AppMinutes struct {
 // Summary answers GET /api/activity/{machine_id}/summary. Minutes are the
 // seconds beside them, rounded.
 type Summary struct {
-	MachineID       string       `json:"machine_id"`
-	Date            string       `json:"date"`
-	TZ              string       `json:"tz"`
-	KeyCount        int64        `json:"key_count"`
-	MouseClicks     int64        `json:"mouse_clicks"`
-	MouseDistancePx int64        `json:"mouse_distance_px"`
-	ScrollCount     int64        `json:"scroll_count"`
-	SyntheticCount  int64        `json:"synthetic_count"`
-	ActiveMinutes   int64        `json:"active_minutes"`
-	IdleMinutes     int64        `json:"idle_minutes"`
-	ActiveSeconds   float64      `json:"active_seconds"`
-	IdleSeconds     float64      `json:"idle_seconds"`
-	FirstActivity   *time.Time   `json:"first_activity"`
-	LastActivity    *time.Time   `json:"last_activity"`
-	TopApps         []AppMinutes `json:"top_apps"`
+	MachineID string `json:"machine_id"`
+	Date      string `json:"date"`
+	TZ        string `json:"tz"`
+
+	Totals
+
+	ActiveMinutes int64        `json:"active_minutes"`
+	IdleMinutes   int64        `json:"idle_minutes"`
+	ActiveSeconds float64      `json:"active_seconds"`
+	IdleSeconds   float64      `json:"idle_seconds"`
+	FirstActivity *time.Time   `json:"first_activity"`
+	LastActivity  *time.Time   `json:"last_activity"`
+	TopApps       []AppMinutes `json:"top_apps"`
 }
 
 // Hour is one entry of a timeline.
 type Hour struct {
 	// Hour is the local clock's hour, 0 to 23; it repeats or is missing where
 	// the clocks change. Start is exact.
-	Hour            int       `json:"hour"`
-	Start           time.Time `json:"start"`
-	KeyCount        int64     `json:"key_count"`
-	MouseClicks     int64     `json:"mouse_clicks"`
-	MouseDistancePx int64     `json:"mouse_distance_px"`
-	ScrollCount     int64     `json:"scroll_count"`
-	ActiveMinutes   int64     `json:"active_minutes"`
-	IdleMinutes     int64     `json:"idle_minutes"`
-	TopApp          string    `json:"top_app"`
+	Hour  int       `json:"hour"`
+	Start time.Time `json:"start"`
+
+	InputTotals
+
+	ActiveMinutes int64  `json:"active_minutes"`
+	IdleMinutes   int64  `json:"idle_minutes"`
+	TopApp        string `json:"top_app"`
 }
 
 // Timeline answers GET /api/activity/{machine_id}/timeline.

@@ -90,11 +90,9 @@ type ActivityRow struct {
 	UntrackedSeconds float64    `json:"untracked_seconds"`
 	FirstActivity    *time.Time `json:"first_activity"`
 	LastActivity     *time.Time `json:"last_activity"`
-	KeyCount         int64      `json:"key_count"`
-	MouseClicks      int64      `json:"mouse_clicks"`
-	MouseDistancePx  int64      `json:"mouse_distance_px"`
-	ScrollCount      int64      `json:"scroll_count"`
-	SyntheticCount   int64      `json:"synthetic_count"`
+
+	Totals
+
 	// Events is how many records there are.
 	Events int64 `json:"events"`
 }

@@ -181,7 +181,7 @@ func Append(dst []byte, r *Report) []byte {
 	dst = binary.AppendVarint(dst, r.StartedUnixNano)
 	dst = binary.AppendVarint(dst, r.TimeUnixMilli)
 	dst = binary.AppendVarint(dst, r.IntervalStartUnix)
-	for _, n := range r.Counters.list() {
+	for _, n := range r.Counters.List() {
 		dst = binary.AppendUvarint(dst, min(*n, MaxCounter))
 	}
 	dst = binary.AppendUvarint(dst, min(r.IdleMS, MaxCounter))
@@ -230,7 +230,7 @@ func Decode(b []byte) (Report, error) {
 	r.StartedUnixNano = d.varint()
 	r.TimeUnixMilli = d.varint()
 	r.IntervalStartUnix = d.varint()
-	for _, n := range r.Counters.list() {
+	for _, n := range r.Counters.List() {
 		*n = d.counter()
 	}
 	r.IdleMS = d.counter()
@@ -272,8 +272,8 @@ func Cut(s string, limit int) string {
 	return s[:limit]
 }
 
-// list gives the counters in the order in which they travel.
-func (c *Counters) list() [6]*uint64 {
+// List returns the counters in the order in which they travel.
+func (c *Counters) List() [6]*uint64 {
 	return [...]*uint64{&c.Keys, &c.Clicks, &c.ScrollSteps, &c.DistancePx, &c.Synthetic, &c.ActiveMS}
 }
 

@@ -135,7 +135,7 @@ func randomReport(random *rand.Rand) Report {
 		return b.String()
 	}
 	r := Report{StartedUnixNano: int64(random.Uint64()), TimeUnixMilli: int64(random.Uint64()), IntervalStartUnix: int64(random.Uint64())}
-	for _, n := range r.Counters.list() {
+	for _, n := range r.Counters.List() {
 		*n = random.Uint64() >> random.IntN(64)
 	}
 	r.IdleMS = random.Uint64() >> random.IntN(64)

@@ -89,19 +89,10 @@ func checkMachineID(id string) *fault {
 }
 
 func checkCounts(e *api.Event) *fault {
-	counts := []struct {
-		name  string
-		value int64
-	}{
-		{"key_count", e.KeyCount},
-		{"mouse_clicks", e.MouseClicks},
-		{"mouse_distance_px", e.MouseDistancePx},
-		{"scroll_count", e.ScrollCount},
-		{"synthetic_count", value(e.SyntheticCount)},
-	}
-	for _, c := range counts {
-		if c.value < 0 || c.value > api.MaxCount {
-			return outOfRange(c.name, 0, api.MaxCount)
+	counts := e.Counts()
+	for i, c := range api.Counters() {
+		if counts[i] < 0 || counts[i] > api.MaxCount {
+			return outOfRange(c.Name, 0, api.MaxCount)
 		}
 	}
 	if e.IntervalSec != nil && (*e.IntervalSec < 1 || *e.IntervalSec > api.MaxIntervalSec) {

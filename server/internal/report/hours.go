@@ -125,11 +125,7 @@ func (t *total) add(s store.Sums, untracked float64) {
 	t.machines++
 	t.untracked += untracked
 	t.Events += s.Events
-	t.KeyCount += s.KeyCount
-	t.MouseClicks += s.MouseClicks
-	t.MouseDistancePx += s.MouseDistancePx
-	t.ScrollCount += s.ScrollCount
-	t.SyntheticCount += s.SyntheticCount
+	t.Counts.Add(&s.Counts)
 	t.ActiveSeconds += s.ActiveSeconds
 	t.IdleSeconds += s.IdleSeconds
 	if s.First != nil && (t.First == nil || s.First.Before(*t.First)) {
@@ -157,7 +153,6 @@ func (h *hours) row(p Period, t total) api.ActivityRow {
 		ActiveMinutes: minutes(t.ActiveSeconds), IdleMinutes: minutes(t.IdleSeconds), UntrackedMinutes: minutes(t.untracked),
 		ActiveSeconds: millis(t.ActiveSeconds), IdleSeconds: millis(t.IdleSeconds), UntrackedSeconds: millis(t.untracked),
 		FirstActivity: inUTC(t.First), LastActivity: inUTC(t.Last),
-		KeyCount: t.KeyCount, MouseClicks: t.MouseClicks, MouseDistancePx: t.MouseDistancePx,
-		ScrollCount: t.ScrollCount, SyntheticCount: t.SyntheticCount, Events: t.Events,
+		Totals: t.Counts.Totals(), Events: t.Events,
 	}
 }

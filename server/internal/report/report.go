@@ -159,8 +159,7 @@ func (r *Reports) Summary(ctx context.Context, scope store.Scope, q DayQuestion)
 	s := spans[0]
 	reply := api.Summary{
 		MachineID: string(q.MachineID), Date: day.Date, TZ: day.Zone.String(),
-		KeyCount: s.KeyCount, MouseClicks: s.MouseClicks, MouseDistancePx: s.MouseDistancePx,
-		ScrollCount: s.ScrollCount, SyntheticCount: s.SyntheticCount,
+		Totals:        s.Counts.Totals(),
 		ActiveMinutes: minutes(s.ActiveSeconds), IdleMinutes: minutes(s.IdleSeconds),
 		ActiveSeconds: millis(s.ActiveSeconds), IdleSeconds: millis(s.IdleSeconds),
 		FirstActivity: inUTC(s.First), LastActivity: inUTC(s.Last), TopApps: []api.AppMinutes{},
@@ -183,8 +182,7 @@ func (r *Reports) Timeline(ctx context.Context, scope store.Scope, q DayQuestion
 	for i, s := range spans {
 		h := api.Hour{
 			Hour: hours[i].In(day.Zone).Hour(), Start: hours[i].UTC(),
-			KeyCount: s.KeyCount, MouseClicks: s.MouseClicks, MouseDistancePx: s.MouseDistancePx,
-			ScrollCount: s.ScrollCount, ActiveMinutes: minutes(s.ActiveSeconds), IdleMinutes: minutes(s.IdleSeconds),
+			InputTotals: s.Counts.Totals().InputTotals, ActiveMinutes: minutes(s.ActiveSeconds), IdleMinutes: minutes(s.IdleSeconds),
 		}
 		if len(s.Apps) > 0 {
 			h.TopApp = s.Apps[0].App

@@ -14,18 +14,18 @@ import (
 // of the same type.
 type columns struct {
 	names  []string
-	fields []int
+	fields [][]int
 }
 
 func columnsOf[T any]() columns {
 	var c columns
-	t := reflect.TypeFor[T]()
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name == "" || name == "-" || !t.Field(i).IsExported() {
+	// Fields of embedded structs are in their place, as they are in JSON.
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[T]()) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" || name == "-" || !field.IsExported() {
 			continue
 		}
-		c.fields = append(c.fields, i)
+		c.fields = append(c.fields, field.Index)
 		c.names = append(c.names, name)
 	}
 	return c
@@ -39,7 +39,7 @@ type cell any
 func (c columns) cells(row any, into []cell) error {
 	v := reflect.ValueOf(row)
 	for i, field := range c.fields {
-		value, err := cellOf(v.Field(field))
+		value, err := cellOf(v.FieldByIndex(field))
 		if err != nil {
 			return err
 		}

@@ -71,9 +71,10 @@ func TestDescriptionMatchesTypes(t *testing.T) {
 		for name := range schemas[typ.Name()].Properties {
 			have = append(have, name)
 		}
-		for i := range typ.NumField() {
-			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
-			want = append(want, name)
+		for _, field := range reflect.VisibleFields(typ) {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); !field.Anonymous {
+				want = append(want, name)
+			}
 		}
 		slices.Sort(have)
 		slices.Sort(want)

@@ -27,11 +27,6 @@ const (
 // ErrDamagedDay is returned for a packed day that cannot be read.
 var ErrDamagedDay = errors.New("a packed day of roll-ups is damaged")
 
-// counters are the numbers of a sum, in the order in which they are packed.
-func (t *Sums) counters() [8]*int64 {
-	return [...]*int64{&t.Events, &t.Keys, &t.Clicks, &t.Distance, &t.Scroll, &t.Synthetic, &t.ActiveMS, &t.IdleMS}
-}
-
 // EncodeDay packs a machine's buckets of one day, by their starts in Unix
 // microseconds.
 func EncodeDay(day time.Time, list map[int64]*Sums) []byte {
@@ -45,9 +40,9 @@ func EncodeDay(day time.Time, list map[int64]*Sums) []byte {
 	for _, start := range starts {
 		b = append(b, byte((start-from)/BucketLength.Microseconds()))
 	}
-	for i := range (&Sums{}).counters() {
+	for i := range SumNumbers {
 		for _, start := range starts {
-			b = binary.AppendUvarint(b, uint64(*list[start].counters()[i]))
+			b = binary.AppendUvarint(b, uint64(*list[start].Numbers()[i]))
 		}
 	}
 	for _, start := range starts {
@@ -146,9 +141,9 @@ func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int6
 
 // counts adds the columns of counts and times, or only reads over them.
 func (u *decoder) counts(targets []*Sums, starts []int64, wanted bool) {
-	var counters [BucketsADay][8]*int64
+	var counters [BucketsADay][SumNumbers]*int64
 	for j, t := range targets {
-		counters[j] = t.counters()
+		counters[j] = t.Numbers()
 	}
 	for i := range len(counters[0]) {
 		for j := range targets {

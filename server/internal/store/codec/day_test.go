@@ -10,7 +10,7 @@ import (
 // randomSums are sums as events make them.
 func randomSums(r *rand.Rand, bucket int64) *Sums {
 	t := &Sums{Events: 1 + r.Int64N(20)}
-	for i, c := range t.counters() {
+	for i, c := range t.Numbers() {
 		if i > 0 && r.IntN(3) > 0 {
 			*c = r.Int64N(1 << r.Int64N(50))
 		}

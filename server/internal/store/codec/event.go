@@ -35,6 +35,9 @@ const (
 	packEnd
 )
 
+// optionalBits are the flags of the counters that an event may leave out.
+func optionalBits() [api.OptionalCounters]uint64 { return [...]uint64{packSynthetic} }
+
 // minuteSec is the interval that has a flag of its own: the contract's default.
 const minuteSec = 60
 
@@ -117,7 +120,9 @@ func flagsOf(e *api.Event, main int) uint64 {
 	set(e.Connected != nil && *e.Connected, packConnected)
 	set(e.IntervalSec != nil && *e.IntervalSec == minuteSec, packMinute)
 	set(e.IntervalSec != nil && *e.IntervalSec != minuteSec, packInterval)
-	set(e.SyntheticCount != nil, packSynthetic)
+	for i, count := range e.Optional() {
+		set(*count != nil, optionalBits()[i])
+	}
 	set(e.ActiveSeconds != nil, packActive)
 	set(e.CPUPercent != nil, packCPU)
 	set(e.RAMUsedPercent != nil, packRAM)
@@ -143,14 +148,16 @@ func AppendEvent(b []byte, e *api.Event, r *Refs) []byte {
 	}
 	flags := flagsOf(e, main)
 	b = binary.AppendUvarint(b, flags)
-	for _, n := range [...]int64{e.KeyCount, e.MouseClicks, e.MouseDistancePx, e.ScrollCount} {
-		b = binary.AppendUvarint(b, uint64(n))
+	for _, count := range e.Required() {
+		b = binary.AppendUvarint(b, uint64(*count))
 	}
 	if flags&packInterval != 0 {
 		b = binary.AppendUvarint(b, uint64(*e.IntervalSec))
 	}
-	if e.SyntheticCount != nil {
-		b = binary.AppendUvarint(b, uint64(*e.SyntheticCount))
+	for _, count := range e.Optional() {
+		if *count != nil {
+			b = binary.AppendUvarint(b, uint64(**count))
+		}
 	}
 	b = appendFloat(b, e.ActiveSeconds, secondsScale)
 	b = appendFloat(b, e.CPUPercent, percentScale)

@@ -60,8 +60,8 @@ func DecodeEvent(ts time.Time, body []byte) (api.Event, Refs, error) {
 		return e, r, fmt.Errorf("%w, or of a newer program: flags %x", ErrDamaged, flags)
 	}
 	setWords(&e, flags)
-	for _, n := range [...]*int64{&e.KeyCount, &e.MouseClicks, &e.MouseDistancePx, &e.ScrollCount} {
-		*n = int64(u.number())
+	for _, count := range e.Required() {
+		*count = int64(u.number())
 	}
 	u.optional(flags, &e)
 	if flags&packFocus != 0 {
@@ -106,7 +106,9 @@ func (u *decoder) optional(flags uint64, e *api.Event) {
 		e.IntervalSec = &n
 	}
 	number(packInterval, &e.IntervalSec)
-	number(packSynthetic, &e.SyntheticCount)
+	for i, count := range e.Optional() {
+		number(optionalBits()[i], count)
+	}
 	float(packActive, &e.ActiveSeconds, secondsScale)
 	float(packCPU, &e.CPUPercent, percentScale)
 	float(packRAM, &e.RAMUsedPercent, percentScale)

@@ -96,13 +96,10 @@ func (p *hourEncoder) looked(list []uint64) {
 }
 
 func (p *hourEncoder) counts(events []api.Event) {
-	for _, of := range [...]func(*api.Event) int64{
-		func(e *api.Event) int64 { return e.KeyCount }, func(e *api.Event) int64 { return e.MouseClicks },
-		func(e *api.Event) int64 { return e.MouseDistancePx }, func(e *api.Event) int64 { return e.ScrollCount },
-	} {
+	for c := range (&api.Event{}).Required() {
 		list := make([]uint64, len(events))
 		for i := range events {
-			list[i] = uint64(of(&events[i]))
+			list[i] = uint64(*events[i].Required()[c])
 		}
 		p.column(list)
 	}
@@ -111,7 +108,8 @@ func (p *hourEncoder) counts(events []api.Event) {
 // optionals writes the fields that only some events have, each in the order of
 // those that have it.
 func (p *hourEncoder) optionals(events []api.Event, flags []uint64) {
-	var intervals, synthetic, memory []uint64
+	var intervals, memory []uint64
+	var counts [api.OptionalCounters][]uint64
 	var active, cpu, ram, disk, userCPU []float64
 	add := func(to *[]float64, v *float64) {
 		if v != nil {
@@ -123,8 +121,10 @@ func (p *hourEncoder) optionals(events []api.Event, flags []uint64) {
 		if flags[i]&packInterval != 0 {
 			intervals = append(intervals, uint64(*e.IntervalSec))
 		}
-		if e.SyntheticCount != nil {
-			synthetic = append(synthetic, uint64(*e.SyntheticCount))
+		for c, count := range e.Optional() {
+			if *count != nil {
+				counts[c] = append(counts[c], uint64(**count))
+			}
 		}
 		if e.UserRAMBytes != nil {
 			memory = append(memory, uint64(*e.UserRAMBytes))
@@ -136,7 +136,9 @@ func (p *hourEncoder) optionals(events []api.Event, flags []uint64) {
 		add(&userCPU, e.UserCPUPercent)
 	}
 	p.column(intervals)
-	p.column(synthetic)
+	for _, list := range counts {
+		p.column(list)
+	}
 	p.floats(active, secondsScale)
 	p.floats(cpu, percentScale)
 	p.floats(ram, percentScale)

@@ -99,12 +99,9 @@ func (u *hourDecoder) looked(n int) ([]uint64, error) {
 }
 
 func (u *hourDecoder) counts(events []api.Event) {
-	for _, of := range [...]func(*api.Event) *int64{
-		func(e *api.Event) *int64 { return &e.KeyCount }, func(e *api.Event) *int64 { return &e.MouseClicks },
-		func(e *api.Event) *int64 { return &e.MouseDistancePx }, func(e *api.Event) *int64 { return &e.ScrollCount },
-	} {
+	for c := range (&api.Event{}).Required() {
 		for i, v := range u.column(len(events)) {
-			*of(&events[i]) = int64(v)
+			*events[i].Required()[c] = int64(v)
 		}
 	}
 }
@@ -137,7 +134,9 @@ func (u *hourDecoder) optionals(events []api.Event, flags []uint64) {
 		events[i].IntervalSec = &minute
 	}
 	number(packInterval, func(e *api.Event) **int64 { return &e.IntervalSec })
-	number(packSynthetic, func(e *api.Event) **int64 { return &e.SyntheticCount })
+	for c, bit := range optionalBits() {
+		number(bit, func(e *api.Event) **int64 { return e.Optional()[c] })
+	}
 	float(packActive, secondsScale, func(e *api.Event) **float64 { return &e.ActiveSeconds })
 	float(packCPU, percentScale, func(e *api.Event) **float64 { return &e.CPUPercent })
 	float(packRAM, percentScale, func(e *api.Event) **float64 { return &e.RAMUsedPercent })

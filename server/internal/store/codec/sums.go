@@ -38,12 +38,44 @@ type BucketKey struct {
 // Sums are what a span of one machine's time adds up to, in whole milliseconds,
 // so that the order of adding changes nothing.
 type Sums struct {
-	Events, Keys, Clicks, Distance, Scroll, Synthetic int64
-	ActiveMS, IdleMS                                  int64
+	Events           int64
+	Counts           api.Counts
+	ActiveMS, IdleMS int64
 	// First and last are Unix microseconds; zero where there was no activity.
 	First, Last int64
 	// AppMS is the focus time of each application.
 	AppMS map[uint64]int64
+}
+
+// SumNumbers is how many numbers a sum has: events, counters, and two times.
+const SumNumbers = 1 + api.CounterCount + 2
+
+// NumberNames are the columns of the numbers of a sum, in their order.
+func NumberNames() [SumNumbers]string {
+	names := [SumNumbers]string{0: "events", SumNumbers - 2: "active_ms", SumNumbers - 1: "idle_ms"}
+	for i, c := range api.Counters() {
+		names[1+i] = c.Name
+	}
+	return names
+}
+
+// Numbers are what is added up in a sum, in the order of NumberNames.
+func (t *Sums) Numbers() [SumNumbers]*int64 {
+	all := [SumNumbers]*int64{0: &t.Events, SumNumbers - 2: &t.ActiveMS, SumNumbers - 1: &t.IdleMS}
+	for i := range t.Counts {
+		all[1+i] = &t.Counts[i]
+	}
+	return all
+}
+
+// isActivity reports whether counts show that somebody was there.
+func isActivity(counts *api.Counts) bool {
+	for i, c := range api.Counters() {
+		if c.Activity && counts[i] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // BucketOf returns the start of the bucket that a time in Unix microseconds lies in.
@@ -57,13 +89,8 @@ func ToMillis(seconds float64) int64 { return int64(math.Round(seconds * seconds
 // the applications of its focus list, else its active one for the interval.
 func (t *Sums) add(micros int64, e *api.Event, r *Refs) {
 	t.Events++
-	t.Keys += e.KeyCount
-	t.Clicks += e.MouseClicks
-	t.Distance += e.MouseDistancePx
-	t.Scroll += e.ScrollCount
-	if e.SyntheticCount != nil {
-		t.Synthetic += *e.SyntheticCount
-	}
+	counts := e.Counts()
+	t.Counts.Add(&counts)
 	length := e.Interval() * secondsScale
 	active := length
 	switch {
@@ -74,7 +101,7 @@ func (t *Sums) add(micros int64, e *api.Event, r *Refs) {
 	}
 	t.ActiveMS += active
 	t.IdleMS += length - active
-	if e.ActiveSeconds != nil && *e.ActiveSeconds > 0 || e.KeyCount+e.MouseClicks+e.MouseDistancePx+e.ScrollCount > 0 {
+	if e.ActiveSeconds != nil && *e.ActiveSeconds > 0 || isActivity(&counts) {
 		if t.First == 0 || micros < t.First {
 			t.First = micros
 		}
@@ -108,14 +135,10 @@ func (t *Sums) AddApp(app uint64, ms int64) {
 
 // Merge adds what others add up to.
 func (t *Sums) Merge(o *Sums) {
-	t.Events += o.Events
-	t.Keys += o.Keys
-	t.Clicks += o.Clicks
-	t.Distance += o.Distance
-	t.Scroll += o.Scroll
-	t.Synthetic += o.Synthetic
-	t.ActiveMS += o.ActiveMS
-	t.IdleMS += o.IdleMS
+	mine, others := t.Numbers(), o.Numbers()
+	for i := range mine {
+		*mine[i] += *others[i]
+	}
 	t.noteActivity(o.First, o.Last)
 	for app, ms := range o.AppMS {
 		t.AddApp(app, ms)
@@ -140,10 +163,8 @@ func (t *Sums) sameAs(o *Sums) bool {
 			return false
 		}
 	}
-	a, b := *t, *o
-	return a.Events == b.Events && a.Keys == b.Keys && a.Clicks == b.Clicks && a.Distance == b.Distance &&
-		a.Scroll == b.Scroll && a.Synthetic == b.Synthetic && a.ActiveMS == b.ActiveMS && a.IdleMS == b.IdleMS &&
-		a.First == b.First && a.Last == b.Last
+	return t.Events == o.Events && t.Counts == o.Counts && t.ActiveMS == o.ActiveMS && t.IdleMS == o.IdleMS &&
+		t.First == o.First && t.Last == o.Last
 }
 
 // Buckets are sums by machine and bucket.

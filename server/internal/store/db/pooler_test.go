@@ -60,7 +60,7 @@ func TestBehindPgbouncer(t *testing.T) {
 	writeFromBoth(t, stores, now)
 	for i, s := range stores {
 		spans, err := s.Activity(t.Context(), directory.Scope{}, "m1", []time.Time{now.Add(-day), now.Add(time.Hour)}, 5)
-		if err != nil || spans[0].KeyCount == 0 || len(spans[0].Apps) != 5 {
+		if err != nil || spans[0].Counts[api.Keys] == 0 || len(spans[0].Apps) != 5 {
 			t.Errorf("store %d: %+v, %v", i, spans, err)
 		}
 		page, err := s.Events(t.Context(), directory.Scope{}, "m1", now.Add(-day), now, 50)

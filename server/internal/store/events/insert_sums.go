@@ -22,28 +22,22 @@ const appsJoinedFrom = "24"
 func addRollups(table, from string, args *arguments, sum codec.Buckets) string {
 	c := arraysOf(sum)
 	apps, times := args.add(c.apps), args.add(c.appMS)
-	var columns strings.Builder
-	for i := range c.counts {
-		columns.WriteString(args.add(c.counts[i]) + "::bigint[], ")
+	names := codec.NumberNames()
+	columns := strings.Join(names[:], ", ")
+	var arrays, added strings.Builder
+	for i, name := range names {
+		arrays.WriteString(args.add(c.numbers[i]) + "::bigint[], ")
+		added.WriteString(name + " = r." + name + " + excluded." + name + ", ")
 	}
 	// unnest takes no arrays of arrays of different lengths: each row has a part
 	// of one array, which is empty where it begins after its end.
-	return `INSERT INTO ` + table + ` AS r (machine, bucket, events, key_count, mouse_clicks, mouse_distance_px, scroll_count,
-		synthetic_count, active_ms, idle_ms, first_at, last_at, apps, app_ms)
-	SELECT n.machine, n.bucket, n.events, n.keys, n.clicks, n.distance, n.scroll, n.synthetic, n.active, n.idle,
+	return `INSERT INTO ` + table + ` AS r (machine, bucket, ` + columns + `, first_at, last_at, apps, app_ms)
+	SELECT n.machine, n.bucket, ` + "n." + strings.Join(names[:], ", n.") + `,
 		n.first_at, n.last_at, (` + apps + `::int[])[n.begins:n.ends], (` + times + `::bigint[])[n.begins:n.ends]
-	FROM ` + from + `unnest(` + args.add(c.machines) + `::int[], ` + args.add(c.buckets) + `::timestamptz[], ` + columns.String() +
+	FROM ` + from + `unnest(` + args.add(c.machines) + `::int[], ` + args.add(c.buckets) + `::timestamptz[], ` + arrays.String() +
 		args.add(c.first) + `::timestamptz[], ` + args.add(c.last) + `::timestamptz[], ` + args.add(c.begins) + `::int[], ` + args.add(c.ends) + `::int[])
-		AS n(machine, bucket, events, keys, clicks, distance, scroll, synthetic, active, idle, first_at, last_at, begins, ends)
-	ON CONFLICT (machine, bucket) DO UPDATE SET
-		events = r.events + excluded.events,
-		key_count = r.key_count + excluded.key_count,
-		mouse_clicks = r.mouse_clicks + excluded.mouse_clicks,
-		mouse_distance_px = r.mouse_distance_px + excluded.mouse_distance_px,
-		scroll_count = r.scroll_count + excluded.scroll_count,
-		synthetic_count = r.synthetic_count + excluded.synthetic_count,
-		active_ms = r.active_ms + excluded.active_ms,
-		idle_ms = r.idle_ms + excluded.idle_ms,
+		AS n(machine, bucket, ` + columns + `, first_at, last_at, begins, ends)
+	ON CONFLICT (machine, bucket) DO UPDATE SET ` + added.String() + `
 		first_at = least(r.first_at, excluded.first_at),
 		last_at = greatest(r.last_at, excluded.last_at),
 		apps = CASE WHEN cardinality(r.apps) < ` + appsJoinedFrom + ` THEN r.apps || excluded.apps ELSE ARRAY(
@@ -57,7 +51,7 @@ func addRollups(table, from string, args *arguments, sum codec.Buckets) string {
 type rollupArrays struct {
 	machines    []int32
 	buckets     []time.Time
-	counts      [8][]int64
+	numbers     [codec.SumNumbers][]int64
 	first, last []*time.Time
 	// apps and appMS are those of all rows, one after the other; a row's begin
 	// and end at these places, counted from 1.
@@ -73,14 +67,14 @@ func arraysOf(b codec.Buckets) *rollupArrays {
 		machines: make([]int32, n), buckets: make([]time.Time, n), first: make([]*time.Time, n), last: make([]*time.Time, n),
 		apps: []int32{}, appMS: []int64{}, begins: make([]int32, n), ends: make([]int32, n),
 	}
-	for i := range c.counts {
-		c.counts[i] = make([]int64, n)
+	for i := range c.numbers {
+		c.numbers[i] = make([]int64, n)
 	}
 	for i, k := range list {
 		t := b[k]
 		c.machines[i], c.buckets[i] = k.Machine, time.UnixMicro(k.Bucket)
-		for j, v := range [...]int64{t.Events, t.Keys, t.Clicks, t.Distance, t.Scroll, t.Synthetic, t.ActiveMS, t.IdleMS} {
-			c.counts[j][i] = v
+		for j, v := range t.Numbers() {
+			c.numbers[j][i] = *v
 		}
 		c.first[i], c.last[i] = codec.Instant(t.First), codec.Instant(t.Last)
 		c.begins[i] = int32(len(c.apps)) + 1

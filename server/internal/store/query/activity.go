@@ -8,15 +8,16 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/codec"
 	"activity-tracker.example/server/internal/store/directory"
 )
 
 // Sums are totals over some of a machine's events.
 type Sums struct {
-	Events                                                              int64
-	KeyCount, MouseClicks, MouseDistancePx, ScrollCount, SyntheticCount int64
-	ActiveSeconds, IdleSeconds                                          float64
+	Events                     int64
+	Counts                     api.Counts
+	ActiveSeconds, IdleSeconds float64
 	// First and Last are the timestamps of the first and last event with any
 	// activity; nil where there is none.
 	First, Last *time.Time
@@ -81,8 +82,7 @@ func nameSpans(ctx context.Context, tx pgx.Tx, list []codec.Sums, spans []Span, 
 // totalsOf returns sums as the other packages see them.
 func totalsOf(t *codec.Sums) Sums {
 	return Sums{
-		Events: t.Events, KeyCount: t.Keys, MouseClicks: t.Clicks, MouseDistancePx: t.Distance,
-		ScrollCount: t.Scroll, SyntheticCount: t.Synthetic,
+		Events: t.Events, Counts: t.Counts,
 		ActiveSeconds: codec.Seconds(t.ActiveMS), IdleSeconds: codec.Seconds(t.IdleMS),
 		First: codec.Instant(t.First), Last: codec.Instant(t.Last),
 	}

@@ -46,7 +46,7 @@ func TestLargestEventComesBack(t *testing.T) {
 		t.Errorf("got  %.300s\nwant %.300s", got, want)
 	}
 	spans, err := s.Activity(t.Context(), directory.Scope{}, e.MachineID, []time.Time{e.Timestamp, e.Timestamp.Add(time.Hour)}, 5)
-	if err != nil || spans[0].KeyCount != most || spans[0].ActiveSeconds != seconds || len(spans[0].Apps) != 5 {
+	if err != nil || spans[0].Counts[api.Keys] != most || spans[0].ActiveSeconds != seconds || len(spans[0].Apps) != 5 {
 		t.Errorf("%+v, %v", spans, err)
 	}
 }

@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -10,9 +11,12 @@ import (
 	"activity-tracker.example/server/internal/store/codec"
 )
 
-// RollupColumns are the columns of a roll-up that ReadBuckets reads after the machine.
-const RollupColumns = `bucket, events, key_count, mouse_clicks, mouse_distance_px, scroll_count, synthetic_count,
-	active_ms, idle_ms, first_at, last_at, apps, app_ms`
+// RollupColumns returns the columns of a roll-up that ReadBuckets reads after the
+// machine.
+func RollupColumns() string {
+	names := codec.NumberNames()
+	return "bucket, " + strings.Join(names[:], ", ") + ", first_at, last_at, apps, app_ms"
+}
 
 // ReadBuckets adds rows of machine and rollupColumns to what there is.
 func ReadBuckets(rows pgx.Rows, to codec.Buckets) (n int64, err error) {
@@ -22,10 +26,8 @@ func ReadBuckets(rows pgx.Rows, to codec.Buckets) (n int64, err error) {
 	var first, last *time.Time
 	var apps []uint32
 	var ms []int64
-	_, err = pgx.ForEachRow(rows, []any{
-		&machine, &bucket, &t.Events, &t.Keys, &t.Clicks, &t.Distance, &t.Scroll, &t.Synthetic,
-		&t.ActiveMS, &t.IdleMS, &first, &last, &apps, &ms,
-	}, func() error {
+	into := append(appendNumbers([]any{&machine, &bucket}, &t), &first, &last, &apps, &ms)
+	_, err = pgx.ForEachRow(rows, into, func() error {
 		n++
 		t.First, t.Last, t.AppMS = codec.Micros(first), codec.Micros(last), nil
 		sum := to.At(machine, bucket.UnixMicro())
@@ -36,6 +38,14 @@ func ReadBuckets(rows pgx.Rows, to codec.Buckets) (n int64, err error) {
 		return nil
 	})
 	return n, err
+}
+
+// appendNumbers appends pointers to a sum's numbers.
+func appendNumbers(into []any, t *codec.Sums) []any {
+	for _, number := range t.Numbers() {
+		into = append(into, number)
+	}
+	return into
 }
 
 // ReadPackedDays adds machines' packed days, first to last, to what there is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -40,12 +41,6 @@ type spanQuery struct {
 // Both statements add up within PostgreSQL, so that what comes back is as large
 // as the answer.
 const (
-	sumCountsSQL = `
-		SELECT machine, width_bucket(bucket, $2::timestamptz[]) - 1, sum(events)::bigint,
-			sum(key_count)::bigint, sum(mouse_clicks)::bigint, sum(mouse_distance_px)::bigint,
-			sum(scroll_count)::bigint, sum(synthetic_count)::bigint,
-			sum(active_ms)::bigint, sum(idle_ms)::bigint, min(first_at), max(last_at)
-		FROM rollup WHERE machine = ANY($1) AND bucket >= $3 AND bucket < $4 GROUP BY 1, 2`
 	sumAppsSQL = `
 		SELECT r.machine, width_bucket(r.bucket, $2::timestamptz[]) - 1, u.app, sum(u.ms)::bigint
 		FROM rollup r CROSS JOIN LATERAL unnest(r.apps, r.app_ms) AS u(app, ms)
@@ -53,6 +48,14 @@ const (
 	packedDaysSQL = `
 		SELECT machine, day, body FROM rollup_day WHERE machine = ANY($1) AND day >= $2 AND day <= $3`
 )
+
+// sumCountsSQL adds up the numbers of roll-ups.
+func sumCountsSQL() string {
+	names := codec.NumberNames()
+	return `
+	SELECT machine, width_bucket(bucket, $2::timestamptz[]) - 1, sum(` + strings.Join(names[:], ")::bigint, sum(") + `)::bigint, min(first_at), max(last_at)
+	FROM rollup WHERE machine = ANY($1) AND bucket >= $3 AND bucket < $4 GROUP BY 1, 2`
+}
 
 // sum adds to the sums that at returns for a machine and a span. All questions go in
 // one message.
@@ -69,7 +72,7 @@ func (q spanQuery) sum(ctx context.Context, tx pgx.Tx, at func(machine int32, sp
 	}
 	batch := &pgx.Batch{}
 	if q.counts {
-		batch.Queue(sumCountsSQL, q.machines, whole, first, last).Query(func(rows pgx.Rows) error { return addCounts(rows, at) })
+		batch.Queue(sumCountsSQL(), q.machines, whole, first, last).Query(func(rows pgx.Rows) error { return addCounts(rows, at) })
 	}
 	if q.apps {
 		batch.Queue(sumAppsSQL, q.machines, whole, first, last).Query(func(rows pgx.Rows) error { return addApps(rows, at) })
@@ -88,9 +91,8 @@ func addCounts(rows pgx.Rows, at func(int32, int) *codec.Sums) error {
 	var span int
 	var t codec.Sums
 	var first, last *time.Time
-	_, err := pgx.ForEachRow(rows, []any{
-		&machine, &span, &t.Events, &t.Keys, &t.Clicks, &t.Distance, &t.Scroll, &t.Synthetic, &t.ActiveMS, &t.IdleMS, &first, &last,
-	}, func() error {
+	into := append(appendNumbers([]any{&machine, &span}, &t), &first, &last)
+	_, err := pgx.ForEachRow(rows, into, func() error {
 		t.First, t.Last = codec.Micros(first), codec.Micros(last)
 		at(machine, span).Merge(&t)
 		return nil

@@ -129,7 +129,7 @@ func sumEvents(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (c
 // readRollups reads a machine's roll-ups of both kinds.
 func readRollups(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (codec.Buckets, error) {
 	have := codec.Buckets{}
-	rows, err := tx.Query(ctx, "SELECT machine, "+query.RollupColumns+" FROM rollup WHERE machine = $1 AND bucket >= $2", machine, from)
+	rows, err := tx.Query(ctx, "SELECT machine, "+query.RollupColumns()+" FROM rollup WHERE machine = $1 AND bucket >= $2", machine, from)
 	if err != nil {
 		return nil, fmt.Errorf("reading roll-ups: %w", err)
 	}

@@ -35,7 +35,7 @@ func TestRepairKeepsRollupsOfDroppedEvents(t *testing.T) {
 			t.Errorf("%+v, %v", c, err)
 		}
 		all, err := s.Activity(t.Context(), directory.Scope{}, "m", []time.Time{now.Add(-3000 * day), now}, 1)
-		if err != nil || len(all) != 1 || all[0].KeyCount != 25 {
+		if err != nil || len(all) != 1 || all[0].Counts[api.Keys] != 25 {
 			t.Errorf("%+v, %v; want all keys of 5 events", all, err)
 		}
 	}

@@ -105,7 +105,7 @@ func packDays(ctx context.Context, tx pgx.Tx, keys []int32, day time.Time) (int6
 		return 0, err
 	}
 	rows, err := tx.Query(ctx, `DELETE FROM rollup WHERE machine = ANY($1) AND bucket >= $2 AND bucket < $3
-		RETURNING machine, `+query.RollupColumns, keys, day, day.AddDate(0, 0, 1))
+		RETURNING machine, `+query.RollupColumns(), keys, day, day.AddDate(0, 0, 1))
 	if err != nil {
 		return 0, fmt.Errorf("taking roll-ups: %w", err)
 	}

@@ -90,7 +90,7 @@ func TestRetention(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(page.Events), title, spans[0].KeyCount
+		return len(page.Events), title, spans[0].Counts[api.Keys]
 	}
 	for _, step := range []struct {
 		after  time.Duration
