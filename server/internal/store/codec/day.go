@@ -16,8 +16,13 @@ import (
 // page of its own, since all machines write side by side.
 
 const (
-	// dayFormat begins a packed day, so that another form can follow.
-	dayFormat = 1
+	// dayVersion begins a packed day of the form that this program writes. The first
+	// form, which is still read, had no number of columns, and counters between.
+	dayVersion, firstDayVersion = 2, 1
+	// firstDayNumbers is how many columns of numbers the first form had.
+	firstDayNumbers = 8
+	// maxDayNumbers bounds the columns of numbers.
+	maxDayNumbers = 64
 	// BucketsADay bounds what a packed day may hold.
 	BucketsADay = int64(24 * time.Hour / BucketLength)
 	// wholeSecond is the grain in which usual times of activity are kept.
@@ -26,6 +31,22 @@ const (
 
 // ErrDamagedDay is returned for a packed day that cannot be read.
 var ErrDamagedDay = errors.New("a packed day of roll-ups is damaged")
+
+// inDay are a sum's numbers in the order of a packed day's columns. Counters are the
+// last, so that a day of before there was a new one only lacks its column.
+func (t *Sums) inDay() [SumNumbers]*int64 {
+	all := [SumNumbers]*int64{&t.Events, &t.ActiveMS, &t.IdleMS}
+	for i := range t.Counts {
+		all[SumNumbers-len(t.Counts)+i] = &t.Counts[i]
+	}
+	return all
+}
+
+// inFirstDay are those of a packed day of the first form.
+func (t *Sums) inFirstDay() [SumNumbers]*int64 {
+	c := &t.Counts
+	return [SumNumbers]*int64{&t.Events, &c[0], &c[1], &c[2], &c[3], &c[4], &t.ActiveMS, &t.IdleMS}
+}
 
 // EncodeDay packs a machine's buckets of one day, by their starts in Unix
 // microseconds.
@@ -36,13 +57,14 @@ func EncodeDay(day time.Time, list map[int64]*Sums) []byte {
 	}
 	slices.Sort(starts)
 	from := day.UnixMicro()
-	b := binary.AppendUvarint([]byte{dayFormat}, uint64(len(starts)))
+	b := binary.AppendUvarint([]byte{dayVersion}, uint64(len(starts)))
 	for _, start := range starts {
 		b = append(b, byte((start-from)/BucketLength.Microseconds()))
 	}
+	b = binary.AppendUvarint(b, SumNumbers)
 	for i := range SumNumbers {
 		for _, start := range starts {
-			b = binary.AppendUvarint(b, uint64(*list[start].Numbers()[i]))
+			b = binary.AppendUvarint(b, uint64(*list[start].inDay()[i]))
 		}
 	}
 	for _, start := range starts {
@@ -106,10 +128,11 @@ type DayParts struct{ Counts, Apps bool }
 // DecodeDay adds each bucket of a packed day, oldest first, to the sums that into
 // returns for its start in Unix microseconds; nil leaves it out.
 func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int64) *Sums) error {
-	if len(body) == 0 || body[0] != dayFormat {
-		return fmt.Errorf("%w, or of a newer program", ErrDamagedDay)
+	u := &decoder{b: body}
+	version := u.byte()
+	if version != dayVersion && version != firstDayVersion {
+		return fmt.Errorf("%w, or of a newer program: version %d", ErrDamagedDay, version)
 	}
-	u := &decoder{b: body[1:]}
 	n := u.number()
 	if u.bad || n > uint64(BucketsADay) || uint64(len(u.b)) < n {
 		return ErrDamagedDay
@@ -127,7 +150,8 @@ func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int6
 		}
 	}
 	u.b = u.b[n:]
-	u.counts(targets[:n], starts[:n], parts.Counts)
+	u.numbers(version, targets[:n], parts.Counts)
+	u.times(targets[:n], starts[:n], parts.Counts)
 	if parts.Apps {
 		for _, t := range targets[:n] {
 			u.apps(t)
@@ -139,20 +163,37 @@ func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int6
 	return nil
 }
 
-// counts adds the columns of counts and times, or only reads over them.
-func (u *decoder) counts(targets []*Sums, starts []int64, wanted bool) {
-	var counters [BucketsADay][SumNumbers]*int64
-	for j, t := range targets {
-		counters[j] = t.Numbers()
+// numbers adds the columns of numbers, or only reads over them. A newer program's
+// counter is left out.
+func (u *decoder) numbers(version byte, targets []*Sums, wanted bool) {
+	var places [BucketsADay][SumNumbers]*int64
+	columns := uint64(firstDayNumbers)
+	if version == firstDayVersion {
+		for j, t := range targets {
+			places[j] = t.inFirstDay()
+		}
+	} else {
+		for j, t := range targets {
+			places[j] = t.inDay()
+		}
+		columns = u.number()
 	}
-	for i := range len(counters[0]) {
+	if columns > maxDayNumbers {
+		u.bad = true
+		return
+	}
+	for i := range columns {
 		for j := range targets {
 			n := int64(u.number() & math.MaxInt64)
-			if wanted {
-				*counters[j][i] += n
+			if wanted && i < SumNumbers {
+				*places[j][i] += n
 			}
 		}
 	}
+}
+
+// times adds the columns of times, or only reads over them.
+func (u *decoder) times(targets []*Sums, starts []int64, wanted bool) {
 	for i, t := range targets {
 		first, last := u.time(starts[i]), u.time(starts[i])
 		if wanted {

@@ -2,7 +2,9 @@ package codec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -54,6 +56,29 @@ func TestPackedDayComesBack(t *testing.T) {
 					t.Fatalf("%+v: %+v became %+v", parts, wanted, have)
 				}
 			}
+		}
+	}
+}
+
+// A day of a program that counts more reads back without that counter.
+func TestDayWithAnotherCounter(t *testing.T) {
+	day, list := oldDay()
+	body := EncodeDay(day, list)
+	// Version, buckets, places; then how many columns, and these.
+	at := 2 + len(list)
+	end := at + 1
+	for range SumNumbers * len(list) {
+		_, size := binary.Uvarint(body[end:])
+		end += size
+	}
+	more := slices.Concat(body[:at], []byte{SumNumbers + 1}, body[at+1:end], make([]byte, len(list)), body[end:])
+	got := Buckets{}
+	if err := DecodeDay(day, more, DayParts{Counts: true, Apps: true}, func(bucket int64) *Sums { return got.At(1, bucket) }); err != nil {
+		t.Fatal(err)
+	}
+	for bucket, want := range list {
+		if !got.At(1, bucket).sameAs(want) {
+			t.Errorf("%+v, want %+v", got.At(1, bucket), want)
 		}
 	}
 }

@@ -1,0 +1,52 @@
+package codec
+
+import (
+	"encoding/hex"
+	"errors"
+	"testing"
+	"time"
+
+	"activity-tracker.example/server/api"
+)
+
+// oldDay is a day of two buckets as it was packed before columns were.
+func oldDay() (day time.Time, list map[int64]*Sums) {
+	day = time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
+	at := day.Add(9 * time.Hour).UnixMicro()
+	return day, map[int64]*Sums{
+		at: {
+			Events: 15, Counts: api.Counts{100, 20, 3000, 4, 5}, ActiveMS: 600_000, IdleMS: 300_000,
+			First: at + 1_000_000, Last: at + 840_000_001, AppMS: map[uint64]int64{3: 500_000, 70: 400_000},
+		},
+		at + BucketLength.Microseconds(): {Events: 1, IdleMS: 60_000},
+	}
+}
+
+// What was packed before reads back as it was.
+func TestOldDayIsRead(t *testing.T) {
+	const old = "010224250f0164001400b8170004000500c0cf2400e0a712e0d4030384888ba10600000203a0c21e4380b51800"
+	body, err := hex.DecodeString(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	day, want := oldDay()
+	for _, parts := range []DayParts{{Counts: true, Apps: true}, {Counts: true}} {
+		got := Buckets{}
+		if err := DecodeDay(day, body, parts, func(bucket int64) *Sums { return got.At(1, bucket) }); err != nil || len(got) != len(want) {
+			t.Fatalf("%d buckets, %v", len(got), err)
+		}
+		for bucket, sums := range want {
+			sums := *sums
+			if !parts.Apps {
+				sums.AppMS = nil
+			}
+			if !got.At(1, bucket).sameAs(&sums) {
+				t.Errorf("%+v, want %+v", got.At(1, bucket), sums)
+			}
+		}
+	}
+	body[len(body)-1] = 0x80
+	if err := DecodeDay(day, body, DayParts{Apps: true}, func(int64) *Sums { return nil }); !errors.Is(err, ErrDamagedDay) {
+		t.Errorf("damaged: %v", err)
+	}
+}
