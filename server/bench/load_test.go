@@ -59,9 +59,10 @@ type client struct {
 	answers    *bufio.Reader
 	credential string
 	host       int
-	// minute and machine are what is reported next.
-	minute, machine int
-	request, body   []byte
+	// minute and machine are what is reported next; minutes count from some days
+	// back.
+	minute, machine, daysBack int
+	request, body             []byte
 }
 
 func newLoad(b *testing.B, p process, pg *localpg.Server, credentials []string) *load {
@@ -73,9 +74,16 @@ func newLoad(b *testing.B, p process, pg *localpg.Server, credentials []string) 
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { _ = conn.Close() })
-		l.clients = append(l.clients, &client{conn: conn, answers: bufio.NewReader(conn), credential: c, host: i})
+		l.clients = append(l.clients, &client{conn: conn, answers: bufio.NewReader(conn), credential: c, host: i, daysBack: daysBack})
 	}
 	return l
+}
+
+// begin has the clients go on with other machines, from that many days back.
+func (l *load) begin(daysBack, turn int) {
+	for i, c := range l.clients {
+		c.host, c.minute, c.machine, c.daysBack = i+(turn+1)*len(l.clients), 0, 0, daysBack
+	}
 }
 
 // run sends requests of that many events from all clients at once.
@@ -156,7 +164,7 @@ func (c *client) post() error {
 // next makes a body: five minutes of each machine in turn.
 func (c *client) next(size int) {
 	const run = 5
-	begin := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -daysBack)
+	begin := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -c.daysBack)
 	c.body = append(c.body[:0], `{"events":[`...)
 	for i := range size {
 		if i > 0 {

@@ -71,18 +71,31 @@ func freeAddress(b *testing.B) string {
 	return l.Addr().String()
 }
 
+// buildServer builds our server and returns its path.
+func buildServer(b *testing.B) string {
+	b.Helper()
+	program := filepath.Join(b.TempDir(), "trackerd-server")
+	out, err := exec.CommandContext(b.Context(), "go", "build", "-o", program, "../cmd/trackerd-server").CombinedOutput()
+	if err != nil {
+		b.Fatalf("build the server: %v\n%s", err, out)
+	}
+	return program
+}
+
 // startServer builds and runs our server and enrols the clients' hosts.
 func startServer(b *testing.B, url string) (process, []string) {
 	b.Helper()
-	program := filepath.Join(b.TempDir(), "trackerd-server")
+	return startProgram(b, buildServer(b), url)
+}
+
+// startProgram runs a version of our server and enrols the clients' hosts.
+func startProgram(b *testing.B, program, url string) (process, []string) {
+	b.Helper()
 	command := func(name string, args ...string) *exec.Cmd {
 		cmd := exec.CommandContext(context.WithoutCancel(b.Context()), name, args...)
 		cmd.Env = append(os.Environ(), "DATABASE_URL="+url)
 		cmd.Stderr = os.Stderr
 		return cmd
-	}
-	if err := command("go", "build", "-o", program, "../cmd/trackerd-server").Run(); err != nil {
-		b.Fatal(err)
 	}
 	token, err := command(program, "enrollment", "create", "--uses", fmt.Sprint(clients)).Output()
 	if err != nil {
