@@ -64,7 +64,7 @@ func checkRejected(f *Facts) api.Check {
 	c := api.Check{Name: "rejected", Result: api.CheckOK, Detail: "the server has taken all that it was sent"}
 	var found, advice []string
 	for _, g := range f.Uploading.Later {
-		what, todo := LaterProblem(g)
+		what, todo := LaterProblem(g, f.HostID)
 		found = append(found, what)
 		if !slices.Contains(advice, todo) {
 			advice = append(advice, todo)
@@ -88,8 +88,9 @@ func checkRejected(f *Facts) api.Check {
 	return c
 }
 
-// LaterProblem returns why the events of a group wait, and what to do.
-func LaterProblem(g upload.Group) (what, todo string) {
+// LaterProblem returns why the events of a group wait on the host of this id, and what
+// to do.
+func LaterProblem(g upload.Group, hostID string) (what, todo string) {
 	of := ""
 	if g.MachineID != "" {
 		of = " of " + g.MachineID
@@ -99,7 +100,7 @@ func LaterProblem(g upload.Group) (what, todo string) {
 	switch api.Code(g.Code) {
 	case api.CodeForeignMachine:
 		cause = "another host reported this machine_id first"
-		todo = "if this host took that one's place (it was reinstalled, say), run 'trackerd-server machine move' on the server; " +
+		todo = "if this host took that one's place (it was reinstalled, say), run 'trackerd-server machine move MACHINE_ID --to " + hostID + "' on the server; " +
 			"if both have the same machine_id in their configuration, give each its own"
 	case api.CodeBadTimestamp:
 		cause = "they are more than a day ahead of the server's clock"

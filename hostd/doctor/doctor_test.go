@@ -106,14 +106,14 @@ func TestCheckRejected(t *testing.T) {
 		detail, advice string
 	}{
 		"nothing":            {upload.Status{}, buffer.Status{}, api.CheckOK, "has taken all", ""},
-		"another host's":     {group("foreign_machine", "vm-1-ann"), buffer.Status{}, api.CheckWarning, "3 events of vm-1-ann wait: another host reported this machine_id first; one is tried again at 2026-11-22 12:00:00 UTC", "trackerd-server machine move"},
+		"another host's":     {group("foreign_machine", "vm-1-ann"), buffer.Status{}, api.CheckWarning, "3 events of vm-1-ann wait: another host reported this machine_id first; one is tried again at 2026-11-22 12:00:00 UTC", "trackerd-server machine move MACHINE_ID --to 0123"},
 		"ahead of the clock": {group("bad_timestamp", "vm-1-ann"), buffer.Status{}, api.CheckWarning, "a day ahead", "timedatectl"},
 		"too many":           {group("too_many_machines", ""), buffer.Status{}, api.CheckWarning, "3 events wait: the server takes no more", "host list"},
 		"of a newer server":  {group("from_tomorrow", "vm-1-ann"), buffer.Status{}, api.CheckWarning, "says from_tomorrow", "newer trackerd"},
 		"for good":           {upload.Status{}, buffer.Status{Dead: map[string]int{"too_long": 2}}, api.CheckWarning, "2 events rejected for good (too_long)", "trackctl rejected list"},
 		"erased":             {upload.Status{}, buffer.Status{Forgotten: 1}, api.CheckOK, "1 event of people who were erased", ""},
 	} {
-		got := checkRejected(&Facts{Uploading: c.uploading, Buffer: c.stored})
+		got := checkRejected(&Facts{HostID: "0123", Uploading: c.uploading, Buffer: c.stored})
 		if got.Result != c.result || !strings.Contains(got.Detail, c.detail) || !strings.Contains(got.Advice, c.advice) || (got.Advice == "") != (c.advice == "") {
 			t.Errorf("%s: %+v", name, got)
 		}

@@ -80,7 +80,7 @@ func (d *daemon) postponed() []control.Postponed {
 	groups := d.uploader.Status().Later
 	list := make([]control.Postponed, 0, len(groups))
 	for _, g := range groups {
-		what, todo := doctor.LaterProblem(g)
+		what, todo := doctor.LaterProblem(g, d.hostID.String())
 		list = append(list, control.Postponed{
 			Code: g.Code, MachineID: g.MachineID, Events: int64(g.Events), NextTry: g.NextTry.UTC().Truncate(time.Second),
 			Problem: what + "; " + todo,
