@@ -154,7 +154,7 @@ var mayImport = map[string][]string{
 		"server/internal/store", "server/internal/text",
 	},
 	"server/internal/app": {
-		"server/api", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/httpapi", "server/internal/httpserver",
+		"server/api", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpapi", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/report", "server/internal/repository",
 		"server/internal/secret", "server/internal/store",
 	},

@@ -27,7 +27,7 @@ fails unless it is well: for containers, whose images have no other client.`,
 			if ready {
 				path = "/readyz"
 			}
-			got, err := app.Probe(cmd.Context(), c.Listen, path, ownName(c))
+			got, err := app.Probe(cmd.Context(), c.Listen, path, c.OwnName())
 			if err != nil {
 				return err
 			}
@@ -43,13 +43,4 @@ fails unless it is well: for containers, whose images have no other client.`,
 	p.addFlags(cmd, cmd.Flags(), config.Healthcheck)
 	cmd.Flags().BoolVar(&ready, "ready", false, "fail also while its database is away")
 	return cmd
-}
-
-// ownName is the name that a server with certificates by ACME answers to, and to no
-// other; empty where it has none.
-func ownName(c config.Config) string {
-	if len(c.TLS.ACMEDomains) == 0 {
-		return ""
-	}
-	return c.TLS.ACMEDomains[0]
 }

@@ -1,26 +1,19 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"log/syslog"
-	"os"
-	"os/user"
 
 	"github.com/spf13/cobra"
 
+	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/store"
 	"activity-tracker.example/server/internal/store/dictionary"
 	"activity-tracker.example/server/internal/text"
 )
-
-// maxMoves bounds one command: more than a host has users.
-const maxMoves = 10_000
 
 func machineCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
@@ -53,12 +46,12 @@ them instead.
 'trackerd-server host list' shows the host_ids, GET /api/machines the machine_ids.
 Each move is written to the system's log.`,
 		Example: `  trackerd-server machine move reception --to vm-abc123-99df6b`,
-		Args:    cobra.RangeArgs(1, maxMoves),
+		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !ingest.IsHostID(to) {
 				return usagef("--to %q: want the host_id of an enrolled host", text.ForTerminal(to))
 			}
-			by := whoAsks() // before root goes on as the service's user
+			by := app.WhoAsks() // before root goes on as the service's user
 			var moved []dictionary.Moved
 			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) (err error) {
 				moved, err = st.Dictionary.Move(ctx, args, to)
@@ -67,7 +60,12 @@ Each move is written to the system's log.`,
 			if err != nil {
 				return adviseMove(err)
 			}
-			logMoves(moved, by, cmd.ErrOrStderr())
+			log := app.NewAudit(by, cmd.ErrOrStderr())
+			for _, m := range moved {
+				if m.From != m.To {
+					log.Info("machine moved to another host", "machine_id", m.MachineID, "from", m.From, "to", m.To)
+				}
+			}
 			return printMoves(cmd.OutOrStdout(), moved, asJSON)
 		},
 	}
@@ -105,32 +103,4 @@ func printMoves(w io.Writer, moved []dictionary.Moved, asJSON bool) error {
 		}
 	}
 	return nil
-}
-
-// whoAsks names the user who runs this, also through sudo.
-func whoAsks() string {
-	if name := os.Getenv("SUDO_USER"); name != "" {
-		return name
-	}
-	me, err := user.Current()
-	if err != nil {
-		return fmt.Sprint(os.Getuid())
-	}
-	return cmp.Or(me.Username, me.Uid)
-}
-
-// logMoves writes to the system's log who gave which machines to whom; where there is
-// none, as in a container, to standard error, which is the log there.
-func logMoves(moved []dictionary.Moved, by string, stderr io.Writer) {
-	out := stderr
-	if system, err := syslog.New(syslog.LOG_NOTICE|syslog.LOG_AUTH, "trackerd-server"); err == nil {
-		defer func() { _ = system.Close() }()
-		out = system
-	}
-	log := slog.New(slog.NewTextHandler(out, nil))
-	for _, m := range moved {
-		if m.From != m.To {
-			log.Info("machine moved to another host", "machine_id", m.MachineID, "from", m.From, "to", m.To, "by", by)
-		}
-	}
 }

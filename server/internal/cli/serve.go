@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"io"
-	"log/slog"
-
 	"github.com/spf13/cobra"
 
 	"activity-tracker.example/server/internal/app"
@@ -32,17 +29,9 @@ commas in the environment.`,
 			if err := app.Check(c); err != nil {
 				return config.Wrong(err)
 			}
-			return app.Run(cmd.Context(), c, p.version, newLogger(c.Log, cmd.ErrOrStderr()))
+			return app.Run(cmd.Context(), c, p.version, app.NewLogger(c.Log, cmd.ErrOrStderr()))
 		},
 	}
 	p.addFlags(cmd, cmd.Flags(), config.Serve)
 	return cmd
-}
-
-func newLogger(as config.Log, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: as.Level}
-	if as.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }

@@ -73,6 +73,15 @@ type TLS struct {
 	ACMEEmail, ACMEHTTP, ACMEDirectory, ACMECA string
 }
 
+// OwnName is the name that a server with certificates by ACME answers to, and to no
+// other; empty where it has none.
+func (c Config) OwnName() string {
+	if len(c.TLS.ACMEDomains) == 0 {
+		return ""
+	}
+	return c.TLS.ACMEDomains[0]
+}
+
 // finish fills in and checks what takes more than one setting.
 func (c *Config) finish() error {
 	if c.Database.ReplicaURL != "" && c.Database.URL == "" {

@@ -8,11 +8,10 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/quantity"
-	"activity-tracker.example/server/internal/servertest"
 )
 
 func TestCertificate(t *testing.T) {
-	now := servertest.At("2026-05-20T12:00:00Z")
+	now := time.Date(2026, 5, 20, 12, 0, 0, 0, time.UTC)
 	names := []string{"a.example", "b.example", "c.example", "d.example"}
 	for _, test := range []struct {
 		name string

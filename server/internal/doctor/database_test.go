@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -78,5 +77,5 @@ func TestDatabase(t *testing.T) {
 
 // waiting is a compaction with something to do.
 func waiting(ended bool, ago time.Duration) store.CompactionState {
-	return store.CompactionState{Events: 5000, From: servertest.At("2024-01-15T00:00:00Z"), Ended: ended, Ago: ago}
+	return store.CompactionState{Events: 5000, From: time.Date(2024, 1, 15, 0, 0, 0, 0, time.UTC), Ended: ended, Ago: ago}
 }
