@@ -194,9 +194,10 @@ func (n *newRows) rollupPart(name string) *rollupPart {
 }
 
 // insertAppending writes rows whose machines have no event yet in the span that these
-// rows fill, and are not compacted that far. The machines are locked before, so that
-// no two servers can find this of the same rows. Where some machines have events
-// there, it writes nothing and returns them. All of it is one message.
+// rows fill, are not compacted that far, and still belong to whoever sent the rows. The
+// machines are locked before, so that no two servers can find this of the same rows.
+// Where some machines have events there, or another host now, it writes nothing and
+// returns them. All of it is one message.
 func (w *Writer) insertAppending(ctx context.Context, n *newRows, list []dictionary.Newest, credentials []string, since uint64) (occupied []int32, err error) {
 	if err := w.db.Opened("storing events"); err != nil {
 		return nil, err
@@ -245,9 +246,10 @@ func (n *newRows) statement(list []dictionary.Newest, credentials []string) (tex
 	keys, hosts, first, last := args.add(c.Keys), args.add(hostsOf(list)), args.add(c.First), args.add(c.Last)
 	sql.WriteString("WITH good AS MATERIALIZED (SELECT" +
 		" (SELECT count(*) FROM host_credential WHERE id = ANY(" + args.add(credentials) + ")) = " + args.add(len(credentials)) + " AS credentials," +
-		" coalesce((SELECT array_agg(host ORDER BY id) FROM machine WHERE id = ANY(" + keys + ")), '{}') = " + hosts + "::bigint[] AS machines," +
-		" ARRAY(SELECT n.machine FROM unnest(" + keys + "::int[], " + first + "::timestamptz[], " + last + "::timestamptz[]) AS n(machine, first, last) WHERE" +
-		" (SELECT m.compacted_before > n.first FROM machine m WHERE m.id = n.machine)")
+		" (SELECT count(*) FROM machine WHERE id = ANY(" + keys + ")) = cardinality(" + keys + "::int[]) AS machines," +
+		" ARRAY(SELECT n.machine FROM unnest(" + keys + "::int[], " + hosts + "::bigint[], " + first + "::timestamptz[], " + last +
+		"::timestamptz[]) AS n(machine, host, first, last) WHERE" +
+		" (SELECT m.host <> n.host OR m.compacted_before > n.first FROM machine m WHERE m.id = n.machine)")
 	for i := range n.events {
 		sql.WriteString(" OR (SELECT true FROM " + n.events[i].name + " e WHERE e.machine = n.machine AND e.ts BETWEEN n.first AND n.last ORDER BY e.machine, e.ts LIMIT 1)")
 	}
