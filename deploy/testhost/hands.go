@@ -61,14 +61,10 @@ func (r *RDP) TypeOverlapping(ctx context.Context, text string) error {
 	return s.TypeOverlapping(ctx, text)
 }
 
-// Press presses a key that types nothing.
+// Press presses a key for as long as hands do.
 func (r *RDP) Press(ctx context.Context, key rune) error {
-	s, err := r.connected()
-	if err != nil {
-		return err
-	}
-	_, err = s.Type(ctx, string(key))
-	return err
+	const usual = 100 * time.Millisecond
+	return r.Hold(ctx, key, usual)
 }
 
 // Elsewhere does something on the client's side while its window does not have the

@@ -44,11 +44,13 @@ func eachStrokeCountsOnce(t *testing.T, suite debian.Suite) {
 }
 
 // holdKeys holds three keys. A client that is busy lets go of a held key now and
-// then by itself: that of the first repeat is taken for a stroke.
+// then by itself, as of the first repeat, or for long: some of it is taken for a
+// stroke.
 func (p *person) holdKeys(t *testing.T) {
 	t.Helper()
 	log := p.witness(t)
 	held := map[rune]time.Duration{'j': 5 * time.Second, testhost.PageDown: 2 * time.Second, '\b': 2 * time.Second}
+	byItself := int64(0)
 	for key, d := range held {
 		pressed, released := p.witnessed(t, log)
 		if err := p.Hold(t.Context(), key, d); err != nil {
@@ -56,7 +58,9 @@ func (p *person) holdKeys(t *testing.T) {
 		}
 		presses, releases := p.witnessed(t, log)
 		presses -= pressed
-		t.Logf("key %#x: %d presses, let go %d times", key, presses, releases-released-presses)
+		strokes := releases - released - presses
+		t.Logf("key %#x: %d presses, let go %d times", key, presses, strokes)
+		byItself += max(strokes-1, 0)
 		if presses < 10 {
 			t.Errorf("key %#x did not repeat: %d presses", key, presses)
 		}
@@ -74,8 +78,8 @@ func (p *person) holdKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if told.Keys > p.did.Keys+1 {
-		t.Errorf("%d keys are told, pressed were %d", told.Keys, p.did.Keys)
+	if told.Keys > p.did.Keys+(byItself+1)/2 {
+		t.Errorf("%d keys are told, pressed were %d, and the client let go of them %d times", told.Keys, p.did.Keys, byItself)
 	}
 	p.did.Keys = told.Keys
 }
