@@ -30,6 +30,9 @@ const (
 	// DefaultMaxDead is how many refused events are kept to look at; a person
 	// looks at a few, and ten thousand show any pattern.
 	DefaultMaxDead = 10_000
+	// DefaultMaxDeadBytes bounds them where titles are long: ten thousand usual ones
+	// have a third of it, and a person's command takes all into memory at once.
+	DefaultMaxDeadBytes = 64 << 20
 	// DefaultLockTimeout is how long Open waits for another process to let go
 	// of the file: a daemon that is being replaced needs a moment.
 	DefaultLockTimeout = 5 * time.Second
@@ -37,12 +40,13 @@ const (
 
 // Options of a Buffer; zero values mean the defaults.
 type Options struct {
-	MaxEvents   int
-	MaxBytes    int64
-	MaxDead     int
-	LockTimeout time.Duration
-	Log         *slog.Logger
-	Now         func() time.Time
+	MaxEvents    int
+	MaxBytes     int64
+	MaxDead      int
+	MaxDeadBytes int64
+	LockTimeout  time.Duration
+	Log          *slog.Logger
+	Now          func() time.Time
 }
 
 // Space is a named part of the state.
@@ -105,6 +109,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxDead <= 0 {
 		o.MaxDead = DefaultMaxDead
+	}
+	if o.MaxDeadBytes <= 0 {
+		o.MaxDeadBytes = DefaultMaxDeadBytes
 	}
 	if o.LockTimeout <= 0 {
 		o.LockTimeout = DefaultLockTimeout

@@ -78,6 +78,12 @@ func waiting(t *testing.T, b *Buffer) []string {
 
 func everyOne(*Dead) bool { return true }
 
+// deadLetters returns all that there are.
+func deadLetters(b *Buffer) (dead []Dead, err error) {
+	err = b.DeadLetters(func(d *Dead) bool { dead = append(dead, *d); return true })
+	return dead, err
+}
+
 func put(t *testing.T, b *Buffer, space Space, kv ...string) {
 	t.Helper()
 	if err := b.Update(func(tx *Tx) error {
@@ -126,7 +132,7 @@ func TestQueue(t *testing.T) {
 		if got := waiting(t, b); !reflect.DeepEqual(got, []string{`"a"`, `"d"`}) {
 			t.Errorf("waiting: %v", got)
 		}
-		dead, err := b.DeadLetters(10, everyOne)
+		dead, err := deadLetters(b)
 		want := []Dead{{ID: 1, Code: "out_of_range", Message: "too large", At: now, Event: []byte(`"c"`)}}
 		if err != nil || !reflect.DeepEqual(dead, want) {
 			t.Errorf("dead letters: %+v %v", dead, err)
@@ -182,7 +188,7 @@ func TestBounds(t *testing.T) {
 	if s.Dropped != 2 || s.DeadKept != 2 || !reflect.DeepEqual(s.Dead, map[string]int{"a": 1, "b": 2}) {
 		t.Errorf("status %+v", s)
 	}
-	dead, err := b.DeadLetters(9, everyOne)
+	dead, err := deadLetters(b)
 	if err != nil || len(dead) != 2 || string(dead[0].Event) != "5" {
 		t.Errorf("dead %v %v", dead, err)
 	}

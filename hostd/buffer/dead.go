@@ -21,23 +21,61 @@ type Dead struct {
 	Event json.RawMessage `json:"event"`
 }
 
-// DeadLetters returns the newest refused events, newest first, as far as pick
-// chooses them: at most limit.
-func (b *Buffer) DeadLetters(limit int, pick func(*Dead) bool) ([]Dead, error) {
+const (
+	// deadChunk and deadChunkBytes bound how many refused events are read at once, and
+	// of what size: whoever looks at them holds up no record for longer.
+	deadChunk      = 100
+	deadChunkBytes = 1 << 20
+)
+
+// DeadLetters hands the refused events to take, newest first, until it returns false.
+// The buffer is free meanwhile.
+func (b *Buffer) DeadLetters(take func(*Dead) (more bool)) error {
+	before := ^uint64(0)
+	for {
+		chunk, err := b.deadBefore(before)
+		if err != nil || len(chunk) == 0 {
+			return err
+		}
+		for _, raw := range chunk {
+			before = min(before, raw.seq)
+			d, ok := readDead(seqKey(raw.seq), raw.value)
+			if ok && !take(&d) {
+				return nil
+			}
+		}
+	}
+}
+
+// rawDead is a refused event as it is stored.
+type rawDead struct {
+	seq   uint64
+	value []byte
+}
+
+// deadBefore returns the newest refused events before one, newest first.
+func (b *Buffer) deadBefore(before uint64) (chunk []rawDead, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var dead []Dead
-	err := b.view(func(tx *bolt.Tx) error {
+	err = b.view(func(tx *bolt.Tx) error {
 		c := tx.Bucket([]byte(bucketDead)).Cursor()
-		for k, v := c.Last(); k != nil && len(dead) < limit; k, v = c.Prev() {
-			d, ok := readDead(k, v)
-			if ok && pick(&d) {
-				dead = append(dead, d)
+		k, v := c.Seek(seqKey(before))
+		if k == nil {
+			k, v = c.Last()
+		}
+		size := 0
+		for ; k != nil && len(chunk) < deadChunk && size < deadChunkBytes; k, v = c.Prev() {
+			if len(k) != seqBytes {
+				continue // damaged
+			}
+			if seq := binary.BigEndian.Uint64(k); seq < before {
+				chunk = append(chunk, rawDead{seq, slices.Clone(v)})
+				size += len(v)
 			}
 		}
 		return nil
 	})
-	return dead, err
+	return chunk, err
 }
 
 // Revive puts the refused events that pick chooses back into the queue, and
@@ -52,7 +90,7 @@ func (b *Buffer) DropDead(pick func(*Dead) bool) (int, error) {
 }
 
 // takeDead removes refused events and does something with each, in one
-// transaction: there are at most MaxDead.
+// transaction: there are at most MaxDead, of MaxDeadBytes.
 func (b *Buffer) takeDead(pick func(*Dead) bool, do func(*Tx, *Dead) error) (taken int, err error) {
 	err = b.Update(func(t *Tx) error {
 		taken = 0
@@ -66,10 +104,12 @@ func (b *Buffer) takeDead(pick func(*Dead) bool, do func(*Tx, *Dead) error) (tak
 		}
 		for i := range picked {
 			d := &picked[i]
-			if err := bucket.Delete(seqKey(d.ID)); err != nil {
+			key := seqKey(d.ID)
+			size := int64(len(bucket.Get(key))) // before the value goes
+			if err := bucket.Delete(key); err != nil {
 				return fmt.Errorf("removing a refused event: %w", err)
 			}
-			t.counts.unbury(d.Code)
+			t.counts.unbury(d.Code, size)
 			if err := do(t, d); err != nil {
 				return err
 			}
@@ -82,11 +122,20 @@ func (b *Buffer) takeDead(pick func(*Dead) bool, do func(*Tx, *Dead) error) (tak
 
 func readDead(k, v []byte) (d Dead, ok bool) {
 	payload, ok := unwrap(k, v)
-	if !ok || len(k) != 8 || json.Unmarshal(payload, &d) != nil {
+	if !ok || len(k) != seqBytes || json.Unmarshal(payload, &d) != nil {
 		return Dead{}, false
 	}
 	d.ID = binary.BigEndian.Uint64(k)
 	return d, true
+}
+
+// countDead adds up the refused events' bytes anew, when a file is opened.
+func countDead(tx *bolt.Tx, c *counts) error {
+	c.DeadBytes = 0
+	return tx.Bucket([]byte(bucketDead)).ForEach(func(_, v []byte) error {
+		c.DeadBytes += int64(len(v))
+		return nil
+	})
 }
 
 // asJSON returns a copy of an event that can stand inside JSON.

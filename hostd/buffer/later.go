@@ -3,6 +3,7 @@ package buffer
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -154,11 +155,15 @@ func (t *Tx) dropOldestLater() (dropped bool, err error) {
 	oldestSeq := ^uint64(0)
 	c := later.Cursor()
 	for k, _ := c.First(); k != nil; {
-		g, seq, _ := parseLater(k)
+		g, seq, whole := parseLater(k)
 		if seq < oldestSeq || oldest == nil {
 			oldest, oldestSeq = slices.Clone(k), seq
 		}
-		k, _ = c.Seek(afterGroup(g))
+		if whole {
+			k, _ = c.Seek(afterGroup(g))
+		} else { // damaged: it is in no group that could be passed over
+			k, _ = c.Next()
+		}
 	}
 	if oldest == nil {
 		return false, nil
@@ -166,14 +171,25 @@ func (t *Tx) dropOldestLater() (dropped bool, err error) {
 	return true, t.removeLater(later, oldest, later.Get(oldest))
 }
 
-// countLater makes the tallies anew, when a file is opened.
+// countLater makes the tallies anew, when a file is opened. What has a damaged key is
+// in no group: it goes, since nobody would find it again.
 func countLater(tx *bolt.Tx, c *counts) error {
 	c.later = nil
-	return tx.Bucket([]byte(bucketLater)).ForEach(func(k, v []byte) error {
-		g, _, _ := parseLater(k)
-		c.addLater(g, 1, int64(max(len(v)-crcBytes, 0)))
+	later := tx.Bucket([]byte(bucketLater))
+	var damaged [][]byte
+	err := later.ForEach(func(k, v []byte) error {
+		if g, _, whole := parseLater(k); whole {
+			c.addLater(g, 1, int64(max(len(v)-crcBytes, 0)))
+		} else {
+			damaged = append(damaged, slices.Clone(k))
+		}
 		return nil
 	})
+	for _, k := range damaged {
+		c.Corrupt++
+		err = errors.Join(err, later.Delete(k))
+	}
+	return err
 }
 
 // admit returns the group to use: itself, or one that several share.
@@ -221,9 +237,8 @@ func laterKey(g Group, seq uint64) []byte {
 }
 
 func parseLater(key []byte) (g Group, seq uint64, ok bool) {
-	const seqBytes = 8
 	code, rest, ok := bytes.Cut(key, []byte{0})
-	if !ok || len(rest) <= seqBytes {
+	if !ok || len(rest) <= seqBytes || rest[len(rest)-seqBytes-1] != 0 {
 		return Group{Code: string(code)}, 0, false
 	}
 	name := rest[:len(rest)-seqBytes-1]

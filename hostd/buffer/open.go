@@ -76,10 +76,10 @@ func (b *Buffer) attach() error {
 	}
 	b.db, b.file = db, file
 	err = guard(func() error {
-		if err := b.db.Update(makeBuckets); err != nil {
-			return err
-		}
-		return b.db.View(func(tx *bolt.Tx) error {
+		return b.db.Update(func(tx *bolt.Tx) error {
+			if err := makeBuckets(tx); err != nil {
+				return err
+			}
 			key := countsKey()
 			payload, ok := unwrap(key, tx.Bucket([]byte(bucketMeta)).Get(key))
 			if !ok {
@@ -89,7 +89,7 @@ func (b *Buffer) attach() error {
 			if err := json.Unmarshal(payload, &b.counts); err != nil {
 				return fmt.Errorf("%w: its counts: %w", errDamaged, err)
 			}
-			return countLater(tx, &b.counts)
+			return errors.Join(countDead(tx, &b.counts), countLater(tx, &b.counts))
 		})
 	})
 	if err != nil && !damaged(err) {

@@ -107,16 +107,18 @@ func (t *Tx) bury(d Dead) error {
 	if err := dead.Put(key, wrap(key, value)); err != nil {
 		return fmt.Errorf("storing a refused event: %w", err)
 	}
-	t.counts.bury(d.Code)
-	for t.counts.DeadKept > t.o.MaxDead {
-		k, _ := dead.Cursor().First()
+	t.counts.bury(d.Code, int64(len(value)+crcBytes))
+	for t.counts.DeadKept > t.o.MaxDead || t.counts.DeadBytes > t.o.MaxDeadBytes {
+		k, v := dead.Cursor().First()
 		if k == nil {
 			break
 		}
+		size := int64(len(v)) // before the value goes
 		if err := dead.Delete(k); err != nil {
 			return fmt.Errorf("removing a refused event: %w", err)
 		}
 		t.counts.DeadKept--
+		t.counts.DeadBytes -= size
 	}
 	return nil
 }
@@ -158,8 +160,9 @@ type counts struct {
 	Replaced     uint64         `json:"replaced"`
 	SetAside     string         `json:"set_aside"`
 
-	// What waits for later is counted when a file is opened, since an older
-	// version would not keep its counts.
+	// These are counted when a file is opened, since an older version would not keep
+	// them: the refused events' bytes, and what waits for later.
+	DeadBytes   int64           `json:"-"`
 	LaterEvents int             `json:"-"`
 	LaterBytes  int64           `json:"-"`
 	later       map[Group]Tally // each is one that has events
@@ -171,7 +174,7 @@ func (c *counts) clone() counts {
 	return n
 }
 
-func (c *counts) bury(code string) {
+func (c *counts) bury(code string, size int64) {
 	if c.Dead == nil {
 		c.Dead = map[string]int{}
 	}
@@ -180,11 +183,13 @@ func (c *counts) bury(code string) {
 	}
 	c.Dead[code]++
 	c.DeadKept++
+	c.DeadBytes += size
 }
 
 // unbury counts one that a person sends again or drops.
-func (c *counts) unbury(code string) {
+func (c *counts) unbury(code string, size int64) {
 	c.DeadKept = max(c.DeadKept-1, 0)
+	c.DeadBytes -= size
 	if _, known := c.Dead[code]; !known {
 		code = otherCode
 	}
@@ -195,6 +200,9 @@ func (c *counts) unbury(code string) {
 		c.Dead = nil // those that were too many to keep are done with too
 	}
 }
+
+// seqBytes is the length of an event's key, or of the end of one that waits for later.
+const seqBytes = 8
 
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 

@@ -213,7 +213,8 @@ func TestRejectedEventsAreDeadLetters(t *testing.T) {
 	if want := map[string]int{"out_of_range": 1, "bad_event": 1}; !reflect.DeepEqual(s.Dead, want) || s.Waiting != 0 || s.Rejected != 2 {
 		t.Errorf("status %+v", s)
 	}
-	dead, err := r.buf.DeadLetters(5, func(*buffer.Dead) bool { return true })
+	var dead []buffer.Dead
+	err := r.buf.DeadLetters(func(d *buffer.Dead) bool { dead = append(dead, *d); return true })
 	if err != nil || len(dead) != 2 || string(dead[1].Event) != `{"n":1}` || dead[1].Message != "no?[31m" {
 		t.Errorf("dead %+v %v", dead, err)
 	}

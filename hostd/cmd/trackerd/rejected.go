@@ -30,17 +30,20 @@ func (d *daemon) Rejected(ctx context.Context, limit int, user *uint32) (control
 		own := d.naming().MachineID(name)
 		list.Later = slices.DeleteFunc(list.Later, func(p control.Postponed) bool { return p.MachineID != own })
 	}
-	dead, err := d.buffer.DeadLetters(limit, func(l *buffer.Dead) bool { return user == nil || describe(l).User == name })
-	if err != nil {
-		return control.RejectedList{}, fmt.Errorf("read what was rejected: %w", err)
-	}
 	size := 0
-	for i := range dead {
-		one := describe(&dead[i])
+	err := d.buffer.DeadLetters(func(dead *buffer.Dead) bool {
+		one := describe(dead)
+		if user != nil && one.User != name {
+			return true
+		}
 		if size += len(one.Event); size > maxEventsBytes {
 			one.Event = nil
 		}
 		list.Rejected = append(list.Rejected, one)
+		return len(list.Rejected) < limit && ctx.Err() == nil
+	})
+	if err != nil {
+		return control.RejectedList{}, fmt.Errorf("read what was rejected: %w", err)
 	}
 	return list, nil
 }
