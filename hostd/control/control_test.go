@@ -71,7 +71,10 @@ func ask(what, socket string) {
 		fmt.Println(n, "bytes")
 		return
 	case "loop": // asks as fast as it can, with several at once, and prints how often it was answered
-		fmt.Println(askInLoops(ctx, c))
+		fmt.Println(askInLoops(ctx, func(ctx context.Context) error { _, err := c.Status(ctx); return err }))
+		return
+	case "loop-rejected":
+		fmt.Println(askInLoops(ctx, func(ctx context.Context) error { _, err := c.Rejected(ctx, 1); return err }))
 		return
 	case "hold": // as many connections as it gets, until standard input ends
 		for range maxConns {
@@ -92,7 +95,7 @@ func ask(what, socket string) {
 // loopFor is for how long askInLoops asks.
 const loopFor = 2 * time.Second
 
-func askInLoops(ctx context.Context, c *Client) int64 {
+func askInLoops(ctx context.Context, ask func(context.Context) error) int64 {
 	ctx, cancel := context.WithTimeout(ctx, loopFor)
 	defer cancel()
 	var answered atomic.Int64
@@ -100,7 +103,7 @@ func askInLoops(ctx context.Context, c *Client) int64 {
 	for range 8 {
 		loops.Go(func() {
 			for ctx.Err() == nil {
-				if _, err := c.Status(ctx); err == nil {
+				if ask(ctx) == nil {
 					answered.Add(1)
 				}
 			}
@@ -338,30 +341,35 @@ func TestNobodyLocksOthersOut(t *testing.T) {
 	}
 }
 
-// TestLoopsAreSlowedDown has another user ask as fast as they can.
+// TestLoopsAreSlowedDown has another user ask as fast as they can: for what is cheap,
+// and for what is not.
 func TestLoopsAreSlowedDown(t *testing.T) {
-	socket := start(t, &fakeDaemon{})
-	cmd := asNobody(t, "loop", socket)
-	var out strings.Builder
-	cmd.Stdout = &out
-	before := cpuTime(t)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	for what, cost := range map[string]int{"loop": 1, "loop-rejected": rejectedCost} {
+		t.Run(what, func(t *testing.T) {
+			socket := start(t, &fakeDaemon{})
+			cmd := asNobody(t, what, socket)
+			var out strings.Builder
+			cmd.Stdout = &out
+			before := cpuTime(t)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), loopFor)
+			defer cancel()
+			if _, err := NewClient(socket).Status(ctx); err != nil {
+				t.Errorf("root cannot ask meanwhile: %v", err)
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			answered, err := strconv.Atoi(strings.TrimSpace(out.String()))
+			least, most := burst/cost, (burst+int(loopFor.Seconds())*requestsPerSecond)/cost+1
+			if err != nil || answered < least || answered > most {
+				t.Errorf("answered %s requests (%v), want %d to %d", out.String(), err, least, most)
+			}
+			t.Logf("%d answered in %s, for %s of processor time", answered, loopFor, cpuTime(t)-before)
+		})
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), loopFor)
-	defer cancel()
-	if _, err := NewClient(socket).Status(ctx); err != nil {
-		t.Errorf("root cannot ask meanwhile: %v", err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	answered, err := strconv.Atoi(strings.TrimSpace(out.String()))
-	most := burst + int(loopFor.Seconds())*requestsPerSecond + 1
-	if err != nil || answered < burst || answered > most {
-		t.Errorf("answered %s requests (%v), want %d to %d", out.String(), err, burst, most)
-	}
-	t.Logf("%d answered in %s, for %s of processor time", answered, loopFor, cpuTime(t)-before)
 }
 
 // cpuTime returns what this process has used.

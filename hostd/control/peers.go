@@ -23,6 +23,9 @@ const (
 	// script that watches asks once a second. An answer costs about 0.1 ms.
 	requestsPerSecond = 5
 	burst             = 20
+	// rejectedCost is as how many requests a list of rejected records counts: it may
+	// read ten thousand, and starts a program to learn who asks.
+	rejectedCost = 10
 	// hangUpPause is how long after hanging up the next connection is taken: it
 	// bounds what somebody costs who connects in a loop, at 1,000 a second, and
 	// others wait no longer for it than their connections queue in the kernel.
@@ -40,14 +43,22 @@ type pacer struct {
 func newPacer() *pacer { return &pacer{limits: make(map[uint32]*rate.Limiter)} }
 
 // pace has requests wait for their turn. Who is over the limit is slowed down and
-// not refused: with at most maxConnsPerUser waiting, a turn comes within a second.
+// not refused: with at most maxConnsPerUser waiting, a turn comes within a few seconds.
 func (p *pacer) pace(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if uid := peerOf(r); !privileged(uid) && p.limit(uid).Wait(r.Context()) != nil {
+		if uid := peerOf(r); !privileged(uid) && p.limit(uid).WaitN(r.Context(), cost(r)) != nil {
 			return // whoever asked is gone
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// cost is as how many requests one counts.
+func cost(r *http.Request) int {
+	if r.URL.Path == rejectedPath {
+		return rejectedCost
+	}
+	return 1
 }
 
 func (p *pacer) limit(uid uint32) *rate.Limiter {

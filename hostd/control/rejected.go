@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// rejectedPath is where rejected records are listed.
+const rejectedPath = "/v1/rejected"
+
 // MaxRejected is how many rejected records one reply lists at most.
 const MaxRejected = 1000
 
@@ -124,17 +127,17 @@ func btoi(b bool) int {
 // Rejected asks which records the server rejected.
 func (c *Client) Rejected(ctx context.Context, limit int) (RejectedList, error) {
 	var list RejectedList
-	return list, c.do(ctx, http.MethodGet, "/v1/rejected?limit="+strconv.Itoa(limit), nil, &list)
+	return list, c.do(ctx, http.MethodGet, rejectedPath+"?limit="+strconv.Itoa(limit), nil, &list)
 }
 
 // Retry has rejected records sent again. Only root may.
 func (c *Client) Retry(ctx context.Context, s Selection) (Handled, error) {
 	var h Handled
-	return h, c.do(ctx, http.MethodPost, "/v1/rejected/retry", s, &h)
+	return h, c.do(ctx, http.MethodPost, rejectedPath+"/retry", s, &h)
 }
 
 // Drop has rejected records forgotten. Only root may.
 func (c *Client) Drop(ctx context.Context, s Selection) (Handled, error) {
 	var h Handled
-	return h, c.do(ctx, http.MethodPost, "/v1/rejected/drop", s, &h)
+	return h, c.do(ctx, http.MethodPost, rejectedPath+"/drop", s, &h)
 }

@@ -94,9 +94,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /v1/sessions", s.sessions)
 	mux.HandleFunc("GET /v1/doctor", s.doctor)
 	mux.HandleFunc("POST /v1/enroll", s.enroll)
-	mux.HandleFunc("GET /v1/rejected", s.rejected)
-	mux.HandleFunc("POST /v1/rejected/retry", s.handle(s.provider.Retry))
-	mux.HandleFunc("POST /v1/rejected/drop", s.handle(s.provider.Drop))
+	mux.HandleFunc("GET "+rejectedPath, s.rejected)
+	mux.HandleFunc("POST "+rejectedPath+"/retry", s.handle(s.provider.Retry))
+	mux.HandleFunc("POST "+rejectedPath+"/drop", s.handle(s.provider.Drop))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		s.refuse(w, http.StatusNotFound, CodeNotFound, "trackerd does not know this request; is trackctl of the same version?")
 	})
