@@ -35,9 +35,33 @@ type Group struct {
 }
 
 // next returns what to send: one event each of the groups that are to be tried
-// again, else what is new, else what the server takes again.
+// again, else what is new, else what the server takes again. After a try that failed
+// what is new goes first: it may be the try that the server stumbles over.
 func (u *Uploader) next(target Target) ([]buffer.Item, error) {
 	u.follow(target)
+	takes := []func() ([]buffer.Item, error){u.due, u.fresh, u.released}
+	if u.newFirst {
+		takes = []func() ([]buffer.Item, error){u.fresh, u.due, u.released}
+	}
+	for _, take := range takes {
+		if items, err := take(); err != nil || len(items) > 0 {
+			return items, err
+		}
+	}
+	return nil, nil
+}
+
+// fresh returns what is new.
+func (u *Uploader) fresh() ([]buffer.Item, error) {
+	items, err := u.queue.Peek(u.limit, maxBatchBytes, u.suspected)
+	if err == nil && len(items) == 0 {
+		u.newFirst = false
+	}
+	return items, err
+}
+
+// due returns one event of each group that is to be tried again.
+func (u *Uploader) due() ([]buffer.Item, error) {
 	now := u.o.Now()
 	var items []buffer.Item
 	for _, g := range u.groups() {
@@ -48,19 +72,24 @@ func (u *Uploader) next(target Target) ([]buffer.Item, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(one) == 0 {
+			u.fail(g) // all were damaged; not to be asked for over and over
+		}
 		items = append(items, one...)
 	}
-	if len(items) > 0 {
-		return items, nil
-	}
-	items, err := u.queue.Peek(u.limit, maxBatchBytes, u.suspected)
-	if err != nil || len(items) > 0 {
-		return items, err
-	}
+	return items, nil
+}
+
+// released returns what the server takes again.
+func (u *Uploader) released() ([]buffer.Item, error) {
 	for _, g := range u.groups() {
-		if u.tries[g].open {
-			return u.queue.PeekLater(g, u.limit, maxBatchBytes)
+		if !u.tries[g].open {
+			continue
 		}
+		if items, err := u.queue.PeekLater(g, u.limit, maxBatchBytes); err != nil || len(items) > 0 {
+			return items, err
+		}
+		u.fail(g) // all were damaged
 	}
 	return nil, nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -193,4 +194,54 @@ func TestDroppedLaterIsNotTold(t *testing.T) {
 	if s := r.up.Status(); len(s.Later) != 0 {
 		t.Errorf("status tells of %+v", s.Later)
 	}
+}
+
+// TestLaterHoldsUpNothingNew: a server that fails over an event which waits for later
+// gets the new ones all the same, and before it.
+func TestLaterHoldsUpNothingNew(t *testing.T) {
+	r := newLaterRig(t, eventsOf("ann", 2)...)
+	r.refuses("ann", "foreign_machine")
+	r.round()
+	r.srv.reject = nil
+	fails := refuse(500)
+	r.srv.before = func(w http.ResponseWriter, events []string) bool {
+		return slices.ContainsFunc(events, func(e string) bool { return strings.Contains(e, "ann") }) && fails(w, events)
+	}
+	for range 3 {
+		r.now = r.now.Add(laterBase)
+		r.round() // the try fails
+		r.add(eventsOf("bob", 2)...)
+		r.now = r.now.Add(laterBase)
+		r.round()
+		if got := r.waiting(); len(got) != 0 || r.later() != 2 {
+			t.Fatalf("%q wait behind what is tried again, %d later", got, r.later())
+		}
+	}
+	r.srv.before = nil
+	r.now = r.now.Add(laterBase)
+	if r.round(); r.later() != 0 || len(r.srv.stored) != 4 {
+		t.Errorf("%d later, stored %v", r.later(), r.srv.stored)
+	}
+}
+
+// TestFullDiskTakesWhatTheServerHas: where no refused event can be kept, those that the
+// server has leave the buffer all the same, and make room.
+func TestFullDiskTakesWhatTheServerHas(t *testing.T) {
+	r := newLaterRig(t, append(eventsOf("ann", 1), eventsOf("bob", 3)...)...)
+	r.refuses("ann", "foreign_machine")
+	r.up.queue = fullQueue{r.buf}
+	p := r.round()
+	if got := r.waiting(); len(got) != 1 || p.state != StateBackoff || r.up.Status().LastError == "" {
+		t.Errorf("%q wait, %+v, error %q", got, p, r.up.Status().LastError)
+	}
+}
+
+// fullQueue is on a disk where things are removed, and nothing is added.
+type fullQueue struct{ *buffer.Buffer }
+
+func (q fullQueue) Settle(done []buffer.Place, refused []buffer.Refusal) error {
+	if len(refused) > 0 {
+		return syscall.ENOSPC
+	}
+	return q.Buffer.Settle(done, nil)
 }

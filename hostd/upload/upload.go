@@ -123,6 +123,7 @@ type Uploader struct {
 	failedTo Target                 // where the last failure was
 	tries    map[buffer.Group]*try  // of what waits for later
 	triedAt  Target                 // where
+	newFirst bool                   // since a try has failed, until nothing new waits
 
 	mu     sync.Mutex
 	status Status
@@ -250,7 +251,9 @@ func (u *Uploader) round(ctx context.Context) pause {
 			u.fails = 0
 			return pause{until: u.sooner(next), state: StateWaiting}
 		}
-		switch verdict, err := u.send(ctx, target, items); {
+		verdict, err := u.send(ctx, target, items)
+		u.newFirst = u.newFirst || err != nil && items[0].Group != (buffer.Group{})
+		switch {
 		case ctx.Err() != nil:
 			return pause{}
 		case err == nil:
@@ -330,7 +333,11 @@ func (u *Uploader) send(ctx context.Context, target Target, items []buffer.Item)
 	}
 	done, refused := settle(items, reply)
 	if err := u.queue.Settle(done, refused); err != nil {
-		return verdict{}, fmt.Errorf("removing what the server has: %w", err)
+		err = fmt.Errorf("removing what the server has: %w", err)
+		if len(refused) > 0 { // a full disk takes no refused event, until removing has made room
+			err = errors.Join(err, u.queue.Settle(done, nil))
+		}
+		return verdict{}, err
 	}
 	u.fails = 0
 	u.learn(done, refused)
