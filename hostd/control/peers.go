@@ -127,7 +127,7 @@ func (l *peerListener) Accept() (net.Conn, error) {
 		}
 		l.log.Debug("control connection refused", "uid", uid, "error", err)
 		_ = c.Close() // nothing was sent on it
-		time.Sleep(hangUpPause)
+		<-time.After(hangUpPause)
 	}
 }
 

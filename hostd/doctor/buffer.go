@@ -97,15 +97,15 @@ func LaterProblem(g upload.Group, hostID string) (what, todo string) {
 	}
 	cause := fmt.Sprintf("the server says %s, which this version does not know", g.Code)
 	todo = "look for a newer trackerd"
-	switch api.Code(g.Code) {
-	case api.CodeForeignMachine:
+	switch g.Code {
+	case string(api.CodeForeignMachine):
 		cause = "another host reported this machine_id first"
 		todo = "if this host took that one's place (it was reinstalled, say), run 'trackerd-server machine move MACHINE_ID --to " + hostID + "' on the server; " +
 			"if both have the same machine_id in their configuration, give each its own"
-	case api.CodeBadTimestamp:
+	case string(api.CodeBadTimestamp):
 		cause = "they are more than a day ahead of the server's clock"
 		todo = "compare both clocks ('timedatectl'); they are taken when the server's has come so far"
-	case api.CodeTooManyMachines:
+	case string(api.CodeTooManyMachines):
 		cause = "the server takes no more machine_ids from this host"
 		todo = "look at 'trackerd-server host list' on the server for how many it has"
 	}

@@ -71,7 +71,7 @@ func systemPlaces() (file string, folders []string) {
 		folders = strings.Split(named, ":")
 	}
 	for _, file := range files {
-		if _, err := os.Stat(file); err == nil {
+		if _, err := os.Stat(file); err == nil { //nolint:gosec // root's own environment may name it
 			return file, folders
 		}
 	}

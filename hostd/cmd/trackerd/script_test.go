@@ -178,6 +178,8 @@ func answerTo(events int, rejects *atomic.Value) api.IngestReply {
 // postponed.
 func waitRejected(ts *testscript.TestScript, _ bool, args []string) {
 	limit := time.Now().Add(waitLimit)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		list, err := client(ts).Rejected(context.Background(), control.MaxRejected)
 		ts.Check(err)
@@ -191,7 +193,7 @@ func waitRejected(ts *testscript.TestScript, _ bool, args []string) {
 		if time.Now().After(limit) {
 			ts.Fatalf("rejected are %+v", list)
 		}
-		time.Sleep(20 * time.Millisecond)
+		<-tick.C
 	}
 }
 
