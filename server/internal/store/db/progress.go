@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Position returns how far a database is in its log, and which one it is.
+// Position is how far a database is in its log, and which one it is.
 type Position struct {
 	Standby bool
 	// At counts the log's bytes.

@@ -59,7 +59,7 @@ type replica struct {
 	lag      time.Duration
 }
 
-// ReplicaState returns how a replica does.
+// ReplicaState is how a replica does.
 type ReplicaState struct {
 	// Configured means that there is to be one, InUse that it is read from.
 	Configured, InUse bool
@@ -129,7 +129,7 @@ func (r *replica) try(ctx context.Context, do func(pgx.Tx) error) (err error, an
 	return nil, false
 }
 
-// leave returns the replica up for a while.
+// leave gives the replica up for a while.
 func (r *replica) leave(why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Schema returns how far the database's schema is.
+// Schema is how far the database's schema is.
 type Schema struct {
 	// Version is the newest migration in the database, zero where there is
 	// none; Known the newest that this program has.

@@ -210,7 +210,7 @@ func textBytes(events []api.Event) int {
 	return size
 }
 
-// handOver ends a group, and returns its place to the first that waits for it.
+// handOver ends a group, and hands its place to the first that waits for it.
 func (g *group) handOver(members []*waiter) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

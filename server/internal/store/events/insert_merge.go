@@ -125,7 +125,7 @@ func hostsOf(list []dictionary.Newest) []int64 {
 }
 
 // queueEvents queues the statement that stores rows of locked machines and returns
-// back those that were new.
+// those that were new.
 func queueEvents(batch *pgx.Batch, rows []row) {
 	machines, times, bodies := eventColumns(rows)
 	batch.Queue(`

@@ -48,7 +48,7 @@ type Examination struct {
 	Compaction      upkeep.CompactionState
 }
 
-// PartitionState returns how a partitioned table does.
+// PartitionState is how a partitioned table does.
 type PartitionState struct {
 	Table string
 	// Missing are the partitions that should have been made ahead.

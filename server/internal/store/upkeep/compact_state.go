@@ -23,7 +23,7 @@ func (u *Upkeep) noteEnd(ctx context.Context, name string) error {
 	})
 }
 
-// CompactionState returns how far compaction is.
+// CompactionState is how far compaction is.
 type CompactionState struct {
 	// Off means that there is none.
 	Off bool
