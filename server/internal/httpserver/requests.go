@@ -64,7 +64,7 @@ func (s Requests) Wrap(next http.Handler) http.Handler {
 			defer stop()
 			w, r = &bodyless{ResponseWriter: w, stop: stop}, r.WithContext(ctx)
 		}
-		rec := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		rec := recorder{middleware.NewWrapResponseWriter(w, r.ProtoMajor)}
 		s.guarded(rec, r, next)
 		route := routing.RoutePattern()
 		if route == "" {
@@ -100,8 +100,20 @@ func (b *bodyless) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (b *bodyless) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
+// recorder is chi's, which remembers the status, with a flush whose error is not lost:
+// it is how a reader that takes nothing more is noticed.
+type recorder struct{ middleware.WrapResponseWriter }
+
+// FlushError sends what was written so far.
+func (r recorder) FlushError() error {
+	if r.Status() == 0 {
+		r.WriteHeader(http.StatusOK)
+	}
+	return http.NewResponseController(r.Unwrap()).Flush()
+}
+
 // guarded turns a panic into a 500, so that one bad request ends no other.
-func (s Requests) guarded(rec middleware.WrapResponseWriter, r *http.Request, next http.Handler) {
+func (s Requests) guarded(rec recorder, r *http.Request, next http.Handler) {
 	defer func() {
 		p := recover()
 		if p == nil {
@@ -160,6 +172,6 @@ func (s Requests) logRequest(r *http.Request, id, route string, status int, took
 
 // statusOf returns what was answered; 200 where a handler wrote nothing, as net/http
 // answers then.
-func statusOf(rec middleware.WrapResponseWriter) int {
+func statusOf(rec recorder) int {
 	return cmp.Or(rec.Status(), http.StatusOK)
 }
