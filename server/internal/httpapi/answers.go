@@ -19,12 +19,6 @@ const (
 	answerWait = 5 * time.Second
 	// answerRetry is when one that waited in vain may come back.
 	answerRetry = 5 * time.Second
-	// workbooksAtOnce is how many workbooks are made at once: each may take a core
-	// and 100 MB of temporary files.
-	workbooksAtOnce = 2
-	// workbookTimeout bounds making one: nothing is sent meanwhile, and proxies give
-	// up after a minute of silence.
-	workbookTimeout = 50 * time.Second
 )
 
 // inTurn has each API token have a few answers under way at once: readers that

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -40,8 +41,9 @@ func kinds() []kind {
 		{live.ErrTooMany, api.CodeUnavailable, "Too many streams are open on this server.", liveRetry * time.Millisecond},
 		{live.ErrStopped, api.CodeUnavailable, "The server stops.", liveRetry * time.Millisecond},
 		{
-			tabular.ErrTooManyRows, api.CodeBadRequest,
-			"A workbook has at most " + strconv.Itoa(tabular.MaxWorkbookRows) + " rows: ask for less, for a page with limit, or for CSV.", 0,
+			tabular.ErrWorkbookTooLarge, api.CodeBadRequest, fmt.Sprintf(
+				"A workbook has at most %d rows and %d bytes of text: ask for less, for a page with limit, or for CSV.",
+				tabular.MaxWorkbookRows, tabular.MaxWorkbookText), 0,
 		},
 	}
 }

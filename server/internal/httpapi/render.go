@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/store"
@@ -111,9 +110,9 @@ func each[T any](rows []T) iter.Seq2[T, error] {
 func sendTable[Row any](s *server, w http.ResponseWriter, r *http.Request, how rendering, name string, rows func(context.Context) iter.Seq2[Row, error]) {
 	ctx := r.Context()
 	if how == asWorkbook {
-		end, ok := s.workbooks.Take(ctx, struct{}{})
-		if !ok {
-			problem.Write(w, r, later(problem.New(api.CodeUnavailable, "Other workbooks are being made; try again, or ask for CSV."), answerRetry))
+		end, err := s.workbooks.take(ctx, auth.Caller(ctx).ID)
+		if err != nil {
+			problem.Write(w, r, err)
 			return
 		}
 		defer end()

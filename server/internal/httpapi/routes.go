@@ -62,8 +62,8 @@ type server struct {
 	Parts
 	// answers bounds those that each caller has under way.
 	answers *limiter.Limiter[string]
-	// workbooks bounds how many are made at once, for all callers together.
-	workbooks *limiter.Limiter[struct{}]
+	// workbooks bounds how many are under way.
+	workbooks workbooks
 }
 
 // New joins the parts to the server's handler.
@@ -75,7 +75,7 @@ func New(p Parts) http.Handler {
 func newServer(p Parts) *server {
 	return &server{
 		Parts: p, answers: limiter.New[string](tokenAnswers, answerWait),
-		workbooks: limiter.New[struct{}](workbooksAtOnce, answerWait),
+		workbooks: newWorkbooks(answerWait),
 	}
 }
 

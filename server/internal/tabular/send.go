@@ -132,9 +132,16 @@ func (c *chunks) Write(b []byte) (int, error) {
 		c.header.Set("Content-Disposition", `attachment; filename="`+FileName(c.name)+ending+`"`)
 		c.begun = true
 	}
-	n, err := c.pieces.Send(b)
-	c.last = time.Now()
-	return n, err
+	sent := 0
+	for sent < len(b) {
+		n, err := c.pieces.Send(b[sent:min(len(b), sent+chunkBytes)])
+		sent += n
+		c.last = time.Now()
+		if err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
 }
 
 // FileName makes a name that every file system and header takes: other characters

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"time"
+	"unicode/utf16"
 
 	"github.com/xuri/excelize/v2"
 )
@@ -14,6 +15,12 @@ const (
 	// MaxWorkbookRows bounds a workbook, which is made whole before any of it is
 	// sent: two months of minutes, some 100 MB of temporary files.
 	MaxWorkbookRows = 100_000
+	// MaxWorkbookText bounds all texts of a workbook together, in bytes: twice what
+	// that many usual rows have. What a host reports may be 300 KB a minute, and a
+	// workbook is held in memory, compressed, until it is sent.
+	MaxWorkbookText = 64 << 20
+	// maxCellUnits is how long a text in a cell may be, in UTF-16 code units.
+	maxCellUnits = excelize.TotalCellChars
 	// workbookTime is how a workbook shows times, in UTC.
 	workbookTime = "yyyy-mm-dd hh:mm:ss"
 	// columnWidth is that of every column, in characters: a time fits.
@@ -22,8 +29,9 @@ const (
 	sheetName = "Sheet1"
 )
 
-// ErrTooManyRows is returned for a table that is too long for a workbook.
-var ErrTooManyRows = fmt.Errorf("more than %d rows", MaxWorkbookRows)
+// ErrWorkbookTooLarge is returned for a table with more rows, or with more text, than
+// a workbook may have.
+var ErrWorkbookTooLarge = fmt.Errorf("more than %d rows or %d bytes of text", MaxWorkbookRows, MaxWorkbookText)
 
 // writeWorkbook writes rows as a workbook of Office Open XML. Texts are texts there,
 // whatever they begin with: a cell is a formula only where it is stored as one.
@@ -39,11 +47,11 @@ func writeWorkbook[T any](w *bufio.Writer, rows iter.Seq2[T, error]) (err error)
 		if err != nil {
 			return err
 		}
-		if sheet.rows == MaxWorkbookRows {
-			return ErrTooManyRows
-		}
 		if err := sheet.add(row); err != nil {
 			return fmt.Errorf("adding a row to a workbook: %w", err)
+		}
+		if sheet.rows > MaxWorkbookRows || sheet.text > MaxWorkbookText {
+			return ErrWorkbookTooLarge
 		}
 	}
 	if err := sheet.stream.Flush(); err != nil {
@@ -64,7 +72,8 @@ type sheet struct {
 	values  []any
 	// times is the style of times.
 	times int
-	rows  int
+	// rows is how many there are so far, text how long their texts are, in bytes.
+	rows, text int
 }
 
 // newSheet begins a sheet with a header that stays in view.
@@ -102,7 +111,8 @@ func (s *sheet) add(row any) error {
 	for i, c := range s.cells {
 		switch v := c.(type) {
 		case string:
-			s.values[i] = visible(v)
+			v = cut(visible(v))
+			s.values[i], s.text = v, s.text+len(v)
 		case time.Time:
 			s.values[i] = excelize.Cell{StyleID: s.times, Value: v}
 		default:
@@ -115,4 +125,23 @@ func (s *sheet) add(row any) error {
 		return err
 	}
 	return s.stream.SetRow(place, s.values)
+}
+
+// cut shortens a text that is longer than a cell can be, and ends it with an ellipsis:
+// what is cut silently looks whole.
+func cut(text string) string {
+	const ellipsis = "…"
+	if len(text) <= maxCellUnits {
+		return text
+	}
+	units, end := 0, 0
+	for i, c := range text {
+		if units < maxCellUnits {
+			end = i
+		}
+		if units += utf16.RuneLen(c); units > maxCellUnits {
+			return text[:end] + ellipsis
+		}
+	}
+	return text
 }

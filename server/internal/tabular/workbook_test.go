@@ -2,6 +2,7 @@ package tabular
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"iter"
 	"net/http/httptest"
@@ -66,6 +67,64 @@ func TestWorkbookWithoutRows(t *testing.T) {
 	}
 }
 
+// long returns rows whose text fills a cell each.
+func long(n int) iter.Seq2[line, error] {
+	text := strings.Repeat("x", maxCellUnits)
+	return func(yield func(line, error) bool) {
+		for range n {
+			if !yield(line{Name: text}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// What is longer than a cell can be is seen to be cut, in whole characters.
+func TestWorkbookCutsLongTexts(t *testing.T) {
+	for text, want := range map[string]string{
+		strings.Repeat("x", maxCellUnits):   strings.Repeat("x", maxCellUnits),
+		strings.Repeat("x", maxCellUnits+1): strings.Repeat("x", maxCellUnits-1) + "…",
+		strings.Repeat("Ж", maxCellUnits+9): strings.Repeat("Ж", maxCellUnits-1) + "…",
+		strings.Repeat("😀", maxCellUnits):   strings.Repeat("😀", (maxCellUnits-1)/2) + "…",
+	} {
+		rows, err := sendWorkbook(t, each(line{Name: text})).GetRows(sheetName)
+		if err != nil || len(rows) != 2 || rows[1][0] != want {
+			t.Errorf("%.4q…: %v", text, err)
+		}
+	}
+}
+
+func each(l line) iter.Seq2[line, error] {
+	return func(yield func(line, error) bool) { yield(l, nil) }
+}
+
+// pieces notes the largest piece that is sent at once.
+type pieces struct {
+	*httptest.ResponseRecorder
+	largest int
+}
+
+func (p *pieces) Write(b []byte) (int, error) {
+	p.largest = max(p.largest, len(b))
+	return p.ResponseRecorder.Write(b)
+}
+
+// A workbook that is made whole is sent in pieces too: each has its time, and a slow
+// reader is no reader that is gone.
+func TestWorkbookIsSentInPieces(t *testing.T) {
+	w := &pieces{ResponseRecorder: httptest.NewRecorder()}
+	err := Send(w, Workbook, "x", func(yield func(line, error) bool) {
+		for range 5000 {
+			if !yield(line{Name: rand.Text() + rand.Text()}, nil) {
+				return
+			}
+		}
+	})
+	if err != nil || w.Body.Len() < 2*chunkBytes || w.largest > chunkBytes {
+		t.Errorf("%d bytes, %d of them at once: %v", w.Body.Len(), w.largest, err)
+	}
+}
+
 // What goes wrong before a workbook is whole can still be told.
 func TestWorkbookErrors(t *testing.T) {
 	lost := errors.New("the database is away")
@@ -74,7 +133,8 @@ func TestWorkbookErrors(t *testing.T) {
 		want error
 	}{
 		"lost":     {rows(10, lost), lost},
-		"too many": {rows(MaxWorkbookRows+1, nil), ErrTooManyRows},
+		"too many": {rows(MaxWorkbookRows+1, nil), ErrWorkbookTooLarge},
+		"too long": {long(MaxWorkbookText/maxCellUnits + 1), ErrWorkbookTooLarge},
 	} {
 		w := httptest.NewRecorder()
 		err := Send(w, Workbook, "x", test.rows)
