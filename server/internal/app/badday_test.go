@@ -243,6 +243,30 @@ func TestDatabaseVanishes(t *testing.T) {
 	network.Cut()
 }
 
+// A host has another name, and a foreign session holds its row for long: what it
+// reports is answered all the same.
+func TestHostIsLocked(t *testing.T) {
+	t.Parallel()
+	url := servertest.NewDatabase(t)
+	b := servertest.New(t, url)
+	host := b.Host("h")
+	b.Send(host, servertest.Minute("m", 0))
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := conn.Exec(t.Context(), "BEGIN; SELECT FROM host FOR NO KEY UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	b.Do(http.MethodPost, "/api/events", host, api.EventBatch{Events: []api.Event{servertest.Minute("m", 1)}}, api.HostnameHeader, "other").Wants(200, nil)
+	// A host gives a server up after 30 s.
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("the reply took %v", took)
+	}
+}
+
 // A foreign session holds a table for long.
 func TestTableIsLocked(t *testing.T) {
 	t.Parallel()

@@ -1,13 +1,19 @@
 package ingest
 
 import (
+	"context"
 	"net/http"
 	"sync"
+	"time"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store"
 	"activity-tracker.example/server/internal/text"
 )
+
+// renameTimeout bounds changing a name: the reply that tells what is stored waits for
+// it.
+const renameTimeout = 2 * time.Second
 
 // maxNames bounds how many hosts' names are remembered; with more all are forgotten,
 // which costs each host one question to the database.
@@ -45,7 +51,9 @@ func (in *Ingest) rename(r *http.Request, host store.Host) {
 	if name == "" || len(name) > api.MaxHostnameBytes || !text.Visible(name) || !in.names.changed(host.Key, name) {
 		return
 	}
-	if err := in.store.RenameHost(r.Context(), host.Key, name); err != nil {
+	ctx, cancel := context.WithTimeout(r.Context(), renameTimeout)
+	defer cancel()
+	if err := in.store.RenameHost(ctx, host.Key, name); err != nil {
 		in.log.Warn("a host's name could not be changed", "host_id", host.HostID, "error", err)
 		return
 	}
