@@ -132,6 +132,28 @@ func TestWrongValues(t *testing.T) {
 	}
 }
 
+// A misspelt setting in a file is no setting that is left out; what other programs read
+// may stand there too.
+func TestMisspeltSetting(t *testing.T) {
+	clearEnv(t)
+	t.Setenv("TRACKERD_SERVER_NONSENSE", "of another program")
+	t.Setenv("SOMETHING_ELSE", "")
+	file := filepath.Join(t.TempDir(), "server.env")
+	for text, want := range map[string]string{
+		"TRACKERD_SERVER_KEEP_EVENT_DAYS=30\n": file + ": there is no setting TRACKERD_SERVER_KEEP_EVENT_DAYS",
+		"SOMETHING_ELSE=1\n":                   "",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var wrong *Error
+		_, err := load(t, "--env-file", file)
+		if want == "" && err != nil || want != "" && (!errors.As(err, &wrong) || wrong.OnCommandLine || !strings.HasPrefix(err.Error(), want)) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 // The private PostgreSQL has no replica.
 func TestReplicaNeedsADatabase(t *testing.T) {
 	clearEnv(t)

@@ -5,10 +5,16 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 )
+
+// envPrefix begins the names of our variables. What begins so in a file and is none is
+// misspelt: days to keep data for that nobody reads would be noticed too late. The
+// environment may hold those of other programs.
+const envPrefix = "TRACKERD_SERVER_"
 
 // envFileFlag names the file of settings; it is no setting of the environment.
 const envFileFlag = "env-file"
@@ -161,6 +167,9 @@ func (f *Flags) adoptFile() (service bool, err error) {
 		return false, err
 	}
 	for _, v := range variables {
+		if strings.HasPrefix(v.name, envPrefix) && !isSetting(v.name) {
+			return false, fmt.Errorf("%s: there is no setting %s; man trackerd-server.env has all", path, v.name)
+		}
 		if _, set := os.LookupEnv(v.name); set {
 			continue
 		}
@@ -175,6 +184,11 @@ func (f *Flags) adoptFile() (service bool, err error) {
 		return true, becomeService()
 	}
 	return true, nil
+}
+
+// isSetting reports whether a variable is in the table.
+func isSetting(name string) bool {
+	return slices.ContainsFunc(Settings(), func(s Setting) bool { return s.Env == name })
 }
 
 // given reports whether a flag or the environment names a setting.
