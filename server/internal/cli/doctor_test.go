@@ -50,6 +50,12 @@ func TestExamine(t *testing.T) {
 	if e.Encoding != "UTF8" || e.Admins != 1 || e.GoodEnrollments != 1 || e.Skew.Abs() > time.Minute || e.SizeBytes == 0 || e.DataDirectory == "" {
 		t.Errorf("%+v", e)
 	}
+	// The tests' cluster gives up safety for speed.
+	for _, c := range doctor.Database(e) {
+		if want := map[string]api.CheckResult{"durability": api.CheckFailed, "partitions": api.CheckOK}[c.Name]; want != "" && c.Result != want {
+			t.Errorf("%+v", c)
+		}
+	}
 	if p := e.Settings; p.SharedBuffers != 16*quantity.MiB || p.MaxWALSize < quantity.GiB || p.CheckpointTimeout != 5*time.Minute || !p.Here || p.LogBytes == 0 || !p.LZ4 {
 		t.Errorf("%+v", p)
 	}
