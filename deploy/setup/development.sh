@@ -42,9 +42,14 @@ readonly DEBS_TEST=(
   sway kwin-wayland                            # Wayland sessions
   dbus dbus-x11 "postgresql-$POSTGRESQL" "postgresql-client-$POSTGRESQL" pgbouncer
 )
+# Clients from the API's description. A Node.js of another origin has its own npm,
+# which Debian's conflicts with.
+NODE=()
+command -v npm >/dev/null || NODE=(nodejs npm)
+readonly NODE
 readonly DEBS_HOST=(
   mmdebstrap debian-archive-keyring systemd systemd-container util-linux iproute2
-  "$FREERDP" xvfb xdotool imagemagick curl
+  "$FREERDP" xvfb xdotool imagemagick curl "${NODE[@]}"
   # What runs our compose file.
   docker-compose podman crun netavark aardvark-dns buildah iptables
   # Machines with a seat.

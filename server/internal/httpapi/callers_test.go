@@ -35,7 +35,7 @@ func TestEveryRouteHasItsCallers(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			return nil
 		}
-		kind, want := "writing", `[{"apiToken":["admin"]}]`
+		kind, want := "writing", `[{"adminToken":[]}]`
 		switch {
 		case slices.Contains(openRoutes, name):
 			kind, want = "open", `[]`

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -185,22 +186,18 @@ func (d *described) resolve() error {
 	return nil
 }
 
-// who says in words who may call.
+// who returns in words who may call.
 func (o describedOperation) who() string {
 	var callers []string
 	for _, s := range o.Security {
 		if len(s) == 0 {
 			callers = append(callers, "nobody in particular")
 		}
-		for scheme, roles := range s {
-			name := map[string]string{"apiToken": "API token", "hostCredential": "host credential"}[scheme]
-			if name == "" {
-				name = scheme
-			}
-			if len(roles) > 0 {
-				name += " with role " + strings.Join(roles, " or ")
-			}
-			callers = append(callers, name)
+		for scheme := range s {
+			name := map[string]string{
+				"apiToken": "API token", "adminToken": "API token with the role admin", "hostCredential": "host credential",
+			}[scheme]
+			callers = append(callers, cmp.Or(name, scheme))
 		}
 	}
 	if len(callers) == 0 {

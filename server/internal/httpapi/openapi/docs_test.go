@@ -53,7 +53,7 @@ func TestDocsPage(t *testing.T) {
 	if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
 		t.Error(policy)
 	}
-	if !strings.Contains(page, "role admin") || !strings.Contains(page, `name="viewport"`) {
+	if !strings.Contains(page, "the role admin") || !strings.Contains(page, `name="viewport"`) {
 		t.Error("no role or no viewport")
 	}
 	t.Logf("%d bytes", len(page))

@@ -1,0 +1,288 @@
+package ingest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"activity-tracker.example/server/api"
+)
+
+// decode reads a body, fast where it can. cut is why the body could not be read
+// whole, if it could not.
+func decode(whole string, cut error, now time.Time) (*batch, error) {
+	if cut == nil {
+		if b, ok := decodeFast(whole, now); ok {
+			return b, nil
+		}
+		return decodeBatch(strings.NewReader(whole), now)
+	}
+	// What is no JSON before that is no JSON.
+	return decodeBatch(io.MultiReader(strings.NewReader(whole), failing{cut}), now)
+}
+
+// failing is the end of a body that could not be read whole.
+type failing struct{ err error }
+
+// Read fails.
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// decodeFast reads a body as trackerd writes it, several times as fast as
+// encoding/json, which would take most of the time of taking in events otherwise. At
+// anything that it does not expect (an unknown, repeated or null field, a wrong
+// type, a broken body, invalid UTF-8) it returns false, and decodeBatch reads the body
+// from the start: whatever it does accept decodeBatch accepts, with the same result.
+func decodeFast(body string, now time.Time) (*batch, bool) {
+	// Repeated names are noticed by event, and elsewhere there is one alone.
+	f := &fields{text: body, json: jsontext.NewDecoder(strings.NewReader(body), jsontext.AllowDuplicateNames(true))}
+	if !f.take('{') || string(f.name()) != "events" || !f.take('[') {
+		return nil, false
+	}
+	b := &batch{rejected: []api.Rejection{}}
+	for !f.take(']') {
+		if b.sent == api.MaxBatchEvents || !f.event(b, now) {
+			return nil, false
+		}
+		b.sent++
+	}
+	if !f.take('}') {
+		return nil, false
+	}
+	_, err := f.json.ReadToken()
+	return b, errors.Is(err, io.EOF) && !f.bad
+}
+
+// fields reads the fields of a usual body. Once bad, it stays bad.
+type fields struct {
+	text string
+	json *jsontext.Decoder
+	bad  bool
+}
+
+// take skips that brace or bracket, if it is next.
+func (f *fields) take(kind jsontext.Kind) bool {
+	if f.json.PeekKind() != kind {
+		return false
+	}
+	_, err := f.json.ReadToken()
+	return err == nil
+}
+
+// value reads a whole value as it is written. It is good until the next one.
+func (f *fields) value() jsontext.Value {
+	v, err := f.json.ReadValue()
+	f.bad = f.bad || err != nil
+	return v
+}
+
+// name reads a field's name as it is written, which with escapes is none that there
+// is.
+func (f *fields) name() []byte {
+	v := f.value()
+	if v.Kind() != '"' {
+		f.bad = true
+		return nil
+	}
+	return v[1 : len(v)-1]
+}
+
+// string reads a text. What has no escapes is a part of the body, not a copy.
+func (f *fields) string() string {
+	v := f.value()
+	if v.Kind() != '"' {
+		f.bad = true
+		return ""
+	}
+	if bytes.IndexByte(v, '\\') < 0 {
+		end := int(f.json.InputOffset())
+		return f.text[end-len(v)+1 : end-1]
+	}
+	text, err := jsontext.AppendUnquote(nil, v)
+	f.bad = f.bad || err != nil
+	return string(text)
+}
+
+func (f *fields) bool() bool {
+	v := f.value()
+	f.bad = f.bad || v.Kind() != 't' && v.Kind() != 'f'
+	return v.Kind() == 't'
+}
+
+func (f *fields) int() int64 {
+	n, err := strconv.ParseInt(string(f.value()), 10, 64)
+	f.bad = f.bad || err != nil
+	return n
+}
+
+func (f *fields) float() float64 {
+	v, err := strconv.ParseFloat(string(f.value()), 64)
+	f.bad = f.bad || err != nil
+	return v
+}
+
+// optionals are the values that an event points to: one block of memory for all.
+type optionals struct {
+	cpu, ram, disk, active, userCPU float64
+	interval, synthetic, userRAM    int64
+	connected, locked               bool
+}
+
+// event reads one event and judges it.
+func (f *fields) event(b *batch, now time.Time) bool {
+	if !f.take('{') {
+		return false
+	}
+	var e sentEvent
+	// opt stays nil in an event without optional fields.
+	var opt *optionals
+	var seen uint32
+	for !f.take('}') {
+		name := f.name()
+		bit := f.required(&e, name)
+		if bit == 0 {
+			if opt == nil {
+				opt = &optionals{}
+			}
+			bit = f.optional(&e.Event, opt, name)
+		}
+		// 0: an unknown field; a bit that is set: a field that comes twice.
+		if f.bad || bit == 0 || seen&bit != 0 {
+			return false
+		}
+		seen |= bit
+	}
+	b.judge(&e, now)
+	return true
+}
+
+// required reads the fields that every event has, and returns the bit of each.
+func (f *fields) required(e *sentEvent, name []byte) uint32 {
+	switch string(name) {
+	case "machine_id":
+		e.MachineID = f.string()
+		return 1 << 0
+	case "timestamp":
+		text := f.string()
+		e.Timestamp = &text
+		return 1 << 1
+	case "key_count":
+		e.KeyCount = f.int()
+		return 1 << 2
+	case "mouse_clicks":
+		e.MouseClicks = f.int()
+		return 1 << 3
+	case "mouse_distance_px":
+		e.MouseDistancePx = f.int()
+		return 1 << 4
+	case "scroll_count":
+		e.ScrollCount = f.int()
+		return 1 << 5
+	case "active_window":
+		e.ActiveWindow = f.string()
+		return 1 << 6
+	case "active_app":
+		e.ActiveApp = f.string()
+		return 1 << 7
+	case "is_idle":
+		e.IsIdle = f.bool()
+		return 1 << 8
+	case "username":
+		e.Username = f.string()
+		return 1 << 9
+	case "session_kind":
+		e.SessionKind = api.SessionKind(f.string())
+		return 1 << 10
+	case "focus":
+		e.Focus = f.focus()
+		return 1 << 11
+	case "distance_unit":
+		e.DistanceUnit = api.DistanceUnit(f.string())
+		return 1 << 21
+	}
+	return 0
+}
+
+// optional reads the fields that an event points to.
+func (f *fields) optional(e *api.Event, o *optionals, name []byte) uint32 {
+	switch string(name) {
+	case "cpu_percent":
+		o.cpu, e.CPUPercent = f.float(), &o.cpu
+		return 1 << 12
+	case "ram_used_percent":
+		o.ram, e.RAMUsedPercent = f.float(), &o.ram
+		return 1 << 13
+	case "disk_used_percent":
+		o.disk, e.DiskUsedPercent = f.float(), &o.disk
+		return 1 << 14
+	case "interval_sec":
+		o.interval, e.IntervalSec = f.int(), &o.interval
+		return 1 << 15
+	case "active_seconds":
+		o.active, e.ActiveSeconds = f.float(), &o.active
+		return 1 << 16
+	case "connected":
+		o.connected, e.Connected = f.bool(), &o.connected
+		return 1 << 17
+	case "locked":
+		o.locked, e.Locked = f.bool(), &o.locked
+		return 1 << 22
+	case "synthetic_count":
+		o.synthetic, e.SyntheticCount = f.int(), &o.synthetic
+		return 1 << 18
+	case "user_cpu_percent":
+		o.userCPU, e.UserCPUPercent = f.float(), &o.userCPU
+		return 1 << 19
+	case "user_ram_bytes":
+		o.userRAM, e.UserRAMBytes = f.int(), &o.userRAM
+		return 1 << 20
+	}
+	return 0
+}
+
+func (f *fields) focus() []api.Focus {
+	if !f.take('[') {
+		f.bad = true
+		return nil
+	}
+	list := []api.Focus{}
+	for !f.bad && !f.take(']') {
+		// Beyond the limit the event is rejected whatever follows.
+		if !f.take('{') || len(list) > api.MaxFocus {
+			f.bad = true
+			return nil
+		}
+		var one api.Focus
+		var seen uint32
+		for !f.bad && !f.take('}') {
+			bit := f.focusField(&one)
+			f.bad = f.bad || bit == 0 || seen&bit != 0
+			seen |= bit
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+func (f *fields) focusField(one *api.Focus) uint32 {
+	switch string(f.name()) {
+	case "app":
+		one.App = f.string()
+		return 1
+	case "title":
+		one.Title = f.string()
+		return 2
+	case "seconds":
+		one.Seconds = f.float()
+		return 4
+	case "active_seconds":
+		active := f.float()
+		one.ActiveSeconds = &active
+		return 8
+	}
+	return 0
+}
