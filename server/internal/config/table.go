@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Scope is which commands take a setting; several are joined by |.
 type Scope int
@@ -53,14 +56,10 @@ const (
 
 // Settings returns the table, in the order of --help.
 func Settings() []Setting {
-	return append(databaseSettings(), networkSettings()...)
+	return slices.Concat(databaseSettings(), retentionSettings(), logSettings(), listenerSettings(), acmeSettings(), proxySettings(), hostSettings())
 }
 
-// databaseSettings are those of all commands. Events and titles are kept for 13
-// months: the same month a year ago can still be looked at. Sums are small and name
-// no windows: three years. Days are compacted after a week: a host that was away over
-// holidays has reported by then, and a week more of the roomier form is a fiftieth of
-// 13 months.
+// databaseSettings name the database, for all commands.
 func databaseSettings() []Setting {
 	return []Setting{
 		{
@@ -95,6 +94,21 @@ func databaseSettings() []Setting {
 			set: func(*Config, []string) error { return nil },
 		},
 		{
+			Flag: "no-migrate", Env: "TRACKERD_SERVER_NO_MIGRATE",
+			Help: "leave the schema to the migrate command; serve waits for it", In: Everywhere,
+			set: toggle(func(c *Config) *bool { return &c.Database.NoMigrate }),
+		},
+	}
+}
+
+// retentionSettings are for how long data is kept. Events and titles are kept for 13
+// months: the same month a year ago can still be looked at. Sums are small and name
+// no windows: three years. Days are compacted after a week: a host that was away over
+// holidays has reported by then, and a week more of the roomier form is a fiftieth of
+// 13 months.
+func retentionSettings() []Setting {
+	return []Setting{
+		{
 			Flag: "keep-events-days", Env: "TRACKERD_SERVER_KEEP_EVENTS_DAYS", Default: "400", Unit: "DAYS",
 			Help: "for how long events are kept; 0: for ever", In: Everywhere,
 			set: days("for ever", func(c *Config) *time.Duration { return &c.Keep.Events }),
@@ -114,11 +128,12 @@ func databaseSettings() []Setting {
 			Help: "after how long a day's events are compacted; 0: never", In: Everywhere,
 			set: days("never", func(c *Config) *time.Duration { return &c.CompactAfter }),
 		},
-		{
-			Flag: "no-migrate", Env: "TRACKERD_SERVER_NO_MIGRATE",
-			Help: "leave the schema to the migrate command; serve waits for it", In: Everywhere,
-			set: toggle(func(c *Config) *bool { return &c.Database.NoMigrate }),
-		},
+	}
+}
+
+// logSettings are what the log looks like.
+func logSettings() []Setting {
+	return []Setting{
 		{
 			Flag: "log-format", Env: "TRACKERD_SERVER_LOG_FORMAT", Default: "text", Unit: "FORMAT",
 			Help: "the log's lines: text or json", In: Everywhere,
@@ -132,9 +147,9 @@ func databaseSettings() []Setting {
 	}
 }
 
-// networkSettings are those of serve about the network. On :8100 it listens on all
-// addresses: hosts report from elsewhere.
-func networkSettings() []Setting {
+// listenerSettings are where the server answers, and the certificate's files. On :8100
+// it listens on all addresses: hosts report from elsewhere.
+func listenerSettings() []Setting {
 	return []Setting{
 		{
 			Flag: "listen", Env: "TRACKERD_SERVER_LISTEN", Default: ":8100", Unit: "ADDRESS:PORT",
@@ -150,6 +165,27 @@ func networkSettings() []Setting {
 			Help: "file with the certificate's key", In: Serve | Doctor,
 			set: text(func(c *Config) *string { return &c.TLS.Key }),
 		},
+		{
+			Flag: "max-connections", Env: "TRACKERD_SERVER_MAX_CONNECTIONS", Default: "10000", Unit: "CONNECTIONS",
+			Help: "connections at once, beyond which callers get 503", In: Serve,
+			set: count(1, maxConnections, func(c *Config) *int { return &c.MaxConnections }),
+		},
+		{
+			Flag: "metrics-listen", Env: "TRACKERD_SERVER_METRICS_LISTEN", Unit: "ADDRESS:PORT", Note: "--listen",
+			Help: "another address for /metrics, which --listen then has no more", In: Serve,
+			set: text(func(c *Config) *string { return &c.MetricsListen }),
+		},
+		{
+			Flag: "shutdown-delay", Env: "TRACKERD_SERVER_SHUTDOWN_DELAY", Default: "0", Unit: "TIME",
+			Help: "how long to answer on after being told to stop, with 503 on /readyz, for a load balancer to notice", In: Serve,
+			set: duration(0, maxShutdownDelay, func(c *Config) *time.Duration { return &c.ShutdownDelay }),
+		},
+	}
+}
+
+// acmeSettings are how certificates are got from an authority.
+func acmeSettings() []Setting {
+	return []Setting{
 		{
 			Flag: "acme-domain", Env: "TRACKERD_SERVER_ACME_DOMAIN", Unit: "NAME", Many: true,
 			Help: "name to get a certificate for by ACME, accepting the authority's terms; repeatable", In: Serve | Doctor | Healthcheck,
@@ -175,6 +211,12 @@ func networkSettings() []Setting {
 			Help: "file with the certificates that the authority itself is known by", In: Serve,
 			set: text(func(c *Config) *string { return &c.TLS.ACMECA }),
 		},
+	}
+}
+
+// proxySettings are who is believed who calls.
+func proxySettings() []Setting {
+	return []Setting{
 		{
 			Flag: "trusted-proxy", Env: "TRACKERD_SERVER_TRUSTED_PROXY", Unit: "NETWORK", Many: true,
 			Help: "address or network of a proxy that says who calls; repeatable", In: Serve,
@@ -185,21 +227,12 @@ func networkSettings() []Setting {
 			Help: "in which header it does: x-forwarded-for or forwarded", In: Serve,
 			set: oneOf(func(c *Config) *string { return &c.ProxyHeader }, "x-forwarded-for", "forwarded"),
 		},
-		{
-			Flag: "max-connections", Env: "TRACKERD_SERVER_MAX_CONNECTIONS", Default: "10000", Unit: "CONNECTIONS",
-			Help: "connections at once, beyond which callers get 503", In: Serve,
-			set: count(1, maxConnections, func(c *Config) *int { return &c.MaxConnections }),
-		},
-		{
-			Flag: "metrics-listen", Env: "TRACKERD_SERVER_METRICS_LISTEN", Unit: "ADDRESS:PORT", Note: "--listen",
-			Help: "another address for /metrics, which --listen then has no more", In: Serve,
-			set: text(func(c *Config) *string { return &c.MetricsListen }),
-		},
-		{
-			Flag: "shutdown-delay", Env: "TRACKERD_SERVER_SHUTDOWN_DELAY", Default: "0", Unit: "TIME",
-			Help: "how long to answer on after being told to stop, with 503 on /readyz, for a load balancer to notice", In: Serve,
-			set: duration(0, maxShutdownDelay, func(c *Config) *time.Duration { return &c.ShutdownDelay }),
-		},
+	}
+}
+
+// hostSettings are what hosts install, and how the first administrator gets in.
+func hostSettings() []Setting {
+	return []Setting{
 		{
 			Flag: "packages", Env: "TRACKERD_SERVER_PACKAGES", Unit: "DIR", Note: "of the service: " + ServicePackages,
 			Help: "folder with the agent's signed apt repository, served below /packages/", In: Serve | Doctor,
