@@ -24,8 +24,9 @@ const (
 )
 
 const (
-	// defaultLife is longer than any test; a forgotten machine ends then.
-	defaultLife = 30 * time.Minute
+	// defaultLife is longer than any test, also one that boots again on a busy
+	// computer; a forgotten machine ends then.
+	defaultLife = time.Hour
 	// resumeTimeout is for a saved machine on a busy computer; 3 s is usual.
 	resumeTimeout = 3 * time.Minute
 	// powerTimeout is for a suspend or a wake-up; 3 s is usual.
@@ -36,7 +37,7 @@ const (
 type Options struct {
 	// Suite is the Debian release; Debian 12 unless given.
 	Suite debian.Suite
-	// MaxLife is after what time the machine ends whatever happens; half an hour
+	// MaxLife is after what time the machine ends whatever happens; an hour
 	// unless given.
 	MaxLife time.Duration
 	// Progress takes lines for people; nil throws them away.
