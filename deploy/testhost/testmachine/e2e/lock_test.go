@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -44,13 +45,25 @@ func TestSlowLockAndSleep(t *testing.T) {
 func (m *machine) waitFront(t *testing.T, user string) {
 	t.Helper()
 	eventually(t, patience, user+" is in front", func() error {
-		out, err := m.Run(t.Context(), "sh", "-c",
-			`loginctl show-session "$(loginctl show-seat seat0 --value -p ActiveSession)" -p Name -p State`)
-		if err == nil && (!strings.Contains(out, "Name="+user+"\n") || !strings.Contains(out, "State=active")) {
-			err = fmt.Errorf("in front is %s", out)
+		front, err := m.front(t.Context())
+		if err == nil && front != user {
+			err = fmt.Errorf("in front is %q", front)
 		}
 		return err
 	})
+}
+
+// front returns whose session is in front of the seat; empty while none is
+// active.
+func (m *machine) front(ctx context.Context) (user string, err error) {
+	out, err := m.Run(ctx, "sh", "-c",
+		`loginctl show-session "$(loginctl show-seat seat0 --value -p ActiveSession)" -p Name -p State`)
+	if err != nil || !strings.Contains(out, "State=active") {
+		return "", err
+	}
+	_, name, _ := strings.Cut(out, "Name=")
+	user, _, _ = strings.Cut(name, "\n")
+	return user, nil
 }
 
 // sleep suspends the machine for a few intervals, and returns from when to when
