@@ -80,7 +80,7 @@ func everyOne(*Dead) bool { return true }
 
 // deadLetters returns all that there are.
 func deadLetters(b *Buffer) (dead []Dead, err error) {
-	err = b.DeadLetters(func(d *Dead) bool { dead = append(dead, *d); return true })
+	err = b.DeadLetters("", func(d *Dead) bool { dead = append(dead, *d); return true })
 	return dead, err
 }
 

@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -29,8 +30,9 @@ const (
 )
 
 // DeadLetters hands the refused events to take, newest first, until it returns false.
-// The buffer is free meanwhile.
-func (b *Buffer) DeadLetters(take func(*Dead) (more bool)) error {
+// With part only those whose JSON has that in it: reading all of them as JSON takes a
+// hundred times as long. The buffer is free meanwhile.
+func (b *Buffer) DeadLetters(part string, take func(*Dead) (more bool)) error {
 	before := ^uint64(0)
 	for {
 		chunk, err := b.deadBefore(before)
@@ -39,6 +41,9 @@ func (b *Buffer) DeadLetters(take func(*Dead) (more bool)) error {
 		}
 		for _, raw := range chunk {
 			before = min(before, raw.seq)
+			if !bytes.Contains(raw.value, []byte(part)) {
+				continue
+			}
 			d, ok := readDead(seqKey(raw.seq), raw.value)
 			if ok && !take(&d) {
 				return nil

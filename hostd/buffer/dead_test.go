@@ -3,6 +3,7 @@ package buffer
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ func TestLookingAtDeadLettersHoldsUpNobody(t *testing.T) {
 	const n = 2*deadChunk + 1
 	bury(t, b, n, "x")
 	var ids []uint64
-	err := b.DeadLetters(func(d *Dead) bool {
+	err := b.DeadLetters("", func(d *Dead) bool {
 		stored := make(chan error, 1)
 		if len(ids) == deadChunk/2 {
 			go func() { stored <- b.Update(func(tx *Tx) error { return tx.Enqueue([]byte("new")) }) }()
@@ -53,7 +54,11 @@ func TestLookingAtDeadLettersHoldsUpNobody(t *testing.T) {
 	if err != nil || len(ids) != n || ids[0] != n || ids[n-1] != 1 {
 		t.Errorf("%d of %d, from %d to %d, %v", len(ids), n, ids[0], ids[len(ids)-1], err)
 	}
-	if err := b.DeadLetters(func(*Dead) bool { ids = ids[:0]; return false }); err != nil || len(ids) != 0 {
+	var found []uint64
+	if err := b.DeadLetters(`"7 x"`, func(d *Dead) bool { found = append(found, d.ID); return true }); err != nil || !slices.Equal(found, []uint64{8}) {
+		t.Errorf("found %d, %v", found, err)
+	}
+	if err := b.DeadLetters("", func(*Dead) bool { ids = ids[:0]; return false }); err != nil || len(ids) != 0 {
 		t.Errorf("went on: %v", err)
 	}
 }

@@ -214,7 +214,7 @@ func TestRejectedEventsAreDeadLetters(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 	var dead []buffer.Dead
-	err := r.buf.DeadLetters(func(d *buffer.Dead) bool { dead = append(dead, *d); return true })
+	err := r.buf.DeadLetters("", func(d *buffer.Dead) bool { dead = append(dead, *d); return true })
 	if err != nil || len(dead) != 2 || string(dead[1].Event) != `{"n":1}` || dead[1].Message != "no?[31m" {
 		t.Errorf("dead %+v %v", dead, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"activity-tracker.example/hostd/buffer"
@@ -18,12 +19,13 @@ const maxEventsBytes = 2 << 20
 
 // Rejected implements control.Rejections.
 func (d *daemon) Rejected(ctx context.Context, limit int, user *uint32) (control.RejectedList, error) {
-	name := ""
+	name, part := "", ""
 	if user != nil {
 		var err error
 		if name, err = userName(ctx, *user); err != nil {
 			return control.RejectedList{}, err
 		}
+		part = usernamePart(name)
 	}
 	list := control.RejectedList{Rejected: []control.Rejected{}, Later: d.postponed()}
 	if user != nil {
@@ -31,7 +33,7 @@ func (d *daemon) Rejected(ctx context.Context, limit int, user *uint32) (control
 		list.Later = slices.DeleteFunc(list.Later, func(p control.Postponed) bool { return p.MachineID != own })
 	}
 	size := 0
-	err := d.buffer.DeadLetters(func(dead *buffer.Dead) bool {
+	err := d.buffer.DeadLetters(part, func(dead *buffer.Dead) bool {
 		one := describe(dead)
 		if user != nil && one.User != name {
 			return true
@@ -116,6 +118,15 @@ func describe(l *buffer.Dead) control.Rejected {
 		ID: l.ID, At: l.At.Truncate(time.Second), Code: l.Code, Message: l.Message,
 		MachineID: e.MachineID, User: e.Username, Timestamp: control.Moment(e.Timestamp), Event: l.Event,
 	}
+}
+
+// usernamePart returns what stands in every record of a user as it is stored; empty for
+// a name that encoders write in several ways.
+func usernamePart(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"\\<>&", r) }) {
+		return ""
+	}
+	return `"username":"` + name + `"`
 }
 
 // userName returns the name of the user with this number.
