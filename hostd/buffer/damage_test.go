@@ -312,3 +312,24 @@ func FuzzUnwrap(f *testing.F) {
 		}
 	})
 }
+
+// TestLostEventsLeaveNoBytesBehind: events that damage took without a word take their
+// bytes with them, else the bound would drop all but the newest for ever.
+func TestLostEventsLeaveNoBytesBehind(t *testing.T) {
+	b := open(t, filepath.Join(t.TempDir(), "b"), Options{MaxBytes: 100})
+	enqueue(t, b, "a1", "b2")
+	if err := b.Update(func(tx *Tx) error {
+		tx.counts.Waiting += 2
+		tx.counts.WaitingBytes += 98
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := waiting(t, b); !slices.Equal(got, []string{"a1", "b2"}) {
+		t.Fatalf("%q wait", got)
+	}
+	enqueue(t, b, "c3")
+	if got, s := waiting(t, b), b.Status(); !slices.Equal(got, []string{"a1", "b2", "c3"}) || s.WaitingBytes != 6 || s.Dropped != 0 {
+		t.Errorf("%q wait, %+v", got, s)
+	}
+}

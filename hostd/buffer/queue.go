@@ -81,7 +81,7 @@ func (b *Buffer) Peek(limit int, maxBytes int64, skip func(seq uint64) bool) ([]
 	defer b.mu.Unlock()
 	var items []Item
 	var bad [][]byte
-	seen, whole := 0, false
+	seen, seenBytes, whole := 0, int64(0), false
 	err := b.view(func(tx *bolt.Tx) error {
 		var size int64
 		c := tx.Bucket([]byte(bucketQueue)).Cursor()
@@ -93,6 +93,7 @@ func (b *Buffer) Peek(limit int, maxBytes int64, skip func(seq uint64) bool) ([]
 				continue
 			}
 			seen++
+			seenBytes += int64(len(payload))
 			seq := binary.BigEndian.Uint64(k)
 			if skip != nil && skip(seq) {
 				continue
@@ -120,7 +121,7 @@ func (b *Buffer) Peek(limit int, maxBytes int64, skip func(seq uint64) bool) ([]
 			}
 		}
 		if whole { // damage may have cost more than it said
-			t.counts.Waiting = seen
+			t.counts.Waiting, t.counts.WaitingBytes = seen, seenBytes
 		}
 		return nil
 	})
