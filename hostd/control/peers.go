@@ -26,6 +26,10 @@ const (
 	// rejectedCost is as how many requests a list of rejected records counts: it may
 	// read ten thousand, and starts a program to learn who asks.
 	rejectedCost = 10
+	// allPerSecond and allBurst are the same for all users together: whoever has a range
+	// of subordinate user ids (subuid(5)) asks as tens of thousands.
+	allPerSecond = 200
+	allBurst     = 400
 	// hangUpPause is how long after hanging up the next connection is taken: it
 	// bounds what somebody costs who connects in a loop, at 1,000 a second, and
 	// others wait no longer for it than their connections queue in the kernel.
@@ -36,18 +40,26 @@ const (
 
 // pacer answers each user no faster than their limit allows.
 type pacer struct {
+	all *rate.Limiter
+
 	mu     sync.Mutex
 	limits map[uint32]*rate.Limiter
 }
 
-func newPacer() *pacer { return &pacer{limits: make(map[uint32]*rate.Limiter)} }
+func newPacer() *pacer {
+	return &pacer{all: rate.NewLimiter(allPerSecond, allBurst), limits: make(map[uint32]*rate.Limiter)}
+}
 
 // pace has requests wait for their turn. Who is over the limit is slowed down and
 // not refused: with at most maxConnsPerUser waiting, a turn comes within a few seconds.
 func (p *pacer) pace(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if uid := peerOf(r); !privileged(uid) && p.limit(uid).WaitN(r.Context(), cost(r)) != nil {
-			return // whoever asked is gone
+		if uid := peerOf(r); !privileged(uid) {
+			for _, l := range []*rate.Limiter{p.limit(uid), p.all} {
+				if l.WaitN(r.Context(), cost(r)) != nil {
+					return // whoever asked is gone
+				}
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
