@@ -108,6 +108,7 @@ var mayImport = map[string][]string{
 	// The edge: what comes in by HTTP, and the answers.
 	"server/internal/text":      nil,
 	"server/internal/timestamp": nil,
+	"server/internal/category":  {"server/api"},
 
 	"server/internal/problem": {"server/api"},
 	"server/internal/auth": {
@@ -117,7 +118,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/problem", "server/internal/secret", "server/internal/store",
 		"server/internal/text", "server/internal/timestamp",
 	},
-	"server/internal/report":     {"server/api", "server/internal/store", "server/internal/text", "server/internal/timestamp"},
+	"server/internal/report":     {"server/api", "server/internal/category", "server/internal/store", "server/internal/text", "server/internal/timestamp"},
 	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store"},
 	"server/internal/httpserver": {"server/api", "server/internal/problem"},
 	"server/internal/tabular":    {"server/internal/httpserver"},

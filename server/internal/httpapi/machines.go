@@ -72,7 +72,7 @@ func (s *server) machine() http.HandlerFunc {
 // one returns a value as the only row.
 func one[T any](v T) ([]T, string) { return []T{v}, "" }
 
-// patchMachine gives a machine a label.
+// patchMachine returns a machine a label.
 func (s *server) patchMachine(_ http.ResponseWriter, r *http.Request, patch api.MachinePatch) (int, any, error) {
 	id, err := machineID(r)
 	if err != nil {

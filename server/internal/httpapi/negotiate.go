@@ -142,7 +142,7 @@ func format(r *http.Request) (value string, given bool, err error) {
 	return strings.Join(q["format"], ","), q.Has("format"), nil
 }
 
-// accepted gives the ranges of the header Accept; nil where there is none.
+// accepted returns the ranges of the header Accept; nil where there is none.
 func accepted(r *http.Request) []string {
 	return split(strings.Join(r.Header.Values("Accept"), ","))
 }

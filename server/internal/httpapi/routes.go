@@ -45,11 +45,11 @@ type Parts struct {
 	Events, Enroll http.HandlerFunc
 	// Repository is where hosts get the agent from.
 	Repository *repository.Repository
-	// Ready says whether the database answers; or httpserver.ErrStopping.
+	// Ready reports whether the database answers; or httpserver.ErrStopping.
 	Ready   func(context.Context) error
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
-	// MetricsElsewhere says that /metrics is not for the callers of this handler.
+	// MetricsElsewhere is set where /metrics is not for the callers of this handler.
 	MetricsElsewhere bool
 	// Proxies are those that are believed who calls.
 	Proxies httpserver.Proxies
@@ -155,7 +155,7 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	problem.Write(w, r, problem.NotFound("There is no such resource; GET /api/openapi.json lists all."))
 }
 
-// notAllowed answers 405 and says what is allowed. A method that chi does not know
+// notAllowed answers 405 with what is allowed. A method that chi does not know
 // comes here on any path.
 func notAllowed(routes chi.Routes) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -196,4 +196,16 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	health(w, r)
+}
+
+func (s *server) installScript(w http.ResponseWriter, r *http.Request) { s.Repository.Script(w, r) }
+
+func (s *server) packageFile(w http.ResponseWriter, r *http.Request) {
+	s.Repository.Serve(w, r, pathValue(r, "file"))
+}
+
+// packageByHash answers with a list as it was when the caller read which one to
+// take, also while a new one is being put in its place.
+func (s *server) packageByHash(w http.ResponseWriter, r *http.Request) {
+	s.Repository.Serve(w, r, "by-hash/SHA256/"+pathValue(r, "digest"))
 }

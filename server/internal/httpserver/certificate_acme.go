@@ -129,7 +129,7 @@ func acmeClient(ca string) (*http.Client, error) {
 // protocol is what the authority asks for by TLS.
 func (*issuer) protocol() string { return acme.ALPNProto }
 
-// GetCertificate gives the one for the name that is asked for, or the answer to a
+// GetCertificate returns the one for the name that is asked for, or the answer to a
 // challenge.
 func (i *issuer) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c, err := i.manager.GetCertificate(hello)

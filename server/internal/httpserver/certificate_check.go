@@ -19,7 +19,7 @@ type Certificate struct {
 	Names []string
 	// Begins and Ends are from when on and until when it is good.
 	Begins, Ends time.Time
-	// KeyOpen says that everybody on this machine can read its key.
+	// KeyOpen is set where everybody on this machine can read its key.
 	KeyOpen bool
 }
 
@@ -46,7 +46,7 @@ func certificateOf(leaf *x509.Certificate) Certificate {
 	return c
 }
 
-// ErrNoCertificate says that there is none by ACME for a name yet.
+// ErrNoCertificate is returned where there is none by ACME for a name yet.
 var ErrNoCertificate = errors.New("there is no certificate yet")
 
 // Examine looks whether certificates by ACME can be kept, as far as that shows
@@ -73,7 +73,7 @@ func (a ACME) Examine() error {
 	return nil
 }
 
-// Kept gives the certificate that is kept for a name; ErrNoCertificate where there
+// Kept returns the certificate that is kept for a name; ErrNoCertificate where there
 // is none.
 func (a ACME) Kept(domain string) (Certificate, error) {
 	text, _, err := readPEM(filepath.Join(a.CacheDir, domain))

@@ -57,12 +57,12 @@ func openPair(files Files, expiry *expiry, log *slog.Logger) (*pair, error) {
 	return p, nil
 }
 
-// GetCertificate gives the newest good one.
+// GetCertificate returns the newest good one.
 func (p *pair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return p.now.Load(), nil
 }
 
-// load reads the files, and says whether they hold something new. What can't be
+// load reads the files, and reports whether they hold something new. What can't be
 // used changes nothing.
 func (p *pair) load() (changed bool, err error) {
 	cert, key, mode, err := p.files.read()

@@ -54,7 +54,7 @@ func NewProxies(list []string, header ProxyHeader) (Proxies, error) {
 	return p, nil
 }
 
-// Any says whether there are any.
+// Any reports whether there are any.
 func (p Proxies) Any() bool { return len(p.networks) > 0 }
 
 func (p Proxies) trusts(addr netip.Addr) bool {
@@ -69,7 +69,7 @@ func (p Proxies) trusts(addr netip.Addr) bool {
 
 // forwarding is what is known of a request's way.
 type forwarding struct {
-	// secure says that the caller spoke TLS, to us or to a trusted proxy.
+	// secure is set where the caller spoke TLS, to us or to a trusted proxy.
 	secure bool
 	// requestID is the one that a trusted proxy gave it; empty where there is
 	// none, or none that can be logged.

@@ -44,7 +44,7 @@ type bounded struct {
 	limit   int64
 	open    atomic.Int64
 	refused atomic.Int64
-	// silent says that callers speak TLS: they would not understand a refusal.
+	// silent is set where callers speak TLS: they would not understand a refusal.
 	silent  bool
 	telling chan struct{}
 }
@@ -110,7 +110,7 @@ func (b *bounded) refuse(c net.Conn) {
 	}()
 }
 
-// counted gives its place back when it is closed.
+// counted returns its place back when it is closed.
 type counted struct {
 	net.Conn
 	closed func()

@@ -98,7 +98,7 @@ func Open(ctx context.Context, o Options) (*Listener, error) {
 	return e, nil
 }
 
-// Check says what is wrong with the options as such, before anything is tried.
+// Check returns what is wrong with the options as such, before anything is tried.
 func (o Options) Check() error {
 	switch files := o.Certificate; {
 	case files != Files{} && len(o.ACME.Domains) > 0:
@@ -145,10 +145,10 @@ func (e *Listener) secure(ctx context.Context, o Options) error {
 // Addr is where it listens.
 func (e *Listener) Addr() string { return e.listener.Addr().String() }
 
-// TLS says whether callers speak TLS to it.
+// TLS reports whether callers speak TLS to it.
 func (e *Listener) TLS() bool { return e.tls != nil }
 
-// Loopback says whether only this machine can reach it.
+// Loopback reports whether only this machine can reach it.
 func (e *Listener) Loopback() bool {
 	addr, ok := e.listener.Addr().(*net.TCPAddr)
 	return ok && addr.IP.IsLoopback()

@@ -43,7 +43,7 @@ func (p *Pieces) Send(b []byte) (int, error) {
 	return n, p.until(time.Time{})
 }
 
-// End gives what net/http does after the handler the time of one more piece: it
+// End sets the time of one more piece for what net/http does after the handler: it
 // sends the reply's end.
 func (p *Pieces) End() {
 	// Where this fails the connection is gone.

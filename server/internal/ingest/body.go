@@ -22,7 +22,7 @@ const zstdWindow = 8 << 20
 // zstdLeast is a window that every stream may ask for.
 const zstdLeast = 256 << 10
 
-// errInflated says that a body is larger inflated than allowed.
+// errInflated is returned where a body is larger inflated than allowed.
 var errInflated = errors.New("inflated body over its limit")
 
 // encoding is a Content-Encoding that is understood.

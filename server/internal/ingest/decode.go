@@ -136,7 +136,7 @@ func (b *batch) reject(f fault) {
 	b.rejected = append(b.rejected, api.Rejection{Index: b.sent, Code: f.code, Message: f.message})
 }
 
-// typeFault says what a field of the wrong type makes of its event.
+// typeFault returns what a field of the wrong type makes of its event.
 func typeFault(e *json.UnmarshalTypeError) fault {
 	// encoding/json names the embedded api.Event as well.
 	field := strings.TrimPrefix(e.Field, "Event.")

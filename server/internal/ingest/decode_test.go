@@ -21,7 +21,7 @@ import (
 
 var clock = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
-// event gives an event's JSON with the two required fields and more.
+// event returns an event's JSON with the two required fields and more.
 func event(more string) string {
 	if more != "" {
 		more = "," + more

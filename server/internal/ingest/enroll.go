@@ -106,7 +106,7 @@ func enrollBodyProblem(err error) error {
 	return e
 }
 
-// IsHostID says whether a host may call itself so: any name that can be logged,
+// IsHostID reports whether a host may call itself so: any name that can be logged,
 // printed and typed.
 func IsHostID(id string) bool {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-"

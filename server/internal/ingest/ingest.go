@@ -128,7 +128,7 @@ func (in *Ingest) take(r *http.Request, host store.Host, body string) (api.Inges
 	return reply, auth.Answer(err)
 }
 
-// keep stores the good events and gives the reply. Without an error everything
+// keep stores the good events and returns the reply. Without an error everything
 // that it calls accepted is durable.
 func (in *Ingest) keep(ctx context.Context, host store.Host, b *batch) (api.IngestReply, error) {
 	reply := api.IngestReply{Rejected: b.rejected}

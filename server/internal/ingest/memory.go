@@ -153,7 +153,7 @@ func (m *memory) work(ctx context.Context, text, inflating int64) (leave func(),
 	return leave, nil
 }
 
-// wholeText gives a body as text, inflated where it was sent in that
+// wholeText returns a body as text, inflated where it was sent in that
 // Content-Encoding, and takes the memory that it needs until leave is called. cut
 // is why the text ends early, if it does: then it is what came first, so that
 // what is too large needs no memory.

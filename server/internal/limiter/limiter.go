@@ -29,7 +29,7 @@ func New[K comparable](places int, wait time.Duration) *Limiter[K] {
 	return &Limiter[K]{places: places, wait: wait, callers: map[K]*caller{}}
 }
 
-// Take waits for a caller's turn, and gives what ends it; or false where none came.
+// Take waits for a caller's turn, and returns what ends it; or false where none came.
 func (l *Limiter[K]) Take(ctx context.Context, k K) (end func(), ok bool) {
 	c := l.join(k)
 	end = func() {

@@ -38,11 +38,11 @@ const (
 
 // Refusals to let somebody watch.
 var (
-	// ErrTooMany says that too many watch this server.
+	// ErrTooMany is returned where too many watch this server.
 	ErrTooMany = errors.New("too many streams are open on this server")
-	// ErrTooManyOfToken says that too many watch with this token.
+	// ErrTooManyOfToken is returned where too many watch with this token.
 	ErrTooManyOfToken = errors.New("too many streams are open with this API token")
-	// ErrStopped says that the server stops.
+	// ErrStopped is returned where the server stops.
 	ErrStopped = errors.New("the server stops")
 )
 
@@ -56,7 +56,7 @@ type Item struct {
 
 // Message tells a watcher what it does not know yet.
 type Message struct {
-	// Snapshot says that Items are all machines there are, not changes.
+	// Snapshot is set where Items are all machines there are, not changes.
 	Snapshot bool
 	Items    []*Item
 }
@@ -186,7 +186,7 @@ func (b *Board) Run(ctx context.Context) error {
 	}
 }
 
-// read brings the items up to date and gives those that changed.
+// read brings the items up to date and returns those that changed.
 func (b *Board) read(ctx context.Context) ([]*Item, error) {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
@@ -231,7 +231,7 @@ func (b *Board) read(ctx context.Context) ([]*Item, error) {
 	return changes, nil
 }
 
-// replaced says whether all rows there are show that the items are another
+// replaced reports whether all rows there are show that the items are another
 // database's: machines never go, nor change their names.
 func (b *Board) replaced(rows []store.Machine) bool {
 	found := 0
@@ -252,7 +252,7 @@ func (b *Board) beginAnew() {
 	}
 }
 
-// describe says what a machine does.
+// describe returns what a machine does.
 func describe(m *store.Machine, now time.Time) api.LiveMachine {
 	status := report.Status(m, now)
 	if status != api.MachineOffline && m.LastConnected != nil && !*m.LastConnected {
@@ -264,7 +264,7 @@ func describe(m *store.Machine, now time.Time) api.LiveMachine {
 	}
 }
 
-// tell gives changes to those who watch, and all items to who just came.
+// tell returns changes to those who watch, and all items to who just came.
 func (b *Board) tell(changes []*Item) {
 	var all []*Item
 	b.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/category"
 	"activity-tracker.example/server/internal/store"
 )
 
@@ -72,7 +73,7 @@ func (r *Reports) EachApp(ctx context.Context, scope store.Scope, q AppsQuestion
 type uses struct {
 	store *store.Store
 	days  Range
-	rules *rules
+	rules *category.Rules
 	byApp bool
 	rows  []api.AppRow
 }
@@ -80,7 +81,7 @@ type uses struct {
 // machines adds the rows of a page of machines.
 func (u *uses) machines(ctx context.Context, s *subjects) (next string, err error) {
 	n := min(s.Page.Limit, machinesAtOnce)
-	list, more, err := u.store.AppUse(ctx, s.machines(n), u.days.Start, u.days.End, u.rules.classes())
+	list, more, err := u.store.AppUse(ctx, s.machines(n), u.days.Start, u.days.End, classes(u.rules))
 	if err != nil {
 		return "", err
 	}
@@ -105,7 +106,7 @@ func (u *uses) machines(ctx context.Context, s *subjects) (next string, err erro
 func (u *uses) addUp(ctx context.Context, group string, f store.MachineFilter) (int, error) {
 	sum, machines := useSum{}, int64(0)
 	for {
-		list, more, err := u.store.AppUse(ctx, f, u.days.Start, u.days.End, u.rules.classes())
+		list, more, err := u.store.AppUse(ctx, f, u.days.Start, u.days.End, classes(u.rules))
 		if err != nil {
 			return 0, err
 		}
@@ -169,7 +170,7 @@ func (u *uses) add(sum useSum, like api.AppRow) {
 	}
 	for _, k := range keys {
 		row := like
-		row.App, row.Category, row.Rating = k.app, u.rules.name(k.category), u.rules.rating(k.category)
+		row.App, row.Category, row.Rating = k.app, u.rules.Name(k.category), u.rules.Rating(k.category)
 		seconds := float64(sum[k]) / 1000
 		row.Minutes, row.Seconds = minutes(seconds), millis(seconds)
 		u.rows = append(u.rows, row)

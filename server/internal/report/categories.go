@@ -6,17 +6,18 @@ import (
 	"strings"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/category"
 	"activity-tracker.example/server/internal/store"
 	"activity-tracker.example/server/internal/text"
 )
 
-// Categories gives the categories and their version.
+// Categories returns the categories and their version.
 func (r *Reports) Categories(ctx context.Context) (api.CategoryList, error) {
 	return r.store.Categories(ctx)
 }
 
 // SetCategories puts a list in the place of all categories if the version is still
-// one of these, or whatever it is for nil, and gives the new list. Otherwise it
+// one of these, or whatever it is for nil, and returns the new list. Otherwise it
 // returns store.ErrCategoriesChanged.
 func (r *Reports) SetCategories(ctx context.Context, list []api.Category, versions []int64) (api.CategoryList, error) {
 	if err := checkCategories(list); err != nil {
@@ -62,7 +63,7 @@ func checkCategories(list []api.Category) error {
 	return nil
 }
 
-// checkPattern says what is wrong with a pattern, or nothing.
+// checkPattern returns what is wrong with a pattern, or nothing.
 func checkPattern(p api.Pattern) string {
 	if p.App == "" && p.Title == "" {
 		return "want app, title or both"
@@ -75,20 +76,22 @@ func checkPattern(p api.Pattern) string {
 	return ""
 }
 
-// isColour says whether a text is # and six hexadecimal digits.
+// isColour reports whether a text is # and six hexadecimal digits.
 func isColour(s string) bool {
 	digits, ok := strings.CutPrefix(s, "#")
 	return ok && len(digits) == 6 && strings.Trim(digits, "0123456789abcdefABCDEF") == ""
 }
 
 // rules reads the categories for one report.
-func (r *Reports) rules(ctx context.Context) (*rules, error) {
+func (r *Reports) rules(ctx context.Context) (*category.Rules, error) {
 	list, err := r.store.Categories(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return newRules(list.Categories), nil
+	return category.NewRules(list.Categories), nil
 }
 
-// classes are the rules as the store asks them.
-func (r *rules) classes() store.Classes { return store.Classes{Of: r.of, NeedsTitle: r.needsTitle} }
+// classes returns rules as the store asks them.
+func classes(r *category.Rules) store.Classes {
+	return store.Classes{Of: r.Of, NeedsTitle: r.NeedsTitle}
+}

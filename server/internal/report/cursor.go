@@ -46,7 +46,7 @@ func eventsCursor(last time.Time) string {
 	return encodeCursor(cursorEvents, strconv.FormatInt(last.UnixMicro(), 10))
 }
 
-// parseEventsCursor gives the first timestamp after the cursor's, which must
+// parseEventsCursor returns the first timestamp after the cursor's, which must
 // lie within what is asked for.
 func parseEventsCursor(cursor string, from, to time.Time) (time.Time, error) {
 	position, err := decodeCursor(cursorEvents, cursor)

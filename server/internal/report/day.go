@@ -43,7 +43,7 @@ func ParseDay(date, zone string) (Day, error) {
 	return Day{Date: date, Zone: loc, Start: dayStart(t, loc), End: dayStart(next, loc)}, nil
 }
 
-// parseDate gives a date's midnight in UTC.
+// parseDate returns a date's midnight in UTC.
 func parseDate(name, text string) (time.Time, error) {
 	t, err := time.Parse(dateForm, text)
 	if err != nil {
@@ -70,7 +70,7 @@ func loadZone(name string) (*time.Location, error) {
 	return loc, nil
 }
 
-// ownZone says whether a name may stand for the server's own zone, which is
+// ownZone reports whether a name may stand for the server's own zone, which is
 // nobody's business: Go's, and files that systems keep among the zones.
 func ownZone(name string) bool {
 	last := name[strings.LastIndexByte(name, '/')+1:]

@@ -16,7 +16,7 @@ const (
 	groupsMax     = 1000
 )
 
-// errGroupName says what a group may be called.
+// errGroupName is the refusal of a name that no group can have.
 const errGroupName = InvalidError("a group's name: want 1 to 128 bytes of printable characters, without spaces around, and not . or ..")
 
 // Groups returns a page of the groups in scope by name.

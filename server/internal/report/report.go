@@ -111,12 +111,12 @@ func (r *Reports) machine(m store.Machine) api.Machine {
 	}
 }
 
-// MachineKeys gives the rows of the machines in a limited scope.
+// MachineKeys returns the rows of the machines in a limited scope.
 func (r *Reports) MachineKeys(ctx context.Context, scope store.Scope) (map[int32]struct{}, error) {
 	return r.store.MachineKeys(ctx, scope)
 }
 
-// Status says what a machine was last seen doing.
+// Status returns what a machine was last seen doing.
 func Status(m *store.Machine, now time.Time) api.MachineStatus {
 	silence := time.Duration(silentIntervals*m.LastInterval)*time.Second + uploadPeriod
 	switch {

@@ -29,7 +29,7 @@ const (
 	maxNameBytes = 120
 )
 
-// ErrBrokenOff says that a table ended before its end: whoever answers must break
+// ErrBrokenOff is returned where a table ended before its end: whoever answers must break
 // the connection off, so that nobody takes what was sent for the whole.
 var ErrBrokenOff = errors.New("the table was broken off")
 

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// pausing gives n rows, each after a pause, as from a database that takes its time
+// pausing returns n rows, each after a pause, as from a database that takes its time
 // for each page, and ends where the caller seems to be gone.
 func pausing(ctx context.Context, n int, pause time.Duration, row line) iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {

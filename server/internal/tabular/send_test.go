@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rows gives n rows and then err, if any.
+// rows returns n rows and then err, if any.
 func rows(n int, err error) iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {
 		for i := range n {

@@ -36,7 +36,7 @@ func DescribedQueries() func(http.Handler) http.Handler {
 	}
 }
 
-// queryParameters gives the names of each operation's query parameters, by method
+// queryParameters returns the names of each operation's query parameters, by method
 // and route.
 func queryParameters(text []byte) (map[string][]string, error) {
 	var d described

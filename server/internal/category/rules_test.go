@@ -1,4 +1,4 @@
-package report
+package category
 
 import (
 	"strings"
@@ -12,7 +12,7 @@ func category(name string, patterns ...api.Pattern) api.Category {
 }
 
 func TestRules(t *testing.T) {
-	r := newRules([]api.Category{
+	r := NewRules([]api.Category{
 		category("Video", api.Pattern{App: "*firefox*", Title: "*YouTube*"}, api.Pattern{Title: "*— VLC"}),
 		category("Browser", api.Pattern{App: "firefox"}, api.Pattern{App: "CHROM*"}),
 		category("Late", api.Pattern{App: "firefox"}, api.Pattern{App: "*", Title: "Straße *"}),
@@ -36,10 +36,10 @@ func TestRules(t *testing.T) {
 		{"xter", "", "", true},
 		{"", "", "", true},
 	} {
-		if got := r.name(r.of(test.app, test.title)); got != test.want {
+		if got := r.Name(r.Of(test.app, test.title)); got != test.want {
 			t.Errorf("%q, %q is %q, want %q", test.app, test.title, got, test.want)
 		}
-		if got := r.needsTitle(test.app); got != test.needsTitle {
+		if got := r.NeedsTitle(test.app); got != test.needsTitle {
 			t.Errorf("%q needs a title: %v", test.app, got)
 		}
 	}
@@ -47,14 +47,14 @@ func TestRules(t *testing.T) {
 
 // Titles are read only for applications whose category they can change.
 func TestWhatNeedsTitles(t *testing.T) {
-	plain := newRules([]api.Category{category("a", api.Pattern{App: "*"})})
-	mixed := newRules([]api.Category{
+	plain := NewRules([]api.Category{category("a", api.Pattern{App: "*"})})
+	mixed := NewRules([]api.Category{
 		category("a", api.Pattern{App: "vim"}), category("b", api.Pattern{App: "v*", Title: "*"}), category("c", api.Pattern{App: "emacs"}),
 	})
-	if plain.needsTitle("vim") || mixed.needsTitle("vim") || !mixed.needsTitle("vlc") || mixed.needsTitle("emacs") || mixed.needsTitle("") {
+	if plain.NeedsTitle("vim") || mixed.NeedsTitle("vim") || !mixed.NeedsTitle("vlc") || mixed.NeedsTitle("emacs") || mixed.NeedsTitle("") {
 		t.Error("wrong")
 	}
-	if got := mixed.rating(uncategorised); got != api.RatingNeutral {
+	if got := mixed.Rating(None); got != api.RatingNeutral {
 		t.Errorf("uncategorised is %q", got)
 	}
 }
@@ -95,46 +95,10 @@ func FuzzGlob(f *testing.F) {
 func TestPatternsAreLinear(t *testing.T) {
 	pattern := strings.Repeat("a*", api.MaxPatternBytes/2-1) + "b"
 	text := strings.Repeat("a", api.MaxTextBytes)
-	r := newRules([]api.Category{category("x", api.Pattern{Title: "*" + pattern})})
+	r := NewRules([]api.Category{category("x", api.Pattern{Title: "*" + pattern})})
 	for range 10_000 {
-		if r.of("app", text) != uncategorised {
+		if r.Of("app", text) != None {
 			t.Fatal("matched")
 		}
-	}
-}
-
-func TestCategoriesRefused(t *testing.T) {
-	long := strings.Repeat("x", api.MaxPatternBytes+1)
-	with := func(change func(*api.Category)) []api.Category {
-		c := category("Mail", api.Pattern{App: "thunderbird"})
-		change(&c)
-		return []api.Category{c}
-	}
-	many := make([]api.Pattern, api.MaxPatterns+1)
-	for i := range many {
-		many[i].App = "x"
-	}
-	for name, list := range map[string][]api.Category{
-		"no name":           with(func(c *api.Category) { c.Name = "  " }),
-		"a long name":       with(func(c *api.Category) { c.Name = long }),
-		"a NUL":             with(func(c *api.Category) { c.Name = "a\x00" }),
-		"a colour's name":   with(func(c *api.Category) { c.Colour = "red" }),
-		"a short colour":    with(func(c *api.Category) { c.Colour = "#fff" }),
-		"a colour's digits": with(func(c *api.Category) { c.Colour = "#12345g" }),
-		"another rating":    with(func(c *api.Category) { c.Rating = "bad" }),
-		"an empty pattern":  with(func(c *api.Category) { c.Patterns = []api.Pattern{{}} }),
-		"a long pattern":    with(func(c *api.Category) { c.Patterns[0].Title = long }),
-		"a line break":      with(func(c *api.Category) { c.Patterns[0].App = "a\nb" }),
-		"too many patterns": with(func(c *api.Category) { c.Patterns = many }),
-		"a name twice":      {category("a"), category("a ")},
-		"too many":          make([]api.Category, api.MaxCategories+1),
-	} {
-		if err := checkCategories(list); err == nil {
-			t.Errorf("%s is accepted", name)
-		}
-	}
-	good := []api.Category{{Name: " Mail ", Colour: "#ABCDEF", Rating: api.RatingNeutral}}
-	if err := checkCategories(good); err != nil || good[0].Name != "Mail" || good[0].Colour != "#abcdef" || good[0].Patterns == nil {
-		t.Errorf("%+v, %v", good, err)
 	}
 }

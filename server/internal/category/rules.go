@@ -1,4 +1,5 @@
-package report
+// Package category finds which category a use of an application is in.
+package category
 
 import (
 	"strings"
@@ -6,15 +7,15 @@ import (
 	"activity-tracker.example/server/api"
 )
 
-// uncategorised is the class of what no category's pattern matches.
-const uncategorised = -1
+// None is the class of what no category's pattern matches.
+const None = -1
 
-// rules are categories' patterns in their order, ready to be asked. The first that
+// Rules are categories' patterns in their order, ready to be asked. The first that
 // matches decides.
-type rules struct {
+type Rules struct {
 	categories []api.Category
 	list       []rule
-	// titled says whether any pattern is on titles.
+	// titled is set where any pattern is on titles.
 	titled bool
 }
 
@@ -24,8 +25,9 @@ type rule struct {
 	app, title *glob
 }
 
-func newRules(categories []api.Category) *rules {
-	r := &rules{categories: categories}
+// NewRules prepares the patterns of categories.
+func NewRules(categories []api.Category) *Rules {
+	r := &Rules{categories: categories}
 	for i, c := range categories {
 		for _, p := range c.Patterns {
 			one := rule{category: i, app: newGlob(p.App), title: newGlob(p.Title)}
@@ -36,10 +38,10 @@ func newRules(categories []api.Category) *rules {
 	return r
 }
 
-// of gives the place of the category of a use, or uncategorised. Patterns on
+// Of returns the place of the category of a use, or None. Patterns on
 // titles match nothing where the title is empty, as one is that is not kept any
 // more.
-func (r *rules) of(app, title string) int {
+func (r *Rules) Of(app, title string) int {
 	app, title = strings.ToLower(app), strings.ToLower(title)
 	for _, one := range r.list {
 		if one.title != nil && (title == "" || !one.title.match(title)) {
@@ -49,12 +51,12 @@ func (r *rules) of(app, title string) int {
 			return one.category
 		}
 	}
-	return uncategorised
+	return None
 }
 
-// needsTitle says whether an application's category may depend on the title: a
+// NeedsTitle reports whether an application's category may depend on the title: a
 // pattern with a title comes before the first that the application alone matches.
-func (r *rules) needsTitle(app string) bool {
+func (r *Rules) NeedsTitle(app string) bool {
 	if !r.titled {
 		return false
 	}
@@ -67,16 +69,17 @@ func (r *rules) needsTitle(app string) bool {
 	return false
 }
 
-// name and rating are what a report says of a category.
-func (r *rules) name(category int) string {
-	if category == uncategorised {
+// Name returns a category's name.
+func (r *Rules) Name(category int) string {
+	if category == None {
 		return ""
 	}
 	return r.categories[category].Name
 }
 
-func (r *rules) rating(category int) api.Rating {
-	if category == uncategorised {
+// Rating returns a category's rating.
+func (r *Rules) Rating(category int) api.Rating {
+	if category == None {
 		return api.RatingNeutral
 	}
 	return r.categories[category].Rating
@@ -97,7 +100,7 @@ func newGlob(pattern string) *glob {
 	return &glob{parts: strings.Split(strings.ToLower(pattern), "*")}
 }
 
-// match says whether the pattern matches a text in lower case.
+// match reports whether the pattern matches a text in lower case.
 func (g *glob) match(text string) bool {
 	first, last := g.parts[0], g.parts[len(g.parts)-1]
 	if len(g.parts) == 1 {
