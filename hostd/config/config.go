@@ -64,6 +64,9 @@ type Config struct {
 	// ProxyURL is the proxy to the server; empty means HTTPS_PROXY's. It may hold a
 	// password.
 	ProxyURL string
+	// Exposed is the file with the proxy's password, where others than root can read
+	// it; else empty.
+	Exposed string
 	// CAFile holds authorities that are trusted beside the system's; empty: none.
 	CAFile string
 	// Sessions are the kinds of session that are measured.
@@ -195,8 +198,18 @@ func (l *loader) file(path string, required bool, keys []key, given map[string]s
 			return &Error{Source: e.source, Key: e.key.name, Problem: err.Error()}
 		}
 		given[e.key.name] = e.source
+		if e.key.name == keyProxyURL && holdsPassword(e.value.text) && readByOthers(path) {
+			l.cfg.Exposed = path
+		}
 	}
 	return nil
+}
+
+// readByOthers reports whether others than the owner of a file can read it.
+func readByOthers(path string) bool {
+	const others = 0o044
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().Perm()&others != 0
 }
 
 // finish checks what more than one key decides.

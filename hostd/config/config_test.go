@@ -262,3 +262,26 @@ func TestOthersMayNotChangeIt(t *testing.T) {
 		}
 	}
 }
+
+// TestExposedPassword: a file with a proxy's password that others can read is named.
+func TestExposedPassword(t *testing.T) {
+	for _, c := range []struct {
+		proxy string
+		mode  os.FileMode
+		want  bool
+	}{
+		{"http://ann:secret@proxy.example:3128", 0o644, true},
+		{"http://ann:secret@proxy.example:3128", 0o640, true},
+		{"http://ann:secret@proxy.example:3128", 0o600, false},
+		{"http://proxy.example:3128", 0o644, false},
+	} {
+		path := write(t, "config.yaml", "proxy_url: "+c.proxy+"\n")
+		if err := os.Chmod(path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Load(Paths{Config: path}, nil)
+		if err != nil || (got.Exposed == path) != c.want {
+			t.Errorf("%s, %v: exposed is %q, %v", c.proxy, c.mode, got.Exposed, err)
+		}
+	}
+}

@@ -33,8 +33,11 @@ const maxTemplateBytes = 200
 // and enough to recognise a value.
 const maxShown = 60
 
-// keyServerURL is named where keys depend on each other.
-const keyServerURL = "server_url"
+// Keys that are named where keys depend on each other, or on their file.
+const (
+	keyServerURL = "server_url"
+	keyProxyURL  = "proxy_url"
+)
 
 // value is one scalar as it was written, before it is checked.
 type value struct {
@@ -122,7 +125,7 @@ func fileKeys() []key {
 			"allow_http", "true or false", kindBool,
 			func(c *Config, v value) error { return setBool(&c.AllowHTTP, v) },
 		},
-		{"proxy_url", "the URL of a proxy such as http://proxy.example.org:3128", kindString, setProxyURL},
+		{keyProxyURL, "the URL of a proxy such as http://proxy.example.org:3128", kindString, setProxyURL},
 		{"ca_file", "the absolute path of a file", kindString, setCAFile},
 		{
 			"features.track_system_stats", "true or false", kindBool,
@@ -172,6 +175,16 @@ func setProxyURL(c *Config, v value) error {
 	}
 	c.ProxyURL = v.text
 	return nil
+}
+
+// holdsPassword reports whether a URL has one.
+func holdsPassword(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil || u.User == nil {
+		return false
+	}
+	_, set := u.User.Password()
+	return set
 }
 
 func setCAFile(c *Config, v value) error {

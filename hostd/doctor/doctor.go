@@ -70,11 +70,16 @@ func Examine(f *Facts) []api.Check {
 
 // checkConfiguration repeats what was read: trackerd starts with none that is wrong.
 func checkConfiguration(f *Facts) api.Check {
-	return api.Check{
+	c := api.Check{
 		Name: "configuration", Result: api.CheckOK,
 		Detail: fmt.Sprintf("valid; one record every %d s, uploaded every %d s",
 			int(f.Config.CollectInterval.Seconds()), int(f.Config.SendInterval.Seconds())),
 	}
+	if file := f.Config.Exposed; file != "" {
+		c.Result, c.Detail = api.CheckWarning, c.Detail+"; every user can read the proxy's password in "+file
+		c.Advice = "chmod 600 " + file + ", then restart trackerd"
+	}
+	return c
 }
 
 func checkBus(f *Facts) api.Check {

@@ -8,6 +8,7 @@ import (
 
 	"activity-tracker.example/hostd/buffer"
 	"activity-tracker.example/hostd/collect"
+	"activity-tracker.example/hostd/config"
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/enrollment"
 	"activity-tracker.example/hostd/helper"
@@ -164,6 +165,15 @@ func TestCheckBuffer(t *testing.T) {
 	} {
 		if got := checkBuffer(&c.facts); got.Result != c.result || !strings.Contains(got.Detail, c.says) {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestCheckConfiguration(t *testing.T) {
+	for file, want := range map[string]api.CheckResult{"": api.CheckOK, "/etc/trackerd/config.yaml": api.CheckWarning} {
+		got := checkConfiguration(&Facts{Config: &config.Config{Exposed: file}})
+		if got.Result != want || !strings.Contains(got.Advice, file) || (got.Advice != "") != (file != "") {
+			t.Errorf("%q: %+v", file, got)
 		}
 	}
 }
