@@ -29,14 +29,14 @@ type batch struct {
 	rejected []api.Rejection
 }
 
-// sentEvent is an event whose timestamp is judged apart, so that a bad one has
+// sentEvent is an event whose timestamp is validated apart, so that a bad one has
 // its own code.
 type sentEvent struct {
 	api.Event
 	Timestamp *string `json:"timestamp"`
 }
 
-// decodeBatch reads a body event by event and judges each alone. It stops at the
+// decodeBatch reads a body event by event and validates each alone. It stops at the
 // first error that concerns the whole body, and never holds more than
 // api.MaxBatchEvents.
 func decodeBatch(r io.Reader, now time.Time) (*batch, error) {
@@ -105,23 +105,23 @@ func (b *batch) decodeEvents(d *json.Decoder, now time.Time) error {
 		var wrongType *json.UnmarshalTypeError
 		switch {
 		case errors.As(err, &wrongType):
-			b.reject(typeFault(wrongType))
+			b.reject(typeViolation(wrongType))
 		case err != nil:
 			return err
 		case e == nil:
-			b.reject(fault{api.CodeBadEvent, "not an object"})
+			b.reject(violation{api.CodeBadEvent, "not an object"})
 		default:
-			b.judge(e, now)
+			b.validate(e, now)
 		}
 		b.sent++
 	}
 	return expect(d, ']')
 }
 
-func (b *batch) judge(e *sentEvent, now time.Time) {
-	ts, f := checkTimestamp(e.Timestamp, now)
+func (b *batch) validate(e *sentEvent, now time.Time) {
+	ts, f := validateTimestamp(e.Timestamp, now)
 	if f == nil {
-		f = checkEvent(&e.Event)
+		f = validateEvent(&e.Event)
 	}
 	if f != nil {
 		b.reject(*f)
@@ -132,29 +132,29 @@ func (b *batch) judge(e *sentEvent, now time.Time) {
 	b.index = append(b.index, b.sent)
 }
 
-func (b *batch) reject(f fault) {
+func (b *batch) reject(f violation) {
 	b.rejected = append(b.rejected, api.Rejection{Index: b.sent, Code: f.code, Message: f.message})
 }
 
-// typeFault returns what a field of the wrong type makes of its event.
-func typeFault(e *json.UnmarshalTypeError) fault {
+// typeViolation returns what a field of the wrong type makes of its event.
+func typeViolation(e *json.UnmarshalTypeError) violation {
 	// encoding/json names the embedded api.Event as well.
 	field := strings.TrimPrefix(e.Field, "Event.")
 	switch field {
 	case "":
-		return fault{api.CodeBadEvent, "not an object"}
+		return violation{api.CodeBadEvent, "not an object"}
 	case "timestamp":
-		return fault{api.CodeBadTimestamp, "timestamp: want an RFC 3339 time"}
+		return violation{api.CodeBadTimestamp, "timestamp: want an RFC 3339 time"}
 	case "machine_id":
-		return fault{api.CodeBadMachineID, "machine_id: want text"}
+		return violation{api.CodeBadMachineID, "machine_id: want text"}
 	}
 	literal, isNumber := strings.CutPrefix(e.Value, "number ")
 	whole := !strings.ContainsAny(literal, ".eE")
 	if isNumber && (whole && e.Type.Kind() == reflect.Int64 || e.Type.Kind() == reflect.Float64) {
-		return fault{api.CodeOutOfRange, field + ": too large"}
+		return violation{api.CodeOutOfRange, field + ": too large"}
 	}
 	kind, _, _ := strings.Cut(e.Value, " ")
-	return fault{api.CodeBadEvent, fmt.Sprintf("%s: %s where %s is wanted", field, kind, typeName(e.Type))}
+	return violation{api.CodeBadEvent, fmt.Sprintf("%s: %s where %s is wanted", field, kind, typeName(e.Type))}
 }
 
 func typeName(t reflect.Type) string {

@@ -132,7 +132,7 @@ type optionals struct {
 	connected, locked               bool
 }
 
-// event reads one event and judges it.
+// event reads one event and validates it.
 func (f *fields) event(b *batch, now time.Time) bool {
 	if !f.take('{') {
 		return false
@@ -156,7 +156,7 @@ func (f *fields) event(b *batch, now time.Time) bool {
 		}
 		seen |= bit
 	}
-	b.judge(&e, now)
+	b.validate(&e, now)
 	return true
 }
 

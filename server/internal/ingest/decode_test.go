@@ -29,7 +29,7 @@ func event(more string) string {
 	return `{"machine_id":"m","timestamp":"2026-05-04T10:00:00Z"` + more + `}`
 }
 
-func TestJudgeEachEventAlone(t *testing.T) {
+func TestValidateEachEventAlone(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("x", n) }
 	tests := []struct {
 		name, event string

@@ -1,5 +1,5 @@
 // Package ingest takes in what hosts report: it enrols them, authenticates
-// them, judges each event of a batch alone and hands the good ones to the store.
+// them, validates each event of a batch alone and hands the good ones to the store.
 package ingest
 
 import (
@@ -102,7 +102,7 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, reply)
 }
 
-// take judges a body and stores what is good.
+// take validates a body and stores what is good.
 func (in *Ingest) take(r *http.Request, host store.Host, body string) (api.IngestReply, error) {
 	var none api.IngestReply
 	text, cut, leave, err := in.memory.wholeText(r.Context(), body, contentEncoding(r))

@@ -84,6 +84,8 @@ func TestText(t *testing.T) {
 		"": "", "plain": "plain", "a=b": "a=b", "5 - 3": "5 - 3", "it's": "it's", "'=x": "'=x",
 		"=x": "'=x", "+x": "'+x", "-x": "'-x", "@x": "'@x", "\tx": "'\tx", "\rx": "'\nx", "\nx": "'\nx", "＝x": "'＝x",
 		"\x00=x": "'=x", "a;=x;b": "a;'=x;b", "a\t+x": "a\t'+x", "a\n-x": "a\n'-x", "a\r@x": "a\n'@x", ";;=": ";;'=",
+		// As LibreOffice 7.4 was tried with, formulas evaluated and any separators.
+		"\t=1+1": "'\t'=1+1", "\r=1+1": "'\n'=1+1", "\r\n=1+1": "'\n'=1+1",
 		"\t\t=": "'\t'\t'=", "bad \xff": "bad \xff",
 		`"=x`: `"=x`, `a;"=x`: `a;"'=x`, `a;""-x"`: `a;""'-x"`, `a;"b=x`: `a;"b=x`, "a\n\"@x": "a\n\"'@x",
 		"a\x1b[2Jb\u009b2Jc\x7f\xff": "a\ufffd[2Jb\ufffd2Jc\ufffd\xff",

@@ -22,38 +22,38 @@ const (
 	maxUserCPU = 102_400
 )
 
-// fault is why an event is rejected.
-type fault struct {
+// violation is why an event is rejected.
+type violation struct {
 	code    api.Code
 	message string
 }
 
-func checkTimestamp(sent *string, now time.Time) (time.Time, *fault) {
+func validateTimestamp(sent *string, now time.Time) (time.Time, *violation) {
 	if sent == nil {
-		return time.Time{}, &fault{api.CodeBadTimestamp, "timestamp is missing"}
+		return time.Time{}, &violation{api.CodeBadTimestamp, "timestamp is missing"}
 	}
 	ts, err := timestamp.Parse(*sent)
 	if err != nil {
-		return time.Time{}, &fault{api.CodeBadTimestamp, "timestamp: want an RFC 3339 time"}
+		return time.Time{}, &violation{api.CodeBadTimestamp, "timestamp: want an RFC 3339 time"}
 	}
 	// PostgreSQL keeps microseconds; cutting here keeps identities equal.
 	ts = ts.Truncate(time.Microsecond)
 	switch {
 	case ts.Year() < api.FirstYear:
-		return ts, &fault{api.CodeBadTimestamp, "timestamp is before 2000-01-01"}
+		return ts, &violation{api.CodeBadTimestamp, "timestamp is before 2000-01-01"}
 	case ts.After(now.Add(maxAhead)):
-		return ts, &fault{api.CodeBadTimestamp, "timestamp is more than 24 hours ahead of the server's clock"}
+		return ts, &violation{api.CodeBadTimestamp, "timestamp is more than 24 hours ahead of the server's clock"}
 	}
 	return ts, nil
 }
 
-// checkEvent judges everything but the timestamp. What passes never makes a
+// validateEvent validates everything but the timestamp. What passes never makes a
 // statement fail.
-func checkEvent(e *api.Event) *fault {
-	if f := checkMachineID(e.MachineID); f != nil {
+func validateEvent(e *api.Event) *violation {
+	if f := validateMachineID(e.MachineID); f != nil {
 		return f
 	}
-	for _, check := range []func(*api.Event) *fault{checkCounts, checkShares, checkTexts, checkFocus, checkWords} {
+	for _, check := range []func(*api.Event) *violation{validateCounts, validateShares, validateTexts, validateFocus, validateWords} {
 		if f := check(e); f != nil {
 			return f
 		}
@@ -61,34 +61,34 @@ func checkEvent(e *api.Event) *fault {
 	return nil
 }
 
-// checkWords refuses words that this server does not know: stored as something
+// validateWords refuses words that this server does not know: stored as something
 // else they would be wrong.
-func checkWords(e *api.Event) *fault {
+func validateWords(e *api.Event) *violation {
 	switch e.SessionKind {
 	case "", api.SessionRDP, api.SessionLocal, api.SessionTTY, api.SessionVirtual:
 	default:
-		return &fault{api.CodeBadEvent, "session_kind: want rdp, local, tty or virtual"}
+		return &violation{api.CodeBadEvent, "session_kind: want rdp, local, tty or virtual"}
 	}
 	switch e.DistanceUnit {
 	case "", api.UnitPixels, api.UnitDevice:
 		return nil
 	}
-	return &fault{api.CodeBadEvent, "distance_unit: want px or device"}
+	return &violation{api.CodeBadEvent, "distance_unit: want px or device"}
 }
 
-func checkMachineID(id string) *fault {
+func validateMachineID(id string) *violation {
 	switch {
 	case id == "":
-		return &fault{api.CodeBadMachineID, "machine_id is missing"}
+		return &violation{api.CodeBadMachineID, "machine_id is missing"}
 	case len(id) > api.MaxMachineIDBytes:
-		return &fault{api.CodeBadMachineID, fmt.Sprintf("machine_id: at most %d bytes", api.MaxMachineIDBytes)}
+		return &violation{api.CodeBadMachineID, fmt.Sprintf("machine_id: at most %d bytes", api.MaxMachineIDBytes)}
 	case !text.Visible(id) || strings.TrimSpace(id) != id:
-		return &fault{api.CodeBadMachineID, "machine_id: want printable characters, without spaces around"}
+		return &violation{api.CodeBadMachineID, "machine_id: want printable characters, without spaces around"}
 	}
 	return nil
 }
 
-func checkCounts(e *api.Event) *fault {
+func validateCounts(e *api.Event) *violation {
 	counts := e.Counts()
 	for i, c := range api.Counters() {
 		if counts[i] < 0 || counts[i] > api.MaxCount {
@@ -104,7 +104,7 @@ func checkCounts(e *api.Event) *fault {
 	return nil
 }
 
-func checkShares(e *api.Event) *fault {
+func validateShares(e *api.Event) *violation {
 	shares := []struct {
 		name  string
 		value *float64
@@ -133,43 +133,43 @@ func value(p *int64) int64 {
 	return *p
 }
 
-func outOfRange[T int | int64 | float64](name string, from int, to T) *fault {
-	return &fault{api.CodeOutOfRange, fmt.Sprintf("%s: want %d to %v", name, from, to)}
+func outOfRange[T int | int64 | float64](name string, from int, to T) *violation {
+	return &violation{api.CodeOutOfRange, fmt.Sprintf("%s: want %d to %v", name, from, to)}
 }
 
-func checkTexts(e *api.Event) *fault {
-	if f := checkText("active_window", &e.ActiveWindow, api.MaxTextBytes); f != nil {
+func validateTexts(e *api.Event) *violation {
+	if f := validateText("active_window", &e.ActiveWindow, api.MaxTextBytes); f != nil {
 		return f
 	}
-	if f := checkText("active_app", &e.ActiveApp, api.MaxAppBytes); f != nil {
+	if f := validateText("active_app", &e.ActiveApp, api.MaxAppBytes); f != nil {
 		return f
 	}
-	return checkText("username", &e.Username, api.MaxAppBytes)
+	return validateText("username", &e.Username, api.MaxAppBytes)
 }
 
-// checkText judges a text, and takes out of it what makes it read otherwise than it
+// validateText validates a text, and takes out of it what makes it read otherwise than it
 // is.
-func checkText(name string, s *string, limit int) *fault {
+func validateText(name string, s *string, limit int) *violation {
 	switch {
 	case len(*s) > limit:
-		return &fault{api.CodeTooLong, fmt.Sprintf("%s: at most %d bytes", name, limit)}
+		return &violation{api.CodeTooLong, fmt.Sprintf("%s: at most %d bytes", name, limit)}
 	case strings.ContainsRune(*s, 0):
-		return &fault{api.CodeBadText, name + ": has a NUL character"}
+		return &violation{api.CodeBadText, name + ": has a NUL character"}
 	}
 	*s = text.WithoutBidi(*s)
 	return nil
 }
 
-func checkFocus(e *api.Event) *fault {
+func validateFocus(e *api.Event) *violation {
 	if len(e.Focus) > api.MaxFocus {
-		return &fault{api.CodeTooLong, fmt.Sprintf("focus: at most %d entries", api.MaxFocus)}
+		return &violation{api.CodeTooLong, fmt.Sprintf("focus: at most %d entries", api.MaxFocus)}
 	}
 	for i := range e.Focus {
 		f := &e.Focus[i]
-		if bad := checkText("focus.app", &f.App, api.MaxAppBytes); bad != nil {
+		if bad := validateText("focus.app", &f.App, api.MaxAppBytes); bad != nil {
 			return bad
 		}
-		if bad := checkText("focus.title", &f.Title, api.MaxTextBytes); bad != nil {
+		if bad := validateText("focus.title", &f.Title, api.MaxTextBytes); bad != nil {
 			return bad
 		}
 		if !within(f.Seconds, api.MaxIntervalSec) {
