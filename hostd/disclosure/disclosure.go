@@ -41,8 +41,8 @@ func everything(cfg *config.Config) []recorded {
 	}
 	list := []recorded{
 		{
-			"how many keys you press (never which), how often you click, how far you scroll and move the pointer",
-			[]string{"key_count", "mouse_clicks", "scroll_count", "mouse_distance_px", "distance_unit"},
+			"how many keys you press (never which), how often keys that you hold repeat, how often you click, how far you scroll and move the pointer",
+			[]string{"key_count", "repeat_count", "mouse_clicks", "scroll_count", "mouse_distance_px", "distance_unit"},
 		},
 		{"how many presses, clicks and scroll steps come from programs instead of hands", []string{"synthetic_count"}},
 		window,

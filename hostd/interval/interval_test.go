@@ -190,6 +190,7 @@ func TestEvent(t *testing.T) {
 	one.Report.Counters = wire.Counters{Keys: 4, Clicks: 3, ScrollSteps: 2, DistancePx: 1, Synthetic: 9, ActiveMS: 40_001}
 	one.Report.IdleMS = 1
 	two := one
+	two.Report.Counters.Repeats = 25
 	two.Session.Key.ID, two.Connected = "c2", new(false)
 	two.Report.IdleMS = 10 * 60_000
 	two.Report.Focus = []wire.Focus{{App: "ff", Title: "a", DurationMS: 20_000, ActiveMS: 10_000}, {App: "zero"}}
@@ -203,7 +204,7 @@ func TestEvent(t *testing.T) {
 	want := api.Event{
 		MachineID: "vm-abc123-ann", Timestamp: at(0).UTC(), KeyCount: 8, MouseClicks: 6, MouseDistancePx: 2, ScrollCount: 4,
 		ActiveWindow: "a", ActiveApp: "ff", IntervalSec: &sec, ActiveSeconds: &active, Connected: &conn,
-		SessionKind: api.SessionRDP, SyntheticCount: &synth, Username: "ann",
+		SessionKind: api.SessionRDP, SyntheticCount: &synth, RepeatCount: new(int64(25)), Username: "ann",
 		Focus: []api.Focus{
 			{App: "ff", Title: "a", Seconds: 39.999, ActiveSeconds: new(20.0)},
 			{App: "xterm", Title: "vi", Seconds: 20.001, ActiveSeconds: new(20.001)},

@@ -140,6 +140,9 @@ func (r *Record) event(idleAfter time.Duration) api.Event {
 		SyntheticCount: &synthetic, IsIdle: idle, Connected: r.connected(), Locked: r.locked(),
 		IntervalSec: &length, ActiveSeconds: &active, SessionKind: r.Kind,
 	}
+	if r.Counts.Repeats > 0 { // most records have none, and need no room for it
+		e.RepeatCount = new(count(r.Counts.Repeats))
+	}
 	if r.DeviceUnits {
 		e.DistanceUnit = api.UnitDevice
 	}

@@ -102,7 +102,10 @@ type Event struct {
 	Focus []Focus `json:"focus,omitempty"`
 	// SyntheticCount is how many presses came from programs, not hands.
 	SyntheticCount *int64 `json:"synthetic_count,omitempty"`
-	Username       string `json:"username,omitempty"`
+	// RepeatCount is how often keys that were held repeated, where a client sends its
+	// own repeats; they are in no other count. Absent where none were seen.
+	RepeatCount *int64 `json:"repeat_count,omitempty"`
+	Username    string `json:"username,omitempty"`
 	// UserCPUPercent and UserRAMBytes are what this user's processes used.
 	UserCPUPercent *float64 `json:"user_cpu_percent,omitempty"`
 	UserRAMBytes   *int64   `json:"user_ram_bytes,omitempty"`

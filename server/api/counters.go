@@ -9,6 +9,7 @@ const (
 	Distance
 	Scroll
 	Synthetic
+	Repeats
 	CounterCount
 )
 
@@ -38,6 +39,7 @@ func Counters() [CounterCount]Counter {
 		Distance:  {Name: "mouse_distance_px", Unit: "pixels, or the device's own steps", Activity: true},
 		Scroll:    {Name: "scroll_count", Unit: "steps", Activity: true},
 		Synthetic: {Name: "synthetic_count", Unit: "presses by programs"},
+		Repeats:   {Name: "repeat_count", Unit: "repeats of keys that are held"},
 	}
 }
 
@@ -59,7 +61,7 @@ func (e *Event) Required() [requiredCounters]*int64 {
 // Optional are the counters that an event may leave out, by their places after the
 // required ones.
 func (e *Event) Optional() [OptionalCounters]**int64 {
-	return [...]**int64{&e.SyntheticCount}
+	return [...]**int64{&e.SyntheticCount, &e.RepeatCount}
 }
 
 // Counts returns an event's counts; what it leaves out is zero.
@@ -89,6 +91,7 @@ type Totals struct {
 	InputTotals
 
 	SyntheticCount int64 `json:"synthetic_count"`
+	RepeatCount    int64 `json:"repeat_count"`
 }
 
 // Totals returns counts by their names.
@@ -96,5 +99,6 @@ func (c *Counts) Totals() Totals {
 	return Totals{
 		InputTotals:    InputTotals{KeyCount: c[Keys], MouseClicks: c[Clicks], MouseDistancePx: c[Distance], ScrollCount: c[Scroll]},
 		SyntheticCount: c[Synthetic],
+		RepeatCount:    c[Repeats],
 	}
 }

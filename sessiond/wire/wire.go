@@ -27,8 +27,8 @@ const (
 	Baseline = 2
 	// oldest is the earliest that Decode reads: it ends after the focus entries.
 	oldest = 1
-	// withPresence is the first that has the active part of each focus entry, and
-	// whether the screen is locked.
+	// withPresence is the first that has the active part of each focus entry,
+	// whether the screen is locked, and how often held keys repeated.
 	withPresence = 3
 )
 
@@ -73,6 +73,9 @@ type Counters struct {
 	// ActiveMS is for how many milliseconds the last real input was less than
 	// the idle threshold ago.
 	ActiveMS uint64
+	// Repeats is how often keys that were held repeated, where a client sends its
+	// own repeats; they are in none of the other counters.
+	Repeats uint64
 }
 
 // DistanceUnit is what Counters.DistancePx is counted in.
@@ -181,7 +184,7 @@ func Append(dst []byte, r *Report) []byte {
 	dst = binary.AppendVarint(dst, r.StartedUnixNano)
 	dst = binary.AppendVarint(dst, r.TimeUnixMilli)
 	dst = binary.AppendVarint(dst, r.IntervalStartUnix)
-	for _, n := range r.Counters.List() {
+	for _, n := range travelling(&r.Counters, version) {
 		dst = binary.AppendUvarint(dst, min(*n, MaxCounter))
 	}
 	dst = binary.AppendUvarint(dst, min(r.IdleMS, MaxCounter))
@@ -230,7 +233,7 @@ func Decode(b []byte) (Report, error) {
 	r.StartedUnixNano = d.varint()
 	r.TimeUnixMilli = d.varint()
 	r.IntervalStartUnix = d.varint()
-	for _, n := range r.Counters.List() {
+	for _, n := range travelling(&r.Counters, r.Version) {
 		*n = d.counter()
 	}
 	r.IdleMS = d.counter()
@@ -273,8 +276,20 @@ func Cut(s string, limit int) string {
 }
 
 // List returns the counters in the order in which they travel.
-func (c *Counters) List() [6]*uint64 {
-	return [...]*uint64{&c.Keys, &c.Clicks, &c.ScrollSteps, &c.DistancePx, &c.Synthetic, &c.ActiveMS}
+func (c *Counters) List() [7]*uint64 {
+	return [...]*uint64{&c.Keys, &c.Clicks, &c.ScrollSteps, &c.DistancePx, &c.Synthetic, &c.ActiveMS, &c.Repeats}
+}
+
+// countersBefore is how many counters versions before withPresence have.
+const countersBefore = 6
+
+// travelling returns the counters that a version has.
+func travelling(c *Counters, version byte) []*uint64 {
+	list := c.List()
+	if version < withPresence {
+		return list[:countersBefore]
+	}
+	return list[:]
 }
 
 func appendString(dst []byte, s string) []byte {

@@ -14,7 +14,7 @@ func sample() Report {
 		StartedUnixNano:   1_763_000_000_123_456_789,
 		TimeUnixMilli:     1_763_000_060_000,
 		IntervalStartUnix: 1_763_000_040,
-		Counters:          Counters{Keys: 1, Clicks: 2, ScrollSteps: 3, DistancePx: 4, Synthetic: 5, ActiveMS: 6},
+		Counters:          Counters{Keys: 1, Clicks: 2, ScrollSteps: 3, DistancePx: 4, Synthetic: 5, ActiveMS: 6, Repeats: 8},
 		IdleMS:            7,
 		Focus: []Focus{
 			{App: "XTerm", Title: "naïve — 日本語", DurationMS: 59_000, ActiveMS: 40_000},
@@ -74,7 +74,7 @@ func TestAnyReportDecodes(t *testing.T) {
 // older returns a report with no more than an older version holds.
 func older(version byte) Report {
 	r := sample()
-	r.Version, r.Locked = version, LockedUnknown
+	r.Version, r.Locked, r.Counters.Repeats = version, LockedUnknown, 0
 	for i := range r.Focus {
 		r.Focus[i].ActiveMS = ActiveUnknown
 	}

@@ -129,6 +129,7 @@ func (f *fields) float() float64 {
 type optionals struct {
 	cpu, ram, disk, active, userCPU float64
 	interval, synthetic, userRAM    int64
+	repeats                         int64
 	connected, locked               bool
 }
 
@@ -234,6 +235,9 @@ func (f *fields) optional(e *api.Event, o *optionals, name []byte) uint32 {
 	case "synthetic_count":
 		o.synthetic, e.SyntheticCount = f.int(), &o.synthetic
 		return 1 << 18
+	case "repeat_count":
+		o.repeats, e.RepeatCount = f.int(), &o.repeats
+		return 1 << 23
 	case "user_cpu_percent":
 		o.userCPU, e.UserCPUPercent = f.float(), &o.userCPU
 		return 1 << 19

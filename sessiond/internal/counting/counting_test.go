@@ -334,7 +334,7 @@ func TestAHeldKeyKeepsNobodyActive(t *testing.T) {
 	in := NewInput(a)
 	in.SetDevices(map[uint16]*Device{1: {Kind: RealDevice, Strokes: ByRelease}})
 	for at := Instant(0); at <= 5000; at += 40 {
-		in.Hold(1, at)
+		in.Hold(1, min(uint64(at), 1), at)
 		in.Commit(Point{})
 	}
 	if a.Advance(5000); a.ActiveMS() != 1000 {
@@ -342,8 +342,8 @@ func TestAHeldKeyKeepsNobodyActive(t *testing.T) {
 	}
 	in.Key(1, 5100)
 	in.Commit(Point{})
-	if a.IdleMS(5100) != 0 || in.Counters().Keys != 1 {
-		t.Errorf("%d ms idle, %d keys, after it was let go", a.IdleMS(5100), in.Counters().Keys)
+	if a.IdleMS(5100) != 0 || in.Counters().Keys != 1 || in.Counters().Repeats != 125 {
+		t.Errorf("%d ms idle, %+v, after it was let go", a.IdleMS(5100), in.Counters())
 	}
 }
 

@@ -106,12 +106,20 @@ func (in *Input) Key(device uint16, at Instant) {
 	}
 }
 
-// Hold takes a press that is no stroke: the beginning of one, or a repeat. What
-// repeats by itself keeps nobody active.
-func (in *Input) Hold(device uint16, at Instant) {
-	if d := in.devices[device]; d != nil && !d.held {
+// Hold takes a press that is no stroke: the beginning of one, or a repeat. repeats
+// is how many are now known to be repeats. What repeats by itself keeps nobody
+// active.
+func (in *Input) Hold(device uint16, repeats uint64, at Instant) {
+	d := in.devices[device]
+	if d == nil {
+		return
+	}
+	if !d.held {
 		d.held = true
 		in.tally(device, at)
+	}
+	if d.Kind == RealDevice {
+		in.counters.Repeats += repeats
 	}
 }
 

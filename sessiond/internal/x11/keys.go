@@ -46,6 +46,7 @@ type strokes struct {
 	pressed   bool     // the last that happened is press
 	press     keyEvent // if pressed
 	repeating bool     // and it was a repeat
+	unsure    bool     // or it may have been one: its key was not compared
 	lifted    bool     // a key that repeated was let go, perhaps by the client
 	lift      keyEvent // if lifted
 
@@ -94,17 +95,26 @@ func (s *strokes) lock(e keyEvent, down bool) {
 
 // down takes a press: the beginning of a stroke, or a repeat.
 func (s *strokes) down(e keyEvent) {
+	repeats := uint64(0)
 	switch {
 	case s.lifted && s.lift.sameKey(&e) && e.ms-s.lift.ms < restrikeMS:
 		s.lifted, s.lift = false, keyEvent{} // it is held on
 	case s.lifted:
 		s.putDown()
+	case s.pressed && !s.repeating && s.press.code == 0:
+		s.unsure = true
 	default:
-		unsure := s.press.code == 0 && !s.repeating
-		s.repeating = s.pressed && s.press.sameKey(&e) && !unsure
+		s.repeating = s.pressed && s.press.sameKey(&e)
+		if s.repeating && s.unsure {
+			repeats++ // the one before was a repeat too: the first comes after a while
+		}
+		s.unsure = false
+	}
+	if s.repeating {
+		repeats++
 	}
 	s.pressed, s.press = true, e
-	s.in.Hold(e.device, e.at)
+	s.in.Hold(e.device, repeats, e.at)
 }
 
 // up takes a release that is no part of a press.
@@ -126,7 +136,7 @@ func (s *strokes) putDown() {
 }
 
 func (s *strokes) stroke(e keyEvent) {
-	s.pressed, s.repeating = false, false
+	s.pressed, s.repeating, s.unsure = false, false, false
 	s.in.Key(e.device, e.at)
 }
 

@@ -32,11 +32,12 @@ const (
 	packInterval
 	packVirtual // the kind of session that the two bits above have no room for
 	packDevice  // distance_unit is device; without it pixels, said or not
+	packRepeats
 	packEnd
 )
 
 // optionalBits are the flags of the counters that an event may leave out.
-func optionalBits() [api.OptionalCounters]uint64 { return [...]uint64{packSynthetic} }
+func optionalBits() [api.OptionalCounters]uint64 { return [...]uint64{packSynthetic, packRepeats} }
 
 // minuteSec is the interval that has a flag of its own: the contract's default.
 const minuteSec = 60
