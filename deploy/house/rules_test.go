@@ -112,25 +112,26 @@ var mayImport = map[string][]string{
 
 	"server/internal/problem": {"server/api"},
 	"server/internal/auth": {
-		"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store",
+		"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store/db", "server/internal/store/directory",
 	},
 	"server/internal/ingest": {
-		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/problem", "server/internal/secret", "server/internal/store",
-		"server/internal/text", "server/internal/timestamp",
+		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/problem", "server/internal/secret",
+		"server/internal/store/directory", "server/internal/store/events", "server/internal/text", "server/internal/timestamp",
 	},
-	"server/internal/report":     {"server/api", "server/internal/category", "server/internal/store", "server/internal/text", "server/internal/timestamp"},
-	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store"},
+	"server/internal/report": {
+		"server/api", "server/internal/category", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/query", "server/internal/text", "server/internal/timestamp",
+	},
+	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store/directory", "server/internal/store/query"},
 	"server/internal/httpserver": {"server/api", "server/internal/problem"},
 	"server/internal/tabular":    {"server/internal/httpserver"},
 	"server/internal/repository": {"server/api", "server/internal/limiter", "server/internal/problem"},
 	"server/internal/httpapi": {
 		"server/api", "server/internal/auth", "server/internal/httpapi/openapi", "server/internal/httpserver", "server/internal/limiter",
 		"server/internal/live", "server/internal/problem", "server/internal/report", "server/internal/repository",
-		"server/internal/store", "server/internal/tabular",
+		"server/internal/store/db", "server/internal/store/directory", "server/internal/tabular",
 	},
 	"server/internal/httpapi/openapi": {"server/internal/problem"},
 	// One room after the other, each may import those before it.
-	"server/internal/store":            {"server/api", "server/internal/store/..."},
 	"server/internal/store/codec":      {"server/api"},
 	"server/internal/store/db":         nil,
 	"server/internal/store/partition":  {"server/internal/store/db"},
@@ -152,17 +153,18 @@ var mayImport = map[string][]string{
 
 	"server/internal/doctor": {
 		"server/api", "server/internal/config", "server/internal/httpserver", "server/internal/quantity", "server/internal/repository",
-		"server/internal/store", "server/internal/text",
+		"server/internal/store/db", "server/internal/store/inspect", "server/internal/store/upkeep", "server/internal/text",
 	},
 	"server/internal/app": {
 		"server/api", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpapi", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/report", "server/internal/repository",
-		"server/internal/secret", "server/internal/store",
+		"server/internal/secret", "server/internal/store/...",
 	},
 	"server/internal/cli": {
 		"server/api", "server/internal/app", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
-		"server/internal/ingest", "server/internal/localpg", "server/internal/quantity", "server/internal/secret", "server/internal/store",
-		"server/internal/store/dictionary", "server/internal/text",
+		"server/internal/ingest", "server/internal/localpg", "server/internal/quantity", "server/internal/secret",
+		"server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/directory", "server/internal/store/inspect",
+		"server/internal/store/upkeep", "server/internal/text",
 	},
 	"server/internal/servertest": {"server/api", "server/internal/..."}, // whole servers for tests
 	"server/bench":               {"server/api", "server/internal/localpg"},

@@ -10,7 +10,7 @@ import (
 	"activity-tracker.example/server/internal/backup"
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/localpg"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
 )
 
 // makeDatabase is the package's program that makes the service's database.
@@ -31,14 +31,14 @@ func (e AdvisedError) Unwrap() error { return e.Err }
 // Explain adds to an error what to do about it, where that depends on the settings.
 func Explain(c config.Config, err error) error {
 	switch {
-	case c.Service && errors.Is(err, store.ErrNoAccess):
+	case c.Service && errors.Is(err, db.ErrNoAccess):
 		return AdvisedError{err, "DATABASE_URL in " + config.ServiceEnvFile + " says which; root's " + makeDatabase + " makes the one that the package comes with"}
-	case errors.Is(err, store.ErrNoAccess) && c.Database.URL != "" && onThisMachine(c.Database.URL):
+	case errors.Is(err, db.ErrNoAccess) && c.Database.URL != "" && onThisMachine(c.Database.URL):
 		return AdvisedError{err, "over a socket PostgreSQL may go by who asks: run this as the user that the URL names, by runuser -u NAME"}
 	case c.Service && errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w (this works as the user %s, also for root; the shell opens any file: "+
 			"trackerd-server backup - >FILE, trackerd-server restore --overwrite - <FILE)", err, config.ServiceUser)
-	case errors.Is(err, store.ErrUnavailable) && advice(c, err) != "":
+	case errors.Is(err, db.ErrUnavailable) && advice(c, err) != "":
 		return AdvisedError{err, advice(c, err)}
 	default:
 		return err
@@ -56,7 +56,7 @@ func joined(text, advice string) string {
 // advice is what to do about a database that does not answer; nothing where the
 // error has it, or the server sees to it.
 func advice(c config.Config, err error) string {
-	if c.Database.URL == "" || !errors.Is(err, store.ErrUnavailable) || errors.As(err, new(store.OlderSchemaError)) {
+	if c.Database.URL == "" || !errors.Is(err, db.ErrUnavailable) || errors.As(err, new(db.OlderSchemaError)) {
 		return ""
 	}
 	where := "DATABASE_URL"

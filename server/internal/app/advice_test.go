@@ -7,11 +7,11 @@ import (
 	"testing"
 
 	"activity-tracker.example/server/internal/config"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
 )
 
 func TestAdvice(t *testing.T) {
-	away := errors.Join(store.ErrUnavailable)
+	away := errors.Join(db.ErrUnavailable)
 	for _, test := range []struct {
 		c    config.Config
 		err  error
@@ -22,8 +22,8 @@ func TestAdvice(t *testing.T) {
 		{config.Config{Database: config.Database{URL: "postgres://x:y@db.example/x"}}, away, "see that the PostgreSQL that DATABASE_URL names"},
 		{config.Config{Database: config.Database{URL: "host=/run/postgresql"}}, away, "systemctl start postgresql, or name another in DATABASE_URL"},
 		{config.Config{}, away, ""},
-		{config.Config{Database: config.Database{URL: "postgres://x@localhost/x"}}, store.OlderSchemaError{}, ""},
-		{config.Config{Database: config.Database{URL: "postgres://x@localhost/x"}}, store.ErrNoAccess, ""},
+		{config.Config{Database: config.Database{URL: "postgres://x@localhost/x"}}, db.OlderSchemaError{}, ""},
+		{config.Config{Database: config.Database{URL: "postgres://x@localhost/x"}}, db.ErrNoAccess, ""},
 	} {
 		if got := advice(test.c, test.err); !strings.HasPrefix(got, test.want) || (got == "") != (test.want == "") {
 			t.Errorf("%s, %v: %q", test.c.Database.URL, test.err, got)
@@ -62,8 +62,8 @@ func TestExplainNoAccess(t *testing.T) {
 		{config.Config{Database: config.Database{URL: "postgres://x@db.example/x"}}, ""},
 	} {
 		var advised AdvisedError
-		err := Explain(test.c, fmt.Errorf("asking: %w", store.ErrNoAccess))
-		if !errors.Is(err, store.ErrNoAccess) || errors.As(err, &advised) != (test.want != "") || !strings.Contains(advised.Advice, test.want) {
+		err := Explain(test.c, fmt.Errorf("asking: %w", db.ErrNoAccess))
+		if !errors.Is(err, db.ErrNoAccess) || errors.As(err, &advised) != (test.want != "") || !strings.Contains(advised.Advice, test.want) {
 			t.Errorf("%+v: %v", test.c, err)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/pgtest"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 const (
@@ -57,7 +57,7 @@ const (
 func besiege(t *testing.T, databaseURL string) *siege {
 	t.Helper()
 	s := &siege{Bench: servertest.New(t, databaseURL), t: t}
-	s.token = s.Bench.Token(store.RoleViewer)
+	s.token = s.Bench.Token(directory.RoleViewer)
 	var credentials []string
 	for i := range siegeHosts {
 		credentials = append(credentials, s.Host("h"+strconv.Itoa(i)))

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"activity-tracker.example/server/internal/config"
-	"activity-tracker.example/server/internal/store"
 )
 
 const (
@@ -21,7 +20,7 @@ const (
 // status line and to the log.
 type condition struct {
 	config  config.Config
-	store   *store.Store
+	store   *Store
 	leaving *leave
 	// addr is where the server answers.
 	addr  string

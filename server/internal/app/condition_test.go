@@ -12,14 +12,13 @@ import (
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/pgtest"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
 )
 
 // The status line and the log follow the database, each change once.
 func TestStatusFollowsTheDatabase(t *testing.T) {
 	m, cluster := servertest.StartManager(t), pgtest.Start(t)
 	cluster.Stop(syscall.SIGINT)
-	st, err := store.Open(t.Context(), cluster.URL("postgres"), store.Options{Log: slog.New(slog.DiscardHandler)})
+	st, err := app.OpenStore(t.Context(), cluster.URL("postgres"), app.StoreOptions{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // askOn sends a request by a connection and gives the status.
@@ -216,7 +216,7 @@ func TestStopUnderLoad(t *testing.T) {
 	p.Stop()
 	wait.Wait()
 	b := servertest.New(t, databaseURL)
-	viewer := b.Token(store.RoleViewer)
+	viewer := b.Token(directory.RoleViewer)
 	for w, n := range stored {
 		if s := b.Summary(viewer, fmt.Sprintf("m%d", w), "date=2024-01-15"); s.KeyCount < int64(n) {
 			t.Errorf("m%d: %d events acknowledged, %d stored", w, n, s.KeyCount)

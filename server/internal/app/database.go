@@ -9,7 +9,8 @@ import (
 
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/localpg"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/partition"
 )
 
 // databaseStop bounds an orderly stop of the private PostgreSQL; a service
@@ -32,7 +33,7 @@ const (
 
 // Database is the store, and the private PostgreSQL where there is one.
 type Database struct {
-	Store *store.Store
+	Store *Store
 	// Private is nil where the database is named by a URL.
 	Private *localpg.Server
 	// URL leads to it, with any password.
@@ -65,12 +66,12 @@ func OpenDatabase(ctx context.Context, c config.Config, log *slog.Logger, purpos
 
 // Reopen opens a fresh store.
 func (d *Database) Reopen(ctx context.Context) (err error) {
-	c, name := d.config, store.CommandName
+	c, name := d.config, db.CommandName
 	if d.purpose == ForServer {
-		name = store.ServerName
+		name = db.ServerName
 	}
-	d.Store, err = store.Open(ctx, d.URL, store.Options{
-		Log: d.log, Keep: store.Retention(c.Keep), CompactAfter: c.CompactAfter, NoMigrate: c.Database.NoMigrate, Name: name,
+	d.Store, err = OpenStore(ctx, d.URL, StoreOptions{
+		Log: d.log, Keep: partition.Retention(c.Keep), CompactAfter: c.CompactAfter, NoMigrate: c.Database.NoMigrate, Name: name,
 		ReplicaURL: c.Database.ReplicaURL, ReplicaLag: c.Database.ReplicaMaxLag,
 	})
 	return err

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/internal/secret"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // firstTokenName is what the token is called in a list.
@@ -16,9 +16,9 @@ const firstTokenName = "first administrator"
 // at all, and shows it in the log, this once. Whoever reads the log until it is
 // revoked is an administrator: that is for set-ups where nobody has a shell
 // before the server runs.
-func announceFirstToken(ctx context.Context, st *store.Store, log *slog.Logger) {
+func announceFirstToken(ctx context.Context, st *Store, log *slog.Logger) {
 	fresh := secret.New(secret.KindToken)
-	token := store.Token{ID: fresh.ID, Name: firstTokenName, Role: store.RoleAdmin, CreatedAt: time.Now().UTC()}
+	token := directory.Token{ID: fresh.ID, Name: firstTokenName, Role: directory.RoleAdmin, CreatedAt: time.Now().UTC()}
 	made, err := st.AddFirstToken(ctx, token, fresh.Hash())
 	switch {
 	case err != nil && ctx.Err() == nil:

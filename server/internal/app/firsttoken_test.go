@@ -10,7 +10,7 @@ import (
 
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // Many servers start at once on an empty database: one token is made, and works.
@@ -21,7 +21,7 @@ func TestFirstTokenOnce(t *testing.T) {
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	var servers sync.WaitGroup
 	for range 8 {
-		other, err := store.Open(t.Context(), databaseURL, store.Options{Log: logger})
+		other, err := app.OpenStore(t.Context(), databaseURL, app.StoreOptions{Log: logger})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func TestFirstTokenOnce(t *testing.T) {
 		t.Fatalf("%d tokens, %v, log: %s", len(tokens), err, log.String())
 	}
 	b.Do(http.MethodGet, "/api/machines", found[0][1], nil).Wants(200, nil)
-	if tokens[0].Role != store.RoleAdmin {
+	if tokens[0].Role != directory.RoleAdmin {
 		t.Errorf("%+v", tokens[0])
 	}
 	// Never again, while there is any.

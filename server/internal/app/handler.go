@@ -15,7 +15,6 @@ import (
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/repository"
-	"activity-tracker.example/server/internal/store"
 )
 
 // Surroundings are what the handler knows of the program and the network around it.
@@ -35,7 +34,7 @@ type Surroundings struct {
 }
 
 // NewHandler joins the parts that answer requests.
-func NewHandler(s *store.Store, board *live.Board, log *slog.Logger, around Surroundings) http.Handler {
+func NewHandler(s *Store, board *live.Board, log *slog.Logger, around Surroundings) http.Handler {
 	metrics := around.Metrics
 	metrics.MustRegister(liveStreams(board))
 	metrics.MustRegister(s.Collectors()...)
@@ -43,10 +42,10 @@ func NewHandler(s *store.Store, board *live.Board, log *slog.Logger, around Surr
 	if s.ReplicaState().Configured {
 		metrics.MustRegister(replicaMetrics(s)...)
 	}
-	guard := auth.NewGuard(s, auth.NewFailures(auth.FailureBurst, auth.FailureEvery, time.Now))
-	in := ingest.New(s, guard, log, metrics, time.Now)
+	guard := auth.NewGuard(s.Directory, auth.NewFailures(auth.FailureBurst, auth.FailureEvery, time.Now))
+	in := ingest.New(s.Writer, s.Directory, guard, log, metrics, time.Now)
 	return httpapi.New(httpapi.Parts{
-		Reports: report.New(s, time.Now), Guard: guard, Live: board,
+		Reports: report.New(s.Reader, s.Directory, time.Now), Guard: guard, Live: board,
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,

@@ -16,9 +16,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/pgtest"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/partition"
 )
 
 // keyless are statements on big tables that need not name a machine, and why. On
@@ -134,7 +136,7 @@ func exerciseAll(t *testing.T, databaseURL string) {
 	t.Helper()
 	const day = 24 * time.Hour
 	b := servertest.New(t, databaseURL)
-	token, credential := b.Token(store.RoleAdmin), b.Host("h")
+	token, credential := b.Token(directory.RoleAdmin), b.Host("h")
 	today := time.Now().UTC().Truncate(day)
 	events := func(back time.Duration, n int) []api.Event {
 		var list []api.Event
@@ -148,7 +150,7 @@ func exerciseAll(t *testing.T, databaseURL string) {
 		}
 		return list
 	}
-	maintain := func(s *store.Store) {
+	maintain := func(s *app.Store) {
 		t.Helper()
 		if _, err := s.Maintain(t.Context()); err != nil {
 			t.Error(err)
@@ -178,8 +180,8 @@ func exerciseAll(t *testing.T, databaseURL string) {
 	askAll(b, token, today)
 	spoil(t, databaseURL)
 	maintain(b.Store)
-	shorter, err := store.Open(t.Context(), databaseURL, store.Options{
-		Log: slog.New(slog.DiscardHandler), Keep: store.Retention{Events: 10 * day, Titles: 10 * day, Rollups: 30 * day},
+	shorter, err := app.OpenStore(t.Context(), databaseURL, app.StoreOptions{
+		Log: slog.New(slog.DiscardHandler), Keep: partition.Retention{Events: 10 * day, Titles: 10 * day, Rollups: 30 * day},
 	})
 	if err != nil {
 		t.Fatal(err)

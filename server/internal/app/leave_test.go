@@ -11,7 +11,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // A server that is told to stop says so to load balancers and answers everybody, also
@@ -25,7 +25,7 @@ func TestShutdownDelay(t *testing.T) {
 	}{{"told again", "2m", true}, {"delay over", "1s", false}} {
 		t.Run(test.name, func(t *testing.T) {
 			p := servertest.StartProcess(t, databaseURL, "--shutdown-delay", test.delay)
-			token, credential := p.Token(store.RoleViewer), p.Host("h-"+test.delay)
+			token, credential := p.Token(directory.RoleViewer), p.Host("h-"+test.delay)
 			signal := func() {
 				t.Helper()
 				if err := p.Cmd.Process.Signal(syscall.SIGTERM); err != nil {

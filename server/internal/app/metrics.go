@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"activity-tracker.example/server/internal/live"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
 )
 
 // NewMetrics returns a registry with the figures of the process.
@@ -31,20 +31,20 @@ func liveStreams(board *live.Board) prometheus.Collector {
 	}, func() float64 { return float64(board.Watchers()) })
 }
 
-func replicaMetrics(s *store.Store) []prometheus.Collector {
-	gauge := func(name, help string, value func(store.ReplicaState) float64) prometheus.Collector {
+func replicaMetrics(s *Store) []prometheus.Collector {
+	gauge := func(name, help string, value func(db.ReplicaState) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(s.ReplicaState()) })
 	}
 	return []prometheus.Collector{
 		gauge("trackerd_server_replica_in_use", "1 while reports are read from the replica, 0 while the primary answers instead.",
-			func(r store.ReplicaState) float64 {
+			func(r db.ReplicaState) float64 {
 				if r.InUse {
 					return 1
 				}
 				return 0
 			}),
 		gauge("trackerd_server_replica_lag_seconds", "How far the replica was behind at the last look; about a second is usual.",
-			func(r store.ReplicaState) float64 { return r.Lag.Seconds() }),
+			func(r db.ReplicaState) float64 { return r.Lag.Seconds() }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "trackerd_server_replica_retried_total", Help: "Reads that the replica failed and the primary answered.",
 		}, func() float64 { return float64(s.ReplicaState().Retried) }),

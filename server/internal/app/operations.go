@@ -8,7 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/inspect"
 )
 
 // lookEvery is how often the database as a whole is looked at for /metrics: scrapes
@@ -21,15 +21,15 @@ const lookRetry = 2 * time.Second
 
 // operations are figures of the database as a whole, from the last look at it.
 type operations struct {
-	look   func(context.Context) (store.Look, error)
+	look   func(context.Context) (inspect.Look, error)
 	log    *slog.Logger
-	latest atomic.Pointer[store.Look]
+	latest atomic.Pointer[inspect.Look]
 
 	up, machines, hosts, newest                     *prometheus.Desc
 	partitions, from, until, defaultRows, tableSize *prometheus.Desc
 }
 
-func newOperations(look func(context.Context) (store.Look, error), log *slog.Logger) *operations {
+func newOperations(look func(context.Context) (inspect.Look, error), log *slog.Logger) *operations {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("trackerd_server_"+name, help, labels, nil)
 	}
@@ -107,7 +107,7 @@ func (o *operations) Collect(ch chan<- prometheus.Metric) {
 }
 
 // watchOperations looks at a store for /metrics until ctx ends.
-func watchOperations(ctx context.Context, s *store.Store, metrics prometheus.Registerer, log *slog.Logger) error {
+func watchOperations(ctx context.Context, s *Store, metrics prometheus.Registerer, log *slog.Logger) error {
 	o := newOperations(s.Look, log)
 	metrics.MustRegister(o)
 	return o.run(ctx)

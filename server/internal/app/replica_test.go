@@ -10,7 +10,8 @@ import (
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/pgtest"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // The whole server reads reports from a replica, tells so, and answers without it.
@@ -18,11 +19,11 @@ func TestServeWithReplica(t *testing.T) {
 	t.Parallel()
 	primary := pgtest.Start(t)
 	standby := pgtest.Standby(t, primary)
-	set := config.Config{Database: config.Database{URL: primary.URL("postgres"), ReplicaURL: standby.URL("postgres"), ReplicaMaxLag: store.UsualReplicaLag}}
+	set := config.Config{Database: config.Database{URL: primary.URL("postgres"), ReplicaURL: standby.URL("postgres"), ReplicaMaxLag: db.UsualReplicaLag}}
 	run := servertest.Serve(t, set)
 	// Another server on the same database makes the tokens.
 	b := servertest.New(t, primary.URL("postgres"))
-	token, credential := b.Token(store.RoleViewer), b.Host("h")
+	token, credential := b.Token(directory.RoleViewer), b.Host("h")
 	b.Send(credential, servertest.Minute("m", 0))
 	b.URL = run.URL
 	inUse := func(want int) func() bool {

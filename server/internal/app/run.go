@@ -88,7 +88,7 @@ func (s *server) run(told context.Context) error {
 		group.Go(func() error { return st.RunCompaction(ctx) })
 		return st.RunMaintenance(ctx)
 	})
-	board := live.New(st, live.Options{Log: s.log})
+	board := live.New(st.Reader, live.Options{Log: s.log})
 	// It ends all streams when the server is told to stop.
 	group.Go(func() error { return board.Run(ctx) })
 	group.Go(func() error {

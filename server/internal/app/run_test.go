@@ -17,7 +17,7 @@ import (
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // A private PostgreSQL is killed in the middle of uploads: hosts are told to come
@@ -50,7 +50,7 @@ func TestDatabaseKilledInTheMiddle(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Store = db.Store
-	viewer, credential := b.Token(store.RoleViewer), b.Host("h")
+	viewer, credential := b.Token(directory.RoleViewer), b.Host("h")
 
 	var uploads servertest.Uploads
 	var workers sync.WaitGroup

@@ -13,7 +13,8 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/secret"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // lookupTimeout bounds the look-up of a credential, so that callers learn
@@ -22,17 +23,17 @@ const lookupTimeout = 5 * time.Second
 
 // Guard checks who calls.
 type Guard struct {
-	store    *store.Store
-	failures *Failures
+	directory *directory.Directory
+	failures  *Failures
 }
 
 // NewGuard creates a guard over the store's credentials.
-func NewGuard(s *store.Store, failures *Failures) *Guard {
-	return &Guard{store: s, failures: failures}
+func NewGuard(dir *directory.Directory, failures *Failures) *Guard {
+	return &Guard{directory: dir, failures: failures}
 }
 
 // Reader lets callers with that role through: a viewer's route also admins.
-func (g *Guard) Reader(role store.Role) func(http.Handler) http.Handler {
+func (g *Guard) Reader(role directory.Role) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			caller, err := g.checkReader(r, role)
@@ -50,13 +51,15 @@ func (g *Guard) Reader(role store.Role) func(http.Handler) http.Handler {
 type Principal struct {
 	// ID names the caller, for limits and for looking again.
 	ID   string
-	Role store.Role
+	Role directory.Role
 	// Scope is which machines the caller may see.
-	Scope store.Scope
+	Scope directory.Scope
 }
 
 // principalOf returns whom a token stands for.
-func principalOf(t store.Token) Principal { return Principal{ID: t.ID, Role: t.Role, Scope: t.Scope()} }
+func principalOf(t directory.Token) Principal {
+	return Principal{ID: t.ID, Role: t.Role, Scope: t.Scope()}
+}
 
 // principalKey is where a request's context keeps who calls.
 type principalKey struct{}
@@ -67,19 +70,19 @@ func Caller(ctx context.Context) Principal {
 	if p, ok := ctx.Value(principalKey{}).(Principal); ok {
 		return p
 	}
-	return Principal{Role: store.RoleViewer, Scope: store.Nothing()}
+	return Principal{Role: directory.RoleViewer, Scope: directory.Nothing()}
 }
 
-// Again returns a caller as it is now, or store.ErrNotFound where it may no longer
+// Again returns a caller as it is now, or db.ErrNotFound where it may no longer
 // call at all.
 func (g *Guard) Again(ctx context.Context, p Principal) (Principal, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	token, _, err := g.store.TokenByID(ctx, p.ID)
+	token, _, err := g.directory.TokenByID(ctx, p.ID)
 	return principalOf(token), err
 }
 
-func (g *Guard) checkReader(r *http.Request, role store.Role) (Principal, error) {
+func (g *Guard) checkReader(r *http.Request, role directory.Role) (Principal, error) {
 	var none Principal
 	c, err := g.credential(r)
 	if err != nil {
@@ -95,23 +98,23 @@ func (g *Guard) checkReader(r *http.Request, role store.Role) (Principal, error)
 	if err != nil {
 		return none, err
 	}
-	if role == store.RoleAdmin && token.Role != store.RoleAdmin {
+	if role == directory.RoleAdmin && token.Role != directory.RoleAdmin {
 		return none, problem.New(api.CodeForbidden, "This needs an API token with the role admin.")
 	}
 	return principalOf(token), nil
 }
 
 // Host returns the enrolled host that calls, or the refusal to answer with.
-func (g *Guard) Host(r *http.Request) (store.Host, error) {
+func (g *Guard) Host(r *http.Request) (directory.Host, error) {
 	c, err := g.credential(r)
 	if err != nil {
-		return store.Host{}, err
+		return directory.Host{}, err
 	}
 	if c.Kind == secret.KindToken {
 		if _, err := g.token(r, c); err != nil {
-			return store.Host{}, err
+			return directory.Host{}, err
 		}
-		return store.Host{}, problem.New(api.CodeForbidden,
+		return directory.Host{}, problem.New(api.CodeForbidden,
 			"An API token can't report events; that needs a host's credential (trackctl enroll).")
 	}
 	host, err := g.host(r, c)
@@ -120,21 +123,21 @@ func (g *Guard) Host(r *http.Request) (store.Host, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
 	defer cancel()
-	if err := g.store.MarkUsed(ctx, c.ID); err != nil {
-		return store.Host{}, Answer(err)
+	if err := g.directory.MarkUsed(ctx, c.ID); err != nil {
+		return directory.Host{}, Answer(err)
 	}
 	return host, nil
 }
 
 // Sender is Host for callers that go on to write events: where the credential was
 // known a moment ago, the database is not asked, and the write refuses it with
-// store.ErrRevoked if it has been revoked since.
-func (g *Guard) Sender(r *http.Request) (store.Host, error) {
+// events.ErrRevoked if it has been revoked since.
+func (g *Guard) Sender(r *http.Request) (directory.Host, error) {
 	c, err := g.credential(r)
 	if err != nil {
-		return store.Host{}, err
+		return directory.Host{}, err
 	}
-	if host, hash, ok := g.store.RememberedHost(c.ID); ok && c.Kind == secret.KindHost && c.Matches(hash) {
+	if host, hash, ok := g.directory.RememberedHost(c.ID); ok && c.Kind == secret.KindHost && c.Matches(hash) {
 		return host, nil
 	}
 	return g.Host(r)
@@ -156,22 +159,22 @@ func (g *Guard) credential(r *http.Request) (secret.Credential, error) {
 	return c, nil
 }
 
-func (g *Guard) token(r *http.Request, c secret.Credential) (store.Token, error) {
+func (g *Guard) token(r *http.Request, c secret.Credential) (directory.Token, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
 	defer cancel()
-	token, hash, err := g.store.TokenByID(ctx, c.ID)
+	token, hash, err := g.directory.TokenByID(ctx, c.ID)
 	return token, g.verdict(r, c, hash, err)
 }
 
-func (g *Guard) host(r *http.Request, c secret.Credential) (store.Host, error) {
+func (g *Guard) host(r *http.Request, c secret.Credential) (directory.Host, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
 	defer cancel()
-	host, hash, err := g.store.HostByCredential(ctx, c.ID)
+	host, hash, err := g.directory.HostByCredential(ctx, c.ID)
 	return host, g.verdict(r, c, hash, err)
 }
 
 func (g *Guard) verdict(r *http.Request, c secret.Credential, hash []byte, err error) error {
-	if errors.Is(err, store.ErrNotFound) || err == nil && !c.Matches(hash) {
+	if errors.Is(err, db.ErrNotFound) || err == nil && !c.Matches(hash) {
 		return g.unknown(r)
 	}
 	return Answer(err)
@@ -199,7 +202,7 @@ func Answer(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, store.ErrUnavailable):
+	case errors.Is(err, db.ErrUnavailable):
 		return problem.Unavailable(err)
 	default:
 		return problem.Internal(err)

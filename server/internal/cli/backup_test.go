@@ -17,8 +17,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // command runs a command within this process.
@@ -137,7 +139,7 @@ func TestRestoreRefuses(t *testing.T) {
 	names := func() string { return must(t, "token", "list", "--database-url", to) }
 
 	wantError(t, "--overwrite", "restore", file, "--database-url", to)
-	st, err := store.Open(t.Context(), to, store.Options{Log: slog.New(slog.DiscardHandler)})
+	st, err := app.OpenStore(t.Context(), to, app.StoreOptions{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +150,7 @@ func TestRestoreRefuses(t *testing.T) {
 	st.Close()
 	servertest.Await(t, "the server's connection to end", func() bool {
 		var n int
-		sql(t, to, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = '"+store.ServerName+"'", &n)
+		sql(t, to, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = '"+db.ServerName+"'", &n)
 		return n == 0
 	})
 
@@ -199,7 +201,7 @@ func TestServerNoticesRestore(t *testing.T) {
 	two := servertest.New(t, to)
 	two.Send(credential, servertest.Minute("b", 0))
 	two.Send(credential, servertest.Minute("a", 0))
-	sql(t, to, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name = '"+store.ServerName+"'", new(int))
+	sql(t, to, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name = '"+db.ServerName+"'", new(int))
 	servertest.Await(t, "the restore to begin", func() bool {
 		_, err := command(t, "restore", "--overwrite", filepath.Join(dir, "ab"), "--database-url", to)
 		return err == nil
@@ -208,7 +210,7 @@ func TestServerNoticesRestore(t *testing.T) {
 		r, err := two.Try(http.MethodPost, "/api/events", credential, api.EventBatch{Events: []api.Event{servertest.Minute("a", 1), servertest.Minute("a", 2)}})
 		return err == nil && r.Status == 200
 	})
-	viewer := two.Token(store.RoleViewer)
+	viewer := two.Token(directory.RoleViewer)
 	if a, b := two.Summary(viewer, "a", "date=2024-01-15"), two.Summary(viewer, "b", "date=2024-01-15"); a.KeyCount != 3 || b.KeyCount != 1 {
 		t.Errorf("a has %d keys, want 3; b has %d, want 1", a.KeyCount, b.KeyCount)
 	}

@@ -11,7 +11,7 @@ import (
 	"activity-tracker.example/server/internal/doctor"
 	"activity-tracker.example/server/internal/quantity"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 func TestPrintReport(t *testing.T) {
@@ -41,7 +41,7 @@ func TestExamine(t *testing.T) {
 	if _, err := b.Store.Maintain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b.Token(store.RoleAdmin)
+	b.Token(directory.RoleAdmin)
 	b.Enrollment(1, time.Hour, "")
 	e, err := b.Store.Examine(t.Context())
 	if err != nil {

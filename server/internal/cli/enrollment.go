@@ -10,10 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/quantity"
 	"activity-tracker.example/server/internal/secret"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 const (
@@ -75,11 +77,11 @@ for it with --host; the 409 that it got names its host_id.`,
 			}
 			now := time.Now().UTC().Truncate(time.Second)
 			fresh := secret.New(secret.KindEnrollment)
-			e := store.Enrollment{ID: fresh.ID, Kind: store.EnrollsHost, UsesLeft: uses, ForHost: host, CreatedAt: now, ExpiresAt: now.Add(time.Duration(expires))}
+			e := directory.Enrollment{ID: fresh.ID, Kind: directory.EnrollsHost, UsesLeft: uses, ForHost: host, CreatedAt: now, ExpiresAt: now.Add(time.Duration(expires))}
 			if user {
-				e.Kind = store.EnrollsUser
+				e.Kind = directory.EnrollsUser
 			}
-			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) error {
+			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) error {
 				return st.AddEnrollment(ctx, e, fresh.Hash())
 			})
 			if err != nil {
@@ -87,7 +89,7 @@ for it with --host; the 409 that it got names its host_id.`,
 			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), struct {
-					store.Enrollment
+					directory.Enrollment
 					Secret string `json:"enrollment_token"`
 				}{e, fresh.Reveal()})
 			}
@@ -110,8 +112,8 @@ func enrollmentList(p *program) *cobra.Command {
 		Long:  "list shows every enrolment token, also those that have expired or are used up.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			tokens := []store.Enrollment{}
-			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) error {
+			tokens := []directory.Enrollment{}
+			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) error {
 				list, err := st.Enrollments(ctx)
 				tokens = append(tokens, list...)
 				return err
@@ -137,7 +139,7 @@ func enrollmentList(p *program) *cobra.Command {
 	return cmd
 }
 
-func enrollmentState(e store.Enrollment, now time.Time) string {
+func enrollmentState(e directory.Enrollment, now time.Time) string {
 	switch {
 	case !e.ExpiresAt.After(now):
 		return "expired"
@@ -157,8 +159,8 @@ that it has enrolled stay enrolled; host revoke ends those.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// The whole token works as well; only its id is used.
 			id, _, _ := strings.Cut(args[0], ".")
-			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) error { return st.RemoveEnrollment(ctx, id) })
-			if errors.Is(err, store.ErrNotFound) {
+			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) error { return st.RemoveEnrollment(ctx, id) })
+			if errors.Is(err, db.ErrNotFound) {
 				return errors.New("there is no such token; trackerd-server enrollment list shows all")
 			}
 			return err

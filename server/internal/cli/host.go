@@ -9,8 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/quantity"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/text"
 )
 
@@ -27,7 +29,7 @@ func hostCommand(p *program) *cobra.Command {
 
 // listedHost is a host as host list shows it.
 type listedHost struct {
-	store.HostState
+	directory.HostState
 	// SilentSeconds is for how long nothing was seen of it.
 	SilentSeconds int64 `json:"silent_seconds"`
 }
@@ -45,8 +47,8 @@ has reported nothing: since it was enrolled). A revoked host is marked as such.`
   trackerd-server host list --silent-for 1d --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var all []store.HostState
-			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) (err error) {
+			var all []directory.HostState
+			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) (err error) {
 				all, err = st.Hosts(ctx)
 				return err
 			})
@@ -70,7 +72,7 @@ has reported nothing: since it was enrolled). A revoked host is marked as such.`
 }
 
 // silentHosts are those that have been silent for at least that long.
-func silentHosts(all []store.HostState, now time.Time, atLeast time.Duration) []listedHost {
+func silentHosts(all []directory.HostState, now time.Time, atLeast time.Duration) []listedHost {
 	hosts := []listedHost{}
 	for _, h := range all {
 		since := h.EnrolledAt
@@ -112,13 +114,13 @@ enrollment create --host HOST_ID.`,
 		Example: `  trackerd-server host revoke vm-abc123`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var was store.HostState
-			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) (err error) {
+			var was directory.HostState
+			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) (err error) {
 				was, err = st.RevokeHost(ctx, args[0])
 				return err
 			})
 			switch {
-			case errors.Is(err, store.ErrNotFound):
+			case errors.Is(err, db.ErrNotFound):
 				return fmt.Errorf("there is no host %q; trackerd-server host list shows all", text.ForTerminal(args[0]))
 			case err != nil:
 				return err

@@ -5,13 +5,13 @@ import (
 	"time"
 
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 func TestSilentHosts(t *testing.T) {
 	now := servertest.At("2026-03-02T12:00:00Z")
 	seen := now.Add(-time.Hour)
-	all := []store.HostState{
+	all := []directory.HostState{
 		{HostID: "fresh", EnrolledAt: now.Add(time.Second)},
 		{HostID: "never", EnrolledAt: now.Add(-48 * time.Hour)},
 		{HostID: "recent", EnrolledAt: now.Add(-48 * time.Hour), LastSeen: &seen},

@@ -7,7 +7,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // A host that took another's place reads in the rejection what to do, and after that
@@ -33,7 +33,7 @@ func TestMachineMove(t *testing.T) {
 		t.Errorf("the old host: %+v", got)
 	}
 	var m api.Machine
-	b.Do(http.MethodGet, "/api/machines/desk", b.Token(store.RoleViewer), nil).Wants(http.StatusOK, &m)
+	b.Do(http.MethodGet, "/api/machines/desk", b.Token(directory.RoleViewer), nil).Wants(http.StatusOK, &m)
 	if m.Hostname != "new.example" {
 		t.Errorf("it is still shown on %s", m.Hostname)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/config"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
 )
 
 // migrateTimeout bounds a migration, which may have to rewrite a large table.
@@ -33,7 +33,7 @@ refuse, until this command was run.`,
 			c.Database.NoMigrate = false
 			ctx, cancel := context.WithTimeout(cmd.Context(), migrateTimeout)
 			defer cancel()
-			var schema store.Schema
+			var schema db.Schema
 			err = app.WithDatabase(ctx, c, quiet(cmd.ErrOrStderr()), app.ForMaker, func(ctx context.Context, d *app.Database) (err error) {
 				if schema, err = d.Store.Schema(ctx); err != nil || dryRun {
 					return err
@@ -45,7 +45,7 @@ refuse, until this command was run.`,
 			}
 			if asJSON {
 				err := printJSON(cmd.OutOrStdout(), struct {
-					store.Schema
+					db.Schema
 					Applied bool `json:"applied"`
 				}{schema, !dryRun})
 				return errors.Join(err, tooNew(schema))
@@ -59,14 +59,14 @@ refuse, until this command was run.`,
 }
 
 // tooNew returns an error where a newer program has changed the schema.
-func tooNew(schema store.Schema) error {
+func tooNew(schema db.Schema) error {
 	if schema.Version > schema.Known {
-		return store.NewerSchemaError{Have: schema.Version, Know: schema.Known}
+		return db.NewerSchemaError{Have: schema.Version, Know: schema.Known}
 	}
 	return nil
 }
 
-func printSchema(cmd *cobra.Command, schema store.Schema, dryRun bool) error {
+func printSchema(cmd *cobra.Command, schema db.Schema, dryRun bool) error {
 	verb := "applied"
 	if dryRun {
 		verb = "would apply"

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
 )
 
 // A schema that is newer than the program fails a look at it, in JSON as in words.
@@ -30,7 +30,7 @@ func TestDryRunOnANewerSchema(t *testing.T) {
 		cmd.SetOut(&out)
 		cmd.SetArgs([]string{"migrate", "--dry-run", flag, "--database-url", databaseURL})
 		err := cmd.ExecuteContext(t.Context())
-		if !errors.As(err, new(store.NewerSchemaError)) || !strings.Contains(out.String(), want) {
+		if !errors.As(err, new(db.NewerSchemaError)) || !strings.Contains(out.String(), want) {
 			t.Errorf("%s: %v: %s", flag, err, out.String())
 		}
 	}

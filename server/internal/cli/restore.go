@@ -12,7 +12,7 @@ import (
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/backup"
 	"activity-tracker.example/server/internal/config"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/inspect"
 )
 
 func restoreCommand(p *program) *cobra.Command {
@@ -101,7 +101,7 @@ func (r restoring) run(ctx context.Context, d *app.Database) error {
 	}
 	d.Store.Close()
 	progress, done := progressTo(r.cmd.ErrOrStderr())
-	err = tools.Restore(ctx, archive, contents.Clear, []string{store.RefuseServers}, progress)
+	err = tools.Restore(ctx, archive, contents.Clear, []string{inspect.RefuseServers}, progress)
 	done()
 	if err != nil {
 		return fmt.Errorf("%w; the database is as it was", err)

@@ -10,8 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/secret"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // maxNameBytes bounds a token's name, which people read in a list.
@@ -32,7 +34,7 @@ func tokenCreate(p *program) *cobra.Command {
 	var name, role string
 	var groups []string
 	var asJSON bool
-	roles := []string{string(store.RoleViewer), string(store.RoleAdmin)}
+	roles := []string{string(directory.RoleViewer), string(directory.RoleAdmin)}
 	cmd := &cobra.Command{
 		Use:   "create --name NAME --role admin|viewer [--group GROUP]…",
 		Short: "Make an API token and print it, this once",
@@ -50,16 +52,16 @@ of these groups alone; an admin may also change.`,
 			if strings.TrimSpace(name) == "" || len(name) > maxNameBytes || strings.ContainsFunc(name, notPrintable) {
 				return usagef("--name: want 1 to %d printable bytes that say what the token is for", maxNameBytes)
 			}
-			if err := checkGroups(store.Role(role), groups); err != nil {
+			if err := checkGroups(directory.Role(role), groups); err != nil {
 				return err
 			}
 			fresh := secret.New(secret.KindToken)
-			token := store.Token{ID: fresh.ID, Name: name, Role: store.Role(role), CreatedAt: time.Now().UTC()}
+			token := directory.Token{ID: fresh.ID, Name: name, Role: directory.Role(role), CreatedAt: time.Now().UTC()}
 			token.Limited, token.Groups = len(groups) > 0, groups
-			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) error {
+			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) error {
 				return st.AddToken(ctx, token, fresh.Hash())
 			})
-			if errors.Is(err, store.ErrNoGroup) {
+			if errors.Is(err, directory.ErrNoGroup) {
 				return fmt.Errorf("%w; an administrator makes one by PUT /api/groups/NAME, and GET /api/groups lists all", err)
 			}
 			if err != nil {
@@ -67,7 +69,7 @@ of these groups alone; an admin may also change.`,
 			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), struct {
-					store.Token
+					directory.Token
 					Secret string `json:"token"`
 				}{token, fresh.Reveal()})
 			}
@@ -83,14 +85,14 @@ of these groups alone; an admin may also change.`,
 }
 
 // checkGroups checks what a token is to be limited to.
-func checkGroups(role store.Role, groups []string) error {
+func checkGroups(role directory.Role, groups []string) error {
 	switch {
 	case len(groups) == 0:
 		return nil
-	case role != store.RoleViewer:
+	case role != directory.RoleViewer:
 		return usagef("--group: only a token with the role viewer can be limited to groups")
-	case len(groups) > store.MaxTokenGroups:
-		return usagef("--group: want at most %d", store.MaxTokenGroups)
+	case len(groups) > directory.MaxTokenGroups:
+		return usagef("--group: want at most %d", directory.MaxTokenGroups)
 	}
 	for _, name := range groups {
 		if !utf8.ValidString(name) || strings.ContainsFunc(name, notPrintable) {
@@ -101,7 +103,7 @@ func checkGroups(role store.Role, groups []string) error {
 }
 
 // groupsOf returns what a token sees, for people.
-func groupsOf(t *store.Token) string {
+func groupsOf(t *directory.Token) string {
 	switch {
 	case !t.Limited:
 		return "all machines"
@@ -118,8 +120,8 @@ func tokenList(p *program) *cobra.Command {
 		Short: "List the API tokens, without their secrets",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			tokens := []store.Token{}
-			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) error {
+			tokens := []directory.Token{}
+			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) error {
 				list, err := st.Tokens(ctx)
 				tokens = append(tokens, list...)
 				return err
@@ -150,8 +152,8 @@ func tokenRevoke(p *program) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// The whole token works as well; only its id is used.
 			id, _, _ := strings.Cut(args[0], ".")
-			err := p.withStore(cmd, func(ctx context.Context, st *store.Store) error { return st.RemoveToken(ctx, id) })
-			if errors.Is(err, store.ErrNotFound) {
+			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) error { return st.RemoveToken(ctx, id) })
+			if errors.Is(err, db.ErrNotFound) {
 				return errors.New("there is no such token; trackerd-server token list shows all")
 			}
 			return err

@@ -8,8 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/config"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/upkeep"
 )
 
 // checkTimeout bounds a check: a year of a large fleet is read in a few hours.
@@ -43,8 +44,8 @@ The server may go on meanwhile.`
 			if err != nil {
 				return err
 			}
-			var found store.RollupCheck
-			err = withStoreFor(cmd, c, checkTimeout, func(ctx context.Context, st *store.Store) (err error) {
+			var found upkeep.RollupCheck
+			err = withStoreFor(cmd, c, checkTimeout, func(ctx context.Context, st *app.Store) (err error) {
 				found, err = st.CheckRollups(ctx, repair)
 				return err
 			})
@@ -60,7 +61,7 @@ The server may go on meanwhile.`
 
 // printRollups prints what a check has found, and fails where something is wrong
 // still.
-func printRollups(w io.Writer, found store.RollupCheck, repair, asJSON bool) error {
+func printRollups(w io.Writer, found upkeep.RollupCheck, repair, asJSON bool) error {
 	var err error
 	if asJSON {
 		err = printJSON(w, found)
@@ -95,8 +96,8 @@ meanwhile; with this an older database need not wait, or a server is spared the 
 			if c.CompactAfter == 0 {
 				return usagef("nothing is compacted with --compact-after-days 0: name another number of days")
 			}
-			var done store.Compacted
-			err = withStoreFor(cmd, c, compactTimeout, func(ctx context.Context, st *store.Store) (err error) {
+			var done upkeep.Compacted
+			err = withStoreFor(cmd, c, compactTimeout, func(ctx context.Context, st *app.Store) (err error) {
 				done, err = st.Compact(ctx)
 				return err
 			})

@@ -9,7 +9,9 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/quantity"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/inspect"
+	"activity-tracker.example/server/internal/store/upkeep"
 )
 
 const (
@@ -28,7 +30,7 @@ const (
 )
 
 // Database checks a database that was examined.
-func Database(e store.Examination) []api.Check {
+func Database(e inspect.Examination) []api.Check {
 	checks := []api.Check{checkVersion(e), checkSchema(e.Schema), checkDurability(e.Durability), checkEncoding(e.Encoding), checkConnections(e), checkClock(e.Skew)}
 	if e.Pooled {
 		checks = append(checks, ok("pooler", "one is in between; backup and restore need PostgreSQL itself, or a pooler in session mode"))
@@ -39,7 +41,7 @@ func Database(e store.Examination) []api.Check {
 	return checks
 }
 
-func checkVersion(e store.Examination) api.Check {
+func checkVersion(e inspect.Examination) api.Check {
 	c := ok("database", "PostgreSQL %s", e.VersionText)
 	if e.Version/pgMajor < oldestPostgres {
 		c.Result, c.Advice = api.CheckFailed, fmt.Sprintf("upgrade it to %d or newer", oldestPostgres)
@@ -47,7 +49,7 @@ func checkVersion(e store.Examination) api.Check {
 	return c
 }
 
-func checkSchema(s store.Schema) api.Check {
+func checkSchema(s db.Schema) api.Check {
 	c := ok("schema", "version %d", s.Version)
 	switch {
 	case s.Version > s.Known:
@@ -85,7 +87,7 @@ func checkEncoding(encoding string) api.Check {
 	return failed("encoding", encoding, "titles can't be kept: make a database with ENCODING 'UTF8', and move there with backup and restore")
 }
 
-func checkConnections(e store.Examination) api.Check {
+func checkConnections(e inspect.Examination) api.Check {
 	room := e.MaxConnections - e.Reserved
 	c := ok("connections", "%d of %d in use, a server takes up to %d", e.Used, room, e.Pool)
 	if e.Pooled {
@@ -117,7 +119,7 @@ func checkClock(skew time.Duration) api.Check {
 	return c
 }
 
-func checkPartitions(states []store.PartitionState) api.Check {
+func checkPartitions(states []inspect.PartitionState) api.Check {
 	var missing, elsewhere []string
 	for _, p := range states {
 		if p.Missing > 0 {
@@ -137,7 +139,7 @@ func checkPartitions(states []store.PartitionState) api.Check {
 	return ok("partitions", "made ahead")
 }
 
-func checkCompaction(c store.CompactionState) api.Check {
+func checkCompaction(c upkeep.CompactionState) api.Check {
 	if c.Off {
 		return ok("compaction", "off: --compact-after-days 0")
 	}
@@ -155,7 +157,7 @@ func checkCompaction(c store.CompactionState) api.Check {
 	return made
 }
 
-func checkTokens(e store.Examination) api.Check {
+func checkTokens(e inspect.Examination) api.Check {
 	c := ok("tokens", "%d admin, %d viewer; hosts: %d, good enrolment tokens: %d", e.Admins, e.Viewers, e.Hosts, e.GoodEnrollments)
 	switch {
 	case e.Admins+e.Viewers == 0:

@@ -6,17 +6,19 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/inspect"
+	"activity-tracker.example/server/internal/store/upkeep"
 )
 
 // well is a database where all is well.
-func well() store.Examination {
-	return store.Examination{
-		Schema: store.Schema{Version: 3, Known: 3}, VersionText: "15.13", Version: 150013, Encoding: "UTF8",
+func well() inspect.Examination {
+	return inspect.Examination{
+		Schema: db.Schema{Version: 3, Known: 3}, VersionText: "15.13", Version: 150013, Encoding: "UTF8",
 		Durability:     map[string]string{"fsync": "on", "full_page_writes": "on", "synchronous_commit": "remote_apply"},
 		MaxConnections: 100, Reserved: 3, Used: 10, Pool: 16, Admins: 1, Hosts: 1,
-		Partitions: []store.PartitionState{{Table: "event"}},
-		Compaction: store.CompactionState{Ended: true, Ago: time.Hour},
+		Partitions: []inspect.PartitionState{{Table: "event"}},
+		Compaction: upkeep.CompactionState{Ended: true, Ago: time.Hour},
 	}
 }
 
@@ -25,33 +27,33 @@ func TestDatabase(t *testing.T) {
 		t.Errorf("not all is well:\n%s", text)
 	}
 	tests := []struct {
-		change func(*store.Examination)
+		change func(*inspect.Examination)
 		check  string
 		result api.CheckResult
 		words  string
 	}{
-		{func(e *store.Examination) { e.Version = 140001 }, "database", api.CheckFailed, "upgrade it to 15"},
-		{func(e *store.Examination) { e.Schema = store.Schema{Version: 4, Known: 3} }, "schema", api.CheckFailed, "newer trackerd-server"},
-		{func(e *store.Examination) { e.Schema = store.Schema{Version: 2, Known: 3, Pending: []string{"0003_x"}} }, "schema", api.CheckWarning, "0003_x"},
-		{func(e *store.Examination) { e.Durability["fsync"] = "off" }, "durability", api.CheckFailed, "fsync=off"},
-		{func(e *store.Examination) { e.Durability["synchronous_commit"] = "off" }, "durability", api.CheckFailed, "can be lost"},
-		{func(e *store.Examination) { e.Durability["synchronous_commit"] = "local" }, "durability", api.CheckWarning, "standby"},
-		{func(e *store.Examination) { e.Encoding = "SQL_ASCII" }, "encoding", api.CheckFailed, "ENCODING 'UTF8'"},
-		{func(e *store.Examination) { e.MaxConnections = 15 }, "connections", api.CheckFailed, "max_connections"},
-		{func(e *store.Examination) { e.Used = 90 }, "connections", api.CheckWarning, "max_connections"},
-		{func(e *store.Examination) { e.Used, e.Pooled = 90, true }, "connections", api.CheckOK, ""},
-		{func(e *store.Examination) { e.Pooled = true }, "pooler", api.CheckOK, "session mode"},
-		{func(e *store.Examination) { e.Skew = -5 * time.Second }, "clock", api.CheckWarning, "5s behind"},
-		{func(e *store.Examination) { e.Skew = time.Hour }, "clock", api.CheckFailed, "1h0m0s ahead of"},
-		{func(e *store.Examination) { e.Partitions[0].Missing = 3 }, "partitions", api.CheckWarning, "event lacks 3"},
-		{func(e *store.Examination) { e.Partitions[0].DefaultRows = 7 }, "partitions", api.CheckWarning, "event 7"},
-		{func(e *store.Examination) { e.Compaction = store.CompactionState{Off: true} }, "compaction", api.CheckOK, "compact-after-days 0"},
-		{func(e *store.Examination) { e.Compaction = store.CompactionState{} }, "compaction", api.CheckOK, "no round has ended yet"},
-		{func(e *store.Examination) { e.Compaction = waiting(false, 0) }, "compaction", api.CheckWarning, "no round has ended yet"},
-		{func(e *store.Examination) { e.Compaction = waiting(true, 20*time.Minute) }, "compaction", api.CheckOK, "5000 events of quiet days wait, from 2024-01-15 on"},
-		{func(e *store.Examination) { e.Compaction = waiting(true, 49*time.Hour) }, "compaction", api.CheckWarning, "ended 2d 1h ago"},
-		{func(e *store.Examination) { e.Admins = 0 }, "tokens", api.CheckWarning, "token create"},
-		{func(e *store.Examination) { e.Hosts = 0 }, "tokens", api.CheckWarning, "enrollment create"},
+		{func(e *inspect.Examination) { e.Version = 140001 }, "database", api.CheckFailed, "upgrade it to 15"},
+		{func(e *inspect.Examination) { e.Schema = db.Schema{Version: 4, Known: 3} }, "schema", api.CheckFailed, "newer trackerd-server"},
+		{func(e *inspect.Examination) { e.Schema = db.Schema{Version: 2, Known: 3, Pending: []string{"0003_x"}} }, "schema", api.CheckWarning, "0003_x"},
+		{func(e *inspect.Examination) { e.Durability["fsync"] = "off" }, "durability", api.CheckFailed, "fsync=off"},
+		{func(e *inspect.Examination) { e.Durability["synchronous_commit"] = "off" }, "durability", api.CheckFailed, "can be lost"},
+		{func(e *inspect.Examination) { e.Durability["synchronous_commit"] = "local" }, "durability", api.CheckWarning, "standby"},
+		{func(e *inspect.Examination) { e.Encoding = "SQL_ASCII" }, "encoding", api.CheckFailed, "ENCODING 'UTF8'"},
+		{func(e *inspect.Examination) { e.MaxConnections = 15 }, "connections", api.CheckFailed, "max_connections"},
+		{func(e *inspect.Examination) { e.Used = 90 }, "connections", api.CheckWarning, "max_connections"},
+		{func(e *inspect.Examination) { e.Used, e.Pooled = 90, true }, "connections", api.CheckOK, ""},
+		{func(e *inspect.Examination) { e.Pooled = true }, "pooler", api.CheckOK, "session mode"},
+		{func(e *inspect.Examination) { e.Skew = -5 * time.Second }, "clock", api.CheckWarning, "5s behind"},
+		{func(e *inspect.Examination) { e.Skew = time.Hour }, "clock", api.CheckFailed, "1h0m0s ahead of"},
+		{func(e *inspect.Examination) { e.Partitions[0].Missing = 3 }, "partitions", api.CheckWarning, "event lacks 3"},
+		{func(e *inspect.Examination) { e.Partitions[0].DefaultRows = 7 }, "partitions", api.CheckWarning, "event 7"},
+		{func(e *inspect.Examination) { e.Compaction = upkeep.CompactionState{Off: true} }, "compaction", api.CheckOK, "compact-after-days 0"},
+		{func(e *inspect.Examination) { e.Compaction = upkeep.CompactionState{} }, "compaction", api.CheckOK, "no round has ended yet"},
+		{func(e *inspect.Examination) { e.Compaction = waiting(false, 0) }, "compaction", api.CheckWarning, "no round has ended yet"},
+		{func(e *inspect.Examination) { e.Compaction = waiting(true, 20*time.Minute) }, "compaction", api.CheckOK, "5000 events of quiet days wait, from 2024-01-15 on"},
+		{func(e *inspect.Examination) { e.Compaction = waiting(true, 49*time.Hour) }, "compaction", api.CheckWarning, "ended 2d 1h ago"},
+		{func(e *inspect.Examination) { e.Admins = 0 }, "tokens", api.CheckWarning, "token create"},
+		{func(e *inspect.Examination) { e.Hosts = 0 }, "tokens", api.CheckWarning, "enrollment create"},
 	}
 	for _, test := range tests {
 		e := well()
@@ -76,6 +78,6 @@ func TestDatabase(t *testing.T) {
 }
 
 // waiting is a compaction with something to do.
-func waiting(ended bool, ago time.Duration) store.CompactionState {
-	return store.CompactionState{Events: 5000, From: time.Date(2024, 1, 15, 0, 0, 0, 0, time.UTC), Ended: ended, Ago: ago}
+func waiting(ended bool, ago time.Duration) upkeep.CompactionState {
+	return upkeep.CompactionState{Events: 5000, From: time.Date(2024, 1, 15, 0, 0, 0, 0, time.UTC), Ended: ended, Ago: ago}
 }

@@ -7,7 +7,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/quantity"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/inspect"
 )
 
 const (
@@ -38,7 +38,7 @@ const (
 // Postgres checks settings that matter where events are
 // written all the time; memory is this machine's in bytes, 0: not known. What they
 // cost was measured (bench/RESULTS.md).
-func Postgres(e store.Examination, memory int64) []api.Check {
+func Postgres(e inspect.Examination, memory int64) []api.Check {
 	if !e.Settings.Here {
 		memory = 0
 	}
@@ -66,7 +66,7 @@ func checkBuffers(buffers, database, memory int64) api.Check {
 
 // checkCheckpoints looks whether checkpoints come more often than they should: after
 // each one a page is logged whole when it is written to for the first time.
-func checkCheckpoints(p store.PostgresSettings) api.Check {
+func checkCheckpoints(p inspect.PostgresSettings) api.Check {
 	c := ok("checkpoints", "%d by time (%v), %d before it (max_wal_size %s)", p.Timed, p.CheckpointTimeout, p.Forced, quantity.SizeText(p.MaxWALSize))
 	switch {
 	case p.CheckpointTimeout < leastCheckpointTimeout:
@@ -81,7 +81,7 @@ func checkCheckpoints(p store.PostgresSettings) api.Check {
 // are fewer of them with rarer checkpoints, and they are shorter where they are
 // compressed. pglz, the other way to do so, costs more than twice of PostgreSQL's
 // processor time and gains hardly more.
-func checkLog(p store.PostgresSettings) api.Check {
+func checkLog(p inspect.PostgresSettings) api.Check {
 	c := ok("write-ahead log", "%s, pages compressed: %s", quantity.SizeText(p.LogBytes), p.WALCompression)
 	whole := float64(p.LogPages*pageBytes) / float64(max(p.LogBytes, 1))
 	var set []string

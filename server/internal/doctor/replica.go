@@ -5,11 +5,11 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/quantity"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/inspect"
 )
 
 // Replica checks the replica for reports, which may be so far behind.
-func Replica(e store.ReplicaExamination, limit time.Duration) api.Check {
+func Replica(e inspect.ReplicaExamination, limit time.Duration) api.Check {
 	c := api.Check{Name: "replica"}
 	switch {
 	case e.Away != nil:

@@ -19,14 +19,14 @@ import (
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 func TestWhoMayCallWhat(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
 	host := b.Host("h")
 	b.Send(host, servertest.Minute("m", 0))
-	viewer, admin := b.Token(store.RoleViewer), b.Token(store.RoleAdmin)
+	viewer, admin := b.Token(directory.RoleViewer), b.Token(directory.RoleAdmin)
 	wrong, _, _ := strings.Cut(viewer, ".")
 	_, other, _ := strings.Cut(admin, ".")
 	const day = "?date=2024-01-15"
@@ -95,7 +95,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 
 func TestTooManyFailures(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	viewer := b.Token(store.RoleViewer)
+	viewer := b.Token(directory.RoleViewer)
 	for range auth.FailureBurst {
 		b.Do(http.MethodGet, "/api/machines", secret.New(secret.KindToken).Reveal(), nil).Refused(401, api.CodeUnauthorized)
 	}
@@ -112,7 +112,7 @@ func TestTooManyFailures(t *testing.T) {
 // The batch of the issue: each bad event is named, the good ones are stored.
 func TestBadBatch(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
+	host, viewer := b.Host("h"), b.Token(directory.RoleViewer)
 	good := func(i int, more string) string {
 		return fmt.Sprintf(`{"machine_id":"m","timestamp":"2024-01-15T10:%02d:00Z","key_count":1%s}`, i, more)
 	}
@@ -186,7 +186,7 @@ func day(machine string) []api.Event {
 
 func TestReplies(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
+	host, viewer := b.Host("h"), b.Token(directory.RoleViewer)
 	const id = `DOMAIN\user 1/ä%41`
 	b.Send(host, day(id)...)
 	path := "/api/activity/" + url.PathEscape(id)
@@ -205,7 +205,7 @@ func TestReplies(t *testing.T) {
 
 func TestBadQuestions(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	viewer := b.Token(store.RoleViewer)
+	viewer := b.Token(directory.RoleViewer)
 	b.Send(b.Host("h"), servertest.Minute("m", 0))
 	const a = "/api/activity/m"
 	const span = "start=2024-01-15T00:00:00Z&end=2024-01-16T00:00:00Z"
@@ -224,7 +224,7 @@ func TestBadQuestions(t *testing.T) {
 
 func TestPages(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
+	host, viewer := b.Host("h"), b.Token(directory.RoleViewer)
 	const n = 25
 	var events []api.Event
 	for i := range n {
@@ -268,7 +268,7 @@ func TestPages(t *testing.T) {
 
 func TestDaysWhereClocksChange(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
+	host, viewer := b.Host("h"), b.Token(directory.RoleViewer)
 	// One event in each hour around two changes in Berlin.
 	var events []api.Event
 	for _, from := range []string{"2024-03-30T20:00:00Z", "2024-10-26T20:00:00Z"} {
@@ -295,7 +295,7 @@ func TestDaysWhereClocksChange(t *testing.T) {
 
 func TestLabel(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	admin := b.Token(store.RoleAdmin)
+	admin := b.Token(directory.RoleAdmin)
 	b.Send(b.Host("h"), servertest.Minute("m", 0))
 	var m api.Machine
 	b.Do(http.MethodPatch, "/api/machines/m", admin, map[string]any{"user_label": "  Empfang ☎ ", "more": 1}).Wants(200, &m)
@@ -317,7 +317,7 @@ func TestLabel(t *testing.T) {
 
 func TestMachineFollowsItsEvents(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
+	host, viewer := b.Host("h"), b.Token(directory.RoleViewer)
 	now := time.Now().UTC().Truncate(time.Second)
 	look := func() (m api.Machine) {
 		t.Helper()
@@ -465,7 +465,7 @@ func enroll(b *servertest.Bench, token, host, bearer string) servertest.Reply {
 func TestEnrolmentKinds(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
 	token := func(kind api.EnrollKind, host string) string {
-		return b.EnrollmentFor(store.Enrollment{Kind: kind, UsesLeft: 1, ForHost: host, ExpiresAt: time.Now().Add(time.Hour)})
+		return b.EnrollmentFor(directory.Enrollment{Kind: kind, UsesLeft: 1, ForHost: host, ExpiresAt: time.Now().Add(time.Hour)})
 	}
 	enroll := func(token, host string, kind api.EnrollKind) servertest.Reply {
 		return b.Do(http.MethodPost, "/api/enroll", "", api.EnrollRequest{EnrollmentToken: token, HostID: host, Hostname: "name", Kind: kind})
@@ -511,7 +511,7 @@ func TestEnrolment(t *testing.T) {
 	_, other, _ := strings.Cut(token, ".")
 	enroll(b, wrong+"."+other, "h3", "").Refused(401, api.CodeBadToken)
 	enroll(b, secret.New(secret.KindEnrollment).Reveal(), "h3", "").Refused(401, api.CodeBadToken)
-	enroll(b, b.Token(store.RoleAdmin), "h3", "").Refused(401, api.CodeBadToken)
+	enroll(b, b.Token(directory.RoleAdmin), "h3", "").Refused(401, api.CodeBadToken)
 
 	// A host that was installed anew comes back with a token made for it and
 	// keeps its machines; so does one that still has its credential.

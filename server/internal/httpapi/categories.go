@@ -11,7 +11,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/problem"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // maxCategoriesBytes bounds the body of PUT /api/categories: the most patterns of
@@ -23,7 +23,7 @@ const maxCategoriesBytes = 1 << 20
 func (s *server) categories() http.HandlerFunc {
 	return render(s, answer[struct{}, api.CategoryList, api.Category]{
 		ask: func(*http.Request) (struct{}, error) { return struct{}{}, nil },
-		get: func(ctx context.Context, _ store.Scope, _ struct{}) (api.CategoryList, error) {
+		get: func(ctx context.Context, _ directory.Scope, _ struct{}) (api.CategoryList, error) {
 			return s.Reports.Categories(ctx)
 		},
 		header: setVersion,

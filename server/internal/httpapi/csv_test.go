@@ -11,7 +11,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // goldenText compares text with a file of testdata; UPDATE_GOLDEN=1 writes it.
@@ -34,7 +34,7 @@ func goldenText(t *testing.T, name string, got []byte) {
 
 func TestTables(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
+	host, viewer := b.Host("h"), b.Token(directory.RoleViewer)
 	const id = `=cmd|user 1/ä`
 	events := day(id)
 	events[1].ActiveWindow = "=HYPERLINK(\"http://x\";\"y\")"
@@ -61,7 +61,7 @@ func TestTables(t *testing.T) {
 // What is one object is a table of one row; a day's hours are rows.
 func TestSmallTables(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	host, viewer, admin := b.Host("h"), b.Token(store.RoleViewer), b.Token(store.RoleAdmin)
+	host, viewer, admin := b.Host("h"), b.Token(directory.RoleViewer), b.Token(directory.RoleAdmin)
 	b.Send(host, day("m")...)
 	b.Do(http.MethodPut, "/api/groups/staff", admin, nil).Wants(201, nil)
 	b.Do(http.MethodPut, "/api/categories", admin, []byte(`{"categories":[{"name":"+Mail","colour":"#2e7d32","rating":"neutral","patterns":[{"app":"mail"}]}]}`),
@@ -89,7 +89,7 @@ func TestSmallTables(t *testing.T) {
 // leads on.
 func TestTablesPage(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
+	host, viewer := b.Host("h"), b.Token(directory.RoleViewer)
 	const n = 2500
 	for i := 0; i < n; i += 1250 {
 		var events []api.Event

@@ -11,7 +11,8 @@ import (
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/tabular"
 )
 
@@ -28,13 +29,13 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{report.ErrTooLong, api.CodeUnavailable, "The report takes too long: ask for fewer days, for one group, or page by machine.", answerRetry},
-		{store.ErrGroupExists, api.CodeGroupExists, "Another group has that name.", 0},
-		{store.ErrTooManyGroups, api.CodeTooManyGroups, "There are as many groups as there may be: " + strconv.Itoa(store.MaxGroups) + ".", 0},
-		{store.ErrNoGroup, api.CodeNotFound, "There is no such group.", 0},
-		{store.ErrNoneKnown, api.CodeNotFound, "None of these machines exists, and the group was left as it is. An empty list empties it.", 0},
-		{store.ErrNotFound, api.CodeNotFound, "There is no such machine.", 0},
+		{directory.ErrGroupExists, api.CodeGroupExists, "Another group has that name.", 0},
+		{directory.ErrTooManyGroups, api.CodeTooManyGroups, "There are as many groups as there may be: " + strconv.Itoa(directory.MaxGroups) + ".", 0},
+		{directory.ErrNoGroup, api.CodeNotFound, "There is no such group.", 0},
+		{directory.ErrNoneKnown, api.CodeNotFound, "None of these machines exists, and the group was left as it is. An empty list empties it.", 0},
+		{db.ErrNotFound, api.CodeNotFound, "There is no such machine.", 0},
 		{
-			store.ErrCategoriesChanged, api.CodeChangedMeanwhile,
+			directory.ErrCategoriesChanged, api.CodeChangedMeanwhile,
 			"The categories have been changed since: GET them again and repeat the change on the new list.", 0,
 		},
 		{live.ErrTooManyOfToken, api.CodeRateLimited, "Too many streams are open with this API token.", liveRetry * time.Millisecond},

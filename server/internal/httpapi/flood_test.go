@@ -11,7 +11,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // A host that begins upload after upload and ends none takes the server's memory
@@ -67,7 +67,7 @@ func TestReaderFloods(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hostile, other := b.Token(store.RoleViewer), b.Token(store.RoleViewer)
+	hostile, other := b.Token(directory.RoleViewer), b.Token(directory.RoleViewer)
 	const question = "/api/activity/m/events?start=2000-01-01T00:00:00Z&end=2100-01-01T00:00:00Z"
 	var open []net.Conn
 	for range 20 {

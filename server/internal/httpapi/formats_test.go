@@ -8,7 +8,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // unnegotiated answer in the one form that they have whatever is asked for: what
@@ -22,7 +22,7 @@ var unnegotiated = []string{
 // that has an answer, and before anything is done.
 func TestFormatsThatAreNot(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	admin := b.Token(store.RoleAdmin)
+	admin := b.Token(directory.RoleAdmin)
 	b.Send(b.Host("h"), servertest.Minute("vm-abc123-user1", 0))
 	b.Do(http.MethodPut, "/api/groups/Reception", admin, nil).Wants(201, nil)
 	state := func() string {
@@ -69,7 +69,7 @@ func TestFormatsThatAreNot(t *testing.T) {
 // The stream is there for whoever takes it, and is no table.
 func TestLiveFormats(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	viewer := b.Token(store.RoleViewer)
+	viewer := b.Token(directory.RoleViewer)
 	for _, accept := range []string{"", "text/event-stream", "*/*", "text/html,application/xhtml+xml,*/*;q=0.8"} {
 		if r := b.Do(http.MethodGet, "/api/live", viewer, nil, "Accept", accept); r.Status != 200 || r.Header.Get("Content-Type") != "text/event-stream" {
 			t.Errorf("%q: %d %v", accept, r.Status, r.Header)

@@ -8,7 +8,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // Where there are as many groups as there may be, another is refused, and one that
@@ -16,13 +16,13 @@ import (
 func TestGroupsAreLimited(t *testing.T) {
 	databaseURL := servertest.NewDatabase(t)
 	b := servertest.New(t, databaseURL)
-	admin := b.Token(store.RoleAdmin)
+	admin := b.Token(directory.RoleAdmin)
 	conn, err := pgx.Connect(t.Context(), databaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(t.Context())
-	if _, err := conn.Exec(t.Context(), "INSERT INTO machine_group (name) SELECT 'g' || n FROM generate_series(1, $1::int) n", store.MaxGroups); err != nil {
+	if _, err := conn.Exec(t.Context(), "INSERT INTO machine_group (name) SELECT 'g' || n FROM generate_series(1, $1::int) n", directory.MaxGroups); err != nil {
 		t.Fatal(err)
 	}
 	b.Do(http.MethodPut, "/api/groups/more", admin, nil).Refused(http.StatusConflict, api.CodeTooManyGroups)

@@ -14,7 +14,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 func machinesSeen(b *servertest.Bench, token, path string) string {
@@ -30,7 +30,7 @@ func machinesSeen(b *servertest.Bench, token, path string) string {
 
 func TestGroups(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	host, viewer, admin := b.Host("h"), b.Token(store.RoleViewer), b.Token(store.RoleAdmin)
+	host, viewer, admin := b.Host("h"), b.Token(directory.RoleViewer), b.Token(directory.RoleAdmin)
 	b.Send(host, servertest.Minute("m1", 0), servertest.Minute("m2", 0), servertest.Minute("m/3", 0))
 	const name = "Приёмная / 1"
 	path := "/api/groups/" + url.PathEscape(name)
@@ -97,7 +97,7 @@ func TestGroups(t *testing.T) {
 // of its group; one that names some that have not reported yet may be put again.
 func TestGroupKeepsItsMachines(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	admin := b.Token(store.RoleAdmin)
+	admin := b.Token(directory.RoleAdmin)
 	b.Send(b.Host("h"), servertest.Minute("m1", 0), servertest.Minute("m2", 0))
 	b.Group("g", "m1", "m2")
 	const path = "/api/groups/g/machines"
@@ -124,7 +124,7 @@ func TestGroupKeepsItsMachines(t *testing.T) {
 
 func TestBadGroups(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	viewer, admin := b.Token(store.RoleViewer), b.Token(store.RoleAdmin)
+	viewer, admin := b.Token(directory.RoleViewer), b.Token(directory.RoleAdmin)
 	b.Do(http.MethodPut, "/api/groups/g", admin, nil).Wants(201, nil)
 	for _, name := range []string{"%00", "%2E%2E", "%20x", "a%0Ab", "%ff", strings.Repeat("x", 129)} {
 		b.Do(http.MethodPut, "/api/groups/"+name, admin, nil).Refused(400, api.CodeBadRequest)
@@ -163,7 +163,7 @@ func TestBadGroups(t *testing.T) {
 // way to it, and stays so when its groups are gone.
 func TestLimitedToken(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	host, admin := b.Host("h"), b.Token(store.RoleAdmin)
+	host, admin := b.Host("h"), b.Token(directory.RoleAdmin)
 	b.Send(host, servertest.Minute("in", 0), servertest.Minute("out", 0), servertest.Minute("second", 0))
 	for group, machine := range map[string]string{"mine": "in", "theirs": "out", "shared": "second"} {
 		b.Do(http.MethodPut, "/api/groups/"+group, admin, nil).Wants(201, nil)
@@ -227,7 +227,7 @@ func FuzzGroupName(f *testing.F) {
 		f.Add(name)
 	}
 	b := servertest.New(f, servertest.NewDatabase(f))
-	admin := b.Token(store.RoleAdmin)
+	admin := b.Token(directory.RoleAdmin)
 	f.Fuzz(func(t *testing.T, name string) {
 		path := "/api/groups/" + url.PathEscape(name)
 		b := *b

@@ -8,7 +8,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // A revoked host gets 401 although its credential was remembered, keeps its data,
@@ -31,7 +31,7 @@ func TestRevokedHost(t *testing.T) {
 	b.Do(http.MethodPost, "/api/events", first.Credential, api.EventBatch{Events: []api.Event{servertest.Minute("m", 2)}}).
 		Refused(401, api.CodeUnauthorized)
 	enroll(fleet).Refused(409, api.CodeHostEnrolled)
-	viewer := b.Token(store.RoleViewer)
+	viewer := b.Token(directory.RoleViewer)
 	if s := b.Summary(viewer, "m", "date=2024-01-15"); s.KeyCount != 2 {
 		t.Errorf("%d keys are left, want 2", s.KeyCount)
 	}
@@ -51,7 +51,7 @@ func TestRenamedHost(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
 	var host api.EnrollReply
 	b.Do(http.MethodPost, "/api/enroll", "", api.EnrollRequest{EnrollmentToken: b.Enrollment(1, time.Hour, ""), HostID: "h", Hostname: "office"}).Wants(201, &host)
-	viewer := b.Token(store.RoleViewer)
+	viewer := b.Token(directory.RoleViewer)
 	for i, c := range []struct{ header, want string }{
 		{"", "office"}, {"office2.corp.example", "office2.corp.example"}, {"", "office2.corp.example"},
 		{"office\u202e3", "office2.corp.example"}, {strings.Repeat("x", api.MaxHostnameBytes+1), "office2.corp.example"}, {"office", "office"},

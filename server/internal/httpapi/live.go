@@ -16,7 +16,7 @@ import (
 	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/problem"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
 )
 
 const (
@@ -133,7 +133,7 @@ func (st *stream) recheck(ctx context.Context) error {
 			return st.watch()
 		}
 	}
-	if errors.Is(err, store.ErrUnavailable) {
+	if errors.Is(err, db.ErrUnavailable) {
 		// Nothing new is told meanwhile.
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // events is a stream of GET /api/live.
@@ -87,7 +87,7 @@ func (e *eventStream) wants(want map[string]api.MachineStatus) {
 func TestLive(t *testing.T) {
 	databaseURL := servertest.NewDatabase(t)
 	b, other := servertest.New(t, databaseURL), servertest.New(t, databaseURL)
-	host, viewer := b.Host("h"), b.Token(store.RoleViewer)
+	host, viewer := b.Host("h"), b.Token(directory.RoleViewer)
 	now := time.Now().UTC().Truncate(time.Second)
 	event := func(machine string, ago time.Duration, idle bool, connected *bool) api.Event {
 		return api.Event{MachineID: machine, Timestamp: now.Add(-ago), IsIdle: idle, Connected: connected}
@@ -172,7 +172,7 @@ func TestLiveOfAReplacedDatabase(t *testing.T) {
 	b := servertest.New(t, databaseURL)
 	now := time.Now().UTC().Truncate(time.Second)
 	b.Send(b.Host("h"), api.Event{MachineID: "gone", Timestamp: now}, api.Event{MachineID: "other", Timestamp: now})
-	stream := watch(t, b, b.Token(store.RoleViewer))
+	stream := watch(t, b, b.Token(directory.RoleViewer))
 	stream.wants(map[string]api.MachineStatus{"gone": "active", "other": "active"})
 	conn, err := pgx.Connect(t.Context(), databaseURL)
 	if err != nil {
@@ -192,7 +192,7 @@ func TestLiveOfAReplacedDatabase(t *testing.T) {
 
 func TestLiveStreamsAreBounded(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	viewer := b.Token(store.RoleViewer)
+	viewer := b.Token(directory.RoleViewer)
 	for range 50 {
 		watch(t, b, viewer)
 	}
@@ -201,7 +201,7 @@ func TestLiveStreamsAreBounded(t *testing.T) {
 	if r.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	stream := watch(t, b, b.Token(store.RoleViewer))
+	stream := watch(t, b, b.Token(directory.RoleViewer))
 	stream.wants(map[string]api.MachineStatus{})
 	body := string(b.Do(http.MethodGet, "/metrics", "", nil).Body)
 	if !strings.Contains(body, fmt.Sprintf("trackerd_server_live_streams %d", 51)) {

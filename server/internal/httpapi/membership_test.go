@@ -11,14 +11,14 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // A machine tells its groups in JSON and in a table, whatever they are called, and
 // a limited token none that it may not see.
 func TestMachineTellsItsGroups(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	host, viewer, admin := b.Host("h"), b.Token(store.RoleViewer), b.Token(store.RoleAdmin)
+	host, viewer, admin := b.Host("h"), b.Token(directory.RoleViewer), b.Token(directory.RoleAdmin)
 	b.Send(host, servertest.Minute("m", 0), servertest.Minute("alone", 0))
 	groups := []string{`"quoted", comma`, "+1;=2", "<b>", "=cmd|' /C calc'!A0", "@x;-1", "R&D", "Приёмная / 1"}
 	for _, name := range groups {

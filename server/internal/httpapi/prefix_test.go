@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // behindPrefix has a server answer behind a proxy that takes a prefix away, as nginx
@@ -48,7 +48,7 @@ func resolve(t *testing.T, page, reference string) string {
 
 func TestLinksHoldBehindAPrefix(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	viewer := b.Token(store.RoleViewer)
+	viewer := b.Token(directory.RoleViewer)
 	b.Send(b.Host("h"), servertest.Minute("a", 0), servertest.Minute("b", 0), servertest.Minute("c/d", 0))
 	behindPrefix(t, b, "/tracker")
 	machines := 0

@@ -8,7 +8,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // unquestioned don't look at their query: probes and scrapers add what they like,
@@ -20,7 +20,7 @@ var unquestioned = []string{"health", "ready", "metrics", "enroll", "reportEvent
 // for everybody. HEAD asks as GET does.
 func TestUnknownQueryParameters(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	host, admin := b.Host("h"), b.Token(store.RoleAdmin)
+	host, admin := b.Host("h"), b.Token(directory.RoleAdmin)
 	b.Send(host, servertest.Minute("vm-abc123-user1", 0))
 	b.Group("Reception", "vm-abc123-user1")
 	b.Do(http.MethodPut, "/api/categories", admin, []byte(`{"categories":[]}`), "If-Match", "*").Wants(200, nil)

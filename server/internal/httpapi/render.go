@@ -10,7 +10,7 @@ import (
 
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/problem"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/tabular"
 )
 
@@ -20,7 +20,7 @@ type answer[Q, V, Row any] struct {
 	// ask reads the question.
 	ask func(*http.Request) (Q, error)
 	// get answers it, or a page of it where it is a list.
-	get func(context.Context, store.Scope, Q) (V, error)
+	get func(context.Context, directory.Scope, Q) (V, error)
 	// within bounds get; 0: answerTimeout.
 	within time.Duration
 	// header sets the headers that depend on the value; nil: none do.
@@ -31,7 +31,7 @@ type answer[Q, V, Row any] struct {
 	rows func(V) ([]Row, string)
 	// each returns all rows of a list, for a table without a limit. It may be long,
 	// and bounds its pages itself. Nil: what get answers is all.
-	each func(context.Context, store.Scope, Q) iter.Seq2[Row, error]
+	each func(context.Context, directory.Scope, Q) iter.Seq2[Row, error]
 	// limited reports whether the question asks for one page of a list.
 	limited func(Q) bool
 }

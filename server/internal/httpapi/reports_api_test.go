@@ -11,7 +11,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 const someCategories = `{"categories": [
@@ -25,7 +25,7 @@ const someCategories = `{"categories": [
 func fleet(t *testing.T) (b *servertest.Bench, admin string) {
 	t.Helper()
 	b = servertest.New(t, servertest.NewDatabase(t))
-	admin = b.Token(store.RoleAdmin)
+	admin = b.Token(directory.RoleAdmin)
 	host := b.Host("h")
 	b.Send(host, day("m1")...)
 	web := func(machine, at0, title string) api.Event {
@@ -76,7 +76,7 @@ func TestReportReplies(t *testing.T) {
 // What a period's parts add up to is what has passed of it.
 func TestUntrackedTime(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	viewer := b.Token(store.RoleViewer)
+	viewer := b.Token(directory.RoleViewer)
 	now := time.Now().UTC()
 	today := now.Truncate(24 * time.Hour)
 	host := b.Host("h")
@@ -106,7 +106,7 @@ func TestUntrackedTime(t *testing.T) {
 // A changed rule changes the past; two administrators don't overwrite each other.
 func TestCategories(t *testing.T) {
 	b, admin := fleet(t)
-	viewer := b.Token(store.RoleViewer)
+	viewer := b.Token(directory.RoleViewer)
 	const apps = "/api/reports/apps?from=2024-01-15&to=2024-01-15&tz=Europe/Moscow&machine_id=m2"
 	look := func() string {
 		t.Helper()

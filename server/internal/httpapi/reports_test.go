@@ -14,13 +14,13 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
 )
 
 // A report that takes too long is answered with what would help.
 func TestReportThatTakesTooLong(t *testing.T) {
 	var p *problem.Error
-	err := fmt.Errorf("%w: %w: %w", report.ErrTooLong, store.ErrUnavailable, context.DeadlineExceeded)
+	err := fmt.Errorf("%w: %w: %w", report.ErrTooLong, db.ErrUnavailable, context.DeadlineExceeded)
 	if !errors.As(asProblem(err), &p) || p.Status != http.StatusServiceUnavailable || !strings.Contains(p.Detail, "fewer days") || p.RetryAfter == 0 {
 		t.Errorf("%+v", p)
 	}

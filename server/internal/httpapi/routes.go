@@ -23,7 +23,7 @@ import (
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/repository"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 const (
@@ -112,7 +112,7 @@ func (s *server) routes() chi.Router {
 	r.Post("/api/events", s.Events)
 
 	// Each answer also as a table, but for the stream.
-	reader := r.With(s.Guard.Reader(store.RoleViewer), asDescribed)
+	reader := r.With(s.Guard.Reader(directory.RoleViewer), asDescribed)
 	reader.Get("/api/live", only(s.live, "text/event-stream"))
 	viewer := reader.With(s.inTurn)
 	viewer.Get("/api/machines", s.machines())
@@ -127,7 +127,7 @@ func (s *server) routes() chi.Router {
 	viewer.Get("/api/reports/apps", s.appsReport())
 	viewer.Get("/api/categories", s.categories())
 
-	admin := r.With(bounded, s.Guard.Reader(store.RoleAdmin), asDescribed)
+	admin := r.With(bounded, s.Guard.Reader(directory.RoleAdmin), asDescribed)
 	admin.Patch("/api/machines/{machine_id}", onlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"user_label": "Reception"}`}, s.patchMachine)))
 	admin.Put("/api/categories", onlyJSON(s.putCategories))
 	admin.Put("/api/groups/{group}", onlyJSON(s.putGroup))

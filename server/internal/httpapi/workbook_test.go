@@ -10,7 +10,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"activity-tracker.example/server/internal/servertest"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/tabular"
 )
 
@@ -35,7 +35,7 @@ func with(path, parameter string) string {
 // same rows.
 func TestEveryTableInEveryForm(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
-	viewer := b.Token(store.RoleViewer)
+	viewer := b.Token(directory.RoleViewer)
 	b.Send(b.Host("h"), servertest.Minute("vm-abc123-user1", 0), servertest.Minute("vm-abc123-user2", 1))
 	b.Group("Reception", "vm-abc123-user1")
 	for _, path := range tableRoutes {

@@ -13,7 +13,7 @@ import (
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/secret"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/text"
 )
 
@@ -45,7 +45,7 @@ func (in *Ingest) enroll(w http.ResponseWriter, r *http.Request) (api.EnrollRepl
 	if err := checkHost(&ask); err != nil {
 		return none, err
 	}
-	var proven store.Host
+	var proven directory.Host
 	if r.Header.Get("Authorization") != "" {
 		if proven, err = in.guard.Host(r); err != nil {
 			return none, err
@@ -54,7 +54,7 @@ func (in *Ingest) enroll(w http.ResponseWriter, r *http.Request) (api.EnrollRepl
 	fresh := secret.New(secret.KindHost)
 	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
 	defer cancel()
-	err = in.store.Enroll(ctx, store.EnrollRequest{
+	err = in.directory.Enroll(ctx, directory.EnrollRequest{
 		TokenID: token.ID, TokenMatches: token.Matches, HostID: ask.HostID, Hostname: ask.Hostname, Kind: ask.Kind,
 		ProvenHost: proven.Key, CredentialID: fresh.ID, CredentialHash: fresh.Hash(),
 	})
@@ -131,19 +131,19 @@ func checkHost(ask *api.EnrollRequest) error {
 }
 
 func (in *Ingest) enrollProblem(r *http.Request, hostID string, err error) error {
-	var why store.EnrollError
+	var why directory.EnrollError
 	if !errors.As(err, &why) {
 		return auth.Answer(err)
 	}
 	switch why {
-	case store.ErrHostEnrolled:
+	case directory.ErrHostEnrolled:
 		return problem.New(api.CodeHostEnrolled,
 			"This host_id is or was enrolled. If it was installed anew, or revoked and is to come back, make a token for it with: "+
 				"trackerd-server enrollment create --host "+hostID)
-	case store.ErrEnrollmentKind:
+	case directory.ErrEnrollmentKind:
 		return in.guard.Refuse(r, api.CodeBadToken, why.Error()+": one made with --user enrols one person who measures "+
 			"themselves without root ('trackctl --user enroll'), any other a whole host.")
-	case store.ErrUnknownEnrollment:
+	case directory.ErrUnknownEnrollment:
 		return in.guard.Refuse(r, api.CodeBadToken, "The enrolment token is unknown.")
 	default:
 		return in.guard.Refuse(r, api.CodeBadToken, why.Error()+"; make another with: trackerd-server enrollment create")

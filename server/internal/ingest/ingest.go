@@ -17,7 +17,8 @@ import (
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/limiter"
 	"activity-tracker.example/server/internal/problem"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/events"
 )
 
 const (
@@ -33,21 +34,22 @@ const (
 
 // Ingest answers POST /api/events and POST /api/enroll.
 type Ingest struct {
-	store   *store.Store
-	guard   *auth.Guard
-	log     *slog.Logger
-	now     func() time.Time
-	memory  *memory
-	limiter *limiter.Limiter[int64]
-	names   *names
-	events  *prometheus.CounterVec
-	delay   prometheus.Histogram
+	writer    *events.Writer
+	directory *directory.Directory
+	guard     *auth.Guard
+	log       *slog.Logger
+	now       func() time.Time
+	memory    *memory
+	limiter   *limiter.Limiter[int64]
+	names     *names
+	events    *prometheus.CounterVec
+	delay     prometheus.Histogram
 }
 
 // New makes the handlers; now is the server's clock.
-func New(s *store.Store, guard *auth.Guard, log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) *Ingest {
+func New(writer *events.Writer, dir *directory.Directory, guard *auth.Guard, log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) *Ingest {
 	in := &Ingest{
-		store: s, guard: guard, log: log, now: now,
+		writer: writer, directory: dir, guard: guard, log: log, now: now,
 		memory: newMemory(), names: newNames(), limiter: limiter.New[int64](hostRequests, turnWait),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trackerd_server_events_total",
@@ -90,7 +92,7 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply, err := in.take(r, host, body)
-	if errors.Is(err, store.ErrRevoked) {
+	if errors.Is(err, events.ErrRevoked) {
 		err = in.guard.Revoked(r)
 	}
 	if err != nil {
@@ -103,7 +105,7 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 }
 
 // take validates a body and stores what is good.
-func (in *Ingest) take(r *http.Request, host store.Host, body string) (api.IngestReply, error) {
+func (in *Ingest) take(r *http.Request, host directory.Host, body string) (api.IngestReply, error) {
 	var none api.IngestReply
 	text, cut, leave, err := in.memory.wholeText(r.Context(), body, contentEncoding(r))
 	if err != nil {
@@ -122,7 +124,7 @@ func (in *Ingest) take(r *http.Request, host store.Host, body string) (api.Inges
 		}
 	}
 	reply, err := in.keep(r.Context(), host, b)
-	if errors.Is(err, store.ErrRevoked) {
+	if errors.Is(err, events.ErrRevoked) {
 		return none, err
 	}
 	return reply, auth.Answer(err)
@@ -130,14 +132,14 @@ func (in *Ingest) take(r *http.Request, host store.Host, body string) (api.Inges
 
 // keep stores the good events and returns the reply. Without an error everything
 // that it calls accepted is durable.
-func (in *Ingest) keep(ctx context.Context, host store.Host, b *batch) (api.IngestReply, error) {
+func (in *Ingest) keep(ctx context.Context, host directory.Host, b *batch) (api.IngestReply, error) {
 	reply := api.IngestReply{Rejected: b.rejected}
 	if len(b.events) == 0 {
 		return reply, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	written, err := in.store.WriteEvents(ctx, store.Batch{Host: host.Key, Credential: host.Credential, Events: b.events})
+	written, err := in.writer.WriteEvents(ctx, events.Batch{Host: host.Key, Credential: host.Credential, Events: b.events})
 	if err != nil {
 		return reply, err
 	}

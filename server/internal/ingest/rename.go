@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/text"
 )
 
@@ -46,14 +46,14 @@ func (n *names) note(host int64, name string) {
 
 // rename has a host shown by the name that it has now. Events are stored whether or
 // not that works: the next request tells the name again.
-func (in *Ingest) rename(r *http.Request, host store.Host) {
+func (in *Ingest) rename(r *http.Request, host directory.Host) {
 	name := r.Header.Get(api.HostnameHeader)
 	if name == "" || len(name) > api.MaxHostnameBytes || !text.Visible(name) || !in.names.changed(host.Key, name) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), renameTimeout)
 	defer cancel()
-	if err := in.store.RenameHost(ctx, host.Key, name); err != nil {
+	if err := in.directory.RenameHost(ctx, host.Key, name); err != nil {
 		in.log.Warn("a host's name could not be changed", "host_id", host.HostID, "error", err)
 		return
 	}

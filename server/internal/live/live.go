@@ -12,7 +12,8 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/report"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/query"
 )
 
 const (
@@ -51,7 +52,7 @@ type Item struct {
 	// Key is the machine's row.
 	Key     int32
 	Machine api.LiveMachine
-	row     store.Machine
+	row     directory.Machine
 }
 
 // Message tells a watcher what it does not know yet.
@@ -82,9 +83,9 @@ type Options struct {
 
 // Board is what all machines do now.
 type Board struct {
-	store *store.Store
-	opts  Options
-	wake  chan struct{}
+	reader *query.Reader
+	opts   Options
+	wake   chan struct{}
 
 	mu       sync.Mutex
 	stopped  bool
@@ -93,12 +94,12 @@ type Board struct {
 	// What Run alone uses: the machines by row, until where they were read, and
 	// when they were last read whole.
 	items map[int32]*Item
-	mark  store.Mark
+	mark  query.Mark
 	whole time.Time
 }
 
 // New makes a board; Run keeps it.
-func New(s *store.Store, opts Options) *Board {
+func New(reader *query.Reader, opts Options) *Board {
 	if opts.Poll == 0 {
 		opts.Poll = usualPoll
 	}
@@ -108,7 +109,7 @@ func New(s *store.Store, opts Options) *Board {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Board{store: s, opts: opts, wake: make(chan struct{}, 1), watchers: map[*Watcher]struct{}{}}
+	return &Board{reader: reader, opts: opts, wake: make(chan struct{}, 1), watchers: map[*Watcher]struct{}{}}
 }
 
 // Watch lets somebody with that token watch, or says why not. The first message is
@@ -195,7 +196,7 @@ func (b *Board) read(ctx context.Context) ([]*Item, error) {
 	if b.items == nil || now.Sub(b.whole) > wholeEvery {
 		since = 0
 	}
-	rows, next, err := b.store.ChangedMachines(ctx, since)
+	rows, next, err := b.reader.ChangedMachines(ctx, since)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +234,7 @@ func (b *Board) read(ctx context.Context) ([]*Item, error) {
 
 // replaced reports whether all rows there are show that the items are another
 // database's: machines never go, nor change their names.
-func (b *Board) replaced(rows []store.Machine) bool {
+func (b *Board) replaced(rows []directory.Machine) bool {
 	found := 0
 	for _, m := range rows {
 		if item := b.items[m.Key]; item != nil && item.row.MachineID == m.MachineID {
@@ -253,7 +254,7 @@ func (b *Board) beginAnew() {
 }
 
 // describe returns what a machine does.
-func describe(m *store.Machine, now time.Time) api.LiveMachine {
+func describe(m *directory.Machine, now time.Time) api.LiveMachine {
 	status := report.Status(m, now)
 	if status != api.MachineOffline && m.LastConnected != nil && !*m.LastConnected {
 		status = api.MachineDisconnected

@@ -11,7 +11,9 @@ import (
 	"go.uber.org/goleak"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/query"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,12 +64,12 @@ func TestWatchersAreBounded(t *testing.T) {
 
 // Run ends with its context, and all watching with it.
 func TestRunEnds(t *testing.T) {
-	s, err := store.Open(t.Context(), "postgres://nobody@127.0.0.1:1/none", store.Options{Log: slog.New(slog.DiscardHandler)})
+	d, err := db.Open(t.Context(), "postgres://nobody@127.0.0.1:1/none", db.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	b := New(s, Options{Log: slog.New(slog.DiscardHandler)})
+	defer d.Close()
+	b := New(query.New(d, nil), Options{Log: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()
@@ -103,7 +105,7 @@ func TestDescribe(t *testing.T) {
 		{time.Hour, false, &off, api.MachineOffline},
 		{time.Hour, false, &on, api.MachineOffline},
 	} {
-		m := store.Machine{LastSeen: now.Add(-test.ago), LastInterval: 60, LastIdle: test.idle, LastConnected: test.connected}
+		m := directory.Machine{LastSeen: now.Add(-test.ago), LastInterval: 60, LastIdle: test.idle, LastConnected: test.connected}
 		if got := describe(&m, now).Status; got != test.want {
 			t.Errorf("%+v: %s", test, got)
 		}

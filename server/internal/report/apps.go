@@ -8,7 +8,8 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/category"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/query"
 )
 
 // AppsBy is what the rows of a report of applications tell apart.
@@ -33,7 +34,7 @@ type AppsQuestion struct {
 
 // Apps adds up for how long applications had the focus on machines, in groups or
 // on all machines.
-func (r *Reports) Apps(ctx context.Context, scope store.Scope, q AppsQuestion) (api.AppsReport, error) {
+func (r *Reports) Apps(ctx context.Context, scope directory.Scope, q AppsQuestion) (api.AppsReport, error) {
 	q.By = cmp.Or(q.By, ByApp)
 	s := r.subjects(scope, q.Subject)
 	reply := api.AppsReport{
@@ -51,17 +52,17 @@ func (r *Reports) apps(ctx context.Context, s *subjects, q AppsQuestion) (rows [
 	if err != nil {
 		return nil, "", err
 	}
-	u := uses{store: r.store, days: q.Days, rules: rules, byApp: q.By != ByCategory, rows: []api.AppRow{}}
+	u := uses{reader: r.reader, days: q.Days, rules: rules, byApp: q.By != ByCategory, rows: []api.AppRow{}}
 	if s.Per == PerMachine {
 		next, err = u.machines(ctx, s)
 	} else {
-		next, err = s.addUp(ctx, func(group string, f store.MachineFilter) (int, error) { return u.addUp(ctx, group, f) })
+		next, err = s.addUp(ctx, func(group string, f directory.MachineFilter) (int, error) { return u.addUp(ctx, group, f) })
 	}
 	return u.rows, next, tooLong(err)
 }
 
 // EachApp returns all rows of a report as EachActivity does.
-func (r *Reports) EachApp(ctx context.Context, scope store.Scope, q AppsQuestion) iter.Seq2[api.AppRow, error] {
+func (r *Reports) EachApp(ctx context.Context, scope directory.Scope, q AppsQuestion) iter.Seq2[api.AppRow, error] {
 	return pages(ctx, ReportTimeout, q.Subject.Page.After, func(ctx context.Context, after string) ([]api.AppRow, string, error) {
 		q.Subject.Page = Page{After: after}
 		s := r.subjects(scope, q.Subject)
@@ -71,17 +72,17 @@ func (r *Reports) EachApp(ctx context.Context, scope store.Scope, q AppsQuestion
 
 // uses makes the rows of one report.
 type uses struct {
-	store *store.Store
-	days  Range
-	rules *category.Rules
-	byApp bool
-	rows  []api.AppRow
+	reader *query.Reader
+	days   Range
+	rules  *category.Rules
+	byApp  bool
+	rows   []api.AppRow
 }
 
 // machines adds the rows of a page of machines.
 func (u *uses) machines(ctx context.Context, s *subjects) (next string, err error) {
 	n := min(s.Page.Limit, machinesAtOnce)
-	list, more, err := u.store.AppUse(ctx, s.machines(n), u.days.Start, u.days.End, classes(u.rules))
+	list, more, err := u.reader.AppUse(ctx, s.machines(n), u.days.Start, u.days.End, classes(u.rules))
 	if err != nil {
 		return "", err
 	}
@@ -103,10 +104,10 @@ func (u *uses) machines(ctx context.Context, s *subjects) (next string, err erro
 
 // addUp adds the rows of a group, or of all machines, from the machines that f
 // asks for.
-func (u *uses) addUp(ctx context.Context, group string, f store.MachineFilter) (int, error) {
+func (u *uses) addUp(ctx context.Context, group string, f directory.MachineFilter) (int, error) {
 	sum, machines := useSum{}, int64(0)
 	for {
-		list, more, err := u.store.AppUse(ctx, f, u.days.Start, u.days.End, classes(u.rules))
+		list, more, err := u.reader.AppUse(ctx, f, u.days.Start, u.days.End, classes(u.rules))
 		if err != nil {
 			return 0, err
 		}
@@ -134,7 +135,7 @@ type useKey struct {
 // useSum adds up uses in milliseconds.
 type useSum map[useKey]int64
 
-func (s useSum) add(list []store.Use, byApp bool) {
+func (s useSum) add(list []query.Use, byApp bool) {
 	for _, use := range list {
 		k := useKey{category: use.Class}
 		if byApp {

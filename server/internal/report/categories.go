@@ -7,23 +7,23 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/category"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/text"
 )
 
 // Categories returns the categories and their version.
 func (r *Reports) Categories(ctx context.Context) (api.CategoryList, error) {
-	return r.store.Categories(ctx)
+	return r.directory.Categories(ctx)
 }
 
 // SetCategories puts a list in the place of all categories if the version is still
 // one of these, or whatever it is for nil, and returns the new list. Otherwise it
-// returns store.ErrCategoriesChanged.
+// returns directory.ErrCategoriesChanged.
 func (r *Reports) SetCategories(ctx context.Context, list []api.Category, versions []int64) (api.CategoryList, error) {
 	if err := checkCategories(list); err != nil {
 		return api.CategoryList{}, err
 	}
-	return r.store.SetCategories(ctx, list, versions)
+	return r.directory.SetCategories(ctx, list, versions)
 }
 
 // checkCategories completes a list, or says what is wrong in it.
@@ -84,7 +84,7 @@ func isColour(s string) bool {
 
 // rules reads the categories for one report.
 func (r *Reports) rules(ctx context.Context) (*category.Rules, error) {
-	list, err := r.store.Categories(ctx)
+	list, err := r.directory.Categories(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +92,6 @@ func (r *Reports) rules(ctx context.Context) (*category.Rules, error) {
 }
 
 // classes returns rules as the store asks them.
-func classes(r *category.Rules) store.Classes {
-	return store.Classes{Of: r.Of, NeedsTitle: r.NeedsTitle}
+func classes(r *category.Rules) query.Classes {
+	return query.Classes{Of: r.Of, NeedsTitle: r.NeedsTitle}
 }

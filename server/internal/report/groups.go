@@ -7,7 +7,7 @@ import (
 	"iter"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 const errGroupName = InvalidError("a group's name: want 1 to 128 bytes of printable characters, without spaces around, and not . or ..")
 
 // Groups returns a page of the groups in scope by name.
-func (r *Reports) Groups(ctx context.Context, scope store.Scope, page Page) (api.GroupList, error) {
+func (r *Reports) Groups(ctx context.Context, scope directory.Scope, page Page) (api.GroupList, error) {
 	page.Limit = cmp.Or(page.Limit, groupsDefault)
 	list, next, err := r.groups(ctx, scope, page)
 	if next != "" {
@@ -30,9 +30,9 @@ func (r *Reports) Groups(ctx context.Context, scope store.Scope, page Page) (api
 }
 
 // groups returns a page, and after which group the next begins, if any.
-func (r *Reports) groups(ctx context.Context, scope store.Scope, page Page) (groups []api.Group, next string, err error) {
+func (r *Reports) groups(ctx context.Context, scope directory.Scope, page Page) (groups []api.Group, next string, err error) {
 	groups = []api.Group{}
-	list, err := r.store.Groups(ctx, scope, page.After, page.Limit+1)
+	list, err := r.directory.Groups(ctx, scope, page.After, page.Limit+1)
 	if err != nil {
 		return groups, "", err
 	}
@@ -47,15 +47,15 @@ func (r *Reports) groups(ctx context.Context, scope store.Scope, page Page) (gro
 }
 
 // EachGroup returns all groups in scope from the page's beginning on.
-func (r *Reports) EachGroup(ctx context.Context, scope store.Scope, from Page) iter.Seq2[api.Group, error] {
+func (r *Reports) EachGroup(ctx context.Context, scope directory.Scope, from Page) iter.Seq2[api.Group, error] {
 	return pages(ctx, pageTimeout, from.After, func(ctx context.Context, after string) ([]api.Group, string, error) {
 		return r.groups(ctx, scope, Page{Limit: groupsMax, After: after})
 	})
 }
 
 // Group returns one group.
-func (r *Reports) Group(ctx context.Context, scope store.Scope, name GroupName) (api.Group, error) {
-	g, err := r.store.GroupByName(ctx, scope, string(name))
+func (r *Reports) Group(ctx context.Context, scope directory.Scope, name GroupName) (api.Group, error) {
+	g, err := r.directory.GroupByName(ctx, scope, string(name))
 	return groupReply(g), err
 }
 
@@ -65,7 +65,7 @@ func (r *Reports) AddGroup(ctx context.Context, name string) (api.Group, bool, e
 	if !nameable(name) {
 		return api.Group{}, false, errGroupName
 	}
-	g, made, err := r.store.AddGroup(ctx, name)
+	g, made, err := r.directory.AddGroup(ctx, name)
 	return groupReply(g), made, err
 }
 
@@ -74,13 +74,13 @@ func (r *Reports) RenameGroup(ctx context.Context, name GroupName, patch api.Gro
 	if patch.Name == nil || !nameable(*patch.Name) {
 		return api.Group{}, errGroupName
 	}
-	g, err := r.store.RenameGroup(ctx, string(name), *patch.Name)
+	g, err := r.directory.RenameGroup(ctx, string(name), *patch.Name)
 	return groupReply(g), err
 }
 
 // RemoveGroup removes a group; its machines stay.
 func (r *Reports) RemoveGroup(ctx context.Context, name GroupName) error {
-	return r.store.RemoveGroup(ctx, string(name))
+	return r.directory.RemoveGroup(ctx, string(name))
 }
 
 // Member is a machine's place in a group.
@@ -91,12 +91,12 @@ type Member struct {
 
 // AddMember puts a machine into a group.
 func (r *Reports) AddMember(ctx context.Context, m Member) error {
-	return r.store.AddMember(ctx, string(m.Group), string(m.MachineID))
+	return r.directory.AddMember(ctx, string(m.Group), string(m.MachineID))
 }
 
 // RemoveMember takes a machine out of a group.
 func (r *Reports) RemoveMember(ctx context.Context, m Member) error {
-	return r.store.RemoveMember(ctx, string(m.Group), string(m.MachineID))
+	return r.directory.RemoveMember(ctx, string(m.Group), string(m.MachineID))
 }
 
 // SetMembers makes these machines a group's, and no others.
@@ -110,12 +110,12 @@ func (r *Reports) SetMembers(ctx context.Context, group GroupName, members api.G
 			return reply, InvalidError(fmt.Sprintf("machines[%d]: no machine_id", i))
 		}
 	}
-	count, unknown, err := r.store.SetMembers(ctx, string(group), members.Machines)
+	count, unknown, err := r.directory.SetMembers(ctx, string(group), members.Machines)
 	reply.Machines = int64(count)
 	reply.Unknown = append(reply.Unknown, unknown...)
 	return reply, err
 }
 
-func groupReply(g store.Group) api.Group {
+func groupReply(g directory.Group) api.Group {
 	return api.Group{Name: g.Name, Machines: int64(g.Machines), CreatedAt: g.CreatedAt.UTC()}
 }

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/query"
 )
 
 // ActivityQuestion asks for a report of activity.
@@ -19,7 +20,7 @@ type ActivityQuestion struct {
 
 // Activity adds up what machines, groups or all machines did in each period of a
 // range.
-func (r *Reports) Activity(ctx context.Context, scope store.Scope, q ActivityQuestion) (api.ActivityReport, error) {
+func (r *Reports) Activity(ctx context.Context, scope directory.Scope, q ActivityQuestion) (api.ActivityReport, error) {
 	q.By = cmp.Or(q.By, ByDay)
 	s := r.subjects(scope, q.Subject)
 	reply := api.ActivityReport{
@@ -37,18 +38,18 @@ func (r *Reports) activity(ctx context.Context, s *subjects, q ActivityQuestion)
 	if err != nil {
 		return nil, "", err
 	}
-	h := hours{store: r.store, periods: periods, bounds: bounds(periods), now: r.now(), rows: []api.ActivityRow{}}
+	h := hours{reader: r.reader, periods: periods, bounds: bounds(periods), now: r.now(), rows: []api.ActivityRow{}}
 	if s.Per == PerMachine {
 		next, err = h.machines(ctx, s)
 	} else {
-		next, err = s.addUp(ctx, func(group string, f store.MachineFilter) (int, error) { return h.addUp(ctx, group, f) })
+		next, err = s.addUp(ctx, func(group string, f directory.MachineFilter) (int, error) { return h.addUp(ctx, group, f) })
 	}
 	return h.rows, next, tooLong(err)
 }
 
 // EachActivity returns all rows of a report from its page's beginning on, page by
 // page. The first error ends it.
-func (r *Reports) EachActivity(ctx context.Context, scope store.Scope, q ActivityQuestion) iter.Seq2[api.ActivityRow, error] {
+func (r *Reports) EachActivity(ctx context.Context, scope directory.Scope, q ActivityQuestion) iter.Seq2[api.ActivityRow, error] {
 	return pages(ctx, ReportTimeout, q.Subject.Page.After, func(ctx context.Context, after string) ([]api.ActivityRow, string, error) {
 		q.Subject.Page = Page{After: after}
 		s := r.subjects(scope, q.Subject)
@@ -58,7 +59,7 @@ func (r *Reports) EachActivity(ctx context.Context, scope store.Scope, q Activit
 
 // hours makes the rows of one report.
 type hours struct {
-	store   *store.Store
+	reader  *query.Reader
 	periods []Period
 	bounds  []time.Time
 	now     time.Time
@@ -68,7 +69,7 @@ type hours struct {
 // machines adds the rows of a page of machines.
 func (h *hours) machines(ctx context.Context, s *subjects) (next string, err error) {
 	n := min(s.Page.Limit, machinesAtOnce, max(1, maxPageRows/max(1, len(h.periods))))
-	list, err := h.store.Spans(ctx, s.machines(n), h.bounds)
+	list, err := h.reader.Spans(ctx, s.machines(n), h.bounds)
 	if err != nil {
 		return "", err
 	}
@@ -89,10 +90,10 @@ func (h *hours) machines(ctx context.Context, s *subjects) (next string, err err
 
 // addUp adds the rows of a group, or of all machines, from the machines that f
 // asks for.
-func (h *hours) addUp(ctx context.Context, group string, f store.MachineFilter) (int, error) {
+func (h *hours) addUp(ctx context.Context, group string, f directory.MachineFilter) (int, error) {
 	totals := make([]total, len(h.periods))
 	for {
-		list, err := h.store.Spans(ctx, f, h.bounds)
+		list, err := h.reader.Spans(ctx, f, h.bounds)
 		if err != nil {
 			return 0, err
 		}
@@ -116,12 +117,12 @@ func (h *hours) addUp(ctx context.Context, group string, f store.MachineFilter) 
 
 // total is what some machines add up to in one period.
 type total struct {
-	store.Sums
+	query.Sums
 	machines  int64
 	untracked float64
 }
 
-func (t *total) add(s store.Sums, untracked float64) {
+func (t *total) add(s query.Sums, untracked float64) {
 	t.machines++
 	t.untracked += untracked
 	t.Events += s.Events
@@ -139,7 +140,7 @@ func (t *total) add(s store.Sums, untracked float64) {
 // untracked is how many seconds of a period have passed without a record of one
 // machine. Records may reach beyond the period in which they begin: then it is
 // none.
-func (p Period) untracked(s store.Sums, now time.Time) float64 {
+func (p Period) untracked(s query.Sums, now time.Time) float64 {
 	end := p.End
 	if now.Before(end) {
 		end = now

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/text"
 	"activity-tracker.example/server/internal/timestamp"
 )
@@ -23,10 +24,10 @@ func (e InvalidError) Error() string { return string(e) }
 type MachineID string
 
 // ParseMachineID reads a machine_id; one that no machine can have is
-// store.ErrNotFound.
+// db.ErrNotFound.
 func ParseMachineID(given string) (MachineID, error) {
 	if !plausible(given) {
-		return "", store.ErrNotFound
+		return "", db.ErrNotFound
 	}
 	return MachineID(given), nil
 }
@@ -35,10 +36,10 @@ func ParseMachineID(given string) (MachineID, error) {
 type GroupName string
 
 // ParseGroupName reads a group's name; one that no group can have is
-// store.ErrNoGroup.
+// directory.ErrNoGroup.
 func ParseGroupName(given string) (GroupName, error) {
 	if !nameable(given) {
-		return "", store.ErrNoGroup
+		return "", directory.ErrNoGroup
 	}
 	return GroupName(given), nil
 }

@@ -5,7 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 func TestParseEventsQuestion(t *testing.T) {
@@ -32,7 +33,7 @@ func TestParseEventsQuestion(t *testing.T) {
 		var invalid InvalidError
 		switch {
 		case test.unknown:
-			if !errors.Is(err, store.ErrNotFound) {
+			if !errors.Is(err, db.ErrNotFound) {
 				t.Errorf("%s: %v", test.name, err)
 			}
 		case test.invalid != "":
@@ -59,8 +60,8 @@ func TestParseSubject(t *testing.T) {
 		{"a page of one", "all", "", "", "", groups, Subject{}, InvalidError("cursor: a report per=all is one page")},
 		{"another word", "person", "", "", "", "", Subject{}, InvalidError("per: want machine, group or all")},
 		{"a machine among groups", "group", "m", "", "", "", Subject{}, InvalidError("machine_id: goes only with per=machine")},
-		{"a machine that can't be", "", "\x00", "", "", "", Subject{}, store.ErrNotFound},
-		{"a group that can't be", "all", "", " x", "", "", Subject{}, store.ErrNoGroup},
+		{"a machine that can't be", "", "\x00", "", "", "", Subject{}, db.ErrNotFound},
+		{"a group that can't be", "all", "", " x", "", "", Subject{}, directory.ErrNoGroup},
 	}
 	for _, test := range tests {
 		got, err := ParseSubject(test.per, test.machineID, test.group, test.limit, test.cursor)

@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/text"
 )
 
@@ -33,12 +34,15 @@ const (
 
 // Reports answers questions from one store.
 type Reports struct {
-	store *store.Store
-	now   func() time.Time
+	reader    *query.Reader
+	directory *directory.Directory
+	now       func() time.Time
 }
 
 // New makes the reports; now is the server's clock.
-func New(s *store.Store, now func() time.Time) *Reports { return &Reports{store: s, now: now} }
+func New(reader *query.Reader, dir *directory.Directory, now func() time.Time) *Reports {
+	return &Reports{reader: reader, directory: dir, now: now}
+}
 
 // MachinesQuestion asks for machines.
 type MachinesQuestion struct {
@@ -48,7 +52,7 @@ type MachinesQuestion struct {
 }
 
 // Machines returns a page of the machines in scope by machine_id.
-func (r *Reports) Machines(ctx context.Context, scope store.Scope, q MachinesQuestion) (api.MachineList, error) {
+func (r *Reports) Machines(ctx context.Context, scope directory.Scope, q MachinesQuestion) (api.MachineList, error) {
 	q.Page.Limit = cmp.Or(q.Page.Limit, machinesDefault)
 	list, next, err := r.machines(ctx, scope, q)
 	if next != "" {
@@ -58,9 +62,9 @@ func (r *Reports) Machines(ctx context.Context, scope store.Scope, q MachinesQue
 }
 
 // machines returns a page, and after which machine the next begins, if any.
-func (r *Reports) machines(ctx context.Context, scope store.Scope, q MachinesQuestion) (page []api.Machine, next string, err error) {
+func (r *Reports) machines(ctx context.Context, scope directory.Scope, q MachinesQuestion) (page []api.Machine, next string, err error) {
 	n := q.Page.Limit
-	list, err := r.store.Machines(ctx, store.MachineFilter{Scope: scope, Group: string(q.Group), After: q.Page.After, Limit: n + 1})
+	list, err := r.directory.Machines(ctx, directory.MachineFilter{Scope: scope, Group: string(q.Group), After: q.Page.After, Limit: n + 1})
 	if err != nil {
 		return []api.Machine{}, "", err
 	}
@@ -76,18 +80,18 @@ func (r *Reports) machines(ctx context.Context, scope store.Scope, q MachinesQue
 }
 
 // Machine returns one machine.
-func (r *Reports) Machine(ctx context.Context, scope store.Scope, id MachineID) (api.Machine, error) {
-	m, err := r.store.MachineByID(ctx, scope, string(id))
+func (r *Reports) Machine(ctx context.Context, scope directory.Scope, id MachineID) (api.Machine, error) {
+	m, err := r.directory.MachineByID(ctx, scope, string(id))
 	return r.machine(m), err
 }
 
 // Label names a machine for people; an empty label takes the name away.
-func (r *Reports) Label(ctx context.Context, scope store.Scope, id MachineID, patch api.MachinePatch) (api.Machine, error) {
+func (r *Reports) Label(ctx context.Context, scope directory.Scope, id MachineID, patch api.MachinePatch) (api.Machine, error) {
 	label, err := labelOf(patch)
 	if err != nil {
 		return api.Machine{}, err
 	}
-	m, err := r.store.SetLabel(ctx, scope, string(id), label)
+	m, err := r.directory.SetLabel(ctx, scope, string(id), label)
 	return r.machine(m), err
 }
 
@@ -103,7 +107,7 @@ func labelOf(patch api.MachinePatch) (string, error) {
 	return label, nil
 }
 
-func (r *Reports) machine(m store.Machine) api.Machine {
+func (r *Reports) machine(m directory.Machine) api.Machine {
 	return api.Machine{
 		MachineID: m.MachineID, UserLabel: m.UserLabel, Hostname: m.Hostname, Username: m.Username,
 		FirstSeen: m.FirstSeen.UTC(), LastSeen: m.LastSeen.UTC(), Status: Status(&m, r.now()),
@@ -112,12 +116,12 @@ func (r *Reports) machine(m store.Machine) api.Machine {
 }
 
 // MachineKeys returns the rows of the machines in a limited scope.
-func (r *Reports) MachineKeys(ctx context.Context, scope store.Scope) (map[int32]struct{}, error) {
-	return r.store.MachineKeys(ctx, scope)
+func (r *Reports) MachineKeys(ctx context.Context, scope directory.Scope) (map[int32]struct{}, error) {
+	return r.reader.MachineKeys(ctx, scope)
 }
 
 // Status returns what a machine was last seen doing.
-func Status(m *store.Machine, now time.Time) api.MachineStatus {
+func Status(m *directory.Machine, now time.Time) api.MachineStatus {
 	silence := time.Duration(silentIntervals*m.LastInterval)*time.Second + uploadPeriod
 	switch {
 	case now.Sub(m.LastSeen) > silence:
@@ -130,9 +134,9 @@ func Status(m *store.Machine, now time.Time) api.MachineStatus {
 }
 
 // Events returns a page of a machine's events.
-func (r *Reports) Events(ctx context.Context, scope store.Scope, q EventsQuestion) (api.EventList, error) {
+func (r *Reports) Events(ctx context.Context, scope directory.Scope, q EventsQuestion) (api.EventList, error) {
 	reply := api.EventList{MachineID: string(q.MachineID)}
-	page, err := r.store.Events(ctx, scope, string(q.MachineID), q.Start, q.End, cmp.Or(q.Limit, eventsDefault))
+	page, err := r.reader.Events(ctx, scope, string(q.MachineID), q.Start, q.End, cmp.Or(q.Limit, eventsDefault))
 	if err != nil {
 		return reply, err
 	}
@@ -150,9 +154,9 @@ type DayQuestion struct {
 }
 
 // Summary sums up a machine's day.
-func (r *Reports) Summary(ctx context.Context, scope store.Scope, q DayQuestion) (api.Summary, error) {
+func (r *Reports) Summary(ctx context.Context, scope directory.Scope, q DayQuestion) (api.Summary, error) {
 	day := q.Day
-	spans, err := r.store.Activity(ctx, scope, string(q.MachineID), []time.Time{day.Start, day.End}, topApps)
+	spans, err := r.reader.Activity(ctx, scope, string(q.MachineID), []time.Time{day.Start, day.End}, topApps)
 	if err != nil {
 		return api.Summary{}, err
 	}
@@ -171,10 +175,10 @@ func (r *Reports) Summary(ctx context.Context, scope store.Scope, q DayQuestion)
 }
 
 // Timeline sums up each hour of a machine's day.
-func (r *Reports) Timeline(ctx context.Context, scope store.Scope, q DayQuestion) (api.Timeline, error) {
+func (r *Reports) Timeline(ctx context.Context, scope directory.Scope, q DayQuestion) (api.Timeline, error) {
 	day := q.Day
 	hours := day.Hours()
-	spans, err := r.store.Activity(ctx, scope, string(q.MachineID), hours, 1)
+	spans, err := r.reader.Activity(ctx, scope, string(q.MachineID), hours, 1)
 	if err != nil {
 		return api.Timeline{}, err
 	}

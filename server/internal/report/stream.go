@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // pageTimeout bounds getting one page of a list that is streamed; the whole list
@@ -17,7 +17,7 @@ const pageTimeout = 10 * time.Second
 
 // EachMachine returns all machines that are asked for, from the page's beginning on,
 // page by page, each as it is at that moment. The first error ends it.
-func (r *Reports) EachMachine(ctx context.Context, scope store.Scope, q MachinesQuestion) iter.Seq2[api.Machine, error] {
+func (r *Reports) EachMachine(ctx context.Context, scope directory.Scope, q MachinesQuestion) iter.Seq2[api.Machine, error] {
 	return pages(ctx, pageTimeout, q.Page.After, func(ctx context.Context, after string) ([]api.Machine, string, error) {
 		q.Page = Page{Limit: machinesMax, After: after}
 		return r.machines(ctx, scope, q)
@@ -25,9 +25,9 @@ func (r *Reports) EachMachine(ctx context.Context, scope store.Scope, q Machines
 }
 
 // EachEvent returns a machine's events as EachMachine returns machines.
-func (r *Reports) EachEvent(ctx context.Context, scope store.Scope, q EventsQuestion) iter.Seq2[api.Event, error] {
+func (r *Reports) EachEvent(ctx context.Context, scope directory.Scope, q EventsQuestion) iter.Seq2[api.Event, error] {
 	return pages(ctx, pageTimeout, q.Start, func(ctx context.Context, start time.Time) ([]api.Event, time.Time, error) {
-		page, err := r.store.Events(ctx, scope, string(q.MachineID), start, q.End, eventsMax)
+		page, err := r.reader.Events(ctx, scope, string(q.MachineID), start, q.End, eventsMax)
 		if err != nil || !page.More {
 			return page.Events, time.Time{}, err
 		}

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"time"
 
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // ReportTimeout bounds one page of a report: one that adds up a large group over a
@@ -25,36 +25,36 @@ const (
 
 // subjects is a page of what a report is of.
 type subjects struct {
-	store *store.Store
-	scope store.Scope
+	directory *directory.Directory
+	scope     directory.Scope
 	Subject
 }
 
 // subjects returns what a report is of, with the usual limit where there is none.
-func (r *Reports) subjects(scope store.Scope, s Subject) subjects {
+func (r *Reports) subjects(scope directory.Scope, s Subject) subjects {
 	s.Per = cmp.Or(s.Per, PerMachine)
 	s.Page.Limit = cmp.Or(s.Page.Limit, machinesDefault)
-	return subjects{store: r.store, scope: scope, Subject: s}
+	return subjects{directory: r.directory, scope: scope, Subject: s}
 }
 
 // machines is the filter of a page of up to n machines, and of one more that tells
 // whether there is a next page.
-func (s *subjects) machines(n int) store.MachineFilter {
-	return store.MachineFilter{Scope: s.scope, MachineID: string(s.MachineID), Group: string(s.Group), After: s.Page.After, Limit: n + 1}
+func (s *subjects) machines(n int) directory.MachineFilter {
+	return directory.MachineFilter{Scope: s.scope, MachineID: string(s.MachineID), Group: string(s.Group), After: s.Page.After, Limit: n + 1}
 }
 
 // addUp calls do with each group of a page, or once for all machines, and returns after
 // which group the next page begins. do returns how many rows it made. It is not for PerMachine,
 // where the rows of many machines come from one statement.
-func (s *subjects) addUp(ctx context.Context, do func(group string, f store.MachineFilter) (rows int, err error)) (next string, err error) {
+func (s *subjects) addUp(ctx context.Context, do func(group string, f directory.MachineFilter) (rows int, err error)) (next string, err error) {
 	if s.Per == PerAll || s.Group != "" {
 		if s.Page.After != "" {
 			return "", nil
 		}
-		_, err := do(string(s.Group), store.MachineFilter{Scope: s.scope, Group: string(s.Group), Limit: machinesAtOnce})
+		_, err := do(string(s.Group), directory.MachineFilter{Scope: s.scope, Group: string(s.Group), Limit: machinesAtOnce})
 		return "", err
 	}
-	groups, err := s.store.Groups(ctx, s.scope, s.Page.After, s.Page.Limit+1)
+	groups, err := s.directory.Groups(ctx, s.scope, s.Page.After, s.Page.Limit+1)
 	if err != nil {
 		return "", err
 	}
@@ -63,9 +63,9 @@ func (s *subjects) addUp(ctx context.Context, do func(group string, f store.Mach
 		if i == s.Page.Limit || rows >= maxPageRows {
 			return groups[i-1].Name, nil
 		}
-		n, err := do(g.Name, store.MachineFilter{Scope: s.scope, Group: g.Name, Limit: machinesAtOnce})
+		n, err := do(g.Name, directory.MachineFilter{Scope: s.scope, Group: g.Name, Limit: machinesAtOnce})
 		// One that was removed since they were listed is left out.
-		if err != nil && !errors.Is(err, store.ErrNoGroup) {
+		if err != nil && !errors.Is(err, directory.ErrNoGroup) {
 			return "", err
 		}
 		rows += n

@@ -14,7 +14,7 @@ import (
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/secret"
-	"activity-tracker.example/server/internal/store"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // How often the live view of a test's server looks at the database and at tokens.
@@ -26,7 +26,7 @@ const (
 // Bench is a server on a database, and the means to speak to it.
 type Bench struct {
 	T     testing.TB
-	Store *store.Store
+	Store *app.Store
 	URL   string
 	HTTP  *http.Client
 	// Close ends it before the test does.
@@ -49,7 +49,7 @@ func (c *Clock) now() time.Time { return time.Now().Add(time.Duration(c.Ahead.Lo
 func New(tb testing.TB, databaseURL string) *Bench {
 	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
-	st, err := store.Open(tb.Context(), databaseURL, store.Options{Log: log})
+	st, err := app.OpenStore(tb.Context(), databaseURL, app.StoreOptions{Log: log})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func New(tb testing.TB, databaseURL string) *Bench {
 func NewAway(tb testing.TB) *Bench {
 	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
-	st, err := store.Open(tb.Context(), "postgres://nobody@127.0.0.1:1/none", store.Options{Log: log})
+	st, err := app.OpenStore(tb.Context(), "postgres://nobody@127.0.0.1:1/none", app.StoreOptions{Log: log})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -71,14 +71,14 @@ func NewAway(tb testing.TB) *Bench {
 }
 
 // newOn starts a server on a store, which it closes in the end.
-func newOn(tb testing.TB, st *store.Store, log *slog.Logger) *Bench {
+func newOn(tb testing.TB, st *app.Store, log *slog.Logger) *Bench {
 	tb.Helper()
 	described, err := ReadDescription()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	clock := &Clock{}
-	board := live.New(st, live.Options{Poll: livePoll, Recheck: liveRecheck, Now: clock.now, Log: log})
+	board := live.New(st.Reader, live.Options{Poll: livePoll, Recheck: liveRecheck, Now: clock.now, Log: log})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { _ = board.Run(ctx) })
@@ -104,10 +104,10 @@ func Connect(tb testing.TB, url string, transport *http.Transport) *Bench {
 }
 
 // Token keeps an API token and returns it whole.
-func (b *Bench) Token(role store.Role) string {
+func (b *Bench) Token(role directory.Role) string {
 	b.T.Helper()
 	c := secret.New(secret.KindToken)
-	if err := b.Store.AddToken(b.T.Context(), store.Token{ID: c.ID, Name: "test", Role: role}, c.Hash()); err != nil {
+	if err := b.Store.AddToken(b.T.Context(), directory.Token{ID: c.ID, Name: "test", Role: role}, c.Hash()); err != nil {
 		b.T.Fatal(err)
 	}
 	return c.Reveal()
@@ -117,7 +117,7 @@ func (b *Bench) Token(role store.Role) string {
 func (b *Bench) Limited(groups ...string) string {
 	b.T.Helper()
 	c := secret.New(secret.KindToken)
-	token := store.Token{ID: c.ID, Name: "limited", Role: store.RoleViewer, Limited: true, Groups: groups}
+	token := directory.Token{ID: c.ID, Name: "limited", Role: directory.RoleViewer, Limited: true, Groups: groups}
 	if err := b.Store.AddToken(b.T.Context(), token, c.Hash()); err != nil {
 		b.T.Fatal(err)
 	}
@@ -127,11 +127,11 @@ func (b *Bench) Limited(groups ...string) string {
 // Enrollment keeps a host's enrolment token and returns it whole.
 func (b *Bench) Enrollment(uses int, expires time.Duration, host string) string {
 	b.T.Helper()
-	return b.EnrollmentFor(store.Enrollment{Kind: api.EnrollHost, UsesLeft: uses, ForHost: host, ExpiresAt: time.Now().Add(expires)})
+	return b.EnrollmentFor(directory.Enrollment{Kind: api.EnrollHost, UsesLeft: uses, ForHost: host, ExpiresAt: time.Now().Add(expires)})
 }
 
 // EnrollmentFor keeps an enrolment token and returns it whole.
-func (b *Bench) EnrollmentFor(e store.Enrollment) string {
+func (b *Bench) EnrollmentFor(e directory.Enrollment) string {
 	b.T.Helper()
 	c := secret.New(secret.KindEnrollment)
 	e.ID = c.ID
