@@ -34,7 +34,7 @@ with 1 where a check failed; a warning is no failure.`,
 			return printReport(cmd.OutOrStdout(), doctor.Report(app.Examine(ctx, c, time.Now())), asJSON)
 		},
 	}
-	p.addFlags(cmd, cmd.Flags(), config.Doctor)
+	p.addFlags(cmd.Flags(), config.Doctor)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

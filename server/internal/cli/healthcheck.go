@@ -40,7 +40,7 @@ fails unless it is well: for containers, whose images have no other client.`,
 			return nil
 		},
 	}
-	p.addFlags(cmd, cmd.Flags(), config.Healthcheck)
+	p.addFlags(cmd.Flags(), config.Healthcheck)
 	cmd.Flags().BoolVar(&ready, "ready", false, "fail also while its database is away")
 	return cmd
 }

@@ -78,7 +78,7 @@ its database; root then goes on as the user ` + config.ServiceUser + `.`,
 		Args:          cobra.NoArgs,
 		RunE:          showHelp,
 	}
-	p.addFlags(root, root.PersistentFlags(), config.Everywhere)
+	p.addFlags(root.PersistentFlags(), config.Everywhere)
 	root.AddCommand(serveCommand(p), tokenCommand(p), enrollmentCommand(p), rollupsCommand(p),
 		hostCommand(p), machineCommand(p), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
 		backupCommand(p), restoreCommand(p), doctorCommand(p))
@@ -103,7 +103,7 @@ func environmentHelp() string {
 
 // addFlags adds the settings of a scope, with their completion: folders and files as
 // such.
-func (p *program) addFlags(cmd *cobra.Command, set *pflag.FlagSet, scope config.Scope) {
+func (p *program) addFlags(set *pflag.FlagSet, scope config.Scope) {
 	p.flags.AddTo(set, scope)
 	for _, s := range config.Settings() {
 		switch {

@@ -32,6 +32,6 @@ commas in the environment.`,
 			return app.Run(cmd.Context(), c, p.version, app.NewLogger(c.Log, cmd.ErrOrStderr()))
 		},
 	}
-	p.addFlags(cmd, cmd.Flags(), config.Serve)
+	p.addFlags(cmd.Flags(), config.Serve)
 	return cmd
 }

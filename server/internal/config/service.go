@@ -9,9 +9,8 @@ import (
 	"syscall"
 )
 
+// The package's: the configuration of the service, and who it runs as.
 const (
-	// ServiceEnvFile and ServiceUser are the package's: the configuration of
-	// the service, and who it runs as.
 	ServiceEnvFile = "/etc/trackerd-server/server.env"
 	ServiceUser    = "trackerd-server"
 )

@@ -99,6 +99,7 @@ func newOn(tb testing.TB, st *app.Store, log *slog.Logger) *Bench {
 
 // Connect returns the means to speak to a server that runs elsewhere.
 func Connect(tb testing.TB, url string, transport *http.Transport) *Bench {
+	tb.Helper()
 	tb.Cleanup(transport.CloseIdleConnections)
 	return &Bench{T: tb, URL: url, HTTP: &http.Client{Transport: transport, Timeout: Patience}}
 }

@@ -98,9 +98,9 @@ func ReadDescription() (*Description, error) {
 	if d.problem, err = d.compiler.Compile(resource + "#/components/schemas/Problem"); err != nil {
 		return nil, err
 	}
-	root := object(doc.(map[string]any))
-	for path, methods := range root.at("paths") {
-		for method := range object(methods.(map[string]any)) {
+	root, _ := doc.(map[string]any)
+	for path := range object(root).at("paths") {
+		for method := range object(root).at("paths", path) {
 			o, err := d.read(root, path, method)
 			if err != nil {
 				return nil, fmt.Errorf("%s %s: %w", method, path, err)
@@ -166,8 +166,9 @@ func (d *Description) read(root object, path, method string) (Operation, error) 
 		}
 		for name, roles := range scheme {
 			o.Schemes[name] = nil
-			for _, role := range roles.([]any) {
-				o.Schemes[name] = append(o.Schemes[name], role.(string))
+			list, _ := roles.([]any)
+			for _, role := range list {
+				o.Schemes[name] = append(o.Schemes[name], fmt.Sprint(role))
 			}
 		}
 	}
@@ -329,7 +330,7 @@ func (d *Description) checkBody(r Reply, described Documented, method string) er
 
 // note leaves word that an operation was answered with that status.
 func note(operation, status string) error {
-	return os.WriteFile(filepath.Join(os.Getenv(seenEnv), operation+" "+status), nil, 0o600)
+	return os.WriteFile(filepath.Join(os.Getenv(seenEnv), operation+" "+status), nil, 0o600) //nolint:gosec // The run's own folder.
 }
 
 // unseen lists the documented replies that no test has brought about.
@@ -337,7 +338,7 @@ func (d *Description) unseen() []string {
 	var missing []string
 	for _, o := range d.Operations {
 		for _, status := range slices.Sorted(maps.Keys(o.Replies)) {
-			if _, err := os.Stat(filepath.Join(os.Getenv(seenEnv), o.ID+" "+status)); err != nil {
+			if _, err := os.Stat(filepath.Join(os.Getenv(seenEnv), o.ID+" "+status)); err != nil { //nolint:gosec // The run's own folder.
 				missing = append(missing, o.Method+" "+o.Path+": "+status)
 			}
 		}

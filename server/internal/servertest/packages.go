@@ -35,10 +35,10 @@ func newRepository(tb testing.TB) (served *repository.Repository, dir string) {
 		"by-hash/SHA256/" + Digest: List, ".private": "secret", "notes.txt": "secret",
 	} {
 		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 			tb.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			tb.Fatal(err)
 		}
 	}

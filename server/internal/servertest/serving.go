@@ -39,7 +39,10 @@ func Serve(tb testing.TB, c config.Config) *Serving {
 	tb.Cleanup(func() {
 		cancel()
 		select {
-		case <-run.Done:
+		case err := <-run.Done:
+			if err != nil {
+				tb.Error(err)
+			}
 		default:
 		}
 	})
