@@ -22,6 +22,8 @@ func TestSlowHelperOfAnotherVersion(t *testing.T) {
 	h := bareHost(t, debian.Bookworm, newServer(t))
 	defer h.showLogOnFailure(t)
 	h.install(t, earlier.Agent)
+	// As one who upgrades unattended: a configuration of one's own stays.
+	h.run(t, "sh", "-c", `echo 'force-confold' >/etc/dpkg/dpkg.cfg.d/keep`)
 	h.configure(t, config)
 	h.enroll(t)
 	p := h.login(t, "alice")
