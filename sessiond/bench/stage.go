@@ -47,14 +47,18 @@ func (s *stage) start(cmd *exec.Cmd, display string) error {
 	return nil
 }
 
-// displays starts an Xvfb and in it a Xephyr, whose input is real.
+// displays starts an Xvfb and in it a Xephyr, whose input is real, with a window
+// manager, as every desktop has one.
 func (s *stage) displays() error {
 	var err error
 	if s.outer, err = s.server("", "Xvfb", "-screen", "0", "1000x700x24", "-nolisten", "tcp", "-noreset"); err != nil {
 		return err
 	}
 	s.inner, err = s.server(s.outer, "Xephyr", "-screen", "1000x700", "-nolisten", "tcp", "-noreset", "-no-host-grab", "-maxclients", "512")
-	return err
+	if err != nil {
+		return err
+	}
+	return s.start(exec.CommandContext(s.ctx, "openbox", "--sm-disable"), s.inner)
 }
 
 func (s *stage) server(display string, args ...string) (string, error) {
