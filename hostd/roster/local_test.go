@@ -140,7 +140,10 @@ func TestScreenLocked(t *testing.T) {
 		session logind.Session
 		want    *bool
 	}{
-		{atSeat(), nil}, {atSeat(locked), new(true)}, {atSeat(), new(false)}, {atSeat(locked), new(true)},
+		{atSeat(), nil},
+		{atSeat(locked), new(true)},
+		{atSeat(), new(false)},
+		{atSeat(locked), new(true)},
 		{atSeat(func(s *logind.Session) { s.Key.SinceUnixMicro++ }), nil}, // another session
 	} {
 		got := r.Update([]logind.Session{step.session}, nil).Tracked

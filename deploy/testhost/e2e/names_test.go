@@ -51,10 +51,10 @@ func TestWhoTheHostIs(t *testing.T) {
 		h.enroll(t)
 		eventually(t, 30*time.Second, "the clone's people have names of their own", func() error {
 			list, err := h.sessions(t)
-			if err != nil || len(list) != 1 || list[0].MachineID == before.MachineID {
-				return fmt.Errorf("the sessions are %+v (%v)", list, err)
+			if err == nil && (len(list) != 1 || list[0].MachineID == before.MachineID) {
+				err = fmt.Errorf("the sessions are %+v", list)
 			}
-			return nil
+			return err
 		})
 	})
 }
