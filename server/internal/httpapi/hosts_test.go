@@ -53,8 +53,12 @@ func TestRenamedHost(t *testing.T) {
 	b.Do(http.MethodPost, "/api/enroll", "", api.EnrollRequest{EnrollmentToken: b.Enrollment(1, time.Hour, ""), HostID: "h", Hostname: "office"}).Wants(201, &host)
 	viewer := b.Token(directory.RoleViewer)
 	for i, c := range []struct{ header, want string }{
-		{"", "office"}, {"office2.corp.example", "office2.corp.example"}, {"", "office2.corp.example"},
-		{"office\u202e3", "office2.corp.example"}, {strings.Repeat("x", api.MaxHostnameBytes+1), "office2.corp.example"}, {"office", "office"},
+		{"", "office"},
+		{"office2.corp.example", "office2.corp.example"},
+		{"", "office2.corp.example"},
+		{"office\u202e3", "office2.corp.example"},
+		{strings.Repeat("x", api.MaxHostnameBytes+1), "office2.corp.example"},
+		{"office", "office"},
 	} {
 		batch := api.EventBatch{Events: []api.Event{servertest.Minute("m", i)}}
 		var headers []string

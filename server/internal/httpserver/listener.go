@@ -1,5 +1,6 @@
-// Package listen is the server's edge to the network: connections, their number
-// and their deadlines, TLS and its certificates.
+// Package httpserver is where HTTP comes in: the listener, TLS and its certificates,
+// the number of connections and their deadlines, the client's address, and what every
+// request goes through.
 package httpserver
 
 import (
@@ -71,7 +72,7 @@ func usualDeadlines() deadlines {
 	return deadlines{header: readHeaderTimeout, read: readTimeout, write: writeTimeout, idle: idleTimeout}
 }
 
-// Edge listens.
+// Listener listens.
 type Listener struct {
 	log      *slog.Logger
 	patience deadlines

@@ -1,7 +1,9 @@
 package directory
 
 // For tests.
-const GroupMachinesSQL = groupMachinesSQL
-const MachinesSQL = machinesSQL
-const MaxMembership = maxMembership
+const (
+	GroupMachinesSQL = groupMachinesSQL
+	MachinesSQL      = machinesSQL
+	MaxMembership    = maxMembership
+)
 const MembershipSQL = membershipSQL

@@ -1,9 +1,10 @@
 package directory_test
 
 import (
+	"os"
 	"testing"
 
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }

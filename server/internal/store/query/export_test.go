@@ -1,5 +1,7 @@
 package query
 
 // For tests.
-const MaxPageBytes = maxPageBytes
-const StreamEvents = streamEvents
+const (
+	MaxPageBytes = maxPageBytes
+	StreamEvents = streamEvents
+)

@@ -24,19 +24,20 @@ import (
 // clusterEnv is where a package's tests find their PostgreSQL.
 const clusterEnv = "TRACKERD_SERVER_TEST_CLUSTER"
 
-// Main runs a package's tests beside a PostgreSQL of their own; TestMain calls it.
-func Main(m *testing.M) {
+// Main runs a package's tests beside a PostgreSQL of their own, and returns the exit
+// code; TestMain calls it.
+func Main(m *testing.M) int {
 	flag.Parse()
 	if f := flag.Lookup("test.fuzz"); f != nil && f.Value.String() != "" {
 		// Fuzz targets need no database, and each of their workers runs this.
-		os.Exit(m.Run())
+		return m.Run()
 	}
 	code, err := runBesideCluster(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		code = 1
+		return 1
 	}
-	os.Exit(code)
+	return code
 }
 
 func runBesideCluster(m *testing.M) (code int, err error) {

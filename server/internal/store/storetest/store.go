@@ -62,9 +62,11 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// Batch and Written are those of events, by names that no variable has.
+// Names of events' types that no variable has.
 type (
-	Batch   = events.Batch
+	// Batch is what one request brings.
+	Batch = events.Batch
+	// Written is what became of one.
 	Written = events.Written
 )
 
