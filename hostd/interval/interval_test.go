@@ -286,7 +286,7 @@ func TestLocked(t *testing.T) {
 		{"logind's locker", []session{{id: "c1", logind: yes, sec: 60}}, yes},
 		{"logind's locker, open", []session{{id: "c1", logind: no, sec: 60}}, no},
 		{"X's locker", []session{{id: "c1", x: wire.LockedYes, sec: 60}}, yes},
-		{"X's locker, open", []session{{id: "c1", x: wire.LockedNo, sec: 60}}, no},
+		{"X's locker, open or not", []session{{id: "c1", x: wire.LockedNo, sec: 60}}, nil},
 		{"X's locker, of which logind hears nothing", []session{{id: "c1", x: wire.LockedYes, logind: no, sec: 60}}, yes},
 		{"both locked", []session{{id: "c1", logind: yes, sec: 60}, {id: "c2", x: wire.LockedYes, sec: 60}}, yes},
 		{"one open", []session{{id: "c1", logind: yes, sec: 60}, {id: "c2", logind: no, sec: 60}}, no},

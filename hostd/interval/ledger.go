@@ -109,10 +109,10 @@ func (l *Ledger) Fold(r reading.Reading, now time.Time) {
 }
 
 // locked reports whether the session's screen is locked; nil where no locker
-// reports that, to logind or to the X server.
+// reports that. That it is not, only logind knows.
 func locked(r *reading.Reading) *bool {
-	if r.Report.Locked == wire.LockedYes || r.Report.Locked == wire.LockedNo && r.Session.ScreenLocked == nil {
-		return new(r.Report.Locked == wire.LockedYes)
+	if r.Report.Locked == wire.LockedYes {
+		return new(true)
 	}
 	return r.Session.ScreenLocked
 }

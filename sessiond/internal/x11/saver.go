@@ -18,7 +18,9 @@ const (
 
 // saver follows the X server's screen saver. It tells a lock only where a client
 // took its place (an external window, as xss-lock makes): that client has the screen
-// locked while it shows. One that blanks the screen locks nothing, and most lockers
+// locked while it shows. Once it no longer shows nothing is known: the server takes it
+// away at the first input, and the locker's own window may still wait for a password.
+// One that blanks the screen locks nothing, and most lockers
 // do not tell the X server at all: i3lock, say.
 type saver struct {
 	opcode byte
@@ -60,13 +62,12 @@ func (s *saver) notify(b []byte) bool {
 	return s.locked != before
 }
 
-// set notes how the screen saver stands. Until a client has locked the screen it is
-// not known whether any does.
+// set notes how the screen saver stands.
 func (s *saver) set(state, kind byte) {
 	switch {
 	case state == saverOn && kind == saverExternal:
 		s.locked = wire.LockedYes
-	case state != saverOn && s.locked == wire.LockedYes:
-		s.locked = wire.LockedNo
+	case state != saverOn:
+		s.locked = wire.LockedUnknown
 	}
 }

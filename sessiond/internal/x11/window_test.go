@@ -175,7 +175,7 @@ func TestLocked(t *testing.T) {
 			t.Error("who comes later does not see that it is locked")
 		}
 		c.Saver(false)
-		w.until("not locked", func() bool { return locked(w.Display) == wire.LockedNo })
+		w.until("not locked", func() bool { return locked(w.Display) == wire.LockedUnknown })
 	}
 }
 
