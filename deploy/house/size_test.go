@@ -109,8 +109,10 @@ func TestOversized(t *testing.T) {
 		{"allowed without a reason", []size{{"a", 1, maxLines + 1}}, map[string]string{"a": " "}, []string{"without a reason"}},
 		{"no longer", []size{{"a", 1, 1}}, map[string]string{"a": "one thing"}, []string{"take it off"}},
 		{
-			"too many", []size{{"a", 15, 1}, {"b", 15, 1}, {"c", 15, 1}, {"d", 15, 1}},
-			map[string]string{"a": "x", "b": "x", "c": "x", "d": "x"}, []string{"4 packages may be larger"},
+			"too many",
+			[]size{{"a", 15, 1}, {"b", 15, 1}, {"c", 15, 1}, {"d", 15, 1}},
+			map[string]string{"a": "x", "b": "x", "c": "x", "d": "x"},
+			[]string{"4 packages may be larger"},
 		},
 	}
 	for _, tt := range tests {
