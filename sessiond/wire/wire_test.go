@@ -117,8 +117,12 @@ func TestParseCeiling(t *testing.T) {
 		version byte
 		ok      bool
 	}{
-		{Ceiling(Baseline), Baseline, true}, {Ceiling(Version), Version, true}, {Ceiling(Version + 1), Version, true},
-		{Ceiling(Baseline - 1), 0, false}, {nil, 0, false}, {[]byte{Version, Version}, 0, false},
+		{Ceiling(Baseline), Baseline, true},
+		{Ceiling(Version), Version, true},
+		{Ceiling(Version + 1), Version, true},
+		{Ceiling(Baseline - 1), 0, false},
+		{nil, 0, false},
+		{[]byte{Version, Version}, 0, false},
 	} {
 		if version, ok := ParseCeiling(c.packet); version != c.version || ok != c.ok {
 			t.Errorf("ParseCeiling(%v) = %d, %t", c.packet, version, ok)
