@@ -66,7 +66,7 @@ all: build deb ## binaries in bin/, packages in dist/
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-SETUPS := setup-go setup-lint setup-package setup-test setup-host
+SETUPS := setup-go setup-lint setup-package setup-test setup-host setup-slow
 .PHONY: setup $(SETUPS)
 setup: ## install everything that the other targets need
 	@deploy/setup/development.sh
@@ -152,7 +152,7 @@ test-host: setup-all-tests build deb test-trees ## tests on booted hosts of Debi
 		-count 1 -p 1 -skip '$(SLOW_TESTS)' -timeout $(HOST_TEST_TIMEOUT) $(patsubst %,./%/...,$(HOST_MODULES))
 
 .PHONY: test-slow
-test-slow: setup-all-tests build deb test-trees ## only the tests called TestSlow…, which `make test` leaves out
+test-slow: setup-all-tests setup-slow build deb test-trees ## only the tests called TestSlow…, which `make test` leaves out
 	@mkdir -p $(RESULTS)
 	@echo "test: $(SLOW_TESTS) in $(MODULES)"
 	@$(HOST_ENV) $(GOTESTSUM) --format standard-verbose --jsonfile $(RESULTS)/slow.json -- \
@@ -160,7 +160,7 @@ test-slow: setup-all-tests build deb test-trees ## only the tests called TestSlo
 		$$(grep -rl --include='*_test.go' '^func TestSlow' $(MODULES) | xargs -n 1 dirname | sort -u | sed 's,^,./,')
 
 .PHONY: test-all
-test-all: setup-all-tests ## everything: test and test-slow; what ran and how long, and what could not run fails
+test-all: setup-all-tests setup-slow ## everything: test and test-slow; what ran and how long, and what could not run fails
 	@rm -rf $(RESULTS); start=$$SECONDS; bad=0; \
 	for part in unit host slow; do $(MAKE) test-$$part || bad=1; done; \
 	echo; echo "test-all: $$(( (SECONDS - start) / 60 )) min $$(( (SECONDS - start) % 60 )) s"; \

@@ -3,14 +3,15 @@
 # 13. `make demo`, `make test` and .ci/run call it; run again, it does nothing and
 # says nothing.
 #
-#   deploy/setup/development.sh [go] [lint] [package] [test] [host]
+#   deploy/setup/development.sh [go] [lint] [package] [test] [host] [slow]
 #
-# Parts, all of them unless named:
+# Parts, all but slow unless named:
 #   go       the Go toolchain that go.work asks for
 #   lint     golangci-lint and shellcheck
 #   package  nfpm and lintian
 #   test     gotestsum, pebble, a C compiler for the race detector, X and PostgreSQL
 #   host     what deploy/testhost boots a disposable xrdp host with
+#   slow     what only the slow tests need: Node.js and its npm
 #
 # Debian packages go where apt puts them, everything else into
 # ${XDG_CACHE_HOME:-~/.cache}/activity-tracker. A GOPROXY that is set is used.
@@ -44,12 +45,12 @@ readonly DEBS_TEST=(
 )
 # Clients from the API's description. A Node.js of another origin has its own npm,
 # which Debian's conflicts with.
-NODE=()
-command -v npm >/dev/null || NODE=(nodejs npm)
-readonly NODE
+DEBS_SLOW=()
+command -v npm >/dev/null || DEBS_SLOW=(nodejs npm)
+readonly DEBS_SLOW
 readonly DEBS_HOST=(
   mmdebstrap debian-archive-keyring systemd systemd-container util-linux iproute2
-  "$FREERDP" xvfb xdotool imagemagick curl "${NODE[@]}"
+  "$FREERDP" xvfb xdotool imagemagick curl
   # What runs our compose file.
   docker-compose podman crun netavark aardvark-dns buildah iptables
   # Machines with a seat.
@@ -217,7 +218,8 @@ packages() {
   package) printf '%s\n' "${DEBS_PACKAGE[@]}" ;;
   test) printf '%s\n' "${DEBS_TEST[@]}" ;;
   host) printf '%s\n' "${DEBS_HOST[@]}" ;;
-  *) fail "no part called $1; there are go, lint, package, test and host" ;;
+  slow) [ ${#DEBS_SLOW[@]} = 0 ] || printf '%s\n' "${DEBS_SLOW[@]}" ;;
+  *) fail "no part called $1; there are go, lint, package, test, host and slow" ;;
   esac
 }
 
