@@ -105,13 +105,15 @@ func (h *host) killTrackerd(t *testing.T) {
 }
 
 // restartXRDP cuts all connections while somebody types. What was on its way is
-// nobody's: what arrived, the session's own X server tells. The sessions live on
+// nobody's: what arrived, the session's own X server tells; a key that was down and
+// never let go is no stroke yet. The sessions live on
 // without anybody being able to reach them; who logs in again has two, which
 // add up.
 func restartXRDP(t *testing.T, h *host, typing, idle *person) {
 	orphan := typing.Session
 	seen := typing.witnessKeys(t)
 	before := seen(t)
+	strokes := typing.wholeStrokes(t)
 	typed := make(chan error, 1)
 	go func() { typed <- typing.typeUntilCut(t.Context()) }()
 	eventually(t, 20*time.Second, "typing is under way", func() error {
@@ -130,7 +132,7 @@ func restartXRDP(t *testing.T, h *host, typing, idle *person) {
 		}
 	}
 	t.Logf("the typing ended with: %v", <-typed)
-	typing.did.Keys += seen(t) - before
+	typing.did.Keys += strokes(t)
 	for _, p := range []*person{typing, idle} {
 		p.loginAgain(t)
 		p.mustWork(t, 40, 1, 1, 1)
@@ -182,6 +184,20 @@ func (p *person) witnessKeys(t *testing.T) func(*testing.T) int64 {
 		return errors.New("it has not seen the key")
 	})
 	return count
+}
+
+// wholeStrokes returns what counts the keys that were pressed and let go from now on.
+// xorgxrdp lets each key go once more before it is pressed.
+func (p *person) wholeStrokes(t *testing.T) func(*testing.T) int64 {
+	t.Helper()
+	log := "/tmp/witness-" + p.Session.ID
+	_, before := p.witnessed(t, log)
+	return func(t *testing.T) int64 {
+		t.Helper()
+		const releases = 2
+		_, after := p.witnessed(t, log)
+		return (after - before) / releases
+	}
 }
 
 // killHelper kills what counts. What it had not reported yet is lost, but
