@@ -50,6 +50,10 @@ type strokes struct {
 	lifted    bool     // a key that repeated was let go, perhaps by the client
 	lift      keyEvent // if lifted
 
+	// begun is how many strokes began and have not ended: a release beyond them is
+	// none. Clients let Tab and others go that nobody pressed, when they get the focus.
+	begun int
+
 	lockDown bool // a lock key is down, since lockMS
 	lockMS   uint32
 }
@@ -101,14 +105,20 @@ func (s *strokes) down(e keyEvent) {
 		s.lifted, s.lift = false, keyEvent{} // it is held on
 	case s.lifted:
 		s.putDown()
+		s.begun++
 	case s.pressed && !s.repeating && s.press.code == 0:
 		s.unsure = true
+		s.begun++
 	default:
 		s.repeating = s.pressed && s.press.sameKey(&e)
 		if s.repeating && s.unsure {
 			repeats++ // the one before was a repeat too: the first comes after a while
+			s.begun--
 		}
 		s.unsure = false
+		if !s.repeating {
+			s.begun++
+		}
 	}
 	if s.repeating {
 		repeats++
@@ -137,7 +147,10 @@ func (s *strokes) putDown() {
 
 func (s *strokes) stroke(e keyEvent) {
 	s.pressed, s.repeating, s.unsure = false, false, false
-	s.in.Key(e.device, e.at)
+	if s.begun > 0 {
+		s.begun--
+		s.in.Key(e.device, e.at)
+	}
 }
 
 // settle ends a Drain at an instant: which keys they were is forgotten.
