@@ -149,7 +149,8 @@ var mayImport = map[string][]string{
 		"server/internal/store/partition", "server/internal/store/query",
 	},
 	"server/internal/store/inspect":   {"server/internal/store/db", "server/internal/store/partition", "server/internal/store/upkeep"},
-	"server/internal/store/storetest": {"server/api", "server/internal/localpg", "server/internal/pgtest", "server/internal/store/..."}, // all rooms for tests
+	"server/internal/store/rooms":     {"server/internal/store/..."},
+	"server/internal/store/storetest": {"server/api", "server/internal/localpg", "server/internal/pgtest", "server/internal/store/..."}, // rooms for tests
 
 	"server/internal/doctor": {
 		"server/api", "server/internal/config", "server/internal/httpserver", "server/internal/quantity", "server/internal/repository",
@@ -164,7 +165,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/app", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/localpg", "server/internal/quantity", "server/internal/secret",
 		"server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/directory", "server/internal/store/inspect",
-		"server/internal/store/upkeep", "server/internal/text",
+		"server/internal/store/rooms", "server/internal/store/upkeep", "server/internal/text",
 	},
 	"server/internal/servertest": {"server/api", "server/internal/..."}, // whole servers for tests
 	"server/bench":               {"server/api", "server/internal/localpg"},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/internal/config"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 // status line and to the log.
 type condition struct {
 	config  config.Config
-	store   *Store
+	store   *rooms.Store
 	leaving *leave
 	// addr is where the server answers.
 	addr  string

@@ -12,13 +12,14 @@ import (
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/pgtest"
 	"activity-tracker.example/server/internal/servertest"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 // The status line and the log follow the database, each change once.
 func TestStatusFollowsTheDatabase(t *testing.T) {
 	m, cluster := servertest.StartManager(t), pgtest.Start(t)
 	cluster.Stop(syscall.SIGINT)
-	st, err := app.OpenStore(t.Context(), cluster.URL("postgres"), app.StoreOptions{Log: slog.New(slog.DiscardHandler)})
+	st, err := rooms.Open(t.Context(), cluster.URL("postgres"), rooms.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

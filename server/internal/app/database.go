@@ -5,22 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-
-	"activity-tracker.example/server/internal/store/dictionary"
-	"activity-tracker.example/server/internal/store/directory"
-	"activity-tracker.example/server/internal/store/events"
-	"activity-tracker.example/server/internal/store/inspect"
-	"activity-tracker.example/server/internal/store/query"
-	"activity-tracker.example/server/internal/store/upkeep"
 
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/localpg"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/partition"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 // databaseStop bounds an orderly stop of the private PostgreSQL; a service
@@ -43,7 +34,7 @@ const (
 
 // Database is the store, and the private PostgreSQL where there is one.
 type Database struct {
-	Store *Store
+	Store *rooms.Store
 	// Private is nil where the database is named by a URL.
 	Private *localpg.Server
 	// URL leads to it, with any password.
@@ -80,7 +71,7 @@ func (d *Database) Reopen(ctx context.Context) (err error) {
 	if d.purpose == ForServer {
 		name = db.ServerName
 	}
-	d.Store, err = OpenStore(ctx, d.URL, StoreOptions{
+	d.Store, err = rooms.Open(ctx, d.URL, rooms.Options{
 		Log: d.log, Keep: partition.Retention(c.Keep), CompactAfter: c.CompactAfter, NoMigrate: c.Database.NoMigrate, Name: name,
 		ReplicaURL: c.Database.ReplicaURL, ReplicaLag: c.Database.ReplicaMaxLag,
 	})
@@ -120,54 +111,4 @@ func WithDatabase(ctx context.Context, c config.Config, log *slog.Logger, purpos
 	}
 	defer func() { err = errors.Join(err, d.Close(ctx)) }()
 	return Explain(c, do(ctx, d))
-}
-
-// Store is all rooms of one database.
-type Store struct {
-	*db.DB
-	*directory.Directory
-	*events.Writer
-	*query.Reader
-	*upkeep.Upkeep
-	*inspect.Inspector
-	Partitions *partition.Partitions
-	Dictionary *dictionary.Dictionary
-}
-
-// StoreOptions are those of all rooms.
-type StoreOptions struct {
-	Keep         partition.Retention
-	CompactAfter time.Duration
-	// Now is the clock; nil means time.Now.
-	Now        func() time.Time
-	Log        *slog.Logger
-	NoMigrate  bool
-	ReplicaURL string
-	ReplicaLag time.Duration
-	Name       string
-}
-
-// OpenStore opens all rooms of a database. It does not connect.
-func OpenStore(ctx context.Context, url string, opts StoreOptions) (*Store, error) {
-	if opts.Now == nil {
-		opts.Now = time.Now
-	}
-	d, err := db.Open(ctx, url, db.Options{
-		Log: opts.Log, NoMigrate: opts.NoMigrate, ReplicaURL: opts.ReplicaURL, ReplicaLag: opts.ReplicaLag, Name: opts.Name,
-	})
-	if err != nil {
-		return nil, err
-	}
-	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d)}
-	s.Dictionary = dictionary.New(d, s.Partitions)
-	s.Writer = events.New(d, s.Partitions, s.Dictionary, s.ForgetHosts)
-	s.Reader = query.New(d, s.Partitions)
-	s.Upkeep = upkeep.New(d, s.Partitions, upkeep.Options{CompactAfter: opts.CompactAfter, Now: opts.Now, Log: opts.Log})
-	s.Inspector = inspect.New(d, s.Partitions, s.Upkeep)
-	return s, nil
-}
-
-// Collectors are the figures of all rooms for Prometheus.
-func (s *Store) Collectors() []prometheus.Collector {
-	return slices.Concat(s.Writer.Collectors(), s.Dictionary.Collectors(), s.DB.Collectors())
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/internal/config"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 // AnnounceFirstToken is announceFirstToken, for tests beside whole servers.
@@ -16,7 +17,7 @@ var AnnounceFirstToken = announceFirstToken
 type Condition struct{ c *condition }
 
 // NewCondition returns the condition of a server that answers at addr.
-func NewCondition(c config.Config, st *Store, addr string, every time.Duration, log *slog.Logger) Condition {
+func NewCondition(c config.Config, st *rooms.Store, addr string, every time.Duration, log *slog.Logger) Condition {
 	return Condition{&condition{config: c, store: st, leaving: &leave{log: log}, addr: addr, every: every, log: log}}
 }
 

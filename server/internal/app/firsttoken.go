@@ -7,6 +7,7 @@ import (
 
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 // firstTokenName is what the token is called in a list.
@@ -16,7 +17,7 @@ const firstTokenName = "first administrator"
 // at all, and shows it in the log, this once. Whoever reads the log until it is
 // revoked is an administrator: that is for set-ups where nobody has a shell
 // before the server runs.
-func announceFirstToken(ctx context.Context, st *Store, log *slog.Logger) {
+func announceFirstToken(ctx context.Context, st *rooms.Store, log *slog.Logger) {
 	fresh := secret.New(secret.KindToken)
 	token := directory.Token{ID: fresh.ID, Name: firstTokenName, Role: directory.RoleAdmin, CreatedAt: time.Now().UTC()}
 	made, err := st.AddFirstToken(ctx, token, fresh.Hash())

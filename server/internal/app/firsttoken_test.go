@@ -11,6 +11,7 @@ import (
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 // Many servers start at once on an empty database: one token is made, and works.
@@ -21,7 +22,7 @@ func TestFirstTokenOnce(t *testing.T) {
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	var servers sync.WaitGroup
 	for range 8 {
-		other, err := app.OpenStore(t.Context(), databaseURL, app.StoreOptions{Log: logger})
+		other, err := rooms.Open(t.Context(), databaseURL, rooms.Options{Log: logger})
 		if err != nil {
 			t.Fatal(err)
 		}

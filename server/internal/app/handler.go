@@ -15,6 +15,7 @@ import (
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/repository"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 // Surroundings are what the handler knows of the program and the network around it.
@@ -34,7 +35,7 @@ type Surroundings struct {
 }
 
 // NewHandler joins the parts that answer requests.
-func NewHandler(s *Store, board *live.Board, log *slog.Logger, around Surroundings) http.Handler {
+func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surroundings) http.Handler {
 	metrics := around.Metrics
 	metrics.MustRegister(liveStreams(board))
 	metrics.MustRegister(s.Collectors()...)

@@ -16,11 +16,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/pgtest"
 	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/partition"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 // keyless are statements on big tables that need not name a machine, and why. On
@@ -150,7 +150,7 @@ func exerciseAll(t *testing.T, databaseURL string) {
 		}
 		return list
 	}
-	maintain := func(s *app.Store) {
+	maintain := func(s *rooms.Store) {
 		t.Helper()
 		if _, err := s.Maintain(t.Context()); err != nil {
 			t.Error(err)
@@ -180,7 +180,7 @@ func exerciseAll(t *testing.T, databaseURL string) {
 	askAll(b, token, today)
 	spoil(t, databaseURL)
 	maintain(b.Store)
-	shorter, err := app.OpenStore(t.Context(), databaseURL, app.StoreOptions{
+	shorter, err := rooms.Open(t.Context(), databaseURL, rooms.Options{
 		Log: slog.New(slog.DiscardHandler), Keep: partition.Retention{Events: 10 * day, Titles: 10 * day, Rollups: 30 * day},
 	})
 	if err != nil {

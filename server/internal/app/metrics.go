@@ -8,6 +8,7 @@ import (
 
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 // NewMetrics returns a registry with the figures of the process.
@@ -31,7 +32,7 @@ func liveStreams(board *live.Board) prometheus.Collector {
 	}, func() float64 { return float64(board.Watchers()) })
 }
 
-func replicaMetrics(s *Store) []prometheus.Collector {
+func replicaMetrics(s *rooms.Store) []prometheus.Collector {
 	gauge := func(name, help string, value func(db.ReplicaState) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(s.ReplicaState()) })
 	}

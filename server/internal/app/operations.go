@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"activity-tracker.example/server/internal/store/inspect"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 // lookEvery is how often the database as a whole is looked at for /metrics: scrapes
@@ -107,7 +108,7 @@ func (o *operations) Collect(ch chan<- prometheus.Metric) {
 }
 
 // watchOperations looks at a store for /metrics until ctx ends.
-func watchOperations(ctx context.Context, s *Store, metrics prometheus.Registerer, log *slog.Logger) error {
+func watchOperations(ctx context.Context, s *rooms.Store, metrics prometheus.Registerer, log *slog.Logger) error {
 	o := newOperations(s.Look, log)
 	metrics.MustRegister(o)
 	return o.run(ctx)

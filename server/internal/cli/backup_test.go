@@ -17,10 +17,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
-	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 // command runs a command within this process.
@@ -139,7 +139,7 @@ func TestRestoreRefuses(t *testing.T) {
 	names := func() string { return must(t, "token", "list", "--database-url", to) }
 
 	wantError(t, "--overwrite", "restore", file, "--database-url", to)
-	st, err := app.OpenStore(t.Context(), to, app.StoreOptions{Log: slog.New(slog.DiscardHandler)})
+	st, err := rooms.Open(t.Context(), to, rooms.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

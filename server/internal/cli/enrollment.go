@@ -10,12 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/quantity"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 const (
@@ -81,7 +81,7 @@ for it with --host; the 409 that it got names its host_id.`,
 			if user {
 				e.Kind = directory.EnrollsUser
 			}
-			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) error {
+			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error {
 				return st.AddEnrollment(ctx, e, fresh.Hash())
 			})
 			if err != nil {
@@ -113,7 +113,7 @@ func enrollmentList(p *program) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tokens := []directory.Enrollment{}
-			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) error {
+			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error {
 				list, err := st.Enrollments(ctx)
 				tokens = append(tokens, list...)
 				return err
@@ -159,7 +159,7 @@ that it has enrolled stay enrolled; host revoke ends those.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// The whole token works as well; only its id is used.
 			id, _, _ := strings.Cut(args[0], ".")
-			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) error { return st.RemoveEnrollment(ctx, id) })
+			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error { return st.RemoveEnrollment(ctx, id) })
 			if errors.Is(err, db.ErrNotFound) {
 				return errors.New("there is no such token; trackerd-server enrollment list shows all")
 			}

@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/quantity"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/text"
 )
 
@@ -48,7 +48,7 @@ has reported nothing: since it was enrolled). A revoked host is marked as such.`
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all []directory.HostState
-			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) (err error) {
+			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) (err error) {
 				all, err = st.Hosts(ctx)
 				return err
 			})
@@ -115,7 +115,7 @@ enrollment create --host HOST_ID.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var was directory.HostState
-			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) (err error) {
+			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) (err error) {
 				was, err = st.RevokeHost(ctx, args[0])
 				return err
 			})

@@ -11,6 +11,7 @@ import (
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/store/dictionary"
+	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/text"
 )
 
@@ -52,7 +53,7 @@ Each move is written to the system's log.`,
 			}
 			by := app.WhoAsks() // before root goes on as the service's user
 			var moved []dictionary.Moved
-			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) (err error) {
+			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) (err error) {
 				moved, err = st.Dictionary.Move(ctx, args, to)
 				return err
 			})

@@ -16,6 +16,7 @@ import (
 
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/config"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 // Streams are where a command reads and prints.
@@ -142,7 +143,7 @@ func quiet(w io.Writer) *slog.Logger {
 }
 
 // withStore runs do on a database that is up to date.
-func (p *program) withStore(cmd *cobra.Command, do func(context.Context, *app.Store) error) error {
+func (p *program) withStore(cmd *cobra.Command, do func(context.Context, *rooms.Store) error) error {
 	c, err := p.flags.Load(config.Everywhere)
 	if err != nil {
 		return err
@@ -151,7 +152,7 @@ func (p *program) withStore(cmd *cobra.Command, do func(context.Context, *app.St
 }
 
 // withStoreFor runs do, which may take that long, on a database that is up to date.
-func withStoreFor(cmd *cobra.Command, c config.Config, limit time.Duration, do func(context.Context, *app.Store) error) error {
+func withStoreFor(cmd *cobra.Command, c config.Config, limit time.Duration, do func(context.Context, *rooms.Store) error) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), limit)
 	defer cancel()
 	return app.WithDatabase(ctx, c, quiet(cmd.ErrOrStderr()), app.ForCommand, func(ctx context.Context, d *app.Database) error {

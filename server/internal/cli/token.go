@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 // maxNameBytes bounds a token's name, which people read in a list.
@@ -58,7 +58,7 @@ of these groups alone; an admin may also change.`,
 			fresh := secret.New(secret.KindToken)
 			token := directory.Token{ID: fresh.ID, Name: name, Role: directory.Role(role), CreatedAt: time.Now().UTC()}
 			token.Limited, token.Groups = len(groups) > 0, groups
-			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) error {
+			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error {
 				return st.AddToken(ctx, token, fresh.Hash())
 			})
 			if errors.Is(err, directory.ErrNoGroup) {
@@ -121,7 +121,7 @@ func tokenList(p *program) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tokens := []directory.Token{}
-			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) error {
+			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error {
 				list, err := st.Tokens(ctx)
 				tokens = append(tokens, list...)
 				return err
@@ -152,7 +152,7 @@ func tokenRevoke(p *program) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// The whole token works as well; only its id is used.
 			id, _, _ := strings.Cut(args[0], ".")
-			err := p.withStore(cmd, func(ctx context.Context, st *app.Store) error { return st.RemoveToken(ctx, id) })
+			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error { return st.RemoveToken(ctx, id) })
 			if errors.Is(err, db.ErrNotFound) {
 				return errors.New("there is no such token; trackerd-server token list shows all")
 			}

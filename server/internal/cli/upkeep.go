@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/config"
+	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/store/upkeep"
 )
 
@@ -45,7 +45,7 @@ The server may go on meanwhile.`
 				return err
 			}
 			var found upkeep.RollupCheck
-			err = withStoreFor(cmd, c, checkTimeout, func(ctx context.Context, st *app.Store) (err error) {
+			err = withStoreFor(cmd, c, checkTimeout, func(ctx context.Context, st *rooms.Store) (err error) {
 				found, err = st.CheckRollups(ctx, repair)
 				return err
 			})
@@ -97,7 +97,7 @@ meanwhile; with this an older database need not wait, or a server is spared the 
 				return usagef("nothing is compacted with --compact-after-days 0: name another number of days")
 			}
 			var done upkeep.Compacted
-			err = withStoreFor(cmd, c, compactTimeout, func(ctx context.Context, st *app.Store) (err error) {
+			err = withStoreFor(cmd, c, compactTimeout, func(ctx context.Context, st *rooms.Store) (err error) {
 				done, err = st.Compact(ctx)
 				return err
 			})

@@ -15,6 +15,7 @@ import (
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/rooms"
 )
 
 // How often the live view of a test's server looks at the database and at tokens.
@@ -26,7 +27,7 @@ const (
 // Bench is a server on a database, and the means to speak to it.
 type Bench struct {
 	T     testing.TB
-	Store *app.Store
+	Store *rooms.Store
 	URL   string
 	HTTP  *http.Client
 	// Close ends it before the test does.
@@ -49,7 +50,7 @@ func (c *Clock) now() time.Time { return time.Now().Add(time.Duration(c.Ahead.Lo
 func New(tb testing.TB, databaseURL string) *Bench {
 	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
-	st, err := app.OpenStore(tb.Context(), databaseURL, app.StoreOptions{Log: log})
+	st, err := rooms.Open(tb.Context(), databaseURL, rooms.Options{Log: log})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -63,7 +64,7 @@ func New(tb testing.TB, databaseURL string) *Bench {
 func NewAway(tb testing.TB) *Bench {
 	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
-	st, err := app.OpenStore(tb.Context(), "postgres://nobody@127.0.0.1:1/none", app.StoreOptions{Log: log})
+	st, err := rooms.Open(tb.Context(), "postgres://nobody@127.0.0.1:1/none", rooms.Options{Log: log})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func NewAway(tb testing.TB) *Bench {
 }
 
 // newOn starts a server on a store, which it closes in the end.
-func newOn(tb testing.TB, st *app.Store, log *slog.Logger) *Bench {
+func newOn(tb testing.TB, st *rooms.Store, log *slog.Logger) *Bench {
 	tb.Helper()
 	described, err := ReadDescription()
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"activity-tracker.example/server/internal/pgtest"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
@@ -23,7 +24,7 @@ import (
 // however many questions, events are taken in.
 func TestQuestionsLeaveRoom(t *testing.T) {
 	const connections = 8
-	s, err := storetest.Open(t.Context(), storetest.NewDatabase(t)+"&pool_max_conns=8", storetest.Options{Log: slog.New(slog.DiscardHandler)})
+	s, err := rooms.Open(t.Context(), storetest.NewDatabase(t)+"&pool_max_conns=8", storetest.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/partition"
+	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
@@ -32,7 +33,7 @@ func TestBehindPgbouncer(t *testing.T) {
 	log := &storetest.Lines{}
 	var stores []*storetest.Store
 	for _, more := range []string{"", "&default_query_exec_mode=exec"} {
-		s, err := storetest.Open(t.Context(), pooler.URL("postgres")+more, storetest.Options{
+		s, err := rooms.Open(t.Context(), pooler.URL("postgres")+more, storetest.Options{
 			Keep: keep, Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(log, nil)),
 		})
 		if err != nil {
@@ -157,7 +158,7 @@ func TestTokenBehindPgbouncer(t *testing.T) {
 	t.Parallel()
 	cluster := pgtest.Start(t)
 	pooler := pgtest.Pgbouncer(t, cluster, "3")
-	direct, err := storetest.Open(t.Context(), cluster.URL("postgres"), storetest.Options{Log: slog.New(slog.DiscardHandler)})
+	direct, err := rooms.Open(t.Context(), cluster.URL("postgres"), storetest.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +166,7 @@ func TestTokenBehindPgbouncer(t *testing.T) {
 	if err := direct.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := storetest.Open(t.Context(), pooler.URL("postgres"), storetest.Options{Log: slog.New(slog.DiscardHandler)})
+	s, err := rooms.Open(t.Context(), pooler.URL("postgres"), storetest.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"activity-tracker.example/server/internal/pgtest"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
@@ -129,7 +130,7 @@ func TestRetentionConflictsWithTheReplica(t *testing.T) {
 func TestReplicaOfAnotherDatabase(t *testing.T) {
 	log := &storetest.Lines{}
 	other := storetest.NewDatabase(t)
-	s, err := storetest.Open(t.Context(), storetest.NewDatabase(t), storetest.Options{ReplicaURL: other, Log: slog.New(slog.NewTextHandler(log, nil))})
+	s, err := rooms.Open(t.Context(), storetest.NewDatabase(t), storetest.Options{ReplicaURL: other, Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +147,7 @@ func TestReplicaOfAnotherDatabase(t *testing.T) {
 	if _, err := s.MachineByID(t.Context(), directory.Scope{}, "m"); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("%v", err)
 	}
-	if _, err := storetest.Open(t.Context(), storetest.NewDatabase(t), storetest.Options{ReplicaURL: "postgres://%zz", Log: slog.New(slog.DiscardHandler)}); err == nil {
+	if _, err := rooms.Open(t.Context(), storetest.NewDatabase(t), storetest.Options{ReplicaURL: "postgres://%zz", Log: slog.New(slog.DiscardHandler)}); err == nil {
 		t.Error("a wrong URL is taken")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
@@ -14,7 +15,7 @@ import (
 // and without waiting for the disk.
 func BenchmarkWriteEvents(b *testing.B) {
 	now := time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
-	s, err := storetest.Open(b.Context(), storetest.NewDatabase(b), storetest.Options{Now: func() time.Time { return now.AddDate(0, 1, 0) }, Log: slog.New(slog.DiscardHandler)})
+	s, err := rooms.Open(b.Context(), storetest.NewDatabase(b), storetest.Options{Now: func() time.Time { return now.AddDate(0, 1, 0) }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"activity-tracker.example/server/internal/pgtest"
 	"activity-tracker.example/server/internal/store/inspect"
 	"activity-tracker.example/server/internal/store/partition"
+	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/store/storetest"
 	"activity-tracker.example/server/internal/store/upkeep"
 )
@@ -93,7 +94,7 @@ func TestExamineReplica(t *testing.T) {
 		t.Errorf("away: %+v", e)
 	}
 	// Any other database will do.
-	another, err := storetest.Open(t.Context(), storetest.NewDatabase(t), storetest.Options{ReplicaURL: r.Primary.URL("postgres"), Log: slog.New(slog.DiscardHandler)})
+	another, err := rooms.Open(t.Context(), storetest.NewDatabase(t), storetest.Options{ReplicaURL: r.Primary.URL("postgres"), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

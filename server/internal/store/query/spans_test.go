@@ -14,6 +14,7 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/query"
+	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
@@ -239,7 +240,7 @@ func TestReportsReadNoPartitionWhole(t *testing.T) {
 func BenchmarkYear(b *testing.B) {
 	url := storetest.NewDatabase(b)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	s, err := storetest.Open(b.Context(), url, storetest.Options{Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)})
+	s, err := rooms.Open(b.Context(), url, storetest.Options{Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,0 +1,70 @@
+// Package rooms opens all rooms of one database together, for those who need several.
+package rooms
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/dictionary"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/events"
+	"activity-tracker.example/server/internal/store/inspect"
+	"activity-tracker.example/server/internal/store/partition"
+	"activity-tracker.example/server/internal/store/query"
+	"activity-tracker.example/server/internal/store/upkeep"
+)
+
+// Store is all rooms of one database.
+type Store struct {
+	*db.DB
+	*directory.Directory
+	*events.Writer
+	*query.Reader
+	*upkeep.Upkeep
+	*inspect.Inspector
+	Partitions *partition.Partitions
+	Dictionary *dictionary.Dictionary
+}
+
+// Options are those of all rooms.
+type Options struct {
+	Keep         partition.Retention
+	CompactAfter time.Duration
+	// Now is the clock; nil means time.Now.
+	Now        func() time.Time
+	Log        *slog.Logger
+	NoMigrate  bool
+	ReplicaURL string
+	ReplicaLag time.Duration
+	Name       string
+}
+
+// Open opens all rooms of a database. It does not connect.
+func Open(ctx context.Context, url string, opts Options) (*Store, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	d, err := db.Open(ctx, url, db.Options{
+		Log: opts.Log, NoMigrate: opts.NoMigrate, ReplicaURL: opts.ReplicaURL, ReplicaLag: opts.ReplicaLag, Name: opts.Name,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d)}
+	s.Dictionary = dictionary.New(d, s.Partitions)
+	s.Writer = events.New(d, s.Partitions, s.Dictionary, s.ForgetHosts)
+	s.Reader = query.New(d, s.Partitions)
+	s.Upkeep = upkeep.New(d, s.Partitions, upkeep.Options{CompactAfter: opts.CompactAfter, Now: opts.Now, Log: opts.Log})
+	s.Inspector = inspect.New(d, s.Partitions, s.Upkeep)
+	return s, nil
+}
+
+// Collectors are the figures of all rooms for Prometheus.
+func (s *Store) Collectors() []prometheus.Collector {
+	return slices.Concat(s.Writer.Collectors(), s.Dictionary.Collectors(), s.DB.Collectors())
+}
