@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"strconv"
-	"strings"
 	"time"
 	"unicode"
 
@@ -13,7 +11,6 @@ import (
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/quantity"
 	"activity-tracker.example/server/internal/secret"
-	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/rooms"
 )
@@ -112,27 +109,15 @@ func enrollmentList(p *program) *cobra.Command {
 		Long:  "list shows every enrolment token, also those that have expired or are used up.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			tokens := []directory.Enrollment{}
-			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error {
-				list, err := st.Enrollments(ctx)
-				tokens = append(tokens, list...)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), tokens)
-			}
+			header := []string{"ID", "KIND", "STATE", "USES LEFT", "CREATED", "EXPIRES", "FOR HOST"}
+			read := func(ctx context.Context, st *rooms.Store) ([]directory.Enrollment, error) { return st.Enrollments(ctx) }
 			now := time.Now()
-			rows := make([][]string, len(tokens))
-			for i, e := range tokens {
-				rows[i] = []string{
+			return printList(p, cmd, asJSON, header, read, func(e directory.Enrollment) []string {
+				return []string{
 					e.ID, string(e.Kind), enrollmentState(e, now), strconv.Itoa(e.UsesLeft),
 					e.CreatedAt.UTC().Format(time.RFC3339), e.ExpiresAt.UTC().Format(time.RFC3339), e.ForHost,
 				}
-			}
-			return printTable(cmd.OutOrStdout(), []string{"ID", "KIND", "STATE", "USES LEFT", "CREATED", "EXPIRES", "FOR HOST"}, rows)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -150,20 +135,11 @@ func enrollmentState(e directory.Enrollment, now time.Time) string {
 }
 
 func enrollmentRevoke(p *program) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "revoke ID",
 		Short: "Make an enrolment token useless at once",
 		Long: `revoke takes the token's id: what stands before the dot, and what list shows. Hosts
 that it has enrolled stay enrolled; host revoke ends those.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			// The whole token works as well; only its id is used.
-			id, _, _ := strings.Cut(args[0], ".")
-			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error { return st.RemoveEnrollment(ctx, id) })
-			if errors.Is(err, db.ErrNotFound) {
-				return errors.New("there is no such token; trackerd-server enrollment list shows all")
-			}
-			return err
-		},
 	}
+	return revokes(p, cmd, "enrollment", func(ctx context.Context, st *rooms.Store, id string) error { return st.RemoveEnrollment(ctx, id) })
 }

@@ -47,23 +47,11 @@ has reported nothing: since it was enrolled). A revoked host is marked as such.`
   trackerd-server host list --silent-for 1d --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var all []directory.HostState
-			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) (err error) {
-				all, err = st.Hosts(ctx)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			hosts := silentHosts(all, time.Now(), time.Duration(silentFor))
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), hosts)
-			}
-			rows := make([][]string, len(hosts))
-			for i, h := range hosts {
-				rows[i] = hostRow(h)
-			}
-			return printTable(cmd.OutOrStdout(), []string{"HOST_ID", "KIND", "HOSTNAME", "ENROLLED", "MACHINES", "LAST SEEN", "SILENT FOR", "STATE"}, rows)
+			header := []string{"HOST_ID", "KIND", "HOSTNAME", "ENROLLED", "MACHINES", "LAST SEEN", "SILENT FOR", "STATE"}
+			return printList(p, cmd, asJSON, header, func(ctx context.Context, st *rooms.Store) ([]listedHost, error) {
+				all, err := st.Hosts(ctx)
+				return silentHosts(all, time.Now(), time.Duration(silentFor)), err
+			}, hostRow)
 		},
 	}
 	cmd.Flags().Var(&silentFor, "silent-for", "only hosts that have been silent for at least this long")

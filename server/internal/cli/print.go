@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/text"
 )
 
@@ -39,6 +41,27 @@ func printTable(w io.Writer, header []string, rows [][]string) error {
 		}
 	}
 	return nil
+}
+
+// printList prints what read returns, as JSON or as a table with a row for each.
+func printList[T any](p *program, cmd *cobra.Command, asJSON bool, header []string, read func(context.Context, *rooms.Store) ([]T, error), row func(T) []string) error {
+	list := []T{} // as JSON [] where there are none
+	err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error {
+		found, err := read(ctx, st)
+		list = append(list, found...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), list)
+	}
+	rows := make([][]string, len(list))
+	for i, one := range list {
+		rows[i] = row(one)
+	}
+	return printTable(cmd.OutOrStdout(), header, rows)
 }
 
 func printLine(w io.Writer, text string) error {

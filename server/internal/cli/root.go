@@ -16,6 +16,7 @@ import (
 
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/config"
+	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/rooms"
 )
 
@@ -161,4 +162,19 @@ func withStoreFor(cmd *cobra.Command, c config.Config, limit time.Duration, do f
 		}
 		return do(ctx, d.Store)
 	})
+}
+
+// revokes has a command take the id of a token, of which list shows all, and remove it.
+func revokes(p *program, cmd *cobra.Command, parent string, remove func(context.Context, *rooms.Store, string) error) *cobra.Command {
+	cmd.Args = cobra.ExactArgs(1)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		// The whole token works as well; only its id is used.
+		id, _, _ := strings.Cut(args[0], ".")
+		err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error { return remove(ctx, st, id) })
+		if errors.Is(err, db.ErrNotFound) {
+			return fmt.Errorf("there is no such token; trackerd-server %s list shows all", parent)
+		}
+		return err
+	}
+	return cmd
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"activity-tracker.example/server/internal/secret"
-	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/rooms"
 )
@@ -120,23 +119,10 @@ func tokenList(p *program) *cobra.Command {
 		Short: "List the API tokens, without their secrets",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			tokens := []directory.Token{}
-			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error {
-				list, err := st.Tokens(ctx)
-				tokens = append(tokens, list...)
-				return err
+			read := func(ctx context.Context, st *rooms.Store) ([]directory.Token, error) { return st.Tokens(ctx) }
+			return printList(p, cmd, asJSON, []string{"ID", "ROLE", "CREATED", "NAME", "GROUPS"}, read, func(t directory.Token) []string {
+				return []string{t.ID, string(t.Role), t.CreatedAt.UTC().Format(time.RFC3339), t.Name, groupsOf(&t)}
 			})
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), tokens)
-			}
-			rows := make([][]string, len(tokens))
-			for i, t := range tokens {
-				rows[i] = []string{t.ID, string(t.Role), t.CreatedAt.UTC().Format(time.RFC3339), t.Name, groupsOf(&tokens[i])}
-			}
-			return printTable(cmd.OutOrStdout(), []string{"ID", "ROLE", "CREATED", "NAME", "GROUPS"}, rows)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -144,19 +130,10 @@ func tokenList(p *program) *cobra.Command {
 }
 
 func tokenRevoke(p *program) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "revoke ID",
 		Short: "Make an API token useless at once",
 		Long:  "revoke takes the token's id: what stands before the dot, and what list shows.",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			// The whole token works as well; only its id is used.
-			id, _, _ := strings.Cut(args[0], ".")
-			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error { return st.RemoveToken(ctx, id) })
-			if errors.Is(err, db.ErrNotFound) {
-				return errors.New("there is no such token; trackerd-server token list shows all")
-			}
-			return err
-		},
 	}
+	return revokes(p, cmd, "token", func(ctx context.Context, st *rooms.Store, id string) error { return st.RemoveToken(ctx, id) })
 }
