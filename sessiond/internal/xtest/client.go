@@ -116,11 +116,17 @@ func (c *Client) Number(window uint32, name string, n uint32) {
 }
 
 // ReplaceSaver makes this client the screen's saver, as those do that lock it.
+// screensaver.Init would write maps that the connections of other tests read.
 func (c *Client) ReplaceSaver() {
 	c.t.Helper()
-	if err := screensaver.Init(c.x); err != nil {
+	const name = "MIT-SCREEN-SAVER"
+	found, err := xproto.QueryExtension(c.x, uint16(len(name)), name).Reply()
+	if err != nil || !found.Present {
 		c.t.Fatalf("the screen saver extension: %v", err)
 	}
+	c.x.ExtLock.Lock()
+	c.x.Extensions[name] = found.MajorOpcode
+	c.x.ExtLock.Unlock()
 	screensaver.SetAttributes(c.x, xproto.Drawable(c.root), 0, 0, 10, 10, 0, xproto.WindowClassInputOutput,
 		xproto.WindowClassCopyFromParent, 0, 0, nil)
 	c.sync()
