@@ -51,11 +51,13 @@ func readRequest(conn net.Conn) {
 // drip writes a byte again and again until the other end is gone.
 func drip(conn net.Conn, head, piece string) {
 	_, _ = io.WriteString(conn, head)
+	slow := time.NewTicker(short / 10)
+	defer slow.Stop()
 	for range 1000 {
 		if _, err := io.WriteString(conn, piece); err != nil {
 			return
 		}
-		time.Sleep(short / 10) //nolint:forbidigo // this server is slow
+		<-slow.C
 	}
 }
 
@@ -116,13 +118,15 @@ func TestThinLine(t *testing.T) {
 	const size, piece = 1 << 20, 16 << 10
 	url := rude(t, func(conn net.Conn) {
 		buf := make([]byte, piece)
+		thin := time.NewTicker(short / 20)
+		defer thin.Stop()
 		for read := 0; read < size; {
 			n, err := conn.Read(buf)
 			if err != nil {
 				return
 			}
 			read += n
-			time.Sleep(short / 20) //nolint:forbidigo // this line is thin
+			<-thin.C
 		}
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"accepted\":1}")
 	})
