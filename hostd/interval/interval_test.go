@@ -274,7 +274,7 @@ func TestLocked(t *testing.T) {
 		id     string
 		source roster.Source
 		logind *bool
-		x      wire.Locked
+		x      bool
 		sec    float64
 	}
 	for _, tt := range []struct {
@@ -285,10 +285,9 @@ func TestLocked(t *testing.T) {
 		{"no locker that tells", []session{{id: "c1", sec: 60}}, nil},
 		{"logind's locker", []session{{id: "c1", logind: yes, sec: 60}}, yes},
 		{"logind's locker, open", []session{{id: "c1", logind: no, sec: 60}}, no},
-		{"X's locker", []session{{id: "c1", x: wire.LockedYes, sec: 60}}, yes},
-		{"X's locker, open or not", []session{{id: "c1", x: wire.LockedNo, sec: 60}}, nil},
-		{"X's locker, of which logind hears nothing", []session{{id: "c1", x: wire.LockedYes, logind: no, sec: 60}}, yes},
-		{"both locked", []session{{id: "c1", logind: yes, sec: 60}, {id: "c2", x: wire.LockedYes, sec: 60}}, yes},
+		{"X's locker", []session{{id: "c1", x: true, sec: 60}}, yes},
+		{"X's locker, of which logind hears nothing", []session{{id: "c1", x: true, logind: no, sec: 60}}, yes},
+		{"both locked", []session{{id: "c1", logind: yes, sec: 60}, {id: "c2", x: true, sec: 60}}, yes},
 		{"one open", []session{{id: "c1", logind: yes, sec: 60}, {id: "c2", logind: no, sec: 60}}, no},
 		{"one unknown", []session{{id: "c1", logind: yes, sec: 60}, {id: "c2", sec: 60}}, nil},
 		{

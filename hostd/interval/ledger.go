@@ -111,7 +111,7 @@ func (l *Ledger) Fold(r reading.Reading, now time.Time) {
 // locked reports whether the session's screen is locked; nil where no locker
 // reports that. That it is not, only logind knows.
 func locked(r *reading.Reading) *bool {
-	if r.Report.Locked == wire.LockedYes {
+	if r.Report.Locked {
 		return new(true)
 	}
 	return r.Session.ScreenLocked

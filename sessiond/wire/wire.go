@@ -121,17 +121,6 @@ type Focus struct {
 // ActiveUnknown is the ActiveMS of a helper that sees no input.
 const ActiveUnknown = MaxCounter
 
-// Locked is whether the screen is locked.
-type Locked uint8
-
-// The states of a screen. Unknown is every screen whose locker has reported
-// nothing yet: most never do.
-const (
-	LockedUnknown Locked = iota
-	LockedNo
-	LockedYes
-)
-
 // Report is the one kind of message: everything that the helper knows.
 type Report struct {
 	// Version is in which version it was written, or is to be; 0 is the newest.
@@ -156,8 +145,9 @@ type Report struct {
 	DistanceUnit DistanceUnit
 	// Trouble is what the helper cannot see; TroubleNone if all is well.
 	Trouble Trouble
-	// Locked is whether the screen is locked, where the helper can see that.
-	Locked Locked
+	// Locked is true while the helper sees that the screen is locked. Most lockers
+	// show it nothing, so false is unknown.
+	Locked bool
 }
 
 // ErrMalformed is wrapped by every error of Decode.
@@ -200,7 +190,11 @@ func Append(dst []byte, r *Report) []byte {
 	}
 	dst = append(dst, byte(min(r.DistanceUnit, UnitDevice)), byte(r.Trouble))
 	if version >= withPresence {
-		dst = append(dst, byte(min(r.Locked, LockedYes)))
+		locked := byte(0)
+		if r.Locked {
+			locked = 1
+		}
+		dst = append(dst, locked)
 	}
 	return dst
 }
@@ -252,7 +246,7 @@ func Decode(b []byte) (Report, error) {
 		r.Trouble = Trouble(d.byte(math.MaxUint8))
 	}
 	if r.Version >= withPresence {
-		r.Locked = Locked(d.byte(byte(LockedYes)))
+		r.Locked = d.byte(1) == 1
 	}
 	if d.err == nil && len(d.rest) > 0 {
 		d.fail("bytes after the end")

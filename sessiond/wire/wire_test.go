@@ -22,7 +22,7 @@ func sample() Report {
 		},
 		DistanceUnit: UnitDevice,
 		Trouble:      TroubleNoWindowManager,
-		Locked:       LockedYes,
+		Locked:       true,
 	}
 }
 
@@ -74,7 +74,7 @@ func TestAnyReportDecodes(t *testing.T) {
 // older returns a report with no more than an older version holds.
 func older(version byte) Report {
 	r := sample()
-	r.Version, r.Locked, r.Counters.Repeats = version, LockedUnknown, 0
+	r.Version, r.Locked, r.Counters.Repeats = version, false, 0
 	for i := range r.Focus {
 		r.Focus[i].ActiveMS = ActiveUnknown
 	}
@@ -147,7 +147,7 @@ func randomReport(random *rand.Rand) Report {
 		r.Focus = append(r.Focus, Focus{text(2 * MaxAppBytes), text(2 * MaxTitleBytes), random.Uint64(), random.Uint64()})
 	}
 	r.DistanceUnit, r.Trouble = DistanceUnit(random.Uint32()), Trouble(random.Uint32())
-	r.Version, r.Locked = byte(random.Uint32()), Locked(random.Uint32())
+	r.Version, r.Locked = byte(random.Uint32()), random.IntN(2) == 1
 	return r
 }
 

@@ -2,8 +2,6 @@ package x11
 
 import (
 	"github.com/jezek/xgb/xproto"
-
-	"activity-tracker.example/sessiond/wire"
 )
 
 // Requests and numbers of MIT-SCREEN-SAVER.
@@ -20,12 +18,12 @@ const (
 // took its place (an external window, as xss-lock makes): that client has the screen
 // locked while it shows. Once it no longer shows nothing is known: the server takes it
 // away at the first input, and the locker's own window may still wait for a password.
-// One that blanks the screen locks nothing, and most lockers
-// do not tell the X server at all: i3lock, say.
+// One that blanks the screen locks nothing, and most lockers do not tell the X server at
+// all: i3lock, say.
 type saver struct {
 	opcode byte
 	event  byte // the first of its events; 0 without the extension
-	locked wire.Locked
+	locked bool
 }
 
 // findSaver asks to be told of the screen saver, and how it stands.
@@ -64,10 +62,5 @@ func (s *saver) notify(b []byte) bool {
 
 // set notes how the screen saver stands.
 func (s *saver) set(state, kind byte) {
-	switch {
-	case state == saverOn && kind == saverExternal:
-		s.locked = wire.LockedYes
-	case state != saverOn:
-		s.locked = wire.LockedUnknown
-	}
+	s.locked = state == saverOn && kind == saverExternal
 }
