@@ -68,7 +68,7 @@ func installAndEnroll(ctx context.Context, host *testhost.Host, s settings, srv 
 	return nil
 }
 
-// sayLines gives a writer whose lines are said, and a function that waits
+// sayLines returns a writer whose lines are said, and a function that waits
 // until the last one was.
 func sayLines(say func(string, ...any)) (io.Writer, func()) {
 	r, w := io.Pipe()

@@ -49,7 +49,7 @@ type settings struct {
 	// waits for Ctrl-C.
 	work time.Duration
 	stay bool
-	// live says that the output is a terminal, whose lines can be redrawn.
+	// live is true where the output is a terminal, whose lines can be redrawn.
 	live bool
 }
 
@@ -127,7 +127,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	}
 }
 
-// newProgress gives a function that prints a line with the time since now.
+// newProgress returns a function that prints a line with the time since now.
 func newProgress(out io.Writer) func(format string, args ...any) {
 	start := time.Now()
 	return func(format string, args ...any) {

@@ -104,7 +104,7 @@ func begin(ctx context.Context, srv *server, people []*person) error {
 	}
 }
 
-// daysSince gives the days in UTC from start until now.
+// daysSince returns the days in UTC from start until now.
 func daysSince(start time.Time) []string {
 	days := []string{start.UTC().Format(time.DateOnly)}
 	if today := time.Now().UTC().Format(time.DateOnly); today != days[0] {
@@ -192,7 +192,7 @@ func writeTable(out io.Writer, people []*person) {
 
 func number(n int64) string { return fmt.Sprintf("%d", n) }
 
-// printVerdict says what was shown.
+// printVerdict prints what was shown.
 func printVerdict(out io.Writer, people []*person) {
 	verdict := "The API answers exactly what was done: keys, clicks and scrolling; distance within 1 %."
 	if err := compare(people); err != nil {
@@ -201,7 +201,7 @@ func printVerdict(out io.Writer, people []*person) {
 	fmt.Fprintf(out, "\n%s\n\n", verdict)
 }
 
-// printNext says how to look further while everything stays up.
+// printNext prints how to look further while everything stays up.
 func printNext(out io.Writer, srv *server, host *testhost.Host, first *person) {
 	fmt.Fprintf(out, `The REST API:            %[1]s
   every machine          curl -H 'Authorization: Bearer %[2]s' %[1]s/api/machines

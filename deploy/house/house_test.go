@@ -116,7 +116,7 @@ func modulePrefix(t *testing.T) string {
 	return strings.TrimSuffix(mod.Module.Path, "/house")
 }
 
-// modules gives the folders that go.work names.
+// modules returns the folders that go.work names.
 func modules(t *testing.T) []string {
 	t.Helper()
 	var work struct{ Use []struct{ DiskPath string } }

@@ -32,7 +32,7 @@ func TestMigrationNumbers(t *testing.T) {
 	}
 }
 
-// misnumbered says what is wrong with the numbers of migrations, which count up
+// misnumbered returns what is wrong with the numbers of migrations, which count up
 // from 1 without a gap.
 func misnumbered(names []string) []string {
 	var wrong []string

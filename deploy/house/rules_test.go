@@ -273,7 +273,7 @@ func libraries(name string, imports []string) []string {
 	return found
 }
 
-// below gives an import path without the prefix, or unchanged if it is not
+// below returns an import path without the prefix, or unchanged if it is not
 // below it. Modules of deploy/ are called after their folder there.
 func below(prefix, importPath string) string {
 	name, ours := strings.CutPrefix(importPath, prefix+"/")

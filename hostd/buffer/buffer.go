@@ -69,11 +69,11 @@ const (
 func spaces() []Space { return []Space{Accounts, Records, Machines} }
 
 var (
-	// ErrReplaced says that the file was damaged and has been replaced: the
+	// ErrReplaced reports that the file was damaged and has been replaced: the
 	// transaction was not kept, and some of the state may be gone. Write the
 	// whole state again.
 	ErrReplaced = errors.New("the buffer was damaged and has been replaced")
-	// ErrLocked says that another process has the file open.
+	// ErrLocked reports that another process has the file open.
 	ErrLocked = errors.New("another process has the buffer open")
 )
 

@@ -93,7 +93,7 @@ type Collector struct {
 
 	ledger  *interval.Ledger
 	pending []taken
-	// rewrite says that the buffer lost its state and takes it whole.
+	// rewrite is true once the buffer lost its state: it then takes it whole.
 	rewrite bool
 	stats   statsByInterval
 
@@ -151,7 +151,7 @@ func (c *Collector) Known() map[string]roster.Tracked {
 	return known
 }
 
-// Live says which sessions are tracked now. What is remembered of the others
+// Live sets which sessions are tracked now. What is remembered of the others
 // is dropped an hour after their last reading.
 func (c *Collector) Live(tracked []roster.Tracked) {
 	c.mu.Lock()

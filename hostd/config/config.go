@@ -46,7 +46,7 @@ type Config struct {
 	// ServerURL is the server that this host reports to, as ParseServerURL
 	// writes it; empty until one is configured or enrolled with.
 	ServerURL string
-	// ServerURLSource says where ServerURL was given, such as
+	// ServerURLSource is where ServerURL was given, such as
 	// "/etc/trackerd/config.yaml:3"; empty where only enrolment gave it.
 	ServerURLSource string
 	// MachineID is the template of machine_ids; empty means the roster's own.
@@ -96,7 +96,7 @@ type Enrollment struct {
 	ServerURL string
 	// HostID is the name under which it knows this host.
 	HostID string
-	// AllowHTTP says that plain http was allowed when enrolling.
+	// AllowHTTP is true where plain http was allowed when enrolling.
 	AllowHTTP bool
 }
 
@@ -121,11 +121,11 @@ type Error struct {
 	// Key is the key as written in a file, or the name of an environment
 	// variable; empty where the whole source is wrong.
 	Key string
-	// Problem says what is wrong and what is allowed.
+	// Problem is what is wrong and what is allowed.
 	Problem string
 }
 
-// Error gives the whole line.
+// Error returns the whole line.
 func (e *Error) Error() string {
 	if e.Key == "" {
 		return fmt.Sprintf("%s: %s", e.Source, e.Problem)
@@ -159,7 +159,7 @@ func Load(paths Paths, environ []string) (Config, error) {
 // loader collects values and where each came from.
 type loader struct {
 	cfg Config
-	// from tells the source of each key that was given, by the key's name.
+	// from holds the source of each key that was given, by the key's name.
 	from map[string]string
 	// enrolledFrom does the same for the keys that enrolment recorded.
 	enrolledFrom map[string]string

@@ -257,7 +257,7 @@ func setBool(dst *bool, v value) error {
 	return nil
 }
 
-// describe says what a value of the wrong kind is, with the value if it is one.
+// describe returns what a value of the wrong kind is, with the value if it is one.
 func (v value) describe() string {
 	if v.text == "" {
 		return "is " + string(v.kind)

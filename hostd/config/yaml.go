@@ -50,7 +50,7 @@ func parse(path string, data []byte, keys []key) ([]entry, error) {
 	return w.entries, nil
 }
 
-// forbidden says which characters no configuration has; the YAML parser takes
+// forbidden returns which characters no configuration has; the YAML parser takes
 // some of them for ends of lines.
 func forbidden(r rune) bool {
 	return r < 0x20 && r != '\n' && r != '\t' && r != '\r' || r == 0x7f
@@ -129,7 +129,7 @@ func (w *walker) example(prefix string) string {
 	return ""
 }
 
-// pairs gives the keys of a mapping, which the parser represents in two ways.
+// pairs returns the keys of a mapping, which the parser represents in two ways.
 func pairs(n ast.Node) ([]*ast.MappingValueNode, bool) {
 	switch m := n.(type) {
 	case *ast.MappingNode:
@@ -140,7 +140,7 @@ func pairs(n ast.Node) ([]*ast.MappingValueNode, bool) {
 	return nil, false
 }
 
-// scalar tells what YAML took a value for. Anchors, aliases and tags are no
+// scalar returns what YAML took a value for. Anchors, aliases and tags are no
 // part of a configuration.
 func scalar(n ast.Node) value {
 	switch s := n.(type) {

@@ -29,7 +29,7 @@ const (
 	maxReplyBytes = 4 << 20
 )
 
-// ErrNotRunning says that nobody answers on the socket.
+// ErrNotRunning reports that nobody answers on the socket.
 var ErrNotRunning = errors.New("trackerd is not running")
 
 // ErrNotPermitted is wrapped where the asker's uid may not do what it asked.

@@ -25,7 +25,7 @@ const (
 	staleTimeout = time.Second
 )
 
-// ErrInUse says that another trackerd answers on the socket.
+// ErrInUse reports that another trackerd answers on the socket.
 var ErrInUse = errors.New("another trackerd is running")
 
 // Listen makes the socket at path, removing one that a dead trackerd left. The

@@ -39,7 +39,7 @@ type Status struct {
 	CollectIntervalSec int `json:"collect_interval_sec"`
 	SendIntervalSec    int `json:"send_interval_sec"`
 	IdleAfterSec       int `json:"idle_after_sec"`
-	// Measured says what is recorded about whoever asks.
+	// Measured is what is recorded about whoever asks.
 	Measured Measured `json:"measured"`
 	// Sessions are those that the asker may see: all for root, else their own.
 	Sessions []Session `json:"sessions"`
@@ -52,7 +52,7 @@ type Destination struct {
 	// URL is empty where none is configured.
 	URL      string `json:"url"`
 	Enrolled bool   `json:"enrolled"`
-	// Problem says why the host is not enrolled any more, and what to do.
+	// Problem is why the host is not enrolled any more, and what to do.
 	Problem string `json:"problem,omitempty"`
 }
 
@@ -65,12 +65,12 @@ type Upload struct {
 	LastError string `json:"last_error,omitempty"`
 }
 
-// Measured says what is recorded and what never is, in words for the person it
+// Measured is what is recorded and what never is, in words for the person it
 // is about.
 type Measured struct {
 	Counted []string `json:"counted"`
 	Never   []string `json:"never"`
-	// Handling says where it goes, who can read it and how long it is kept.
+	// Handling is where it goes, who can read it and how long it is kept.
 	Handling []string `json:"handling"`
 }
 
@@ -126,7 +126,7 @@ type Session struct {
 	// LastReport is when its helper last reported; null if it has not since
 	// trackerd started.
 	LastReport *time.Time `json:"last_report"`
-	// Problem says what is wrong with it; empty if nothing is.
+	// Problem is what is wrong with it; empty if nothing is.
 	Problem string `json:"problem,omitempty"`
 }
 
@@ -177,5 +177,5 @@ type RefusalError struct {
 	Message string `json:"message"`
 }
 
-// Error gives the message.
+// Error returns the message.
 func (r *RefusalError) Error() string { return r.Message }

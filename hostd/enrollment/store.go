@@ -66,11 +66,11 @@ type Target struct {
 
 // State is how enrolled the host is, without the secret.
 type State struct {
-	// Enrolled says that there is a credential for the configured server.
+	// Enrolled is true where there is a credential for the configured server.
 	Enrolled bool
 	// ServerURL is the server that is configured or enrolled with; may be empty.
 	ServerURL string
-	// Problem says why the host is not enrolled although it once was, and
+	// Problem is why the host is not enrolled although it once was, and
 	// what to do; empty otherwise.
 	Problem string
 }
@@ -132,7 +132,7 @@ func Open(o Options, cfg config.Config) (*Store, error) {
 	return s, nil
 }
 
-// mismatch says why a credential is not to be used under this configuration.
+// mismatch returns why a credential is not to be used under this configuration.
 func (s *Store) mismatch(c credentialFile, cfg config.Config) string {
 	switch {
 	case c.HostID != s.o.HostID:
@@ -147,7 +147,7 @@ func (s *Store) mismatch(c credentialFile, cfg config.Config) string {
 	return ""
 }
 
-// Target gives the server and the credential that it issued; false while the
+// Target returns the server and the credential that it issued; false while the
 // host is not enrolled.
 func (s *Store) Target() (Target, bool) {
 	s.mu.Lock()
@@ -155,7 +155,7 @@ func (s *Store) Target() (Target, bool) {
 	return s.target, s.state.Enrolled
 }
 
-// State tells how enrolled the host is.
+// State reports how enrolled the host is.
 func (s *Store) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -232,7 +232,7 @@ func readCredential(path string) (credentialFile, error) {
 	return c, nil
 }
 
-// validCredential says whether a secret can travel in a header line.
+// validCredential reports whether a secret can travel in a header line.
 func validCredential(s string) bool {
 	return s != "" && len(s) <= maxCredentialBytes && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }

@@ -17,12 +17,12 @@ const (
 	steadyAfter = 2 * time.Minute
 )
 
-// backoff gives growing waits. The zero value is ready for use.
+// backoff returns growing waits. The zero value is ready for use.
 type backoff struct {
 	failures int
 }
 
-// next gives the wait after a helper that lived for so long. Up to a fifth is
+// next returns the wait after a helper that lived for so long. Up to a fifth is
 // added at random, so that the helpers of a host do not start in step.
 func (b *backoff) next(lived time.Duration) time.Duration {
 	if lived >= steadyAfter {

@@ -90,7 +90,7 @@ func newKeeper(s *Supervisor, t roster.Tracked, adopted []*os.File) *keeper {
 	return k
 }
 
-// leaveNow says that the session is over. It does not wait.
+// leaveNow marks the session as over. It does not wait.
 func (k *keeper) leaveNow() { k.leaveFn() }
 
 // update takes what is newly known of the session. It returns false if that
@@ -197,7 +197,7 @@ func describe(err error) string {
 	return err.Error()
 }
 
-// refusable says whether err is something that only a broken or hostile helper
+// refusable reports whether err is something that only a broken or hostile helper
 // does.
 func refusable(err error) bool {
 	return errors.Is(err, wire.ErrMalformed) || errors.Is(err, errTooLong) ||

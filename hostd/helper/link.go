@@ -215,7 +215,7 @@ func (l *link) tell(version byte) {
 	})
 }
 
-// deadline says until when receive waits.
+// deadline sets until when receive waits.
 func (l *link) deadline(t time.Time) { _ = l.conn.SetReadDeadline(t) }
 
 // wake makes a receive that waits return.
@@ -252,7 +252,7 @@ type bucket struct {
 
 func newBucket(now time.Time) *bucket { return &bucket{tokens: burst, last: now} }
 
-// take says whether one more report is within the limits.
+// take reports whether one more report is within the limits.
 func (b *bucket) take(now time.Time) bool {
 	if d := now.Sub(b.last); d > 0 {
 		b.tokens = min(b.tokens+perSecond*d.Seconds(), burst)

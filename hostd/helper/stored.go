@@ -28,7 +28,7 @@ func boolToInt(b bool) int {
 	return 0
 }
 
-// hungUp says whether the other end of a socket is closed.
+// hungUp reports whether the other end of a socket is closed.
 func hungUp(f *os.File) bool {
 	raw, err := f.SyscallConn()
 	if err != nil {

@@ -228,7 +228,7 @@ func (s *Supervisor) closeOrphans() {
 	clear(s.orphans)
 }
 
-// States tells of every helper, ordered by session.
+// States returns the state of every helper, ordered by session.
 func (s *Supervisor) States() []State {
 	s.mu.Lock()
 	defer s.mu.Unlock()

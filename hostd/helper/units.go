@@ -31,7 +31,7 @@ type Units interface {
 	// Stop ends the unit of that name and returns once it is gone, which may
 	// take stopTimeout. It is no error if there is none.
 	Stop(ctx context.Context, name string) error
-	// Command gives the command line of the unit of that name, or nothing if
+	// Command returns the command line of the unit of that name, or nothing if
 	// it does not run.
 	Command(ctx context.Context, name string) ([]string, error)
 }

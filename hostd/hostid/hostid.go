@@ -36,10 +36,10 @@ const shortDigits = 6
 // ID is the host's application-specific id, a UUID of version 4.
 type ID [16]byte
 
-// String gives the id as 32 hexadecimal digits.
+// String returns the id as 32 hexadecimal digits.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
-// Short gives the first six hexadecimal digits.
+// Short returns the first six hexadecimal digits.
 func (id ID) Short() string { return id.String()[:shortDigits] }
 
 // Read makes the host's id from the machine id in the file at path.

@@ -28,7 +28,7 @@ type Account struct {
 	SeenUnix int64 `json:"seen"`
 	// ReportedUnixMilli is the time of the latest report, by the helper's.
 	ReportedUnixMilli int64 `json:"reported"`
-	// Ended says that the session is no longer tracked.
+	// Ended is true once the session is no longer tracked.
 	Ended bool `json:"ended,omitempty"`
 	// Runs are its helpers, the latest used last; at most maxRuns.
 	Runs []Run `json:"runs"`

@@ -197,7 +197,7 @@ func (l *Ledger) reportedUntil() map[string]int64 {
 	return until
 }
 
-// due says whether a record is complete: every session that lives has reported
+// due reports whether a record is complete: every session that lives has reported
 // past its end, or the grace for them is over.
 func (l *Ledger) due(rec *Record, reported int64, live bool, now time.Time) bool {
 	end := time.Unix(rec.end(), 0)
@@ -231,7 +231,7 @@ func (l *Ledger) resettle(now time.Time) {
 	}
 }
 
-// Live says which sessions are still tracked; the others' accounts are kept
+// Live sets which sessions are still tracked; the others' accounts are kept
 // for AccountKept and then dropped.
 func (l *Ledger) Live(live func(session string) bool, now time.Time) {
 	for session, a := range l.accounts.all() {

@@ -97,7 +97,7 @@ func (l *limited) next() error {
 	}
 }
 
-// restOf says how many bytes of a message follow its start.
+// restOf reports how many bytes of a message follow its start.
 func restOf(head [headBytes]byte) (int, error) {
 	var order binary.ByteOrder
 	switch head[0] {

@@ -60,7 +60,7 @@ func parseSession(props map[string]dbus.Variant) (Session, error) {
 	return s, nil
 }
 
-// validID says whether logind itself would take the id: letters and digits.
+// validID reports whether logind itself would take the id: letters and digits.
 func validID(id string) bool {
 	if id == "" || len(id) > maxID {
 		return false
@@ -74,14 +74,14 @@ func validID(id string) bool {
 	return true
 }
 
-// validDisplay says whether the display is one of this machine's: ":10", with
+// validDisplay reports whether the display is one of this machine's: ":10", with
 // or without a screen.
 func validDisplay(d string) bool {
 	number, screen, hasScreen := strings.Cut(strings.TrimPrefix(d, ":"), ".")
 	return strings.HasPrefix(d, ":") && digits(number) && (!hasScreen || digits(screen))
 }
 
-// digits says whether s is a number of at most six digits: X allows 0 to 59535.
+// digits reports whether s is a number of at most six digits: X allows 0 to 59535.
 func digits(s string) bool {
 	if s == "" || len(s) > 6 {
 		return false

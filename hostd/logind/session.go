@@ -20,7 +20,7 @@ type SessionKey struct {
 	SinceUnixMicro uint64
 }
 
-// String gives the key as "ID-LEADER-SINCE". It has no colon, so that it can
+// String returns the key as "ID-LEADER-SINCE". It has no colon, so that it can
 // name a descriptor in systemd's descriptor store.
 func (k SessionKey) String() string {
 	return fmt.Sprintf("%s-%d-%d", k.ID, k.Leader, k.SinceUnixMicro)

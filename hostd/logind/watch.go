@@ -33,7 +33,7 @@ const (
 	staleAfter = 2*resync + callTimeout
 )
 
-// settle says after how long the list is read again since the last sign of a
+// settle returns after how long the list is read again since the last sign of a
 // change. Session properties send no signals under xrdp: "opening" becomes
 // "active" after 0.15 s, a display may be set later, and after a helper's end
 // "closing" shows a moment later.
@@ -189,7 +189,7 @@ func (w *Watcher) read(ctx context.Context, b *bus) ([]Session, error) {
 	return list, nil
 }
 
-// schedule says when the list is read next.
+// schedule is when the list is read next.
 type schedule struct {
 	next     time.Time
 	lastRead time.Time

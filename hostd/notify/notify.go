@@ -42,10 +42,10 @@ func New(notifySocket string) *Client {
 	return &Client{addr: &net.UnixAddr{Name: notifySocket, Net: "unixgram"}}
 }
 
-// Ready says that the daemon does its work from now on.
+// Ready reports that the daemon does its work from now on.
 func (c *Client) Ready() error { return c.send("READY=1", nil) }
 
-// Stopping says that the daemon is about to end.
+// Stopping reports that the daemon is about to end.
 func (c *Client) Stopping() error { return c.send("STOPPING=1", nil) }
 
 // Status sets the line that systemctl status shows.

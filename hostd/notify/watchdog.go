@@ -42,7 +42,7 @@ func NewWatchdog(n *Client, interval time.Duration) *Watchdog {
 // long, each time that this withholds a report. Call it before Run.
 func (w *Watchdog) OnStall(f func(loop string, silence time.Duration)) { w.stalled = f }
 
-// WatchdogInterval says how often systemd wants to hear, from WATCHDOG_USEC
+// WatchdogInterval reports how often systemd wants to hear, from WATCHDOG_USEC
 // and WATCHDOG_PID of the environment: a third of the limit, so that two
 // reports may be late. Zero means not at all.
 func WatchdogInterval() (time.Duration, error) {
@@ -71,7 +71,7 @@ func (w *Watchdog) Loop(name string, maxSilence time.Duration) *Progress {
 	return p
 }
 
-// Made says that the loop got on.
+// Made reports that the loop got on.
 func (p *Progress) Made() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

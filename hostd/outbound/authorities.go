@@ -24,7 +24,7 @@ type authorities struct {
 	seen   []stamp // of what pool was read from
 }
 
-// stamp tells whether a file or folder has changed.
+// stamp shows whether a file or folder has changed.
 type stamp struct {
 	path string
 	size int64

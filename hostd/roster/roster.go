@@ -11,7 +11,7 @@ import (
 	"activity-tracker.example/server/api"
 )
 
-// Naming says how machine_ids are made.
+// Naming is how machine_ids are made.
 type Naming struct {
 	// Hostname and HostHash name the host in the default template.
 	Hostname string

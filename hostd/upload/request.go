@@ -119,7 +119,7 @@ func told(ctx context.Context, err error) error {
 	return err
 }
 
-// judge says what a status other than 200 means.
+// judge reports what a status other than 200 means.
 func (u *Uploader) judge(res *http.Response, answer []byte) (verdict, error) {
 	code, detail := problem(answer)
 	said := fmt.Sprintf("the server answered %d", res.StatusCode)
@@ -248,7 +248,7 @@ func readIdentity(event []byte) identity {
 	return identity{MachineID: e.MachineID, Timestamp: at}
 }
 
-// validCode says whether a code may become a name in status and logs.
+// validCode reports whether a code may become a name in status and logs.
 func validCode(code string) bool {
 	return code != "" && len(code) <= maxCode && strings.Trim(code, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }

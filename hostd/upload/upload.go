@@ -67,7 +67,7 @@ type Options struct {
 	Log    *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Random gives a number in [0, 1); nil means math/rand's.
+	// Random returns a number in [0, 1); nil means math/rand's.
 	Random func() float64
 	// Progress is called each time the loop comes round, at least every
 	// heartbeat (10 s) and RequestTimeout (3 min); it may be nil.
@@ -190,7 +190,7 @@ func (u *Uploader) Run(ctx context.Context) error {
 type pause struct {
 	until time.Time
 	state State
-	// asked says that the server named the time: Wake does not cut it short,
+	// asked is true where the server named the time: Wake does not cut it short,
 	// unless another server is to be spoken to.
 	asked bool
 }

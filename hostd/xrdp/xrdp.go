@@ -168,7 +168,7 @@ func displayNumber(display string) (string, bool) {
 	return number, digits(number)
 }
 
-// digits says whether s is a number of at most six digits, more than any
+// digits reports whether s is a number of at most six digits, more than any
 // display has.
 func digits(s string) bool {
 	if s == "" || len(s) > 6 {

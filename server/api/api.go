@@ -81,7 +81,7 @@ type Event struct {
 	// focus longest in the interval.
 	ActiveWindow string `json:"active_window"`
 	ActiveApp    string `json:"active_app"`
-	// IsIdle says that at the interval's end there had been no real input for
+	// IsIdle is true where at the interval's end there had been no real input for
 	// the host's idle_after_sec.
 	IsIdle bool `json:"is_idle"`
 	// Percentages are of the host, 0 to 100; absent where not measured.
@@ -93,9 +93,9 @@ type Event struct {
 	IntervalSec *int64 `json:"interval_sec,omitempty"`
 	// ActiveSeconds is how many of them the user was active in.
 	ActiveSeconds *float64 `json:"active_seconds,omitempty"`
-	// Connected says whether a client was connected at the interval's end.
+	// Connected is whether a client was connected at the interval's end.
 	Connected *bool `json:"connected,omitempty"`
-	// Locked says whether the screen was locked then; absent where no locker tells.
+	// Locked is whether the screen was locked then; absent where no locker tells.
 	Locked      *bool       `json:"locked,omitempty"`
 	SessionKind SessionKind `json:"session_kind,omitempty"`
 	// Focus is the exact focus time of each application and title.
@@ -184,7 +184,7 @@ type EnrollReply struct {
 	Credential string `json:"credential"`
 }
 
-// MachineStatus says what a machine was last seen doing.
+// MachineStatus is what a machine was last seen doing.
 type MachineStatus string
 
 // The states of a machine.
@@ -224,7 +224,7 @@ type LiveMachine struct {
 // LiveMachines is the data of the events snapshot and change of GET /api/live.
 type LiveMachines struct {
 	Machines []LiveMachine `json:"machines"`
-	// More says that the snapshot goes on in the next event.
+	// More is true where the snapshot goes on in the next event.
 	More bool `json:"more"`
 }
 

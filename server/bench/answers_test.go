@@ -367,7 +367,7 @@ func (a *answers) year(b *testing.B) {
 	}
 }
 
-// ask gives the time to the end of the answer.
+// ask returns the time to the end of the answer.
 func (a *answers) ask(b *testing.B, path string) (time.Duration, []byte) {
 	b.Helper()
 	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, a.base+path, nil)

@@ -108,7 +108,7 @@ func (s stolen) percentSince(before stolen) float64 {
 	return 100 * float64(s.taken-before.taken) / float64(max(s.wanted-before.wanted, 1))
 }
 
-// processTime gives zeros for a process that is gone.
+// processTime returns zeros for a process that is gone.
 func processTime(pid int) (parent int, used time.Duration) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

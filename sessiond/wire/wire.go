@@ -153,7 +153,7 @@ type Report struct {
 // ErrMalformed is wrapped by every error of Decode.
 var ErrMalformed = errors.New("malformed helper message")
 
-// malformedError says what was wrong with a message. It is a type of its own so that
+// malformedError reports what was wrong with a message. It is a type of its own so that
 // the helper, which imports this package, need not link fmt.
 type malformedError string
 
@@ -357,7 +357,7 @@ func (d *decoder) string(limit uint64) string {
 	return s
 }
 
-// validText says whether s is UTF-8 without control characters: the helper
+// validText reports whether s is UTF-8 without control characters: the helper
 // cleans what it reads, so anything else was not written by it.
 func validText(s string) bool {
 	if !utf8.ValidString(s) {

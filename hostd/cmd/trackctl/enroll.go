@@ -19,7 +19,7 @@ import (
 // maxTokenBytes bounds what is read from standard input for a token.
 const maxTokenBytes = 4 << 10
 
-// errNoToken says that standard input held none.
+// errNoToken reports that standard input held none.
 var errNoToken = errors.New("no token came on standard input")
 
 func enrollCommand(o *options) *cobra.Command {
@@ -73,7 +73,7 @@ func urlAndToken(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// readToken gives the token itself, or what standard input says. A read cannot
+// readToken returns the token itself, or what standard input says. A read cannot
 // be ended, so it is left behind where ctx ends first.
 func readToken(ctx context.Context, arg string, in io.Reader, errOut io.Writer) (string, error) {
 	if arg != "-" {

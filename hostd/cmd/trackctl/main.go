@@ -54,10 +54,10 @@ type usageError struct {
 	command string
 }
 
-// foundError says that the doctor found something; it is printed already.
+// foundError reports that the doctor found something; it is printed already.
 type foundError struct{ error }
 
-// Unwrap gives what the exit code is chosen by.
+// Unwrap returns what the exit code is chosen by.
 func (p foundError) Unwrap() error { return p.error }
 
 func exitCode(err error) int {
@@ -73,7 +73,7 @@ func exitCode(err error) int {
 	return api.ExitFailed
 }
 
-// advise gives the words for a person: what went wrong and what to do.
+// advise returns the words for a person: what went wrong and what to do.
 func advise(err error) string {
 	var usage usageError
 	var refusal *control.RefusalError

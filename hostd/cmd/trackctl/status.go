@@ -90,7 +90,7 @@ func statusText(st control.Status) string {
 	return b.String()
 }
 
-// personText tells somebody what is measured about them.
+// personText returns what is measured about somebody, for them.
 func personText(st control.Status) string {
 	var b strings.Builder
 	if len(st.Sessions) == 0 {

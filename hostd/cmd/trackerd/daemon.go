@@ -240,7 +240,7 @@ func (d *daemon) outbound() outbound.Options {
 	return outbound.Options{ProxyURL: d.cfg.ProxyURL, CAFile: d.cfg.CAFile}
 }
 
-// target says where the uploader sends to.
+// target returns where the uploader sends to.
 func (d *daemon) target() (upload.Target, bool) {
 	t, ok := d.enrollment.Target()
 	return upload.Target{URL: t.URL, Credential: t.Credential}, ok

@@ -20,7 +20,7 @@ const (
 	maxErrorBytes = 160
 )
 
-// tell says that the daemon is ready, and keeps its status line up to date.
+// tell reports that the daemon is ready, and keeps its status line up to date.
 func (d *daemon) tell(ctx context.Context) error {
 	d.waitForSessions(ctx)
 	if ctx.Err() != nil {

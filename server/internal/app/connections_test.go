@@ -171,7 +171,7 @@ func TestBombsAtOnce(t *testing.T) {
 	p.Send(credentials[0], servertest.Minute("m", 0))
 }
 
-// withRaceDetector says whether the program is built with it, which takes a multiple
+// withRaceDetector reports whether the program is built with it, which takes a multiple
 // of the memory.
 func withRaceDetector() bool {
 	info, ok := debug.ReadBuildInfo()

@@ -66,7 +66,7 @@ func TestEveryStatementNamesTheMachine(t *testing.T) {
 	t.Logf("reads of each table: %v", seen)
 }
 
-// excused says why a statement need not name a machine; empty where it must.
+// excused reports why a statement need not name a machine; empty where it must.
 func excused(query string) string {
 	query = strings.Join(strings.Fields(query), " ")
 	for _, k := range keyless {
@@ -80,7 +80,7 @@ func excused(query string) string {
 // byMachine is a condition that asks for certain machines.
 var byMachine = regexp.MustCompile(`\bmachine = |= (\w+\.)?machine\b`)
 
-// scans gives the big tables that a plan reads, and those of them for which
+// scans returns the big tables that a plan reads, and those of them for which
 // neither the scan nor a join above it asks for certain machines.
 func scans(n pgtest.Node, above []string, big *regexp.Regexp) (read, lacking []string) {
 	conditions := slices.Concat(above, []string{n.HashCond, n.MergeCond, n.JoinFilter})

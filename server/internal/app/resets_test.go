@@ -95,7 +95,7 @@ func resets(p *servertest.Process, bearer string, trusting *tls.Config, most int
 	return opened, calmed, nil
 }
 
-// writeResets gives how many streams it could open; a PING is the last it sends.
+// writeResets returns how many streams it could open; a PING is the last it sends.
 func writeResets(framer *http2.Framer, out *bufio.Writer, bearer string, most int) int {
 	var headers bytes.Buffer
 	encoder := hpack.NewEncoder(&headers)

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// values gives Environment's answer by name.
+// values returns Environment's answer by name.
 func values(t *testing.T, databaseURL string) map[string]string {
 	t.Helper()
 	env, err := Environment(databaseURL)

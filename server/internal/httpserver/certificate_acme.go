@@ -37,7 +37,7 @@ const (
 	cacheMode = 0o700
 )
 
-// ACME says how to get certificates from an authority such as Let's Encrypt.
+// ACME is how to get certificates from an authority such as Let's Encrypt.
 type ACME struct {
 	// Domains are the server's names. Naming them accepts the authority's terms.
 	Domains []string

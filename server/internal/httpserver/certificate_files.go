@@ -194,7 +194,7 @@ func (p *pair) watch(ctx context.Context) error {
 	}
 }
 
-// expiry tells when the first of the certificates in use ends.
+// expiry returns when the first of the certificates in use ends.
 type expiry struct {
 	desc *prometheus.Desc
 	mu   sync.Mutex

@@ -83,7 +83,7 @@ func (b *bounded) Accept() (net.Conn, error) {
 	}
 }
 
-// refuse says why and closes, without holding up those who come next.
+// refuse reports why and closes, without holding up those who come next.
 func (b *bounded) refuse(c net.Conn) {
 	select {
 	case b.telling <- struct{}{}:

@@ -177,7 +177,7 @@ func typeName(t reflect.Type) string {
 	}
 }
 
-// whatIsWrong tells a caller about a body without repeating any of it.
+// whatIsWrong returns what a caller is to know about a body without repeating any of it.
 func whatIsWrong(err error) string {
 	var syntax *json.SyntaxError
 	switch {

@@ -160,7 +160,7 @@ func (in *Ingest) keep(ctx context.Context, host directory.Host, b *batch) (api.
 	return reply, nil
 }
 
-// foreignMessage tells what to do about a machine_id that two hosts report.
+// foreignMessage returns what to do about a machine_id that two hosts report.
 func foreignMessage(hostID string) string {
 	return "another host reported this machine_id first; if both are in use, give one of them another machine_id; " +
 		"if this one took the other's place: trackerd-server machine move MACHINE_ID --to " + hostID

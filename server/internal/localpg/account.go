@@ -19,7 +19,7 @@ const systemAccount = "postgres"
 type account struct {
 	name     string
 	uid, gid int
-	// change says that it is not the user that we are.
+	// change is true where it is not the user that we are.
 	change bool
 }
 
@@ -53,7 +53,7 @@ func findAccount() (account, error) {
 	return account{name: name, uid: uid, gid: gid, change: change}, nil
 }
 
-// process gives the attributes of a process of that account, in a session of
+// process returns the attributes of a process of that account, in a session of
 // its own: a Ctrl-C for the server must not stop the database under it.
 func (a account) process() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setsid: true}

@@ -18,27 +18,27 @@ const debianBinaries = "/usr/lib/postgresql/*/bin"
 // versionFile names the major version that a data folder belongs to.
 const versionFile = "PG_VERSION"
 
-// Exists says whether there is a private PostgreSQL in that state folder, or
+// Exists reports whether there is a private PostgreSQL in that state folder, or
 // something that only another user can look into.
 func Exists(stateDir string) bool {
 	_, err := os.Stat(filepath.Join(stateDir, "postgres", "data", versionFile))
 	return err == nil || errors.Is(err, os.ErrPermission)
 }
 
-// begun says that somebody has begun to make a private PostgreSQL there, or has made
+// begun reports that somebody has begun to make a private PostgreSQL there, or has made
 // it.
 func begun(stateDir string) bool {
 	_, err := os.Stat(filepath.Join(stateDir, "postgres"))
 	return err == nil || errors.Is(err, os.ErrPermission)
 }
 
-// Installed says whether this machine has PostgreSQL's programs.
+// Installed reports whether this machine has PostgreSQL's programs.
 func Installed() bool {
 	_, err := findBinaries("")
 	return err == nil
 }
 
-// findBinaries gives the folder with postgres and initdb: of the data folder's
+// findBinaries returns the folder with postgres and initdb: of the data folder's
 // version where there is one already, else the newest.
 func findBinaries(dataDir string) (string, error) {
 	want := ""

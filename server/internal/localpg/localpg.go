@@ -64,7 +64,7 @@ type Options struct {
 	Log       *slog.Logger
 }
 
-// ErrNone says that there is no private PostgreSQL in a state folder.
+// ErrNone reports that there is no private PostgreSQL in a state folder.
 var ErrNone = errors.New("there is no database yet")
 
 // Server is this program's use of a private PostgreSQL.
@@ -191,7 +191,7 @@ func (s *Server) DatabaseURL(database string) string {
 	return "postgres:///" + url.PathEscape(database) + "?" + strings.ReplaceAll(q.Encode(), "+", "%20")
 }
 
-// PID gives the process id of the running PostgreSQL; zero where there is none.
+// PID returns the process id of the running PostgreSQL; zero where there is none.
 func (s *Server) PID() (int, error) {
 	p, _, err := findPostmaster(s.path("data"))
 	return p.pid, err
@@ -375,7 +375,7 @@ func (s *Server) stop(ctx context.Context) error {
 	return nil
 }
 
-// running gives the process to stop, and how to tell that it has ended; zero
+// running returns the process to stop, and how to tell that it has ended; zero
 // where there is none. Our own child counts from its first moment, when it has
 // written no pid file yet.
 func (s *Server) running() (pid int, gone func() (bool, error), err error) {

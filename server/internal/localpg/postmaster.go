@@ -22,11 +22,11 @@ const (
 // postmaster is a running PostgreSQL's main process as its pid file tells.
 type postmaster struct {
 	pid int
-	// ready says that it accepts connections.
+	// ready is true where it accepts connections.
 	ready bool
 }
 
-// findPostmaster gives the running PostgreSQL of that data folder; ok is false
+// findPostmaster returns the running PostgreSQL of that data folder; ok is false
 // where there is none, also if a pid file of a dead one is left.
 func findPostmaster(dataDir string) (p postmaster, ok bool, err error) {
 	b, err := os.ReadFile(filepath.Join(dataDir, pidFile))
@@ -48,7 +48,7 @@ func findPostmaster(dataDir string) (p postmaster, ok bool, err error) {
 	return p, true, nil
 }
 
-// worksIn says whether a process is a PostgreSQL of that data folder: all of
+// worksIn reports whether a process is a PostgreSQL of that data folder: all of
 // them work in it, and a reused process id does not. In a user namespace that is
 // not ours, as that of a service, the kernel tells only how a process was
 // started: that finds the main one.

@@ -71,7 +71,7 @@ func (s *Server) sizing(ctx context.Context) []string {
 	return set
 }
 
-// takes says whether the program takes a setting, since it would not start with one
+// takes reports whether the program takes a setting, since it would not start with one
 // that it was built without.
 func (s *Server) takes(ctx context.Context, name, value string) bool {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)

@@ -180,7 +180,7 @@ func waited(done func() bool) bool {
 	return true
 }
 
-// log gives the end of a log in the folder.
+// log returns the end of a log in the folder.
 func (p place) log(name string) string {
 	const most = 4000
 	text, err := os.ReadFile(filepath.Join(p.dir, name))
@@ -279,7 +279,7 @@ func (c *Cluster) Launch() {
 	c.tb.Cleanup(func() { c.stop(running, syscall.SIGQUIT) })
 }
 
-// Ready says whether it accepts connections, by its own account.
+// Ready reports whether it accepts connections, by its own account.
 func (c *Cluster) Ready() bool {
 	const status = 7 // the line, from zero (PostgreSQL's pidfile.h)
 	text, err := os.ReadFile(filepath.Join(c.data, "postmaster.pid"))
@@ -287,7 +287,7 @@ func (c *Cluster) Ready() bool {
 	return err == nil && len(lines) > status && lines[0] == strconv.Itoa(c.running.pid) && strings.TrimSpace(lines[status]) == "ready"
 }
 
-// Running says whether its main process runs.
+// Running reports whether its main process runs.
 func (c *Cluster) Running() bool {
 	select {
 	case <-c.running.ended:
@@ -316,7 +316,7 @@ func (c *Cluster) stop(running *process, s syscall.Signal) {
 	c.await("the sessions to end", logName, func() bool { return !c.anyLeft() })
 }
 
-// anyLeft says whether a process still works in the data folder, as all of
+// anyLeft reports whether a process still works in the data folder, as all of
 // PostgreSQL's do.
 func (c *Cluster) anyLeft() bool {
 	links, err := filepath.Glob("/proc/[0-9]*/cwd")

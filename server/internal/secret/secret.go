@@ -17,7 +17,7 @@ import (
 	"strings"
 )
 
-// Kind says what a credential is for; it starts the id, so that a person or a
+// Kind is what a credential is for; it starts the id, so that a person or a
 // leak scanner recognises one.
 type Kind string
 
@@ -62,10 +62,10 @@ func New(kind Kind) Credential {
 	}
 }
 
-// Reveal gives the text "id.secret". It is for the one place that shows it.
+// Reveal returns the text "id.secret". It is for the one place that shows it.
 func (c Credential) Reveal() string { return c.ID + "." + c.secret }
 
-// String gives only the id, so that a credential that is logged tells nothing.
+// String returns only the id, so that a credential that is logged tells nothing.
 func (c Credential) String() string { return c.ID }
 
 // Hash is what is stored of the secret.

@@ -8,7 +8,7 @@ package counting
 // monotonic clock; it is negative for what happened before.
 type Instant int64
 
-// Activity tells how long the user has been active and idle.
+// Activity measures how long the user has been active and idle.
 type Activity struct {
 	idleAfter Instant // how long after an input the user still counts as active
 	last      Instant // the last real input
@@ -22,7 +22,7 @@ func NewActivity(idleAfter, at Instant) *Activity {
 	return &Activity{idleAfter: idleAfter, last: at, counted: at}
 }
 
-// StartIdle says that by the start the user had been idle for some milliseconds.
+// StartIdle reports that by the start the user had been idle for some milliseconds.
 func (a *Activity) StartIdle(idle Instant) { a.last = a.counted - max(idle, 0) }
 
 // Touch notes a real input at an instant.

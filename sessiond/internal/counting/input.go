@@ -79,7 +79,7 @@ func NewInput(activity *Activity) *Input {
 	return &Input{devices: map[uint16]*Device{}, activity: activity}
 }
 
-// SetDevices tells which devices there are, by id. How a device that was known
+// SetDevices sets which devices there are, by id. How a device that was known
 // before is to be read stays known.
 func (in *Input) SetDevices(devices map[uint16]*Device) {
 	for id, d := range devices {
@@ -93,7 +93,7 @@ func (in *Input) SetDevices(devices map[uint16]*Device) {
 // Device is what is known of a device; nil if nothing is.
 func (in *Input) Device(id uint16) *Device { return in.devices[id] }
 
-// Pending says whether there is anything to Commit.
+// Pending reports whether there is anything to Commit.
 func (in *Input) Pending() bool { return len(in.batch) > 0 }
 
 // Key counts one stroke of a key.
@@ -157,7 +157,7 @@ func (in *Input) Motion(device uint16, value Point, hasX, hasY bool, at Instant)
 // costs the helper more than all else in a batch.
 const trustBatches = 64
 
-// Where tells where the pointer is after the batch. known is false if that has
+// Where returns where the pointer is after the batch. known is false if that has
 // to be asked: the batch holds motion that leaves it open.
 func (in *Input) Where() (p Point, known bool) {
 	p = in.pointer
@@ -179,7 +179,7 @@ func (in *Input) Where() (p Point, known bool) {
 	return p, true
 }
 
-// HasUnknown says whether the batch names a device that is not known.
+// HasUnknown reports whether the batch names a device that is not known.
 func (in *Input) HasUnknown() bool {
 	for i := range in.batch {
 		if in.devices[in.batch[i].device] == nil {

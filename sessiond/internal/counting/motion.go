@@ -79,7 +79,7 @@ func clamp(v, length float64) float64 {
 	return min(max(v, 0), length-1)
 }
 
-// judge says how the batch is best read, given where the pointer is now; ok is
+// judge reports how the batch is best read, given where the pointer is now; ok is
 // false if no reading leads there (the pointer was warped or held back). known
 // is what earlier batches proved, and stays as long as it fits. proven says
 // that no other reading would have led there as well.

@@ -18,10 +18,10 @@ const (
 	maxOpenDelay = 2 * time.Second
 )
 
-// errStopped says that the loop was told to end.
+// errStopped reports that the loop was told to end.
 var errStopped = errors.New("told to stop")
 
-// ErrWait says that the system refused to wait, which it never does.
+// ErrWait reports that the system refused to wait, which it never does.
 var ErrWait = errors.New("waiting for the session and the daemon")
 
 // open opens the source, and tries again with growing delay while it is not there

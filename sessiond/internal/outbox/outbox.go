@@ -23,7 +23,7 @@ const maxPending = 120
 // longest titles has 42 KiB.
 const maxPendingBytes = 512 << 10
 
-// ErrClosed says that the daemon closed its end: nobody will read a report
+// ErrClosed reports that the daemon closed its end: nobody will read a report
 // again.
 var ErrClosed = errors.New("the daemon's end of the socket is closed")
 
@@ -99,7 +99,7 @@ func (o *Outbox) Put(r *wire.Report) error {
 	return nil
 }
 
-// Waiting says whether reports wait for the socket to be writable.
+// Waiting reports whether reports wait for the socket to be writable.
 func (o *Outbox) Waiting() bool { return len(o.pending) > 0 && o.full }
 
 // Flush sends what waits, oldest first, as far as the socket takes it.
@@ -134,7 +134,7 @@ func (o *Outbox) drop() {
 	o.pending = o.pending[:n]
 }
 
-// send says whether the socket took the packet; a full one did not, without
+// send reports whether the socket took the packet; a full one did not, without
 // error.
 func (o *Outbox) send(data []byte) (bool, error) {
 	for {

@@ -27,7 +27,7 @@ const (
 // which suffices for a user whom the server lets in by user id.
 type cookie struct{ name, data string }
 
-// Authority says where the user's cookies may be.
+// Authority is where the user's cookies may be.
 type Authority struct {
 	// Files are authority files, as in XAUTHORITY or ~/.Xauthority; the first
 	// that has a cookie of the display counts. One that cannot be read is none,

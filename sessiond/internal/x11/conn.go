@@ -28,9 +28,9 @@ const (
 
 // Ends of a connection.
 var (
-	// ErrGone says that the X server closed the connection.
+	// ErrGone reports that the X server closed the connection.
 	ErrGone = errors.New("the X server is gone")
-	// ErrSilent says that the X server did not answer within replyTimeout.
+	// ErrSilent reports that the X server did not answer within replyTimeout.
 	ErrSilent = errors.New("the X server does not answer")
 )
 

@@ -26,16 +26,16 @@ import (
 // next Drain.
 const maxRounds = 4
 
-// ErrNoXInput says that the display cannot tell input apart by device.
+// ErrNoXInput reports that the display cannot tell input apart by device.
 var ErrNoXInput = errors.New("the X server has no XInput 2.1 (any since 2012 has)")
 
 // Options say what to watch, and where the results go.
 type Options struct {
 	// Display is the display's number.
 	Display int
-	// Authority says where the cookie is.
+	// Authority is where the cookie is.
 	Authority Authority
-	// Titles says whether window titles are read at all.
+	// Titles is whether window titles are read at all.
 	Titles bool
 	// NoInput is set to count no input at all, only focus.
 	NoInput bool

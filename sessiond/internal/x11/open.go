@@ -25,11 +25,11 @@ const (
 
 // Errors of opening a display.
 var (
-	// ErrDisplayName says that a display's name is not one of this machine.
+	// ErrDisplayName reports that a display's name is not one of this machine.
 	ErrDisplayName = errors.New("a display is named like :10")
-	// ErrForeign says that another user listens on the display's socket.
+	// ErrForeign reports that another user listens on the display's socket.
 	ErrForeign = errors.New("the X server runs as another user")
-	// ErrRefused says that the X server let this user not in.
+	// ErrRefused reports that the X server let this user not in.
 	ErrRefused = errors.New("the X server refused the connection (is this the session's user?)")
 )
 
@@ -88,7 +88,7 @@ func checkServer(fd int) error {
 	return nil
 }
 
-// OpenError says what failed while a display was being opened.
+// OpenError reports what failed while a display was being opened.
 type OpenError struct {
 	Doing string
 	Err   error
@@ -96,7 +96,7 @@ type OpenError struct {
 
 func (e *OpenError) Error() string { return e.Doing + ": " + e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *OpenError) Unwrap() error { return e.Err }
 
 // screen is what the setup says of the first screen.

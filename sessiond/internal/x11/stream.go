@@ -22,10 +22,10 @@ const (
 	kindGeneric = 35
 )
 
-// ErrNonsense says that the X server sent what no X server sends.
+// ErrNonsense reports that the X server sent what no X server sends.
 var ErrNonsense = errors.New("the X server broke the protocol")
 
-// messageLength tells how long the message is whose start is b: 0 if b is too
+// messageLength returns how long the message is whose start is b: 0 if b is too
 // short to tell, an error if it is longer than any real one.
 func messageLength(b []byte) (int, error) {
 	if len(b) < headerBytes {

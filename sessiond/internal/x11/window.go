@@ -282,7 +282,7 @@ func (d *Display) getProperty(window xproto.Window, atom xproto.Atom) xproto.Get
 	return asked
 }
 
-// isProperty says whether a property's value is as long as its reply says. xgb
+// isProperty reports whether a property's value is as long as its reply says. xgb
 // takes the length for true, allocates it and reads beyond the reply's end.
 func isProperty(reply []byte) bool {
 	const formatAt, lengthAt, bitsPerByte = 1, 16, 8
