@@ -2,8 +2,8 @@ package codec
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +17,7 @@ func TestPackedEventComesBack(t *testing.T) {
 		{},
 		{IsIdle: true, IntervalSec: &minute, Connected: &no},
 		{KeyCount: api.MaxCount, IntervalSec: &hour, Connected: &yes, SessionKind: api.SessionLocal, UserCPUPercent: &third},
-		{CPUPercent: &one, RAMUsedPercent: &third, DiskUsedPercent: &one, ActiveSeconds: &third, UserRAMBytes: &big, SyntheticCount: &big},
+		{CPUPercent: &one, RAMUsedPercent: &third, DiskUsedPercent: &one, ActiveSeconds: &third, UserRAMBytes: &big, SyntheticCount: &big, RepeatCount: &big},
 		{UserCPUPercent: &one, UserRAMBytes: &big, Focus: []api.Focus{{Seconds: third}, {Seconds: one}}, SessionKind: api.SessionTTY},
 		{SessionKind: api.SessionVirtual, Connected: &yes},
 		{MouseDistancePx: 7, DistanceUnit: api.UnitDevice, SessionKind: api.SessionLocal},
@@ -69,18 +69,12 @@ func FuzzUnpackEvent(f *testing.F) {
 	})
 }
 
+// printed returns an event with all of its fields.
 func printed(t *testing.T, e api.Event) string {
 	t.Helper()
-	return strings.Join([]string{
-		fmt.Sprint(e.Timestamp, e.KeyCount, e.MouseClicks, e.MouseDistancePx, e.ScrollCount, e.IsIdle, e.SessionKind, e.DistanceUnit, e.Focus),
-		said(e.CPUPercent), said(e.RAMUsedPercent), said(e.DiskUsedPercent), said(e.ActiveSeconds), said(e.UserCPUPercent),
-		said(e.IntervalSec), said(e.SyntheticCount), said(e.UserRAMBytes), said(e.Connected),
-	}, " ")
-}
-
-func said[T any](p *T) string {
-	if p == nil {
-		return "-"
+	b, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return fmt.Sprint(*p)
+	return string(b)
 }

@@ -1,9 +1,9 @@
 package storetest
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
@@ -104,19 +104,13 @@ func SomeEvent(r *rand.Rand, now time.Time) api.Event {
 	return e
 }
 
-// Printed returns an event as text, but for its names.
+// Printed returns an event with all of its fields but its names, which are kept apart.
 func Printed(t *testing.T, e api.Event) string {
 	t.Helper()
-	return strings.Join([]string{
-		fmt.Sprint(e.Timestamp, e.KeyCount, e.MouseClicks, e.MouseDistancePx, e.ScrollCount, e.IsIdle, e.SessionKind, e.DistanceUnit, e.Focus),
-		said(e.CPUPercent), said(e.RAMUsedPercent), said(e.DiskUsedPercent), said(e.ActiveSeconds), said(e.UserCPUPercent),
-		said(e.IntervalSec), said(e.SyntheticCount), said(e.UserRAMBytes), said(e.Connected),
-	}, " ")
-}
-
-func said[T any](p *T) string {
-	if p == nil {
-		return "-"
+	e.MachineID, e.Username, e.ActiveApp, e.ActiveWindow = "", "", "", ""
+	b, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return fmt.Sprint(*p)
+	return string(b)
 }
