@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"activity-tracker.example/server/api"
@@ -53,20 +52,7 @@ func TestDatabaseKilledInTheMiddle(t *testing.T) {
 	viewer, credential := b.Token(directory.RoleViewer), b.Host("h")
 
 	var uploads servertest.Uploads
-	var workers sync.WaitGroup
-	stop := make(chan struct{})
-	for w := range 3 {
-		workers.Go(func() {
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				uploads.One(b, credential, servertest.Minute(fmt.Sprintf("m%d", w), i), stop)
-			}
-		})
-	}
+	end := uploads.Keep(b, credential, 3, func(w, i int) api.Event { return servertest.Minute(fmt.Sprintf("m%d", w), i) })
 	servertest.Await(t, "the first events", func() bool { return uploads.Acknowledged.Load() > 20 })
 	pid, err := db.Private.PID()
 	if err != nil || pid == 0 {
@@ -82,8 +68,7 @@ func TestDatabaseKilledInTheMiddle(t *testing.T) {
 	servertest.Await(t, "a 503", func() bool { return uploads.Unavailable.Load() > 0 })
 	before := uploads.Acknowledged.Load()
 	servertest.Await(t, "events after the restart", func() bool { return uploads.Acknowledged.Load() > before+20 })
-	close(stop)
-	workers.Wait()
+	end()
 	servertest.Await(t, "readiness", ready)
 
 	var stored int64

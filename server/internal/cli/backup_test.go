@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -77,32 +76,20 @@ func TestBackupUnderWrites(t *testing.T) {
 	b := servertest.New(t, from)
 	credential := b.Host("h")
 	var uploads servertest.Uploads
-	var workers sync.WaitGroup
-	stop := make(chan struct{})
-	for w := range 3 {
-		workers.Go(func() {
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				// Every tenth is late, for a week of its own.
-				e := servertest.Minute(fmt.Sprintf("m%d", w), i)
-				if i%10 == 0 {
-					e.Timestamp = e.Timestamp.AddDate(1, 0, 7*i/10)
-				}
-				uploads.One(b, credential, e, stop)
-			}
-		})
-	}
+	end := uploads.Keep(b, credential, 3, func(w, i int) api.Event {
+		e := servertest.Minute(fmt.Sprintf("m%d", w), i)
+		// Every tenth is late, for a week of its own.
+		if i%10 == 0 {
+			e.Timestamp = e.Timestamp.AddDate(1, 0, 7*i/10)
+		}
+		return e
+	})
 	servertest.Await(t, "the first events", func() bool { return uploads.Acknowledged.Load() > 30 })
 	before := uploads.Acknowledged.Load()
 	file := filepath.Join(t.TempDir(), "a.dump")
 	out := must(t, "backup", file, "--database-url", from, "--json")
 	after := uploads.Acknowledged.Load()
-	close(stop)
-	workers.Wait()
+	end()
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 || !strings.Contains(out, `"schema_version"`) {
 		t.Errorf("%v, %v\n%s", info, err, out)
 	}

@@ -55,12 +55,35 @@ type Uploads struct {
 	Acknowledged, Unavailable atomic.Int64
 }
 
+// Keep has that many workers upload one event after another, until the function that it
+// returns has ended and waited for them.
+func (u *Uploads) Keep(b *Bench, credential string, workers int, event func(worker, i int) api.Event) (end func()) {
+	var running sync.WaitGroup
+	stop := make(chan struct{})
+	for w := range workers {
+		running.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				u.one(b, credential, event(w, i), stop)
+			}
+		})
+	}
+	return func() {
+		close(stop)
+		running.Wait()
+	}
+}
+
 // retryEvery is how soon an upload that failed is repeated.
 const retryEvery = 50 * time.Millisecond
 
-// One repeats an event, as a host does, until it is acknowledged. After stop is closed
+// one repeats an event, as a host does, until it is acknowledged. After stop is closed
 // it goes on with that event without waiting.
-func (u *Uploads) One(b *Bench, credential string, e api.Event, stop <-chan struct{}) {
+func (u *Uploads) one(b *Bench, credential string, e api.Event, stop <-chan struct{}) {
 	for {
 		r, err := b.Try(http.MethodPost, "/api/events", credential, api.EventBatch{Events: []api.Event{e}})
 		switch {
