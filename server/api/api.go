@@ -277,12 +277,15 @@ type EventList struct {
 	NextCursor string  `json:"next_cursor,omitempty"`
 }
 
-// AppMinutes is how long an application had the focus. Minutes is Seconds
-// rounded.
+// AppMinutes is how long an application had the focus while somebody was there.
+// Minutes is Seconds rounded.
 type AppMinutes struct {
 	App     string  `json:"app"`
 	Minutes int64   `json:"minutes"`
 	Seconds float64 `json:"seconds"`
+	// Open is for how long it had the focus and nobody was there.
+	OpenMinutes int64   `json:"open_minutes"`
+	OpenSeconds float64 `json:"open_seconds"`
 }
 
 // Summary answers GET /api/activity/{machine_id}/summary. Minutes are the
@@ -301,6 +304,9 @@ type Summary struct {
 	FirstActivity *time.Time   `json:"first_activity"`
 	LastActivity  *time.Time   `json:"last_activity"`
 	TopApps       []AppMinutes `json:"top_apps"`
+	// Estimated means that some of the day was stored before it was known how much
+	// of an application's time somebody was there.
+	Estimated bool `json:"estimated"`
 }
 
 // Hour is one entry of a timeline.

@@ -122,10 +122,17 @@ type AppRow struct {
 	// that were in focus least.
 	App string `json:"app"`
 	// Category is empty for what is in none.
-	Category string  `json:"category"`
-	Rating   Rating  `json:"rating"`
-	Minutes  int64   `json:"minutes"`
-	Seconds  float64 `json:"seconds"`
+	Category string `json:"category"`
+	Rating   Rating `json:"rating"`
+	// Minutes and Seconds are for how long it had the focus while somebody was there,
+	// Open for how long it had it and nobody was.
+	Minutes     int64   `json:"minutes"`
+	Seconds     float64 `json:"seconds"`
+	OpenMinutes int64   `json:"open_minutes"`
+	OpenSeconds float64 `json:"open_seconds"`
+	// Estimated means that for some of the time it is only estimated how it divides
+	// into these two.
+	Estimated bool `json:"estimated"`
 }
 
 // Codes of refused changes of the categories.

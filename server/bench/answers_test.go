@@ -220,7 +220,7 @@ func progress(format string, args ...any) {
 }
 
 const rollupColumns = "events, key_count, mouse_clicks, mouse_distance_px, scroll_count, synthetic_count, " +
-	"active_ms, idle_ms, first_at, last_at, apps, app_ms"
+	"active_ms, idle_ms, first_at, last_at, apps, app_ms, app_active_ms"
 
 func name(number int) string { return fmt.Sprintf("machine-%06d", number) }
 

@@ -30,11 +30,13 @@ func rollupsCommand(p *program) *cobra.Command {
 func rollupsRun(p *program, name string, repair bool) *cobra.Command {
 	short, long := "Compare all roll-ups with the events that they sum up",
 		`check adds up all events that are kept and compares. It changes nothing, and fails
-where a roll-up is wrong. The server may go on meanwhile.`
+where a roll-up is wrong. Estimated are those that were stored before it was known how
+much of an application's time somebody was there; they are not compared in that. The
+server may go on meanwhile.`
 	if repair {
 		short, long = "Make roll-ups anew that differ from their events",
-			`repair adds up all events that are kept, and makes every roll-up anew that differs.
-The server may go on meanwhile.`
+			`repair adds up all events that are kept, and makes every roll-up anew that differs
+or is estimated. The server may go on meanwhile.`
 	}
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -66,8 +68,8 @@ func printRollups(w io.Writer, found upkeep.RollupCheck, repair, asJSON bool) er
 	if asJSON {
 		err = printJSON(w, found)
 	} else {
-		err = printLine(w, fmt.Sprintf("%d machines, %d events, %d roll-ups, %d wrong",
-			found.Machines, found.Events, found.Rollups, found.Wrong))
+		err = printLine(w, fmt.Sprintf("%d machines, %d events, %d roll-ups, %d wrong, %d estimated",
+			found.Machines, found.Events, found.Rollups, found.Wrong, found.Estimated))
 	}
 	if err == nil && found.Wrong > 0 && !repair {
 		err = fmt.Errorf("%d roll-ups are wrong; mend them with: trackerd-server rollups repair", found.Wrong)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"maps"
 	"slices"
 
 	"activity-tracker.example/server/api"
@@ -33,7 +34,7 @@ type AppsQuestion struct {
 }
 
 // Apps adds up for how long applications had the focus on machines, in groups or
-// on all machines.
+// on all machines, with somebody there and without.
 func (r *Reports) Apps(ctx context.Context, scope directory.Scope, q AppsQuestion) (api.AppsReport, error) {
 	q.By = cmp.Or(q.By, ByApp)
 	s := r.subjects(scope, q.Subject)
@@ -94,6 +95,7 @@ func (u *uses) machines(ctx context.Context, s *subjects) (next string, err erro
 		sum.add(m.Uses, u.byApp)
 		u.add(sum, api.AppRow{
 			MachineID: m.MachineID, UserLabel: m.UserLabel, Username: m.Username, Hostname: m.Hostname, Group: string(s.Group), Machines: 1,
+			Estimated: m.Estimated,
 		})
 	}
 	if more {
@@ -105,7 +107,7 @@ func (u *uses) machines(ctx context.Context, s *subjects) (next string, err erro
 // addUp adds the rows of a group, or of all machines, from the machines that f
 // asks for.
 func (u *uses) addUp(ctx context.Context, group string, f directory.MachineFilter) (int, error) {
-	sum, machines := useSum{}, int64(0)
+	sum, row := useSum{}, api.AppRow{Group: group}
 	for {
 		list, more, err := u.reader.AppUse(ctx, f, u.days.Start, u.days.End, classes(u.rules))
 		if err != nil {
@@ -113,7 +115,8 @@ func (u *uses) addUp(ctx context.Context, group string, f directory.MachineFilte
 		}
 		for _, m := range list {
 			sum.add(m.Uses, u.byApp)
-			machines++
+			row.Machines++
+			row.Estimated = row.Estimated || m.Estimated
 		}
 		if !more && len(list) < f.Limit {
 			break
@@ -121,7 +124,7 @@ func (u *uses) addUp(ctx context.Context, group string, f directory.MachineFilte
 		f.After = list[len(list)-1].MachineID
 	}
 	before := len(u.rows)
-	u.add(sum, api.AppRow{Group: group, Machines: machines})
+	u.add(sum, row)
 	return len(u.rows) - before, nil
 }
 
@@ -132,8 +135,13 @@ type useKey struct {
 	category int
 }
 
-// useSum adds up uses in milliseconds.
-type useSum map[useKey]int64
+// useTime is a time in milliseconds: with somebody there, and only open.
+type useTime struct{ active, open int64 }
+
+func (t useTime) plus(o useTime) useTime { return useTime{t.active + o.active, t.open + o.open} }
+
+// useSum adds up uses.
+type useSum map[useKey]useTime
 
 func (s useSum) add(list []query.Use, byApp bool) {
 	for _, use := range list {
@@ -141,39 +149,41 @@ func (s useSum) add(list []query.Use, byApp bool) {
 		if byApp {
 			k.app = use.App
 		}
-		s[k] += use.MS
+		s[k] = s[k].plus(useTime{use.Active, use.Open})
+	}
+}
+
+// longest lists the keys, longest first.
+func (s useSum) longest() []useKey {
+	return slices.SortedFunc(maps.Keys(s), func(a, b useKey) int {
+		return cmp.Or(cmp.Compare(s[b].active, s[a].active), cmp.Compare(s[b].open, s[a].open),
+			cmp.Compare(a.app, b.app), cmp.Compare(a.category, b.category))
+	})
+}
+
+// joinShortest joins what is too much, each category for itself.
+func (s useSum) joinShortest() {
+	if len(s) <= maxApps {
+		return
+	}
+	for _, k := range s.longest()[maxApps:] {
+		if k.app == "" {
+			continue
+		}
+		joined := useKey{category: k.category}
+		s[joined] = s[joined].plus(s[k])
+		delete(s, k)
 	}
 }
 
 // add adds rows like the given one, longest first.
 func (u *uses) add(sum useSum, like api.AppRow) {
-	order := func(a, b useKey) int {
-		return cmp.Or(cmp.Compare(sum[b], sum[a]), cmp.Compare(a.app, b.app), cmp.Compare(a.category, b.category))
-	}
-	keys := make([]useKey, 0, len(sum))
-	for k := range sum {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, order)
-	if len(keys) > maxApps {
-		for _, k := range keys[maxApps:] {
-			if k.app == "" {
-				continue
-			}
-			sum[useKey{category: k.category}] += sum[k]
-			delete(sum, k)
-		}
-		keys = keys[:0]
-		for k := range sum {
-			keys = append(keys, k)
-		}
-		slices.SortFunc(keys, order)
-	}
-	for _, k := range keys {
-		row := like
+	sum.joinShortest()
+	for _, k := range sum.longest() {
+		row, of := like, sum[k]
 		row.App, row.Category, row.Rating = k.app, u.rules.Name(k.category), u.rules.Rating(k.category)
-		seconds := float64(sum[k]) / 1000
-		row.Minutes, row.Seconds = minutes(seconds), millis(seconds)
+		row.Seconds, row.OpenSeconds = float64(of.active)/1000, float64(of.open)/1000
+		row.Minutes, row.OpenMinutes = minutes(row.Seconds), minutes(row.OpenSeconds)
 		u.rows = append(u.rows, row)
 	}
 }

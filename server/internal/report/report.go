@@ -166,10 +166,12 @@ func (r *Reports) Summary(ctx context.Context, scope directory.Scope, q DayQuest
 		Totals:        s.Counts.Totals(),
 		ActiveMinutes: minutes(s.ActiveSeconds), IdleMinutes: minutes(s.IdleSeconds),
 		ActiveSeconds: millis(s.ActiveSeconds), IdleSeconds: millis(s.IdleSeconds),
-		FirstActivity: inUTC(s.First), LastActivity: inUTC(s.Last), TopApps: []api.AppMinutes{},
+		FirstActivity: inUTC(s.First), LastActivity: inUTC(s.Last), TopApps: []api.AppMinutes{}, Estimated: s.Estimated,
 	}
 	for _, a := range s.Apps {
-		reply.TopApps = append(reply.TopApps, api.AppMinutes{App: a.App, Minutes: minutes(a.Seconds), Seconds: millis(a.Seconds)})
+		reply.TopApps = append(reply.TopApps, api.AppMinutes{
+			App: a.App, Minutes: minutes(a.Active), Seconds: millis(a.Active), OpenMinutes: minutes(a.Open), OpenSeconds: millis(a.Open),
+		})
 	}
 	return reply, nil
 }
@@ -188,7 +190,7 @@ func (r *Reports) Timeline(ctx context.Context, scope directory.Scope, q DayQues
 			Hour: hours[i].In(day.Zone).Hour(), Start: hours[i].UTC(),
 			InputTotals: s.Counts.Totals().InputTotals, ActiveMinutes: minutes(s.ActiveSeconds), IdleMinutes: minutes(s.IdleSeconds),
 		}
-		if len(s.Apps) > 0 {
+		if len(s.Apps) > 0 && s.Apps[0].Active > 0 {
 			h.TopApp = s.Apps[0].App
 		}
 		reply.Hours = append(reply.Hours, h)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -16,9 +17,10 @@ import (
 // page of its own, since all machines write side by side.
 
 const (
-	// dayVersion begins a packed day of the form that this program writes. The first
-	// form, which is still read, had no number of columns, and counters between.
-	dayVersion, firstDayVersion = 2, 1
+	// dayVersion begins a packed day of the form that this program writes. Two older
+	// ones are still read: both knew nothing of applications' active time, and the
+	// first had no number of columns, and counters between.
+	dayVersion, secondDayVersion, firstDayVersion = 3, 2, 1
 	// firstDayNumbers is how many columns of numbers the first form had.
 	firstDayNumbers = 8
 	// maxDayNumbers bounds the columns of numbers.
@@ -71,7 +73,7 @@ func EncodeDay(day time.Time, list map[int64]*Sums) []byte {
 		b = appendTime(appendTime(b, start, list[start].First), start, list[start].Last)
 	}
 	for _, start := range starts {
-		b = appendApps(b, list[start].AppMS)
+		b = appendApps(b, list[start])
 	}
 	return b
 }
@@ -105,18 +107,21 @@ func (u *decoder) time(start int64) int64 {
 	return start + within
 }
 
-// appendApps appends how many applications there are and each as its number's
-// distance to the one before, and its time.
-func appendApps(b []byte, ms map[uint64]int64) []byte {
-	ids := make([]uint64, 0, len(ms))
-	for app := range ms {
-		ids = append(ids, app)
+// appendApps appends twice how many applications there are, and 1 where they are
+// estimated; and each as its number's distance to the one before, its time, and how
+// much of that was not active.
+func appendApps(b []byte, t *Sums) []byte {
+	n := uint64(len(t.Apps)) << 1
+	if t.Estimated {
+		n |= 1
 	}
-	slices.Sort(ids)
-	b = binary.AppendUvarint(b, uint64(len(ids)))
+	b = binary.AppendUvarint(b, n)
 	last := uint64(0)
-	for _, app := range ids {
-		b = binary.AppendUvarint(binary.AppendUvarint(b, app-last), uint64(ms[app]))
+	for _, app := range slices.Sorted(maps.Keys(t.Apps)) {
+		of := t.Apps[app]
+		b = binary.AppendUvarint(b, app-last)
+		b = binary.AppendUvarint(b, uint64(of.Focus))
+		b = binary.AppendUvarint(b, uint64(of.Open()))
 		last = app
 	}
 	return b
@@ -130,14 +135,13 @@ type DayParts struct{ Counts, Apps bool }
 func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int64) *Sums) error {
 	u := &decoder{b: body}
 	version := u.byte()
-	if version != dayVersion && version != firstDayVersion {
+	if version < firstDayVersion || version > dayVersion {
 		return fmt.Errorf("%w, or of a newer program: version %d", ErrDamagedDay, version)
 	}
 	n := u.number()
 	if u.bad || n > uint64(BucketsADay) || uint64(len(u.b)) < n {
 		return ErrDamagedDay
 	}
-	var unwanted Sums
 	var targets [BucketsADay]*Sums
 	var starts [BucketsADay]int64
 	for i, place := range u.b[:n] {
@@ -145,16 +149,22 @@ func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int6
 			return ErrDamagedDay
 		}
 		starts[i] = day.UnixMicro() + int64(place)*BucketLength.Microseconds()
-		if targets[i] = into(starts[i]); targets[i] == nil {
-			targets[i] = &unwanted
-		}
+		targets[i] = into(starts[i])
 	}
 	u.b = u.b[n:]
-	u.numbers(version, targets[:n], parts.Counts)
-	u.times(targets[:n], starts[:n], parts.Counts)
+	// All but applications, which are added to where they are wanted at once: a map
+	// for each bucket would take longer than all else.
+	var buckets [BucketsADay]Sums
+	u.numbers(version, buckets[:n])
+	for i := range buckets[:n] {
+		buckets[i].First, buckets[i].Last = u.time(starts[i]), u.time(starts[i])
+		if parts.Counts && targets[i] != nil {
+			targets[i].Merge(&buckets[i])
+		}
+	}
 	if parts.Apps {
-		for _, t := range targets[:n] {
-			u.apps(t)
+		for i := range buckets[:n] {
+			u.apps(version, targets[i], &buckets[i])
 		}
 	}
 	if u.bad || parts.Apps && len(u.b) > 0 {
@@ -163,51 +173,49 @@ func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int6
 	return nil
 }
 
-// numbers adds the columns of numbers, or only reads over them. A newer program's
-// counter is left out.
-func (u *decoder) numbers(version byte, targets []*Sums, wanted bool) {
-	var places [BucketsADay][SumNumbers]*int64
+// numbers reads the columns of numbers. A newer program's counter is left out.
+func (u *decoder) numbers(version byte, buckets []Sums) {
 	columns := uint64(firstDayNumbers)
-	if version == firstDayVersion {
-		for j, t := range targets {
-			places[j] = t.inFirstDay()
-		}
-	} else {
-		for j, t := range targets {
-			places[j] = t.inDay()
-		}
+	if version != firstDayVersion {
 		columns = u.number()
 	}
 	if columns > maxDayNumbers {
 		u.bad = true
 		return
 	}
+	var places [BucketsADay][SumNumbers]*int64
+	for i := range buckets {
+		if version == firstDayVersion {
+			places[i] = buckets[i].inFirstDay()
+		} else {
+			places[i] = buckets[i].inDay()
+		}
+	}
 	for i := range columns {
-		for j := range targets {
+		for j := range buckets {
 			n := int64(u.number() & math.MaxInt64)
-			if wanted && i < SumNumbers {
-				*places[j][i] += n
+			if i < SumNumbers {
+				*places[j][i] = n
 			}
 		}
 	}
 }
 
-// times adds the columns of times, or only reads over them.
-func (u *decoder) times(targets []*Sums, starts []int64, wanted bool) {
-	for i, t := range targets {
-		first, last := u.time(starts[i]), u.time(starts[i])
-		if wanted {
-			t.noteActivity(first, last)
-		}
-	}
-}
-
-func (u *decoder) apps(t *Sums) {
+// apps reads a bucket's applications and adds them to sums, if to any.
+func (u *decoder) apps(version byte, to, bucket *Sums) {
 	n := u.number()
+	timed := version > secondDayVersion
+	estimated := !timed
+	if timed {
+		n, estimated = n>>1, n&1 == 1
+	}
 	// Each takes two bytes at least.
 	if n > uint64(len(u.b))/2 {
 		u.bad = true
 		return
+	}
+	if to != nil && n > 0 {
+		to.Estimated = to.Estimated || estimated
 	}
 	app := uint64(0)
 	for range n {
@@ -217,6 +225,18 @@ func (u *decoder) apps(t *Sums) {
 			return
 		}
 		app += step
-		t.AddApp(app, int64(u.number()&math.MaxInt64))
+		of := AppTime{Focus: int64(u.number() & math.MaxInt64)}
+		if timed {
+			of.Active = of.Focus - int64(u.number()&math.MaxInt64)
+		} else {
+			of.Active = activeShare(of.Focus, bucket.ActiveMS, bucket.ActiveMS+bucket.IdleMS)
+		}
+		if of.Active < 0 {
+			u.bad = true
+			return
+		}
+		if to != nil {
+			to.AddApp(app, of)
+		}
 	}
 }

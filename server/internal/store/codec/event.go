@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"activity-tracker.example/server/api"
@@ -33,6 +34,9 @@ const (
 	packVirtual // the kind of session that the two bits above have no room for
 	packDevice  // distance_unit is device; without it pixels, said or not
 	packRepeats
+	packFocusActive // some entries of the focus list have active seconds
+	packLockedKnown
+	packLocked
 	packEnd
 )
 
@@ -102,6 +106,10 @@ func setWords(e *api.Event, flags uint64) {
 		connected := flags&packConnected != 0
 		e.Connected = &connected
 	}
+	if flags&packLockedKnown != 0 {
+		locked := flags&packLocked != 0
+		e.Locked = &locked
+	}
 	if flags&packDevice != 0 {
 		e.DistanceUnit = api.UnitDevice
 	}
@@ -119,6 +127,9 @@ func flagsOf(e *api.Event, main int) uint64 {
 	set(e.DistanceUnit == api.UnitDevice, packDevice)
 	set(e.Connected != nil, packConnectedKnown)
 	set(e.Connected != nil && *e.Connected, packConnected)
+	set(e.Locked != nil, packLockedKnown)
+	set(e.Locked != nil && *e.Locked, packLocked)
+	set(slices.ContainsFunc(e.Focus, hasActive), packFocusActive)
 	set(e.IntervalSec != nil && *e.IntervalSec == minuteSec, packMinute)
 	set(e.IntervalSec != nil && *e.IntervalSec != minuteSec, packInterval)
 	for i, count := range e.Optional() {
@@ -173,6 +184,9 @@ func AppendEvent(b []byte, e *api.Event, r *Refs) []byte {
 		for i := range e.Focus {
 			b = appendRef(b, r.Focus[i])
 			b = appendFloat(b, &e.Focus[i].Seconds, secondsScale)
+			if flags&packFocusActive != 0 {
+				b = appendActive(b, &e.Focus[i])
+			}
 		}
 	}
 	if main >= 0 {
@@ -195,6 +209,37 @@ func appendFloat(b []byte, v *float64, scale float64) []byte {
 		return binary.AppendUvarint(b, uint64(n)<<1)
 	}
 	return binary.LittleEndian.AppendUint64(append(b, 1), math.Float64bits(*v))
+}
+
+func hasActive(f api.Focus) bool { return f.ActiveSeconds != nil }
+
+// Codes of an entry's active seconds: there are none, they follow in 8 bytes, or, less
+// activeRest, by how many milliseconds they are fewer than its seconds: usually 0.
+const (
+	activeAbsent = iota
+	activeExact
+	activeRest
+)
+
+// activeCode returns the code of an entry's active seconds.
+func activeCode(f *api.Focus) uint64 {
+	if f.ActiveSeconds == nil {
+		return activeAbsent
+	}
+	all, active := ToMillis(f.Seconds), ToMillis(*f.ActiveSeconds)
+	if active < 0 || active > all || Seconds(all) != f.Seconds || Seconds(active) != *f.ActiveSeconds {
+		return activeExact
+	}
+	return activeRest + uint64(all-active)
+}
+
+func appendActive(b []byte, f *api.Focus) []byte {
+	code := activeCode(f)
+	b = binary.AppendUvarint(b, code)
+	if code == activeExact {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(*f.ActiveSeconds))
+	}
+	return b
 }
 
 // appendMemory appends an amount of memory: twice its KiB, or twice its bytes and 1.

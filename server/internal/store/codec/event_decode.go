@@ -31,6 +31,30 @@ func (u *decoder) float(scale float64) float64 {
 	if n&1 == 0 {
 		return float64(n>>1) / scale
 	}
+	return u.exact()
+}
+
+// active sets an entry's active seconds by their code; its seconds are known.
+func (u *decoder) active(f *api.Focus, code uint64) {
+	var v float64
+	switch {
+	case code == activeAbsent:
+		return
+	case code == activeExact:
+		v = u.exact()
+	default:
+		rest := code - activeRest
+		if rest > uint64(ToMillis(f.Seconds)) {
+			u.bad = true
+			return
+		}
+		v = Seconds(ToMillis(f.Seconds) - int64(rest))
+	}
+	f.ActiveSeconds = &v
+}
+
+// exact reads a number of 8 bytes.
+func (u *decoder) exact() float64 {
 	if len(u.b) < 8 {
 		u.bad = true
 		return 0
@@ -73,6 +97,9 @@ func DecodeEvent(ts time.Time, body []byte) (api.Event, Refs, error) {
 		for i := range e.Focus {
 			r.Focus[i] = u.ref()
 			e.Focus[i].Seconds = u.float(secondsScale)
+			if flags&packFocusActive != 0 {
+				u.active(&e.Focus[i], u.number())
+			}
 		}
 	}
 	if flags&packMainInFocus == 0 {

@@ -20,6 +20,8 @@ func TestPackedEventComesBack(t *testing.T) {
 		{CPUPercent: &one, RAMUsedPercent: &third, DiskUsedPercent: &one, ActiveSeconds: &third, UserRAMBytes: &big, SyntheticCount: &big, RepeatCount: &big},
 		{UserCPUPercent: &one, UserRAMBytes: &big, Focus: []api.Focus{{Seconds: third}, {Seconds: one}}, SessionKind: api.SessionTTY},
 		{SessionKind: api.SessionVirtual, Connected: &yes},
+		{Locked: &yes}, {Locked: &no, IsIdle: true},
+		{Focus: []api.Focus{{Seconds: 43.21, ActiveSeconds: &one}, {Seconds: 12.34, ActiveSeconds: &one}, {Seconds: 9}, {Seconds: third, ActiveSeconds: &third}, {Seconds: 1, ActiveSeconds: &one}, {Seconds: 1, ActiveSeconds: new(float64)}}},
 		{MouseDistancePx: 7, DistanceUnit: api.UnitDevice, SessionKind: api.SessionLocal},
 	} {
 		r := Refs{Active: Ref{5, 1 << 40}, Focus: make([]Ref, len(e.Focus))}
@@ -62,6 +64,7 @@ func TestOldPackedEventsAreReadAsBefore(t *testing.T) {
 }
 
 func FuzzUnpackEvent(f *testing.F) {
+	f.Add(AppendEvent(nil, &api.Event{Focus: []api.Focus{{Seconds: 5, ActiveSeconds: new(float64)}}}, &Refs{Focus: make([]Ref, 1)}))
 	f.Add(AppendEvent(nil, &api.Event{KeyCount: 5, Focus: []api.Focus{{Seconds: 1.0 / 3}}}, &Refs{Focus: make([]Ref, 1)}))
 	f.Fuzz(func(_ *testing.T, body []byte) {
 		// Damage is an error, never a panic.

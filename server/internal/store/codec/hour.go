@@ -55,6 +55,7 @@ func EncodeHour(events []api.Event, of []Refs) []byte {
 	p.optionals(events, flags)
 	p.names(events, of, flags)
 	p.b = appendColumn(p.b, mains)
+	p.actives(events, flags)
 	return p.b
 }
 
@@ -179,6 +180,29 @@ func (p *hourEncoder) memory(list []uint64) {
 	}
 	p.b = binary.AppendUvarint(p.b, unit)
 	p.column(list)
+}
+
+// actives writes the active seconds of entries of focus lists, by their codes; those
+// that have no code follow behind the column in 8 bytes. Without any there is nothing.
+func (p *hourEncoder) actives(events []api.Event, flags []uint64) {
+	var codes []uint64
+	var exact []float64
+	for i := range events {
+		if flags[i]&packFocusActive == 0 {
+			continue
+		}
+		for j := range events[i].Focus {
+			f := &events[i].Focus[j]
+			codes = append(codes, activeCode(f))
+			if codes[len(codes)-1] == activeExact {
+				exact = append(exact, *f.ActiveSeconds)
+			}
+		}
+	}
+	p.column(codes)
+	for _, v := range exact {
+		p.b = binary.LittleEndian.AppendUint64(p.b, math.Float64bits(v))
+	}
 }
 
 func compareRefs(a, b Ref) int {

@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -76,6 +75,7 @@ func DecodeHour(first time.Time, body []byte) ([]api.Event, []Refs, error) {
 	if err := u.names(events, of, flags); err != nil {
 		return nil, nil, err
 	}
+	u.actives(events, flags)
 	if u.bad || len(u.b) > 0 {
 		return nil, nil, errHour("end")
 	}
@@ -165,12 +165,7 @@ func (u *hourDecoder) floats(n int, scale float64) []float64 {
 		if !math.IsNaN(list[i]) {
 			continue
 		}
-		if len(u.b) < 8 {
-			u.bad = true
-			break
-		}
-		list[i] = math.Float64frombits(binary.LittleEndian.Uint64(u.b))
-		u.b = u.b[8:]
+		list[i] = u.exact()
 	}
 	return list
 }
@@ -226,4 +221,24 @@ func (u *hourDecoder) names(events []api.Event, of []Refs, flags []uint64) error
 		}
 	}
 	return nil
+}
+
+// actives reads the active seconds of entries of focus lists.
+func (u *hourDecoder) actives(events []api.Event, flags []uint64) {
+	n := 0
+	for i := range flags {
+		if flags[i]&packFocusActive != 0 {
+			n += len(events[i].Focus)
+		}
+	}
+	codes := u.column(n)
+	for i := range flags {
+		if flags[i]&packFocusActive == 0 {
+			continue
+		}
+		for j := range events[i].Focus {
+			u.active(&events[i].Focus[j], codes[0])
+			codes = codes[1:]
+		}
+	}
 }

@@ -81,12 +81,20 @@ func anyHour(r *rand.Rand, first time.Time) ([]api.Event, []Refs) {
 			yes := r.IntN(2) == 0
 			e.Connected = &yes
 		}
+		if r.IntN(2) == 0 {
+			yes := r.IntN(2) == 0
+			e.Locked = &yes
+		}
 		any := func() Ref { return Ref{App: r.Uint64N(5), Title: r.Uint64N(3) << (20 * r.IntN(3))} }
 		of[i].Active = any()
 		if focused := max(0, r.IntN(6)-2); focused > 0 {
 			e.Focus, of[i].Focus = make([]api.Focus, focused), make([]Ref, focused)
 			for j := range focused {
 				e.Focus[j].Seconds = float64(r.IntN(60_000)) / []float64{1000, 1, 3}[r.IntN(3)]
+				if r.IntN(2) == 0 {
+					active := e.Focus[j].Seconds * []float64{0, 1, 1, 1.0 / 3, 2}[r.IntN(5)]
+					e.Focus[j].ActiveSeconds = &active
+				}
 				of[i].Focus[j] = any()
 			}
 		}

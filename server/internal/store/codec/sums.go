@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -8,20 +9,23 @@ import (
 	"activity-tracker.example/server/api"
 )
 
-// Differing returns the buckets in which two sets of sums differ.
-func Differing(want, have Buckets) []BucketKey {
-	var wrong []BucketKey
+// Differing returns the buckets in which stored sums are not what events add up to,
+// and those that are as far as it is known, but are estimated.
+func Differing(want, stored Buckets) (wrong, estimated []BucketKey) {
 	for k, t := range want {
-		if h := have[k]; h == nil || !t.sameAs(h) {
+		switch have := stored[k]; {
+		case have == nil || !t.matches(have):
 			wrong = append(wrong, k)
+		case have.Estimated:
+			estimated = append(estimated, k)
 		}
 	}
-	for k := range have {
+	for k := range stored {
 		if want[k] == nil {
 			wrong = append(wrong, k)
 		}
 	}
-	return wrong
+	return wrong, estimated
 }
 
 // BucketLength is the grain of roll-ups: the offsets of all time zones since 2000
@@ -43,8 +47,11 @@ type Sums struct {
 	ActiveMS, IdleMS int64
 	// First and last are Unix microseconds; zero where there was no activity.
 	First, Last int64
-	// AppMS is the focus time of each application.
-	AppMS map[uint64]int64
+	// Apps is the time of each application.
+	Apps map[uint64]AppTime
+	// Estimated means that some of it was stored before it was known how much of an
+	// application's time was active: that part was made of the whole span's.
+	Estimated bool
 }
 
 // SumNumbers is how many numbers a sum has: events, counters, and two times.
@@ -84,21 +91,12 @@ func BucketOf(micros int64) int64 { return micros - micros%BucketLength.Microsec
 // ToMillis returns seconds in whole milliseconds.
 func ToMillis(seconds float64) int64 { return int64(math.Round(seconds * secondsScale)) }
 
-// add adds one event. This alone defines what an event counts for:
-// its active seconds if it has them, else its whole interval unless it is idle;
-// the applications of its focus list, else its active one for the interval.
+// add adds one event. This alone, with EachUse, defines what an event counts for.
 func (t *Sums) add(micros int64, e *api.Event, r *Refs) {
 	t.Events++
 	counts := e.Counts()
 	t.Counts.Add(&counts)
-	length := e.Interval() * secondsScale
-	active := length
-	switch {
-	case e.ActiveSeconds != nil:
-		active = min(ToMillis(*e.ActiveSeconds), length)
-	case e.IsIdle:
-		active = 0
-	}
+	length, active := lengthOf(e)
 	t.ActiveMS += active
 	t.IdleMS += length - active
 	if e.ActiveSeconds != nil && *e.ActiveSeconds > 0 || isActivity(&counts) {
@@ -107,30 +105,35 @@ func (t *Sums) add(micros int64, e *api.Event, r *Refs) {
 		}
 		t.Last = max(t.Last, micros)
 	}
-	EachUse(e, r, func(use Ref, ms int64) { t.AddApp(use.App, ms) })
+	EachUse(e, r, func(use Ref, of AppTime) { t.AddApp(use.App, of) })
 }
 
-// EachUse calls tell with the milliseconds that each application and title had the
-// focus: those of the focus list, else the active ones for the interval.
-func EachUse(e *api.Event, r *Refs, tell func(Ref, int64)) {
-	if len(e.Focus) == 0 {
-		tell(r.Active, e.Interval()*secondsScale)
+// AddApp adds an application's time.
+func (t *Sums) AddApp(app uint64, of AppTime) {
+	if app == 0 || of.Focus == 0 {
 		return
 	}
-	for i := range e.Focus {
-		tell(r.Focus[i], ToMillis(e.Focus[i].Seconds))
+	if t.Apps == nil {
+		t.Apps = make(map[uint64]AppTime)
 	}
+	of.Add(t.Apps[app])
+	t.Apps[app] = of
 }
 
-// AddApp adds focus time of an application.
-func (t *Sums) AddApp(app uint64, ms int64) {
-	if app == 0 || ms == 0 {
-		return
+// AddBucket adds a bucket's applications and the times of each, in parallel lists. If
+// active ones are lacking all are estimated by the bucket's own share.
+func (t *Sums) AddBucket(bucket *Sums, apps []uint32, focus, active []int64) {
+	known := len(active) == len(apps)
+	t.Estimated = t.Estimated || !known
+	for i := range min(len(apps), len(focus)) {
+		of := AppTime{Focus: focus[i]}
+		if known {
+			of.Active = active[i]
+		} else {
+			of.Active = activeShare(of.Focus, bucket.ActiveMS, bucket.ActiveMS+bucket.IdleMS)
+		}
+		t.AddApp(uint64(apps[i]), of)
 	}
-	if t.AppMS == nil {
-		t.AppMS = make(map[uint64]int64)
-	}
-	t.AppMS[app] += ms
 }
 
 // Merge adds what others add up to.
@@ -140,9 +143,10 @@ func (t *Sums) Merge(o *Sums) {
 		*mine[i] += *others[i]
 	}
 	t.noteActivity(o.First, o.Last)
-	for app, ms := range o.AppMS {
-		t.AddApp(app, ms)
+	for app, of := range o.Apps {
+		t.AddApp(app, of)
 	}
+	t.Estimated = t.Estimated || o.Estimated
 }
 
 // noteActivity widens the time of activity by another; zeros are none.
@@ -153,18 +157,11 @@ func (t *Sums) noteActivity(first, last int64) {
 	t.Last = max(t.Last, last)
 }
 
-// sameAs reports whether two sums are equal.
-func (t *Sums) sameAs(o *Sums) bool {
-	if len(t.AppMS) != len(o.AppMS) {
-		return false
-	}
-	for app, ms := range t.AppMS {
-		if o.AppMS[app] != ms {
-			return false
-		}
-	}
-	return t.Events == o.Events && t.Counts == o.Counts && t.ActiveMS == o.ActiveMS && t.IdleMS == o.IdleMS &&
-		t.First == o.First && t.Last == o.Last
+// matches reports whether stored sums are what events add up to. Estimated ones are
+// not compared in the times of applications.
+func (t *Sums) matches(stored *Sums) bool {
+	return t.Events == stored.Events && t.Counts == stored.Counts && t.ActiveMS == stored.ActiveMS && t.IdleMS == stored.IdleMS &&
+		t.First == stored.First && t.Last == stored.Last && (stored.Estimated || maps.Equal(t.Apps, stored.Apps))
 }
 
 // Buckets are sums by machine and bucket.

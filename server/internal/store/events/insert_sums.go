@@ -18,10 +18,11 @@ import (
 const appsJoinedFrom = "24"
 
 // addRollups adds sums to what a table, rollup or a partition of it, has. from are
-// more tables of FROM, each with its comma: where they are empty nothing happens.
+// more tables of FROM, each with its comma: where they are empty nothing happens. A row
+// that an older server wrote to lacks active times, and stays so until it is repaired.
 func addRollups(table, from string, args *arguments, sum codec.Buckets) string {
 	c := arraysOf(sum)
-	apps, times := args.add(c.apps), args.add(c.appMS)
+	apps, focus, active := args.add(c.apps), args.add(c.focus), args.add(c.active)
 	names := codec.NumberNames()
 	columns := strings.Join(names[:], ", ")
 	var arrays, added strings.Builder
@@ -31,9 +32,10 @@ func addRollups(table, from string, args *arguments, sum codec.Buckets) string {
 	}
 	// unnest takes no arrays of arrays of different lengths: each row has a part
 	// of one array, which is empty where it begins after its end.
-	return `INSERT INTO ` + table + ` AS r (machine, bucket, ` + columns + `, first_at, last_at, apps, app_ms)
+	return `INSERT INTO ` + table + ` AS r (machine, bucket, ` + columns + `, first_at, last_at, apps, app_ms, app_active_ms)
 	SELECT n.machine, n.bucket, ` + "n." + strings.Join(names[:], ", n.") + `,
-		n.first_at, n.last_at, (` + apps + `::int[])[n.begins:n.ends], (` + times + `::bigint[])[n.begins:n.ends]
+		n.first_at, n.last_at, (` + apps + `::int[])[n.begins:n.ends],
+		(` + focus + `::bigint[])[n.begins:n.ends], (` + active + `::bigint[])[n.begins:n.ends]
 	FROM ` + from + `unnest(` + args.add(c.machines) + `::int[], ` + args.add(c.buckets) + `::timestamptz[], ` + arrays.String() +
 		args.add(c.first) + `::timestamptz[], ` + args.add(c.last) + `::timestamptz[], ` + args.add(c.begins) + `::int[], ` + args.add(c.ends) + `::int[])
 		AS n(machine, bucket, ` + columns + `, first_at, last_at, begins, ends)
@@ -42,9 +44,15 @@ func addRollups(table, from string, args *arguments, sum codec.Buckets) string {
 		last_at = greatest(r.last_at, excluded.last_at),
 		apps = CASE WHEN cardinality(r.apps) < ` + appsJoinedFrom + ` THEN r.apps || excluded.apps ELSE ARRAY(
 			SELECT u.app FROM unnest(r.apps || excluded.apps) AS u(app) GROUP BY u.app ORDER BY u.app) END,
-		app_ms = CASE WHEN cardinality(r.apps) < ` + appsJoinedFrom + ` THEN r.app_ms || excluded.app_ms ELSE ARRAY(
-			SELECT sum(u.ms)::bigint FROM unnest(r.apps || excluded.apps, r.app_ms || excluded.app_ms) AS u(app, ms)
-			GROUP BY u.app ORDER BY u.app) END`
+		app_ms = ` + joined("app_ms") + `,
+		app_active_ms = CASE WHEN cardinality(r.app_active_ms) = cardinality(r.apps) THEN ` + joined("app_active_ms") + ` ELSE '{}' END`
+}
+
+// joined is an array of applications' times with what is added.
+func joined(column string) string {
+	both := "r." + column + " || excluded." + column
+	return `CASE WHEN cardinality(r.apps) < ` + appsJoinedFrom + ` THEN ` + both + ` ELSE ARRAY(
+			SELECT sum(u.ms)::bigint FROM unnest(r.apps || excluded.apps, ` + both + `) AS u(app, ms) GROUP BY u.app ORDER BY u.app) END`
 }
 
 // rollupArrays are sums as arrays for unnest.
@@ -53,11 +61,11 @@ type rollupArrays struct {
 	buckets     []time.Time
 	numbers     [codec.SumNumbers][]int64
 	first, last []*time.Time
-	// apps and appMS are those of all rows, one after the other; a row's begin
+	// apps and their times are those of all rows, one after the other; a row's begin
 	// and end at these places, counted from 1.
-	apps         []int32
-	appMS        []int64
-	begins, ends []int32
+	apps          []int32
+	focus, active []int64
+	begins, ends  []int32
 }
 
 func arraysOf(b codec.Buckets) *rollupArrays {
@@ -65,7 +73,7 @@ func arraysOf(b codec.Buckets) *rollupArrays {
 	n := len(list)
 	c := &rollupArrays{
 		machines: make([]int32, n), buckets: make([]time.Time, n), first: make([]*time.Time, n), last: make([]*time.Time, n),
-		apps: []int32{}, appMS: []int64{}, begins: make([]int32, n), ends: make([]int32, n),
+		apps: []int32{}, focus: []int64{}, active: []int64{}, begins: make([]int32, n), ends: make([]int32, n),
 	}
 	for i := range c.numbers {
 		c.numbers[i] = make([]int64, n)
@@ -78,8 +86,9 @@ func arraysOf(b codec.Buckets) *rollupArrays {
 		}
 		c.first[i], c.last[i] = codec.Instant(t.First), codec.Instant(t.Last)
 		c.begins[i] = int32(len(c.apps)) + 1
-		for _, app := range slices.Sorted(maps.Keys(t.AppMS)) {
-			c.apps, c.appMS = append(c.apps, int32(app)), append(c.appMS, t.AppMS[app])
+		for _, app := range slices.Sorted(maps.Keys(t.Apps)) {
+			of := t.Apps[app]
+			c.apps, c.focus, c.active = append(c.apps, int32(app)), append(c.focus, of.Focus), append(c.active, of.Active)
 		}
 		c.ends[i] = int32(len(c.apps))
 	}

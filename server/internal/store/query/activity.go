@@ -23,17 +23,20 @@ type Sums struct {
 	First, Last *time.Time
 }
 
-// AppSeconds is for how long an application had the focus.
+// AppSeconds is for how long an application had the focus: while somebody was there,
+// and while it was only open.
 type AppSeconds struct {
-	App     string
-	Seconds float64
+	App          string
+	Active, Open float64
 }
 
 // Span is what a machine did in one span of time.
 type Span struct {
 	Sums
-	// Apps are the applications longest in focus, longest first.
+	// Apps are the applications longest used, longest first.
 	Apps []AppSeconds
+	// Estimated means that how the times of Apps divide is only known roughly.
+	Estimated bool
 }
 
 // Activity sums up a machine's events in consecutive spans of time, from roll-ups:
@@ -67,12 +70,13 @@ func nameSpans(ctx context.Context, tx pgx.Tx, list []codec.Sums, spans []Span, 
 	}
 	for i := range list {
 		spans[i].Sums = totalsOf(&list[i])
-		used := make([]AppSeconds, 0, len(list[i].AppMS))
-		for app, ms := range list[i].AppMS {
-			used = append(used, AppSeconds{App: names[app], Seconds: codec.Seconds(ms)})
+		spans[i].Estimated = list[i].Estimated
+		used := make([]AppSeconds, 0, len(list[i].Apps))
+		for app, of := range list[i].Apps {
+			used = append(used, AppSeconds{App: names[app], Active: codec.Seconds(of.Active), Open: codec.Seconds(of.Open())})
 		}
 		slices.SortFunc(used, func(a, b AppSeconds) int {
-			return cmp.Or(cmp.Compare(b.Seconds, a.Seconds), cmp.Compare(a.App, b.App))
+			return cmp.Or(cmp.Compare(b.Active, a.Active), cmp.Compare(b.Open, a.Open), cmp.Compare(a.App, b.App))
 		})
 		spans[i].Apps = used[:min(limit, len(used))]
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -35,17 +36,21 @@ type Classes struct {
 	NeedsTitle func(app string) bool
 }
 
-// Use is for how many milliseconds an application had the focus, in one class.
+// Use is for how many milliseconds an application had the focus, in one class: while
+// somebody was there, and while it was only open.
 type Use struct {
-	App   string
-	Class int
-	MS    int64
+	App          string
+	Class        int
+	Active, Open int64
 }
 
-// MachineUse is what had the focus on one machine, longest first.
+// MachineUse is what was used on one machine, longest first.
 type MachineUse struct {
 	directory.Machine
 	Uses []Use
+	// Estimated means that how times divide into active and others is only known
+	// roughly.
+	Estimated bool
 }
 
 // AppUse returns for how long applications had the focus in from ≤ time < to on the
@@ -83,11 +88,11 @@ func (r *Reader) AppUse(ctx context.Context, f directory.MachineFilter, from, to
 			if more = d.walked > maxWalked; more {
 				break
 			}
-			uses, err := d.divide(ctx, m.Key, all[i].AppMS)
+			uses, err := d.divide(ctx, m.Key, all[i].Apps)
 			if err != nil {
 				return err
 			}
-			list = append(list, MachineUse{Machine: m, Uses: uses})
+			list = append(list, MachineUse{Machine: m, Uses: uses, Estimated: all[i].Estimated})
 		}
 		return nil
 	})))
@@ -98,7 +103,7 @@ func (r *Reader) AppUse(ctx context.Context, f directory.MachineFilter, from, to
 func namesOf(ctx context.Context, tx pgx.Tx, list []codec.Sums) (map[uint64]string, error) {
 	names := map[uint64]string{}
 	for i := range list {
-		for app := range list[i].AppMS {
+		for app := range list[i].Apps {
 			names[app] = ""
 		}
 	}
@@ -128,8 +133,8 @@ type classed struct {
 }
 
 // divide returns one machine's uses.
-func (d *divider) divide(ctx context.Context, machine int32, totals map[uint64]int64) ([]Use, error) {
-	divided := map[classed]int64{}
+func (d *divider) divide(ctx context.Context, machine int32, totals map[uint64]codec.AppTime) ([]Use, error) {
+	divided := map[classed]codec.AppTime{}
 	for app := range totals {
 		if d.titled[app] {
 			if err := d.walk(ctx, machine, divided); err != nil {
@@ -138,38 +143,46 @@ func (d *divider) divide(ctx context.Context, machine int32, totals map[uint64]i
 			break
 		}
 	}
-	rest := make(map[uint64]int64, len(totals))
-	for app, ms := range totals {
-		rest[app] = ms
+	rest := maps.Clone(totals)
+	for k, of := range divided {
+		left := rest[k.app]
+		left.Add(codec.AppTime{Focus: -of.Focus, Active: -of.Active})
+		rest[k.app] = left
 	}
-	for k, ms := range divided {
-		rest[k.app] -= ms
-	}
-	for app, ms := range rest {
-		divided[classed{app, d.classes.Of(d.apps[app], "")}] += ms
+	for app, of := range rest {
+		// Of an estimated total the events may know more.
+		of.Active = max(0, min(of.Active, of.Focus))
+		note(divided, classed{app, d.classes.Of(d.apps[app], "")}, of)
 	}
 	uses := make([]Use, 0, len(divided))
-	for k, ms := range divided {
-		if ms > 0 {
-			uses = append(uses, Use{App: d.apps[k.app], Class: k.class, MS: ms})
+	for k, of := range divided {
+		if of.Focus > 0 {
+			uses = append(uses, Use{App: d.apps[k.app], Class: k.class, Active: of.Active, Open: of.Open()})
 		}
 	}
 	slices.SortFunc(uses, func(a, b Use) int {
-		return cmp.Or(cmp.Compare(b.MS, a.MS), cmp.Compare(a.App, b.App), cmp.Compare(a.Class, b.Class))
+		return cmp.Or(cmp.Compare(b.Active, a.Active), cmp.Compare(b.Open, a.Open), cmp.Compare(a.App, b.App), cmp.Compare(a.Class, b.Class))
 	})
 	return uses, nil
 }
 
+// note adds to a class's time.
+func note(divided map[classed]codec.AppTime, k classed, of codec.AppTime) {
+	of.Add(divided[k])
+	divided[k] = of
+}
+
 // walk adds what a machine's events tell of applications whose class needs
 // titles.
-func (d *divider) walk(ctx context.Context, machine int32, divided map[classed]int64) error {
-	held := map[codec.Ref]int64{}
+func (d *divider) walk(ctx context.Context, machine int32, divided map[classed]codec.AppTime) error {
+	held := map[codec.Ref]codec.AppTime{}
 	months := map[int32]struct{}{}
 	err := WalkEvents(ctx, d.tx, machine, d.from, d.to, 0, func(e *api.Event, r *codec.Refs) error {
 		d.walked++
-		codec.EachUse(e, r, func(use codec.Ref, ms int64) {
+		codec.EachUse(e, r, func(use codec.Ref, of codec.AppTime) {
 			if use.Title != 0 && d.titled[use.App] {
-				held[use] += ms
+				of.Add(held[use])
+				held[use] = of
 			}
 		})
 		months[dictionary.MonthOf(e.Timestamp)] = struct{}{}
@@ -186,7 +199,7 @@ func (d *divider) walk(ctx context.Context, machine int32, divided map[classed]i
 
 // settle looks up the titles of held uses, adds them to their classes and forgets
 // them. Titles that are no longer kept are left to the rest.
-func (d *divider) settle(ctx context.Context, held map[codec.Ref]int64, months map[int32]struct{}, divided map[classed]int64) error {
+func (d *divider) settle(ctx context.Context, held map[codec.Ref]codec.AppTime, months map[int32]struct{}, divided map[classed]codec.AppTime) error {
 	titles := make(map[uint64]string, len(held))
 	for use := range held {
 		titles[use.Title] = ""
@@ -198,9 +211,9 @@ func (d *divider) settle(ctx context.Context, held map[codec.Ref]int64, months m
 	if err := fillNames(ctx, d.tx, titles, titleNamesSQL, starts); err != nil {
 		return fmt.Errorf("reading titles: %w", err)
 	}
-	for use, ms := range held {
+	for use, of := range held {
 		if title := titles[use.Title]; title != "" {
-			divided[classed{use.App, d.classes.Of(d.apps[use.App], title)}] += ms
+			note(divided, classed{use.App, d.classes.Of(d.apps[use.App], title)}, of)
 		}
 	}
 	clear(held)

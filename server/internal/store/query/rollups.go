@@ -15,7 +15,7 @@ import (
 // machine.
 func RollupColumns() string {
 	names := codec.NumberNames()
-	return "bucket, " + strings.Join(names[:], ", ") + ", first_at, last_at, apps, app_ms"
+	return "bucket, " + strings.Join(names[:], ", ") + ", first_at, last_at, apps, app_ms, app_active_ms"
 }
 
 // ReadBuckets adds rows of machine and rollupColumns to what there is.
@@ -25,16 +25,14 @@ func ReadBuckets(rows pgx.Rows, to codec.Buckets) (n int64, err error) {
 	var t codec.Sums
 	var first, last *time.Time
 	var apps []uint32
-	var ms []int64
-	into := append(appendNumbers([]any{&machine, &bucket}, &t), &first, &last, &apps, &ms)
+	var focus, active []int64
+	into := append(appendNumbers([]any{&machine, &bucket}, &t), &first, &last, &apps, &focus, &active)
 	_, err = pgx.ForEachRow(rows, into, func() error {
 		n++
-		t.First, t.Last, t.AppMS = codec.Micros(first), codec.Micros(last), nil
+		t.First, t.Last = codec.Micros(first), codec.Micros(last)
 		sum := to.At(machine, bucket.UnixMicro())
 		sum.Merge(&t)
-		for i := range min(len(apps), len(ms)) {
-			sum.AddApp(uint64(apps[i]), ms[i])
-		}
+		sum.AddBucket(&t, apps, focus, active)
 		return nil
 	})
 	return n, err

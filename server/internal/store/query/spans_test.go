@@ -36,17 +36,29 @@ func byTitle() query.Classes {
 	}
 }
 
+// use is what query.Use has a time of.
+type use struct {
+	app   string
+	class int
+}
+
+// times are a use's, in milliseconds.
+type times struct{ active, open int64 }
+
+func (t times) plus(o times) times { return times{t.active + o.active, t.open + o.open} }
+
 // usesOf adds up events in the plainest way.
-func usesOf(events []api.Event, c query.Classes) map[query.Use]int64 {
-	sum := map[query.Use]int64{}
+func usesOf(events []api.Event, c query.Classes) map[use]times {
+	sum := map[use]times{}
 	for _, e := range events {
 		list := e.Focus
 		if len(list) == 0 {
-			list = []api.Focus{{App: e.ActiveApp, Title: e.ActiveWindow, Seconds: 60}}
+			list = []api.Focus{{App: e.ActiveApp, Title: e.ActiveWindow, Seconds: 60, ActiveSeconds: new(60.0)}}
 		}
 		for _, f := range list {
 			if f.App != "" {
-				sum[query.Use{App: f.App, Class: c.Of(f.App, f.Title)}] += codec.ToMillis(f.Seconds)
+				k := use{f.App, c.Of(f.App, f.Title)}
+				sum[k] = sum[k].plus(times{codec.ToMillis(*f.ActiveSeconds), codec.ToMillis(f.Seconds) - codec.ToMillis(*f.ActiveSeconds)})
 			}
 		}
 	}
@@ -64,6 +76,7 @@ func eventsWithTitles(r *rand.Rand, machine string, from time.Time, n int) []api
 		e.ActiveApp, e.ActiveWindow = pick()
 		for range r.IntN(3) {
 			f := api.Focus{Seconds: float64(r.IntN(30_000)) / 1000}
+			f.ActiveSeconds = new(float64(r.IntN(int(f.Seconds*1000)+1)) / 1000)
 			if f.App, f.Title = pick(); f.App != "" {
 				e.Focus = append(e.Focus, f)
 			}
@@ -81,7 +94,7 @@ func TestUsesAddUpToRollups(t *testing.T) {
 	host := storetest.AddHost(t, s)
 	r := rand.New(rand.NewPCG(7, 8))
 	from := now.AddDate(0, 0, -20).Truncate(24 * time.Hour)
-	want := map[string]map[query.Use]int64{}
+	want := map[string]map[use]times{}
 	for m := range 3 {
 		events := eventsWithTitles(r, fmt.Sprintf("m%d", m), from.Add(-3*time.Hour), 2500)
 		if w, err := s.WriteEvents(t.Context(), storetest.Batch{Host: host, Events: events}); err != nil || w.Accepted != len(events) {
@@ -107,11 +120,11 @@ func TestUsesAddUpToRollups(t *testing.T) {
 	check := func() {
 		t.Helper()
 		for _, m := range look(byTitle()) {
-			got := map[query.Use]int64{}
-			for i, use := range m.Uses {
-				got[query.Use{App: use.App, Class: use.Class}] = use.MS
-				if i > 0 && use.MS > m.Uses[i-1].MS {
-					t.Errorf("%s: %+v comes after less", m.MachineID, use)
+			got := map[use]times{}
+			for i, u := range m.Uses {
+				got[use{u.App, u.Class}] = times{u.Active, u.Open}
+				if i > 0 && u.Active > m.Uses[i-1].Active {
+					t.Errorf("%s: %+v comes after less", m.MachineID, u)
 				}
 			}
 			if !reflect.DeepEqual(got, want[m.MachineID]) {
@@ -129,12 +142,12 @@ func TestUsesAddUpToRollups(t *testing.T) {
 		t.Fatal(err)
 	}
 	for machine, uses := range want {
-		anew := map[query.Use]int64{}
-		for use, ms := range uses {
-			if use.Class > 1 {
-				use.Class = 4
+		anew := map[use]times{}
+		for k, of := range uses {
+			if k.class > 1 {
+				k.class = 4
 			}
-			anew[use] += ms
+			anew[k] = anew[k].plus(of)
 		}
 		want[machine] = anew
 	}

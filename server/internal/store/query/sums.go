@@ -41,9 +41,13 @@ type spanQuery struct {
 // Both statements add up within PostgreSQL, so that what comes back is as large
 // as the answer.
 const (
+	// Where a roll-up lacks active times they are estimated, as Sums.AddBucket does.
 	sumAppsSQL = `
-		SELECT r.machine, width_bucket(r.bucket, $2::timestamptz[]) - 1, u.app, sum(u.ms)::bigint
-		FROM rollup r CROSS JOIN LATERAL unnest(r.apps, r.app_ms) AS u(app, ms)
+		SELECT r.machine, width_bucket(r.bucket, $2::timestamptz[]) - 1, u.app, sum(u.ms)::bigint,
+			sum(CASE WHEN k.known THEN u.active ELSE div(u.ms::numeric * r.active_ms, greatest(r.active_ms + r.idle_ms, 1)) END)::bigint,
+			bool_or(NOT k.known)
+		FROM rollup r CROSS JOIN LATERAL (SELECT cardinality(r.app_active_ms) = cardinality(r.apps)) AS k(known)
+		CROSS JOIN LATERAL unnest(r.apps, r.app_ms, r.app_active_ms) AS u(app, ms, active)
 		WHERE r.machine = ANY($1) AND r.bucket >= $3 AND r.bucket < $4 GROUP BY 1, 2, 3`
 	packedDaysSQL = `
 		SELECT machine, day, body FROM rollup_day WHERE machine = ANY($1) AND day >= $2 AND day <= $3`
@@ -104,9 +108,12 @@ func addApps(rows pgx.Rows, at func(int32, int) *codec.Sums) error {
 	var machine int32
 	var span int
 	var app uint32
-	var ms int64
-	_, err := pgx.ForEachRow(rows, []any{&machine, &span, &app, &ms}, func() error {
-		at(machine, span).AddApp(uint64(app), ms)
+	var of codec.AppTime
+	var estimated bool
+	_, err := pgx.ForEachRow(rows, []any{&machine, &span, &app, &of.Focus, &of.Active, &estimated}, func() error {
+		sum := at(machine, span)
+		sum.AddApp(uint64(app), of)
+		sum.Estimated = sum.Estimated || estimated
 		return nil
 	})
 	return err

@@ -98,8 +98,17 @@ func SomeEvent(r *rand.Rand, now time.Time) api.Event {
 		seconds := float64(r.IntN(70_000)) / 1000
 		e.ActiveSeconds = &seconds
 	}
+	if r.IntN(3) == 0 {
+		locked := r.IntN(2) == 0
+		e.Locked = &locked
+	}
 	for range r.IntN(3) {
-		e.Focus = append(e.Focus, api.Focus{App: fmt.Sprintf("app%d", r.IntN(5)), Title: "t", Seconds: r.Float64() * 60})
+		f := api.Focus{App: fmt.Sprintf("app%d", r.IntN(5)), Title: "t", Seconds: r.Float64() * 60}
+		if r.IntN(2) == 0 {
+			active := f.Seconds * r.Float64()
+			f.ActiveSeconds = &active
+		}
+		e.Focus = append(e.Focus, f)
 	}
 	return e
 }

@@ -29,7 +29,10 @@ type RollupCheck struct {
 	// Wrong are roll-ups that differ from their events, lack them or are
 	// lacking.
 	Wrong int `json:"wrong"`
-	// Repaired means that they have been made anew.
+	// Estimated are right ones that were stored before it was known how much of an
+	// application's time was active.
+	Estimated int `json:"estimated"`
+	// Repaired means that both have been made anew.
 	Repaired bool `json:"repaired"`
 }
 
@@ -56,7 +59,7 @@ func (u *Upkeep) CheckRollups(ctx context.Context, repair bool) (RollupCheck, er
 			last = k.Key
 		}
 		if len(keys) < machinesAtOnce {
-			c.Repaired = repair && c.Wrong > 0
+			c.Repaired = repair && c.Wrong+c.Estimated > 0
 			return c, nil
 		}
 	}
@@ -103,12 +106,13 @@ func (u *Upkeep) checkMachine(ctx context.Context, machine int32, repair bool, c
 		if err != nil {
 			return err
 		}
-		wrong := codec.Differing(want, have)
-		c.Events, c.Rollups, c.Wrong = c.Events+events, c.Rollups+len(have), c.Wrong+len(wrong)
-		if !repair || len(wrong) == 0 {
-			return nil
+		wrong, estimated := codec.Differing(want, have)
+		c.Events, c.Rollups = c.Events+events, c.Rollups+len(have)
+		c.Wrong, c.Estimated = c.Wrong+len(wrong), c.Estimated+len(estimated)
+		if anew := append(wrong, estimated...); repair && len(anew) > 0 {
+			return replaceRollups(ctx, tx, machine, anew, want)
 		}
-		return replaceRollups(ctx, tx, machine, wrong, want)
+		return nil
 	})))
 }
 

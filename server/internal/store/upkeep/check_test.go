@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/storetest"
 )
@@ -71,4 +72,70 @@ func TestRollupsAreExact(t *testing.T) {
 			t.Errorf("%+v: %+v %v", step, c, err)
 		}
 	}
+}
+
+// What an older server stored, or adds while both run, divides into active and open
+// time by an estimate, which repairing makes exact.
+func TestEstimatedRollups(t *testing.T) {
+	url := storetest.NewDatabase(t)
+	now := time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
+	s := storetest.OpenAt(t, url, partition.Retention{}, now)
+	host := storetest.AddHost(t, s)
+	at := now.AddDate(0, 0, -5)
+	event := func(minute int, active float64) api.Event {
+		return api.Event{
+			MachineID: "m", Timestamp: at.Add(time.Duration(minute) * time.Minute), ActiveSeconds: &active,
+			Focus: []api.Focus{{App: "front", Seconds: 45, ActiveSeconds: &active}, {App: "back", Seconds: 15, ActiveSeconds: new(0.0)}},
+		}
+	}
+	storetest.Accepted(t, s, host, []api.Event{event(0, 30), event(20, 30), event(40, 45)}, 3)
+	conn := storetest.Connect(t, url)
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look := func(want bool, front, back float64) {
+		t.Helper()
+		spans, err := s.Activity(t.Context(), directory.Scope{}, "m", []time.Time{at, now}, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := map[string]float64{}
+		for _, a := range spans[0].Apps {
+			sum[a.App] = a.Active
+			if a.Active+a.Open != map[string]float64{"front": 180, "back": 60}[a.App] {
+				t.Errorf("all of %+v is not what it had the focus", a)
+			}
+		}
+		if spans[0].Estimated != want || sum["front"] != front || sum["back"] != back {
+			t.Errorf("estimated %v: %v, want %v: %v and %v", spans[0].Estimated, sum, want, front, back)
+		}
+	}
+	// As an older server left it, but for one.
+	exec("UPDATE rollup SET app_active_ms = '{}' WHERE bucket < '2026-05-09 12:30Z'")
+	// It is added to by this server, and stays as it is.
+	storetest.Accepted(t, s, host, []api.Event{event(21, 30)}, 1)
+	for range 2 {
+		// Of the first 30 of 60 s, of the second 60 of 120 s.
+		look(true, 22.5+45+45, 7.5+15)
+		storetest.Exact(t, s, 4)
+		if _, err := s.PackRollups(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := storetest.Ask[int](t, url, "SELECT count(*) FROM rollup_day"); n != 1 {
+		t.Errorf("%d days are packed", n)
+	}
+	for _, step := range []struct {
+		repair    bool
+		estimated int
+	}{{false, 2}, {true, 2}, {false, 0}} {
+		c, err := s.CheckRollups(t.Context(), step.repair)
+		if err != nil || c.Wrong != 0 || c.Estimated != step.estimated || c.Repaired != step.repair {
+			t.Errorf("%+v: %+v %v", step, c, err)
+		}
+	}
+	look(false, 30+30+30+45, 0)
 }
