@@ -212,7 +212,8 @@ func appendEvent(b []byte, id string, host, machine, minute int, begin time.Time
 		`,"active_window":"Document `, title, ` of host `, host, ` - Writer","active_app":"app-`, app, `","is_idle":false,"cpu_percent":`, minute%90,
 		`.5,"ram_used_percent":41.25,"disk_used_percent":63.1,"interval_sec":60,"active_seconds":`, 20+first, `.`, 100+minute*37%900,
 		`,"connected":true,"session_kind":"rdp","focus":[{"app":"app-`, app, `","title":"Document `, title, ` of host `, host, ` - Writer","seconds":`,
-		30+first%20, `.`, 100+minute*41%900, `},{"app":"app-`, (app+5)%12, `","title":"Inbox `, title%20, `","seconds":9.`, 100+minute*7%900,
+		30+first%20, `.`, 100+minute*41%900, `,"active_seconds":`, 12+first%20, `.`, 100+minute*29%900,
+		`},{"app":"app-`, (app+5)%12, `","title":"Inbox `, title%20, `","seconds":9.`, 100+minute*7%900, `,"active_seconds":9.`, 100+minute*7%900,
 		`}],"username":"user`, machine, `"}`)
 	return b
 }

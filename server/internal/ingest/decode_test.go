@@ -393,8 +393,8 @@ func FuzzInflate(f *testing.F) {
 const usualEvent = `{"machine_id":"vm-abc123-user1","timestamp":"2026-05-04T10:00:00Z","key_count":120,"mouse_clicks":13,` +
 	`"mouse_distance_px":4000,"scroll_count":12,"active_window":"Document 17 of host 3 - Writer","active_app":"app-4","is_idle":false,` +
 	`"cpu_percent":33.5,"ram_used_percent":41.25,"disk_used_percent":63.1,"interval_sec":60,"active_seconds":43.210,"connected":true,` +
-	`"session_kind":"rdp","focus":[{"app":"app-4","title":"Document 17 of host 3 - Writer","seconds":43.210},` +
-	`{"app":"app-9","title":"Inbox 12","seconds":9.123}],"username":"user1"}`
+	`"session_kind":"rdp","focus":[{"app":"app-4","title":"Document 17 of host 3 - Writer","seconds":43.210,"active_seconds":34.087},` +
+	`{"app":"app-9","title":"Inbox 12","seconds":9.123,"active_seconds":9.123}],"username":"user1"}`
 
 func benchmarkDecoding(b *testing.B, decode func(string) error) {
 	b.Helper()
