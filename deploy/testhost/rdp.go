@@ -45,6 +45,8 @@ type LoginOptions struct {
 	// Server is what draws the session: SessionXorg, or SessionXvnc; Xorg unless
 	// given.
 	Server string
+	// Beside is the display of a session of theirs that goes on beside this one.
+	Beside string
 }
 
 // What may draw a session: the names of the sections of xrdp.ini.
@@ -82,6 +84,7 @@ type rdpInfo struct {
 	Password      string `json:"password"`
 	Width, Height int
 	Server        string
+	Beside        string `json:",omitempty"`
 	// X and Y are where the session's pointer is while no client is connected.
 	X, Y int
 	// WheelRest is what the X server was sent of the wheel's turning that has
@@ -99,7 +102,7 @@ type rdpInfo struct {
 // its terminal has the focus.
 func (h *Host) Login(ctx context.Context, user string, opts LoginOptions) (*RDP, error) {
 	r := &RDP{host: h, info: rdpInfo{
-		User: user, Password: opts.Password, Width: opts.Width, Height: opts.Height, Server: opts.Server, X: firstX, Y: firstY,
+		User: user, Password: opts.Password, Width: opts.Width, Height: opts.Height, Server: opts.Server, Beside: opts.Beside, X: firstX, Y: firstY,
 	}}
 	if r.info.Password == "" {
 		password, err := os.ReadFile(filepath.Join(h.dir(), "password-"+user))
@@ -161,7 +164,7 @@ func (r *RDP) waitUsable(ctx context.Context, s *screen.Screen) error {
 	var res Result
 	err := wait.Until(ctx, func() (bool, error) {
 		var err error
-		res, err = r.host.Exec(ctx, Command{Args: []string{"sh", "-c", connectedScript + readyScript, "ready", r.info.User, "40"}})
+		res, err = r.host.Exec(ctx, Command{Args: []string{"sh", "-c", connectedScript + readyScript, "ready", r.info.User, "40", r.info.Beside}})
 		if err == nil && res.Code != 0 && !r.clientAlive() {
 			err = errors.New("the client ended")
 		}

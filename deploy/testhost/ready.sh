@@ -1,9 +1,10 @@
 # Waits until a user's desktop can be used and prints the session's id, display
-# and leader. Arguments: the user, and how many times to look. Runs on the
-# host, after connected.sh. Prints to standard error what it still waits for.
+# and leader. Arguments: the user, how many times to look, and the display of
+# another session of theirs, or nothing. Runs on the host, after connected.sh. Prints to standard error what it still waits for.
 set -u
 user=$1
 tries=$2
+other=$3
 
 # newest_session sets id, display and leader of the user's newest live session.
 newest_session() {
@@ -19,7 +20,7 @@ newest_session() {
 			newest=$TimestampMonotonic id=$s display=$Display leader=$Leader
 		fi
 	done
-	[ "$newest" -ge 0 ] && [ -n "$display" ]
+	[ "$newest" -ge 0 ] && [ -n "$display" ] && [ "$display" != "$other" ]
 }
 
 focused() {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/testhost"
 	"activity-tracker.example/testhost/debian"
 )
 
@@ -92,4 +93,45 @@ func (p *person) wantTimesOf(ctx context.Context, app string) (open float64, err
 		return 0, fmt.Errorf("%s has %+v, the records %.3f s of focus, %.3f s of them active, of %.3f active seconds", app, of, focus, active, there)
 	}
 	return of.OpenSeconds, nil
+}
+
+// TestTwoSessionsOfOnePerson has one person in two sessions at once, each with a window
+// in front. Applications have no more time together than there was.
+func TestTwoSessionsOfOnePerson(t *testing.T) {
+	t.Parallel()
+	h := trackedHost(t, debian.Bookworm, newServer(t))
+	defer h.showLogOnFailure(t)
+	p := h.login(t, "alice")
+	other := &person{host: h, name: "alice", server: testhost.SessionXvnc, beside: p.Session.Display, machine: p.machine}
+	other.loginAgain(t)
+	p.mustWork(t, 60, 1, 1, 1)
+	other.mustWork(t, 40, 1, 1, 1)
+	p.did = counts{p.did.Keys + other.did.Keys, p.did.Clicks + other.did.Clicks, p.did.Scrolls + other.did.Scrolls, p.did.Distance + other.did.Distance}
+	wantTold(t, p)
+	p.settled(t, time.Now().Add(interval*time.Second))
+
+	for _, e := range p.records(t) {
+		if focus := focusOf(e); focus > interval+0.1 {
+			t.Errorf("the record of %s has %.3f s of focus", e.Timestamp, focus)
+		}
+	}
+	sum, err := h.srv.summaries(t.Context(), p.machine, h.began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var apps api.AppMinutes
+	for _, a := range sum.TopApps {
+		apps.Seconds, apps.OpenSeconds = apps.Seconds+a.Seconds, apps.OpenSeconds+a.OpenSeconds
+	}
+	if all := sum.ActiveSeconds + sum.IdleSeconds; apps.Seconds > sum.ActiveSeconds+0.1 || apps.Seconds+apps.OpenSeconds > all+0.1 {
+		t.Errorf("applications have %.3f and %.3f s of %.3f s, %.3f of them active", apps.Seconds, apps.OpenSeconds, all, sum.ActiveSeconds)
+	}
+}
+
+// focusOf is for how many seconds a record's windows had the focus.
+func focusOf(e api.Event) (seconds float64) {
+	for _, f := range e.Focus {
+		seconds += f.Seconds
+	}
+	return seconds
 }

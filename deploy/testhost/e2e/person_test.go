@@ -22,6 +22,7 @@ type person struct {
 	name    string
 	machine string
 	server  string // what draws the session: testhost.SessionXorg or …Xvnc
+	beside  string // the display of another session of theirs
 	// password is what a script made; empty is what AddUser made.
 	password string
 	did      counts
@@ -49,7 +50,7 @@ func (h *host) loginTo(t *testing.T, name, server string) *person {
 func (p *person) loginAgain(t *testing.T) {
 	t.Helper()
 	began := time.Now()
-	rdp, err := p.host.Login(t.Context(), p.name, testhost.LoginOptions{Password: p.password, Server: p.server})
+	rdp, err := p.host.Login(t.Context(), p.name, testhost.LoginOptions{Password: p.password, Server: p.server, Beside: p.beside})
 	if err != nil {
 		t.Fatal(err)
 	}

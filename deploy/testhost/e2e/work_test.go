@@ -111,14 +111,12 @@ func wantFocus(t *testing.T, events []api.Event, app, title string) {
 	t.Helper()
 	var seconds float64
 	for _, e := range events {
-		var all float64
 		for _, f := range e.Focus {
-			all += f.Seconds
 			if f.App == app && f.Title == title {
 				seconds += f.Seconds
 			}
 		}
-		if all > interval+0.1 {
+		if all := focusOf(e); all > interval+0.1 {
 			t.Errorf("the record of %s has %.3f s of focus", e.Timestamp, all)
 		}
 	}
