@@ -69,7 +69,7 @@ func count(ctx context.Context, f flags) error {
 				Places:    seat.SystemPlaces(),
 			})
 		},
-		Final:    seat.ErrTerminal,
+		Final:    []error{seat.ErrTerminal},
 		Interval: f.Interval,
 		Socket:   unix.Stdin,
 	})

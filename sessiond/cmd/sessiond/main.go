@@ -30,7 +30,9 @@ func main() {
 	if code != launch.ExitOK {
 		out, message = os.Stderr, "sessiond: "+message+"\n"
 	}
-	_, _ = out.WriteString(message) // there is nowhere else to say it
+	if message != "" { // standard output may be the daemon's socket
+		_, _ = out.WriteString(message) // there is nowhere else to say it
+	}
 	os.Exit(code)
 }
 
@@ -44,7 +46,8 @@ func run(args []string) (code int, message string) {
 	case f.Version:
 		return launch.ExitOK, "sessiond " + version + "\n"
 	}
-	if err := launch.CheckSocket(unix.Stdin, "sessiond"); err != nil {
+	socket, confine, err := launch.Socket("sessiond")
+	if err != nil {
 		return launch.ExitUsage, err.Error()
 	}
 	if err := launch.Harden(); err != nil {
@@ -56,24 +59,51 @@ func run(args []string) (code int, message string) {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
 	cookie := authority()
+	if confine {
+		if err := launch.Confine(cookie.Files); err != nil {
+			return launch.ExitInternal, err.Error()
+		}
+	}
 	err = loop.Run(ctx, loop.Options{
 		Open: func(now func() counting.Instant) (loop.Source, error) {
-			return x11.Open(x11.Options{
-				Display:   f.display,
-				Authority: cookie,
-				Titles:    !f.NoTitles,
-				NoInput:   f.noInput,
-				NeedWM:    f.needWM,
-				Now:       now,
-				IdleAfter: counting.Instant(f.IdleAfter / time.Millisecond),
-			})
+			return open(f, cookie, confine, now)
 		},
-		Final:    x11.ErrNoXInput,
+		Final:    []error{x11.ErrNoXInput, errEnclosed},
 		Gone:     x11.ErrGone,
 		Interval: f.Interval,
-		Socket:   unix.Stdin,
+		Socket:   socket,
 	})
 	return exitCode(err)
+}
+
+// errEnclosed reports that this process has given up what opening a display needs.
+var errEnclosed = errors.New("no second try from within the sandbox")
+
+func open(f flags, cookie x11.Authority, confine bool, now func() counting.Instant) (loop.Source, error) {
+	enclosed := false
+	d, err := x11.Open(x11.Options{
+		Display:   f.display,
+		Authority: cookie,
+		Titles:    !f.NoTitles,
+		NoInput:   f.noInput,
+		NeedWM:    f.needWM,
+		Now:       now,
+		IdleAfter: counting.Instant(f.IdleAfter / time.Millisecond),
+		LetIn: func() error {
+			if !confine {
+				return nil
+			}
+			enclosed = true
+			return launch.Enclose()
+		},
+	})
+	if err != nil && enclosed {
+		return nil, errors.Join(errEnclosed, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 func exitCode(err error) (code int, message string) {

@@ -41,7 +41,9 @@ func Build(dir string) (path string, err error) {
 	path = filepath.Join(dir, "helper")
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, ".").CombinedOutput()
+	build := exec.CommandContext(ctx, "go", "build", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as the package is built
+	out, err := build.CombinedOutput()
 	if err != nil {
 		err = errors.New(string(out))
 	}
@@ -56,6 +58,8 @@ type Options struct {
 	Args []string
 	// Buffer is the size of its socket's buffer, in bytes; 0 is the system's.
 	Buffer int
+	// Confine has it confine itself.
+	Confine bool
 	// User is whom it runs as; nil is who runs the test.
 	User *syscall.Credential
 }
@@ -105,6 +109,9 @@ func Start(t *testing.T, o Options) *Helper {
 	}
 	defer func() { _ = stderr.Close() }() // the helper has its own
 	h.Cmd.Stdin, h.Cmd.Stderr = theirs, stderr
+	if o.Confine {
+		h.Cmd.Stdin, h.Cmd.Stdout = nil, theirs
+	}
 	h.Cmd.SysProcAttr = &syscall.SysProcAttr{Credential: o.User}
 	if err := h.Cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -37,6 +37,19 @@ func CheckSocket(fd int, program string) error {
 	return nil
 }
 
+// Socket returns the daemon's socket, and whether the helper is to confine itself.
+// That it is at standard output says so: a version that cannot confine itself finds
+// no socket there, and ends.
+func Socket(program string) (fd int, confine bool, err error) {
+	if err = CheckSocket(unix.Stdin, program); err == nil {
+		return unix.Stdin, false, nil
+	}
+	if CheckSocket(unix.Stdout, program) == nil {
+		return unix.Stdout, true, nil
+	}
+	return -1, false, err
+}
+
 // Harden keeps the user's other processes from reading this one's memory or
 // speaking through it (ptrace, /proc/PID/mem, /proc/PID/fd), and this one from
 // gaining rights.

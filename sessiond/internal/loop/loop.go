@@ -74,8 +74,8 @@ type Paced interface {
 type Options struct {
 	// Open starts watching; now is the clock of all instants.
 	Open func(now func() counting.Instant) (Source, error)
-	// Final is the error of Open that trying again does not cure.
-	Final error
+	// Final are the errors of Open that trying again does not cure.
+	Final []error
 	// Gone is the error of a source that went away in an orderly way.
 	Gone error
 	// Timeless is set for a source whose events carry no times: they are when

@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,7 +39,7 @@ func (l *loop) open(ctx context.Context) error {
 			}
 			return nil
 		}
-		if errors.Is(err, l.opts.Final) || time.Now().Add(delay).After(deadline) {
+		if slices.ContainsFunc(l.opts.Final, func(final error) bool { return errors.Is(err, final) }) || time.Now().Add(delay).After(deadline) {
 			return &OpenError{err}
 		}
 		if _, err := l.sleep(l.clock.instant() + counting.Instant(delay/time.Millisecond)); err != nil {

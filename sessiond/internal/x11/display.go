@@ -46,6 +46,9 @@ type Options struct {
 	Now func() counting.Instant
 	// IdleAfter is how long after an input the user still counts as active.
 	IdleAfter counting.Instant
+	// LetIn, if set, is called once the server has let this client in: before
+	// anything is read that other clients wrote. Its error ends opening.
+	LetIn func() error
 }
 
 // Display is an open connection to an X server.
@@ -117,6 +120,11 @@ func (d *Display) start(key cookie) error {
 	s, err := d.c.setup(key)
 	if err != nil {
 		return &OpenError{"greeting the X server", err}
+	}
+	if d.opts.LetIn != nil {
+		if err := d.opts.LetIn(); err != nil {
+			return &OpenError{"giving up what is needed no longer", err}
+		}
 	}
 	d.root = s.root
 	d.Activity = counting.NewActivity(d.opts.IdleAfter, d.opts.Now())
