@@ -35,7 +35,10 @@ func (c *Children) Start(ctx context.Context, u Unit) error {
 	}
 	// Not by ctx: a helper is ended by its socket, which leaves last words.
 	cmd := exec.Command(u.Command[0], u.Command[1:]...) //nolint:noctx // see above
-	cmd.Stdin, cmd.Stderr = u.Stdin, os.Stderr
+	cmd.Stdin, cmd.Stderr = u.Socket, os.Stderr
+	if confinesItself(u) {
+		cmd.Stdin, cmd.Stdout = nil, u.Socket
+	}
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOTRACEBACK=none")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {

@@ -70,7 +70,7 @@ func newFakeUnits(t *testing.T, program func(p *process)) *fakeUnits {
 }
 
 func (u *fakeUnits) Start(_ context.Context, unit Unit) error {
-	conn, err := net.FileConn(unit.Stdin)
+	conn, err := net.FileConn(unit.Socket)
 	if err != nil {
 		return err
 	}

@@ -229,7 +229,7 @@ func (k *keeper) once(ctx context.Context, readings chan<- reading.Reading) erro
 		UID:         t.UID,
 		Source:      t.Source,
 		Command:     k.s.command(t),
-		Stdin:       theirs,
+		Socket:      theirs,
 	})
 	_ = theirs.Close()
 	if err != nil {

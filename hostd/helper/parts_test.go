@@ -33,14 +33,6 @@ func TestSeatUnitsHaveNamesOfTheirOwn(t *testing.T) {
 // TestSandboxes: a seat's helper is nobody's and reads devices; a session's is
 // its user's and reads none.
 func TestSandboxes(t *testing.T) {
-	set := func(u Unit) map[string]string {
-		u.Command = []string{"/usr/libexec/trackerd/x"}
-		m := make(map[string]string)
-		for _, p := range properties(u, 0) {
-			m[p.Name] += p.Value.String()
-		}
-		return m
-	}
 	seat, session := set(Unit{Source: roster.SourceSeat, UID: 1001}), set(Unit{Source: roster.SourceX11, UID: 1001})
 	for name, want := range map[string]string{
 		"User": `"trackerd-input"`, "SupplementaryGroups": `["input"]`, "DevicePolicy": `"closed"`, "PrivateNetwork": "true",
@@ -53,8 +45,42 @@ func TestSandboxes(t *testing.T) {
 	if !strings.Contains(seat["DeviceAllow"], "char-input") || session["DeviceAllow"] != "" || session["SupplementaryGroups"] != "" {
 		t.Errorf("devices: %s, groups of a session's helper: %s", seat["DeviceAllow"], session["SupplementaryGroups"])
 	}
+	if session["RemoveIPC"] != "" {
+		t.Error("the end of a session's helper removes its user's shared memory")
+	}
 	if session["User"] != `"1001"` || session["PrivateNetwork"] != "true" {
 		t.Errorf("a session's helper runs as %s, without network: %s", session["User"], session["PrivateNetwork"])
+	}
+}
+
+// set returns the settings of a unit by name.
+func set(u Unit) map[string]string {
+	u.Command = []string{"/usr/libexec/trackerd/x"}
+	m := make(map[string]string)
+	for _, p := range properties(u, 0) {
+		m[p.Name] += p.Value.String()
+	}
+	return m
+}
+
+// TestFilesAreTakenAway: by the helper itself or by mounts, and never by neither.
+func TestFilesAreTakenAway(t *testing.T) {
+	for source, itself := range map[roster.Source]bool{
+		roster.SourceX11: landlocked(), roster.SourceWayland: false, roster.SourceSeat: false,
+	} {
+		got := set(Unit{Source: source, UID: 1001})
+		in, out := got["StandardInputFileDescriptor"] != "", got["StandardOutputFileDescriptor"] != ""
+		if in == itself || out != itself {
+			t.Errorf("source %v has its socket at standard input: %v, output: %v; Landlock: %v", source, in, out, landlocked())
+		}
+		if allowed := strings.Contains(got["SystemCallFilter"], "landlock_restrict_self"); allowed != itself {
+			t.Errorf("source %v may make %s", source, got["SystemCallFilter"])
+		}
+		for _, p := range append(mounts(), sessionMounts()...) {
+			if mounted := got[p.Name] != ""; mounted == itself {
+				t.Errorf("source %v: %s is %q", source, p.Name, got[p.Name])
+			}
+		}
 	}
 }
 

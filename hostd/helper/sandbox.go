@@ -2,6 +2,7 @@ package helper
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,56 +83,58 @@ func prop(name string, value any) systemd.Property {
 	return systemd.Property{Name: name, Value: dbus.MakeVariant(value)}
 }
 
-// properties is the unit's whole setting. What a helper needs is its standard
-// input, what it reads (see sandbox_source.go) and its clock; all else is taken
-// away.
-func properties(u Unit, stdin int) []systemd.Property {
-	p := append(command(u, stdin), isolation()...)
+// properties is the unit's whole setting. What a helper needs is its socket, what it
+// reads and its clock; all else is taken away: files by the helper itself or by
+// mounts (sandbox_source.go).
+func properties(u Unit, socket int) []systemd.Property {
+	p := append(command(u, socket), isolation()...)
 	p = append(p, limits()...)
-	if u.Source == roster.SourceSeat {
-		return append(p, seatAccess()...)
+	switch {
+	case u.Source == roster.SourceSeat:
+		p = append(p, seatAccess()...)
+	case confinesItself(u):
+		return slices.Concat(p, sessionAccess(u), landlockCalls())
+	default:
+		p = append(p, sessionAccess(u)...)
+		p = append(p, sessionMounts()...)
 	}
-	return append(p, sessionAccess(u)...)
+	return append(p, mounts()...)
 }
 
 // command is what the unit runs, and how it ends.
-func command(u Unit, stdin int) []systemd.Property {
-	return []systemd.Property{
+func command(u Unit, socket int) []systemd.Property {
+	at := []systemd.Property{
+		prop("StandardInputFileDescriptor", dbus.UnixFD(socket)),
+		prop("StandardOutput", "journal"), // it would follow the socket
+	}
+	if confinesItself(u) {
+		at = []systemd.Property{prop("StandardOutputFileDescriptor", dbus.UnixFD(socket))}
+	}
+	return append(
+		at,
 		prop("Description", u.Description),
 		prop("Type", "exec"), // the start fails where the program cannot be run
 		prop("ExecStart", []execCommand{{Path: u.Command[0], Args: u.Command}}),
-		prop("StandardInputFileDescriptor", dbus.UnixFD(stdin)),
-		prop("StandardOutput", "journal"), // they would follow the socket
-		prop("StandardError", "journal"),
+		prop("StandardError", "journal"), // it would follow the socket
 		prop("Slice", slice),
 		prop("CollectMode", "inactive-or-failed"),
 		prop("TimeoutStopUSec", uint64(stopTimeout/time.Microsecond)),
 		prop("Restart", "no"), // the daemon restarts it, with a new socket
 		prop("Environment", []string{"GOMAXPROCS=1", "GOTRACEBACK=none"}),
-	}
+	)
 }
 
-// isolation takes away what a helper never needs.
+// isolation takes away what a helper never needs, but for files. No setting in it
+// makes systemd set up a mount namespace.
 func isolation() []systemd.Property {
 	return []systemd.Property{
 		prop("NoNewPrivileges", true),
 		prop("CapabilityBoundingSet", uint64(0)),
 		prop("AmbientCapabilities", uint64(0)),
 		prop("PrivateNetwork", true),
-		prop("PrivateTmp", true),
-		prop("PrivateDevices", true),
 		prop("DevicePolicy", "closed"),
-		prop("ProtectSystem", "strict"),
-		prop("ProtectProc", "invisible"),
-		prop("ProcSubset", "pid"),
-		prop("ProtectKernelTunables", true),
-		prop("ProtectKernelModules", true),
-		prop("ProtectKernelLogs", true),
-		prop("ProtectControlGroups", true),
 		prop("ProtectClock", true),
 		prop("ProtectHostname", true),
-		prop("PrivateIPC", true),
-		prop("RemoveIPC", true),
 		prop("RestrictNamespaces", uint64(0)), // none may be made
 		prop("RestrictRealtime", true),
 		prop("RestrictSUIDSGID", true),
@@ -148,6 +151,23 @@ func isolation() []systemd.Property {
 		prop("IPAddressDeny", everyNetwork()),
 		prop("KeyringMode", "private"),
 		prop("UMask", uint32(0o077)),
+	}
+}
+
+// mounts takes files away by a mount namespace. What it costs to set up grows
+// with the mounts of the host, and each session has one (/run/user/UID).
+func mounts() []systemd.Property {
+	return []systemd.Property{
+		prop("PrivateTmp", true),
+		prop("PrivateDevices", true),
+		prop("ProtectSystem", "strict"),
+		prop("ProtectProc", "invisible"),
+		prop("ProcSubset", "pid"),
+		prop("ProtectKernelTunables", true),
+		prop("ProtectKernelModules", true),
+		prop("ProtectKernelLogs", true),
+		prop("ProtectControlGroups", true),
+		prop("PrivateIPC", true),
 	}
 }
 

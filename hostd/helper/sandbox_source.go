@@ -2,8 +2,12 @@ package helper
 
 import (
 	"strconv"
+	"sync"
 
 	systemd "github.com/coreos/go-systemd/v22/dbus"
+	"golang.org/x/sys/unix"
+
+	"activity-tracker.example/hostd/roster"
 )
 
 const (
@@ -23,13 +27,19 @@ func sessionAccess(u Unit) []systemd.Property {
 	return []systemd.Property{
 		// By number: a name may hold what systemd refuses in names.
 		prop("User", strconv.FormatUint(uint64(u.UID), 10)),
+		prop("RestrictAddressFamilies", filter{Allow: true, Entries: []string{"AF_UNIX"}}),
+		prop("LimitNOFILE", uint64(sessionFiles)),
+	}
+}
+
+// sessionMounts shows a helper its display.
+func sessionMounts() []systemd.Property {
+	return []systemd.Property{
 		// X listens there; PrivateTmp hides it otherwise.
 		prop("BindReadOnlyPaths", []mount{{
 			Source: "/tmp/.X11-unix", Destination: "/tmp/.X11-unix", IgnoreMissing: true,
 		}}),
 		prop("ProtectHome", "read-only"), // the X cookie may lie there
-		prop("RestrictAddressFamilies", filter{Allow: true, Entries: []string{"AF_UNIX"}}),
-		prop("LimitNOFILE", uint64(sessionFiles)),
 	}
 }
 
@@ -50,6 +60,8 @@ func seatAccess() []systemd.Property {
 		}}),
 		prop("ProtectHome", "yes"),
 		prop("PrivateMounts", true),
+		// A session's helper leaves its user's shared memory alone.
+		prop("RemoveIPC", true),
 		prop("RestrictAddressFamilies", filter{Allow: true, Entries: []string{}}),
 		prop("LimitNOFILE", uint64(seatFiles)),
 	}
@@ -60,8 +72,8 @@ func seatAccess() []systemd.Property {
 // (ProtectSystem=, PrivateNetwork= and the like) is left out; what the kernel
 // lets anybody give up is given up. The helper is the person's own program, and
 // protects itself against their others.
-func userProperties(u Unit, stdin int) []systemd.Property {
-	p := command(u, stdin)
+func userProperties(u Unit, socket int) []systemd.Property {
+	p := command(u, socket)
 	p = append(
 		p,
 		prop("NoNewPrivileges", true),
@@ -77,5 +89,39 @@ func userProperties(u Unit, stdin int) []systemd.Property {
 		prop("LimitNOFILE", uint64(seatFiles)),
 		prop("UMask", uint32(0o077)),
 	)
+	if confinesItself(u) {
+		p = append(p, landlockCalls()...)
+	}
 	return append(p, limits()...)
+}
+
+// landlocked asks the kernel once whether a program can give up files by itself.
+var landlocked = sync.OnceValue(func() bool {
+	version, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	return errno == 0 && version >= 1
+})
+
+// confinesItself reports whether a unit's helper takes files from itself, which its
+// socket at standard output tells it. A version that cannot looks for the socket at
+// standard input, and ends. The command line stays the same, so that a helper which
+// is taken over runs as wanted. Only sessiond does it: of the others there are as
+// many as seats.
+func confinesItself(u Unit) bool { return u.Source == roster.SourceX11 && landlocked() }
+
+// landlockCalls lets a helper confine itself, which systemd 252 counts as none of
+// what a service needs, and takes away what Landlock leaves: to change what is
+// known about a file (as a read-only mount refuses), and, before its version 3,
+// how long it is.
+func landlockCalls() []systemd.Property {
+	return []systemd.Property{
+		prop("SystemCallFilter", filter{Allow: true, Entries: []string{
+			"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp",
+		}}),
+		prop("SystemCallFilter", filter{Allow: false, Entries: []string{
+			"chmod", "fchmod", "fchmodat", "fchmodat2", "truncate", "truncate64",
+			"utime", "utimes", "futimesat", "utimensat", "utimensat_time64",
+			"setxattr", "lsetxattr", "fsetxattr", "setxattrat",
+			"removexattr", "lremovexattr", "fremovexattr", "removexattrat", "file_setattr",
+		}}),
+	}
 }

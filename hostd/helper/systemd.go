@@ -51,8 +51,8 @@ type Systemd struct {
 	ctx    context.Context // of the connection; ends with Close
 	cancel context.CancelFunc
 	socket string
-	// properties is the whole setting of a unit whose standard input is stdin.
-	properties func(u Unit, stdin int) []systemd.Property
+	// properties is the whole setting of a unit with a socket.
+	properties func(u Unit, socket int) []systemd.Property
 	starts     chan struct{} // has room for startsAtOnce
 
 	mu   sync.Mutex
@@ -163,7 +163,7 @@ func (s *Systemd) Start(ctx context.Context, u Unit) error {
 func (s *Systemd) start(ctx context.Context, conn *systemd.Conn, u Unit) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	raw, err := u.Stdin.SyscallConn()
+	raw, err := u.Socket.SyscallConn()
 	if err != nil {
 		return fmt.Errorf("pass the helper's socket: %w", err)
 	}

@@ -19,8 +19,9 @@ type Unit struct {
 	Source roster.Source
 	// Command is the program's absolute path and its arguments.
 	Command []string
-	// Stdin becomes the program's descriptor 0.
-	Stdin *os.File
+	// Socket becomes the program's standard input, or the output where it confines
+	// itself.
+	Socket *os.File
 }
 
 // Units is the service manager: Systemd in production.
