@@ -21,11 +21,12 @@ mkdir "$dir/ram/upper" "$dir/ram/work"
 mount -t overlay -o "lowerdir=$base,upperdir=$dir/ram/upper,workdir=$dir/ram/work" overlay "$dir/root"
 
 # bpf makes IPAddressDeny= work in the guest: without it, it is silently
-# ignored. The descriptor is the namespace only while this script runs.
+# ignored. By Landlock helpers give up files. The descriptor is the namespace only
+# while this script runs.
 exec systemd-nspawn --quiet --boot --register=no --keep-unit \
 	--directory="$dir/root" --machine="$hostname" --hostname="$hostname" \
 	--network-namespace-path="$netns" \
 	--console=pipe --kill-signal=SIGRTMIN+4 --link-journal=no \
 	--resolv-conf=off --timezone=off \
-	--system-call-filter="bpf keyctl add_key" \
+	--system-call-filter="bpf keyctl add_key landlock_create_ruleset landlock_add_rule landlock_restrict_self" \
 	--capability=CAP_BPF,CAP_PERFMON,CAP_SYSLOG,CAP_IPC_LOCK "$@"

@@ -2,9 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -47,7 +44,7 @@ func TestSlowManySessions(t *testing.T) {
 	h := crowdedHost(t, srv)
 	defer h.showLogOnFailure(t)
 
-	h.putLogins(t)
+	h.putProgram(t, "logins")
 	start := time.Now()
 	h.logIn(t)
 	opened := time.Now()
@@ -117,20 +114,6 @@ func crowdedHost(t *testing.T, srv *server) *host {
 	h.configure(t, "collect_interval_sec: 60\nsend_interval_sec: 30\n")
 	h.enroll(t)
 	return h
-}
-
-// putLogins copies cmd/logins to the host.
-func (h *host) putLogins(t *testing.T) {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "logins")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "activity-tracker.example/testhost/cmd/logins")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build cmd/logins: %v\n%s", err, out)
-	}
-	if err := h.CopyIn(t.Context(), binary, "/usr/local/bin/logins"); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // logIn logs everybody in, and returns when all sessions are there.

@@ -186,7 +186,7 @@ func sandbox() []string {
 	for _, setting := range []string{
 		"User=" + deskUser, "NoNewPrivileges=yes", "CapabilityBoundingSet=", "PrivateNetwork=yes", "PrivateTmp=yes",
 		"PrivateDevices=yes", "ProtectSystem=strict", "ProtectHome=read-only", "ProtectProc=invisible", "ProcSubset=pid",
-		"PrivateIPC=yes", "RemoveIPC=yes", "RestrictNamespaces=yes", "MemoryDenyWriteExecute=yes",
+		"PrivateIPC=yes", "RestrictNamespaces=yes", "MemoryDenyWriteExecute=yes",
 		"RestrictAddressFamilies=AF_UNIX", "SystemCallFilter=@system-service", "LimitNOFILE=32", "TasksMax=24",
 	} {
 		args = append(args, "--property="+setting)
