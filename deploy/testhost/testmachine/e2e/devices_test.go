@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -52,13 +53,23 @@ func TestSlowSeatDevices(t *testing.T) {
 	did = did.add(more)
 	m.wantInput(t, did, 0)
 
+	synthetic := int64(0)
 	const usb, virtual = "0x3", "0x6"
-	m.run(t, "/root/virtualinput", "virtual keyboard", virtual, "7")
-	m.run(t, "/root/virtualinput", "claims another bus", usb, "4")
-	m.wantInput(t, did, 11)
-	m.run(t, "/root/virtualinput", "remapped keyboard", virtual, "5")
-	did.keys += 5
-	m.wantInput(t, did, 11)
+	for _, device := range []struct {
+		name, bus       string
+		keys, synthetic int64
+	}{
+		{name: "virtual keyboard", bus: virtual, synthetic: 7},
+		{name: "claims another bus", bus: usb, synthetic: 4},
+		{name: "remapped keyboard", bus: virtual, keys: 5},
+	} {
+		m.run(t, "systemd-run", "--quiet", "--collect", "--unit=virtualinput", "/root/virtualinput",
+			device.name, device.bus, strconv.FormatInt(device.keys+device.synthetic, 10), "seatinput")
+		did.keys += device.keys
+		synthetic += device.synthetic
+		m.wantInput(t, did, synthetic)
+		m.run(t, "systemctl", "stop", "virtualinput")
+	}
 }
 
 // seatMachine starts a machine on which seatinput reads the devices of the seat,
@@ -139,13 +150,13 @@ func (m *machine) lastInput(t *testing.T) input {
 
 // wantInput waits until the reports have exactly that, in a device's units and
 // without trouble.
-func (m *machine) wantInput(t *testing.T, want counts, synthetic uint64) {
+func (m *machine) wantInput(t *testing.T, want counts, synthetic int64) {
 	t.Helper()
 	eventually(t, patience, "the reports have what was done", func() error {
 		r := m.lastInput(t)
 		c := r.Counters
 		got := counts{int64(c.Keys), int64(c.Clicks), int64(c.ScrollSteps), int64(c.DistancePx)}
-		if got != want || c.Synthetic != synthetic || r.DistanceUnit != 1 || r.Trouble != 0 {
+		if got != want || int64(c.Synthetic) != synthetic || r.DistanceUnit != 1 || r.Trouble != 0 {
 			return fmt.Errorf("they have %+v, want %+v and %d by programs", r, want, synthetic)
 		}
 		return nil

@@ -1,35 +1,48 @@
 // Virtualinput makes a virtual keyboard on a test machine, as programs that remap
-// keys do, and presses a key so many times.
+// keys do. It presses a key so many times once a program has the device open, and
+// keeps the device until it is ended.
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	evdev "github.com/holoplot/go-evdev"
 )
 
 const (
-	// settleTime is for udev and those who wait for devices; 0.5 s is usual.
-	settleTime = 5 * time.Second
+	// openTimeout is for udev and the program that waits for devices, on a busy
+	// computer; 0.5 s is usual.
+	openTimeout = 2 * time.Minute
+	// lookEvery is how often it is looked at whether the device is open.
+	lookEvery = 200 * time.Millisecond
 	// pressTime is how long a key is down, and up.
 	pressTime = 20 * time.Millisecond
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "virtualinput:", err)
 		os.Exit(1)
 	}
 }
 
 // run makes the device that its arguments name, on the bus that they claim, and
-// presses as often as they say.
-func run(args []string) error {
-	if len(args) != 3 {
-		return fmt.Errorf("want NAME BUS PRESSES")
+// presses as often as they say. What a program has not read yet when a device goes
+// is lost to it, so the device stays until ctx ends.
+func run(ctx context.Context, args []string) error {
+	if len(args) != 4 {
+		return errors.New("want NAME BUS PRESSES READER")
 	}
 	bus, err := strconv.ParseUint(args[1], 0, 16)
 	if err != nil {
@@ -49,15 +62,68 @@ func run(args []string) error {
 		return fmt.Errorf("make a virtual keyboard: %w", err)
 	}
 	defer device.Close()
-	<-time.After(settleTime)
+	if err := waitOpen(ctx, args[0], args[3]); err != nil {
+		return fmt.Errorf("wait until %s reads the keyboard: %w", args[3], err)
+	}
 	for range presses {
 		if err := press(device); err != nil {
 			return err
 		}
 	}
-	// What was pressed last is read before the device goes.
-	<-time.After(pressTime)
+	<-ctx.Done()
 	return nil
+}
+
+// waitOpen waits until a program of that name has the device open.
+func waitOpen(ctx context.Context, device, program string) error {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for !isOpen(device, program) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// isOpen reports whether a program of that name has the device open.
+func isOpen(device, program string) bool {
+	file := ""
+	for _, path := range matching("/sys/class/input/event*/device/name") {
+		if contains(path, device) {
+			file = "/dev/input/" + strings.Split(path, "/")[4]
+		}
+	}
+	for _, path := range matching("/proc/[0-9]*/comm") {
+		if !contains(path, program) {
+			continue
+		}
+		for _, fd := range matching(filepath.Dir(path) + "/fd/*") {
+			if target, err := os.Readlink(fd); err == nil && target == file {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// matching returns the files of a pattern.
+func matching(pattern string) []string {
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		panic(err) // the pattern is wrong
+	}
+	return paths
+}
+
+// contains reports whether a file has that line and no other.
+func contains(path, line string) bool {
+	content, err := os.ReadFile(path)
+	return err == nil && string(content) == line+"\n"
 }
 
 // press presses a key that does nothing.
