@@ -19,6 +19,9 @@ import (
 // control is a connection to the machine's sshd, over its virtio port.
 type control struct {
 	client *ssh.Client
+	// ended is over when the connection is closed, by end.
+	ended context.Context
+	end   context.CancelFunc
 	// devices are those that are watched, by path; Machine.input guards them.
 	devices map[string]*device
 }
@@ -50,7 +53,8 @@ func dialControl(ctx context.Context, path string) (*control, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the machine's control connection: %w", err), ctx.Err(), conn.Close())
 	}
-	return &control{client: ssh.NewClient(c, channels, requests), devices: map[string]*device{}}, nil
+	ended, end := context.WithCancel(context.Background())
+	return &control{client: ssh.NewClient(c, channels, requests), ended: ended, end: end, devices: map[string]*device{}}, nil
 }
 
 // connect opens the control connection anew, and what is forwarded over it.
@@ -69,7 +73,7 @@ func (m *Machine) connect(ctx context.Context) error {
 	defer m.mu.Unlock()
 	m.control = c
 	for _, f := range m.forwards {
-		if err := m.listen(f); err != nil {
+		if err := m.listen(ctx, f); err != nil {
 			return err
 		}
 	}
@@ -98,6 +102,7 @@ func (m *Machine) disconnect() error {
 	var err error
 	if c != nil {
 		err = c.client.Close()
+		c.end()
 		m.servings++
 	}
 	m.wg.Wait()
@@ -128,7 +133,9 @@ func (m *Machine) Forward(addr, target string) error {
 	defer m.mu.Unlock()
 	f := forward{addr: addr, target: target}
 	if m.control != nil {
-		if err := m.listen(f); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+		defer cancel()
+		if err := m.listen(ctx, f); err != nil {
 			return err
 		}
 	}
@@ -138,8 +145,9 @@ func (m *Machine) Forward(addr, target string) error {
 
 // listen starts forwarding; it ends with the control connection. The caller
 // holds the lock.
-func (m *Machine) listen(f forward) error {
-	l, err := m.control.client.Listen("tcp", f.addr)
+func (m *Machine) listen(ctx context.Context, f forward) error {
+	c := m.control
+	l, err := within(ctx, func() (net.Listener, error) { return c.client.Listen("tcp", f.addr) })
 	if err != nil {
 		return fmt.Errorf("forward %s of the machine: %w", f.addr, err)
 	}
@@ -149,20 +157,23 @@ func (m *Machine) listen(f forward) error {
 			if err != nil {
 				return
 			}
-			m.wg.Go(func() { pass(conn, f.target) })
+			m.wg.Go(func() { pass(c.ended, conn, f.target) })
 		}
 	})
 	return nil
 }
 
-// pass copies both ways until both ends are done. A server that is away looks to
-// the machine like one that closes at once.
-func pass(in net.Conn, target string) {
+// pass copies both ways until both ends are done, or ctx is. A server that is away
+// looks to the machine like one that closes at once.
+func pass(ctx context.Context, in net.Conn, target string) {
 	defer in.Close()
-	out, err := net.Dial("tcp", target)
+	var d net.Dialer
+	out, err := d.DialContext(ctx, "tcp", target)
 	if err != nil {
 		return
 	}
 	defer out.Close()
+	stop := context.AfterFunc(ctx, func() { out.Close() })
+	defer stop()
 	relay.Both(in, out)
 }

@@ -19,38 +19,76 @@ import (
 // machinePath is the PATH that a root login has.
 const machinePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Exec runs a command on the machine, as testhost's Exec does on a host. An exit
-// code other than zero is no error; not having run is.
+// commandTimeout is for a command whose caller sets no end, on a busy computer;
+// seconds are usual.
+const commandTimeout = 5 * time.Minute
+
+// Exec runs a command on the machine, as testhost's Exec does on a host, for at
+// most commandTimeout unless ctx ends at a time of its own. An exit code other
+// than zero is no error; not having run is.
 func (m *Machine) Exec(ctx context.Context, c testhost.Command) (testhost.Result, error) {
-	res := testhost.Result{Code: -1}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	ctl, err := m.connected()
 	if err != nil {
-		return res, err
+		return testhost.Result{Code: -1}, err
 	}
-	session, err := ctl.client.NewSession()
+	res, err := within(ctx, func() (testhost.Result, error) { return ctl.exec(ctx, c) })
 	if err != nil {
-		return res, fmt.Errorf("run %s on the machine: %w", c.Args[0], err)
+		return testhost.Result{Code: -1}, fmt.Errorf("run %s on the machine: %w", c.Args[0], err)
+	}
+	return res, nil
+}
+
+// exec runs a command. Closing its session ends it only if the machine answers.
+func (c *control) exec(ctx context.Context, command testhost.Command) (testhost.Result, error) {
+	session, err := c.client.NewSession()
+	if err != nil {
+		return testhost.Result{}, err
 	}
 	defer session.Close()
 	stop := context.AfterFunc(ctx, func() { session.Close() })
 	defer stop()
 	var out, errs bytes.Buffer
-	session.Stdin, session.Stdout, session.Stderr = c.Stdin, &out, &errs
-	err = session.Run(shellLine(c))
-	res = testhost.Result{Stdout: out.String(), Stderr: errs.String()}
+	session.Stdin, session.Stdout, session.Stderr = command.Stdin, &out, &errs
+	err = session.Run(shellLine(command))
+	res := testhost.Result{Stdout: out.String(), Stderr: errs.String()}
 	var exit *ssh.ExitError
-	switch {
-	case ctx.Err() != nil:
-		err = ctx.Err()
-	case errors.As(err, &exit):
+	if errors.As(err, &exit) {
 		res.Code = exit.ExitStatus()
-		return res, nil
+		err = nil
 	}
-	if err != nil {
-		res.Code = -1
-		return res, fmt.Errorf("run %s on the machine: %w", c.Args[0], err)
+	return res, err
+}
+
+// bounded returns ctx if it has an end, or else one that ends after
+// commandTimeout.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return context.WithCancel(ctx)
 	}
-	return res, nil
+	return context.WithTimeout(ctx, commandTimeout)
+}
+
+// within returns what f does, or that ctx is over. A machine that does not answer
+// then keeps f waiting until the control connection is closed.
+func within[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := f()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }
 
 // shellLine is what the machine's shell turns into the command.

@@ -23,6 +23,9 @@ const (
 	diskSize = "4G"
 	// bootTimeout is for a busy computer; 30 s is usual on an idle one.
 	bootTimeout = 15 * time.Minute
+	// prepareTimeout is for making tree and image on a busy computer, or waiting
+	// for another program that does; 4 minutes are usual.
+	prepareTimeout = 40 * time.Minute
 	// imagePrefix begins the names of images in the cache folder.
 	imagePrefix = "testmachine-"
 	// keepUnused is how long an image is kept that nobody uses: another checkout
@@ -46,6 +49,8 @@ func Prepare(ctx context.Context, suite debian.Suite, progress io.Writer) error 
 }
 
 func prepare(ctx context.Context, suite debian.Suite, progress io.Writer) (image, error) {
+	ctx, cancel := context.WithTimeout(ctx, prepareTimeout)
+	defer cancel()
 	if progress == nil {
 		progress = io.Discard
 	}

@@ -52,7 +52,7 @@ type device struct {
 }
 
 // device returns a device that is watched.
-func (m *Machine) device(path string) (*device, error) {
+func (m *Machine) device(ctx context.Context, path string) (*device, error) {
 	ctl, err := m.connected()
 	if err != nil {
 		return nil, err
@@ -60,19 +60,10 @@ func (m *Machine) device(path string) (*device, error) {
 	if d, ok := ctl.devices[path]; ok {
 		return d, nil
 	}
-	session, err := ctl.client.NewSession()
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	out, err := within(ctx, func() (io.Reader, error) { return ctl.watch(path) })
 	if err != nil {
-		return nil, fmt.Errorf("watch %s: %w", path, err)
-	}
-	out, err := session.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("watch %s: %w", path, err)
-	}
-	// A byte is printed when the device is open: nothing after that is missed.
-	if err := session.Start("exec 3<" + path + " && printf . && exec cat <&3"); err != nil {
-		return nil, fmt.Errorf("watch %s: %w", path, err)
-	}
-	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
 		return nil, fmt.Errorf("watch %s: %w", path, err)
 	}
 	const enough = 256 // more than the events between two sends
@@ -80,6 +71,24 @@ func (m *Machine) device(path string) (*device, error) {
 	m.wg.Go(func() { d.read(out) })
 	ctl.devices[path] = d
 	return d, nil
+}
+
+// watch has the machine send what a device's kernel driver passes on.
+func (c *control) watch(path string) (io.Reader, error) {
+	session, err := c.client.NewSession()
+	if err != nil {
+		return nil, err
+	}
+	out, err := session.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	// A byte is printed when the device is open: nothing after that is missed.
+	if err := session.Start("exec 3<" + path + " && printf . && exec cat <&3"); err != nil {
+		return nil, err
+	}
+	_, err = io.ReadFull(out, make([]byte, 1))
+	return out, err
 }
 
 // read reads events until the control connection ends.
@@ -180,10 +189,10 @@ func moved(code uint16, by int) func(inputEvent) bool {
 }
 
 // with has f send to a device. One sends at a time.
-func (m *Machine) with(path string, f func(*device) error) error {
+func (m *Machine) with(ctx context.Context, path string, f func(*device) error) error {
 	m.input.Lock()
 	defer m.input.Unlock()
-	d, err := m.device(path)
+	d, err := m.device(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -193,7 +202,7 @@ func (m *Machine) with(path string, f func(*device) error) error {
 // Type types text, one key press for each rune, and returns how many presses it
 // made. It knows lower-case letters, digits, the space and "\n".
 func (m *Machine) Type(ctx context.Context, text string) (presses int, err error) {
-	err = m.with(keyboard, func(d *device) error {
+	err = m.with(ctx, keyboard, func(d *device) error {
 		for _, r := range text {
 			if err := d.press(ctx, keyName(r)); err != nil {
 				return fmt.Errorf("type %q: %w", r, err)
@@ -218,7 +227,7 @@ func keyName(r rune) string {
 
 // Press presses keys together, each by QEMU's name, and releases them again.
 func (m *Machine) Press(ctx context.Context, keys ...string) error {
-	return m.with(keyboard, func(d *device) error { return d.press(ctx, keys...) })
+	return m.with(ctx, keyboard, func(d *device) error { return d.press(ctx, keys...) })
 }
 
 func (d *device) press(ctx context.Context, keys ...string) error {
@@ -237,7 +246,7 @@ func (d *device) press(ctx context.Context, keys ...string) error {
 
 // Click clicks n times with a button: left, middle or right.
 func (m *Machine) Click(ctx context.Context, n int, button string) error {
-	return m.with(mouse, func(d *device) error {
+	return m.with(ctx, mouse, func(d *device) error {
 		for range n {
 			for _, down := range []bool{true, false} {
 				if err := d.send(ctx, buttonEvent(button, down), changed(down)); err != nil {
@@ -259,7 +268,7 @@ func (m *Machine) Scroll(ctx context.Context, steps int) error {
 	if steps < 0 {
 		button, step, steps = "wheel-up", 1, -steps
 	}
-	return m.with(mouse, func(d *device) error {
+	return m.with(ctx, mouse, func(d *device) error {
 		for range steps {
 			if err := d.send(ctx, buttonEvent(button, true), moved(relWheel, step)); err != nil {
 				return err
@@ -276,7 +285,7 @@ func (m *Machine) Scroll(ctx context.Context, steps int) error {
 // Move moves the mouse by so many units, first along the row, then along the
 // column. It returns how many units that was.
 func (m *Machine) Move(ctx context.Context, dx, dy int) (distance int, err error) {
-	err = m.with(mouse, func(d *device) error {
+	err = m.with(ctx, mouse, func(d *device) error {
 		for _, way := range []struct {
 			axis string
 			code uint16

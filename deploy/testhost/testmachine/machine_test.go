@@ -1,6 +1,8 @@
 package testmachine
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -183,4 +185,18 @@ func newEcho(t *testing.T) string {
 		}
 	}()
 	return l.Addr().String()
+}
+
+// TestCommandEnds has a machine stand still under a command, which ends with its
+// context all the same.
+func TestCommandEnds(t *testing.T) {
+	m := start(t)
+	if err := m.qemu.monitor.run("stop", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := m.Run(ctx, "true"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a command on a machine that stands still: %v", err)
+	}
 }
