@@ -194,10 +194,11 @@ func (m *Machine) waitStatus(ctx context.Context, want string) error {
 	return nil
 }
 
-// PowerCut ends the machine at once. Its disk has what the kernel had written,
-// and nothing of what was still in the machine's memory.
+// PowerCut ends the machine at once. Its disk has what the kernel had it make
+// safe, and little of what was in the disk's own cache: QEMU keeps there where
+// new blocks are until the kernel flushes it.
 func (m *Machine) PowerCut() error {
-	err := errors.Join(m.qemu.monitor.quit(), m.disconnect())
+	err := errors.Join(m.qemu.monitor.kill(), m.disconnect())
 	if m.qemu != m.first {
 		err = errors.Join(err, m.qemu.close())
 	}

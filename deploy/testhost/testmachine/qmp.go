@@ -9,12 +9,16 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"activity-tracker.example/testhost/internal/wait"
 )
 
 // monitor speaks QEMU's machine protocol, QMP.
 type monitor struct {
 	mu   sync.Mutex
-	conn net.Conn
+	conn *net.UnixConn
 	dec  *json.Decoder
 }
 
@@ -24,7 +28,7 @@ const answerTimeout = time.Minute
 // dialMonitor connects to the monitor's socket.
 func dialMonitor(ctx context.Context, path string) (*monitor, error) {
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", path)
+	conn, err := d.DialUnix(ctx, "unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("reach QEMU's monitor: %w", err)
 	}
@@ -101,6 +105,44 @@ func (m *monitor) quit() error {
 		err = nil // it was faster than its answer
 	}
 	return errors.Join(err, m.close())
+}
+
+// kill ends QEMU without any notice, and waits until it has let go of its files.
+func (m *monitor) kill() (err error) {
+	process, err := m.process()
+	if err != nil {
+		return fmt.Errorf("find QEMU's process: %w", err)
+	}
+	defer func() { err = errors.Join(err, unix.Close(process), m.close()) }()
+	if err := unix.PidfdSendSignal(process, unix.SIGKILL, nil, 0); err != nil {
+		return fmt.Errorf("kill QEMU: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+	defer cancel()
+	err = wait.Until(ctx, func() (bool, error) {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, 0)
+		return n > 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("wait for QEMU's end: %w", err)
+	}
+	return nil
+}
+
+// process opens the process at the other end, which is alive: it holds the
+// connection.
+func (m *monitor) process() (pidfd int, err error) {
+	raw, err := m.conn.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	controlErr := raw.Control(func(fd uintptr) {
+		var peer *unix.Ucred
+		if peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			pidfd, err = unix.PidfdOpen(int(peer.Pid), 0)
+		}
+	})
+	return pidfd, errors.Join(controlErr, err)
 }
 
 // close closes the connection, if it is not closed already.
