@@ -31,9 +31,13 @@ const (
 	// socketName is how a display's socket is named; the display's number
 	// follows.
 	socketName = "xrdp_display_"
-	// freshFor is how long a list is used again. Readings of all sessions
-	// come every few seconds, and each would read the list anew.
-	freshFor = 2 * time.Second
+	// freshLeast and freshMost are how long a list is used again. Readings of all
+	// sessions come every few seconds, and each would read the list anew: the table
+	// of TCP sockets takes 7 ms, however many there are.
+	freshLeast = 2 * time.Second
+	freshMost  = 5 * time.Second
+	// freshPart is how much of a record that may be.
+	freshPart = 12
 )
 
 // errUnknown is why it cannot be known whether a client is connected.
@@ -51,6 +55,8 @@ type Peers struct {
 	folder string // socketFolder, or a test's
 	proc   string // "/proc", or a test's
 
+	freshFor time.Duration
+
 	mu  sync.Mutex
 	ofX fresh[map[file]bool] // sockets with a peer on device
 	// device is that of the last question; there is one in practice.
@@ -58,8 +64,14 @@ type Peers struct {
 	ofVNC  fresh[vncPorts]
 }
 
-// NewPeers makes a Peers of this machine. It reads nothing yet.
-func NewPeers() *Peers { return &Peers{now: time.Now, folder: socketFolder, proc: "/proc"} }
+// NewPeers makes a Peers of this machine, for records of a length. It reads nothing
+// yet.
+func NewPeers(record time.Duration) *Peers {
+	return &Peers{
+		now: time.Now, folder: socketFolder, proc: "/proc",
+		freshFor: min(max(record/freshPart, freshLeast), freshMost),
+	}
+}
 
 // fresh is an answer of the kernel's that is used for a while.
 type fresh[T any] struct {
@@ -68,9 +80,9 @@ type fresh[T any] struct {
 	err    error
 }
 
-// get returns the answer, which read reads anew where it is too old.
-func (f *fresh[T]) get(now time.Time, read func() (T, error)) (T, error) {
-	if f.readAt.IsZero() || now.Sub(f.readAt) >= freshFor || now.Before(f.readAt) {
+// get returns the answer, which read reads anew where it is older than that.
+func (f *fresh[T]) get(now time.Time, old time.Duration, read func() (T, error)) (T, error) {
+	if f.readAt.IsZero() || now.Sub(f.readAt) >= old || now.Before(f.readAt) {
 		f.value, f.err = read()
 		f.readAt = now
 	}
@@ -94,7 +106,7 @@ func (p *Peers) Connected(display string, uid uint32) (bool, error) {
 	if ok {
 		return p.throughSocket(bound)
 	}
-	ports, err := p.ofVNC.get(p.now(), func() (vncPorts, error) { return readVNC(p.proc) })
+	ports, err := p.ofVNC.get(p.now(), p.freshFor, func() (vncPorts, error) { return readVNC(p.proc) })
 	if err != nil {
 		return false, err
 	}
@@ -109,7 +121,7 @@ func (p *Peers) throughSocket(bound file) (bool, error) {
 	if bound.device != p.device {
 		p.device, p.ofX = bound.device, fresh[map[file]bool]{}
 	}
-	list, err := p.ofX.get(p.now(), func() (map[file]bool, error) { return connectedFiles(bound.device) })
+	list, err := p.ofX.get(p.now(), p.freshFor, func() (map[file]bool, error) { return connectedFiles(bound.device) })
 	return list[bound], err
 }
 

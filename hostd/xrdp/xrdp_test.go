@@ -25,7 +25,7 @@ type rig struct {
 
 func newRig(t *testing.T, folder string) *rig {
 	t.Helper()
-	r := &rig{t: t, peers: NewPeers(), now: time.Unix(1_000_000, 0), folder: folder}
+	r := &rig{t: t, peers: NewPeers(time.Minute), now: time.Unix(1_000_000, 0), folder: folder}
 	r.peers.now = func() time.Time { return r.now }
 	r.peers.folder = folder
 	return r
@@ -99,11 +99,11 @@ func TestConnectedFollowsARealSocket(t *testing.T) {
 			r.check(false, "nobody connected")
 			end := r.connect(l)
 			r.check(false, "within the time a list is used again")
-			r.now = r.now.Add(freshFor)
+			r.now = r.now.Add(freshMost)
 			r.check(true, "connected")
 			r.unknown(os.Getuid()+1, "somebody else's socket")
 			end()
-			r.now = r.now.Add(freshFor)
+			r.now = r.now.Add(freshMost)
 			r.check(false, "disconnected")
 		})
 	}
@@ -174,7 +174,7 @@ func TestImpostor(t *testing.T) {
 
 func TestConnectedRefusesOtherDisplays(t *testing.T) {
 	for _, d := range []string{"", "10", ":", ":x", "host:10", ":10/../11"} {
-		if _, err := NewPeers().Connected(d, 0); err == nil {
+		if _, err := NewPeers(0).Connected(d, 0); err == nil {
 			t.Errorf("display %q was accepted", d)
 		}
 	}

@@ -187,7 +187,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 	d.watcher.OnProgress(d.watchdog.Loop("logind", listSilence).Made)
 	d.roster = roster.New(d.naming(), d.wanted())
 	d.displays = display.System()
-	d.connected = connectedBy(xrdp.NewPeers())
+	d.connected = connectedBy(xrdp.NewPeers(d.cfg.CollectInterval))
 	d.units, d.endUnits = d.opts.units(d.log)
 	d.supervisor = helper.New(helper.Options{
 		Binary: d.opts.helperPath, Interval: d.cfg.CollectInterval, IdleAfter: d.cfg.IdleAfter,
