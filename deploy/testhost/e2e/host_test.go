@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -189,20 +187,6 @@ func (h *host) waitTracked(t *testing.T, id string, since time.Time) session {
 
 // unit is the unit of a session's helper.
 func unit(sessionID string) string { return "trackerd-session-" + sessionID + ".service" }
-
-// putProgram builds one of the test host's commands and copies it to the host.
-func (h *host) putProgram(t *testing.T, name string) {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), name)
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "activity-tracker.example/testhost/cmd/"+name)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build cmd/%s: %v\n%s", name, err, out)
-	}
-	if err := h.CopyIn(t.Context(), binary, "/usr/local/bin/"+name); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // helperPID is the process of a session's helper, on the host.
 func (h *host) helperPID(t *testing.T, sessionID string) string {

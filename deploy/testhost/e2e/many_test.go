@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"activity-tracker.example/testhost/debian"
+	"activity-tracker.example/testhost/internal/e2etest"
 )
 
 // What many sessions on one host may cost.
@@ -44,7 +45,7 @@ func TestSlowManySessions(t *testing.T) {
 	h := crowdedHost(t, srv)
 	defer h.showLogOnFailure(t)
 
-	h.putProgram(t, "logins")
+	e2etest.PutProgram(t, h, "logins")
 	start := time.Now()
 	h.logIn(t)
 	opened := time.Now()
