@@ -97,7 +97,7 @@ func (s *stage) helpers(path string) (group, error) {
 		s.sockets = append(s.sockets, pair[0])
 		theirs := os.NewFile(uintptr(pair[1]), "socket")
 		cmd := exec.CommandContext(s.ctx, path, "--display", s.inner, "--interval", "60s")
-		cmd.Stdin, cmd.Stderr = theirs, os.Stderr
+		cmd.Stdout, cmd.Stderr = theirs, os.Stderr // it confines itself
 		err = s.start(cmd, "")
 		_ = theirs.Close() // the helper has its own
 		if err != nil {
