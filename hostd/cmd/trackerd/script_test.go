@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,9 +36,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"trackerd": main})
 }
 
-// waitLimit bounds every wait of these tests; what they wait for takes some
-// seconds at most.
-const waitLimit = 30 * time.Second
+// waitLimit bounds every wait of these tests; what they wait for takes some seconds,
+// and the sending of 200,000 events most of a minute under the race detector.
+const waitLimit = 3 * time.Minute
 
 // TestScripts runs the real daemon, with its real buffer and control socket,
 // where no system bus and no systemd are. A socket stands for systemd's and
@@ -49,7 +50,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"notified": notified, "queue": queue, "server": serveTracker, "enroll": enroll, "doctor": printChecks, "rejects": rejects, "rejected": waitRejected, "retry": retry,
+			"notified": notified, "queue": queue, "server": serveTracker, "enroll": enroll, "doctor": printChecks, "rejects": rejects, "rejected": waitRejected, "retry": retry, "received": received,
 		},
 	})
 }
@@ -89,6 +90,7 @@ func setup(env *testscript.Env) error {
 	env.Defer(func() { _ = conn.Close(); <-done })
 	env.Values["heard"] = h
 	env.Values["rejects"] = new(atomic.Value)
+	env.Values["taken"] = &taken{of: map[int64]int{}}
 	env.Setenv("NOTIFY_SOCKET", path)
 	env.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(env.WorkDir, "no-bus"))
 	env.Setenv("TRACKERD_BUFFER_PATH", filepath.Join(env.WorkDir, "state", "buffer.db"))
@@ -128,6 +130,7 @@ var tokens = map[string]string{"id.secret": "cred.secret", "id.revoked": "cred.r
 // serveTracker starts a server that knows tokens and puts its URL into $SERVER.
 func serveTracker(ts *testscript.TestScript, _ bool, _ []string) {
 	code, _ := ts.Value("rejects").(*atomic.Value)
+	kept, _ := ts.Value("taken").(*taken)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/readyz":
@@ -147,7 +150,12 @@ func serveTracker(ts *testscript.TestScript, _ bool, _ []string) {
 				w.WriteHeader(http.StatusUnauthorized)
 				return
 			}
-			_ = json.NewEncoder(w).Encode(answerTo(events(r), code))
+			batch := events(r)
+			reply := answerTo(len(batch), code)
+			if reply.Accepted > 0 {
+				kept.add(batch)
+			}
+			_ = json.NewEncoder(w).Encode(reply)
 		default:
 			w.WriteHeader(http.StatusNotFound)
 		}
@@ -203,31 +211,85 @@ func retry(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
-// events counts what a batch holds; zero if it is none.
-func events(r *http.Request) int {
+// events returns what a batch holds; none if it is no batch.
+func events(r *http.Request) []api.Event {
 	body := io.Reader(r.Body)
 	if r.Header.Get("Content-Encoding") == "gzip" {
 		z, err := gzip.NewReader(body)
 		if err != nil {
-			return 0
+			return nil
 		}
 		body = z
 	}
 	var batch api.EventBatch
 	if json.NewDecoder(body).Decode(&batch) != nil {
-		return 0
+		return nil
 	}
-	return len(batch.Events)
+	return batch.Events
 }
 
-// queue puts an event into the buffer, as an earlier daemon would have.
-func queue(ts *testscript.TestScript, _ bool, _ []string) {
-	b, err := buffer.Open(ts.Getenv("TRACKERD_BUFFER_PATH"), buffer.Options{})
+// firstQueued is the time of the first event that queue makes, in seconds since 1970.
+const firstQueued = 1_790_000_000
+
+// taken is what the server accepted: how often each event, by its second.
+type taken struct {
+	mu sync.Mutex
+	of map[int64]int
+}
+
+func (k *taken) add(batch []api.Event) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i := range batch {
+		k.of[batch[i].Timestamp.Unix()-firstQueued]++
+	}
+}
+
+// received checks that the server accepted each of so many queued events once, from
+// the one of that number on.
+func received(ts *testscript.TestScript, _ bool, args []string) {
+	n, from := wholeNumber(ts, args[0]), wholeNumber(ts, args[1])
+	k, _ := ts.Value("taken").(*taken)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.of) != n {
+		ts.Fatalf("the server has %d events, want %d", len(k.of), n)
+	}
+	for i := range int64(n) {
+		if times := k.of[int64(from)+i]; times != 1 {
+			ts.Fatalf("event %d was accepted %d times", int64(from)+i, times)
+		}
+	}
+}
+
+// queue puts an event into the buffer, as an earlier daemon would have; or so many,
+// into a buffer that holds no more than so many.
+func queue(ts *testscript.TestScript, _ bool, args []string) {
+	n, o := 1, buffer.Options{}
+	if len(args) == 2 {
+		n, o.MaxEvents = wholeNumber(ts, args[0]), wholeNumber(ts, args[1])
+	}
+	b, err := buffer.Open(ts.Getenv("TRACKERD_BUFFER_PATH"), o)
 	ts.Check(err)
-	event, err := json.Marshal(api.Event{MachineID: "vm-abc123-alice", Timestamp: time.Unix(1_790_000_000, 0).UTC()})
-	ts.Check(err)
-	ts.Check(b.Update(func(tx *buffer.Tx) error { return tx.Enqueue(event) }))
+	const atOnce = 10_000
+	for from := 0; from < n; from += atOnce {
+		ts.Check(b.Update(func(tx *buffer.Tx) error {
+			for i := from; i < min(from+atOnce, n); i++ {
+				event, err := json.Marshal(api.Event{MachineID: "vm-abc123-alice", Timestamp: time.Unix(firstQueued+int64(i), 0).UTC()})
+				if err := errors.Join(err, tx.Enqueue(event)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
 	ts.Check(b.Close())
+}
+
+func wholeNumber(ts *testscript.TestScript, s string) int {
+	n, err := strconv.Atoi(s)
+	ts.Check(err)
+	return n
 }
 
 func client(ts *testscript.TestScript) *control.Client { return control.NewClient(ts.Getenv("SOCK")) }
