@@ -80,8 +80,7 @@ func (r *RDP) Elsewhere(ctx context.Context, do func() error) error {
 	return wait.Until(ctx, func() (bool, error) { return s.FocusWindow(r.clientAlive) })
 }
 
-// LockKeys has Caps Lock and Num Lock be on where the client is connected from
-// next.
+// LockKeys is LoginOptions.LockKeys for the next Reconnect.
 func (r *RDP) LockKeys() { r.locks = true }
 
 // Click clicks n times with a button: 1 is left, 2 middle, 3 right.

@@ -47,6 +47,11 @@ type LoginOptions struct {
 	Server string
 	// Beside is the display of a session of theirs that goes on beside this one.
 	Beside string
+	// Bare is for a user whose session starts no window manager that names the window
+	// in front: it can be used as soon as it shows a window.
+	Bare bool
+	// LockKeys has Caps Lock and Num Lock be on where the client is connected from.
+	LockKeys bool
 }
 
 // What may draw a session: the names of the sections of xrdp.ini.
@@ -85,6 +90,7 @@ type rdpInfo struct {
 	Width, Height int
 	Server        string
 	Beside        string `json:",omitempty"`
+	Bare          bool
 	// X and Y are where the session's pointer is while no client is connected.
 	X, Y int
 	// WheelRest is what the X server was sent of the wheel's turning that has
@@ -99,10 +105,11 @@ type rdpInfo struct {
 
 // Login logs a user in over RDP, as a client of its own with a screen of its
 // own, and returns when the desktop can be used: the window manager runs and
-// its terminal has the focus.
+// its terminal has the focus, unless LoginOptions.Bare.
 func (h *Host) Login(ctx context.Context, user string, opts LoginOptions) (*RDP, error) {
-	r := &RDP{host: h, info: rdpInfo{
-		User: user, Password: opts.Password, Width: opts.Width, Height: opts.Height, Server: opts.Server, Beside: opts.Beside, X: firstX, Y: firstY,
+	r := &RDP{host: h, locks: opts.LockKeys, info: rdpInfo{
+		User: user, Password: opts.Password, Width: opts.Width, Height: opts.Height,
+		Server: opts.Server, Beside: opts.Beside, Bare: opts.Bare, X: firstX, Y: firstY,
 	}}
 	if r.info.Password == "" {
 		password, err := os.ReadFile(filepath.Join(h.dir(), "password-"+user))
@@ -161,10 +168,14 @@ func (r *RDP) waitUsable(ctx context.Context, s *screen.Screen) error {
 	if err := wait.Until(ctx, func() (bool, error) { return s.FocusWindow(r.clientAlive) }); err != nil {
 		return fmt.Errorf("wait for the client's window: %w", err)
 	}
+	usable := "focused"
+	if r.info.Bare {
+		usable = "shown"
+	}
 	var res Result
 	err := wait.Until(ctx, func() (bool, error) {
 		var err error
-		res, err = r.host.Exec(ctx, Command{Args: []string{"sh", "-c", connectedScript + readyScript, "ready", r.info.User, "40", r.info.Beside}})
+		res, err = r.host.Exec(ctx, Command{Args: []string{"sh", "-c", connectedScript + readyScript, "ready", r.info.User, "40", r.info.Beside, usable}})
 		if err == nil && res.Code != 0 && !r.clientAlive() {
 			err = errors.New("the client ended")
 		}

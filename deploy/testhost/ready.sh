@@ -1,10 +1,13 @@
 # Waits until a user's desktop can be used and prints the session's id, display
-# and leader. Arguments: the user, how many times to look, and the display of
-# another session of theirs, or nothing. Runs on the host, after connected.sh. Prints to standard error what it still waits for.
+# and leader. Arguments: the user, how many times to look, the display of another
+# session of theirs, or nothing, and what makes the desktop usable: "focused" or
+# "shown". Runs on the host, after connected.sh. Prints to standard error what it
+# still waits for.
 set -u
 user=$1
 tries=$2
 other=$3
+usable=$4
 
 # newest_session sets id, display and leader of the user's newest live session.
 newest_session() {
@@ -23,10 +26,20 @@ newest_session() {
 	[ "$newest" -ge 0 ] && [ -n "$display" ] && [ "$display" != "$other" ]
 }
 
-focused() {
+as_user() {
 	setpriv --reuid="$user" --regid="$user" --init-groups \
-		env DISPLAY="$display" HOME="/home/$user" xprop -root _NET_ACTIVE_WINDOW 2>/dev/null |
-		grep -q '# 0x[1-9a-f]'
+		env DISPLAY="$display" HOME="/home/$user" "$@" 2>/dev/null
+}
+
+# focused reports whether the window manager names a window in front.
+focused() {
+	as_user xprop -root _NET_ACTIVE_WINDOW | grep -q '# 0x[1-9a-f]'
+}
+
+# shown reports whether a terminal can be seen, whoever put it there.
+shown() {
+	terminal=$(as_user xwininfo -root -tree | awk '/\("xterm" "XTerm"\)/ { print $1; exit }')
+	[ -n "$terminal" ] && as_user xwininfo -id "$terminal" | grep -q 'Map State: IsViewable'
 }
 
 while :; do
@@ -34,8 +47,8 @@ while :; do
 		missing="no active session of $user"
 	elif ! connected "$display"; then
 		missing="no client on display $display"
-	elif ! focused; then
-		missing="no focused window on display $display"
+	elif ! "$usable"; then
+		missing="no $usable window on display $display"
 	else
 		echo "$id $display $leader"
 		exit 0

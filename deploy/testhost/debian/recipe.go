@@ -69,6 +69,8 @@ func XRDP(suite Suite) Recipe {
 		// Without xauth, which xrdp does not depend on, every local user may open
 		// every display.
 		"xrdp", "xorgxrdp", "xauth", "tigervnc-standalone-server", "x11-common", "openbox", "xterm",
+		// A window manager that names no window, which nobody gets unless a test asks.
+		"twm",
 		// With these, tests look at a session from within.
 		"x11-xserver-utils", "x11-utils", "xinput",
 		// What trackerd-server recommends; no host starts it unless a test does.
