@@ -41,6 +41,15 @@ func eachStrokeCountsOnce(t *testing.T, suite debian.Suite) {
 	}
 	p.mustWork(t, 10, 0, 0, 0)
 	wantTold(t, p)
+
+	// And one whose lights are on when the session begins.
+	if err := p.Logout(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.locks = true
+	p.loginAgain(t)
+	p.mustWork(t, 10, 0, 0, 0)
+	wantTold(t, p)
 }
 
 // holdKeys holds three keys. A client that is busy lets go of a held key now and
@@ -50,7 +59,7 @@ func (p *person) holdKeys(t *testing.T) {
 	t.Helper()
 	log := p.witness(t)
 	held := map[rune]time.Duration{'j': 5 * time.Second, testhost.PageDown: 2 * time.Second, '\b': 2 * time.Second}
-	byItself := int64(0)
+	before, byItself, all := p.did.Keys, int64(0), int64(0)
 	for key, d := range held {
 		pressed, released := p.witnessed(t, log)
 		if err := p.Hold(t.Context(), key, d); err != nil {
@@ -61,6 +70,7 @@ func (p *person) holdKeys(t *testing.T) {
 		strokes := releases - released - presses
 		t.Logf("key %#x: %d presses, let go %d times", key, presses, strokes)
 		byItself += max(strokes-1, 0)
+		all += presses
 		if presses < 10 {
 			t.Errorf("key %#x did not repeat: %d presses", key, presses)
 		}
@@ -81,7 +91,10 @@ func (p *person) holdKeys(t *testing.T) {
 	if told.Keys > p.did.Keys+(byItself+1)/2 {
 		t.Errorf("%d keys are told, pressed were %d, and the client let go of them %d times", told.Keys, p.did.Keys, byItself)
 	}
-	p.did.Keys = told.Keys
+	if repeats := all - (told.Keys - before); told.Repeats != repeats {
+		t.Errorf("%d repeats are told of %d presses, %d of which are keys; want %d", told.Repeats, all, told.Keys-before, repeats)
+	}
+	p.did.Keys, p.did.Repeats = told.Keys, told.Repeats
 }
 
 // useLocks presses lock keys within the session, and outside of it.

@@ -106,7 +106,10 @@ func TestTwoSessionsOfOnePerson(t *testing.T) {
 	other.loginAgain(t)
 	p.mustWork(t, 60, 1, 1, 1)
 	other.mustWork(t, 40, 1, 1, 1)
-	p.did = counts{p.did.Keys + other.did.Keys, p.did.Clicks + other.did.Clicks, p.did.Scrolls + other.did.Scrolls, p.did.Distance + other.did.Distance}
+	p.did.Keys += other.did.Keys
+	p.did.Clicks += other.did.Clicks
+	p.did.Scrolls += other.did.Scrolls
+	p.did.Distance += other.did.Distance
 	wantTold(t, p)
 	p.settled(t, time.Now().Add(interval*time.Second))
 

@@ -12,7 +12,7 @@ import (
 )
 
 // counts is an amount of work.
-type counts struct{ Keys, Clicks, Scrolls, Distance int64 }
+type counts struct{ Keys, Clicks, Scrolls, Distance, Repeats int64 }
 
 // person is a user at work on a host. did adds up what the client was told to
 // send.
@@ -23,6 +23,8 @@ type person struct {
 	machine string
 	server  string // what draws the session: testhost.SessionXorg or …Xvnc
 	beside  string // the display of another session of theirs
+	bare    bool   // the session has no window manager that names the window in front
+	locks   bool   // the lock keys are on where p logs in from
 	// password is what a script made; empty is what AddUser made.
 	password string
 	did      counts
@@ -50,7 +52,9 @@ func (h *host) loginTo(t *testing.T, name, server string) *person {
 func (p *person) loginAgain(t *testing.T) {
 	t.Helper()
 	began := time.Now()
-	rdp, err := p.host.Login(t.Context(), p.name, testhost.LoginOptions{Password: p.password, Server: p.server, Beside: p.beside})
+	rdp, err := p.host.Login(t.Context(), p.name, testhost.LoginOptions{
+		Password: p.password, Server: p.server, Beside: p.beside, Bare: p.bare, LockKeys: p.locks,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +146,7 @@ func wantTold(t *testing.T, people ...*person) {
 // told is what the summaries say.
 func (p *person) told(t *testing.T) (counts, error) {
 	sum, err := p.host.srv.summaries(t.Context(), p.machine, p.host.began)
-	return counts{sum.KeyCount, sum.MouseClicks, sum.ScrollCount, sum.MouseDistancePx}, err
+	return counts{sum.KeyCount, sum.MouseClicks, sum.ScrollCount, sum.MouseDistancePx, sum.RepeatCount}, err
 }
 
 // compare checks that the API tells exactly what p did.
@@ -193,6 +197,9 @@ func add(events []api.Event) counts {
 		c.Clicks += e.MouseClicks
 		c.Scrolls += e.ScrollCount
 		c.Distance += e.MouseDistancePx
+		if e.RepeatCount != nil {
+			c.Repeats += *e.RepeatCount
+		}
 	}
 	return c
 }

@@ -56,6 +56,7 @@ func (s *server) summaries(ctx context.Context, machine string, since time.Time)
 		sum.ScrollCount += one.ScrollCount
 		sum.MouseDistancePx += one.MouseDistancePx
 		sum.SyntheticCount += one.SyntheticCount
+		sum.RepeatCount += one.RepeatCount
 		sum.ActiveSeconds, sum.IdleSeconds = sum.ActiveSeconds+one.ActiveSeconds, sum.IdleSeconds+one.IdleSeconds
 		sum.TopApps = append(sum.TopApps, one.TopApps...)
 	}
