@@ -15,6 +15,7 @@ func TestSlowTrixie(t *testing.T) {
 		{"Restarts", restarts},
 		{"HostileUser", hostileUser},
 		{"ConfigurationMistake", configurationMistake},
+		{"WhatIsInFront", whatIsInFront},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

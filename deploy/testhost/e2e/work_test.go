@@ -39,21 +39,8 @@ func twoUsers(t *testing.T, suite debian.Suite) {
 
 	// Another application comes to the front.
 	const app, title = "Ledger", "Budget 2026 – Grüße"
-	if _, err := alice.RunInSession(t.Context(), "sh", "-c",
-		`xterm -class "$1" -xrm '*allowTitleOps: false' -T "$2" -e sleep 300 >/dev/null 2>&1 &`, "sh", app, title); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, 30*time.Second, "a record with the new window arrives", func() error {
-		events, err := srv.Events(t.Context(), alice.machine)
-		if err != nil || len(events) == 0 {
-			return fmt.Errorf("no events: %w", err)
-		}
-		last := events[len(events)-1]
-		if last.ActiveApp != app || last.ActiveWindow != title {
-			return fmt.Errorf("the last record has %q, %q", last.ActiveApp, last.ActiveWindow)
-		}
-		return nil
-	})
+	alice.start(t, "xterm", "-class", app, "-xrm", "*allowTitleOps: false", "-T", title, "-e", "sleep", "300")
+	awaitWindow(t, alice, app, title)
 	alice.mustWork(t, 40, 0, 0, 0)
 	wantTold(t, alice, bob)
 	wantFocus(t, alice.records(t), app, title)
@@ -103,6 +90,22 @@ func wantWindow(t *testing.T, p *person, app, title string) {
 	if typed == 0 {
 		t.Errorf("no record of %s has keys", p.name)
 	}
+}
+
+// awaitWindow waits until the newest record has the window.
+func awaitWindow(t *testing.T, p *person, app, title string) {
+	t.Helper()
+	eventually(t, 30*time.Second, "a record with the new window arrives", func() error {
+		events, err := p.host.srv.Events(t.Context(), p.machine)
+		if err != nil || len(events) == 0 {
+			return fmt.Errorf("no events: %w", err)
+		}
+		last := events[len(events)-1]
+		if last.ActiveApp != app || last.ActiveWindow != title {
+			return fmt.Errorf("the last record has %q, %q; want %q, %q", last.ActiveApp, last.ActiveWindow, app, title)
+		}
+		return nil
+	})
 }
 
 // wantFocus checks that focus times are whole: no interval has more than its
