@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"activity-tracker.example/sessiond/internal/helpertest"
 	"activity-tracker.example/sessiond/internal/launch"
 	"activity-tracker.example/sessiond/internal/xtest"
+	"activity-tracker.example/sessiond/wire"
 )
 
 // TestConfined has a helper give up files: it still finds its cookie and counts,
@@ -47,6 +49,35 @@ func TestConfined(t *testing.T) {
 	if code := h.Exit(); code != launch.ExitOK {
 		t.Fatalf("exit code %d: %s", code, h.Stderr.String())
 	}
+}
+
+// TestConfinedNamesPrograms: a window without a class has its program's name, though
+// its helper has given up files.
+func TestConfinedNamesPrograms(t *testing.T) {
+	t.Parallel()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	comm, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := xtest.Xvfb(t)
+	s.Start(t, "openbox", "--sm-disable")
+	c := xtest.NewClient(t, s)
+	c.AwaitWM()
+	h := helpertest.Start(t, helpertest.Options{
+		Program: path, Args: []string{"--display", s.Display, "--interval", "5s"}, Confine: true,
+	})
+	h.Until("the first report", func() bool { return len(h.All) > 0 })
+	window := c.Window("Named", "title")
+	c.Number(window, "_NET_WM_PID", uint32(os.Getpid()))
+	c.Class(window, "")
+	c.Activate(window)
+	h.Until("the program's name", func() bool {
+		return slices.ContainsFunc(h.Last.Focus, func(f wire.Focus) bool { return f.App == strings.TrimSpace(string(comm)) })
+	})
 }
 
 // TestUnconfinable has the kernel refuse what confining needs: the helper ends,

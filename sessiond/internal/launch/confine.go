@@ -38,28 +38,38 @@ var (
 	errProcessor  = errors.New("no filter of system calls for this processor")
 )
 
+// processes is where the kernel shows what it tells everybody of a process, its name
+// above all, which a window without a class goes by. What it tells only who may trace
+// a process it does not tell who is confined, nor may the folder be listed.
+const processes = "/proc"
+
 // Confine takes from this process, for good, what can be done to files: it can
-// only read the given ones and what is in their folders. A file that is written
-// anew is another file, hence the folders. It must not be built with cgo, whose
-// threads Go does not know.
+// only read the given ones, what is in their folders, and what is shown of processes.
+// A file that is written anew is another file, hence the folders. It must not be built
+// with cgo, whose threads Go does not know.
 func Confine(files []string) error {
 	version, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 || version < 1 {
 		return errNoLandlock
 	}
 	const open = false // the display may have an abstract socket
-	return restrict(ruleset(int(version), open), files)
+	paths := []string{processes}
+	for _, file := range files {
+		paths = append(paths, file, filepath.Dir(file))
+	}
+	return restrict(ruleset(int(version), open), paths)
 }
 
 // Enclose takes away, for good, what a helper needs no longer once it has opened
-// what it watches: every file, new connections, and signals to others.
+// what it watches: every file but what is shown of processes, new connections, and
+// signals to others.
 func Enclose() error {
 	version, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 || version < 1 {
 		return errNoLandlock
 	}
 	const closed = true
-	if err := restrict(ruleset(int(version), closed), nil); err != nil {
+	if err := restrict(ruleset(int(version), closed), []string{processes}); err != nil {
 		return err
 	}
 	return refuseCalls()
@@ -86,19 +96,17 @@ func ruleset(version int, scoped bool) unix.LandlockRulesetAttr {
 	return attr
 }
 
-// restrict makes a domain of the attributes that may read the given files, and
-// puts every thread into it.
-func restrict(attr unix.LandlockRulesetAttr, files []string) error {
+// restrict makes a domain of the attributes that may read the given files and what is
+// in the given folders, and puts every thread into it.
+func restrict(attr unix.LandlockRulesetAttr, paths []string) error {
 	fd, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
 	if errno != 0 {
 		return errors.Join(errors.New("describing what is taken away"), errno)
 	}
 	defer func() { _ = unix.Close(int(fd)) }() // nothing was written
-	for _, file := range files {
-		for _, path := range []string{file, filepath.Dir(file)} {
-			if err := allow(int(fd), path); err != nil {
-				return err
-			}
+	for _, path := range paths {
+		if err := allow(int(fd), path); err != nil {
+			return err
 		}
 	}
 	// Each thread has rights of its own.

@@ -38,7 +38,7 @@ func attempts(t target) []attempt {
 	id, doc := filepath.Join(t.home, ".ssh/id"), filepath.Join(t.home, "doc")
 	other := "/proc/" + strconv.Itoa(t.other)
 	all := []attempt{{"nothing", unix.SYS_GETPID, nil}}
-	for _, path := range []string{id, "/etc/passwd", "/tmp/" + t.shared, "/dev/shm/" + t.shared, other + "/environ", "/proc/self/environ", "/dev/zero"} {
+	for _, path := range []string{id, "/etc/passwd", "/tmp/" + t.shared, "/dev/shm/" + t.shared, other + "/environ", "/dev/zero"} {
 		all = append(all, open("read "+path, path, unix.O_RDONLY))
 	}
 	for _, path := range []string{t.home, "/", "/proc"} {
