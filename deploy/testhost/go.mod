@@ -11,15 +11,19 @@ require (
 require (
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/spf13/pflag v1.0.10 // indirect
+	go.etcd.io/bbolt v1.5.0 // indirect
 )
 
 require (
+	activity-tracker.example/hostd v0.0.0
 	activity-tracker.example/server v0.0.0
 	activity-tracker.example/sessiond v0.0.0
 	github.com/godbus/dbus/v5 v5.2.4
 	github.com/holoplot/go-evdev v0.0.0-20260504100651-66d1748fe847
 	golang.org/x/crypto v0.58.0
 )
+
+replace activity-tracker.example/hostd => ../../hostd
 
 replace activity-tracker.example/server => ../../server
 
