@@ -22,16 +22,6 @@ const (
 	netVersion     = 4
 )
 
-var filesSince = []struct {
-	version int
-	access  uint64
-}{
-	{1, filesSince1},
-	{2, unix.LANDLOCK_ACCESS_FS_REFER},
-	{3, unix.LANDLOCK_ACCESS_FS_TRUNCATE},
-	{5, unix.LANDLOCK_ACCESS_FS_IOCTL_DEV},
-}
-
 var (
 	errNoLandlock = errors.New("this kernel has no Landlock")
 	errThreads    = errors.New("not all threads could be confined")
@@ -79,7 +69,15 @@ func Enclose() error {
 // this includes what is no file.
 func ruleset(version int, scoped bool) unix.LandlockRulesetAttr {
 	var attr unix.LandlockRulesetAttr
-	for _, f := range filesSince {
+	for _, f := range []struct {
+		version int
+		access  uint64
+	}{
+		{1, filesSince1},
+		{2, unix.LANDLOCK_ACCESS_FS_REFER},
+		{3, unix.LANDLOCK_ACCESS_FS_TRUNCATE},
+		{5, unix.LANDLOCK_ACCESS_FS_IOCTL_DEV},
+	} {
 		if version >= f.version {
 			attr.Handled_access_fs |= f.access
 		}
@@ -99,7 +97,7 @@ func ruleset(version int, scoped bool) unix.LandlockRulesetAttr {
 // restrict makes a domain of the attributes that may read the given files and what is
 // in the given folders, and puts every thread into it.
 func restrict(attr unix.LandlockRulesetAttr, paths []string) error {
-	fd, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
+	fd, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0) //nolint:gosec // a structure of the kernel's
 	if errno != 0 {
 		return errors.Join(errors.New("describing what is taken away"), errno)
 	}
@@ -124,12 +122,12 @@ func restrict(attr unix.LandlockRulesetAttr, paths []string) error {
 func allow(ruleset int, path string) error {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil //nolint:nilerr // see above
+		return nil
 	}
 	defer func() { _ = unix.Close(fd) }() // nothing was written
 	rule := unix.LandlockPathBeneathAttr{Allowed_access: unix.LANDLOCK_ACCESS_FS_READ_FILE, Parent_fd: int32(fd)}
 	_, _, errno := unix.RawSyscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(ruleset), unix.LANDLOCK_RULE_PATH_BENEATH,
-		uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
+		uintptr(unsafe.Pointer(&rule)), 0, 0, 0) //nolint:gosec // a structure of the kernel's
 	if errno != 0 {
 		return errors.Join(errors.New("allowing to read "+path), errno)
 	}
@@ -139,22 +137,24 @@ func allow(ruleset int, path string) error {
 // refusedCalls are of no use to a helper that has opened what it watches: to
 // connect to anything, to touch other processes, to become another program, and
 // to have the kernel do such things by itself.
-var refusedCalls = []uint32{
-	unix.SYS_SOCKET, unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_LISTEN, unix.SYS_IO_URING_SETUP,
-	unix.SYS_KILL, unix.SYS_TKILL, unix.SYS_RT_SIGQUEUEINFO, unix.SYS_RT_TGSIGQUEUEINFO, unix.SYS_PIDFD_SEND_SIGNAL,
-	unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV,
-	unix.SYS_EXECVE, unix.SYS_EXECVEAT,
+func refusedCalls() []uint32 {
+	return []uint32{
+		unix.SYS_SOCKET, unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_LISTEN, unix.SYS_IO_URING_SETUP,
+		unix.SYS_KILL, unix.SYS_TKILL, unix.SYS_RT_SIGQUEUEINFO, unix.SYS_RT_TGSIGQUEUEINFO, unix.SYS_PIDFD_SEND_SIGNAL,
+		unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV,
+		unix.SYS_EXECVE, unix.SYS_EXECVEAT,
+	}
 }
 
 // refuseCalls makes the kernel answer EPERM to refusedCalls, in every thread.
 func refuseCalls() error {
-	filter, err := refusal(refusedCalls)
+	filter, err := refusal(refusedCalls())
 	if err != nil {
 		return err
 	}
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	thread, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
+		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program))) //nolint:gosec // a structure of the kernel's
 	if errno != 0 {
 		return errors.Join(errors.New("giving up system calls"), errno)
 	}

@@ -39,12 +39,12 @@ func run(t *testing.T, filter []unix.SockFilter, number, arch uint32) uint32 {
 
 func TestRefusal(t *testing.T) {
 	native := map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}[runtime.GOARCH]
-	filter, err := refusal(refusedCalls)
+	filter, err := refusal(refusedCalls())
 	if err != nil {
 		t.Fatal(err)
 	}
 	const refused = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
-	for _, call := range refusedCalls {
+	for _, call := range refusedCalls() {
 		if got := run(t, filter, call, native); got != refused {
 			t.Errorf("call %d: %#x", call, got)
 		}

@@ -1,3 +1,5 @@
+//go:build amd64
+
 // Command intruder runs on a test host, as root. It stops a process and has each
 // of its threads make system calls, as somebody would who runs code of their own
 // in it, and prints what the kernel answered: a line for each thread and call.
