@@ -84,7 +84,11 @@ func TestUsesStayWithinTheEvent(t *testing.T) {
 
 func TestActiveShare(t *testing.T) {
 	for _, test := range []struct{ focus, active, all, want int64 }{
-		{500, 600, 900, 333}, {500, 0, 0, 0}, {0, 1, 1, 0}, {500, 2, 1, 500}, {500, -1, 1, 0},
+		{500, 600, 900, 333},
+		{500, 0, 0, 0},
+		{0, 1, 1, 0},
+		{500, 2, 1, 500},
+		{500, -1, 1, 0},
 		{math.MaxInt64, math.MaxInt64 - 1, math.MaxInt64, math.MaxInt64 - 1},
 	} {
 		if got := activeShare(test.focus, test.active, test.all); got != test.want {

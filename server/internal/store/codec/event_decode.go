@@ -37,10 +37,10 @@ func (u *decoder) float(scale float64) float64 {
 // active sets an entry's active seconds by their code; its seconds are known.
 func (u *decoder) active(f *api.Focus, code uint64) {
 	var v float64
-	switch {
-	case code == activeAbsent:
+	switch code {
+	case activeAbsent:
 		return
-	case code == activeExact:
+	case activeExact:
 		v = u.exact()
 	default:
 		rest := code - activeRest

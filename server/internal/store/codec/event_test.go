@@ -20,7 +20,8 @@ func TestPackedEventComesBack(t *testing.T) {
 		{CPUPercent: &one, RAMUsedPercent: &third, DiskUsedPercent: &one, ActiveSeconds: &third, UserRAMBytes: &big, SyntheticCount: &big, RepeatCount: &big},
 		{UserCPUPercent: &one, UserRAMBytes: &big, Focus: []api.Focus{{Seconds: third}, {Seconds: one}}, SessionKind: api.SessionTTY},
 		{SessionKind: api.SessionVirtual, Connected: &yes},
-		{Locked: &yes}, {Locked: &no, IsIdle: true},
+		{Locked: &yes},
+		{Locked: &no, IsIdle: true},
 		{Focus: []api.Focus{{Seconds: 43.21, ActiveSeconds: &one}, {Seconds: 12.34, ActiveSeconds: &one}, {Seconds: 9}, {Seconds: third, ActiveSeconds: &third}, {Seconds: 1, ActiveSeconds: &one}, {Seconds: 1, ActiveSeconds: new(float64)}}},
 		{MouseDistancePx: 7, DistanceUnit: api.UnitDevice, SessionKind: api.SessionLocal},
 	} {

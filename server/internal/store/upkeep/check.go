@@ -3,6 +3,7 @@ package upkeep
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -109,10 +110,11 @@ func (u *Upkeep) checkMachine(ctx context.Context, machine int32, repair bool, c
 		wrong, estimated := codec.Differing(want, have)
 		c.Events, c.Rollups = c.Events+events, c.Rollups+len(have)
 		c.Wrong, c.Estimated = c.Wrong+len(wrong), c.Estimated+len(estimated)
-		if anew := append(wrong, estimated...); repair && len(anew) > 0 {
-			return replaceRollups(ctx, tx, machine, anew, want)
+		anew := slices.Concat(wrong, estimated)
+		if !repair || len(anew) == 0 {
+			return nil
 		}
-		return nil
+		return replaceRollups(ctx, tx, machine, anew, want)
 	})))
 }
 

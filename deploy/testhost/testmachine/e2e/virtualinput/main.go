@@ -30,8 +30,9 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "virtualinput:", err)
 		os.Exit(1)
 	}
@@ -111,12 +112,9 @@ func isOpen(device, program string) bool {
 	return false
 }
 
-// matching returns the files of a pattern.
+// matching returns the files of a pattern; of a wrong one there are none.
 func matching(pattern string) []string {
-	paths, err := filepath.Glob(pattern)
-	if err != nil {
-		panic(err) // the pattern is wrong
-	}
+	paths, _ := filepath.Glob(pattern)
 	return paths
 }
 
