@@ -147,7 +147,7 @@ func (m *Machine) Forward(addr, target string) error {
 // holds the lock.
 func (m *Machine) listen(ctx context.Context, f forward) error {
 	c := m.control
-	l, err := within(ctx, func() (net.Listener, error) { return c.client.Listen("tcp", f.addr) })
+	l, err := within(ctx, c, func() (net.Listener, error) { return c.client.Listen("tcp", f.addr) })
 	if err != nil {
 		return fmt.Errorf("forward %s of the machine: %w", f.addr, err)
 	}

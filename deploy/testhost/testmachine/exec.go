@@ -33,7 +33,7 @@ func (m *Machine) Exec(ctx context.Context, c testhost.Command) (testhost.Result
 	if err != nil {
 		return testhost.Result{Code: -1}, err
 	}
-	res, err := within(ctx, func() (testhost.Result, error) { return ctl.exec(ctx, c) })
+	res, err := within(ctx, ctl, func() (testhost.Result, error) { return ctl.exec(ctx, c) })
 	if err != nil {
 		return testhost.Result{Code: -1}, fmt.Errorf("run %s on the machine: %w", c.Args[0], err)
 	}
@@ -70,9 +70,9 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, commandTimeout)
 }
 
-// within returns what f does, or that ctx is over. A machine that does not answer
-// then keeps f waiting until the control connection is closed.
-func within[T any](ctx context.Context, f func() (T, error)) (T, error) {
+// within returns what f asks over the connection, or that ctx is over. A machine that
+// does not answer then keeps f waiting until the connection is closed.
+func within[T any](ctx context.Context, c *control, f func() (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
@@ -82,13 +82,31 @@ func within[T any](ctx context.Context, f func() (T, error)) (T, error) {
 		value, err := f()
 		done <- result{value, err}
 	}()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
+	nudge := time.NewTicker(nudgeEvery)
+	defer nudge.Stop()
+	for {
+		select {
+		case r := <-done:
+			return r.value, r.err
+		case <-nudge.C:
+			go c.nudge()
+		case <-ctx.Done():
+			var none T
+			return none, ctx.Err()
+		}
 	}
+}
+
+// nudgeEvery is how often a machine that was asked something is nudged until it
+// answers.
+const nudgeEvery = 5 * time.Second
+
+// nudge sends something that wants no answer. Once in some hundreds of large transfers
+// the machine's kernel is not told of what QEMU has put into its memory, and would find
+// it only with the next thing that comes.
+func (c *control) nudge() {
+	// Whoever asked sees that the connection has ended.
+	_, _, _ = c.client.SendRequest("nudge@testmachine", false, nil)
 }
 
 // shellLine is what the machine's shell turns into the command.

@@ -62,7 +62,7 @@ func (m *Machine) device(ctx context.Context, path string) (*device, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	out, err := within(ctx, func() (io.Reader, error) { return ctl.watch(path) })
+	out, err := within(ctx, ctl, func() (io.Reader, error) { return ctl.watch(path) })
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", path, err)
 	}
