@@ -31,6 +31,8 @@ func TestSlowUpgrade(t *testing.T) {
 	h.srv.Viewer = h.srv.command(t, "token", "create", "--name", "test", "--role", "viewer")
 	h.install(t, earlier.Agent)
 	h.configure(t, config)
+	// The configuration is changed, and so is the packaged one.
+	h.run(t, "sh", "-c", `echo 'force-confold' >/etc/dpkg/dpkg.cfg.d/keep`)
 	h.enroll(t)
 	p := h.login(t, "alice")
 	p.mustWork(t, 40, 3, 3, 2)
