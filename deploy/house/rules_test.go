@@ -98,6 +98,7 @@ var mayImport = map[string][]string{
 
 	"server/api":               nil,
 	"server/internal/secret":   nil,
+	"server/internal/password": nil,
 	"server/internal/localpg":  nil,
 	"server/internal/pgtest":   nil, // real clusters for tests
 	"server/internal/backup":   nil,
@@ -137,6 +138,7 @@ var mayImport = map[string][]string{
 	"server/internal/store/partition":  {"server/internal/store/db"},
 	"server/internal/store/dictionary": {"server/api", "server/internal/store/db", "server/internal/store/partition"},
 	"server/internal/store/directory":  {"server/api", "server/internal/store/db"},
+	"server/internal/store/users":      {"server/internal/store/db", "server/internal/store/directory"},
 	"server/internal/store/events": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/partition",
 	},

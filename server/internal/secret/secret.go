@@ -1,5 +1,6 @@
 // Package secret makes and checks the server's credentials: API tokens, host
-// credentials and enrolment tokens, all of the form "id.secret".
+// credentials, enrolment tokens, invitations and login sessions, all of the form
+// "id.secret".
 //
 // The id is public and finds the row; the secret is 256 random bits, of which
 // only the SHA-256 is stored. A slow, salted hash as for passwords would add
@@ -26,6 +27,10 @@ const (
 	KindToken      Kind = "tok"
 	KindHost       Kind = "host"
 	KindEnrollment Kind = "enr"
+	// KindInvitation is a link by which somebody sets a password, KindSession what a
+	// browser keeps of a login.
+	KindInvitation Kind = "inv"
+	KindSession    Kind = "ses"
 )
 
 const (
@@ -100,7 +105,13 @@ func Parse(text string) (Credential, error) {
 	return Credential{Kind: Kind(kind), ID: id, secret: sec}, nil
 }
 
-func known(k Kind) bool { return k == KindToken || k == KindHost || k == KindEnrollment }
+func known(k Kind) bool {
+	switch k {
+	case KindToken, KindHost, KindEnrollment, KindInvitation, KindSession:
+		return true
+	}
+	return false
+}
 
 func lowerHex(s string) bool {
 	return strings.Trim(s, "0123456789abcdef") == ""

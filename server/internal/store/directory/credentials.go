@@ -10,13 +10,17 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 )
 
-// Role is what an API token may do.
+// Role is what an API token or a person who logs in may do.
 type Role string
 
-// The roles. An admin may do whatever a viewer may.
+// The roles. API tokens are of the first two. What each may do is in one table, with
+// the routes.
 const (
-	RoleViewer Role = "viewer"
-	RoleAdmin  Role = "admin"
+	RoleViewer  Role = "viewer"
+	RoleAdmin   Role = "admin"
+	RoleManager Role = "manager"
+	// RoleAuditor sees nobody's activity.
+	RoleAuditor Role = "auditor"
 )
 
 // Token is an API token without its secret.

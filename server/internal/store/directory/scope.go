@@ -19,6 +19,9 @@ type Scope struct {
 // Nothing is the scope of a caller who may see no machine.
 func Nothing() Scope { return Scope{limited: true} }
 
+// OfGroups is the scope of a caller who may see the machines of these groups alone.
+func OfGroups(keys []int32) Scope { return Scope{limited: true, Groups: keys} }
+
 // Limited reports whether there may be machines out of scope.
 func (s Scope) Limited() bool { return s.limited }
 

@@ -17,6 +17,7 @@ import (
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/store/upkeep"
+	"activity-tracker.example/server/internal/store/users"
 )
 
 // Store is all rooms of one database.
@@ -29,6 +30,7 @@ type Store struct {
 	*inspect.Inspector
 	Partitions *partition.Partitions
 	Dictionary *dictionary.Dictionary
+	Users      *users.Users
 }
 
 // Options are those of all rooms.
@@ -55,7 +57,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d)}
+	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d), Users: users.New(d)}
 	s.Dictionary = dictionary.New(d, s.Partitions)
 	s.Writer = events.New(d, s.Partitions, s.Dictionary, s.ForgetHosts)
 	s.Reader = query.New(d, s.Partitions)

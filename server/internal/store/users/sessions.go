@@ -1,0 +1,192 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
+)
+
+const (
+	// SessionIdle is after how long without a request a login ends: a night is
+	// enough, a working day with its breaks is not.
+	SessionIdle = 8 * time.Hour
+	// SessionEnd is after how long it ends in any case: once a week somebody types
+	// their password.
+	SessionEnd = 7 * 24 * time.Hour
+	// MaxSessions is how many logins a user may have at once: more than anybody's
+	// devices. The oldest ends for one more.
+	MaxSessions = 20
+	// seenEvery is how exactly it is kept when a login was last used: a row is not
+	// written with each request.
+	seenEvery = time.Minute
+)
+
+// lasting is whether a login s has not ended. The intervals are SessionIdle and
+// SessionEnd, as a test makes sure.
+const lasting = "s.last_seen_at > now() - interval '8 hours' AND s.created_at > now() - interval '7 days'"
+
+// Session is a login that lasts.
+type Session struct {
+	ID         string
+	CreatedAt  time.Time
+	LastSeenAt time.Time
+	// Address and Agent are from where and with what.
+	Address, Agent string
+}
+
+// Known is what a login is checked against.
+type Known struct {
+	ID    string
+	Login string
+	// Hash is the password's; empty: they have none.
+	Hash     string
+	Disabled bool
+	// Secret is that of the second step; empty: there is none. Step is the newest
+	// that was used.
+	Secret []byte
+	Step   int64
+}
+
+// Known returns what the login of that name is checked against, or ErrNone.
+func (u *Users) Known(ctx context.Context, login string) (Known, error) {
+	k := Known{Login: login}
+	err := u.db.AskOnce(ctx, "looking up who logs in", `SELECT id, coalesce(password_hash, ''), disabled,
+			CASE WHEN totp_confirmed THEN totp_secret END, totp_step
+		FROM app_user WHERE login = $1`, login, &k.ID, &k.Hash, &k.Disabled, &k.Secret, &k.Step)
+	if errors.Is(err, db.ErrNotFound) {
+		return k, ErrNone
+	}
+	return k, err
+}
+
+// Fresh is a login that begins.
+type Fresh struct {
+	ID   string
+	Hash []byte
+	// Address and Agent are from where and with what.
+	Address, Agent string
+	// Replaces is the id of a login that ends with it; empty: none does.
+	Replaces string
+	// Rehashed is the password's hash at today's cost; empty: it stays.
+	Rehashed string
+}
+
+// Begin keeps a login of a user who was known as k, or returns ErrChanged where that
+// has changed: a login never outlives the password that it was made with.
+func (u *Users) Begin(ctx context.Context, k Known, s Fresh) (User, error) {
+	return u.change(ctx, "beginning a login", k.ID, func(tx pgx.Tx) error {
+		n, err := db.Exec(ctx, tx, "checking", `UPDATE app_user SET last_login_at = now(), password_hash = coalesce(nullif($3, ''), password_hash)
+			WHERE id = $1 AND NOT disabled AND password_hash = $2`, k.ID, k.Hash, s.Rehashed)
+		if err == nil && n == 0 {
+			err = ErrChanged
+		}
+		if err != nil {
+			return err
+		}
+		_, err = db.Exec(ctx, tx, "ending old ones", `DELETE FROM login_session WHERE usr = $1 AND (id = $2 OR id NOT IN (
+				SELECT s.id FROM login_session s WHERE s.usr = $1 AND `+lasting+` ORDER BY s.created_at DESC, s.id LIMIT $3))`,
+			k.ID, s.Replaces, MaxSessions-1)
+		if err != nil {
+			return err
+		}
+		_, err = db.Exec(ctx, tx, "inserting", `INSERT INTO login_session (id, usr, secret_hash, address, agent) VALUES ($1, $2, $3, $4, $5)`,
+			s.ID, k.ID, s.Hash, s.Address, s.Agent)
+		return err
+	})
+}
+
+// Caller is whom a login stands for.
+type Caller struct {
+	UserID string
+	Role   directory.Role
+	Scope  directory.Scope
+	// Hash is that of the login's secret.
+	Hash []byte
+	// Seen means that it was noted within seenEvery that the login is in use.
+	Seen bool
+}
+
+// Caller returns whom a login that lasts stands for, as they are now, or
+// db.ErrNotFound.
+func (u *Users) Caller(ctx context.Context, session string) (Caller, error) {
+	var c Caller
+	var limited bool
+	var groups []int32
+	err := u.db.AskOnce(ctx, "looking up a login", `SELECT s.usr, s.secret_hash, s.last_seen_at > now() - interval '1 minute', u.role, u.limited,
+			ARRAY(SELECT grp FROM app_user_group WHERE usr = s.usr ORDER BY grp)
+		FROM login_session s JOIN app_user u ON u.id = s.usr WHERE s.id = $1 AND NOT u.disabled AND `+lasting,
+		session, &c.UserID, &c.Hash, &c.Seen, &c.Role, &limited, &groups)
+	switch {
+	case c.Role == directory.RoleAuditor:
+		c.Scope = directory.Nothing()
+	case limited:
+		c.Scope = directory.OfGroups(groups)
+	}
+	return c, err
+}
+
+// See notes that a login is in use.
+func (u *Users) See(ctx context.Context, session string) error {
+	return u.db.Write(ctx, "noting that a login is used", func(tx pgx.Tx) error {
+		_, err := db.Exec(ctx, tx, "updating", "UPDATE login_session SET last_seen_at = now() WHERE id = $1 AND last_seen_at < now() - $2::interval",
+			session, seenEvery)
+		return err
+	})
+}
+
+// Sessions lists a user's logins that last, the newest first; or returns ErrNone.
+func (u *Users) Sessions(ctx context.Context, user string) ([]Session, error) {
+	var all []Session
+	err := u.db.Read(ctx, "listing logins", func(tx pgx.Tx) (err error) {
+		if _, err := one(ctx, tx, "WHERE u.id = $1", user); err != nil {
+			return err
+		}
+		all, err = db.Collect[Session](ctx, tx, "reading", `SELECT id, created_at, last_seen_at, address, agent
+			FROM login_session s WHERE usr = $1 AND `+lasting+" ORDER BY created_at DESC, id", user)
+		return err
+	})
+	return all, err
+}
+
+// End ends one login of a user, or returns db.ErrNotFound.
+func (u *Users) End(ctx context.Context, user, session string) error {
+	return u.db.Write(ctx, "ending a login", func(tx pgx.Tx) error {
+		n, err := db.Exec(ctx, tx, "deleting", "DELETE FROM login_session s WHERE id = $1 AND usr = $2 AND "+lasting, session, user)
+		if err == nil && n == 0 {
+			return fmt.Errorf("login: %w", db.ErrNotFound)
+		}
+		return err
+	})
+}
+
+// EndAll ends all logins of a user, or returns ErrNone.
+func (u *Users) EndAll(ctx context.Context, user string) (User, error) {
+	return u.change(ctx, "ending all logins of a user", user, func(tx pgx.Tx) error { return endSessions(ctx, tx, user) })
+}
+
+func endSessions(ctx context.Context, tx pgx.Tx, user string) error {
+	_, err := db.Exec(ctx, tx, "ending logins", "DELETE FROM login_session WHERE usr = $1", user)
+	return err
+}
+
+// ChangePassword puts another password's hash in the place of the one that k has, and
+// ends all logins; or returns ErrChanged.
+func (u *Users) ChangePassword(ctx context.Context, k Known, hash string) error {
+	_, err := u.change(ctx, "changing a password", k.ID, func(tx pgx.Tx) error {
+		n, err := db.Exec(ctx, tx, "checking", "SELECT FROM app_user WHERE id = $1 AND NOT disabled AND password_hash = $2", k.ID, k.Hash)
+		if err == nil && n == 0 {
+			err = ErrChanged
+		}
+		if err != nil {
+			return err
+		}
+		return setPassword(ctx, tx, k.ID, hash)
+	})
+	return err
+}
