@@ -114,6 +114,15 @@ var mayImport = map[string][]string{
 	"server/internal/problem": {"server/api"},
 	"server/internal/auth": {
 		"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store/db", "server/internal/store/directory",
+		"server/internal/store/users",
+	},
+	"server/internal/session": {
+		"server/internal/limiter", "server/internal/password", "server/internal/secret", "server/internal/store/users", "server/internal/text",
+	},
+	"server/internal/userapi": {
+		"server/api", "server/internal/auth", "server/internal/httpserver", "server/internal/password", "server/internal/problem",
+		"server/internal/secret", "server/internal/session", "server/internal/store/db", "server/internal/store/directory",
+		"server/internal/store/users", "server/internal/text",
 	},
 	"server/internal/ingest": {
 		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/problem", "server/internal/secret",
@@ -129,7 +138,7 @@ var mayImport = map[string][]string{
 	"server/internal/httpapi": {
 		"server/api", "server/internal/auth", "server/internal/httpapi/openapi", "server/internal/httpserver", "server/internal/limiter",
 		"server/internal/live", "server/internal/problem", "server/internal/report", "server/internal/repository",
-		"server/internal/store/db", "server/internal/store/directory", "server/internal/tabular",
+		"server/internal/store/db", "server/internal/store/directory", "server/internal/tabular", "server/internal/userapi",
 	},
 	"server/internal/httpapi/openapi": {"server/internal/problem"},
 	// One room after the other, each may import those before it.
@@ -160,14 +169,15 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/app": {
 		"server/api", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpapi", "server/internal/httpserver",
-		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/report", "server/internal/repository",
-		"server/internal/secret", "server/internal/store/...",
+		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/password", "server/internal/report", "server/internal/repository",
+		"server/internal/secret", "server/internal/session", "server/internal/store/...", "server/internal/userapi",
 	},
+	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},
 	"server/internal/cli": {
-		"server/api", "server/internal/app", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
-		"server/internal/ingest", "server/internal/localpg", "server/internal/quantity", "server/internal/secret",
+		"server/api", "server/internal/app", "server/internal/backup", "server/internal/cli/console", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
+		"server/internal/ingest", "server/internal/localpg", "server/internal/password", "server/internal/quantity", "server/internal/secret",
 		"server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/directory", "server/internal/store/inspect",
-		"server/internal/store/rooms", "server/internal/store/upkeep", "server/internal/text",
+		"server/internal/store/rooms", "server/internal/store/upkeep", "server/internal/store/users", "server/internal/text",
 	},
 	"server/internal/servertest": {"server/api", "server/internal/..."}, // whole servers for tests
 	"server/bench":               {"server/api", "server/internal/localpg"},

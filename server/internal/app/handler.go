@@ -13,9 +13,12 @@ import (
 	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/live"
+	"activity-tracker.example/server/internal/password"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/repository"
+	"activity-tracker.example/server/internal/session"
 	"activity-tracker.example/server/internal/store/rooms"
+	"activity-tracker.example/server/internal/userapi"
 )
 
 // Surroundings are what the handler knows of the program and the network around it.
@@ -30,6 +33,8 @@ type Surroundings struct {
 	Stopping <-chan struct{}
 	// Repository is where hosts get the agent from; nil: nowhere.
 	Repository *repository.Repository
+	// PasswordCost is what hashing a password costs; zero: the usual.
+	PasswordCost password.Params
 	// leaving knows that the server was told to stop; nil: nobody does.
 	leaving *leave
 }
@@ -43,10 +48,16 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	if s.ReplicaState().Configured {
 		metrics.MustRegister(replicaMetrics(s)...)
 	}
-	guard := auth.NewGuard(s.Directory, auth.NewFailures(auth.FailureBurst, auth.FailureEvery, time.Now))
+	guard := auth.NewGuard(s.Directory, s.Users, auth.NewFailures(auth.FailureBurst, auth.FailureEvery, time.Now))
+	cost := around.PasswordCost
+	if cost == (password.Params{}) {
+		cost = password.Usual()
+	}
+	logins := session.New(s.Users, password.NewHasher(cost), time.Now)
 	in := ingest.New(s.Writer, s.Directory, guard, log, metrics, time.Now)
 	return httpapi.New(httpapi.Parts{
 		Reports: report.New(s.Reader, s.Directory, time.Now), Guard: guard, Live: board,
+		Users:  userapi.New(s.Users, logins, guard, time.Now),
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,

@@ -1,5 +1,5 @@
-// Package auth finds out who is calling: it checks bearer credentials against the
-// store and answers 401, 403 and 429 by itself.
+// Package auth finds out who is calling: it checks bearer credentials and logins
+// against the store and answers 401, 403 and 429 by itself.
 package auth
 
 import (
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/users"
 )
 
 // lookupTimeout bounds the look-up of a credential, so that callers learn
@@ -24,19 +26,30 @@ const lookupTimeout = 5 * time.Second
 // Guard checks who calls.
 type Guard struct {
 	directory *directory.Directory
+	users     *users.Users
 	failures  *Failures
 }
 
-// NewGuard creates a guard over the store's credentials.
-func NewGuard(dir *directory.Directory, failures *Failures) *Guard {
-	return &Guard{directory: dir, failures: failures}
+// NewGuard creates a guard over the store's credentials and logins.
+func NewGuard(dir *directory.Directory, u *users.Users, failures *Failures) *Guard {
+	return &Guard{directory: dir, users: u, failures: failures}
 }
 
-// Reader lets callers with that role through: a viewer's route also admins.
-func (g *Guard) Reader(role directory.Role) func(http.Handler) http.Handler {
+// Rule is who may use a route.
+type Rule struct {
+	Roles []directory.Role
+	// LoginOnly means that it is about the login itself, which an API token has not.
+	LoginOnly bool
+}
+
+// Let lets those callers through who may, by the rule of a request.
+func (g *Guard) Let(rule func(*http.Request) Rule) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			caller, err := g.checkReader(r, role)
+			caller, err := g.caller(r)
+			if err == nil {
+				err = rule(r).check(caller)
+			}
 			if err != nil {
 				problem.Write(w, r, err)
 				return
@@ -46,14 +59,27 @@ func (g *Guard) Reader(role directory.Role) func(http.Handler) http.Handler {
 	}
 }
 
-// Principal is who calls: today an API token. It holds what a permission depends on,
-// whatever it came from.
+// check refuses a caller who may not.
+func (rule Rule) check(p Principal) error {
+	switch {
+	case rule.LoginOnly && p.Session == "":
+		return problem.New(api.CodeForbidden, "This is for people who have logged in, not for an API token.")
+	case !slices.Contains(rule.Roles, p.Role):
+		return problem.New(api.CodeForbidden, "This is not for the role "+string(p.Role)+".")
+	}
+	return nil
+}
+
+// Principal is who calls: an API token or somebody who has logged in. It holds what a
+// permission depends on, whatever it came from.
 type Principal struct {
-	// ID names the caller, for limits and for looking again.
+	// ID names the caller, for limits: a token's or a user's.
 	ID   string
 	Role directory.Role
 	// Scope is which machines the caller may see.
 	Scope directory.Scope
+	// Session is the login's id; empty: it is a token.
+	Session string
 }
 
 // principalOf returns whom a token stands for.
@@ -64,25 +90,34 @@ func principalOf(t directory.Token) Principal {
 // principalKey is where a request's context keeps who calls.
 type principalKey struct{}
 
-// Caller returns who calls in a request that Reader let through. Without one it is
+// Caller returns who calls in a request that Let let through. Without one it is
 // somebody who sees nothing.
 func Caller(ctx context.Context) Principal {
 	if p, ok := ctx.Value(principalKey{}).(Principal); ok {
 		return p
 	}
-	return Principal{Role: directory.RoleViewer, Scope: directory.Nothing()}
+	return Principal{Scope: directory.Nothing()}
 }
 
 // Again returns a caller as it is now, or db.ErrNotFound where it may no longer
-// call at all.
+// call at all. Who now has a role that sees nobody has a scope of nothing.
 func (g *Guard) Again(ctx context.Context, p Principal) (Principal, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
+	if p.Session != "" {
+		c, err := g.users.Caller(ctx, p.Session)
+		return loggedIn(p.Session, c), err
+	}
 	token, _, err := g.directory.TokenByID(ctx, p.ID)
 	return principalOf(token), err
 }
 
-func (g *Guard) checkReader(r *http.Request, role directory.Role) (Principal, error) {
+// caller returns who calls: by the credential that is sent for this purpose, else by
+// the cookie that a browser sends along.
+func (g *Guard) caller(r *http.Request) (Principal, error) {
+	if r.Header.Get("Authorization") == "" && hasLogin(r) {
+		return g.login(r)
+	}
 	var none Principal
 	c, err := g.credential(r)
 	if err != nil {
@@ -95,13 +130,7 @@ func (g *Guard) checkReader(r *http.Request, role directory.Role) (Principal, er
 		return none, problem.New(api.CodeForbidden, "A host's credential only reports events; reading needs an API token.")
 	}
 	token, err := g.token(r, c)
-	if err != nil {
-		return none, err
-	}
-	if role == directory.RoleAdmin && token.Role != directory.RoleAdmin {
-		return none, problem.New(api.CodeForbidden, "This needs an API token with the role admin.")
-	}
-	return principalOf(token), nil
+	return principalOf(token), err
 }
 
 // Host returns the enrolled host that calls, or the refusal to answer with.
@@ -153,7 +182,7 @@ func (g *Guard) credential(r *http.Request) (secret.Credential, error) {
 		return secret.Credential{}, g.Refuse(r, api.CodeUnauthorized, "Send the header: Authorization: Bearer CREDENTIAL")
 	}
 	c, err := secret.Parse(strings.TrimSpace(text))
-	if err != nil || c.Kind == secret.KindEnrollment {
+	if err != nil || c.Kind != secret.KindToken && c.Kind != secret.KindHost {
 		return secret.Credential{}, g.unknown(r)
 	}
 	return c, nil
@@ -188,7 +217,7 @@ func (g *Guard) unknown(r *http.Request) error {
 // 429 once the caller's address has failed too often. A good credential is
 // never refused for its address, since everybody behind one proxy shares it.
 func (g *Guard) Refuse(r *http.Request, code api.Code, detail string) error {
-	wait, limited := g.failures.Failed(address(r))
+	wait, limited := g.failures.Failed(Address(r))
 	if limited {
 		e := problem.New(api.CodeRateLimited, "Too many failed attempts from this address; wait before the next.")
 		e.RetryAfter = wait
@@ -209,7 +238,8 @@ func Answer(err error) error {
 	}
 }
 
-func address(r *http.Request) netip.Addr {
+// Address returns the address that a request comes from.
+func Address(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		// A unix socket: all of them are one address.

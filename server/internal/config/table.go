@@ -12,10 +12,11 @@ type Scope int
 const (
 	// Everywhere is every command that works on the database.
 	Everywhere Scope = 1 << iota
-	// Serve, Doctor and Healthcheck are these commands.
+	// Serve, Doctor, Healthcheck and Invite are these commands.
 	Serve
 	Doctor
 	Healthcheck
+	Invite
 )
 
 // Setting is one row of the table of settings: a flag, the variable of the environment
@@ -240,7 +241,7 @@ func hostSettings() []Setting {
 		},
 		{
 			Flag: "base-url", Env: "TRACKERD_SERVER_BASE_URL", Unit: "URL",
-			Help: "where hosts find this server, such as https://tracker.example.org; with https, /install.sh installs the agent", In: Serve | Doctor,
+			Help: "where hosts find this server, such as https://tracker.example.org; with https, /install.sh installs the agent", In: Serve | Doctor | Invite,
 			set: text(func(c *Config) *string { return &c.BaseURL }),
 		},
 		{

@@ -12,25 +12,25 @@ import (
 )
 
 const (
-	// tokenAnswers is how many answers an API token may have under way at once,
+	// callerAnswers is how many answers a caller may have under way at once,
 	// from the question to their last byte: more than a page of dashboards asks
 	// for. Each may hold a page of a few megabytes until a slow reader has it.
-	tokenAnswers = 16
-	// answerWait is how long a question waits until others of its token are
+	callerAnswers = 16
+	// answerWait is how long a question waits until others of its caller are
 	// answered.
 	answerWait = 5 * time.Second
 	// answerRetry is when one that waited in vain may come back.
 	answerRetry = 5 * time.Second
 )
 
-// inTurn has each API token have a few answers under way at once: readers that
-// read nothing took 4 GB of memory with one token.
+// inTurn has each caller have a few answers under way at once: readers that
+// read nothing took 4 GB of memory with one API token.
 func (s *server) inTurn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		end, ok := s.answers.Take(r.Context(), auth.Caller(r.Context()).ID)
 		if !ok {
 			problem.Write(w, r, later(problem.New(api.CodeRateLimited,
-				"Too many answers are under way with this API token; ask one after the other."), answerRetry))
+				"Too many answers are under way for this caller; ask one after the other."), answerRetry))
 			return
 		}
 		defer end()
@@ -69,7 +69,7 @@ func (b workbooks) take(ctx context.Context, caller string) (end func(), err err
 	endOwn, ok := b.caller.Take(ctx, caller)
 	if !ok {
 		return nil, later(problem.New(api.CodeRateLimited,
-			"Another workbook is under way with this API token; ask one after the other, or for CSV."), answerRetry)
+			"Another workbook is under way for this caller; ask one after the other, or for CSV."), answerRetry)
 	}
 	endAll, ok := b.all.Take(ctx, struct{}{})
 	if !ok {

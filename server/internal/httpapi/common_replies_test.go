@@ -2,11 +2,13 @@ package httpapi_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/servertest"
+	"activity-tracker.example/server/internal/store/users"
 )
 
 // Everything that every operation has in common follows from its description:
@@ -24,6 +26,11 @@ func TestCommonReplies(t *testing.T) {
 	}
 	b.Group("other")
 	callers["limited viewer"] = b.Limited("other")
+	logins := map[string][]string{}
+	for _, role := range users.Roles() {
+		b.User(string(role), role)
+		logins[string(role)] = b.Login(string(role))
+	}
 	b.Send(callers["host"], servertest.Minute("vm-abc123-user1", 0))
 	for _, o := range d.Operations {
 		t.Run(o.ID, func(t *testing.T) {
@@ -41,6 +48,14 @@ func TestCommonReplies(t *testing.T) {
 				if want == 0 && (r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden) && !open ||
 					want != 0 && r.Status != want {
 					t.Errorf("%s: %d, want %d: %s", caller, r.Status, want, r.Body)
+				}
+			}
+			for role, cookie := range logins {
+				if r := b.Do(o.Method, o.Target, "", nil, cookie...); len(o.Roles) > 0 && (r.Status == http.StatusForbidden) == slices.Contains(o.Roles, role) {
+					t.Errorf("somebody with the role %s: %d, may: %v", role, r.Status, o.Roles)
+				}
+				if ended := endsLogins(o); ended && slices.Contains(o.Roles, role) {
+					logins[role] = b.Login(role)
 				}
 			}
 			// Packages don't come from the database; TestTooManyDownloads has theirs.
@@ -65,6 +80,9 @@ func TestCommonReplies(t *testing.T) {
 	}
 }
 
+// endsLogins reports whether an operation ends the login that it is asked by.
+func endsLogins(o servertest.Operation) bool { return o.ID == "logout" }
+
 // bearerFor makes a credential of the kind that an operation wants.
 func bearerFor(o servertest.Operation) string {
 	if _, hosts := o.Schemes["hostCredential"]; hosts {
@@ -78,8 +96,11 @@ func expected(o servertest.Operation, caller string) int {
 	_, tokens := o.Schemes["apiToken"]
 	_, admins := o.Schemes["adminToken"]
 	_, hosts := o.Schemes["hostCredential"]
+	_, logins := o.Schemes["login"]
 	_, open := o.Schemes[""]
 	switch {
+	case logins && !tokens && !admins && caller != "nobody":
+		return http.StatusForbidden
 	case open, len(o.Schemes) == 0:
 		return 0
 	case caller == "nobody":

@@ -38,7 +38,7 @@ func kinds() []kind {
 			directory.ErrCategoriesChanged, api.CodeChangedMeanwhile,
 			"The categories have been changed since: GET them again and repeat the change on the new list.", 0,
 		},
-		{live.ErrTooManyOfToken, api.CodeRateLimited, "Too many streams are open with this API token.", liveRetry * time.Millisecond},
+		{live.ErrTooManyOfToken, api.CodeRateLimited, "Too many streams are open for this caller.", liveRetry * time.Millisecond},
 		{live.ErrTooMany, api.CodeUnavailable, "Too many streams are open on this server.", liveRetry * time.Millisecond},
 		{live.ErrStopped, api.CodeUnavailable, "The server stops.", liveRetry * time.Millisecond},
 		{

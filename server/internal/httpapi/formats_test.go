@@ -23,6 +23,8 @@ var unnegotiated = []string{
 func TestFormatsThatAreNot(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
 	admin := b.Token(directory.RoleAdmin)
+	b.User("anna", directory.RoleAdmin)
+	login := b.Login("anna")
 	b.Send(b.Host("h"), servertest.Minute("vm-abc123-user1", 0))
 	b.Do(http.MethodPut, "/api/groups/Reception", admin, nil).Wants(201, nil)
 	state := func() string {
@@ -43,7 +45,8 @@ func TestFormatsThatAreNot(t *testing.T) {
 			continue
 		}
 		asked++
-		if r := b.Do(o.Method, o.Target, admin, o.Body, "Accept", "image/png, text/plain"); r.Status != http.StatusNotAcceptable {
+		bearer, headers := o.Credential(admin, login)
+		if r := b.Do(o.Method, o.Target, bearer, o.Body, append(slices.Clone(headers), "Accept", "image/png, text/plain")...); r.Status != http.StatusNotAcceptable {
 			t.Errorf("%s: %d", r.What, r.Status)
 		} else {
 			r.Refused(406, api.CodeNotAcceptable)
@@ -53,7 +56,7 @@ func TestFormatsThatAreNot(t *testing.T) {
 			separator = "&"
 		}
 		for _, query := range []string{"format=xls", "format=csv&format=json", "format=", "limit=1;format=csv"} {
-			if r := b.Do(o.Method, o.Target+separator+query, admin, o.Body, "If-Match", "*"); r.Status != http.StatusBadRequest {
+			if r := b.Do(o.Method, o.Target+separator+query, bearer, o.Body, append(slices.Clone(headers), "If-Match", "*")...); r.Status != http.StatusBadRequest {
 				t.Errorf("%s: %d", r.What, r.Status)
 			}
 		}

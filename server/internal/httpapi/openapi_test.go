@@ -31,7 +31,7 @@ func testServer(t *testing.T) *server {
 	t.Helper()
 	nothing := func(http.ResponseWriter, *http.Request) {}
 	return newServer(Parts{
-		Guard:  auth.NewGuard(nil, auth.NewFailures(1, time.Second, time.Now)),
+		Guard:  auth.NewGuard(nil, nil, auth.NewFailures(1, time.Second, time.Now)),
 		Events: nothing, Enroll: nothing,
 		Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 	})

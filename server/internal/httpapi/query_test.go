@@ -23,10 +23,13 @@ func TestUnknownQueryParameters(t *testing.T) {
 	host, admin := b.Host("h"), b.Token(directory.RoleAdmin)
 	b.Send(host, servertest.Minute("vm-abc123-user1", 0))
 	b.Group("Reception", "vm-abc123-user1")
+	b.User("anna", directory.RoleAdmin)
+	login := b.Login("anna")
 	b.Do(http.MethodPut, "/api/categories", admin, []byte(`{"categories":[]}`), "If-Match", "*").Wants(200, nil)
 	refused := 0
 	for _, o := range b.Described.Operations {
-		bearer := admin
+		bearer, headers := o.Credential(admin, login)
+		headers = append(slices.Clone(headers), "If-Match", "*")
 		if _, ok := o.Schemes["hostCredential"]; ok {
 			bearer = host
 		}
@@ -37,7 +40,7 @@ func TestUnknownQueryParameters(t *testing.T) {
 			return o.Target + "?" + parameter
 		}
 		for _, parameter := range []string{"goup=Nope", "_=1", "=x", "FORMAT=json", "access_token=x"} {
-			r := b.Do(o.Method, with(parameter), bearer, o.Body, "If-Match", "*")
+			r := b.Do(o.Method, with(parameter), bearer, o.Body, headers...)
 			if slices.Contains(unquestioned, o.ID) {
 				if r.Status == http.StatusBadRequest {
 					t.Errorf("%s: %s", r.What, r.Body)
@@ -57,14 +60,14 @@ func TestUnknownQueryParameters(t *testing.T) {
 			}
 			refused++
 			if o.Method == http.MethodGet {
-				if r := b.Do(http.MethodHead, with(parameter), bearer, nil); r.Status != http.StatusBadRequest {
+				if r := b.Do(http.MethodHead, with(parameter), bearer, nil, headers...); r.Status != http.StatusBadRequest {
 					t.Errorf("HEAD %s: %d", with(parameter), r.Status)
 				}
 			}
 		}
 		// What it has is not unknown to it, and is taken once.
 		for _, known := range o.Query {
-			if r := b.Do(o.Method, with(known+"=&"+known+"="), bearer, o.Body, "If-Match", "*"); r.Status != http.StatusBadRequest ||
+			if r := b.Do(o.Method, with(known+"=&"+known+"="), bearer, o.Body, headers...); r.Status != http.StatusBadRequest ||
 				strings.Contains(string(r.Body), "no query parameter") {
 				t.Errorf("%s: %d %s", r.What, r.Status, r.Body)
 			}

@@ -23,7 +23,7 @@ import (
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/repository"
-	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/userapi"
 )
 
 const (
@@ -41,6 +41,8 @@ type Parts struct {
 	Reports *report.Reports
 	Guard   *auth.Guard
 	Live    *live.Board
+	// Users answers about people who log in.
+	Users *userapi.API
 	// Events and Enroll are the hosts' routes.
 	Events, Enroll http.HandlerFunc
 	// Repository is where hosts get the agent from.
@@ -74,7 +76,7 @@ func New(p Parts) http.Handler {
 
 func newServer(p Parts) *server {
 	return &server{
-		Parts: p, answers: limiter.New[string](tokenAnswers, answerWait),
+		Parts: p, answers: limiter.New[string](callerAnswers, answerWait),
 		workbooks: newWorkbooks(answerWait),
 	}
 }
@@ -86,6 +88,8 @@ func (s *server) common(next http.Handler) http.Handler {
 
 // routes is every route there is; openapi.json describes the same, as a test
 // makes sure.
+//
+// permissions has who may use which of them.
 //
 // /healthz, /readyz, /metrics and the description are open to all: probes and
 // scrapers have no tokens, and nothing there names a person, machine or host. So
@@ -111,8 +115,9 @@ func (s *server) routes() chi.Router {
 	r.Post("/api/enroll", s.Enroll)
 	r.Post("/api/events", s.Events)
 
+	known := s.Guard.Let(permitted())
 	// Each answer also as a table, but for the stream.
-	reader := r.With(s.Guard.Reader(directory.RoleViewer), asDescribed)
+	reader := r.With(known, asDescribed)
 	reader.Get("/api/live", only(s.live, "text/event-stream"))
 	viewer := reader.With(s.inTurn)
 	viewer.Get("/api/machines", s.machines())
@@ -127,7 +132,7 @@ func (s *server) routes() chi.Router {
 	viewer.Get("/api/reports/apps", s.appsReport())
 	viewer.Get("/api/categories", s.categories())
 
-	admin := r.With(bounded, s.Guard.Reader(directory.RoleAdmin), asDescribed)
+	admin := r.With(bounded, known, asDescribed)
 	admin.Patch("/api/machines/{machine_id}", onlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"user_label": "Reception"}`}, s.patchMachine)))
 	admin.Put("/api/categories", onlyJSON(s.putCategories))
 	admin.Put("/api/groups/{group}", onlyJSON(s.putGroup))
@@ -139,7 +144,28 @@ func (s *server) routes() chi.Router {
 	}, s.putMembers)))
 	admin.Put("/api/groups/{group}/machines/{machine_id}", change(member, s.Reports.AddMember))
 	admin.Delete("/api/groups/{group}/machines/{machine_id}", change(member, s.Reports.RemoveMember))
+
+	s.userRoutes(r.With(bounded, asDescribed, userapi.OwnPage, userapi.Private), r.With(bounded, known, asDescribed))
 	return r
+}
+
+// userRoutes are those about people who log in; strangers come without a login.
+func (s *server) userRoutes(strangers, known chi.Router) {
+	u := s.Users
+	strangers.Post("/api/login", onlyJSON(u.Login))
+	strangers.Post("/api/invitation", onlyJSON(u.Accept))
+	known.Get("/api/login", onlyJSON(u.Who))
+	known.Post("/api/logout", u.Logout)
+	known.With(userapi.Private).Put("/api/login/password", u.ChangePassword)
+	known.Get("/api/users", onlyJSON(u.List))
+	known.Post("/api/users", onlyJSON(u.Invite))
+	known.Get("/api/users/{user}", onlyJSON(u.One))
+	known.Patch("/api/users/{user}", onlyJSON(u.Patch))
+	known.Put("/api/users/{user}/access", onlyJSON(u.SetAccess))
+	known.Post("/api/users/{user}/invitation", onlyJSON(u.InviteAgain))
+	known.Get("/api/users/{user}/sessions", onlyJSON(u.Sessions))
+	known.Delete("/api/users/{user}/sessions", u.EndSessions)
+	known.Delete("/api/users/{user}/sessions/{session}", u.EndSession)
 }
 
 // bounded ends a request that waits for the database too long.

@@ -85,6 +85,9 @@ func forwardingOf(ctx context.Context) forwarding {
 	return f
 }
 
+// Secure reports whether a request's caller spoke TLS, to us or to a trusted proxy.
+func Secure(ctx context.Context) bool { return forwardingOf(ctx).secure }
+
 // Resolve sets each request's RemoteAddr to the caller's, so that everything that
 // follows needs to know of no proxy.
 func (p Proxies) Resolve(next http.Handler) http.Handler {

@@ -42,7 +42,7 @@ var (
 	// ErrTooMany is returned where too many watch this server.
 	ErrTooMany = errors.New("too many streams are open on this server")
 	// ErrTooManyOfToken is returned where too many watch with this token.
-	ErrTooManyOfToken = errors.New("too many streams are open with this API token")
+	ErrTooManyOfToken = errors.New("too many streams are open for this caller")
 	// ErrStopped is returned where the server stops.
 	ErrStopped = errors.New("the server stops")
 )

@@ -10,11 +10,11 @@ import (
 // table is a failure of the server.
 func Status(code api.Code) int {
 	switch code {
-	case api.CodeBadRequest:
+	case api.CodeBadRequest, api.CodeBadPassword:
 		return http.StatusBadRequest
-	case api.CodeUnauthorized, api.CodeBadToken:
+	case api.CodeUnauthorized, api.CodeBadToken, api.CodeBadLogin, api.CodeBadInvitation:
 		return http.StatusUnauthorized
-	case api.CodeForbidden:
+	case api.CodeForbidden, api.CodeNoTLS:
 		return http.StatusForbidden
 	case api.CodeNotFound:
 		return http.StatusNotFound
@@ -22,7 +22,7 @@ func Status(code api.Code) int {
 		return http.StatusMethodNotAllowed
 	case api.CodeNotAcceptable:
 		return http.StatusNotAcceptable
-	case api.CodeHostEnrolled, api.CodeGroupExists, api.CodeTooManyGroups:
+	case api.CodeHostEnrolled, api.CodeGroupExists, api.CodeTooManyGroups, api.CodeUserExists, api.CodeUserDisabled, api.CodeTooManyUsers:
 		return http.StatusConflict
 	case api.CodeChangedMeanwhile:
 		return http.StatusPreconditionFailed

@@ -13,6 +13,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/live"
+	"activity-tracker.example/server/internal/password"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/rooms"
@@ -23,6 +24,9 @@ const (
 	livePoll    = 20 * time.Millisecond
 	liveRecheck = 100 * time.Millisecond
 )
+
+// CheapPassword is what a password costs where a test is about something else.
+var CheapPassword = password.Params{Memory: 64, Time: 1, Threads: 1}
 
 // Bench is a server on a database, and the means to speak to it.
 type Bench struct {
@@ -84,7 +88,9 @@ func newOn(tb testing.TB, st *rooms.Store, log *slog.Logger) *Bench {
 	var running sync.WaitGroup
 	running.Go(func() { _ = board.Run(ctx) })
 	packages, folder := newRepository(tb)
-	server := httptest.NewServer(app.NewHandler(st, board, log, app.Surroundings{Metrics: app.NewMetrics(), Repository: packages}))
+	server := httptest.NewServer(app.NewHandler(st, board, log, app.Surroundings{
+		Metrics: app.NewMetrics(), Repository: packages, PasswordCost: CheapPassword,
+	}))
 	b := Connect(tb, server.URL, &http.Transport{})
 	b.Store, b.Clock, b.StopLive, b.Packages, b.Described = st, clock, cancel, folder, described
 	b.Close = sync.OnceFunc(func() {

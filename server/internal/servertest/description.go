@@ -45,6 +45,8 @@ type Operation struct {
 	// Schemes maps who may call to the roles that it needs: apiToken,
 	// hostCredential, or "" for nobody in particular.
 	Schemes map[string][]string
+	// Roles are those that somebody who has logged in may have.
+	Roles []string
 	// Replies are the documented ones by status.
 	Replies map[string]Documented
 }
@@ -171,6 +173,10 @@ func (d *Description) read(root object, path, method string) (Operation, error) 
 				o.Schemes[name] = append(o.Schemes[name], fmt.Sprint(role))
 			}
 		}
+	}
+	roles, _ := raw["x-roles"].([]any)
+	for _, role := range roles {
+		o.Roles = append(o.Roles, fmt.Sprint(role))
 	}
 	query := url.Values{}
 	for _, p := range raw.list("parameters") {

@@ -61,6 +61,9 @@ func (b *Bench) Try(method, path, bearer string, body any, headers ...string) (R
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
+	if _, asItIs := body.([]byte); body != nil && !asItIs {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}

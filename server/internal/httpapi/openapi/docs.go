@@ -91,8 +91,10 @@ type described struct {
 type describedOperation struct {
 	OperationID, Summary, Description string
 	Security                          []map[string][]string
-	Parameters                        []describedParameter
-	RequestBody                       struct {
+	// Roles are those of people who have logged in.
+	Roles       []string `json:"x-roles"`
+	Parameters  []describedParameter
+	RequestBody struct {
 		Content ordered[describedContent]
 	}
 	Responses ordered[describedResponse]
@@ -196,6 +198,7 @@ func (o describedOperation) who() string {
 		for scheme := range s {
 			name := map[string]string{
 				"apiToken": "API token", "adminToken": "API token with the role admin", "hostCredential": "host credential",
+				"login": "login with the role " + strings.Join(o.Roles, ", "),
 			}[scheme]
 			callers = append(callers, cmp.Or(name, scheme))
 		}

@@ -61,6 +61,18 @@ func TestDescriptionMatchesTypes(t *testing.T) {
 		api.Category{},
 		api.Pattern{},
 		api.CategoryList{},
+		api.UserAccess{},
+		api.User{},
+		api.UserList{},
+		api.UserInvite{},
+		api.UserInvitation{},
+		api.UserPatch{},
+		api.InvitationAcceptance{},
+		api.LoginRequest{},
+		api.Login{},
+		api.PasswordChange{},
+		api.LoginSession{},
+		api.LoginSessionList{},
 	}
 	if len(types) != len(schemas) {
 		t.Errorf("%d schemas, %d types", len(schemas), len(types))

@@ -11,6 +11,10 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 )
 
+// InvitationExpiry is for how long an invitation is good unless told otherwise: a
+// weekend.
+const InvitationExpiry = 72 * time.Hour
+
 // Invitation is a link by which somebody sets their password, without its secret.
 type Invitation struct {
 	ID   string

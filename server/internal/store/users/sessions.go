@@ -71,7 +71,7 @@ type Fresh struct {
 	Hash []byte
 	// Address and Agent are from where and with what.
 	Address, Agent string
-	// Replaces is the id of a login that ends with it; empty: none does.
+	// Replaces is the id of the login, whoever's, that ends with it; empty: none does.
 	Replaces string
 	// Rehashed is the password's hash at today's cost; empty: it stays.
 	Rehashed string
@@ -89,8 +89,8 @@ func (u *Users) Begin(ctx context.Context, k Known, s Fresh) (User, error) {
 		if err != nil {
 			return err
 		}
-		_, err = db.Exec(ctx, tx, "ending old ones", `DELETE FROM login_session WHERE usr = $1 AND (id = $2 OR id NOT IN (
-				SELECT s.id FROM login_session s WHERE s.usr = $1 AND `+lasting+` ORDER BY s.created_at DESC, s.id LIMIT $3))`,
+		_, err = db.Exec(ctx, tx, "ending old ones", `DELETE FROM login_session WHERE id = $2 OR usr = $1 AND id NOT IN (
+				SELECT s.id FROM login_session s WHERE s.usr = $1 AND `+lasting+` ORDER BY s.created_at DESC, s.id LIMIT $3)`,
 			k.ID, s.Replaces, MaxSessions-1)
 		if err != nil {
 			return err

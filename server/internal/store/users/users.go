@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -60,6 +61,24 @@ type Access struct {
 	// removed, none.
 	Limited bool
 	Groups  []string
+}
+
+// Roles returns those that people who log in may have.
+func Roles() []directory.Role {
+	return []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer, directory.RoleAuditor}
+}
+
+// Check returns what is wrong with it, for people.
+func (a Access) Check() error {
+	switch {
+	case !slices.Contains(Roles(), a.Role):
+		return fmt.Errorf("role: want one of %v", Roles())
+	case a.Limited && !Limitable(a.Role):
+		return errors.New("groups: only a manager or a viewer can be limited to groups")
+	case len(a.Groups) > MaxGroups:
+		return fmt.Errorf("groups: want at most %d", MaxGroups)
+	}
+	return nil
 }
 
 // Limitable reports whether somebody with that role can be limited to groups.

@@ -213,8 +213,14 @@ func TestWhatEndsLogins(t *testing.T) {
 			}
 			return err
 		},
-		"idle": func() error { b.exec("UPDATE login_session SET last_seen_at = now() - $1::interval WHERE usr = $2", users.SessionIdle, anna.ID); return nil },
-		"old":  func() error { b.exec("UPDATE login_session SET created_at = now() - $1::interval WHERE usr = $2", users.SessionEnd, anna.ID); return nil },
+		"idle": func() error {
+			b.exec("UPDATE login_session SET last_seen_at = now() - $1::interval WHERE usr = $2", users.SessionIdle, anna.ID)
+			return nil
+		},
+		"old": func() error {
+			b.exec("UPDATE login_session SET created_at = now() - $1::interval WHERE usr = $2", users.SessionEnd, anna.ID)
+			return nil
+		},
 	}
 	b.begin("berta", "ses_b")
 	for how, do := range end {

@@ -1,0 +1,121 @@
+package api
+
+import "time"
+
+// Limits of what people who log in send.
+const (
+	// MaxPasswordBytes bounds a password, in bytes of UTF-8.
+	MaxPasswordBytes = 1024
+	// MaxLoginBytes bounds a login name: the longest e-mail address.
+	MaxLoginBytes = 254
+	// MaxUserGroups bounds the groups that a user is limited to.
+	MaxUserGroups = 100
+)
+
+// Codes of refused logins and changes of users.
+const (
+	CodeBadLogin      Code = "bad_login"      // the name or the password is wrong, or both
+	CodeBadInvitation Code = "bad_invitation" // unknown, used or expired
+	CodeBadPassword   Code = "bad_password"   // one that can't be chosen
+	CodeNoTLS         Code = "no_tls"         // a password would be sent for all to read
+	CodeUserExists    Code = "user_exists"    // another user has that name
+	CodeUserDisabled  Code = "user_disabled"  // who is disabled can't be invited
+	CodeTooManyUsers  Code = "too_many_users" // as many users as there may be
+)
+
+// UserState is whether somebody may log in.
+type UserState string
+
+// The states of a user.
+const (
+	UserInvited  UserState = "invited" // has no password yet
+	UserActive   UserState = "active"
+	UserDisabled UserState = "disabled"
+)
+
+// UserAccess is what a user may do, and where: the body of PUT
+// /api/users/{user}/access.
+type UserAccess struct {
+	Role string `json:"role"`
+	// Groups are those whose machines alone they see; null: all machines, or none
+	// where the role has none.
+	Groups []string `json:"groups"`
+}
+
+// User is somebody who logs in.
+type User struct {
+	ID    string `json:"id"`
+	Login string `json:"login"`
+	UserAccess
+
+	State UserState `json:"state"`
+	// Invited means that an invitation waits for them.
+	Invited     bool       `json:"invited"`
+	Sessions    int        `json:"sessions"`
+	CreatedAt   time.Time  `json:"created_at"`
+	LastLoginAt *time.Time `json:"last_login_at"`
+}
+
+// UserList answers GET /api/users.
+type UserList struct {
+	Users []User `json:"users"`
+}
+
+// UserInvite is the body of POST /api/users.
+type UserInvite struct {
+	Login string `json:"login"`
+	UserAccess
+}
+
+// UserInvitation answers it with the invitation, which is shown this once.
+type UserInvitation struct {
+	User       User      `json:"user"`
+	Invitation string    `json:"invitation"`
+	ExpiresAt  time.Time `json:"expires_at"`
+}
+
+// UserPatch is the body of PATCH /api/users/{user}.
+type UserPatch struct {
+	Disabled *bool `json:"disabled"`
+}
+
+// InvitationAcceptance is the body of POST /api/invitation.
+type InvitationAcceptance struct {
+	Invitation string `json:"invitation"`
+	Password   string `json:"password"`
+}
+
+// LoginRequest is the body of POST /api/login.
+type LoginRequest struct {
+	Login    string `json:"login"`
+	Password string `json:"password"`
+}
+
+// Login is who has logged in.
+type Login struct {
+	User User `json:"user"`
+	// Session is the id of the login.
+	Session string `json:"session"`
+}
+
+// PasswordChange is the body of PUT /api/login/password.
+type PasswordChange struct {
+	Password    string `json:"password"`
+	NewPassword string `json:"new_password"`
+}
+
+// LoginSession is a login that lasts.
+type LoginSession struct {
+	ID         string    `json:"id"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastSeenAt time.Time `json:"last_seen_at"`
+	Address    string    `json:"address"`
+	Agent      string    `json:"agent"`
+	// Current means that the caller asks by it.
+	Current bool `json:"current"`
+}
+
+// LoginSessionList answers GET /api/users/{user}/sessions.
+type LoginSessionList struct {
+	Sessions []LoginSession `json:"sessions"`
+}

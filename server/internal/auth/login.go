@@ -1,0 +1,98 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"mime"
+	"net/http"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/users"
+)
+
+// Cookie is what a browser keeps a login in. The prefix has it take it from this host
+// alone, over TLS, and send it to all of it.
+const Cookie = "__Host-activity-tracker"
+
+// errLoginEnded is the answer to a cookie of no login.
+var errLoginEnded = problem.New(api.CodeUnauthorized, "The login has ended; log in again.")
+
+// hasLogin reports whether a request brings a login along.
+func hasLogin(r *http.Request) bool {
+	_, err := r.Cookie(Cookie)
+	return err == nil
+}
+
+// FromOwnPage refuses what another site's page has a browser send along with its
+// cookies: a change that such a page asks for, or a form for a body.
+func FromOwnPage(r *http.Request) error {
+	if err := http.NewCrossOriginProtection().Check(r); err != nil {
+		return problem.New(api.CodeForbidden, "A page of another site asked for this.")
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if r.ContentLength != 0 && (err != nil || media != "application/json") {
+		return problem.New(api.CodeUnsupportedType, "Send the body with the header: Content-Type: application/json")
+	}
+	return nil
+}
+
+// login returns who has logged in. That a login has ended is no failed attempt: a
+// browser goes on sending its cookie.
+func (g *Guard) login(r *http.Request) (Principal, error) {
+	var none Principal
+	if err := FromOwnPage(r); err != nil {
+		return none, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
+	defer cancel()
+	session, known, err := g.session(ctx, r)
+	if err != nil {
+		return none, err
+	}
+	if !known.Seen {
+		if err := g.users.See(ctx, session); err != nil {
+			return none, Answer(err)
+		}
+	}
+	return loggedIn(session, known), nil
+}
+
+// session returns the login that a request brings along.
+func (g *Guard) session(ctx context.Context, r *http.Request) (id string, known users.Caller, err error) {
+	cookie, err := r.Cookie(Cookie)
+	if err != nil {
+		return "", known, errLoginEnded
+	}
+	c, err := secret.Parse(cookie.Value)
+	if err != nil || c.Kind != secret.KindSession {
+		return "", known, errLoginEnded
+	}
+	known, err = g.users.Caller(ctx, c.ID)
+	if errors.Is(err, db.ErrNotFound) || err == nil && !c.Matches(known.Hash) {
+		return "", known, errLoginEnded
+	}
+	return c.ID, known, Answer(err)
+}
+
+// Session returns the id of the login that a request brings along, if it lasts.
+func (g *Guard) Session(r *http.Request) string {
+	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
+	defer cancel()
+	id, _, err := g.session(ctx, r)
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
+// loggedIn returns whom a login stands for.
+func loggedIn(session string, c users.Caller) Principal {
+	return Principal{ID: c.UserID, Role: c.Role, Scope: c.Scope, Session: session}
+}

@@ -1,0 +1,75 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/store/directory"
+)
+
+// permission is a route and who may use it. Whoever may is answered within their
+// scope: what is out of it looks like what does not exist.
+type permission struct {
+	// Route is the method and the path.
+	Route string
+	auth.Rule
+}
+
+// permissions is the table of routes and roles, for API tokens and for people who have
+// logged in alike. A route that is not in it is open to all, or for nobody. README.md
+// prints it.
+func permissions() []permission {
+	admins := auth.Rule{Roles: []directory.Role{directory.RoleAdmin}}
+	labelling := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleManager}}
+	reading := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer}}
+	all := []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer, directory.RoleAuditor}
+	own, themselves := auth.Rule{Roles: all}, auth.Rule{Roles: all, LoginOnly: true}
+	return []permission{
+		{"GET /api/live", reading},
+		{"GET /api/machines", reading},
+		{"GET /api/machines/{machine_id}", reading},
+		{"PATCH /api/machines/{machine_id}", labelling},
+		{"GET /api/groups", reading},
+		{"GET /api/groups/{group}", reading},
+		{"PUT /api/groups/{group}", admins},
+		{"PATCH /api/groups/{group}", admins},
+		{"DELETE /api/groups/{group}", admins},
+		{"GET /api/groups/{group}/machines", reading},
+		{"PUT /api/groups/{group}/machines", admins},
+		{"PUT /api/groups/{group}/machines/{machine_id}", admins},
+		{"DELETE /api/groups/{group}/machines/{machine_id}", admins},
+		{"GET /api/activity/{machine_id}/events", reading},
+		{"GET /api/activity/{machine_id}/summary", reading},
+		{"GET /api/activity/{machine_id}/timeline", reading},
+		{"GET /api/reports/activity", reading},
+		{"GET /api/reports/apps", reading},
+		{"GET /api/categories", reading},
+		{"PUT /api/categories", admins},
+		{"GET /api/login", themselves},
+		{"POST /api/logout", themselves},
+		{"PUT /api/login/password", themselves},
+		{"GET /api/users", admins},
+		{"POST /api/users", admins},
+		{"GET /api/users/{user}", admins},
+		{"PATCH /api/users/{user}", admins},
+		{"PUT /api/users/{user}/access", admins},
+		{"POST /api/users/{user}/invitation", admins},
+		{"GET /api/users/{user}/sessions", own},
+		{"DELETE /api/users/{user}/sessions", own},
+		{"DELETE /api/users/{user}/sessions/{session}", own},
+	}
+}
+
+// permitted returns who may use the route that took a request.
+func permitted() func(*http.Request) auth.Rule {
+	rules := map[string]auth.Rule{}
+	for _, p := range permissions() {
+		rules[p.Route] = p.Rule
+	}
+	return func(r *http.Request) auth.Rule {
+		routing := chi.RouteContext(r.Context())
+		return rules[routing.RouteMethod+" "+routing.RoutePattern()]
+	}
+}

@@ -1,0 +1,210 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/servertest"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/users"
+)
+
+// walk is a server with two groups of a machine each, and a user of each role; a
+// manager and a viewer are of the group "own".
+type walk struct {
+	*servertest.Bench
+	users map[string]users.User
+}
+
+func newWalk(t *testing.T) *walk {
+	t.Helper()
+	w := &walk{servertest.New(t, servertest.NewDatabase(t)), map[string]users.User{}}
+	w.Send(w.Host("h"), servertest.Minute("m-own", 0), servertest.Minute("m-foreign", 0))
+	for _, name := range append([]string{"another"}, rolesOf(users.Roles())...) {
+		w.users[name] = w.User(name, directory.RoleViewer)
+	}
+	return w
+}
+
+func rolesOf(roles []directory.Role) []string {
+	var names []string
+	for _, r := range roles {
+		names = append(names, string(r))
+	}
+	return names
+}
+
+// restore undoes what a request has changed.
+func (w *walk) restore() {
+	w.T.Helper()
+	w.Group("own", "m-own")
+	w.Group("foreign", "m-foreign")
+	for _, role := range users.Roles() {
+		access := users.Access{Role: role, Limited: users.Limitable(role)}
+		if access.Limited {
+			access.Groups = []string{"own"}
+		}
+		if _, err := w.Store.Users.SetAccess(w.T.Context(), w.users[string(role)].ID, access); err != nil {
+			w.T.Fatal(err)
+		}
+	}
+}
+
+// login logs a user in and returns the login's id and the header of it.
+func (w *walk) login(name string) (id string, header []string) {
+	w.T.Helper()
+	k, err := w.Store.Users.Known(w.T.Context(), name)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	fresh := secret.New(secret.KindSession)
+	if _, err := w.Store.Users.Begin(w.T.Context(), k, users.Fresh{ID: fresh.ID, Hash: fresh.Hash()}); err != nil {
+		w.T.Fatal(err)
+	}
+	return fresh.ID, []string{"Cookie", auth.Cookie + "=" + fresh.Reveal(), "If-Match", "*"}
+}
+
+// target returns an operation's path and body about one's own, another's or nobody's.
+func (w *walk) target(o servertest.Operation, whose, role, session string) (path string, body any) {
+	w.T.Helper()
+	group := map[string]string{"own": "own", "foreign": "foreign", "unknown": "nowhere"}[whose]
+	user := map[string]string{"own": w.users[role].ID, "foreign": w.users["another"].ID, "unknown": "usr_0000000000000000"}[whose]
+	if whose == "foreign" {
+		session, _ = w.login("another")
+	} else if whose == "unknown" {
+		session = "ses_0000000000000000"
+	}
+	_, query, _ := strings.Cut(o.Target, "?")
+	path = strings.NewReplacer("{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session).Replace(o.Path) + "?" + query
+	body = o.Body
+	switch o.ID {
+	case "renameGroup":
+		body = map[string]string{"name": group}
+	case "changePassword":
+		body = api.PasswordChange{Password: servertest.Password, NewPassword: servertest.Password}
+	}
+	if strings.HasSuffix(o.Path, "/machines") && o.Method == http.MethodPut {
+		body = api.GroupMembers{Machines: []string{"m-" + group}}
+	}
+	return path, body
+}
+
+// Every route is tried with every role, on what is one's own, another's and nobody's:
+// who may not is refused whatever it is about, and to who may, another's looks like
+// nobody's.
+func TestEveryRouteWithEveryRole(t *testing.T) {
+	w := newWalk(t)
+	tried := map[int]int{}
+	for _, o := range w.Described.Operations {
+		if len(o.Roles) == 0 {
+			continue
+		}
+		for _, role := range rolesOf(users.Roles()) {
+			for _, whose := range []string{"own", "foreign", "unknown"} {
+				w.restore()
+				session, headers := w.login(role)
+				path, body := w.target(o, whose, role, session)
+				got := w.Do(o.Method, path, "", body, headers...).Status
+				want := expectedOf(o, role, whose)
+				tried[want]++
+				if want == 0 && (got == 401 || got == 403 || got == 404 || got >= 500) || want != 0 && got != want {
+					t.Errorf("%s of a %s, %s: %d, want %d (0: let in)", o.ID, role, whose, got, want)
+				}
+			}
+		}
+	}
+	t.Log(tried)
+	if tried[0] < 100 || tried[403] < 100 || tried[404] < 50 {
+		t.Errorf("tried only %v", tried)
+	}
+}
+
+// expectedOf is the refusal of a role; 0 where it is let in.
+func expectedOf(o servertest.Operation, role, whose string) int {
+	everywhere := role == string(directory.RoleAdmin) && whose == "foreign"
+	switch {
+	case !slices.Contains(o.Roles, role):
+		return http.StatusForbidden
+	case whose == "own", everywhere, !strings.Contains(o.Path, "{"):
+		return 0
+	case o.ID == "putGroup":
+		return 0 // makes it
+	}
+	return http.StatusNotFound
+}
+
+// A manager and a viewer who have logged in are answered to the byte as an API token
+// is that is limited to the same groups: there is one scope.
+func TestLoginsAndTokensSeeTheSame(t *testing.T) {
+	w := newWalk(t)
+	w.restore()
+	limited := w.Limited("own")
+	compared := 0
+	for _, o := range w.Described.Operations {
+		if _, tokens := o.Schemes["apiToken"]; !tokens || o.Method != http.MethodGet || o.ID == "live" || strings.HasPrefix(o.Path, "/api/users") {
+			continue
+		}
+		for _, whose := range []string{"own", "foreign", "unknown"} {
+			path, _ := w.target(o, whose, "viewer", "")
+			group := strings.NewReplacer("unknown", "nowhere").Replace(whose)
+			paths := []string{path}
+			for _, filter := range []string{"group=" + group, "machine_id=m-" + group} {
+				if name, _, _ := strings.Cut(filter, "="); slices.Contains(o.Query, name) {
+					paths = append(paths, path+"&"+filter)
+				}
+			}
+			for _, path := range paths {
+				want := w.Do(http.MethodGet, path, limited, nil)
+				for _, role := range []string{"viewer", "manager"} {
+					_, headers := w.login(role)
+					got := w.Do(http.MethodGet, path, "", nil, headers...)
+					compared++
+					if got.Status != want.Status || string(got.Body) != string(want.Body) {
+						t.Errorf("%s: %s reads %d %s, a token %d %s", got.What, role, got.Status, got.Body, want.Status, want.Body)
+					}
+					if whose == "foreign" && strings.Contains(string(got.Body), "m-foreign") && got.Status == http.StatusOK {
+						t.Errorf("%s tells %s of a foreign machine: %s", got.What, role, got.Body)
+					}
+				}
+			}
+		}
+	}
+	if compared < 60 {
+		t.Errorf("only %d answers were compared", compared)
+	}
+}
+
+// A role that is taken away is gone with the next request, and streams follow.
+func TestRoleChangesAtOnce(t *testing.T) {
+	w := newWalk(t)
+	w.restore()
+	_, headers := w.login("viewer")
+	id := w.users["viewer"].ID
+	for _, step := range []struct {
+		access users.Access
+		status int
+		sees   bool
+	}{
+		{users.Access{Role: directory.RoleViewer, Limited: true, Groups: []string{"own"}}, 404, false},
+		{users.Access{Role: directory.RoleViewer}, 200, true},
+		{users.Access{Role: directory.RoleAuditor}, 403, false},
+		{users.Access{Role: directory.RoleAdmin}, 200, true},
+		{users.Access{Role: directory.RoleViewer, Limited: true}, 404, false},
+	} {
+		if _, err := w.Store.Users.SetAccess(t.Context(), id, step.access); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Do(http.MethodGet, "/api/machines/m-foreign", "", nil, headers...).Status; got != step.status {
+			t.Errorf("%+v: %d", step.access, got)
+		}
+		if got := w.Do(http.MethodGet, "/api/machines", "", nil, headers...); step.sees != strings.Contains(fmt.Sprintf("%s", got.Body), "m-foreign") {
+			t.Errorf("%+v: %s", step.access, got.Body)
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package userapi
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/httpserver"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/session"
+	"activity-tracker.example/server/internal/store/users"
+)
+
+// Private refuses a request that brings a password over a network where others can
+// read it.
+func Private(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		addr := auth.Address(r)
+		if httpserver.Secure(r.Context()) || addr == (netip.Addr{}) || addr.IsLoopback() {
+			next.ServeHTTP(w, r)
+			return
+		}
+		problem.Write(w, r, problem.New(api.CodeNoTLS,
+			"Passwords are taken over https alone. Where a proxy speaks it for this server, name the proxy: --trusted-proxy."))
+	})
+}
+
+// OwnPage refuses what another site's page has a browser send.
+func OwnPage(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := auth.FromOwnPage(r); err != nil {
+			problem.Write(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func from(r *http.Request) session.From {
+	return session.From{Address: auth.Address(r), Agent: r.UserAgent()}
+}
+
+// Login logs somebody in.
+func (a *API) Login(w http.ResponseWriter, r *http.Request) {
+	login, err := a.login(w, r)
+	reply(w, r, http.StatusOK, login, err)
+}
+
+func (a *API) login(w http.ResponseWriter, r *http.Request) (api.Login, error) {
+	ask, err := read[api.LoginRequest](w, r, `{"login": "anna", "password": "…"}`)
+	if err != nil {
+		return api.Login{}, err
+	}
+	user, fresh, err := a.logins.Begin(r.Context(), session.Proof{Login: ask.Login, Password: ask.Password}, from(r), a.guard.Session(r))
+	if err != nil {
+		return api.Login{}, a.refusal(r, err)
+	}
+	setCookie(w, fresh.Reveal())
+	return api.Login{User: told(user), Session: fresh.ID}, nil
+}
+
+// refusal counts a login that failed.
+func (a *API) refusal(r *http.Request, err error) error {
+	if errors.Is(err, session.ErrWrong) {
+		return a.guard.Refuse(r, api.CodeBadLogin, "The login name or the password is wrong.")
+	}
+	return err
+}
+
+// setCookie has the browser keep a login until it ends; empty: keep none.
+func setCookie(w http.ResponseWriter, value string) {
+	c := &http.Cookie{Name: auth.Cookie, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	http.SetCookie(w, c)
+}
+
+// Who answers with who has logged in.
+func (a *API) Who(w http.ResponseWriter, r *http.Request) {
+	caller := auth.Caller(r.Context())
+	user, err := a.users.ByID(r.Context(), caller.ID)
+	reply(w, r, http.StatusOK, api.Login{User: told(user), Session: caller.Session}, err)
+}
+
+// Logout ends the login that it is asked by.
+func (a *API) Logout(w http.ResponseWriter, r *http.Request) {
+	caller := auth.Caller(r.Context())
+	err := a.users.End(r.Context(), caller.ID, caller.Session)
+	if err == nil {
+		setCookie(w, "")
+	}
+	reply(w, r, http.StatusNoContent, nil, err)
+}
+
+// ChangePassword changes the caller's password, which ends all of their logins.
+func (a *API) ChangePassword(w http.ResponseWriter, r *http.Request) {
+	ask, err := read[api.PasswordChange](w, r, `{"password": "…", "new_password": "…"}`)
+	if err == nil {
+		err = a.refusal(r, a.logins.ChangePassword(r.Context(), auth.Caller(r.Context()).ID, ask.Password, ask.NewPassword, from(r)))
+	}
+	if err == nil {
+		setCookie(w, "")
+	}
+	reply(w, r, http.StatusNoContent, nil, err)
+}
+
+// Accept sets the password that an invitation is for.
+func (a *API) Accept(w http.ResponseWriter, r *http.Request) {
+	user, err := a.accept(w, r)
+	reply(w, r, http.StatusOK, told(user), err)
+}
+
+func (a *API) accept(w http.ResponseWriter, r *http.Request) (users.User, error) {
+	ask, err := read[api.InvitationAcceptance](w, r, `{"invitation": "inv_….…", "password": "…"}`)
+	if err != nil {
+		return users.User{}, err
+	}
+	refused := func() error {
+		return a.guard.Refuse(r, api.CodeBadInvitation, "The invitation is unknown, was used or has expired; ask an administrator for another.")
+	}
+	invitation, err := secret.Parse(strings.TrimSpace(ask.Invitation))
+	if err != nil || invitation.Kind != secret.KindInvitation {
+		return users.User{}, refused()
+	}
+	user, err := a.logins.Accept(r.Context(), invitation, ask.Password)
+	if errors.Is(err, users.ErrInvitation) || errors.Is(err, users.ErrNone) {
+		err = refused()
+	}
+	return user, err
+}

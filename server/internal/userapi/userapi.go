@@ -1,0 +1,147 @@
+// Package userapi answers what people who log in ask about themselves, and what
+// administrators ask about them.
+package userapi
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/password"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/session"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/users"
+	"activity-tracker.example/server/internal/text"
+)
+
+const (
+	// maxBody bounds a body: a hundred groups with long names.
+	maxBody = 64 << 10
+	// busyRetry is when to try again where too many log in at once.
+	busyRetry = 5 * time.Second
+)
+
+// API answers about users.
+type API struct {
+	users  *users.Users
+	logins *session.Logins
+	guard  *auth.Guard
+	now    func() time.Time
+}
+
+// New returns the answers about these users.
+func New(u *users.Users, logins *session.Logins, guard *auth.Guard, now func() time.Time) *API {
+	return &API{users: u, logins: logins, guard: guard, now: now}
+}
+
+// read reads a body; example is what it may be.
+func read[T any](w http.ResponseWriter, r *http.Request, example string) (asked T, err error) {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&asked); err != nil {
+		return asked, problem.BadRequest("The body must be JSON such as " + example + ".")
+	}
+	return asked, nil
+}
+
+// reply answers with v, with nothing where it is nil, or with what err means.
+func reply(w http.ResponseWriter, r *http.Request, status int, v any, err error) {
+	switch {
+	case err != nil:
+		problem.Write(w, r, asProblem(err))
+	case v == nil:
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		// An error here means that the caller has gone.
+		_ = json.NewEncoder(w).Encode(v)
+	}
+}
+
+// kinds is what a caller is told of an error that another part returned.
+func kinds() []struct {
+	is     error
+	code   api.Code
+	detail string
+} {
+	return []struct {
+		is     error
+		code   api.Code
+		detail string
+	}{
+		{users.ErrNone, api.CodeNotFound, "There is no such user."},
+		{db.ErrNotFound, api.CodeNotFound, "There is no such login."},
+		{users.ErrExists, api.CodeUserExists, "Another user has that name."},
+		{users.ErrTooMany, api.CodeTooManyUsers, "There are as many users as there may be."},
+		{users.ErrDisabled, api.CodeUserDisabled, "The user is disabled; enable them first."},
+		{directory.ErrNoGroup, api.CodeBadRequest, "groups: there is no group of one of these names."},
+	}
+}
+
+// asProblem turns an error into a refusal.
+func asProblem(err error) error {
+	var refusal *problem.Error
+	var wait session.WaitError
+	var invalid password.InvalidError
+	switch {
+	case errors.As(err, &refusal):
+		return refusal
+	case errors.As(err, &wait):
+		e := problem.New(api.CodeRateLimited, "Too many attempts failed; wait before the next.")
+		e.RetryAfter = time.Duration(wait)
+		return e
+	case errors.Is(err, session.ErrBusy):
+		e := problem.New(api.CodeUnavailable, "Too many people log in at once; try again.")
+		e.RetryAfter, e.Cause = busyRetry, err
+		return e
+	case errors.As(err, &invalid):
+		return problem.New(api.CodeBadPassword, invalid.Error())
+	}
+	for _, k := range kinds() {
+		if errors.Is(err, k.is) {
+			e := problem.New(k.code, k.detail)
+			e.Cause = err
+			return e
+		}
+	}
+	return auth.Answer(err)
+}
+
+// pathValue returns a parameter of the path; empty where it can be nobody's.
+func pathValue(r *http.Request, name string) string {
+	value, err := url.PathUnescape(chi.URLParam(r, name))
+	if err != nil || !text.Visible(value) {
+		return ""
+	}
+	return value
+}
+
+// told returns a user as the API shows one.
+func told(u users.User) api.User {
+	t := api.User{
+		ID: u.ID, Login: u.Login, State: api.UserActive, Invited: u.Invited, Sessions: u.Sessions,
+		CreatedAt: u.CreatedAt.UTC(), LastLoginAt: u.LastLoginAt,
+	}
+	t.Role = string(u.Role)
+	if u.Limited {
+		t.Groups = append([]string{}, u.Groups...)
+	}
+	if t.LastLoginAt != nil {
+		at := t.LastLoginAt.UTC()
+		t.LastLoginAt = &at
+	}
+	switch {
+	case u.Disabled:
+		t.State = api.UserDisabled
+	case !u.Password:
+		t.State = api.UserInvited
+	}
+	return t
+}
