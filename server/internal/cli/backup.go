@@ -14,6 +14,7 @@ import (
 
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/backup"
+	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/localpg"
 	"activity-tracker.example/server/internal/quantity"
@@ -47,14 +48,14 @@ It holds window titles, and no token or credential, only their hashes.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "" {
-				return usagef("a backup needs a file's name, or - for standard output")
+				return console.Usagef("a backup needs a file's name, or - for standard output")
 			}
 			c, err := p.flags.Load(config.Everywhere)
 			if err != nil {
 				return err
 			}
-			if args[0] == toStandard && isTerminal(cmd.OutOrStdout()) {
-				return usagef("a backup is nothing for a terminal; name a file")
+			if args[0] == toStandard && console.IsTerminal(cmd.OutOrStdout()) {
+				return console.Usagef("a backup is nothing for a terminal; name a file")
 			}
 			if args[0] != toStandard {
 				if err := backup.CheckTarget(args[0]); err != nil {
@@ -122,9 +123,9 @@ func writeBackup(ctx context.Context, cmd *cobra.Command, d *app.Database, path 
 		return backup.RoomFor(err, path)
 	}
 	if asJSON {
-		return printJSON(cmd.OutOrStdout(), backedUp{path, size, schema.Version, time.Since(began).Seconds()})
+		return console.JSON(cmd.OutOrStdout(), backedUp{path, size, schema.Version, time.Since(began).Seconds()})
 	}
-	return printLine(cmd.OutOrStdout(), fmt.Sprintf("%s: %s, verified", path, quantity.SizeText(size)))
+	return console.Line(cmd.OutOrStdout(), fmt.Sprintf("%s: %s, verified", path, quantity.SizeText(size)))
 }
 
 // clearLeft makes room that backups which were killed still take. What can't be
@@ -132,12 +133,12 @@ func writeBackup(ctx context.Context, cmd *cobra.Command, d *app.Database, path 
 func clearLeft(say io.Writer, dir string) error {
 	removed, err := backup.ClearLeft(dir)
 	if err != nil {
-		if err := printLine(say, err.Error()); err != nil {
+		if err := console.Line(say, err.Error()); err != nil {
 			return err
 		}
 	}
 	for _, path := range removed {
-		if err := printLine(say, path+": removed; a backup that was killed had left it"); err != nil {
+		if err := console.Line(say, path+": removed; a backup that was killed had left it"); err != nil {
 			return err
 		}
 	}
@@ -146,7 +147,7 @@ func clearLeft(say io.Writer, dir string) error {
 
 // progressTo shows progress where somebody can see it; done clears it away.
 func progressTo(w io.Writer) (show backup.Progress, done func()) {
-	if !isTerminal(w) {
+	if !console.IsTerminal(w) {
 		return nil, func() {}
 	}
 	return func(stage string, bytes int64) {

@@ -10,6 +10,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/app"
+	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/doctor"
 )
@@ -43,13 +44,13 @@ with 1 where a check failed; a warning is no failure.`,
 func printReport(w io.Writer, r api.CheckReport, asJSON bool) error {
 	write := doctor.WriteText
 	if asJSON {
-		write = func(w io.Writer, r api.CheckReport) error { return printJSON(w, r) }
+		write = func(w io.Writer, r api.CheckReport) error { return console.JSON(w, r) }
 	}
 	if err := write(w, r); err != nil {
 		return err
 	}
 	if !r.OK {
-		return foundError{errors.New("a check failed")}
+		return console.FoundError{Err: errors.New("a check failed")}
 	}
 	return nil
 }

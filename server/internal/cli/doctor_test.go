@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/doctor"
 	"activity-tracker.example/server/internal/quantity"
 	"activity-tracker.example/server/internal/servertest"
@@ -18,8 +19,8 @@ func TestPrintReport(t *testing.T) {
 	checks := []api.Check{{Name: "disk", Result: api.CheckOK, Detail: "1 GiB\x1b[31m"}, {Name: "a long name", Result: api.CheckFailed, Detail: "tried:\n\tthis\n\tthis\n\tthat\n", Advice: "do this"}}
 	var out bytes.Buffer
 	err := printReport(&out, doctor.Report(checks), false)
-	var found foundError
-	if !errors.As(err, &found) || exitCode(err) != api.ExitFailed {
+	var found console.FoundError
+	if !errors.As(err, &found) || console.ExitCode(err) != api.ExitFailed {
 		t.Errorf("%v", err)
 	}
 	const want = "ok      disk         1 GiB?[31m\nfailed  a long name  tried: this that\n                     -> do this\n"

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/quantity"
 	"activity-tracker.example/server/internal/secret"
@@ -64,13 +65,13 @@ for it with --host; the 409 that it got names its host_id.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if uses < 1 || uses > maxUses {
-				return usagef("--uses %d: want 1 to %d", uses, maxUses)
+				return console.Usagef("--uses %d: want 1 to %d", uses, maxUses)
 			}
 			if d := time.Duration(expires); d < minExpiry || d > maxExpiry {
-				return usagef("--expires %v: want %s to %s", &expires, quantity.DurationText(minExpiry), quantity.DurationText(maxExpiry))
+				return console.Usagef("--expires %v: want %s to %s", &expires, quantity.DurationText(minExpiry), quantity.DurationText(maxExpiry))
 			}
 			if host != "" && !ingest.IsHostID(host) {
-				return usagef("--host %q: want a host_id, of letters, digits and . _ : -", host)
+				return console.Usagef("--host %q: want a host_id, of letters, digits and . _ : -", host)
 			}
 			now := time.Now().UTC().Truncate(time.Second)
 			fresh := secret.New(secret.KindEnrollment)
@@ -85,12 +86,12 @@ for it with --host; the 409 that it got names its host_id.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), struct {
+				return console.JSON(cmd.OutOrStdout(), struct {
 					directory.Enrollment
 					Secret string `json:"enrollment_token"`
 				}{e, fresh.Reveal()})
 			}
-			return printLine(cmd.OutOrStdout(), fresh.Reveal())
+			return console.Line(cmd.OutOrStdout(), fresh.Reveal())
 		},
 	}
 	cmd.Flags().IntVar(&uses, "uses", defaultUses, "how many hosts it enrols")

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/servertest"
 )
 
@@ -19,7 +20,7 @@ func TestStatusSaysWhyAStartFailed(t *testing.T) {
 	cmd.SetArgs([]string{"serve", "--state-dir", t.TempDir(), "--listen", "443"})
 	complain(cmd.ExecuteContext(t.Context()), io.Discard)
 	m.Says(t, "failed: ", "did you mean :443?")
-	complain(foundError{errors.New("one check failed")}, io.Discard)
+	complain(console.FoundError{Err: errors.New("one check failed")}, io.Discard)
 	m.Says(t, "failed: ", "did you mean :443?")
 }
 

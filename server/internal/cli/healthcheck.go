@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"activity-tracker.example/server/internal/app"
+	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/config"
 )
 
@@ -35,7 +36,7 @@ fails unless it is well: for containers, whose images have no other client.`,
 				return fmt.Errorf("the server on %s answers %s with %d", c.Listen, path, got.Status)
 			}
 			if cmd.Flags().Changed("verbose") {
-				return printLine(cmd.OutOrStdout(), "ok")
+				return console.Line(cmd.OutOrStdout(), "ok")
 			}
 			return nil
 		},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/quantity"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
@@ -113,9 +114,9 @@ enrollment create --host HOST_ID.`,
 			case err != nil:
 				return err
 			case asJSON:
-				return printJSON(cmd.OutOrStdout(), was)
+				return console.JSON(cmd.OutOrStdout(), was)
 			}
-			return printLine(cmd.OutOrStdout(), fmt.Sprintf("revoked %s: its next upload gets 401; what it reported stays (machines: %d)",
+			return console.Line(cmd.OutOrStdout(), fmt.Sprintf("revoked %s: its next upload gets 401; what it reported stays (machines: %d)",
 				text.ForTerminal(was.HostID), was.Machines))
 		},
 	}

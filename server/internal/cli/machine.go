@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"activity-tracker.example/server/internal/app"
+	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/store/dictionary"
 	"activity-tracker.example/server/internal/store/rooms"
@@ -49,7 +50,7 @@ Each move is written to the system's log.`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !ingest.IsHostID(to) {
-				return usagef("--to %q: want the host_id of an enrolled host", text.ForTerminal(to))
+				return console.Usagef("--to %q: want the host_id of an enrolled host", text.ForTerminal(to))
 			}
 			by := app.WhoAsks() // before root goes on as the service's user
 			var moved []dictionary.Moved
@@ -89,7 +90,7 @@ func adviseMove(err error) error {
 
 func printMoves(w io.Writer, moved []dictionary.Moved, asJSON bool) error {
 	if asJSON {
-		return printJSON(w, struct {
+		return console.JSON(w, struct {
 			Machines []dictionary.Moved `json:"machines"`
 		}{moved})
 	}
@@ -98,7 +99,7 @@ func printMoves(w io.Writer, moved []dictionary.Moved, asJSON bool) error {
 		if m.From == m.To {
 			line = fmt.Sprintf("%s: belongs to %s already", m.MachineID, m.To)
 		}
-		if err := printLine(w, text.ForTerminal(line)); err != nil {
+		if err := console.Line(w, text.ForTerminal(line)); err != nil {
 			return err
 		}
 	}

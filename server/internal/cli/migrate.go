@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"activity-tracker.example/server/internal/app"
+	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/store/db"
 )
@@ -44,7 +45,7 @@ refuse, until this command was run.`,
 				return err
 			}
 			if asJSON {
-				err := printJSON(cmd.OutOrStdout(), struct {
+				err := console.JSON(cmd.OutOrStdout(), struct {
 					db.Schema
 					Applied bool `json:"applied"`
 				}{schema, !dryRun})
@@ -73,15 +74,15 @@ func printSchema(cmd *cobra.Command, schema db.Schema, dryRun bool) error {
 	}
 	var err error
 	for _, name := range schema.Pending {
-		err = errors.Join(err, printLine(cmd.OutOrStdout(), verb+" "+name))
+		err = errors.Join(err, console.Line(cmd.OutOrStdout(), verb+" "+name))
 	}
 	switch {
 	case schema.Version > schema.Known:
 		return errors.Join(err, tooNew(schema))
 	case len(schema.Pending) == 0:
-		return printLine(cmd.OutOrStdout(), fmt.Sprintf("nothing to do: the schema has version %d", schema.Version))
+		return console.Line(cmd.OutOrStdout(), fmt.Sprintf("nothing to do: the schema has version %d", schema.Version))
 	case dryRun:
 		return err
 	}
-	return errors.Join(err, printLine(cmd.OutOrStdout(), fmt.Sprintf("the schema has version %d now", schema.Known)))
+	return errors.Join(err, console.Line(cmd.OutOrStdout(), fmt.Sprintf("the schema has version %d now", schema.Known)))
 }

@@ -11,6 +11,7 @@ import (
 
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/backup"
+	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/store/inspect"
 )
@@ -56,8 +57,8 @@ files ($TMPDIR) meanwhile, in a file without a name.`,
 // backupIn opens what a backup is restored from, and returns what it is called.
 func backupIn(ctx context.Context, path string, standard io.Reader) (file *os.File, name string, err error) {
 	if path == toStandard {
-		if isTerminal(standard) {
-			return nil, "", usagef("a backup can't be typed in; name a file")
+		if console.IsTerminal(standard) {
+			return nil, "", console.Usagef("a backup can't be typed in; name a file")
 		}
 		file, err = backup.Spool(ctx, standard)
 		return file, "standard input", err
@@ -125,7 +126,7 @@ func (r restoring) afterwards(ctx context.Context, d *app.Database, version int)
 	if schema.Version != version {
 		text = fmt.Sprintf("restored; the schema was brought from version %d to %d", version, schema.Version)
 	}
-	if err := printLine(r.cmd.OutOrStdout(), text); err != nil || !r.check {
+	if err := console.Line(r.cmd.OutOrStdout(), text); err != nil || !r.check {
 		return err
 	}
 	found, err := d.Store.CheckRollups(ctx, false)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"activity-tracker.example/server/internal/app"
+	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/rooms"
@@ -35,13 +36,13 @@ func Execute(ctx context.Context, version string, args []string, streams Streams
 	root.SetErr(streams.Err)
 	err := root.ExecuteContext(ctx)
 	complain(err, streams.Err)
-	return exitCode(err)
+	return console.ExitCode(err)
 }
 
 // complain prints why a command failed, for systemd as well: systemctl status shows no
 // log of a start that failed while the next one is waited for.
 func complain(err error, stderr io.Writer) {
-	if err == nil || errors.As(err, new(foundError)) {
+	if err == nil || errors.As(err, new(console.FoundError)) {
 		return
 	}
 	_, _ = fmt.Fprintln(stderr, "trackerd-server:", err)
@@ -81,10 +82,10 @@ its database; root then goes on as the user ` + config.ServiceUser + `.`,
 		RunE:          showHelp,
 	}
 	p.addFlags(root.PersistentFlags(), config.Everywhere)
-	root.AddCommand(serveCommand(p), tokenCommand(p), enrollmentCommand(p), rollupsCommand(p),
+	root.AddCommand(serveCommand(p), tokenCommand(p), userCommand(p), enrollmentCommand(p), rollupsCommand(p),
 		hostCommand(p), machineCommand(p), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
 		backupCommand(p), restoreCommand(p), doctorCommand(p))
-	markUsage(root)
+	console.MarkUsage(root)
 	briefHelp(root)
 	return root
 }
@@ -177,4 +178,25 @@ func revokes(p *program, cmd *cobra.Command, parent string, remove func(context.
 		return err
 	}
 	return cmd
+}
+
+// printList prints what read returns, as JSON or as a table with a row for each.
+func printList[T any](p *program, cmd *cobra.Command, asJSON bool, header []string, read func(context.Context, *rooms.Store) ([]T, error), row func(T) []string) error {
+	list := []T{} // as JSON [] where there are none
+	err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error {
+		found, err := read(ctx, st)
+		list = append(list, found...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return console.JSON(cmd.OutOrStdout(), list)
+	}
+	rows := make([][]string, len(list))
+	for i, one := range list {
+		rows[i] = row(one)
+	}
+	return console.Table(cmd.OutOrStdout(), header, rows)
 }

@@ -2,14 +2,13 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/rooms"
@@ -45,11 +44,11 @@ of these groups alone; an admin may also change.`,
   trackerd-server token create --name accounting --role viewer --group Accounting --group Reception`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := oneOf("role", role, roles...); err != nil {
+			if err := console.OneOf("role", role, roles...); err != nil {
 				return err
 			}
 			if strings.TrimSpace(name) == "" || len(name) > maxNameBytes || strings.ContainsFunc(name, notPrintable) {
-				return usagef("--name: want 1 to %d printable bytes that say what the token is for", maxNameBytes)
+				return console.Usagef("--name: want 1 to %d printable bytes that say what the token is for", maxNameBytes)
 			}
 			if err := checkGroups(directory.Role(role), groups); err != nil {
 				return err
@@ -60,26 +59,23 @@ of these groups alone; an admin may also change.`,
 			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error {
 				return st.AddToken(ctx, token, fresh.Hash())
 			})
-			if errors.Is(err, directory.ErrNoGroup) {
-				return fmt.Errorf("%w; an administrator makes one by PUT /api/groups/NAME, and GET /api/groups lists all", err)
-			}
 			if err != nil {
-				return err
+				return groupAdvice(err)
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), struct {
+				return console.JSON(cmd.OutOrStdout(), struct {
 					directory.Token
 					Secret string `json:"token"`
 				}{token, fresh.Reveal()})
 			}
-			return printLine(cmd.OutOrStdout(), fresh.Reveal())
+			return console.Line(cmd.OutOrStdout(), fresh.Reveal())
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "what the token is for")
 	cmd.Flags().StringVar(&role, "role", "", "admin or viewer")
 	cmd.Flags().StringArrayVar(&groups, "group", nil, "only the machines of this group; may be given several times")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	complete(cmd, "role", roles)
+	console.Complete(cmd, "role", roles)
 	return cmd
 }
 
@@ -89,27 +85,27 @@ func checkGroups(role directory.Role, groups []string) error {
 	case len(groups) == 0:
 		return nil
 	case role != directory.RoleViewer:
-		return usagef("--group: only a token with the role viewer can be limited to groups")
+		return console.Usagef("--group: only a token with the role viewer can be limited to groups")
 	case len(groups) > directory.MaxTokenGroups:
-		return usagef("--group: want at most %d", directory.MaxTokenGroups)
+		return console.Usagef("--group: want at most %d", directory.MaxTokenGroups)
 	}
 	for _, name := range groups {
 		if !utf8.ValidString(name) || strings.ContainsFunc(name, notPrintable) {
-			return usagef("--group: want a group's name, in printable characters")
+			return console.Usagef("--group: want a group's name, in printable characters")
 		}
 	}
 	return nil
 }
 
-// groupsOf returns what a token sees, for people.
-func groupsOf(t *directory.Token) string {
+// groupsOf returns what a token or user sees, for people.
+func groupsOf(limited bool, groups []string) string {
 	switch {
-	case !t.Limited:
+	case !limited:
 		return "all machines"
-	case len(t.Groups) == 0:
-		return "nothing: its groups were removed"
+	case len(groups) == 0:
+		return "nothing: the groups were removed"
 	}
-	return strings.Join(t.Groups, ", ")
+	return strings.Join(groups, ", ")
 }
 
 func tokenList(p *program) *cobra.Command {
@@ -121,7 +117,7 @@ func tokenList(p *program) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			read := func(ctx context.Context, st *rooms.Store) ([]directory.Token, error) { return st.Tokens(ctx) }
 			return printList(p, cmd, asJSON, []string{"ID", "ROLE", "CREATED", "NAME", "GROUPS"}, read, func(t directory.Token) []string {
-				return []string{t.ID, string(t.Role), t.CreatedAt.UTC().Format(time.RFC3339), t.Name, groupsOf(&t)}
+				return []string{t.ID, string(t.Role), t.CreatedAt.UTC().Format(time.RFC3339), t.Name, groupsOf(t.Limited, t.Groups)}
 			})
 		},
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/store/upkeep"
@@ -66,9 +67,9 @@ or is estimated. The server may go on meanwhile.`
 func printRollups(w io.Writer, found upkeep.RollupCheck, repair, asJSON bool) error {
 	var err error
 	if asJSON {
-		err = printJSON(w, found)
+		err = console.JSON(w, found)
 	} else {
-		err = printLine(w, fmt.Sprintf("%d machines, %d events, %d roll-ups, %d wrong, %d estimated",
+		err = console.Line(w, fmt.Sprintf("%d machines, %d events, %d roll-ups, %d wrong, %d estimated",
 			found.Machines, found.Events, found.Rollups, found.Wrong, found.Estimated))
 	}
 	if err == nil && found.Wrong > 0 && !repair {
@@ -96,7 +97,7 @@ meanwhile; with this an older database need not wait, or a server is spared the 
 				return err
 			}
 			if c.CompactAfter == 0 {
-				return usagef("nothing is compacted with --compact-after-days 0: name another number of days")
+				return console.Usagef("nothing is compacted with --compact-after-days 0: name another number of days")
 			}
 			var done upkeep.Compacted
 			err = withStoreFor(cmd, c, compactTimeout, func(ctx context.Context, st *rooms.Store) (err error) {
@@ -107,9 +108,9 @@ meanwhile; with this an older database need not wait, or a server is spared the 
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), done)
+				return console.JSON(cmd.OutOrStdout(), done)
 			}
-			return printLine(cmd.OutOrStdout(), fmt.Sprintf("%d events compacted into %d bytes, %d partitions dropped", done.Events, done.Bytes, len(done.Dropped)))
+			return console.Line(cmd.OutOrStdout(), fmt.Sprintf("%d events compacted into %d bytes, %d partitions dropped", done.Events, done.Bytes, len(done.Dropped)))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
