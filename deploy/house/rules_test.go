@@ -99,6 +99,7 @@ var mayImport = map[string][]string{
 	"server/api":               nil,
 	"server/internal/secret":   nil,
 	"server/internal/password": nil,
+	"server/internal/totp":     nil,
 	"server/internal/localpg":  nil,
 	"server/internal/pgtest":   nil, // real clusters for tests
 	"server/internal/backup":   nil,
@@ -118,6 +119,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/session": {
 		"server/internal/limiter", "server/internal/password", "server/internal/secret", "server/internal/store/users", "server/internal/text",
+		"server/internal/totp",
 	},
 	"server/internal/userapi": {
 		"server/api", "server/internal/auth", "server/internal/httpserver", "server/internal/password", "server/internal/problem",

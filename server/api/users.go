@@ -14,8 +14,11 @@ const (
 
 // Codes of refused logins and changes of users.
 const (
-	CodeBadLogin      Code = "bad_login"      // the name or the password is wrong, or both
-	CodeBadInvitation Code = "bad_invitation" // unknown, used or expired
+	CodeBadLogin      Code = "bad_login"          // the name or the password is wrong, or both
+	CodeBadInvitation Code = "bad_invitation"     // unknown, used or expired
+	CodeSecondStep    Code = "second_step_needed" // the password is right, and a code is to come with it
+	CodeBadCode       Code = "bad_code"           // a code of the second step that is wrong or was used
+	CodeNoneBegun     Code = "no_second_step_begun"
 	CodeBadPassword   Code = "bad_password"   // one that can't be chosen
 	CodeNoTLS         Code = "no_tls"         // a password would be sent for all to read
 	CodeUserExists    Code = "user_exists"    // another user has that name
@@ -50,7 +53,9 @@ type User struct {
 
 	State UserState `json:"state"`
 	// Invited means that an invitation waits for them.
-	Invited     bool       `json:"invited"`
+	Invited bool `json:"invited"`
+	// SecondStep means that a password alone is not enough.
+	SecondStep  bool       `json:"second_step"`
 	Sessions    int        `json:"sessions"`
 	CreatedAt   time.Time  `json:"created_at"`
 	LastLoginAt *time.Time `json:"last_login_at"`
@@ -89,6 +94,8 @@ type InvitationAcceptance struct {
 type LoginRequest struct {
 	Login    string `json:"login"`
 	Password string `json:"password"`
+	// Code is that of the second step, where the user has one.
+	Code string `json:"code,omitempty"`
 }
 
 // Login is who has logged in.
@@ -118,4 +125,28 @@ type LoginSession struct {
 // LoginSessionList answers GET /api/users/{user}/sessions.
 type LoginSessionList struct {
 	Sessions []LoginSession `json:"sessions"`
+}
+
+// SecondStepRequest is the body of POST /api/login/second-step.
+type SecondStepRequest struct {
+	Password string `json:"password"`
+	// Code is that of the second step that there is already.
+	Code string `json:"code,omitempty"`
+}
+
+// SecondStep answers it with what the device is to know, this once.
+type SecondStep struct {
+	Secret string `json:"secret"`
+	// URI is the same as a QR code holds it.
+	URI string `json:"uri"`
+}
+
+// SecondStepCode is the body of PUT /api/login/second-step.
+type SecondStepCode struct {
+	Code string `json:"code"`
+}
+
+// RecoveryCodes answers it with codes that stand in for the device, once each.
+type RecoveryCodes struct {
+	Codes []string `json:"codes"`
 }

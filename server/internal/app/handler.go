@@ -35,6 +35,8 @@ type Surroundings struct {
 	Repository *repository.Repository
 	// PasswordCost is what hashing a password costs; zero: the usual.
 	PasswordCost password.Params
+	// Now is the clock of logins; nil: the real one.
+	Now func() time.Time
 	// leaving knows that the server was told to stop; nil: nobody does.
 	leaving *leave
 }
@@ -53,11 +55,15 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	if cost == (password.Params{}) {
 		cost = password.Usual()
 	}
-	logins := session.New(s.Users, password.NewHasher(cost), time.Now)
+	now := around.Now
+	if now == nil {
+		now = time.Now
+	}
+	logins := session.New(s.Users, password.NewHasher(cost), now)
 	in := ingest.New(s.Writer, s.Directory, guard, log, metrics, time.Now)
 	return httpapi.New(httpapi.Parts{
 		Reports: report.New(s.Reader, s.Directory, time.Now), Guard: guard, Live: board,
-		Users:  userapi.New(s.Users, logins, guard, time.Now),
+		Users:  userapi.New(s.Users, logins, guard, now),
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,

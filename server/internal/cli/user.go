@@ -40,6 +40,9 @@ func userCommand(p *program) *cobra.Command {
 		}),
 		userChange(p, "logout", "End all logins of somebody", func(ctx context.Context, u *users.Users, id string) (users.User, error) {
 			return u.EndAll(ctx, id)
+		}),
+		userChange(p, "forget-second-step", "Take away the second step of somebody who has lost the device", func(ctx context.Context, u *users.Users, id string) (users.User, error) {
+			return u.ForgetSecondStep(ctx, id)
 		}))
 	return cmd
 }
@@ -53,13 +56,14 @@ type listedUser struct {
 	Groups      []string       `json:"groups,omitempty"`
 	State       string         `json:"state"`
 	Invited     bool           `json:"invited"`
+	SecondStep  bool           `json:"second_step"`
 	Sessions    int            `json:"sessions"`
 	CreatedAt   time.Time      `json:"created_at"`
 	LastLoginAt *time.Time     `json:"last_login_at,omitempty"`
 }
 
 func listed(u users.User) listedUser {
-	l := listedUser{u.ID, u.Login, u.Role, u.Limited, u.Groups, "active", u.Invited, u.Sessions, u.CreatedAt.UTC(), u.LastLoginAt}
+	l := listedUser{u.ID, u.Login, u.Role, u.Limited, u.Groups, "active", u.Invited, u.SecondStep, u.Sessions, u.CreatedAt.UTC(), u.LastLoginAt}
 	switch {
 	case u.Disabled:
 		l.State = "disabled"

@@ -95,11 +95,11 @@ func TestEveryRouteHasItsCallers(t *testing.T) {
 func security(rule auth.Rule) string {
 	switch {
 	case rule.LoginOnly:
-		return `[{"login":[]}]`
+		return `[{"loginCookie":[]}]`
 	case slices.Contains(rule.Roles, directory.RoleViewer):
-		return `[{"apiToken":[]},{"login":[]}]`
+		return `[{"apiToken":[]},{"loginCookie":[]}]`
 	}
-	return `[{"adminToken":[]},{"login":[]}]`
+	return `[{"adminToken":[]},{"loginCookie":[]}]`
 }
 
 // README.md has the table as it is.

@@ -96,7 +96,7 @@ func expected(o servertest.Operation, caller string) int {
 	_, tokens := o.Schemes["apiToken"]
 	_, admins := o.Schemes["adminToken"]
 	_, hosts := o.Schemes["hostCredential"]
-	_, logins := o.Schemes["login"]
+	_, logins := o.Schemes["loginCookie"]
 	_, open := o.Schemes[""]
 	switch {
 	case logins && !tokens && !admins && caller != "nobody":

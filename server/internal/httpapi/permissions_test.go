@@ -110,8 +110,13 @@ func TestEveryRouteWithEveryRole(t *testing.T) {
 				w.restore()
 				session, headers := w.login(role)
 				path, body := w.target(o, whose, role, session)
-				got := w.Do(o.Method, path, "", body, headers...).Status
-				want := expectedOf(o, role, whose)
+				r := w.Do(o.Method, path, "", body, headers...)
+				got, want := r.Status, expectedOf(o, role, whose)
+				if o.ID == "confirmSecondStep" && want == 0 && got != http.StatusConflict {
+					// Who may is told of the code, which is only the description's.
+					r.Refused(http.StatusUnauthorized, api.CodeBadCode)
+					continue
+				}
 				tried[want]++
 				if want == 0 && (got == 401 || got == 403 || got == 404 || got >= 500) || want != 0 && got != want {
 					t.Errorf("%s of a %s, %s: %d, want %d (0: let in)", o.ID, role, whose, got, want)

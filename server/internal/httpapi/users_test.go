@@ -171,7 +171,7 @@ func TestOtherSitesPages(t *testing.T) {
 	cookie := b.Login("anna")
 	asked := 0
 	for _, o := range b.Described.Operations {
-		_, reached := o.Schemes["login"]
+		_, reached := o.Schemes["loginCookie"]
 		if !reached && o.ID != "login" && o.ID != "acceptInvitation" {
 			continue
 		}
@@ -213,7 +213,7 @@ func TestEndedLogin(t *testing.T) {
 	cookie := b.Login("anna")
 	b.Do(http.MethodPost, "/api/logout", "", nil, cookie...).Wants(204, nil)
 	for _, o := range b.Described.Operations {
-		if _, reached := o.Schemes["login"]; !reached {
+		if _, reached := o.Schemes["loginCookie"]; !reached {
 			continue
 		}
 		for range 3 {

@@ -12,7 +12,7 @@ func Status(code api.Code) int {
 	switch code {
 	case api.CodeBadRequest, api.CodeBadPassword:
 		return http.StatusBadRequest
-	case api.CodeUnauthorized, api.CodeBadToken, api.CodeBadLogin, api.CodeBadInvitation:
+	case api.CodeUnauthorized, api.CodeBadToken, api.CodeBadLogin, api.CodeBadInvitation, api.CodeSecondStep, api.CodeBadCode:
 		return http.StatusUnauthorized
 	case api.CodeForbidden, api.CodeNoTLS:
 		return http.StatusForbidden
@@ -22,7 +22,7 @@ func Status(code api.Code) int {
 		return http.StatusMethodNotAllowed
 	case api.CodeNotAcceptable:
 		return http.StatusNotAcceptable
-	case api.CodeHostEnrolled, api.CodeGroupExists, api.CodeTooManyGroups, api.CodeUserExists, api.CodeUserDisabled, api.CodeTooManyUsers:
+	case api.CodeHostEnrolled, api.CodeGroupExists, api.CodeTooManyGroups, api.CodeUserExists, api.CodeUserDisabled, api.CodeTooManyUsers, api.CodeNoneBegun:
 		return http.StatusConflict
 	case api.CodeChangedMeanwhile:
 		return http.StatusPreconditionFailed

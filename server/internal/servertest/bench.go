@@ -36,7 +36,7 @@ type Bench struct {
 	HTTP  *http.Client
 	// Close ends it before the test does.
 	Close func()
-	// Clock is the live view's, StopLive ends that.
+	// Clock is that of logins and of the live view, StopLive ends that.
 	Clock    *Clock
 	StopLive context.CancelFunc
 	// Packages is the folder of what hosts install.
@@ -89,7 +89,7 @@ func newOn(tb testing.TB, st *rooms.Store, log *slog.Logger) *Bench {
 	running.Go(func() { _ = board.Run(ctx) })
 	packages, folder := newRepository(tb)
 	server := httptest.NewServer(app.NewHandler(st, board, log, app.Surroundings{
-		Metrics: app.NewMetrics(), Repository: packages, PasswordCost: CheapPassword,
+		Metrics: app.NewMetrics(), Repository: packages, PasswordCost: CheapPassword, Now: clock.now,
 	}))
 	b := Connect(tb, server.URL, &http.Transport{})
 	b.Store, b.Clock, b.StopLive, b.Packages, b.Described = st, clock, cancel, folder, described

@@ -62,7 +62,7 @@ func (r Reply) Cookie() []string {
 func (o Operation) Credential(token string, login []string) (bearer string, headers []string) {
 	_, byToken := o.Schemes["apiToken"]
 	_, byAdmin := o.Schemes["adminToken"]
-	if _, byLogin := o.Schemes["login"]; byLogin && !byToken && !byAdmin {
+	if _, byLogin := o.Schemes["loginCookie"]; byLogin && !byToken && !byAdmin {
 		return "", login
 	}
 	return token, nil

@@ -25,6 +25,9 @@ var (
 	ofPair = slowdown{free: 5, most: time.Minute, forget: 5 * time.Minute}
 	// ofAccount is for one account from wherever: many addresses guess for one name.
 	ofAccount = slowdown{free: 20, most: 10 * time.Second, forget: time.Minute}
+	// ofCode is for codes of one account's second step, once the password was right: six
+	// digits are quickly guessed, and whoever gets that far knows the password.
+	ofCode = slowdown{free: 5, most: 15 * time.Minute, forget: time.Hour}
 	// ofSite is for one address and whatever account: one password, many names.
 	ofSite = slowdown{free: 50, most: 10 * time.Second, forget: 10 * time.Second}
 )
@@ -52,6 +55,7 @@ type attempts struct {
 	pairs    map[pair]count
 	accounts map[string]count
 	sites    map[netip.Addr]count
+	codes    map[string]count
 	// familiar are the addresses from which an account's user has logged in.
 	familiar map[pair]time.Time
 }
@@ -64,7 +68,8 @@ type count struct {
 
 func newAttempts(now func() time.Time) *attempts {
 	return &attempts{
-		now: now, pairs: map[pair]count{}, accounts: map[string]count{}, sites: map[netip.Addr]count{}, familiar: map[pair]time.Time{},
+		now: now, pairs: map[pair]count{}, accounts: map[string]count{}, sites: map[netip.Addr]count{},
+		codes: map[string]count{}, familiar: map[pair]time.Time{},
 	}
 }
 
@@ -99,6 +104,21 @@ func (a *attempts) failed(p pair) {
 	}
 }
 
+// beginCode is begin for a code of the second step, behind a right password.
+func (a *attempts) beginCode(p pair) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.now()
+	if a.isFamiliar(p, now) {
+		return 0
+	}
+	wait := ofCode.wait(a.codes[p.login], now)
+	if wait == 0 {
+		add(a.codes, p.login, ofCode, now)
+	}
+	return wait
+}
+
 // undo takes an attempt back that was neither right nor wrong.
 func (a *attempts) undo(p pair) {
 	a.mu.Lock()
@@ -115,6 +135,7 @@ func (a *attempts) succeeded(p pair) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.pairs, p)
+	less(a.codes, p.login)
 	room(a.familiar)
 	a.familiar[p] = a.now()
 }

@@ -136,6 +136,35 @@ func TestManyNamesFromOneAddress(t *testing.T) {
 	}
 }
 
+// Who knows a password and guesses codes waits longer, from wherever; the user does not,
+// where they have logged in before.
+func TestGuessedCodes(t *testing.T) {
+	c := newClock()
+	a, home := c.attempts(), pair{"anna", addr(1)}
+	if a.begin(home) > 0 || a.beginCode(home) > 0 {
+		t.Fatal("has to wait")
+	}
+	a.succeeded(home)
+	let := 0
+	var longest time.Duration
+	for i := range uint32(100) {
+		wait := a.beginCode(pair{"anna", addr(100 + i)})
+		if wait == 0 {
+			let++
+		}
+		longest = max(longest, wait)
+		c.now = c.now.Add(wait)
+	}
+	if let < 40 || let > 60 || longest < 10*time.Minute {
+		t.Errorf("%d were let in, the longest wait is %v", let, longest)
+	}
+	for range 100 {
+		if wait := a.beginCode(home); wait > 0 {
+			t.Fatalf("at home the wait is %v", wait)
+		}
+	}
+}
+
 func TestSites(t *testing.T) {
 	for text, want := range map[string]string{
 		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::", "2001:db8::2": "2001:db8::", "2001:db8:0:1::1": "2001:db8:0:1::", "fe80::1%eth0": "fe80::",
@@ -154,11 +183,12 @@ func TestAttemptsBoundTheirMemory(t *testing.T) {
 	for i := range uint32(3 * maxCounted) {
 		p := pair{fmt.Sprint(i), addr(i)}
 		a.begin(p)
+		a.beginCode(p)
 		a.failed(p)
 		a.succeeded(p)
 		a.begin(p)
 	}
-	for _, n := range []int{len(a.pairs), len(a.accounts), len(a.sites), len(a.familiar)} {
+	for _, n := range []int{len(a.pairs), len(a.accounts), len(a.sites), len(a.codes), len(a.familiar)} {
 		if n > maxCounted {
 			t.Errorf("%d are kept, at most %d", n, maxCounted)
 		}

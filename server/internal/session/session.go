@@ -49,12 +49,13 @@ type Logins struct {
 	users    *users.Users
 	hasher   *password.Hasher
 	attempts *attempts
+	now      func() time.Time
 	turns    *limiter.Limiter[netip.Addr]
 }
 
 // New returns the logins of these users.
 func New(u *users.Users, h *password.Hasher, now func() time.Time) *Logins {
-	return &Logins{users: u, hasher: h, attempts: newAttempts(now), turns: limiter.New[netip.Addr](siteAtOnce, siteWait)}
+	return &Logins{users: u, hasher: h, attempts: newAttempts(now), now: now, turns: limiter.New[netip.Addr](siteAtOnce, siteWait)}
 }
 
 // From is where somebody calls from, and with what.
@@ -63,22 +64,36 @@ type From struct {
 	Agent   string
 }
 
-// Proof is what somebody shows to be who they are.
-type Proof struct{ Login, Password string }
+// Proof is what somebody shows to be who they are. Code is that of the second step,
+// where they have one.
+type Proof struct{ Login, Password, Code string }
+
+// proven is what was found of somebody whose proof is right.
+type proven struct {
+	users.Known
+	// typed is the password as it is hashed, weak whether its hash is.
+	typed string
+	weak  bool
+	// spent is the code that they showed.
+	spent users.Spent
+}
 
 // Begin logs somebody in. What the browser keeps is new each time; the login replaced,
 // which the same browser had before, ends. Errors are ErrWrong, ErrBusy and WaitError.
 func (l *Logins) Begin(ctx context.Context, p Proof, from From, replaced string) (users.User, secret.Credential, error) {
 	fresh := secret.New(secret.KindSession)
 	var user users.User
-	err := l.prove(ctx, p, from, func(k users.Known, typed string, weak bool) (err error) {
-		s := users.Fresh{ID: fresh.ID, Hash: fresh.Hash(), Replaces: replaced, Address: addressText(from.Address), Agent: agentText(from.Agent)}
-		if weak {
-			if s.Rehashed, err = l.hasher.Hash(ctx, typed); err != nil {
+	err := l.prove(ctx, p, from, l.code, func(k proven) (err error) {
+		s := users.Fresh{
+			ID: fresh.ID, Hash: fresh.Hash(), Replaces: replaced, Spent: k.spent,
+			Address: addressText(from.Address), Agent: agentText(from.Agent),
+		}
+		if k.weak {
+			if s.Rehashed, err = l.hasher.Hash(ctx, k.typed); err != nil {
 				return err
 			}
 		}
-		user, err = l.users.Begin(ctx, k, s)
+		user, err = l.users.Begin(ctx, k.Known, s)
 		return err
 	})
 	return user, fresh, err
@@ -95,12 +110,12 @@ func (l *Logins) ChangePassword(ctx context.Context, userID, present, chosen str
 	if err != nil {
 		return err
 	}
-	return l.prove(ctx, Proof{Login: user.Login, Password: present}, from, func(k users.Known, _ string, _ bool) error {
+	return l.prove(ctx, Proof{Login: user.Login, Password: present}, from, noCode, func(k proven) error {
 		hash, err := l.hasher.Hash(ctx, typed)
 		if err != nil {
 			return err
 		}
-		return l.users.ChangePassword(ctx, k, hash)
+		return l.users.ChangePassword(ctx, k.Known, hash)
 	})
 }
 
@@ -122,9 +137,9 @@ func (l *Logins) Accept(ctx context.Context, invitation secret.Credential, chose
 	return l.users.Accept(ctx, invitation.ID, invitation.Matches, hash)
 }
 
-// prove checks a password, in its turn and slowly where many failed, and then calls
-// do. Whether there is such a user shows neither in the answer nor in the time.
-func (l *Logins) prove(ctx context.Context, p Proof, from From, do func(k users.Known, typed string, weak bool) error) error {
+// prove checks a password, in its turn and slowly where many failed, has code check that
+// of the second step, and then calls do. Whether there is such a user shows neither in the answer nor in the time.
+func (l *Logins) prove(ctx context.Context, p Proof, from From, code func(*proven, pair, string) error, do func(proven) error) error {
 	login, loginErr := password.Login(p.Login)
 	typed, typedErr := password.Typed(p.Password)
 	who := pair{login: login, site: siteOf(from.Address)}
@@ -142,17 +157,23 @@ func (l *Logins) prove(ctx context.Context, p Proof, from From, do func(k users.
 		l.attempts.failed(who)
 		return ErrWrong
 	}
-	k, weak, err := l.known(ctx, login, typed)
+	k, err := l.known(ctx, login, typed)
 	if err == nil {
-		err = do(k, typed, weak)
+		err = code(&k, who, p.Code)
 	}
-	if errors.Is(err, users.ErrChanged) {
+	if err == nil {
+		err = do(k)
+	}
+	switch {
+	case errors.Is(err, users.ErrChanged) && p.Code != "" && k.Secret != nil:
+		err = ErrWrongCode
+	case errors.Is(err, users.ErrChanged):
 		err = ErrWrong
 	}
 	switch {
 	case err == nil:
 		l.attempts.succeeded(who)
-	case errors.Is(err, ErrWrong):
+	case errors.Is(err, ErrWrong), errors.Is(err, ErrWrongCode):
 		l.attempts.failed(who)
 	default:
 		l.attempts.undo(who)
@@ -161,16 +182,16 @@ func (l *Logins) prove(ctx context.Context, p Proof, from From, do func(k users.
 }
 
 // known returns the user whose name and password these are, or ErrWrong.
-func (l *Logins) known(ctx context.Context, login, typed string) (k users.Known, weak bool, err error) {
-	k, err = l.users.Known(ctx, login)
+func (l *Logins) known(ctx context.Context, login, typed string) (proven, error) {
+	k, err := l.users.Known(ctx, login)
 	if err != nil && !errors.Is(err, users.ErrNone) {
-		return k, false, err
+		return proven{}, err
 	}
 	right, weak, err := l.hasher.Verify(ctx, typed, k.Hash)
 	if err == nil && (!right || k.Disabled) {
 		err = ErrWrong
 	}
-	return k, weak, err
+	return proven{Known: k, typed: typed, weak: weak}, err
 }
 
 // busy makes an error of a hash that had no turn one of this package.

@@ -55,7 +55,7 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) (api.Login, error) {
 	if err != nil {
 		return api.Login{}, err
 	}
-	user, fresh, err := a.logins.Begin(r.Context(), session.Proof{Login: ask.Login, Password: ask.Password}, from(r), a.guard.Session(r))
+	user, fresh, err := a.logins.Begin(r.Context(), session.Proof{Login: ask.Login, Password: ask.Password, Code: ask.Code}, from(r), a.guard.Session(r))
 	if err != nil {
 		return api.Login{}, a.refusal(r, err)
 	}
@@ -65,8 +65,11 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) (api.Login, error) {
 
 // refusal counts a login that failed.
 func (a *API) refusal(r *http.Request, err error) error {
-	if errors.Is(err, session.ErrWrong) {
+	switch {
+	case errors.Is(err, session.ErrWrong):
 		return a.guard.Refuse(r, api.CodeBadLogin, "The login name or the password is wrong.")
+	case errors.Is(err, session.ErrWrongCode):
+		return a.guard.Refuse(r, api.CodeBadCode, "The code is wrong, or was used before; wait for the next.")
 	}
 	return err
 }
@@ -132,4 +135,27 @@ func (a *API) accept(w http.ResponseWriter, r *http.Request) (users.User, error)
 		err = refused()
 	}
 	return user, err
+}
+
+// BeginSecondStep begins to set up a second step for the caller.
+func (a *API) BeginSecondStep(w http.ResponseWriter, r *http.Request) {
+	ask, err := read[api.SecondStepRequest](w, r, `{"password": "…"}`)
+	var device session.Device
+	if err == nil {
+		device, err = a.logins.BeginSecondStep(r.Context(), auth.Caller(r.Context()).ID, ask.Password, ask.Code, from(r))
+		err = a.refusal(r, err)
+	}
+	reply(w, r, http.StatusOK, api.SecondStep{Secret: device.Secret, URI: device.URI}, err)
+}
+
+// ConfirmSecondStep has a second step in force from now on.
+func (a *API) ConfirmSecondStep(w http.ResponseWriter, r *http.Request) {
+	ask, err := read[api.SecondStepCode](w, r, `{"code": "123456"}`)
+	var codes []string
+	if err == nil {
+		caller := auth.Caller(r.Context())
+		codes, err = a.logins.ConfirmSecondStep(r.Context(), caller.ID, caller.Session, ask.Code)
+		err = a.refusal(r, err)
+	}
+	reply(w, r, http.StatusOK, api.RecoveryCodes{Codes: codes}, err)
 }

@@ -80,6 +80,8 @@ func kinds() []struct {
 		{db.ErrNotFound, api.CodeNotFound, "There is no such login."},
 		{users.ErrExists, api.CodeUserExists, "Another user has that name."},
 		{users.ErrTooMany, api.CodeTooManyUsers, "There are as many users as there may be."},
+		{users.ErrNoneBegun, api.CodeNoneBegun, "No second step is being set up; begin with POST."},
+		{session.ErrCodeNeeded, api.CodeSecondStep, "Send a code of the second step as well."},
 		{users.ErrDisabled, api.CodeUserDisabled, "The user is disabled; enable them first."},
 		{directory.ErrNoGroup, api.CodeBadRequest, "groups: there is no group of one of these names."},
 	}
@@ -126,7 +128,7 @@ func pathValue(r *http.Request, name string) string {
 // told returns a user as the API shows one.
 func told(u users.User) api.User {
 	t := api.User{
-		ID: u.ID, Login: u.Login, State: api.UserActive, Invited: u.Invited, Sessions: u.Sessions,
+		ID: u.ID, Login: u.Login, State: api.UserActive, Invited: u.Invited, SecondStep: u.SecondStep, Sessions: u.Sessions,
 		CreatedAt: u.CreatedAt.UTC(), LastLoginAt: u.LastLoginAt,
 	}
 	t.Role = string(u.Role)

@@ -159,3 +159,9 @@ func (a *API) EndSession(w http.ResponseWriter, r *http.Request) {
 	}
 	reply(w, r, http.StatusNoContent, nil, err)
 }
+
+// ForgetSecondStep takes the second step of a user away.
+func (a *API) ForgetSecondStep(w http.ResponseWriter, r *http.Request) {
+	_, err := a.users.ForgetSecondStep(r.Context(), pathValue(r, "user"))
+	reply(w, r, http.StatusNoContent, nil, err)
+}

@@ -198,7 +198,7 @@ func (o describedOperation) who() string {
 		for scheme := range s {
 			name := map[string]string{
 				"apiToken": "API token", "adminToken": "API token with the role admin", "hostCredential": "host credential",
-				"login": "login with the role " + strings.Join(o.Roles, ", "),
+				"loginCookie": "login with the role " + strings.Join(o.Roles, ", "),
 			}[scheme]
 			callers = append(callers, cmp.Or(name, scheme))
 		}

@@ -73,6 +73,10 @@ func TestDescriptionMatchesTypes(t *testing.T) {
 		api.PasswordChange{},
 		api.LoginSession{},
 		api.LoginSessionList{},
+		api.SecondStepRequest{},
+		api.SecondStep{},
+		api.SecondStepCode{},
+		api.RecoveryCodes{},
 	}
 	if len(types) != len(schemas) {
 		t.Errorf("%d schemas, %d types", len(schemas), len(types))

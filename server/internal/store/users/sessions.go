@@ -57,7 +57,7 @@ type Known struct {
 func (u *Users) Known(ctx context.Context, login string) (Known, error) {
 	k := Known{Login: login}
 	err := u.db.AskOnce(ctx, "looking up who logs in", `SELECT id, coalesce(password_hash, ''), disabled,
-			CASE WHEN totp_confirmed THEN totp_secret END, totp_step
+			totp_secret, totp_step
 		FROM app_user WHERE login = $1`, login, &k.ID, &k.Hash, &k.Disabled, &k.Secret, &k.Step)
 	if errors.Is(err, db.ErrNotFound) {
 		return k, ErrNone
@@ -75,16 +75,22 @@ type Fresh struct {
 	Replaces string
 	// Rehashed is the password's hash at today's cost; empty: it stays.
 	Rehashed string
+	// Spent is the code of the second step; nothing where the user has none.
+	Spent Spent
 }
 
 // Begin keeps a login of a user who was known as k, or returns ErrChanged where that
-// has changed: a login never outlives the password that it was made with.
+// has changed, or the code was used meanwhile: a login never outlives the password that
+// it was made with.
 func (u *Users) Begin(ctx context.Context, k Known, s Fresh) (User, error) {
 	return u.change(ctx, "beginning a login", k.ID, func(tx pgx.Tx) error {
 		n, err := db.Exec(ctx, tx, "checking", `UPDATE app_user SET last_login_at = now(), password_hash = coalesce(nullif($3, ''), password_hash)
 			WHERE id = $1 AND NOT disabled AND password_hash = $2`, k.ID, k.Hash, s.Rehashed)
 		if err == nil && n == 0 {
 			err = ErrChanged
+		}
+		if err == nil {
+			err = spend(ctx, tx, k, s.Spent)
 		}
 		if err != nil {
 			return err

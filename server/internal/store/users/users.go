@@ -107,7 +107,7 @@ type User struct {
 const selectUsers = `SELECT u.id, u.login, u.role, u.limited,
 	ARRAY(SELECT g.name FROM app_user_group l JOIN machine_group g ON g.id = l.grp WHERE l.usr = u.id ORDER BY g.name),
 	EXISTS (SELECT FROM invitation i WHERE i.usr = u.id AND i.expires_at > now()),
-	u.password_hash IS NOT NULL, u.disabled, u.totp_confirmed, u.created_at, u.last_login_at,
+	u.password_hash IS NOT NULL, u.disabled, u.totp_secret IS NOT NULL, u.created_at, u.last_login_at,
 	(SELECT count(*)::int FROM login_session s WHERE s.usr = u.id AND ` + lasting + `)
 	FROM app_user u `
 

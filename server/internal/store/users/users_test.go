@@ -363,3 +363,106 @@ func TestUsersAreLimited(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// secondStep sets up a second step with that secret and recovery codes.
+func (b *bench) secondStep(login, secret string, recovery ...string) {
+	b.t.Helper()
+	var hashes [][]byte
+	for _, code := range recovery {
+		hashes = append(hashes, []byte(code))
+	}
+	k := b.known(login)
+	if err := b.BeginSecondStep(b.t.Context(), k, users.Spent{}, []byte(secret)); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := b.ConfirmSecondStep(b.t.Context(), k.ID, "", []byte(secret), 100, hashes); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Of many logins at once by one code, one begins; later none, nor one without a code.
+func TestCodeWorksOnce(t *testing.T) {
+	b := newBench(t)
+	b.user("anna", viewer())
+	before := b.known("anna")
+	b.secondStep("anna", "secret", "r1", "r2")
+	if _, err := b.Begin(t.Context(), before, users.Fresh{ID: "ses_before", Hash: []byte("x")}); !errors.Is(err, users.ErrChanged) {
+		t.Error("a login that was checked before there was a second step begins:", err)
+	}
+	k := b.known("anna")
+	begin := func(id string, spent users.Spent) error {
+		_, err := b.Begin(t.Context(), k, users.Fresh{ID: id, Hash: []byte("x"), Spent: spent})
+		if err != nil && !errors.Is(err, users.ErrChanged) {
+			t.Error(err)
+		}
+		return err
+	}
+	for i, spent := range []users.Spent{{Step: 101}, {Recovery: []byte("r1")}} {
+		var won atomic.Int32
+		var all sync.WaitGroup
+		for n := range 20 {
+			all.Go(func() {
+				if begin(fmt.Sprint("ses_", i, "_", n), spent) == nil {
+					won.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if won.Load() != 1 {
+			t.Errorf("%+v worked %d times", spent, won.Load())
+		}
+	}
+	for why, spent := range map[string]users.Spent{
+		"the code that confirmed it": {Step: 100}, "none": {}, "an unknown recovery code": {Recovery: []byte("r3")}, "an empty one": {Recovery: []byte{}},
+	} {
+		if begin("ses_x", spent) == nil {
+			t.Errorf("%s lets in", why)
+		}
+	}
+	if begin("ses_r2", users.Spent{Recovery: []byte("r2")}) != nil {
+		t.Error("another recovery code does not work")
+	}
+}
+
+// Another second step takes the place of the first when it is confirmed, for who has a
+// code of that; all else stays until then. An administrator takes it away.
+func TestSecondStepIsReplaced(t *testing.T) {
+	b := newBench(t)
+	anna := b.user("anna", viewer())
+	b.secondStep("anna", "first", "r1")
+	k := b.known("anna")
+	if err := b.BeginSecondStep(t.Context(), k, users.Spent{}, []byte("second")); !errors.Is(err, users.ErrChanged) {
+		t.Error("no code was needed:", err)
+	}
+	if _, err := b.PendingSecondStep(t.Context(), anna.ID); !errors.Is(err, users.ErrNoneBegun) {
+		t.Error(err)
+	}
+	for _, id := range []string{"ses_a", "ses_b"} {
+		if _, err := b.Begin(t.Context(), k, users.Fresh{ID: id, Hash: []byte("x"), Spent: users.Spent{Step: map[string]int64{"ses_a": 101, "ses_b": 102}[id]}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.BeginSecondStep(t.Context(), k, users.Spent{Step: 103}, []byte("second")); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.known("anna"); string(got.Secret) != "first" || !b.lasts("ses_b") {
+		t.Errorf("it is in force before it is confirmed: %+v", got)
+	}
+	if err := b.ConfirmSecondStep(t.Context(), anna.ID, "ses_a", []byte("other"), 104, nil); !errors.Is(err, users.ErrNoneBegun) {
+		t.Error(err)
+	}
+	if err := b.ConfirmSecondStep(t.Context(), anna.ID, "ses_a", []byte("second"), 104, [][]byte{[]byte("r9")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.known("anna"); string(got.Secret) != "second" || !b.lasts("ses_a") || b.lasts("ses_b") {
+		t.Errorf("%+v", got)
+	}
+	if _, err := b.Begin(t.Context(), b.known("anna"), users.Fresh{ID: "ses_c", Hash: []byte("x"), Spent: users.Spent{Recovery: []byte("r1")}}); !errors.Is(err, users.ErrChanged) {
+		t.Error("a recovery code from before works:", err)
+	}
+	u, err := b.ForgetSecondStep(t.Context(), anna.ID)
+	if err != nil || u.SecondStep || b.lasts("ses_a") {
+		t.Errorf("%+v %v", u, err)
+	}
+	b.begin("anna", "ses_d")
+}

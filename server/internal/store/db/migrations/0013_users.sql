@@ -10,11 +10,12 @@ CREATE TABLE app_user (
     disabled      boolean     NOT NULL DEFAULT false,
     created_at    timestamptz NOT NULL DEFAULT now(),
     last_login_at timestamptz,
-    -- The second step (RFC 6238), and the number of the newest 30 seconds whose code
-    -- was used: none works twice. A secret that is not confirmed asks nobody yet.
-    totp_secret    bytea,
-    totp_confirmed boolean    NOT NULL DEFAULT false,
-    totp_step      bigint     NOT NULL DEFAULT 0
+    -- The second step (RFC 6238): null where there is none. One that is being set up
+    -- takes its place with its first code. totp_step is the number of the newest 30
+    -- seconds whose code was used: none works twice.
+    totp_secret   bytea,
+    totp_pending  bytea,
+    totp_step     bigint      NOT NULL DEFAULT 0
 );
 
 CREATE TABLE app_user_group (
