@@ -44,8 +44,9 @@ func sessionOf(s *helper.State, now time.Time, silent time.Duration) control.Ses
 	}
 	return control.Session{
 		ID: t.Key.ID, MachineID: t.MachineID, User: t.Username, UID: t.UID,
-		Kind: string(t.Kind), Display: t.Display, Reads: []string{string(source)}, Seat: t.Seat, Locked: t.Locked,
-		State: sessionState(s, now, silent), LastReport: control.Moment(s.LastReport), Problem: sessionProblem(s),
+		Kind: string(t.Kind), Display: t.Display, Reads: []string{string(source)}, Seat: t.Seat,
+		Locked: t.Locked || t.ScreenLocked != nil && *t.ScreenLocked,
+		State:  sessionState(s, now, silent), LastReport: control.Moment(s.LastReport), Problem: sessionProblem(s),
 	}
 }
 

@@ -86,3 +86,21 @@ func TestFocusCheck(t *testing.T) {
 		}
 	}
 }
+
+// A locked screen is shown, whatever kind of session it is of.
+func TestLockedSessions(t *testing.T) {
+	yes, no := true, false
+	for name, test := range map[string]struct {
+		of   roster.Tracked
+		want bool
+	}{
+		"no locker tells":    {roster.Tracked{Kind: api.SessionRDP}, false},
+		"over RDP":           {roster.Tracked{Kind: api.SessionRDP, ScreenLocked: &yes}, true},
+		"over RDP, unlocked": {roster.Tracked{Kind: api.SessionRDP, ScreenLocked: &no}, false},
+		"at a seat":          {roster.Tracked{Kind: api.SessionLocal, Locked: true}, true},
+	} {
+		if got := sessionOf(&helper.State{Session: test.of}, time.Time{}, time.Minute); got.Locked != test.want {
+			t.Errorf("%s: %v", name, got.Locked)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -75,9 +74,10 @@ func (w *walk) target(o servertest.Operation, whose, role, session string) (path
 	w.T.Helper()
 	group := map[string]string{"own": "own", "foreign": "foreign", "unknown": "nowhere"}[whose]
 	user := map[string]string{"own": w.users[role].ID, "foreign": w.users["another"].ID, "unknown": "usr_0000000000000000"}[whose]
-	if whose == "foreign" {
+	switch whose {
+	case "foreign":
 		session, _ = w.login("another")
-	} else if whose == "unknown" {
+	case "unknown":
 		session = "ses_0000000000000000"
 	}
 	_, query, _ := strings.Cut(o.Target, "?")
@@ -208,7 +208,7 @@ func TestRoleChangesAtOnce(t *testing.T) {
 		if got := w.Do(http.MethodGet, "/api/machines/m-foreign", "", nil, headers...).Status; got != step.status {
 			t.Errorf("%+v: %d", step.access, got)
 		}
-		if got := w.Do(http.MethodGet, "/api/machines", "", nil, headers...); step.sees != strings.Contains(fmt.Sprintf("%s", got.Body), "m-foreign") {
+		if got := w.Do(http.MethodGet, "/api/machines", "", nil, headers...); step.sees != strings.Contains(string(got.Body), "m-foreign") {
 			t.Errorf("%+v: %s", step.access, got.Body)
 		}
 	}

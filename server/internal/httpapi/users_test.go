@@ -239,9 +239,16 @@ func TestUnknownUsersLookLikeOthers(t *testing.T) {
 	invite(b, admin, "carla")
 	var first servertest.Reply
 	for i, ask := range []api.LoginRequest{
-		{Login: "anna", Password: "wrong"}, {Login: "nobody", Password: "wrong"}, {Login: "berta", Password: servertest.Password},
-		{Login: "carla", Password: ""}, {Login: "anna", Password: ""}, {}, {Login: "an na", Password: "wrong"}, {Login: "anna", Password: "wr\x00ong"},
-		{Login: "anna\r\nSet-Cookie: x=y", Password: servertest.Password}, {Login: strings.Repeat("a", 10_000), Password: "wrong"},
+		{Login: "anna", Password: "wrong"},
+		{Login: "nobody", Password: "wrong"},
+		{Login: "berta", Password: servertest.Password},
+		{Login: "carla", Password: ""},
+		{Login: "anna", Password: ""},
+		{},
+		{Login: "an na", Password: "wrong"},
+		{Login: "anna", Password: "wr\x00ong"},
+		{Login: "anna\r\nSet-Cookie: x=y", Password: servertest.Password},
+		{Login: strings.Repeat("a", 10_000), Password: "wrong"},
 		{Login: "anna", Password: strings.Repeat("a", 10_000)},
 	} {
 		r := b.Do(http.MethodPost, "/api/login", "", ask)

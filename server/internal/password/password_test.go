@@ -52,7 +52,9 @@ func TestWeak(t *testing.T) {
 		today Params
 		weak  bool
 	}{
-		{cheap(), false}, {Params{Memory: 128, Time: 1, Threads: 1}, true}, {Params{Memory: 64, Time: 2, Threads: 1}, true},
+		{cheap(), false},
+		{Params{Memory: 128, Time: 1, Threads: 1}, true},
+		{Params{Memory: 64, Time: 2, Threads: 1}, true},
 		{Params{Memory: 32, Time: 1, Threads: 1}, false},
 	} {
 		if right, weak, err := NewHasher(test.today).Verify(t.Context(), "x", old); !right || weak != test.weak || err != nil {

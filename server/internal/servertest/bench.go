@@ -26,7 +26,7 @@ const (
 )
 
 // CheapPassword is what a password costs where a test is about something else.
-var CheapPassword = password.Params{Memory: 64, Time: 1, Threads: 1}
+func CheapPassword() password.Params { return password.Params{Memory: 64, Time: 1, Threads: 1} }
 
 // Bench is a server on a database, and the means to speak to it.
 type Bench struct {
@@ -89,7 +89,7 @@ func newOn(tb testing.TB, st *rooms.Store, log *slog.Logger) *Bench {
 	running.Go(func() { _ = board.Run(ctx) })
 	packages, folder := newRepository(tb)
 	server := httptest.NewServer(app.NewHandler(st, board, log, app.Surroundings{
-		Metrics: app.NewMetrics(), Repository: packages, PasswordCost: CheapPassword, Now: clock.now,
+		Metrics: app.NewMetrics(), Repository: packages, PasswordCost: CheapPassword(), Now: clock.now,
 	}))
 	b := Connect(tb, server.URL, &http.Transport{})
 	b.Store, b.Clock, b.StopLive, b.Packages, b.Described = st, clock, cancel, folder, described

@@ -27,7 +27,7 @@ func (b *Bench) User(login string, role directory.Role, groups ...string) users.
 	if err != nil {
 		b.T.Fatal(err)
 	}
-	hash, err := password.NewHasher(CheapPassword).Hash(context.WithoutCancel(b.T.Context()), Password)
+	hash, err := password.NewHasher(CheapPassword()).Hash(context.WithoutCancel(b.T.Context()), Password)
 	if err != nil {
 		b.T.Fatal(err)
 	}

@@ -20,17 +20,19 @@ type slowdown struct {
 // Of three counts each attempt must wait for the longest. None locks anybody out: a
 // wait has an end, and what many addresses do to an account does not touch those from
 // which its user has logged in.
-var (
-	// ofPair is for one account from one address: somebody who mistypes, or guesses.
-	ofPair = slowdown{free: 5, most: time.Minute, forget: 5 * time.Minute}
-	// ofAccount is for one account from wherever: many addresses guess for one name.
-	ofAccount = slowdown{free: 20, most: 10 * time.Second, forget: time.Minute}
-	// ofCode is for codes of one account's second step, once the password was right: six
-	// digits are quickly guessed, and whoever gets that far knows the password.
-	ofCode = slowdown{free: 5, most: 15 * time.Minute, forget: time.Hour}
-	// ofSite is for one address and whatever account: one password, many names.
-	ofSite = slowdown{free: 50, most: 10 * time.Second, forget: 10 * time.Second}
-)
+
+// ofPair is for one account from one address: somebody who mistypes, or guesses.
+func ofPair() slowdown { return slowdown{free: 5, most: time.Minute, forget: 5 * time.Minute} }
+
+// ofAccount is for one account from wherever: many addresses guess for one name.
+func ofAccount() slowdown { return slowdown{free: 20, most: 10 * time.Second, forget: time.Minute} }
+
+// ofSite is for one address and whatever account: one password, many names.
+func ofSite() slowdown { return slowdown{free: 50, most: 10 * time.Second, forget: 10 * time.Second} }
+
+// ofCode is for codes of one account's second step, once the password was right: six
+// digits are quickly guessed, and whoever gets that far knows the password.
+func ofCode() slowdown { return slowdown{free: 5, most: 15 * time.Minute, forget: time.Hour} }
 
 const (
 	// maxCounted bounds the memory of each count, at about 400 bytes each.
@@ -79,17 +81,17 @@ func (a *attempts) begin(p pair) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
-	wait := ofPair.wait(a.pairs[p], now)
+	wait := ofPair().wait(a.pairs[p], now)
 	familiar := a.isFamiliar(p, now)
 	if !familiar {
-		wait = max(wait, ofAccount.wait(a.accounts[p.login], now), ofSite.wait(a.sites[p.site], now))
+		wait = max(wait, ofAccount().wait(a.accounts[p.login], now), ofSite().wait(a.sites[p.site], now))
 	}
 	if wait > 0 {
 		return wait
 	}
-	add(a.pairs, p, ofPair, now)
+	add(a.pairs, p, ofPair(), now)
 	if !familiar {
-		add(a.accounts, p.login, ofAccount, now)
+		add(a.accounts, p.login, ofAccount(), now)
 	}
 	return 0
 }
@@ -100,7 +102,7 @@ func (a *attempts) failed(p pair) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if now := a.now(); !a.isFamiliar(p, now) {
-		add(a.sites, p.site, ofSite, now)
+		add(a.sites, p.site, ofSite(), now)
 	}
 }
 
@@ -112,9 +114,9 @@ func (a *attempts) beginCode(p pair) time.Duration {
 	if a.isFamiliar(p, now) {
 		return 0
 	}
-	wait := ofCode.wait(a.codes[p.login], now)
+	wait := ofCode().wait(a.codes[p.login], now)
 	if wait == 0 {
-		add(a.codes, p.login, ofCode, now)
+		add(a.codes, p.login, ofCode(), now)
 	}
 	return wait
 }

@@ -35,13 +35,13 @@ const (
 	maxCode = 64
 )
 
-var encoding = base32.StdEncoding.WithPadding(base32.NoPadding)
+func encoding() *base32.Encoding { return base32.StdEncoding.WithPadding(base32.NoPadding) }
 
 // NewSecret returns what a device shares with the server.
 func NewSecret() []byte { return random(secretBytes) }
 
 // Text returns a secret as devices take it.
-func Text(secret []byte) string { return encoding.EncodeToString(secret) }
+func Text(secret []byte) string { return encoding().EncodeToString(secret) }
 
 // URI returns a secret as a QR code holds it.
 func URI(secret []byte, issuer, account string) string {
@@ -79,7 +79,7 @@ func Match(secret []byte, code string, now time.Time, used int64) (step int64, o
 func NewRecoveryCodes() []string {
 	codes := make([]string, RecoveryCodes)
 	for i := range codes {
-		t := strings.ToLower(encoding.EncodeToString(random(recoveryBytes)))
+		t := strings.ToLower(encoding().EncodeToString(random(recoveryBytes)))
 		codes[i] = t[:4] + "-" + t[4:8] + "-" + t[8:12] + "-" + t[12:]
 	}
 	return codes
