@@ -50,7 +50,7 @@ FUZZTIME ?= 20s
 # A package whose tests hang is ended after this, with every stack shown. The
 # slowest one needs two minutes here and may need ten on a machine that others
 # keep busy.
-HOST_TEST_TIMEOUT ?= 15m
+HOST_TEST_TIMEOUT ?= 25m
 UNIT_TEST_TIMEOUT ?= 15m
 SLOW_TEST_TIMEOUT ?= 60m
 # A test whose name begins so takes too long for every change, or needs what few
