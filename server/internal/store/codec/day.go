@@ -155,16 +155,12 @@ func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int6
 	// All but applications, which are added to where they are wanted at once: a map
 	// for each bucket would take longer than all else.
 	var buckets [BucketsADay]Sums
-	if parts.Counts || version != dayVersion {
-		u.numbers(version, buckets[:n])
-		for i := range buckets[:n] {
-			buckets[i].First, buckets[i].Last = u.time(starts[i]), u.time(starts[i])
-			if parts.Counts && targets[i] != nil {
-				targets[i].Merge(&buckets[i])
-			}
+	u.numbers(version, buckets[:n])
+	for i := range buckets[:n] {
+		buckets[i].First, buckets[i].Last = u.time(starts[i]), u.time(starts[i])
+		if parts.Counts && targets[i] != nil {
+			targets[i].Merge(&buckets[i])
 		}
-	} else {
-		u.skip(n)
 	}
 	if parts.Apps {
 		for i := range buckets[:n] {
@@ -175,20 +171,6 @@ func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int6
 		return ErrDamagedDay
 	}
 	return nil
-}
-
-// skip reads over the columns of numbers and times of some buckets, which nobody
-// wants: only in older forms applications need them.
-func (u *decoder) skip(buckets uint64) {
-	columns := u.number()
-	if columns > maxDayNumbers {
-		u.bad = true
-		return
-	}
-	const times = 2
-	for range (columns + times) * buckets {
-		u.number()
-	}
 }
 
 // numbers reads the columns of numbers. A newer program's counter is left out.

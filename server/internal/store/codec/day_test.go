@@ -122,14 +122,22 @@ func BenchmarkUnpackYear(b *testing.B) {
 	for i := range BucketsADay {
 		bucket := day.UnixMicro() + i*BucketLength.Microseconds()
 		list[bucket] = randomSums(r, bucket)
+		for app := range list[bucket].Apps {
+			list[bucket].AddApp(1+app%12, list[bucket].Apps[app])
+			delete(list[bucket].Apps, app)
+		}
 	}
 	body := EncodeDay(day, list)
-	for b.Loop() {
-		var t Sums
-		for range 366 {
-			if err := DecodeDay(day, body, DayParts{Counts: true}, func(int64) *Sums { return &t }); err != nil {
-				b.Fatal(err)
+	for name, parts := range map[string]DayParts{"counts": {Counts: true}, "apps": {Apps: true}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				var t Sums
+				for range 366 {
+					if err := DecodeDay(day, body, parts, func(int64) *Sums { return &t }); err != nil {
+						b.Fatal(err)
+					}
+				}
 			}
-		}
+		})
 	}
 }
