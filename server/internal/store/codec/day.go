@@ -225,11 +225,9 @@ func (u *decoder) apps(version byte, to, bucket *Sums) {
 			return
 		}
 		app += step
-		of := AppTime{Focus: int64(u.number() & math.MaxInt64)}
+		of := bucket.estimate(int64(u.number() & math.MaxInt64))
 		if timed {
 			of.Active = of.Focus - int64(u.number()&math.MaxInt64)
-		} else {
-			of.Active = activeShare(of.Focus, bucket.ActiveMS, bucket.ActiveMS+bucket.IdleMS)
 		}
 		if of.Active < 0 {
 			u.bad = true

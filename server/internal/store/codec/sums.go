@@ -126,14 +126,17 @@ func (t *Sums) AddBucket(bucket *Sums, apps []uint32, focus, active []int64) {
 	known := len(active) == len(apps)
 	t.Estimated = t.Estimated || !known
 	for i := range min(len(apps), len(focus)) {
-		of := AppTime{Focus: focus[i]}
+		of := bucket.estimate(focus[i])
 		if known {
 			of.Active = active[i]
-		} else {
-			of.Active = activeShare(of.Focus, bucket.ActiveMS, bucket.ActiveMS+bucket.IdleMS)
 		}
 		t.AddApp(uint64(apps[i]), of)
 	}
+}
+
+// estimate is an application's time in a bucket where only its focus is known.
+func (t *Sums) estimate(focus int64) AppTime {
+	return AppTime{focus, activeShare(focus, t.ActiveMS, t.ActiveMS+t.IdleMS)}
 }
 
 // Merge adds what others add up to.
