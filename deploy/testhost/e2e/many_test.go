@@ -45,7 +45,7 @@ func TestSlowManySessions(t *testing.T) {
 	h := crowdedHost(t, srv)
 	defer h.showLogOnFailure(t)
 
-	e2etest.PutProgram(t, h, "logins")
+	e2etest.PutProgram(t, h, "activity-tracker.example/testhost/cmd/logins", "/usr/local/bin/logins")
 	start := time.Now()
 	h.logIn(t)
 	opened := time.Now()

@@ -115,9 +115,7 @@ func (q *qemu) startGuard(l launch) error {
 // arguments are QEMU's. The first screen is one that wakes from suspend, which
 // virtio's does not. The second is virtio's, since the driver of the first takes
 // no buffers of other devices, and Wayland compositors ask for that. The processor
-// is an old one, since what newer ones add is slow without hardware. The control
-// connection's device interrupts for each message, and not only where the machine's
-// kernel has asked for it: what it asks is not always seen in time.
+// is an old one, since what newer ones add is slow without hardware.
 func (l launch) arguments() []string {
 	in := func(name string) string { return filepath.Join(l.dir, name) }
 	args := []string{
@@ -130,7 +128,7 @@ func (l launch) arguments() []string {
 		"-drive", "if=virtio,format=qcow2,file=" + in("disk.qcow2"),
 		"-device", "virtio-rng-pci",
 		"-chardev", "file,id=console,path=" + in("console.log"), "-serial", "chardev:console",
-		"-device", "virtio-serial-pci,event_idx=off", "-chardev", "socket,id=control,server=on,wait=off,path=" + in("control"),
+		"-device", "virtio-serial-pci", "-chardev", "socket,id=control,server=on,wait=off,path=" + in("control"),
 		"-device", "virtserialport,chardev=control,name=control",
 		"-qmp", "unix:" + in("monitor") + ",server=on,wait=off",
 	}

@@ -38,28 +38,20 @@ const processes = "/proc"
 // A file that is written anew is another file, hence the folders. It must not be built
 // with cgo, whose threads Go does not know.
 func Confine(files []string) error {
-	version, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 || version < 1 {
-		return errNoLandlock
-	}
 	const open = false // the display may have an abstract socket
 	paths := []string{processes}
 	for _, file := range files {
 		paths = append(paths, file, filepath.Dir(file))
 	}
-	return restrict(ruleset(int(version), open), paths)
+	return restrict(open, paths)
 }
 
 // Enclose takes away, for good, what a helper needs no longer once it has opened
 // what it watches: every file but what is shown of processes, new connections, and
 // signals to others.
 func Enclose() error {
-	version, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 || version < 1 {
-		return errNoLandlock
-	}
 	const closed = true
-	if err := restrict(ruleset(int(version), closed), []string{processes}); err != nil {
+	if err := restrict(closed, []string{processes}); err != nil {
 		return err
 	}
 	return refuseCalls()
@@ -94,9 +86,14 @@ func ruleset(version int, scoped bool) unix.LandlockRulesetAttr {
 	return attr
 }
 
-// restrict makes a domain of the attributes that may read the given files and what is
-// in the given folders, and puts every thread into it.
-func restrict(attr unix.LandlockRulesetAttr, paths []string) error {
+// restrict puts every thread into a domain that may read the given files and what is in
+// the given folders, and has nothing else that this kernel's Landlock can take away.
+func restrict(scoped bool, paths []string) error {
+	version, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno != 0 || version < 1 {
+		return errNoLandlock
+	}
+	attr := ruleset(int(version), scoped)
 	fd, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0) //nolint:gosec // a structure of the kernel's
 	if errno != 0 {
 		return errors.Join(errors.New("describing what is taken away"), errno)

@@ -18,16 +18,16 @@ type Computer interface {
 	Exec(ctx context.Context, c testhost.Command) (testhost.Result, error)
 }
 
-// PutProgram builds one of the test host's commands and copies it to a computer.
-func PutProgram(t *testing.T, c Computer, name string) {
+// PutProgram builds a program, given as go build takes it, and copies it to a computer.
+func PutProgram(t *testing.T, c Computer, source, dst string) {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), name)
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "activity-tracker.example/testhost/cmd/"+name)
+	binary := filepath.Join(t.TempDir(), "program")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-s -w", "-o", binary, source)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build cmd/%s: %v\n%s", name, err, out)
+		t.Fatalf("build %s: %v\n%s", source, err, out)
 	}
-	if err := c.CopyIn(t.Context(), binary, "/usr/local/bin/"+name); err != nil {
+	if err := c.CopyIn(t.Context(), binary, dst); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -40,7 +40,7 @@ var refusals = []string{"EACCES", "EPERM", "EAFNOSUPPORT"}
 // the same user that is in no sandbox.
 func WantConfined(t *testing.T, c Computer, user, helper string) {
 	t.Helper()
-	PutProgram(t, c, "intruder")
+	PutProgram(t, c, "activity-tracker.example/testhost/cmd/intruder", "/usr/local/bin/intruder")
 	const prepare = `
 		mkdir -p ~/.ssh && echo key >~/.ssh/id && echo text >~/doc
 		for dir in /tmp /dev/shm; do echo text >$dir/one; done

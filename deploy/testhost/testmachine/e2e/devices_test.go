@@ -1,16 +1,13 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
+	"activity-tracker.example/testhost/internal/e2etest"
 	"activity-tracker.example/testhost/testmachine"
 )
 
@@ -86,30 +83,15 @@ func seatMachine(t *testing.T) *machine {
 		}
 	})
 	m := &machine{Machine: vm}
-	m.copyProgram(t, "activity-tracker.example/sessiond/cmd/seatinput", "/usr/libexec/trackerd/seatinput")
-	m.copyProgram(t, "./seatreports", "/root/seatreports")
-	m.copyProgram(t, "./virtualinput", "/root/virtualinput")
+	e2etest.PutProgram(t, m, "activity-tracker.example/sessiond/cmd/seatinput", "/usr/libexec/trackerd/seatinput")
+	e2etest.PutProgram(t, m, "./seatreports", "/root/seatreports")
+	e2etest.PutProgram(t, m, "./virtualinput", "/root/virtualinput")
 	must(t, m.CopyIn(t.Context(), "../../../../packaging/trackerd/sysusers.conf", "/usr/lib/sysusers.d/trackerd.conf"))
 	m.run(t, "systemd-sysusers", "trackerd.conf")
 	m.run(t, "modprobe", "uinput")
 	m.run(t, "systemd-run", "--quiet", "sh", "-c", "exec /root/seatreports /usr/libexec/trackerd/seatinput --vt 7 --interval 5s --real-device 'remapped keyboard' >"+reportsFile)
 	m.waitOpenDevices(t, true)
 	return m
-}
-
-// copyProgram builds a program and copies it to the machine.
-func (m *machine) copyProgram(t *testing.T, source, dst string) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "program")
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", path, source)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", source, err, out)
-	}
-	m.run(t, "mkdir", "-p", filepath.Dir(dst))
-	must(t, m.CopyIn(t.Context(), path, dst))
 }
 
 // waitOpenDevices waits until devices are open, or none is.
