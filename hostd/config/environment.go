@@ -15,7 +15,7 @@ const (
 	environmentSource = "environment"
 )
 
-// envName is the variable that gives a key: TRACKERD_FEATURES_SCREENSHOTS for
+// envName is the variable that sets a key: TRACKERD_FEATURES_SCREENSHOTS for
 // features.screenshots.
 func envName(key string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))

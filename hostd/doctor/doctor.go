@@ -1,4 +1,4 @@
-// Package doctor tells how well a host measures, and what to do about what is wrong:
+// Package doctor reports how well a host measures, and what to do about what is wrong:
 // checks as pure functions of what the daemon read. It asks nothing itself.
 package doctor
 

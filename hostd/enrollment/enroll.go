@@ -123,7 +123,7 @@ func post(ctx context.Context, by outbound.Options, base string, body api.Enroll
 	return reply, nil
 }
 
-// refusal says in a person's words why the server did not answer 201.
+// refusal returns in a person's words why the server did not answer 201.
 func refusal(base string, resp *http.Response, raw []byte) error {
 	var p api.Problem
 	isProblem := json.Unmarshal(raw, &p) == nil && p.Code != ""
@@ -147,7 +147,7 @@ func refusal(base string, resp *http.Response, raw []byte) error {
 	return fmt.Errorf("%s refused to enrol this host: HTTP %d, %s%s", base, resp.StatusCode, text.Line(string(p.Code), maxDetailBytes), detail)
 }
 
-// Explain says in a person's words why there was no answer.
+// Explain returns in a person's words why there was no answer.
 func Explain(base string, err error) error {
 	var (
 		proxy     *outbound.ProxyError

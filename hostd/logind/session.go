@@ -1,4 +1,4 @@
-// Package logind tells who is logged in: it reads systemd-logind over the
+// Package logind reports who is logged in: it reads systemd-logind over the
 // system bus and hands on the whole list of sessions whenever it may have
 // changed. It alone speaks to org.freedesktop.login1.
 package logind

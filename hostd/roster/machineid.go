@@ -17,7 +17,7 @@ const UserPlaceholder = "{user}"
 // be too long: 128 bits, so that two users never meet.
 const hashBytes = 16
 
-// MachineID gives the machine_id of a user. Two users never share one as long
+// MachineID returns the machine_id of a user. Two users never share one as long
 // as the template names the user. Characters other than letters, digits and
 // "._-@" become ~xx, their bytes in hexadecimal, so that the result is
 // printable and fits a path of the API.

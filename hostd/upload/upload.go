@@ -74,7 +74,7 @@ type Options struct {
 	Progress func()
 }
 
-// State says in a word what the uploader is doing.
+// State is in a word what the uploader is doing.
 type State string
 
 // The states of an Uploader.

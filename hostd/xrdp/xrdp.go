@@ -1,4 +1,4 @@
-// Package xrdp tells whether an RDP client is connected to a display: logind
+// Package xrdp reports whether an RDP client is connected to a display: logind
 // does not know, since disconnecting and reconnecting change no session.
 //
 // xrdp reaches an Xorg through a socket in its folder, and a socket there with a

@@ -29,7 +29,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run is the whole command; it gives the exit code.
+// run is the whole command; it returns the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	c := newRoot()
 	c.SetArgs(args)

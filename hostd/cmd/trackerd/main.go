@@ -41,7 +41,7 @@ func main() {
 	os.Exit(code)
 }
 
-// execute is the whole command; it gives the exit code.
+// execute is the whole command; it returns the exit code.
 func execute(ctx context.Context, args []string, out, errOut io.Writer) int {
 	c := newRoot()
 	c.SetArgs(args)

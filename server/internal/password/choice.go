@@ -19,7 +19,7 @@ const (
 	minNamePart = 3
 )
 
-// InvalidError says why a name or password can't be taken, and what to do.
+// InvalidError is why a name or password can't be taken, and what to do.
 type InvalidError string
 
 // Error returns why.

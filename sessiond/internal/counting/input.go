@@ -189,7 +189,7 @@ func (in *Input) HasUnknown() bool {
 	return false
 }
 
-// Place tells where the pointer is, before any motion.
+// Place sets where the pointer is, before any motion.
 func (in *Input) Place(p Point) { in.pointer = p }
 
 // CommitBlind is Commit for when the X server can no longer tell where the

@@ -6,7 +6,7 @@ import (
 	"activity-tracker.example/sessiond/internal/counting"
 )
 
-// clock gives instants, which only go forward, and wall-clock time, which
+// clock returns instants, which only go forward, and wall-clock time, which
 // numbers the intervals and may jump.
 type clock struct {
 	start    time.Time
