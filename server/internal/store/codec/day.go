@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -117,12 +116,11 @@ func appendApps(b []byte, t *Sums) []byte {
 	}
 	b = binary.AppendUvarint(b, n)
 	last := uint64(0)
-	for _, app := range slices.Sorted(maps.Keys(t.Apps)) {
-		of := t.Apps[app]
-		b = binary.AppendUvarint(b, app-last)
+	for _, of := range t.Apps {
+		b = binary.AppendUvarint(b, of.App-last)
 		b = binary.AppendUvarint(b, uint64(of.Focus))
 		b = binary.AppendUvarint(b, uint64(of.Open()))
-		last = app
+		last = of.App
 	}
 	return b
 }
@@ -155,11 +153,16 @@ func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int6
 	// All but applications, which are added to where they are wanted at once: a map
 	// for each bucket would take longer than all else.
 	var buckets [BucketsADay]Sums
-	u.numbers(version, buckets[:n])
-	for i := range buckets[:n] {
-		buckets[i].First, buckets[i].Last = u.time(starts[i]), u.time(starts[i])
-		if parts.Counts && targets[i] != nil {
-			targets[i].Merge(&buckets[i])
+	if columns := u.columns(version); version == dayVersion && !parts.Counts {
+		// First and last are two columns more.
+		u.skip((columns + 2) * int(n))
+	} else {
+		u.numbers(version, columns, buckets[:n])
+		for i := range buckets[:n] {
+			buckets[i].First, buckets[i].Last = u.time(starts[i]), u.time(starts[i])
+			if parts.Counts && targets[i] != nil {
+				targets[i].Merge(&buckets[i])
+			}
 		}
 	}
 	if parts.Apps {
@@ -173,16 +176,21 @@ func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int6
 	return nil
 }
 
-// numbers reads the columns of numbers. A newer program's counter is left out.
-func (u *decoder) numbers(version byte, buckets []Sums) {
-	columns := uint64(firstDayNumbers)
-	if version != firstDayVersion {
-		columns = u.number()
+// columns reads how many columns of numbers there are.
+func (u *decoder) columns(version byte) int {
+	if version == firstDayVersion {
+		return firstDayNumbers
 	}
+	columns := u.number()
 	if columns > maxDayNumbers {
 		u.bad = true
-		return
+		return 0
 	}
+	return int(columns)
+}
+
+// numbers reads the columns of numbers. A newer program's counter is left out.
+func (u *decoder) numbers(version byte, columns int, buckets []Sums) {
 	var places [BucketsADay][SumNumbers]*int64
 	for i := range buckets {
 		if version == firstDayVersion {
@@ -217,7 +225,7 @@ func (u *decoder) apps(version byte, to, bucket *Sums) {
 	if to != nil && n > 0 {
 		to.Estimated = to.Estimated || estimated
 	}
-	app := uint64(0)
+	app, at := uint64(0), 0
 	for range n {
 		step := u.number()
 		if step == 0 || step > math.MaxInt32 || app+step > math.MaxInt32 {
@@ -234,7 +242,7 @@ func (u *decoder) apps(version byte, to, bucket *Sums) {
 			return
 		}
 		if to != nil {
-			to.AddApp(app, of)
+			at = to.Apps.addFrom(at, app, of)
 		}
 	}
 }

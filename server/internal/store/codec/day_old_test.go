@@ -18,7 +18,7 @@ func oldDay() (day time.Time, list map[int64]*Sums) {
 	return day, map[int64]*Sums{
 		at: {
 			Events: 15, Counts: api.Counts{100, 20, 3000, 4, 5}, ActiveMS: 600_000, IdleMS: 300_000,
-			First: at + 1_000_000, Last: at + 840_000_001, Apps: map[uint64]AppTime{3: {500_000, 333_333}, 70: {400_000, 266_666}}, Estimated: true,
+			First: at + 1_000_000, Last: at + 840_000_001, Apps: AppSums{{3, AppTime{500_000, 333_333}}, {70, AppTime{400_000, 266_666}}}, Estimated: true,
 		},
 		at + BucketLength.Microseconds(): {Events: 1, IdleMS: 60_000},
 	}

@@ -122,9 +122,10 @@ func BenchmarkUnpackYear(b *testing.B) {
 	for i := range BucketsADay {
 		bucket := day.UnixMicro() + i*BucketLength.Microseconds()
 		list[bucket] = randomSums(r, bucket)
-		for app := range list[bucket].Apps {
-			list[bucket].AddApp(1+app%12, list[bucket].Apps[app])
-			delete(list[bucket].Apps, app)
+		apps := list[bucket].Apps
+		list[bucket].Apps = nil
+		for _, a := range apps {
+			list[bucket].AddApp(1+a.App%12, a.AppTime)
 		}
 	}
 	body := EncodeDay(day, list)

@@ -9,13 +9,26 @@ import (
 	"activity-tracker.example/server/api"
 )
 
+// varintMore is set in each byte of a varint but the last.
+const varintMore = 0x80
+
 // decoder reads a packed event; the first error stays.
 type decoder struct {
 	b   []byte
 	bad bool
 }
 
+// number reads an unsigned varint. Most take one byte, which needs no call.
 func (u *decoder) number() uint64 {
+	if len(u.b) > 0 && u.b[0] < varintMore {
+		n := u.b[0]
+		u.b = u.b[1:]
+		return uint64(n)
+	}
+	return u.longNumber()
+}
+
+func (u *decoder) longNumber() uint64 {
 	n, size := binary.Uvarint(u.b)
 	if size <= 0 {
 		u.bad = true
@@ -24,6 +37,20 @@ func (u *decoder) number() uint64 {
 	}
 	u.b = u.b[size:]
 	return n
+}
+
+// skip leaves out n unsigned varints.
+func (u *decoder) skip(n int) {
+	for i, c := range u.b {
+		if n == 0 {
+			u.b = u.b[i:]
+			return
+		}
+		if c < varintMore {
+			n--
+		}
+	}
+	u.b, u.bad = nil, u.bad || n > 0
 }
 
 func (u *decoder) float(scale float64) float64 {

@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -48,7 +47,7 @@ type Sums struct {
 	// First and last are Unix microseconds; zero where there was no activity.
 	First, Last int64
 	// Apps is the time of each application.
-	Apps map[uint64]AppTime
+	Apps AppSums
 	// Estimated means that some of it was stored before it was known how much of an
 	// application's time was active: that part was made of the whole span's.
 	Estimated bool
@@ -110,14 +109,9 @@ func (t *Sums) add(micros int64, e *api.Event, r *Refs) {
 
 // AddApp adds an application's time.
 func (t *Sums) AddApp(app uint64, of AppTime) {
-	if app == 0 || of.Focus == 0 {
-		return
+	if app != 0 {
+		t.Apps.addFrom(0, app, of)
 	}
-	if t.Apps == nil {
-		t.Apps = make(map[uint64]AppTime)
-	}
-	of.Add(t.Apps[app])
-	t.Apps[app] = of
 }
 
 // AddBucket adds a bucket's applications and the times of each, in parallel lists. If
@@ -146,8 +140,8 @@ func (t *Sums) Merge(o *Sums) {
 		*mine[i] += *others[i]
 	}
 	t.noteActivity(o.First, o.Last)
-	for app, of := range o.Apps {
-		t.AddApp(app, of)
+	for _, a := range o.Apps {
+		t.AddApp(a.App, a.AppTime)
 	}
 	t.Estimated = t.Estimated || o.Estimated
 }
@@ -164,7 +158,7 @@ func (t *Sums) noteActivity(first, last int64) {
 // not compared in the times of applications.
 func (t *Sums) matches(stored *Sums) bool {
 	return t.Events == stored.Events && t.Counts == stored.Counts && t.ActiveMS == stored.ActiveMS && t.IdleMS == stored.IdleMS &&
-		t.First == stored.First && t.Last == stored.Last && (stored.Estimated || maps.Equal(t.Apps, stored.Apps))
+		t.First == stored.First && t.Last == stored.Last && (stored.Estimated || slices.Equal(t.Apps, stored.Apps))
 }
 
 // Buckets are sums by machine and bucket.

@@ -1,8 +1,6 @@
 package events
 
 import (
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -86,9 +84,8 @@ func arraysOf(b codec.Buckets) *rollupArrays {
 		}
 		c.first[i], c.last[i] = codec.Instant(t.First), codec.Instant(t.Last)
 		c.begins[i] = int32(len(c.apps)) + 1
-		for _, app := range slices.Sorted(maps.Keys(t.Apps)) {
-			of := t.Apps[app]
-			c.apps, c.focus, c.active = append(c.apps, int32(app)), append(c.focus, of.Focus), append(c.active, of.Active)
+		for _, of := range t.Apps {
+			c.apps, c.focus, c.active = append(c.apps, int32(of.App)), append(c.focus, of.Focus), append(c.active, of.Active)
 		}
 		c.ends[i] = int32(len(c.apps))
 	}

@@ -72,8 +72,8 @@ func nameSpans(ctx context.Context, tx pgx.Tx, list []codec.Sums, spans []Span, 
 		spans[i].Sums = totalsOf(&list[i])
 		spans[i].Estimated = list[i].Estimated
 		used := make([]AppSeconds, 0, len(list[i].Apps))
-		for app, of := range list[i].Apps {
-			used = append(used, AppSeconds{App: names[app], Active: codec.Seconds(of.Active), Open: codec.Seconds(of.Open())})
+		for _, of := range list[i].Apps {
+			used = append(used, AppSeconds{App: names[of.App], Active: codec.Seconds(of.Active), Open: codec.Seconds(of.Open())})
 		}
 		slices.SortFunc(used, func(a, b AppSeconds) int {
 			return cmp.Or(cmp.Compare(b.Active, a.Active), cmp.Compare(b.Open, a.Open), cmp.Compare(a.App, b.App))

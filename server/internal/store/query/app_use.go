@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -103,8 +102,8 @@ func (r *Reader) AppUse(ctx context.Context, f directory.MachineFilter, from, to
 func namesOf(ctx context.Context, tx pgx.Tx, list []codec.Sums) (map[uint64]string, error) {
 	names := map[uint64]string{}
 	for i := range list {
-		for app := range list[i].Apps {
-			names[app] = ""
+		for _, of := range list[i].Apps {
+			names[of.App] = ""
 		}
 	}
 	if err := fillNames(ctx, tx, names, appNamesSQL); err != nil {
@@ -133,9 +132,13 @@ type classed struct {
 }
 
 // divide returns one machine's uses.
-func (d *divider) divide(ctx context.Context, machine int32, totals map[uint64]codec.AppTime) ([]Use, error) {
+func (d *divider) divide(ctx context.Context, machine int32, totals codec.AppSums) ([]Use, error) {
 	divided := map[classed]codec.AppTime{}
-	for app := range totals {
+	rest := make(map[uint64]codec.AppTime, len(totals))
+	for _, of := range totals {
+		rest[of.App] = of.AppTime
+	}
+	for app := range rest {
 		if d.titled[app] {
 			if err := d.walk(ctx, machine, divided); err != nil {
 				return nil, err
@@ -143,7 +146,6 @@ func (d *divider) divide(ctx context.Context, machine int32, totals map[uint64]c
 			break
 		}
 	}
-	rest := maps.Clone(totals)
 	for k, of := range divided {
 		left := rest[k.app]
 		left.Add(codec.AppTime{Focus: -of.Focus, Active: -of.Active})
