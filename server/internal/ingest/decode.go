@@ -132,6 +132,11 @@ func (b *batch) validate(e *sentEvent, now time.Time) {
 	b.index = append(b.index, b.sent)
 }
 
+// expect makes room for that many good events.
+func (b *batch) expect(n int) {
+	b.events, b.index = make([]api.Event, 0, n), make([]int, 0, n)
+}
+
 func (b *batch) reject(f violation) {
 	b.rejected = append(b.rejected, api.Rejection{Index: b.sent, Code: f.code, Message: f.message})
 }

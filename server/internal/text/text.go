@@ -50,7 +50,7 @@ func Printable(s string) bool {
 // something, so that no two names look alike.
 func Visible(s string) bool {
 	for _, c := range s {
-		if !unicode.IsPrint(c) || c == unicode.ReplacementChar || blank(c) {
+		if !unicode.IsPrint(c) || c > unicode.MaxASCII && (c == unicode.ReplacementChar || blank(c)) {
 			return false
 		}
 	}
