@@ -69,7 +69,7 @@ func Narrow(file Document, policies []Version) Effective {
 		e.narrow(p.Policy, origin)
 		all = append(all, p.Policy.TitleRules...)
 		if e.Titles && all.Validate() != nil {
-			e.Titles = true
+			e.Titles = false
 			e.add(FieldTitles, origin)
 		}
 	}
@@ -92,7 +92,7 @@ func (e *Effective) narrow(d Document, origin string) {
 		e.add(FieldExclude, origin)
 	}
 	if says(d.Titles, false) {
-		e.Titles = true
+		e.Titles = false
 		e.add(FieldTitles, origin)
 	}
 	if len(d.TitleRules) > 0 {
