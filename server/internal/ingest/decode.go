@@ -24,6 +24,8 @@ type batch struct {
 	// sent is how many events the body has.
 	sent   int
 	events []api.Event
+	// likely is about how many there will be.
+	likely int
 	// index is each good event's place in the body.
 	index    []int
 	rejected []api.Rejection
@@ -128,13 +130,11 @@ func (b *batch) validate(e *sentEvent, now time.Time) {
 		return
 	}
 	e.Event.Timestamp = ts
+	if b.events == nil {
+		b.events, b.index = make([]api.Event, 0, b.likely), make([]int, 0, b.likely)
+	}
 	b.events = append(b.events, e.Event)
 	b.index = append(b.index, b.sent)
-}
-
-// expect makes room for that many good events.
-func (b *batch) expect(n int) {
-	b.events, b.index = make([]api.Event, 0, n), make([]int, 0, n)
 }
 
 func (b *batch) reject(f violation) {

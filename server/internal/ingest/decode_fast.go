@@ -46,8 +46,7 @@ func decodeFast(body string, now time.Time) (*batch, bool) {
 	if !f.take('{') || string(f.name()) != "events" || !f.take('[') {
 		return nil, false
 	}
-	b := &batch{rejected: []api.Rejection{}}
-	b.expect(min(len(body)/usualBytes+1, api.MaxBatchEvents))
+	b := &batch{rejected: []api.Rejection{}, likely: min(len(body)/usualBytes+1, api.MaxBatchEvents)}
 	for !f.take(']') {
 		if b.sent == api.MaxBatchEvents || !f.event(b, now) {
 			return nil, false
