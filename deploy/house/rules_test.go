@@ -64,8 +64,9 @@ var mayImport = map[string][]string{
 	},
 	"sessiond/internal/seat":   {"sessiond/internal/counting", "sessiond/internal/sys", "sessiond/wire"},
 	"sessiond/internal/outbox": {"sessiond/internal/sys", "sessiond/wire"},
+	"sessiond/internal/titles": {"sessiond/internal/counting", "sessiond/wire"},
 	"sessiond/internal/loop": {
-		"sessiond/internal/counting", "sessiond/internal/outbox", "sessiond/internal/sys", "sessiond/wire",
+		"sessiond/internal/counting", "sessiond/internal/outbox", "sessiond/internal/sys", "sessiond/internal/titles", "sessiond/wire",
 	},
 	"sessiond/internal/wayland":    {"sessiond/internal/sys"},
 	"sessiond/internal/compositor": nil,

@@ -1,11 +1,13 @@
 package helper
 
 import (
+	"hash/fnv"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/sessiond/wire"
 )
 
 // The programs of the sources other than X11, beside sessiond.
@@ -59,4 +61,91 @@ func (s *Supervisor) titles() []string {
 		return []string{"--no-titles"}
 	}
 	return nil
+}
+
+// retellAfter is how long a helper may take to report by the rules that it was told
+// before it is told once more: its socket may have been full.
+const retellAfter = 5 * time.Second
+
+// titles is what helpers are told about titles.
+type titles struct {
+	id     uint64
+	packet []byte
+	// all is set where all titles may be reported, which is how helpers of versions
+	// without rules report them.
+	all bool
+}
+
+// newTitles names rules by what they say, unless they have a name: after a restart of
+// the daemon the same ones change nothing.
+func newTitles(r wire.Rules) *titles {
+	if r.ID == 0 {
+		h := fnv.New64a()
+		_, _ = h.Write(wire.AppendRules(nil, &r)) // a hash never fails
+		r.ID = max(h.Sum64(), 1)
+	}
+	t := &titles{id: r.ID, packet: wire.AppendRules(nil, &r), all: r.Titles}
+	for _, list := range r.Lists {
+		t.all = t.all && len(list) == 0
+	}
+	return t
+}
+
+// SetTitles sets what may be reported of titles. The helpers that run go on, and by
+// these rules. It may be called at any time.
+func (s *Supervisor) SetTitles(r wire.Rules) {
+	t := newTitles(r)
+	s.allowed.Store(t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.keepers {
+		k.tellTitles(t)
+	}
+}
+
+// tellTitles sends the rules to the helper that is read now, if one is.
+func (k *keeper) tellTitles(t *titles) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.link != nil && t != nil {
+		k.link.send(t.packet)
+		k.toldTitles = time.Now()
+	}
+}
+
+// greet tells the helper behind a link what it may write, and which titles.
+func (k *keeper) greet(l *link) {
+	l.tell(wire.Version)
+	k.mu.Lock()
+	k.link = l
+	k.mu.Unlock()
+	k.tellTitles(k.s.allowed.Load())
+}
+
+// farewell forgets the link, which is about to be closed.
+func (k *keeper) farewell() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.link = nil
+}
+
+// filter takes the titles out of a report that was not made by the rules that hold,
+// and tells the helper once more. From then on the report is as one without rules.
+func (k *keeper) filter(r *wire.Report) {
+	t := k.s.allowed.Load()
+	switch {
+	case t != nil && r.Rules == t.id:
+		return
+	case t != nil && t.all && r.Version < wire.WithRules:
+		r.Rules = t.id
+		return
+	}
+	r.Rules = 0
+	r.Retitle(func(_, _ string) string { return "" })
+	k.mu.Lock()
+	again := time.Since(k.toldTitles) > retellAfter
+	k.mu.Unlock()
+	if again && r.Version >= wire.WithRules {
+		k.tellTitles(t)
+	}
 }

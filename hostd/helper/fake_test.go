@@ -140,7 +140,7 @@ func (p *process) report(keys uint64) {
 // untilHungUp waits for the daemon to close its end, as sessiond does, and notes
 // the versions that it names until then.
 func (p *process) untilHungUp() {
-	for b := make([]byte, 2); ; {
+	for b := make([]byte, wire.MaxRulesBytes); ; {
 		n, err := p.conn.Read(b)
 		if n == 0 || err != nil {
 			return

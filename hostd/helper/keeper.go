@@ -75,6 +75,9 @@ type keeper struct {
 
 	mu    sync.Mutex
 	state State
+	link  *link // to the helper that is read; nil: none
+	// toldTitles is when it was last told about titles.
+	toldTitles time.Time
 }
 
 func newKeeper(s *Supervisor, t roster.Tracked, adopted []*os.File) *keeper {
@@ -217,7 +220,8 @@ func (k *keeper) once(ctx context.Context, readings chan<- reading.Reading) erro
 	if err != nil {
 		return err
 	}
-	l.tell(wire.Version)
+	k.greet(l)
+	defer k.farewell()
 	// Into the store first: a daemon killed from here on finds the socket.
 	if err := k.s.store.StoreFD(k.name, ours); err != nil {
 		k.log.Warn("this helper will not outlive the daemon", "error", err)
@@ -252,7 +256,8 @@ func (k *keeper) adopt(ctx context.Context, f *os.File, readings chan<- reading.
 		k.removeFD()
 		return err
 	}
-	l.tell(wire.Version)
+	k.greet(l)
+	defer k.farewell()
 	l.outgrown = newOutgrown(k.s.opts.Interval, time.Now())
 	command, err := k.s.units.Command(ctx, k.unit)
 	switch {
@@ -305,6 +310,7 @@ func (k *keeper) serve(ctx context.Context, l *link, readings chan<- reading.Rea
 // part leaves a helper to the next daemon, which may be an older one: from now on
 // the helper writes what each can read, and what it wrote before is stored.
 func (k *keeper) part(l *link, readings chan<- reading.Reading) {
+	k.farewell()
 	l.tell(wire.Baseline)
 	_ = k.drain(context.Background(), l, partingTime, readings)
 	l.settle(settleTime)
@@ -374,6 +380,7 @@ func (k *keeper) deliver(ctx context.Context, l *link, r wire.Report, readings c
 		l.skip()
 		return // nobody works there, so there is nothing to record
 	}
+	k.filter(&r)
 	connected, err := k.s.opts.Connected(t)
 	if err != nil {
 		k.log.Debug("cannot tell whether a client is connected", "error", err)

@@ -207,11 +207,13 @@ func (l *link) settle(d time.Duration) {
 	}
 }
 
-// tell names the newest version that the helper may write in. A helper that reads
-// nothing is not waited for.
-func (l *link) tell(version byte) {
+// tell names the newest version that the helper may write in.
+func (l *link) tell(version byte) { l.send(wire.Ceiling(version)) }
+
+// send sends a packet. A helper that reads nothing is not waited for.
+func (l *link) send(packet []byte) {
 	_ = l.raw.Control(func(fd uintptr) {
-		_ = unix.Send(int(fd), wire.Ceiling(version), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		_ = unix.Send(int(fd), packet, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	})
 }
 

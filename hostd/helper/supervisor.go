@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"activity-tracker.example/hostd/reading"
@@ -63,6 +64,9 @@ type Supervisor struct {
 	// silence is for how long a helper that is well may say nothing.
 	silence time.Duration
 	buffers *sync.Pool // what links read into
+	// allowed is what helpers are told about titles; nil: nothing yet, and no title
+	// is taken.
+	allowed atomic.Pointer[titles]
 
 	mu      sync.Mutex
 	keepers map[string]*keeper // by session key; those that leave too

@@ -50,16 +50,23 @@ type FocusTable struct {
 	MS map[uint64]uint64 `json:"ms"`
 	// Active is the active part of MS, as far as the helper sees input.
 	Active map[uint64]uint64 `json:"active,omitempty"`
+	// Rules is by which rules the titles were filtered.
+	Rules uint64 `json:"rules,omitempty"`
 }
 
 // growth is what a report adds to what was counted before.
 type growth struct {
 	counters wire.Counters
 	focus    []wire.Focus
+	// replaced is what was counted of the interval's focus under other rules for
+	// titles, in the place of which focus comes; nil where nothing was.
+	replaced *FocusTable
 }
 
 // empty reports whether nothing was added.
-func (g *growth) empty() bool { return g.counters == wire.Counters{} && len(g.focus) == 0 }
+func (g *growth) empty() bool {
+	return g.counters == wire.Counters{} && len(g.focus) == 0 && g.replaced == nil
+}
 
 // take counts the report and returns what it added, and whether its helper was
 // known. Totals only ever grow, so
@@ -75,7 +82,7 @@ func (a *Account) take(r *wire.Report, distrust bool) (g growth, known bool) {
 			*was[i] = *now[i]
 		}
 	}
-	g.focus = run.takeFocus(r)
+	g.focus, g.replaced = run.takeFocus(r)
 	if !known && distrust {
 		return growth{}, false
 	}
@@ -96,12 +103,16 @@ func (a *Account) run(started int64) (run *Run, known bool) {
 	return &a.Runs[len(a.Runs)-1], i >= 0
 }
 
-func (run *Run) takeFocus(r *wire.Report) []wire.Focus {
+func (run *Run) takeFocus(r *wire.Report) (grown []wire.Focus, replaced *FocusTable) {
 	t := run.table(r.IntervalStartUnix)
 	if t == nil {
-		return nil
+		return nil, nil
 	}
-	var grown []wire.Focus
+	if t.Rules != r.Rules && len(t.MS) > 0 {
+		replaced = &FocusTable{MS: t.MS, Active: t.Active}
+		t.MS, t.Active = map[uint64]uint64{}, map[uint64]uint64{}
+	}
+	t.Rules = r.Rules
 	for _, f := range r.Focus {
 		h := hashFocus(f.App, f.Title)
 		more := wire.Focus{App: f.App, Title: f.Title, DurationMS: grow(t.MS, h, f.DurationMS), ActiveMS: wire.ActiveUnknown}
@@ -112,7 +123,7 @@ func (run *Run) takeFocus(r *wire.Report) []wire.Focus {
 			grown = append(grown, more)
 		}
 	}
-	return grown
+	return grown, replaced
 }
 
 // grow raises a total to what is reported now, and returns by how much.

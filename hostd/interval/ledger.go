@@ -101,6 +101,9 @@ func (l *Ledger) Fold(r reading.Reading, now time.Time) {
 		return
 	}
 	rec := l.record(&r.Session, start)
+	if g.replaced != nil && !(start == align(r.Report.IntervalStartUnix, l.length) && rec.retract(g.replaced)) {
+		g.focus = nil // it was counted before, in this record or another
+	}
 	rec.add(g)
 	rec.DeviceUnits = rec.DeviceUnits || r.Report.DistanceUnit == wire.UnitDevice && g.counters.DistancePx > 0
 	rec.stand(session, Standing{

@@ -104,6 +104,34 @@ func (r *Record) addFocus(f wire.Focus) {
 	sum.ActiveMS = min(sum.ActiveMS+min(f.ActiveMS, r.lengthMS()), r.lengthMS())
 }
 
+// retract takes out what a helper reported under other rules for titles, so that no
+// title stays which the newer ones take out. Where it cannot be told apart any more,
+// the record loses all titles, and false is returned.
+func (r *Record) retract(old *FocusTable) bool {
+	kept := slices.Clone(r.Focus)
+	for hash, ms := range old.MS {
+		i := slices.IndexFunc(kept, func(f Focus) bool { return hashFocus(f.App, f.Title) == hash })
+		if i < 0 || kept[i].DurationMS < ms {
+			r.forgetTitles()
+			return false
+		}
+		kept[i].DurationMS -= ms
+		kept[i].ActiveMS -= min(old.Active[hash], kept[i].ActiveMS)
+	}
+	r.Focus = slices.DeleteFunc(kept, func(f Focus) bool { return f.DurationMS == 0 })
+	return true
+}
+
+// forgetTitles leaves each application's time.
+func (r *Record) forgetTitles() {
+	old := r.Focus
+	r.Focus = nil
+	for i := range old {
+		old[i].Title = ""
+		r.addFocus(old[i].told())
+	}
+}
+
 // stand notes how a session stood, unless a later moment is known.
 func (r *Record) stand(session string, s Standing) {
 	if was, ok := r.Sessions[session]; !ok || s.TimeUnixMilli >= was.TimeUnixMilli {

@@ -7,14 +7,18 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"activity-tracker.example/sessiond/wire"
 )
 
 const (
@@ -36,8 +40,10 @@ const (
 )
 
 func main() {
+	rules := flag.Int("rules", 0, "send each copy so many `rules` for titles")
+	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	err := run(ctx, os.Stdout)
+	err := run(ctx, os.Stdout, *rules)
 	cancel()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
@@ -45,7 +51,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer) error {
+func run(ctx context.Context, out io.Writer, rules int) error {
 	dir, err := os.MkdirTemp("", "sessiond-bench")
 	if err != nil {
 		return fmt.Errorf("making a folder: %w", err)
@@ -58,7 +64,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := build(ctx, "cc", "-O2", "-o", listener, "bench/listener/listener.c", "-lxcb-xinput", "-lxcb"); err != nil {
 		return err
 	}
-	s := &stage{ctx: ctx}
+	s := &stage{ctx: ctx, rules: rulesPacket(rules)}
 	defer s.end()
 	if err := s.displays(); err != nil {
 		return err
@@ -72,6 +78,22 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	return measure(ctx, out, s, helpers, listeners)
+}
+
+// rulesPacket is rules for titles as an administrator writes them, so many as given;
+// without any all titles are reported.
+func rulesPacket(n int) []byte {
+	rules := wire.Rules{ID: 1, Titles: true}
+	const lists = 2
+	for len(rules.Lists) < lists {
+		var list []wire.Rule
+		for i := range n / lists {
+			pattern := fmt.Sprintf("(?i)^(.*) - (invoice|contract) %d( - Program %d)?$", i, i)
+			list = append(list, wire.Rule{Title: pattern, With: "Program " + strconv.Itoa(i)})
+		}
+		rules.Lists = append(rules.Lists, list)
+	}
+	return wire.AppendRules(nil, &rules)
 }
 
 func build(ctx context.Context, args ...string) error {

@@ -15,11 +15,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"activity-tracker.example/sessiond/wire"
 )
 
 // stage is everything that a run has started.
 type stage struct {
 	ctx          context.Context
+	rules        []byte // what each helper is sent
 	inner, outer string
 	started      []*exec.Cmd
 	sockets      []int
@@ -95,6 +98,11 @@ func (s *stage) helpers(path string) (group, error) {
 			return g, fmt.Errorf("making a socket pair: %w", err)
 		}
 		s.sockets = append(s.sockets, pair[0])
+		for _, packet := range [][]byte{wire.Ceiling(wire.Version), s.rules} {
+			if err := unix.Send(pair[0], packet, unix.MSG_DONTWAIT); err != nil {
+				return g, fmt.Errorf("telling a helper: %w", err)
+			}
+		}
 		theirs := os.NewFile(uintptr(pair[1]), "socket")
 		cmd := exec.CommandContext(s.ctx, path, "--display", s.inner, "--interval", "60s")
 		cmd.Stdout, cmd.Stderr = theirs, os.Stderr // it confines itself

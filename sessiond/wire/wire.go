@@ -1,11 +1,11 @@
-// Package wire is what a session's helper (sessiond) tells the host daemon
-// (trackerd), and nothing else: the message, its limits and its encoding.
+// Package wire is what a session's helper (sessiond) and the host daemon (trackerd)
+// tell each other, and nothing else: the messages, their limits and their encoding.
 //
 // One message travels in one packet of an AF_UNIX SOCK_SEQPACKET socket, from
 // the helper to the daemon. Counters are cumulative since the helper started, as
 // a network interface's are: a lost, late or repeated message changes no total.
-// The other way goes a single byte: the newest version that the daemon reads
-// (Ceiling). The package uses only the standard library and avoids reflection,
+// The other way go a single byte, the newest version that the daemon reads (Ceiling),
+// and what may be reported of titles (Rules). The package uses only the standard library and avoids reflection,
 // since the helper's memory is counted in hundreds of kilobytes.
 package wire
 
@@ -21,7 +21,7 @@ import (
 // reads on from newer helpers.
 const (
 	// Version is the newest.
-	Version = 3
+	Version = 4
 	// Baseline is what a helper writes until the daemon has sent a Ceiling:
 	// daemons that read no more send none.
 	Baseline = 2
@@ -30,6 +30,8 @@ const (
 	// withPresence is the first that has the active part of each focus entry,
 	// whether the screen is locked, and how often held keys repeated.
 	withPresence = 3
+	// WithRules is the first version that names the rules by which its titles were filtered.
+	WithRules = 4
 )
 
 // Limits of a message. Encode keeps them, Decode enforces them.
@@ -148,6 +150,9 @@ type Report struct {
 	// Locked is true while the helper sees that the screen is locked. Most lockers
 	// show it nothing, so false is unknown.
 	Locked bool
+	// Rules is the Rules.ID by which the titles were filtered; 0 where none had come
+	// or could be used, and the titles are empty.
+	Rules uint64
 }
 
 // ErrMalformed is wrapped by every error of Decode.
@@ -190,17 +195,15 @@ func Append(dst []byte, r *Report) []byte {
 	}
 	dst = append(dst, byte(min(r.DistanceUnit, UnitDevice)), byte(r.Trouble))
 	if version >= withPresence {
-		locked := byte(0)
-		if r.Locked {
-			locked = 1
-		}
-		dst = append(dst, locked)
+		dst = append(dst, flag(r.Locked))
+	}
+	if version >= WithRules {
+		dst = binary.AppendUvarint(dst, r.Rules)
 	}
 	return dst
 }
 
-// Ceiling is the one packet that a daemon sends: the newest version that it
-// reads.
+// Ceiling is the packet that names the newest version that the daemon reads.
 func Ceiling(version byte) []byte { return []byte{version} }
 
 // ParseCeiling returns the version in which a helper writes after a packet from
@@ -247,6 +250,9 @@ func Decode(b []byte) (Report, error) {
 	}
 	if r.Version >= withPresence {
 		r.Locked = d.byte(1) == 1
+	}
+	if r.Version >= WithRules {
+		r.Rules = d.uvarint(math.MaxUint64)
 	}
 	if d.err == nil && len(d.rest) > 0 {
 		d.fail("bytes after the end")
@@ -339,7 +345,8 @@ func (d *decoder) byte(limit byte) byte {
 
 func (d *decoder) counter() uint64 { return d.uvarint(MaxCounter) }
 
-func (d *decoder) string(limit uint64) string {
+// cut takes a text as it is.
+func (d *decoder) cut(limit uint64) string {
 	n := d.uvarint(limit)
 	if d.err != nil {
 		return ""
@@ -350,6 +357,12 @@ func (d *decoder) string(limit uint64) string {
 	}
 	s := string(d.rest[:n])
 	d.rest = d.rest[n:]
+	return s
+}
+
+// string takes a text that a helper may report.
+func (d *decoder) string(limit uint64) string {
+	s := d.cut(limit)
 	if !validText(s) {
 		d.fail("text is not printable UTF-8")
 		return ""

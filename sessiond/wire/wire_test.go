@@ -23,6 +23,7 @@ func sample() Report {
 		DistanceUnit: UnitDevice,
 		Trouble:      TroubleNoWindowManager,
 		Locked:       true,
+		Rules:        1<<63 + 5,
 	}
 }
 
@@ -74,7 +75,7 @@ func TestAnyReportDecodes(t *testing.T) {
 // older returns a report with no more than an older version holds.
 func older(version byte) Report {
 	r := sample()
-	r.Version, r.Locked, r.Counters.Repeats = version, false, 0
+	r.Version, r.Locked, r.Counters.Repeats, r.Rules = version, false, 0, 0
 	for i := range r.Focus {
 		r.Focus[i].ActiveMS = ActiveUnknown
 	}
@@ -147,7 +148,7 @@ func randomReport(random *rand.Rand) Report {
 		r.Focus = append(r.Focus, Focus{text(2 * MaxAppBytes), text(2 * MaxTitleBytes), random.Uint64(), random.Uint64()})
 	}
 	r.DistanceUnit, r.Trouble = DistanceUnit(random.Uint32()), Trouble(random.Uint32())
-	r.Version, r.Locked = byte(random.Uint32()), random.IntN(2) == 1
+	r.Version, r.Locked, r.Rules = byte(random.Uint32()), random.IntN(2) == 1, random.Uint64()
 	return r
 }
 
@@ -155,6 +156,9 @@ func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
 	good := sample()
 	encoded := Append(nil, &good)
+	third := sample()
+	third.Version = withPresence
+	locked := Append(nil, &third) // the lock is last
 	withTitle := func(title string) []byte {
 		r := sample()
 		r.Focus[0].Title = title
@@ -164,8 +168,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"nothing":           nil,
 		"other version":     {Version + 1},
 		"version 0":         {0},
-		"unknown unit":      append(append([]byte{}, encoded[:len(encoded)-3]...), 2, 0, 0),
-		"unknown lock":      append(append([]byte{}, encoded[:len(encoded)-1]...), 3),
+		"unknown unit":      append(append([]byte{}, locked[:len(locked)-3]...), 2, 0, 0),
+		"unknown lock":      append(append([]byte{}, locked[:len(locked)-1]...), 3),
 		"only a version":    {Version},
 		"cut off":           encoded[:len(encoded)-1],
 		"bytes after":       append(append([]byte{}, encoded...), 0),

@@ -31,6 +31,7 @@ import (
 	"activity-tracker.example/hostd/roster"
 	"activity-tracker.example/hostd/upload"
 	"activity-tracker.example/hostd/xrdp"
+	"activity-tracker.example/sessiond/wire"
 )
 
 const (
@@ -196,6 +197,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 		Connected: d.connected, Ended: d.watcher.Refresh,
 		Progress: d.watchdog.Loop("helpers", loopSilence).Made, Log: d.log,
 	}, d.units, d.notify)
+	d.supervisor.SetTitles(wire.Rules{Titles: d.cfg.Features.WindowTitles})
 	d.uploader = upload.New(d.buffer, d.target, upload.Options{
 		Period: d.cfg.SendInterval, Log: d.log, Hostname: headerName(d.hostname), Client: outbound.NewClient(d.outbound(), upload.RequestTimeout),
 		Progress: d.watchdog.Loop("upload", uploadSilence).Made,

@@ -106,6 +106,23 @@ func TestWithoutTitles(t *testing.T) {
 	}
 }
 
+// TestTitleRules: a title that rules take out is never sent.
+func TestTitleRules(t *testing.T) {
+	t.Parallel()
+	s := waytest.Sway(t)
+	titles := s.Window(t, "editor", "secret")
+	h := startHelper(t, s)
+	h.Until("the title", func() bool { return sums(h.All)[wire.Focus{App: "editor", Title: "secret"}] > 0 })
+	h.SendRules(wire.Rules{ID: 2, Titles: true, Lists: [][]wire.Rule{{{App: "editor", Title: "secret"}}}})
+	h.Until("the rules", func() bool { return h.Last.Rules == 2 })
+	h.Wire = nil
+	changeTitle(t, titles, fewTitles)
+	h.Until("time under a title without a rule", func() bool { return sums(h.All)[wire.Focus{App: "editor", Title: "done"}] > 0 })
+	if strings.Contains(string(h.Wire), "secret") {
+		t.Errorf("sent %q", h.Wire)
+	}
+}
+
 // TestTitleChanges: a title that changes all the time is followed at our pace,
 // and its last change counts.
 func TestTitleChanges(t *testing.T) {

@@ -4,10 +4,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -260,4 +262,49 @@ func TestTitlesAndFocus(t *testing.T) {
 	}
 	h.Until("an interval wholly in the editor", full(h, want))
 	without.Until("the same without a title", full(without, wire.Focus{App: "Editor"}))
+}
+
+// TestTitleRules: no title is sent before there are rules, none that they take out ever
+// is, and other rules restart no helper and hold for the interval's titles so far.
+func TestTitleRules(t *testing.T) {
+	t.Parallel()
+	s := xtest.Xvfb(t)
+	s.Start(t, "openbox", "--sm-disable")
+	client := xtest.NewClient(t, s)
+	client.AwaitWM()
+	window := client.Window("Editor", "first secret")
+	client.Activate(window)
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := helpertest.Start(t, helpertest.Options{
+		Program: path, Args: []string{"--display", s.Display, "--interval", "1h"}, Interval: time.Hour, Confine: true, NoRules: true,
+	})
+	titled := func(title string) func() bool {
+		return func() bool {
+			return slices.ContainsFunc(h.Last.Focus, func(f wire.Focus) bool { return f.App == "Editor" && f.Title == title && f.DurationMS > 0 })
+		}
+	}
+	h.Until("no title", titled(""))
+	rules := wire.Rules{ID: 5, Titles: true, Lists: [][]wire.Rule{{{App: "^Editor$", Title: "secret", With: "hidden"}}}}
+	h.SendRules(rules)
+	h.Until("the rule's title", titled("hidden"))
+	client.Title(window, "UTF8_STRING", []byte("draft.txt"))
+	h.Until("a title without a rule", titled("draft.txt"))
+	if strings.Contains(string(h.Wire), "secret") || h.Last.Rules != rules.ID {
+		t.Errorf("rules %d; sent: %q", h.Last.Rules, h.Wire)
+	}
+	h.SendRules(wire.Rules{ID: 6, Titles: true, Lists: [][]wire.Rule{rules.Lists[0], {{Title: "draft"}}}})
+	h.Until("the other rules", func() bool { return h.Last.Rules == 6 })
+	if titled("draft.txt")() || !titled("hidden")() || !titled("")() {
+		t.Errorf("reported %+v", h.Last.Focus)
+	}
+	h.SendRules(wire.Rules{ID: 7, Titles: true, Lists: [][]wire.Rule{{{Title: "("}}}})
+	h.Until("rules that do not compile", func() bool { return h.Last.Rules == 0 })
+	for _, f := range h.Last.Focus {
+		if f.Title != "" {
+			t.Errorf("reported %+v", f)
+		}
+	}
 }

@@ -70,7 +70,7 @@ func TestActivityIsMonotone(t *testing.T) {
 
 func TestFocusTimes(t *testing.T) {
 	t.Parallel()
-	var f Focus
+	f := Focus{retitle: keep}
 	a, b := Window{"A", "1"}, Window{"B", "2"}
 	if f.Switch(Window{}, 10) || !f.Switch(a, 100) || f.Switch(a, 200) || !f.Switch(b, 300) || !f.Switch(Window{}, 350) || !f.Switch(a, 400) {
 		t.Fatal("Switch told a change wrongly")
@@ -154,7 +154,7 @@ func TestFocusActiveBounds(t *testing.T) {
 func TestFocusOverflow(t *testing.T) {
 	t.Parallel()
 	for _, apps := range []int{1, 3, wire.MaxFocus - 1, wire.MaxFocus, 100} {
-		var f Focus
+		f := Focus{retitle: keep}
 		var now Instant
 		truth := map[string]uint64{}
 		for i := range 1000 {

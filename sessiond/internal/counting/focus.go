@@ -17,11 +17,18 @@ type Focus struct {
 	// where no input is seen.
 	Activity *Activity
 
-	current Window
-	since   Instant
-	active  Instant // up to here active time is booked
-	entries []focusEntry
+	// retitle is what may be reported of a title; without it no title is.
+	retitle Retitle
+	// front is the window in front as it is, so that other rules for titles apply to
+	// it; current is what is reported of it, as all that is booked.
+	front, current Window
+	since          Instant
+	active         Instant // up to here active time is booked
+	entries        []focusEntry
 }
+
+// Retitle returns what may be reported of an application's title.
+type Retitle func(app, title string) string
 
 type focusEntry struct {
 	window       Window
@@ -31,7 +38,11 @@ type focusEntry struct {
 // Switch ends the current window's time at an instant and starts another's; the
 // zero Window stands for none. It says whether that changed anything.
 func (f *Focus) Switch(to Window, at Instant) bool {
-	if to == f.current {
+	if to == f.front {
+		return false
+	}
+	f.front = to
+	if to = f.reported(to); to == f.current {
 		return false
 	}
 	f.settle(at)
@@ -39,7 +50,35 @@ func (f *Focus) Switch(to Window, at Instant) bool {
 	return true
 }
 
-// Current is the window that has the focus.
+// SetTitles sets what may be reported of titles; nil: nothing. What the interval has
+// so far is filtered again, without what earlier rules took out. What is not booked
+// yet of the window in front goes under its new title.
+func (f *Focus) SetTitles(retitle Retitle) {
+	f.retitle = retitle
+	f.current = f.reported(f.front)
+	booked := f.entries
+	f.entries = f.entries[:0]
+	for _, e := range booked { // none is overwritten before it was read
+		e.window = f.reported(e.window)
+		f.add(e)
+	}
+	clear(booked[len(f.entries):])
+}
+
+// reported is what may be reported of a window. A title that is empty stays so: rules
+// may have taken it out.
+func (f *Focus) reported(w Window) Window {
+	switch {
+	case w.Title == "":
+	case f.retitle == nil:
+		w.Title = ""
+	default:
+		w.Title = f.retitle(w.App, w.Title)
+	}
+	return w
+}
+
+// Current is the window that has the focus, as it is reported.
 func (f *Focus) Current() Window { return f.current }
 
 // Restart forgets the interval's times and goes on with the current window. The

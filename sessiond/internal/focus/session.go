@@ -181,6 +181,9 @@ func (s *Session) Fill(r *wire.Report, at counting.Instant) {
 	r.Focus = s.focus.Snapshot(r.Focus, at)
 }
 
+// SetTitles sets what may be reported of titles.
+func (s *Session) SetTitles(retitle counting.Retitle) { s.focus.SetTitles(retitle) }
+
 // Restart starts an interval's focus times anew.
 func (s *Session) Restart(at counting.Instant) { s.focus.Restart(at) }
 

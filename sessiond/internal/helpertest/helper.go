@@ -27,8 +27,9 @@ const (
 	lifeLimit = 3 * time.Minute
 	// systemBuffer is the size of a socket's buffer unless it is set.
 	systemBuffer = 128 << 10
-	// intervalMS is the length of the intervals that helpers are tested with.
-	intervalMS = 5000
+	// interval is the length of the intervals that helpers are tested with, unless it
+	// is set.
+	interval = 5 * time.Second
 )
 
 // Build builds the package of the current folder as a program in dir, which
@@ -60,6 +61,12 @@ type Options struct {
 	Buffer int
 	// Confine has it confine itself.
 	Confine bool
+	// Interval is the length of its intervals, as Args have it; 0 is 5 s.
+	Interval time.Duration
+	// Rules are what it is sent about titles; without a name: all may be reported.
+	Rules wire.Rules
+	// NoRules sends none.
+	NoRules bool
 	// User is whom it runs as; nil is who runs the test.
 	User *syscall.Credential
 }
@@ -71,8 +78,10 @@ type Helper struct {
 	Cmd    *exec.Cmd
 	Stderr StderrFile
 	done   chan struct{}
+	length time.Duration
 	Last   wire.Report   // the newest report
 	All    []wire.Report // every report, oldest first
+	Wire   []byte        // every byte that it sent
 }
 
 // StderrFile is where a helper's errors go: a file can be read while it runs.
@@ -99,8 +108,14 @@ func Start(t *testing.T, o Options) *Helper {
 	if err := unix.Send(pair[0], wire.Ceiling(wire.Version), unix.MSG_DONTWAIT); err != nil {
 		t.Fatal(err)
 	}
+	if o.Rules.ID == 0 {
+		o.Rules = wire.Rules{ID: 1, Titles: true}
+	}
+	if !o.NoRules {
+		sendRules(t, pair[0], o.Rules)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), lifeLimit)
-	h := &Helper{t: t, FD: pair[0], Cmd: exec.CommandContext(ctx, o.Program, o.Args...), done: make(chan struct{})}
+	h := &Helper{t: t, FD: pair[0], Cmd: exec.CommandContext(ctx, o.Program, o.Args...), done: make(chan struct{}), length: cmp.Or(o.Interval, interval)}
 	theirs := os.NewFile(uintptr(pair[1]), "socket")
 	h.Stderr = StderrFile(filepath.Join(t.TempDir(), "stderr"))
 	stderr, err := os.Create(string(h.Stderr))
@@ -130,6 +145,16 @@ func Start(t *testing.T, o Options) *Helper {
 	return h
 }
 
+func sendRules(t *testing.T, fd int, rules wire.Rules) {
+	t.Helper()
+	if err := unix.Send(fd, wire.AppendRules(nil, &rules), unix.MSG_DONTWAIT); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// SendRules sends other rules for titles.
+func (h *Helper) SendRules(rules wire.Rules) { sendRules(h.t, h.FD, rules) }
+
 // CloseSocket is what a daemon that ends does.
 func (h *Helper) CloseSocket() {
 	if h.FD >= 0 {
@@ -155,6 +180,7 @@ func (h *Helper) Read(timeout time.Duration) bool {
 		h.t.Fatalf("report: %v", err)
 	}
 	h.check(r)
+	h.Wire = append(h.Wire, b[:n]...)
 	h.Last, h.All = r, append(h.All, r)
 	return true
 }
@@ -178,8 +204,8 @@ func (h *Helper) check(r wire.Report) {
 	if r.Version != wire.Version {
 		h.t.Fatalf("version %d", r.Version)
 	}
-	if focus > intervalMS+1 { // a clock that is being slewed moves the strike by a rounding
-		h.t.Fatalf("%d ms of focus in an interval of 5 s: %+v", focus, r)
+	if focus > uint64(h.length/time.Millisecond)+1 { // a clock that is being slewed moves the strike by a rounding
+		h.t.Fatalf("%d ms of focus in an interval of %v: %+v", focus, h.length, r)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ import (
 	"activity-tracker.example/sessiond/internal/counting"
 	"activity-tracker.example/sessiond/internal/outbox"
 	"activity-tracker.example/sessiond/internal/sys"
+	"activity-tracker.example/sessiond/internal/titles"
 	"activity-tracker.example/sessiond/wire"
 )
 
@@ -52,6 +54,8 @@ type Source interface {
 	Fill(r *wire.Report, at counting.Instant)
 	// Restart starts the next interval at an instant of which Fill was called.
 	Restart(at counting.Instant)
+	// SetTitles sets what may be reported of titles; nil, as at first, is nothing.
+	SetTitles(retitle counting.Retitle)
 	// Garbage is about how many bytes were allocated and left since the last
 	// call.
 	Garbage() int
@@ -111,6 +115,9 @@ type loop struct {
 	reported  counting.Instant
 	report    wire.Report
 	garbage   int
+
+	retitle counting.Retitle // what may be reported of titles
+	rules   uint64           // which rules say so; 0: none
 }
 
 // Run watches the source and reports until it goes away, the daemon closes its
@@ -303,6 +310,7 @@ func (l *loop) send(m moment) error {
 	r.StartedUnixNano = l.started
 	r.TimeUnixMilli = m.wall.UnixMilli()
 	r.IntervalStartUnix = l.clock.startOf(l.slot).Unix()
+	r.Rules = l.rules
 	l.news, l.reported = false, max(m.at, 1)
 	if err := l.out.Put(r); err != nil {
 		return err
@@ -310,6 +318,29 @@ func (l *loop) send(m moment) error {
 	if l.garbage += l.source.Garbage(); l.garbage > garbageBytes {
 		l.garbage = 0
 		runtime.GC()
+	}
+	return nil
+}
+
+// hear takes what the daemon sent. Rules that cannot be used are none: no title is
+// reported then.
+func (l *loop) hear() error {
+	packet, err := l.out.Hear()
+	if err != nil || packet == nil {
+		return err
+	}
+	l.retitle, l.rules = nil, 0
+	if rules, err := wire.ParseRules(packet); err == nil {
+		if retitle, err := titles.Compile(&rules); err == nil {
+			l.retitle, l.rules = retitle, rules.ID
+		}
+	}
+	if len(packet) > wire.FewRulesBytes {
+		debug.FreeOSMemory() // compiling them leaves more than it needs
+	}
+	if l.source != nil {
+		l.source.SetTitles(l.retitle)
+		l.news = true
 	}
 	return nil
 }

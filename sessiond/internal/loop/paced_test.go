@@ -52,6 +52,7 @@ func (s *pacedSource) Drain(until counting.Instant) (got, news bool, err error) 
 
 func (s *pacedSource) Fill(*wire.Report, counting.Instant) {}
 func (s *pacedSource) Restart(counting.Instant)            {}
+func (s *pacedSource) SetTitles(counting.Retitle)          {}
 func (s *pacedSource) Garbage() int                        { return 0 }
 func (s *pacedSource) Close()                              {}
 

@@ -33,6 +33,7 @@ func (l *loop) open(ctx context.Context) error {
 		source, err := l.opts.Open(l.clock.instant)
 		if err == nil {
 			l.source = source
+			l.source.SetTitles(l.retitle)
 			l.paced, _ = source.(Paced)
 			if err := l.set.Add(source.FD(), 0); err != nil {
 				return errors.Join(ErrWait, err)
@@ -106,7 +107,7 @@ func (l *loop) sleep(due counting.Instant) (ready bool, err error) {
 				return false, errStopped
 			}
 			if e.Events&unix.EPOLLIN != 0 {
-				if err := l.out.Hear(); err != nil {
+				if err := l.hear(); err != nil {
 					return false, err
 				}
 			}

@@ -45,24 +45,47 @@ type packet struct {
 // New sends to fd, an AF_UNIX SOCK_SEQPACKET socket.
 func New(fd int) *Outbox { return &Outbox{fd: fd, version: wire.Baseline} }
 
-// Hear takes what the daemon sent: which version it reads. What waits is written
-// again in that version; what the socket holds stays as it is, since a daemon
-// lowers the version before it ends and then reads on for a moment.
-func (o *Outbox) Hear() error {
-	var b [8]byte // more than any packet that means something
-	n, err := sys.Receive(o.fd, b[:])
-	if err != nil {
-		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
-			return nil
+// Hear takes what the daemon sent: which version it reads, and rules for titles, of
+// which the last packet is returned. What waits is written again in that version;
+// what the socket holds stays as it is, since a daemon lowers the version before it
+// ends and then reads on for a moment.
+func (o *Outbox) Hear() (rules []byte, err error) {
+	for {
+		packet, err := o.receive()
+		if err != nil || len(packet) == 0 {
+			return rules, err
 		}
-		return ErrClosed
+		if wire.IsRules(packet) {
+			rules = packet
+			continue
+		}
+		version, ok := wire.ParseCeiling(packet)
+		if !ok || version == o.version {
+			continue
+		}
+		o.version = version
+		if err := o.rewrite(); err != nil {
+			return rules, err
+		}
 	}
-	version, ok := wire.ParseCeiling(b[:n])
-	if !ok || version == o.version {
-		return nil
+}
+
+// receive takes a packet that is there; without one it is empty. One that is longer
+// than any that means something is cut.
+func (o *Outbox) receive() ([]byte, error) {
+	n, err := sys.PacketLength(o.fd)
+	if err == nil {
+		packet := make([]byte, max(1, min(n, wire.MaxRulesBytes+1)))
+		n, err = sys.Receive(o.fd, packet)
+		packet = packet[:max(n, 0)]
+		if err == nil {
+			return packet, nil
+		}
 	}
-	o.version = version
-	return o.rewrite()
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+		return nil, nil
+	}
+	return nil, ErrClosed
 }
 
 // rewrite puts what waits into the version that is sent now.

@@ -2,6 +2,8 @@ package outbox
 
 import (
 	"errors"
+	"reflect"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -155,8 +157,8 @@ func TestHear(t *testing.T) {
 		if err := unix.Send(fd, packet, unix.MSG_DONTWAIT); err != nil {
 			t.Fatal(err)
 		}
-		if err := o.Hear(); err != nil {
-			t.Fatal(err)
+		if rules, err := o.Hear(); err != nil || wire.IsRules(rules) != wire.IsRules(packet) {
+			t.Fatal(rules, err)
 		}
 	}
 	want := func(version byte) {
@@ -182,7 +184,35 @@ func TestHear(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(wire.Baseline)
-	if err := o.Hear(); err != nil {
-		t.Errorf("hearing nothing: %v", err)
+	if rules, err := o.Hear(); err != nil || rules != nil {
+		t.Errorf("hearing nothing: %v, %v", rules, err)
+	}
+}
+
+// TestHearRules: of several packets all are taken, the last rules are returned whole,
+// and one that is too long for any is not believed.
+func TestHearRules(t *testing.T) {
+	t.Parallel()
+	o, fd := pair(t, 0)
+	first, last := wire.Rules{ID: 1}, wire.Rules{ID: 2, Titles: true, Lists: [][]wire.Rule{{{Title: strings.Repeat("x", wire.MaxPatternBytes)}}}}
+	for _, packet := range [][]byte{wire.AppendRules(nil, &first), wire.Ceiling(wire.Version), wire.AppendRules(nil, &last), []byte("nothing known")} {
+		if err := unix.Send(fd, packet, unix.MSG_DONTWAIT); err != nil {
+			t.Fatal(err)
+		}
+	}
+	packet, err := o.Hear()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := wire.ParseRules(packet); err != nil || !reflect.DeepEqual(got, last) || o.version != wire.Version {
+		t.Fatalf("%+v, %v, version %d", got, err, o.version)
+	}
+	long := append(wire.AppendRules(nil, &first), make([]byte, wire.MaxRulesBytes)...)
+	if err := unix.Send(fd, long, unix.MSG_DONTWAIT); err != nil {
+		t.Fatal(err)
+	}
+	packet, err = o.Hear()
+	if _, malformed := wire.ParseRules(packet); err != nil || malformed == nil {
+		t.Fatalf("%v, %v", err, malformed)
 	}
 }

@@ -288,6 +288,9 @@ func (s *Seat) Fill(r *wire.Report, at counting.Instant) {
 	r.Trouble = s.trouble
 }
 
+// SetTitles has nothing to set: a seat's devices show no window.
+func (*Seat) SetTitles(counting.Retitle) {}
+
 // Restart starts the next interval. Where the folder of devices could not be
 // watched, it is looked at now.
 func (s *Seat) Restart(at counting.Instant) {

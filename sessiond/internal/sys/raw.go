@@ -56,6 +56,15 @@ func Receive(fd int, b []byte) (int, error) {
 	return result(n, errno)
 }
 
+// PacketLength is how long the next packet is, which stays; it fails at once with
+// EAGAIN where there is none.
+func PacketLength(fd int) (int, error) {
+	const flags = unix.MSG_DONTWAIT | unix.MSG_PEEK | unix.MSG_TRUNC
+	var b [1]byte
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), address(b[:]), uintptr(len(b)), flags, 0, 0)
+	return result(n, errno)
+}
+
 // SendSome sends the front part of b on a stream, as much as it takes at once.
 func SendSome(fd int, b []byte) (int, error) {
 	const flags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL

@@ -187,6 +187,9 @@ func (d *Display) Fill(r *wire.Report, at counting.Instant) {
 	}
 }
 
+// SetTitles sets what may be reported of titles.
+func (d *Display) SetTitles(retitle counting.Retitle) { d.Focus.SetTitles(retitle) }
+
 // Restart starts an interval's focus times anew.
 func (d *Display) Restart(at counting.Instant) { d.Focus.Restart(at) }
 

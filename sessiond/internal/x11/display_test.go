@@ -45,6 +45,7 @@ func watchWith(t *testing.T, s *xtest.Server, change func(*Options)) watched {
 		t.Fatalf("Open: %v", err)
 	}
 	t.Cleanup(d.Close)
+	d.SetTitles(func(_, title string) string { return title })
 	return watched{d, t}
 }
 

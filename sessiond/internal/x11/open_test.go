@@ -143,6 +143,7 @@ func connected(t *testing.T) (*Display, net.Conn) {
 	t.Cleanup(func() { _ = server.Close() })
 	d := &Display{opts: Options{Now: func() counting.Instant { return 0 }, Titles: true}, Focus: &counting.Focus{}}
 	d.c = newConn(fds[0], d.rawEvent, d.event)
+	d.SetTitles(func(_, title string) string { return title })
 	return d, server
 }
 
