@@ -152,6 +152,7 @@ var mayImport = map[string][]string{
 	"server/internal/store/dictionary": {"server/api", "server/internal/store/db", "server/internal/store/partition"},
 	"server/internal/store/directory":  {"server/api", "server/internal/store/db"},
 	"server/internal/store/users":      {"server/internal/store/db", "server/internal/store/directory"},
+	"server/internal/store/people":     {"server/internal/store/db", "server/internal/store/directory"},
 	"server/internal/store/events": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/partition",
 	},

@@ -57,7 +57,7 @@ func (d *Directory) AddToken(ctx context.Context, t Token, hash []byte) error {
 			n, err := db.Exec(ctx, tx, "limiting", `INSERT INTO api_token_group (token, grp)
 				SELECT $1, id FROM machine_group WHERE name = $2 ON CONFLICT DO NOTHING`, t.ID, name)
 			if err == nil && n == 0 {
-				_, err = groupByName(ctx, tx, Scope{}, name)
+				_, err = FindGroup(ctx, tx, Scope{}, name)
 			}
 			if err != nil {
 				return fmt.Errorf("group %q: %w", name, err)

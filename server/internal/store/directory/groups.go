@@ -26,6 +26,8 @@ const (
 	ErrGroupExists groupError = "a group of that name exists"
 	// ErrTooManyGroups means that there are MaxGroups already.
 	ErrTooManyGroups groupError = "there are too many groups"
+	// ErrOfPerson means that a person in the group brings the machine.
+	ErrOfPerson groupError = "a person in the group brings the machine"
 )
 
 // Group is a group of machines.
@@ -56,13 +58,14 @@ func (d *Directory) Groups(ctx context.Context, scope Scope, after string, limit
 func (d *Directory) GroupByName(ctx context.Context, scope Scope, name string) (Group, error) {
 	var g Group
 	err := d.db.Read(ctx, "looking up a group", func(tx pgx.Tx) (err error) {
-		g, err = groupByName(ctx, tx, scope, name)
+		g, err = FindGroup(ctx, tx, scope, name)
 		return err
 	})
 	return g, err
 }
 
-func groupByName(ctx context.Context, tx pgx.Tx, scope Scope, name string) (Group, error) {
+// FindGroup is GroupByName within a transaction.
+func FindGroup(ctx context.Context, tx pgx.Tx, scope Scope, name string) (Group, error) {
 	list, err := db.Collect[Group](ctx, tx, "looking up the group", "SELECT "+groupColumnList+` FROM machine_group g
 		WHERE g.name = $1 AND (NOT $2 OR g.id = ANY($3))`, name, scope.limited, scope.Groups)
 	if err != nil {
@@ -74,12 +77,12 @@ func groupByName(ctx context.Context, tx pgx.Tx, scope Scope, name string) (Grou
 	return list[0], nil
 }
 
-// lockGroup is groupByName for a change: changes of one group follow each other.
-func lockGroup(ctx context.Context, tx pgx.Tx, name string) (Group, error) {
+// LockGroup is FindGroup for a change: changes of one group follow each other.
+func LockGroup(ctx context.Context, tx pgx.Tx, name string) (Group, error) {
 	if _, err := db.Exec(ctx, tx, "locking the group", "SELECT FROM machine_group WHERE name = $1 FOR NO KEY UPDATE", name); err != nil {
 		return Group{}, err
 	}
-	return groupByName(ctx, tx, Scope{}, name)
+	return FindGroup(ctx, tx, Scope{}, name)
 }
 
 // AddGroup makes a group unless there is one of that name, and reports whether it
@@ -95,7 +98,7 @@ func (d *Directory) AddGroup(ctx context.Context, name string) (g Group, made bo
 			return err
 		}
 		made = n == 1
-		g, err = groupByName(ctx, tx, Scope{}, name)
+		g, err = FindGroup(ctx, tx, Scope{}, name)
 		if errors.Is(err, ErrNoGroup) {
 			return ErrTooManyGroups
 		}
@@ -112,7 +115,7 @@ func (d *Directory) RenameGroup(ctx context.Context, name, to string) (Group, er
 		if _, err := db.Exec(ctx, tx, "waiting for others", "SELECT pg_advisory_xact_lock($1)", int64(groupsLock)); err != nil {
 			return err
 		}
-		if g, err = lockGroup(ctx, tx, name); err != nil {
+		if g, err = LockGroup(ctx, tx, name); err != nil {
 			return err
 		}
 		n, err := db.Exec(ctx, tx, "updating", `UPDATE machine_group SET name = $2
@@ -146,27 +149,61 @@ func (d *Directory) AddMember(ctx context.Context, group, machineID string) erro
 		if err != nil {
 			return 0, err
 		}
-		return db.Exec(ctx, tx, "inserting", `INSERT INTO group_member (grp, machine_id, machine) VALUES ($1, $2, $3)
-			ON CONFLICT DO NOTHING`, g.Key, m.MachineID, m.Key)
+		return putIn(ctx, tx, g, []string{m.MachineID})
 	})
 }
 
+// putIn puts machines themselves into a locked group and returns how many it did not
+// have, in the order that events lock machines in: the foreign key locks them too.
+func putIn(ctx context.Context, tx pgx.Tx, g Group, machineIDs []string) (int64, error) {
+	_, err := db.Exec(ctx, tx, "updating", `UPDATE group_member SET direct = true
+		WHERE grp = $1 AND machine_id = ANY($2) AND NOT direct`, g.Key, machineIDs)
+	if err != nil {
+		return 0, err
+	}
+	return db.Exec(ctx, tx, "inserting", `INSERT INTO group_member (grp, machine_id, machine)
+		SELECT $1, m.machine_id, m.id FROM machine m WHERE m.machine_id = ANY($2) ORDER BY m.id
+		ON CONFLICT DO NOTHING`, g.Key, machineIDs)
+}
+
+// brought is whether a person in its group brings the group_member gm.
+const brought = `EXISTS (SELECT FROM account a JOIN group_person p ON p.person = a.person WHERE a.machine = gm.machine AND p.grp = gm.grp)`
+
+// takeOut takes machines themselves out of a locked group, and returns how many it does
+// not have any more: those that people in it bring stay.
+func takeOut(ctx context.Context, tx pgx.Tx, g Group, machineIDs []string) (int64, error) {
+	_, err := db.Exec(ctx, tx, "updating", `UPDATE group_member gm SET direct = false
+		WHERE grp = $1 AND machine_id = ANY($2) AND direct AND `+brought, g.Key, machineIDs)
+	if err != nil {
+		return 0, err
+	}
+	return db.Exec(ctx, tx, "deleting", `DELETE FROM group_member gm
+		WHERE grp = $1 AND machine_id = ANY($2) AND NOT `+brought, g.Key, machineIDs)
+}
+
 // RemoveMember takes a machine out of a group, where it may not be. It returns
-// ErrNoGroup, or ErrNotFound where there is no such machine at all.
+// ErrNoGroup, ErrNotFound where there is no such machine at all, or ErrOfPerson.
 func (d *Directory) RemoveMember(ctx context.Context, group, machineID string) error {
 	return d.changeGroup(ctx, "taking a machine out of a group", group, func(tx pgx.Tx, g Group) (int64, error) {
 		if _, err := FindMachine(ctx, tx, Scope{}, machineID); err != nil {
 			return 0, err
 		}
-		n, err := db.Exec(ctx, tx, "deleting", "DELETE FROM group_member WHERE grp = $1 AND machine_id = $2", g.Key, machineID)
-		return -n, err
+		n, err := takeOut(ctx, tx, g, []string{machineID})
+		if err != nil || n > 0 {
+			return -n, err
+		}
+		left, err := db.Exec(ctx, tx, "looking again", "SELECT FROM group_member WHERE grp = $1 AND machine_id = $2", g.Key, machineID)
+		if err == nil && left > 0 {
+			return 0, ErrOfPerson
+		}
+		return 0, err
 	})
 }
 
-// SetMembers makes these machines a group's, and no others. It returns how many the
-// group has then and those that do not exist, which are left out; or it
-// returns ErrNoGroup, or ErrNoneKnown where there are some and none exists: that is
-// a list of something else, by which no group should lose its machines.
+// SetMembers makes these machines a group's, and no others but those that people in it
+// bring. It returns how many the group has then and those that do not exist, which are
+// left out; or it returns ErrNoGroup, or ErrNoneKnown where there are some and none
+// exists: that is a list of something else, by which no group should lose its machines.
 func (d *Directory) SetMembers(ctx context.Context, group string, machineIDs []string) (count int, unknown []string, err error) {
 	err = d.changeGroup(ctx, "setting a group's machines", group, func(tx pgx.Tx, g Group) (int64, error) {
 		rows, err := tx.Query(ctx, `SELECT i FROM unnest($1::text[]) i
@@ -185,15 +222,19 @@ func (d *Directory) SetMembers(ctx context.Context, group string, machineIDs []s
 			return 0, ErrNoneKnown
 		}
 		// Not by <> ALL: a plan that is kept for any list compares each with each.
-		gone, err := db.Exec(ctx, tx, "deleting", `DELETE FROM group_member WHERE grp = $1 AND machine_id IN (
-			SELECT machine_id FROM group_member WHERE grp = $1 EXCEPT SELECT unnest($2::text[]))`, g.Key, machineIDs)
+		others, err := tx.Query(ctx, "SELECT machine_id FROM group_member WHERE grp = $1 AND direct EXCEPT SELECT unnest($2::text[])", g.Key, machineIDs)
+		if err != nil {
+			return 0, fmt.Errorf("looking who leaves: %w", err)
+		}
+		leaving, err := pgx.CollectRows(others, pgx.RowTo[string])
+		if err != nil {
+			return 0, fmt.Errorf("looking who leaves: %w", err)
+		}
+		gone, err := takeOut(ctx, tx, g, leaving)
 		if err != nil {
 			return 0, err
 		}
-		// In the order that events lock machines in: the foreign key locks them too.
-		come, err := db.Exec(ctx, tx, "inserting", `INSERT INTO group_member (grp, machine_id, machine)
-			SELECT $1, m.machine_id, m.id FROM machine m WHERE m.machine_id = ANY($2) ORDER BY m.id
-			ON CONFLICT DO NOTHING`, g.Key, machineIDs)
+		come, err := putIn(ctx, tx, g, machineIDs)
 		count = int(g.Machines) + int(come-gone)
 		return come - gone, err
 	})
@@ -203,7 +244,7 @@ func (d *Directory) SetMembers(ctx context.Context, group string, machineIDs []s
 // changeGroup changes a locked group's members; change says by how many.
 func (d *Directory) changeGroup(ctx context.Context, what, name string, change func(pgx.Tx, Group) (int64, error)) error {
 	return d.db.Write(ctx, what, func(tx pgx.Tx) error {
-		g, err := lockGroup(ctx, tx, name)
+		g, err := LockGroup(ctx, tx, name)
 		if err != nil {
 			return err
 		}

@@ -59,7 +59,7 @@ func (f *MachineFilter) within(ctx context.Context, tx pgx.Tx) (Scope, error) {
 	if f.Group == "" {
 		return f.Scope, nil
 	}
-	g, err := groupByName(ctx, tx, f.Scope, f.Group)
+	g, err := FindGroup(ctx, tx, f.Scope, f.Group)
 	return Scope{limited: true, Groups: []int32{g.Key}}, err
 }
 

@@ -1,0 +1,63 @@
+package people
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
+)
+
+// AddToGroup puts a person into a group, where they may be already, and with them all
+// accounts that they have and will have. It returns directory.ErrNoGroup or ErrNone.
+func (p *People) AddToGroup(ctx context.Context, group string, id int64) error {
+	return p.changeGroup(ctx, "putting a person into a group", group, id, `INSERT INTO group_person (grp, person) VALUES ($1, $2)
+		ON CONFLICT DO NOTHING`)
+}
+
+// RemoveFromGroup takes a person out of a group, where they may not be. Accounts that
+// were put into it themselves stay.
+func (p *People) RemoveFromGroup(ctx context.Context, group string, id int64) error {
+	return p.changeGroup(ctx, "taking a person out of a group", group, id, "DELETE FROM group_person WHERE grp = $1 AND person = $2")
+}
+
+func (p *People) changeGroup(ctx context.Context, what, group string, id int64, sql string) error {
+	return p.change(ctx, what, func(tx pgx.Tx) error {
+		g, err := directory.LockGroup(ctx, tx, group)
+		if err != nil {
+			return err
+		}
+		person, err := Find(ctx, tx, directory.Scope{}, id)
+		if err != nil {
+			return err
+		}
+		if _, err := db.Exec(ctx, tx, "changing", sql, g.Key, id); err != nil {
+			return err
+		}
+		keys := make([]int32, len(person.Accounts))
+		for i, m := range person.Accounts {
+			keys[i] = m.Key
+		}
+		return regroup(ctx, tx, keys)
+	})
+}
+
+// GroupPeople lists up to limit people who were put into a group, those with an id
+// greater than after, with their accounts: all of the group's.
+func (p *People) GroupPeople(ctx context.Context, scope directory.Scope, group string, after int64, limit int) ([]Person, error) {
+	var list []Person
+	err := p.db.Report(ctx, "listing the people of a group", func(tx pgx.Tx) error {
+		g, err := directory.FindGroup(ctx, tx, scope, group)
+		if err != nil {
+			return err
+		}
+		list, err = db.Collect[Person](ctx, tx, "reading", `SELECT `+personColumns+` FROM group_person g JOIN person p ON p.id = g.person
+			WHERE g.grp = $1 AND p.id > $2 ORDER BY p.id LIMIT $3`, g.Key, after, limit)
+		if err != nil {
+			return err
+		}
+		return addAccounts(ctx, tx, scope, list)
+	})
+	return list, err
+}

@@ -1,0 +1,215 @@
+// Package people keeps which accounts are one person's. A machine is an account on a
+// host; each has a person of its own from its first event on, and may be joined to
+// another's. Nothing of what accounts did is written anew by that.
+package people
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
+)
+
+// MaxAccounts is how many accounts a person may have: more than anybody has, and few
+// enough to add up in one answer.
+const MaxAccounts = 100
+
+// peopleLock is the advisory lock under which accounts change hands, one change after
+// the other: they are rare, and each may be of any people and groups. Any fixed number
+// would do.
+const peopleLock = 0x7472_6163_6b70
+
+// refusal is a decision about people.
+type refusal string
+
+func (e refusal) Error() string { return string(e) }
+
+// Decided makes it a db.Decision.
+func (refusal) Decided() {}
+
+// What is refused.
+const (
+	ErrNone refusal = "there is no such person"
+	// ErrTooMany means that a person would have more than MaxAccounts.
+	ErrTooMany refusal = "the person would have too many accounts"
+)
+
+// People are those of one database.
+type People struct{ db *db.DB }
+
+// New returns the people of a database.
+func New(d *db.DB) *People { return &People{db: d} }
+
+// Person is somebody with the accounts of theirs that the caller may see.
+type Person struct {
+	ID        int64
+	Label     string
+	CreatedAt time.Time
+	// Accounts are by machine_id.
+	Accounts []directory.Machine `db:"-"`
+	// Partial means that they have others, which the caller may not see.
+	Partial bool `db:"-"`
+}
+
+// Filter is which people are asked for, in the order of their ids.
+type Filter struct {
+	Scope directory.Scope
+	// Group is the name of one in which they have an account; empty: any or none.
+	Group string
+	// MachineID is an account of the one person that is asked for; empty: all.
+	MachineID string
+	// After is the id of the last person of the page before.
+	After int64
+	// Limit is how many people at most; it must be given.
+	Limit int
+}
+
+const (
+	personColumns = "p.id, p.label, p.created_at"
+	// allSQL leaves out people whose accounts have all been joined to others'.
+	allSQL = `SELECT ` + personColumns + ` FROM person p
+		WHERE p.id > $1 AND EXISTS (SELECT FROM account a WHERE a.person = p.id) ORDER BY p.id LIMIT $2`
+	ofGroupsSQL = `SELECT ` + personColumns + ` FROM (
+			SELECT DISTINCT a.person FROM group_member g JOIN account a ON a.machine = g.machine
+			WHERE g.grp = ANY($3) AND a.person > $1 ORDER BY 1 LIMIT $2
+		) v JOIN person p ON p.id = v.person ORDER BY p.id`
+)
+
+// List lists the people that are asked for, with those of their accounts that are in
+// scope. It returns directory.ErrNoGroup where the group is not.
+func (p *People) List(ctx context.Context, f Filter) ([]Person, error) {
+	var list []Person
+	err := p.db.Report(ctx, "listing people", func(tx pgx.Tx) (err error) {
+		list, err = find(ctx, tx, f)
+		return err
+	})
+	return list, err
+}
+
+func find(ctx context.Context, tx pgx.Tx, f Filter) ([]Person, error) {
+	if f.MachineID != "" {
+		return findByAccount(ctx, tx, f)
+	}
+	within := f.Scope
+	if f.Group != "" {
+		g, err := directory.FindGroup(ctx, tx, f.Scope, f.Group)
+		if err != nil {
+			return nil, err
+		}
+		within = directory.OfGroups([]int32{g.Key})
+	}
+	var list []Person
+	var err error
+	if within.Limited() {
+		list, err = db.Collect[Person](ctx, tx, "reading people of groups", ofGroupsSQL, f.After, f.Limit, within.Groups)
+	} else {
+		list, err = db.Collect[Person](ctx, tx, "reading people", allSQL, f.After, f.Limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return list, addAccounts(ctx, tx, f.Scope, list)
+}
+
+// findByAccount returns the person of an account in scope, and in the group that is
+// asked for, if any.
+func findByAccount(ctx context.Context, tx pgx.Tx, f Filter) ([]Person, error) {
+	machines, err := directory.FindMachines(ctx, tx, &directory.MachineFilter{Scope: f.Scope, Group: f.Group, MachineID: f.MachineID, Limit: 1})
+	if err != nil || len(machines) == 0 || f.Limit < 1 {
+		return nil, err
+	}
+	list, err := db.Collect[Person](ctx, tx, "reading the person of an account", `SELECT `+personColumns+`
+		FROM account a JOIN person p ON p.id = a.person WHERE a.machine = $1 AND p.id > $2`, machines[0].Key, f.After)
+	if err != nil {
+		return nil, err
+	}
+	return list, addAccounts(ctx, tx, f.Scope, list)
+}
+
+// accountOf is an account of a person, and whether it is in scope.
+type accountOf struct {
+	Person  int64
+	Visible bool
+	directory.Machine
+}
+
+// addAccounts adds to people those of their accounts that are in scope.
+func addAccounts(ctx context.Context, tx pgx.Tx, scope directory.Scope, list []Person) error {
+	ids, place := make([]int64, len(list)), make(map[int64]*Person, len(list))
+	for i := range list {
+		ids[i], place[list[i].ID] = list[i].ID, &list[i]
+	}
+	all, err := accountsOf(ctx, tx, scope, ids)
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		if p := place[a.Person]; a.Visible {
+			p.Accounts = append(p.Accounts, a.Machine)
+		} else {
+			p.Partial = true
+		}
+	}
+	return nil
+}
+
+func accountsOf(ctx context.Context, tx pgx.Tx, scope directory.Scope, ids []int64) ([]accountOf, error) {
+	rows, err := tx.Query(ctx, `SELECT a.person,
+			NOT $2 OR EXISTS (SELECT FROM group_member g WHERE g.machine = a.machine AND g.grp = ANY($3)), `+directory.MachineColumns+`
+		FROM unnest($1::bigint[]) i CROSS JOIN LATERAL (SELECT * FROM account WHERE person = i OFFSET 0) a
+		CROSS JOIN LATERAL (SELECT * FROM machine WHERE id = a.machine OFFSET 0) m
+		CROSS JOIN LATERAL (SELECT hostname FROM host WHERE id = m.host OFFSET 0) h
+		ORDER BY a.person, m.machine_id`, ids, scope.Limited(), scope.Groups)
+	if err != nil {
+		return nil, fmt.Errorf("reading accounts: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[accountOf])
+	if err != nil {
+		return nil, fmt.Errorf("reading accounts: %w", err)
+	}
+	return all, nil
+}
+
+// ByID returns a person of whom an account is in scope, or ErrNone. Without a limit
+// also one whose accounts have all been joined to others'.
+func (p *People) ByID(ctx context.Context, scope directory.Scope, id int64) (Person, error) {
+	var found Person
+	err := p.db.Report(ctx, "looking up a person", func(tx pgx.Tx) (err error) {
+		found, err = Find(ctx, tx, scope, id)
+		return err
+	})
+	return found, err
+}
+
+// Find is ByID within a transaction.
+func Find(ctx context.Context, tx pgx.Tx, scope directory.Scope, id int64) (Person, error) {
+	list, err := db.Collect[Person](ctx, tx, "reading the person", "SELECT "+personColumns+" FROM person p WHERE p.id = $1", id)
+	if err == nil {
+		err = addAccounts(ctx, tx, scope, list)
+	}
+	if err != nil {
+		return Person{}, err
+	}
+	if len(list) == 0 || scope.Limited() && len(list[0].Accounts) == 0 {
+		return Person{}, ErrNone
+	}
+	return list[0], nil
+}
+
+// SetLabel names a person of whom an account is in scope, and returns them, or ErrNone.
+func (p *People) SetLabel(ctx context.Context, scope directory.Scope, id int64, label string) (Person, error) {
+	var labelled Person
+	err := p.db.Write(ctx, "labelling a person", func(tx pgx.Tx) (err error) {
+		if labelled, err = Find(ctx, tx, scope, id); err != nil {
+			return err
+		}
+		labelled.Label = label
+		_, err = db.Exec(ctx, tx, "updating", "UPDATE person SET label = $2 WHERE id = $1", id, label)
+		return err
+	})
+	return labelled, err
+}
