@@ -133,7 +133,7 @@ var mayImport = map[string][]string{
 		"server/internal/store/directory", "server/internal/store/events", "server/internal/text", "server/internal/timestamp",
 	},
 	"server/internal/report": {
-		"server/api", "server/internal/category", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/query", "server/internal/text", "server/internal/timestamp",
+		"server/api", "server/internal/category", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/store/query", "server/internal/text", "server/internal/timestamp",
 	},
 	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store/directory", "server/internal/store/query"},
 	"server/internal/httpserver": {"server/api", "server/internal/problem"},
@@ -142,7 +142,7 @@ var mayImport = map[string][]string{
 	"server/internal/httpapi": {
 		"server/api", "server/internal/auth", "server/internal/httpapi/openapi", "server/internal/httpserver", "server/internal/limiter",
 		"server/internal/live", "server/internal/problem", "server/internal/report", "server/internal/repository",
-		"server/internal/store/db", "server/internal/store/directory", "server/internal/tabular", "server/internal/userapi",
+		"server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/userapi",
 	},
 	"server/internal/httpapi/openapi": {"server/internal/problem"},
 	// One room after the other, each may import those before it.
@@ -178,8 +178,12 @@ var mayImport = map[string][]string{
 		"server/internal/secret", "server/internal/session", "server/internal/store/...", "server/internal/userapi",
 	},
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},
+	"server/internal/cli/person": {
+		"server/api", "server/internal/cli/console", "server/internal/report", "server/internal/store/db", "server/internal/store/directory",
+		"server/internal/store/people", "server/internal/store/rooms", "server/internal/text",
+	},
 	"server/internal/cli": {
-		"server/api", "server/internal/app", "server/internal/backup", "server/internal/cli/console", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
+		"server/api", "server/internal/app", "server/internal/backup", "server/internal/cli/console", "server/internal/cli/person", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/localpg", "server/internal/password", "server/internal/quantity", "server/internal/secret",
 		"server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/directory", "server/internal/store/inspect",
 		"server/internal/store/rooms", "server/internal/store/upkeep", "server/internal/store/users", "server/internal/text",

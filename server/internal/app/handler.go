@@ -62,7 +62,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	logins := session.New(s.Users, password.NewHasher(cost), now)
 	in := ingest.New(s.Writer, s.Directory, guard, log, metrics, time.Now)
 	return httpapi.New(httpapi.Parts{
-		Reports: report.New(s.Reader, s.Directory, time.Now), Guard: guard, Live: board,
+		Reports: report.New(s.Reader, s.Directory, s.People, time.Now), Guard: guard, Live: board,
 		Users:  userapi.New(s.Users, logins, guard, now),
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,

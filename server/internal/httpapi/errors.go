@@ -13,6 +13,7 @@ import (
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/tabular"
 )
 
@@ -33,6 +34,9 @@ func kinds() []kind {
 		{directory.ErrTooManyGroups, api.CodeTooManyGroups, "There are as many groups as there may be: " + strconv.Itoa(directory.MaxGroups) + ".", 0},
 		{directory.ErrNoGroup, api.CodeNotFound, "There is no such group.", 0},
 		{directory.ErrNoneKnown, api.CodeNotFound, "None of these machines exists, and the group was left as it is. An empty list empties it.", 0},
+		{directory.ErrOfPerson, api.CodeOfPerson, "A person in the group brings the machine: take the person out of the group.", 0},
+		{people.ErrNone, api.CodeNotFound, "There is no such person.", 0},
+		{people.ErrTooMany, api.CodeTooManyAccounts, "A person may have " + strconv.Itoa(people.MaxAccounts) + " accounts.", 0},
 		{db.ErrNotFound, api.CodeNotFound, "There is no such machine.", 0},
 		{
 			directory.ErrCategoriesChanged, api.CodeChangedMeanwhile,
@@ -58,6 +62,10 @@ func asProblem(err error) error {
 	var invalid report.InvalidError
 	if errors.As(err, &invalid) {
 		return problem.BadRequest(invalid.Error())
+	}
+	var unknown people.UnknownError
+	if errors.As(err, &unknown) {
+		return problem.NotFound(fmt.Sprintf("There are no machines %q, and nothing was joined.", unknown.MachineIDs))
 	}
 	for _, k := range kinds() {
 		if errors.Is(err, k.is) {

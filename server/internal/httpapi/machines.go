@@ -11,8 +11,13 @@ import (
 	"activity-tracker.example/server/internal/report"
 )
 
-// maxPatchBytes bounds the body of a PATCH: one label or name.
-const maxPatchBytes = 8 << 10
+const (
+	// maxPatchBytes bounds the body of a PATCH: one label or name.
+	maxPatchBytes = 8 << 10
+	// maxJoinBytes bounds the body that joins accounts: as many as may be, with the
+	// longest names.
+	maxJoinBytes = 64 << 10
+)
 
 // pathValue returns a parameter of the path. Routing is done on the escaped path, so
 // that it may hold a slash; it is unescaped once, here. What can't be read is empty.
@@ -80,4 +85,109 @@ func (s *server) patchMachine(_ http.ResponseWriter, r *http.Request, patch api.
 	}
 	m, err := s.Reports.Label(r.Context(), auth.Caller(r.Context()).Scope, id, patch)
 	return http.StatusOK, m, err
+}
+
+func personID(r *http.Request) (report.PersonID, error) {
+	return report.ParsePersonID(pathValue(r, "person"))
+}
+
+// peopleAnswer is a list of people; ask and file are the caller's.
+func (s *server) peopleAnswer() answer[report.PeopleQuestion, api.PersonList, api.Person] {
+	return answer[report.PeopleQuestion, api.PersonList, api.Person]{
+		get:     s.Reports.People,
+		rows:    func(l api.PersonList) ([]api.Person, string) { return l.People, l.NextCursor },
+		each:    s.Reports.EachPerson,
+		limited: func(q report.PeopleQuestion) bool { return q.Page.Limit > 0 },
+	}
+}
+
+func peopleQuestion(r *http.Request) (q report.PeopleQuestion, err error) {
+	query := r.URL.Query()
+	if q.Page, err = report.ParsePeoplePage(query.Get("limit"), query.Get("cursor")); err != nil {
+		return q, err
+	}
+	if given := query.Get("machine_id"); given != "" {
+		if q.MachineID, err = report.ParseMachineID(given); err != nil {
+			return q, err
+		}
+	}
+	if group := query.Get("group"); group != "" {
+		q.Group, err = report.ParseGroupName(group)
+	}
+	return q, err
+}
+
+// people lists people, those of a group or of an account if asked to.
+func (s *server) people() http.HandlerFunc {
+	a := s.peopleAnswer()
+	a.ask = peopleQuestion
+	a.file = func(report.PeopleQuestion) string { return "people" }
+	return render(s, a)
+}
+
+// groupPeople lists the people who were put into a group.
+func (s *server) groupPeople() http.HandlerFunc {
+	a := s.peopleAnswer()
+	a.ask = func(r *http.Request) (q report.PeopleQuestion, err error) {
+		if q, err = peopleQuestion(r); err != nil {
+			return q, err
+		}
+		q.InGroup = true
+		q.Group, err = groupName(r)
+		return q, err
+	}
+	a.file = func(q report.PeopleQuestion) string { return "people-" + string(q.Group) }
+	return render(s, a)
+}
+
+// person answers with one person.
+func (s *server) person() http.HandlerFunc {
+	return render(s, answer[report.PersonID, api.Person, api.Person]{
+		ask:  personID,
+		get:  s.Reports.Person,
+		file: func(id report.PersonID) string { return "person-" + id.String() },
+		rows: one[api.Person],
+	})
+}
+
+// patchPerson labels a person.
+func (s *server) patchPerson(_ http.ResponseWriter, r *http.Request, patch api.PersonPatch) (int, any, error) {
+	id, err := personID(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	p, err := s.Reports.LabelPerson(r.Context(), auth.Caller(r.Context()).Scope, id, patch)
+	return http.StatusOK, p, err
+}
+
+// joinAccounts makes accounts a person's.
+func (s *server) joinAccounts(_ http.ResponseWriter, r *http.Request, join api.PersonJoin) (int, any, error) {
+	id, err := personID(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	p, err := s.Reports.Join(r.Context(), id, join)
+	return http.StatusOK, p, err
+}
+
+// partAccount takes an account from a person, and answers with whose it is then.
+func (s *server) partAccount(w http.ResponseWriter, r *http.Request) {
+	var p api.Person
+	id, err := personID(r)
+	if err == nil {
+		var account report.MachineID
+		if account, err = machineID(r); err == nil {
+			p, err = s.Reports.Part(r.Context(), id, account)
+		}
+	}
+	reply(w, r, http.StatusOK, p, err)
+}
+
+// personMember reads which person's place in which group the path names.
+func personMember(r *http.Request) (m report.PersonMember, err error) {
+	if m.Group, err = groupName(r); err != nil {
+		return m, err
+	}
+	m.Person, err = personID(r)
+	return m, err
 }

@@ -8,9 +8,11 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/users"
 )
 
@@ -69,6 +71,16 @@ func (w *walk) login(name string) (id string, header []string) {
 	return fresh.ID, []string{"Cookie", auth.Cookie + "=" + fresh.Reveal(), "If-Match", "*"}
 }
 
+// person returns the id of the person who has an account.
+func (w *walk) person(machineID string) string {
+	w.T.Helper()
+	list, err := w.Store.People.List(w.T.Context(), people.Filter{MachineID: machineID, Limit: 1})
+	if err != nil || len(list) != 1 {
+		w.T.Fatal(list, err)
+	}
+	return report.PersonID(list[0].ID).String()
+}
+
 // target returns an operation's path and body about one's own, another's or nobody's.
 func (w *walk) target(o servertest.Operation, whose, role, session string) (path string, body any) {
 	w.T.Helper()
@@ -80,12 +92,15 @@ func (w *walk) target(o servertest.Operation, whose, role, session string) (path
 	case "unknown":
 		session = "ses_0000000000000000"
 	}
+	person := map[string]string{"own": w.person("m-own"), "foreign": w.person("m-foreign"), "unknown": "p999"}[whose]
 	_, query, _ := strings.Cut(o.Target, "?")
-	path = strings.NewReplacer("{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session).Replace(o.Path) + "?" + query
+	path = strings.NewReplacer("{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session, "{person}", person).Replace(o.Path) + "?" + query
 	body = o.Body
 	switch o.ID {
 	case "renameGroup":
 		body = map[string]string{"name": group}
+	case "joinAccounts":
+		body = api.PersonJoin{MachineIDs: []string{"m-" + group}}
 	case "changePassword":
 		body = api.PasswordChange{Password: servertest.Password, NewPassword: servertest.Password}
 	}

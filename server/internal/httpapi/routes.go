@@ -125,6 +125,9 @@ func (s *server) routes() chi.Router {
 	viewer.Get("/api/groups", s.groups())
 	viewer.Get("/api/groups/{group}", s.group())
 	viewer.Get("/api/groups/{group}/machines", s.members())
+	viewer.Get("/api/groups/{group}/people", s.groupPeople())
+	viewer.Get("/api/people", s.people())
+	viewer.Get("/api/people/{person}", s.person())
 	viewer.Get("/api/activity/{machine_id}/events", s.events())
 	viewer.Get("/api/activity/{machine_id}/summary", s.summary())
 	viewer.Get("/api/activity/{machine_id}/timeline", s.timeline())
@@ -144,6 +147,11 @@ func (s *server) routes() chi.Router {
 	}, s.putMembers)))
 	admin.Put("/api/groups/{group}/machines/{machine_id}", change(member, s.Reports.AddMember))
 	admin.Delete("/api/groups/{group}/machines/{machine_id}", change(member, s.Reports.RemoveMember))
+	admin.Put("/api/groups/{group}/people/{person}", change(personMember, s.Reports.AddPerson))
+	admin.Delete("/api/groups/{group}/people/{person}", change(personMember, s.Reports.RemovePerson))
+	admin.Patch("/api/people/{person}", onlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"label": "Anna"}`}, s.patchPerson)))
+	admin.Post("/api/people/{person}/accounts", onlyJSON(changeWith(body{limit: maxJoinBytes, example: `{"machine_ids": ["vm-abc123-user1"]}`}, s.joinAccounts)))
+	admin.Delete("/api/people/{person}/accounts/{machine_id}", onlyJSON(s.partAccount))
 
 	s.userRoutes(r.With(bounded, asDescribed, userapi.OwnPage, userapi.Private), r.With(bounded, known, asDescribed))
 	return r

@@ -22,7 +22,8 @@ func Status(code api.Code) int {
 		return http.StatusMethodNotAllowed
 	case api.CodeNotAcceptable:
 		return http.StatusNotAcceptable
-	case api.CodeHostEnrolled, api.CodeGroupExists, api.CodeTooManyGroups, api.CodeUserExists, api.CodeUserDisabled, api.CodeTooManyUsers, api.CodeNoneBegun:
+	case api.CodeHostEnrolled, api.CodeGroupExists, api.CodeTooManyGroups, api.CodeUserExists, api.CodeUserDisabled, api.CodeTooManyUsers, api.CodeNoneBegun,
+		api.CodeTooManyAccounts, api.CodeOfPerson:
 		return http.StatusConflict
 	case api.CodeChangedMeanwhile:
 		return http.StatusPreconditionFailed

@@ -25,7 +25,7 @@ func FuzzPatch(f *testing.F) {
 		if json.Unmarshal(body, &patch) != nil {
 			return
 		}
-		label, err := labelOf(patch)
+		label, err := parseLabel("user_label", patch.UserLabel)
 		if err != nil {
 			var invalid InvalidError
 			if !errors.As(err, &invalid) || label != "" {
@@ -37,7 +37,7 @@ func FuzzPatch(f *testing.F) {
 		if len(label) > api.MaxLabelBytes || !utf8.ValidString(label) || control || label != strings.TrimSpace(label) {
 			t.Errorf("%q is taken", label)
 		}
-		if again, err := labelOf(api.MachinePatch{UserLabel: &label}); err != nil || again != label {
+		if again, err := parseLabel("user_label", &label); err != nil || again != label {
 			t.Errorf("%q became %q, %v", label, again, err)
 		}
 	})

@@ -5,12 +5,14 @@ package report
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"strings"
 	"time"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/text"
 )
@@ -36,12 +38,13 @@ const (
 type Reports struct {
 	reader    *query.Reader
 	directory *directory.Directory
+	people    *people.People
 	now       func() time.Time
 }
 
 // New makes the reports; now is the server's clock.
-func New(reader *query.Reader, dir *directory.Directory, now func() time.Time) *Reports {
-	return &Reports{reader: reader, directory: dir, now: now}
+func New(reader *query.Reader, dir *directory.Directory, p *people.People, now func() time.Time) *Reports {
+	return &Reports{reader: reader, directory: dir, people: p, now: now}
 }
 
 // MachinesQuestion asks for machines.
@@ -87,7 +90,7 @@ func (r *Reports) Machine(ctx context.Context, scope directory.Scope, id Machine
 
 // Label names a machine for people; an empty label takes the name away.
 func (r *Reports) Label(ctx context.Context, scope directory.Scope, id MachineID, patch api.MachinePatch) (api.Machine, error) {
-	label, err := labelOf(patch)
+	label, err := parseLabel("user_label", patch.UserLabel)
 	if err != nil {
 		return api.Machine{}, err
 	}
@@ -95,14 +98,14 @@ func (r *Reports) Label(ctx context.Context, scope directory.Scope, id MachineID
 	return r.machine(m), err
 }
 
-// labelOf is the label that a patch asks for.
-func labelOf(patch api.MachinePatch) (string, error) {
-	if patch.UserLabel == nil {
-		return "", InvalidError("user_label is missing")
+// parseLabel reads a label, which must be given; an empty one takes the name away.
+func parseLabel(name string, given *string) (string, error) {
+	if given == nil {
+		return "", InvalidError(name + " is missing")
 	}
-	label := strings.TrimSpace(*patch.UserLabel)
+	label := strings.TrimSpace(*given)
 	if len(label) > api.MaxLabelBytes || !text.Printable(label) {
-		return "", InvalidError("user_label: want at most 256 bytes of printable characters")
+		return "", InvalidError(fmt.Sprintf("%s: want at most %d bytes of printable characters", name, api.MaxLabelBytes))
 	}
 	return label, nil
 }

@@ -137,8 +137,11 @@ func (b *bench) step() {
 		b.direct[group][account] = true
 	case 8:
 		err = b.s.RemoveMember(ctx, group, account)
+		// What is refused changes nothing.
 		brought := b.people[group][b.person[account]]
-		delete(b.direct[group], account)
+		if !brought {
+			delete(b.direct[group], account)
+		}
 		if brought != errors.Is(err, directory.ErrOfPerson) {
 			b.t.Errorf("%s taken out of %s: %v, brought: %v", account, group, err, brought)
 		}
@@ -377,4 +380,49 @@ func (b *bench) consistent() {
 	if err != nil {
 		b.t.Error(err)
 	}
+}
+
+// An import names and joins, all or none, and done again it changes nothing.
+func TestImport(t *testing.T) {
+	b := newBench(t, 4)
+	b.account()
+	ctx := t.Context()
+	do := func(list ...people.Assignment) (people.Imported, error) { return b.s.People.Import(ctx, list) }
+	// m00 and m01 are one person by mistake.
+	if _, err := b.s.People.Join(ctx, b.person["m00"], []string{"m01"}); err != nil {
+		t.Fatal(err)
+	}
+	list := []people.Assignment{
+		{Label: "Anna", MachineIDs: []string{"m00", "m02"}}, {Label: "Berta", MachineIDs: []string{"m01"}}, {ID: b.person["m03"], MachineIDs: []string{"m04"}},
+	}
+	for i, joined := range []int{3, 0} {
+		if done, err := do(list...); err != nil || done.People != 3 || done.Joined != joined {
+			t.Fatalf("%d: %+v, %v", i, done, err)
+		}
+		anna, berta, last := b.personOf("m00"), b.personOf("m01"), b.personOf("m04")
+		if !slices.Equal(idsOf(anna), []string{"m00", "m02"}) || anna.Label != "Anna" || berta.Label != "Berta" || len(berta.Accounts) != 1 ||
+			!slices.Equal(idsOf(last), []string{"m03", "m04"}) {
+			t.Errorf("%+v %+v %+v", anna, berta, last)
+		}
+	}
+	var unknown people.UnknownError
+	if _, err := do(people.Assignment{Label: "Carla", MachineIDs: []string{"m03"}}, people.Assignment{Label: "Dora", MachineIDs: []string{"nobody"}}); !errors.As(err, &unknown) {
+		t.Error(err)
+	}
+	if p := b.personOf("m03"); p.Label != "" {
+		t.Errorf("%+v", p)
+	}
+	if _, err := do(people.Assignment{ID: 1 << 40, MachineIDs: []string{"m03"}}); !errors.Is(err, people.ErrNone) {
+		t.Error(err)
+	}
+	for _, of := range []string{"m01", "m03"} {
+		if _, err := b.s.People.SetLabel(ctx, directory.Scope{}, b.personOf(of).ID, "Anna"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ambiguous people.AmbiguousError
+	if _, err := do(people.Assignment{Label: "Anna", MachineIDs: []string{"m01"}}); !errors.As(err, &ambiguous) {
+		t.Error(err)
+	}
+	b.consistent()
 }

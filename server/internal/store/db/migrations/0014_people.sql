@@ -12,6 +12,8 @@ CREATE TABLE account (
     home          bigint      NOT NULL REFERENCES person,
     person        bigint      NOT NULL REFERENCES person
 );
+-- Who is called what is asked for by imports.
+CREATE INDEX person_label ON person (label) WHERE label <> '';
 CREATE INDEX account_person ON account (person, machine);
 
 -- A new machine gets its person in the transaction that makes it, whatever server or

@@ -1,0 +1,59 @@
+package person
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/partition"
+	"activity-tracker.example/server/internal/store/rooms"
+	"activity-tracker.example/server/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+
+// The commands do what they say on a database with accounts.
+func TestCommands(t *testing.T) {
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	s := storetest.OpenAt(t, storetest.NewDatabase(t), partition.Retention{}, now)
+	var events []api.Event
+	for _, id := range []string{"vm-1", "vm-2", "vm-3"} {
+		events = append(events, api.Event{MachineID: id, Timestamp: now.Add(-time.Hour), Username: "anna"})
+	}
+	storetest.Accepted(t, s, storetest.AddHost(t, s), events, 3)
+	run := func(in string, args ...string) string {
+		t.Helper()
+		cmd := Command(func(cmd *cobra.Command, do func(context.Context, *rooms.Store) error) error {
+			return do(cmd.Context(), s)
+		})
+		var out bytes.Buffer
+		cmd.SetArgs(args)
+		cmd.SetIn(strings.NewReader(in))
+		cmd.SetOut(&out)
+		if err := cmd.ExecuteContext(t.Context()); err != nil {
+			t.Fatal(args, err)
+		}
+		return strings.Join(strings.Fields(out.String()), " ")
+	}
+	for _, step := range []struct{ in, command, want string }{
+		{"", "list", "PERSON LABEL ACCOUNTS MACHINE_IDS p1 1 vm-1 p2 1 vm-2 p3 1 vm-3"},
+		{"", "join vm-1 vm-2", "p1 MACHINE_ID HOST USER LAST SEEN vm-1 anna 2026-05-04T11:01:00Z vm-2 anna 2026-05-04T11:01:00Z"},
+		{"", "list", "PERSON LABEL ACCOUNTS MACHINE_IDS p1 2 vm-1 vm-2 p3 1 vm-3"},
+		{"", "part vm-2", "p2 MACHINE_ID HOST USER LAST SEEN vm-2 anna 2026-05-04T11:01:00Z"},
+		{"machine_id,person\nvm-3,Anna\nvm-2,Anna\n", "import -", "people: 1, accounts joined: 1"},
+		{"", "show vm-2", "p3 Anna MACHINE_ID HOST USER LAST SEEN vm-2 anna 2026-05-04T11:01:00Z vm-3 anna 2026-05-04T11:01:00Z"},
+	} {
+		if got := run(step.in, strings.Fields(step.command)...); got != step.want {
+			t.Errorf("%s: %s, want %s", step.command, got, step.want)
+		}
+	}
+	if got := run("", "show", "--json", "p3"); !strings.Contains(got, `"label": "Anna"`) || !strings.Contains(got, `"machine_id": "vm-3"`) {
+		t.Error(got)
+	}
+}
