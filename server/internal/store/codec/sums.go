@@ -115,14 +115,17 @@ func (t *Sums) AddApp(app uint64, of AppTime) {
 }
 
 // AddBucket adds a bucket's applications and the times of each, in parallel lists. If
-// active ones are lacking all are estimated by the bucket's own share.
+// active ones are lacking all are estimated by the bucket's own share, and so is one
+// that has more active time than time: an older server changed the others alone.
 func (t *Sums) AddBucket(bucket *Sums, apps []uint32, focus, active []int64) {
 	known := len(active) == len(apps)
 	t.Estimated = t.Estimated || !known
 	for i := range min(len(apps), len(focus)) {
 		of := bucket.estimate(focus[i])
-		if known {
+		if known && active[i] <= focus[i] {
 			of.Active = active[i]
+		} else {
+			t.Estimated = true
 		}
 		t.AddApp(uint64(apps[i]), of)
 	}

@@ -41,11 +41,12 @@ type spanQuery struct {
 // Both statements add up within PostgreSQL, so that what comes back is as large
 // as the answer.
 const (
-	// Where a roll-up lacks active times they are estimated, as Sums.AddBucket does.
+	// Where a roll-up lacks active times, or has some that cannot be, they are
+	// estimated, as Sums.AddBucket does.
 	sumAppsSQL = `
 		SELECT r.machine, width_bucket(r.bucket, $2::timestamptz[]) - 1, u.app, sum(u.ms)::bigint,
-			sum(CASE WHEN k.known THEN u.active ELSE div(u.ms::numeric * r.active_ms, greatest(r.active_ms + r.idle_ms, 1)) END)::bigint,
-			bool_or(NOT k.known)
+			sum(CASE WHEN k.known AND u.active <= u.ms THEN u.active ELSE div(u.ms::numeric * r.active_ms, greatest(r.active_ms + r.idle_ms, 1)) END)::bigint,
+			bool_or(NOT (k.known AND u.active <= u.ms))
 		FROM rollup r CROSS JOIN LATERAL (SELECT cardinality(r.app_active_ms) = cardinality(r.apps)) AS k(known)
 		CROSS JOIN LATERAL unnest(r.apps, r.app_ms, r.app_active_ms) AS u(app, ms, active)
 		WHERE r.machine = ANY($1) AND r.bucket >= $3 AND r.bucket < $4 GROUP BY 1, 2, 3`

@@ -139,3 +139,45 @@ func TestEstimatedRollups(t *testing.T) {
 	}
 	look(false, 30+30+30+45, 0)
 }
+
+// An older server joins the applications of a full roll-up and leaves active times as
+// they were, where both may come to be as many although they no longer belong together.
+// No application then has more active time than time: such a day could not be read
+// once it is packed, nor repaired.
+func TestJoinedByAnOlderServer(t *testing.T) {
+	url := storetest.NewDatabase(t)
+	now := time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
+	s := storetest.OpenAt(t, url, partition.Retention{}, now)
+	host := storetest.AddHost(t, s)
+	at := now.AddDate(0, 0, -5)
+	storetest.Accepted(t, s, host, []api.Event{{MachineID: "m", Timestamp: at, Focus: []api.Focus{
+		{App: "first", Seconds: 40}, {App: "second", Seconds: 20},
+	}}}, 1)
+	// What it had no time of is in the place of what had much.
+	conn := storetest.Connect(t, url)
+	if _, err := conn.Exec(t.Context(), "UPDATE rollup SET app_active_ms = ARRAY[20000, 40000]"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		spans, err := s.Activity(t.Context(), directory.Scope{}, "m", []time.Time{at, now}, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !spans[0].Estimated || len(spans[0].Apps) != 2 {
+			t.Errorf("%+v", spans[0])
+		}
+		for _, a := range spans[0].Apps {
+			if a.Active < 0 || a.Open < 0 || a.Active+a.Open != map[string]float64{"first": 40, "second": 20}[a.App] {
+				t.Errorf("%+v", a)
+			}
+		}
+		if _, err := s.PackRollups(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []int{1, 0} {
+		if c, err := s.CheckRollups(t.Context(), true); err != nil || c.Wrong != 0 || c.Estimated != want {
+			t.Errorf("%+v %v, want %d estimated", c, err, want)
+		}
+	}
+}
