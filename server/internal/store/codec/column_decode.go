@@ -1,12 +1,23 @@
 package codec
 
-// column reads a column of n numbers; n must be bounded by the caller.
-func (u *decoder) column(n int) []uint64 { return u.nested(n, columnNesting) }
+import (
+	"encoding/binary"
+	"math"
+)
 
-func (u *decoder) nested(n, depth int) []uint64 {
+// column reads a column of n numbers; n must be bounded by the caller.
+func (u *decoder) column(n int) []uint64 {
 	list := make([]uint64, n)
-	if n == 0 {
-		return list
+	u.read(list)
+	return list
+}
+
+// read reads a column of as many numbers as there are places in list.
+func (u *decoder) read(list []uint64) { u.nested(list, columnNesting) }
+
+func (u *decoder) nested(list []uint64, depth int) {
+	if len(list) == 0 {
+		return
 	}
 	switch form := u.byte(); form {
 	case columnSame:
@@ -36,7 +47,6 @@ func (u *decoder) nested(n, depth int) []uint64 {
 	default:
 		u.bad = true
 	}
-	return list
 }
 
 func (u *decoder) byte() byte {
@@ -63,16 +73,24 @@ func (u *decoder) runs(list []uint64) {
 	}
 }
 
+// shortBits is the width up to which a number lies within 8 bytes wherever it begins.
+const shortBits = 64 - 7
+
 func (u *decoder) bits(list []uint64, least uint64, width int) {
 	size := (len(list)*width + 7) / 8
 	if width > 64 || len(u.b) < size {
 		u.bad = true
 		return
 	}
+	mask := uint64(math.MaxUint64) >> (64 - width)
 	for i := range list {
+		at, low := i*width/8, i*width%8
+		if width <= shortBits && at+8 <= len(u.b) {
+			list[i] = least + binary.LittleEndian.Uint64(u.b[at:])>>low&mask
+			continue
+		}
 		var v uint64
 		// An unaligned number of 64 bits lies in 9 bytes.
-		at, low := i*width/8, i*width%8
 		for j := 0; j < width+low; j += 8 {
 			if c := uint64(u.b[at+j/8]); j >= low {
 				v |= c << (j - low)
@@ -80,32 +98,38 @@ func (u *decoder) bits(list []uint64, least uint64, width int) {
 				v |= c >> low
 			}
 		}
-		if width < 64 {
-			v &= 1<<width - 1
-		}
-		list[i] = least + v
+		list[i] = least + v&mask
 	}
 	u.b = u.b[size:]
 }
 
 func (u *decoder) deltas(list []uint64, depth int) {
 	list[0] = u.number()
-	for i, d := range u.nested(len(list)-1, depth-1) {
-		list[i+1] = list[i] + (d>>1 ^ -(d & 1))
+	u.nested(list[1:], depth-1)
+	for i := 1; i < len(list); i++ {
+		d := list[i]
+		list[i] = list[i-1] + (d>>1 ^ -(d & 1))
 	}
 }
 
 func (u *decoder) sparse(list []uint64, depth int) {
+	set := u.b
 	u.bits(list, 0, 1)
+	if u.bad {
+		return
+	}
 	n := 0
 	for _, v := range list {
 		n += int(v)
 	}
-	rest := u.nested(n, depth-1)
-	for i := range list {
-		if list[i] != 0 {
-			list[i] = rest[0]
-			rest = rest[1:]
+	// Those that are not zero, then each from the end on to its place.
+	u.nested(list[:n], depth-1)
+	for i := len(list) - 1; i >= 0; i-- {
+		if set[i/8]>>(i%8)&1 == 0 {
+			list[i] = 0
+			continue
 		}
+		n--
+		list[i] = list[n]
 	}
 }

@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// A day of roll-ups that has gone cold is packed into one row: which of its 96
-// buckets there are, then column by column their counts, the times of first and
-// last activity, and the applications, each as unsigned varints. A year of a
-// machine is so read from 366 rows rather than 35,040, each of which lies on a
-// page of its own, since all machines write side by side.
+// A day of roll-ups that has gone cold is packed into one row: which of its 96 buckets
+// there are, and then a column (column.go) of each of their numbers and of the times of
+// first and last activity; and of how many applications each has, and of these, one
+// after the other. The first part says how long it is, so that who asks for
+// applications alone can pass over it. A year of a machine is so read from 366 rows rather than 35,040, each of
+// which lies on a page of its own, since all machines write side by side.
 
 const (
-	// dayVersion begins a packed day of the form that this program writes. Two older
-	// ones are still read: both knew nothing of applications' active time, and the
-	// first had no number of columns, and counters between.
-	dayVersion, secondDayVersion, firstDayVersion = 3, 2, 1
-	// firstDayNumbers is how many columns of numbers the first form had.
-	firstDayNumbers = 8
+	// dayVersion begins a packed day of the form that this program writes; day_old.go
+	// reads the three before.
+	dayVersion = 4
 	// maxDayNumbers bounds the columns of numbers.
 	maxDayNumbers = 64
+	// maxDayApps bounds the applications of all buckets together: a host has 5,000.
+	maxDayApps = 1 << 19
 	// BucketsADay bounds what a packed day may hold.
 	BucketsADay = int64(24 * time.Hour / BucketLength)
 	// wholeSecond is the grain in which usual times of activity are kept.
@@ -43,12 +43,6 @@ func (t *Sums) inDay() [SumNumbers]*int64 {
 	return all
 }
 
-// inFirstDay are those of a packed day of the first form.
-func (t *Sums) inFirstDay() [SumNumbers]*int64 {
-	c := &t.Counts
-	return [SumNumbers]*int64{&t.Events, &c[0], &c[1], &c[2], &c[3], &c[4], &t.ActiveMS, &t.IdleMS}
-}
-
 // EncodeDay packs a machine's buckets of one day, by their starts in Unix
 // microseconds.
 func EncodeDay(day time.Time, list map[int64]*Sums) []byte {
@@ -57,46 +51,54 @@ func EncodeDay(day time.Time, list map[int64]*Sums) []byte {
 		starts = append(starts, start)
 	}
 	slices.Sort(starts)
-	from := day.UnixMicro()
 	b := binary.AppendUvarint([]byte{dayVersion}, uint64(len(starts)))
 	for _, start := range starts {
-		b = append(b, byte((start-from)/BucketLength.Microseconds()))
+		b = append(b, byte((start-day.UnixMicro())/BucketLength.Microseconds()))
 	}
-	b = binary.AppendUvarint(b, SumNumbers)
-	for i := range SumNumbers {
+	// column packs what add appends for each bucket.
+	column := func(add func(list []uint64, t *Sums, start int64) []uint64) []byte {
+		var values []uint64
 		for _, start := range starts {
-			b = binary.AppendUvarint(b, uint64(*list[start].inDay()[i]))
+			values = add(values, list[start], start)
 		}
+		return appendColumn(nil, values)
 	}
-	for _, start := range starts {
-		b = appendTime(appendTime(b, start, list[start].First), start, list[start].Last)
+	numbers := binary.AppendUvarint(nil, SumNumbers)
+	for i := range SumNumbers {
+		numbers = append(numbers, column(func(l []uint64, t *Sums, _ int64) []uint64 { return append(l, uint64(*t.inDay()[i])) })...)
 	}
-	for _, start := range starts {
-		b = appendApps(b, list[start])
-	}
+	numbers = append(numbers, column(func(l []uint64, t *Sums, start int64) []uint64 { return append(l, timeCode(start, t.First)) })...)
+	numbers = append(numbers, column(func(l []uint64, t *Sums, start int64) []uint64 { return append(l, timeCode(start, t.Last)) })...)
+	b = append(binary.AppendUvarint(b, uint64(len(numbers))), numbers...)
+	b = append(b, column(func(l []uint64, t *Sums, _ int64) []uint64 { return append(l, appsCode(t)) })...)
+	b = append(b, column(appendSteps)...)
+	b = append(b, column(func(l []uint64, t *Sums, _ int64) []uint64 {
+		return appendTimes(l, t, func(of AppTime) int64 { return of.Focus })
+	})...)
+	b = append(b, column(func(l []uint64, t *Sums, _ int64) []uint64 { return appendTimes(l, t, AppTime.Open) })...)
 	return b
 }
 
-// appendTime appends a time within the bucket from start: 0 for none, else one more
-// than twice its seconds, or than twice its microseconds and 1.
-func appendTime(b []byte, start, micros int64) []byte {
+// timeCode is a time within the bucket from start: 0 for none, else one more than
+// twice its seconds, or than twice its microseconds and 1.
+func timeCode(start, micros int64) uint64 {
 	if micros == 0 {
-		return binary.AppendUvarint(b, 0)
+		return 0
 	}
 	within := micros - start
 	if within%wholeSecond == 0 {
-		return binary.AppendUvarint(b, uint64(within/wholeSecond<<1)+1)
+		return uint64(within/wholeSecond<<1) + 1
 	}
-	return binary.AppendUvarint(b, uint64(within<<1|1)+1)
+	return uint64(within<<1|1) + 1
 }
 
-func (u *decoder) time(start int64) int64 {
-	n := u.number()
-	if n == 0 {
+// timeOf is the opposite of timeCode.
+func (u *decoder) timeOf(start int64, code uint64) int64 {
+	if code == 0 {
 		return 0
 	}
-	within := int64((n - 1) >> 1)
-	if (n-1)&1 == 0 && within < BucketLength.Microseconds() {
+	within := int64((code - 1) >> 1)
+	if (code-1)&1 == 0 && within < BucketLength.Microseconds() {
 		within *= wholeSecond
 	}
 	if within >= BucketLength.Microseconds() {
@@ -106,23 +108,31 @@ func (u *decoder) time(start int64) int64 {
 	return start + within
 }
 
-// appendApps appends twice how many applications there are, and 1 where they are
-// estimated; and each as its number's distance to the one before, its time, and how
-// much of that was not active.
-func appendApps(b []byte, t *Sums) []byte {
+// appsCode is twice how many applications there are, and 1 where they are estimated.
+func appsCode(t *Sums) uint64 {
 	n := uint64(len(t.Apps)) << 1
 	if t.Estimated {
 		n |= 1
 	}
-	b = binary.AppendUvarint(b, n)
+	return n
+}
+
+// appendSteps appends each application's number as its distance to the one before.
+func appendSteps(l []uint64, t *Sums, _ int64) []uint64 {
 	last := uint64(0)
 	for _, of := range t.Apps {
-		b = binary.AppendUvarint(b, of.App-last)
-		b = binary.AppendUvarint(b, uint64(of.Focus))
-		b = binary.AppendUvarint(b, uint64(of.Open()))
+		l = append(l, of.App-last)
 		last = of.App
 	}
-	return b
+	return l
+}
+
+// appendTimes appends a part of each application's time.
+func appendTimes(l []uint64, t *Sums, part func(AppTime) int64) []uint64 {
+	for _, of := range t.Apps {
+		l = append(l, uint64(part(of.AppTime)))
+	}
+	return l
 }
 
 // DayParts are the parts of a packed day that are asked for.
@@ -131,7 +141,7 @@ type DayParts struct{ Counts, Apps bool }
 // DecodeDay adds each bucket of a packed day, oldest first, to the sums that into
 // returns for its start in Unix microseconds; nil leaves it out.
 func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int64) *Sums) error {
-	u := &decoder{b: body}
+	u := &dayDecoder{decoder: decoder{b: body}}
 	version := u.byte()
 	if version < firstDayVersion || version > dayVersion {
 		return fmt.Errorf("%w, or of a newer program: version %d", ErrDamagedDay, version)
@@ -140,35 +150,18 @@ func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int6
 	if u.bad || n > uint64(BucketsADay) || uint64(len(u.b)) < n {
 		return ErrDamagedDay
 	}
-	var targets [BucketsADay]*Sums
-	var starts [BucketsADay]int64
 	for i, place := range u.b[:n] {
 		if int64(place) >= BucketsADay || i > 0 && place <= u.b[i-1] {
 			return ErrDamagedDay
 		}
-		starts[i] = day.UnixMicro() + int64(place)*BucketLength.Microseconds()
-		targets[i] = into(starts[i])
+		u.starts[i] = day.UnixMicro() + int64(place)*BucketLength.Microseconds()
+		u.targets[i] = into(u.starts[i])
 	}
-	u.b = u.b[n:]
-	// All but applications, which are added to where they are wanted at once: a map
-	// for each bucket would take longer than all else.
-	var buckets [BucketsADay]Sums
-	if columns := u.columns(version); version == dayVersion && !parts.Counts {
-		// First and last are two columns more.
-		u.skip((columns + 2) * int(n))
+	u.b, u.n = u.b[n:], int(n)
+	if version == dayVersion {
+		u.parts(parts)
 	} else {
-		u.numbers(version, columns, buckets[:n])
-		for i := range buckets[:n] {
-			buckets[i].First, buckets[i].Last = u.time(starts[i]), u.time(starts[i])
-			if parts.Counts && targets[i] != nil {
-				targets[i].Merge(&buckets[i])
-			}
-		}
-	}
-	if parts.Apps {
-		for i := range buckets[:n] {
-			u.apps(version, targets[i], &buckets[i])
-		}
+		u.old(version, parts)
 	}
 	if u.bad || parts.Apps && len(u.b) > 0 {
 		return ErrDamagedDay
@@ -176,73 +169,103 @@ func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int6
 	return nil
 }
 
-// columns reads how many columns of numbers there are.
-func (u *decoder) columns(version byte) int {
-	if version == firstDayVersion {
-		return firstDayNumbers
-	}
-	columns := u.number()
-	if columns > maxDayNumbers {
-		u.bad = true
-		return 0
-	}
-	return int(columns)
+// dayDecoder reads a packed day of n buckets.
+type dayDecoder struct {
+	decoder
+	n       int
+	starts  [BucketsADay]int64
+	targets [BucketsADay]*Sums
 }
 
-// numbers reads the columns of numbers. A newer program's counter is left out.
-func (u *decoder) numbers(version byte, columns int, buckets []Sums) {
-	var places [BucketsADay][SumNumbers]*int64
-	for i := range buckets {
-		if version == firstDayVersion {
-			places[i] = buckets[i].inFirstDay()
-		} else {
-			places[i] = buckets[i].inDay()
-		}
-	}
-	for i := range columns {
-		for j := range buckets {
-			n := int64(u.number() & math.MaxInt64)
-			if i < SumNumbers {
-				*places[j][i] = n
-			}
-		}
-	}
-}
-
-// apps reads a bucket's applications and adds them to sums, if to any.
-func (u *decoder) apps(version byte, to, bucket *Sums) {
-	n := u.number()
-	timed := version > secondDayVersion
-	estimated := !timed
-	if timed {
-		n, estimated = n>>1, n&1 == 1
-	}
-	// Each takes two bytes at least.
-	if n > uint64(len(u.b))/2 {
+// parts reads what is asked for.
+func (u *dayDecoder) parts(parts DayParts) {
+	length := u.number()
+	if length > uint64(len(u.b)) {
 		u.bad = true
 		return
 	}
-	if to != nil && n > 0 {
-		to.Estimated = to.Estimated || estimated
+	rest := u.b[length:]
+	if parts.Counts {
+		u.b = u.b[:length]
+		u.numbers()
+		u.bad = u.bad || len(u.b) > 0
 	}
+	u.b = rest
+	if parts.Apps {
+		u.apps()
+	}
+}
+
+// numbers reads the columns of numbers and times, and adds them. A newer program's
+// counter is left out.
+func (u *dayDecoder) numbers() {
+	columns := u.number()
+	if columns > maxDayNumbers {
+		u.bad = true
+		return
+	}
+	// The last is for all that are not known.
+	var read [SumNumbers + 1][BucketsADay]uint64
+	for i := range columns {
+		u.read(read[min(i, SumNumbers)][:u.n])
+	}
+	var first, last [BucketsADay]uint64
+	u.read(first[:u.n])
+	u.read(last[:u.n])
+	for i, to := range u.targets[:u.n] {
+		from, until := u.timeOf(u.starts[i], first[i]), u.timeOf(u.starts[i], last[i])
+		if to == nil {
+			continue
+		}
+		for c, number := range to.inDay() {
+			*number += int64(read[c][i] & math.MaxInt64)
+		}
+		to.noteActivity(from, until)
+	}
+}
+
+// apps reads the applications and adds them.
+func (u *dayDecoder) apps() {
+	var counts [BucketsADay]uint64
+	u.read(counts[:u.n])
+	total := uint64(0)
+	for i := range counts {
+		if counts[i]>>1 > maxDayApps {
+			u.bad = true
+			return
+		}
+		total += counts[i] >> 1
+	}
+	if u.bad || total > maxDayApps {
+		u.bad = true
+		return
+	}
+	list := make([]uint64, 3*total)
+	steps, focus, open := list[:total], list[total:2*total], list[2*total:]
+	u.read(steps)
+	u.read(focus)
+	u.read(open)
+	for i, to := range u.targets[:u.n] {
+		n := counts[i] >> 1
+		if to != nil && n > 0 {
+			to.Estimated = to.Estimated || counts[i]&1 == 1
+		}
+		u.addApps(to, steps[:n], focus[:n], open[:n])
+		steps, focus, open = steps[n:], focus[n:], open[n:]
+	}
+}
+
+// addApps adds a bucket's applications, if to any sums.
+func (u *dayDecoder) addApps(to *Sums, steps, focus, open []uint64) {
 	app, at := uint64(0), 0
-	for range n {
-		step := u.number()
-		if step == 0 || step > math.MaxInt32 || app+step > math.MaxInt32 {
+	for i, step := range steps {
+		if step == 0 || step > math.MaxInt32 || app+step > math.MaxInt32 || focus[i] > math.MaxInt64 || open[i] > focus[i] {
 			u.bad = true
 			return
 		}
 		app += step
-		of := bucket.estimate(int64(u.number() & math.MaxInt64))
-		if timed {
-			of.Active = of.Focus - int64(u.number()&math.MaxInt64)
-		}
-		if of.Active < 0 {
-			u.bad = true
-			return
-		}
 		if to != nil {
-			at = to.Apps.addFrom(at, app, of)
+			at = to.Apps.addFrom(at, app, AppTime{Focus: int64(focus[i]), Active: int64(focus[i] - open[i])})
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"activity-tracker.example/server/api"
 )
 
-// oldDay is a day of two buckets as both old forms had it; how much of the time of
+// oldDay is a day of two buckets as all old forms had it; how much of the time of
 // applications was active is estimated from 600 s of 900 s.
 func oldDay() (day time.Time, list map[int64]*Sums) {
 	day = time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
@@ -27,8 +27,9 @@ func oldDay() (day time.Time, list map[int64]*Sums) {
 // What was packed before reads back as it was.
 func TestOldDayIsRead(t *testing.T) {
 	for form, old := range map[string]string{
-		"before columns":     "010224250f0164001400b8170004000500c0cf2400e0a712e0d4030384888ba10600000203a0c21e4380b51800",
-		"before active time": "02022425090f01c0cf2400e0a712e0d40364001400b817000400050000000384888ba10600000203a0c21e4380b51800",
+		"before columns":                "010224250f0164001400b8170004000500c0cf2400e0a712e0d4030384888ba10600000203a0c21e4380b51800",
+		"before active time":            "02022425090f01c0cf2400e0a712e0d40364001400b817000400050000000384888ba10600000203a0c21e4380b51800",
+		"before a form for each column": "03022425090f01c0cf2400e0a712e0d40364001400b817000400050000000384888ba10600000503a0c21e8b960a4380b518d6910800",
 	} {
 		t.Run(form, func(t *testing.T) { oldDayIsRead(t, old) })
 	}

@@ -68,14 +68,17 @@ func TestPackedDayComesBack(t *testing.T) {
 func TestDayWithAnotherCounter(t *testing.T) {
 	day, list := oldDay()
 	body := EncodeDay(day, list)
-	// Version, buckets, places; then how many columns, and these.
+	// Version, buckets, places and a length; then how many columns, and these.
 	at := 2 + len(list)
-	end := at + 1
-	for range SumNumbers * len(list) {
-		_, size := binary.Uvarint(body[end:])
-		end += size
+	u := &decoder{b: body[at:]}
+	length := u.number()
+	numbers, rest := u.b[:length], u.b[length:]
+	u.b = numbers[1:]
+	for range SumNumbers {
+		u.column(len(list))
 	}
-	more := slices.Concat(body[:at], []byte{SumNumbers + 1}, body[at+1:end], make([]byte, len(list)), body[end:])
+	numbers = slices.Concat([]byte{SumNumbers + 1}, numbers[1:len(numbers)-len(u.b)], appendColumn(nil, []uint64{7, 8}), u.b)
+	more := slices.Concat(body[:at], binary.AppendUvarint(nil, uint64(len(numbers))), numbers, rest)
 	got := Buckets{}
 	if err := DecodeDay(day, more, DayParts{Counts: true, Apps: true}, func(bucket int64) *Sums { return got.At(1, bucket) }); err != nil {
 		t.Fatal(err)

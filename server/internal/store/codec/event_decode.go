@@ -39,20 +39,6 @@ func (u *decoder) longNumber() uint64 {
 	return n
 }
 
-// skip leaves out n unsigned varints.
-func (u *decoder) skip(n int) {
-	for i, c := range u.b {
-		if n == 0 {
-			u.b = u.b[i:]
-			return
-		}
-		if c < varintMore {
-			n--
-		}
-	}
-	u.b, u.bad = nil, u.bad || n > 0
-}
-
 func (u *decoder) float(scale float64) float64 {
 	n := u.number()
 	if n&1 == 0 {
