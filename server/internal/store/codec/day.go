@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"activity-tracker.example/server/internal/store/column"
 )
 
 // A day of roll-ups that has gone cold is packed into one row: which of its 96 buckets
@@ -55,27 +57,27 @@ func EncodeDay(day time.Time, list map[int64]*Sums) []byte {
 	for _, start := range starts {
 		b = append(b, byte((start-day.UnixMicro())/BucketLength.Microseconds()))
 	}
-	// column packs what add appends for each bucket.
-	column := func(add func(list []uint64, t *Sums, start int64) []uint64) []byte {
+	// pack returns a column of what add appends for each bucket.
+	pack := func(add func(list []uint64, t *Sums, start int64) []uint64) []byte {
 		var values []uint64
 		for _, start := range starts {
 			values = add(values, list[start], start)
 		}
-		return appendColumn(nil, values)
+		return column.Append(nil, values)
 	}
 	numbers := binary.AppendUvarint(nil, SumNumbers)
 	for i := range SumNumbers {
-		numbers = append(numbers, column(func(l []uint64, t *Sums, _ int64) []uint64 { return append(l, uint64(*t.inDay()[i])) })...)
+		numbers = append(numbers, pack(func(l []uint64, t *Sums, _ int64) []uint64 { return append(l, uint64(*t.inDay()[i])) })...)
 	}
-	numbers = append(numbers, column(func(l []uint64, t *Sums, start int64) []uint64 { return append(l, timeCode(start, t.First)) })...)
-	numbers = append(numbers, column(func(l []uint64, t *Sums, start int64) []uint64 { return append(l, timeCode(start, t.Last)) })...)
+	numbers = append(numbers, pack(func(l []uint64, t *Sums, start int64) []uint64 { return append(l, timeCode(start, t.First)) })...)
+	numbers = append(numbers, pack(func(l []uint64, t *Sums, start int64) []uint64 { return append(l, timeCode(start, t.Last)) })...)
 	b = append(binary.AppendUvarint(b, uint64(len(numbers))), numbers...)
-	b = append(b, column(func(l []uint64, t *Sums, _ int64) []uint64 { return append(l, appsCode(t)) })...)
-	b = append(b, column(appendSteps)...)
-	b = append(b, column(func(l []uint64, t *Sums, _ int64) []uint64 {
+	b = append(b, pack(func(l []uint64, t *Sums, _ int64) []uint64 { return append(l, appsCode(t)) })...)
+	b = append(b, pack(appendSteps)...)
+	b = append(b, pack(func(l []uint64, t *Sums, _ int64) []uint64 {
 		return appendTimes(l, t, func(of AppTime) int64 { return of.Focus })
 	})...)
-	b = append(b, column(func(l []uint64, t *Sums, _ int64) []uint64 { return appendTimes(l, t, AppTime.Open) })...)
+	b = append(b, pack(func(l []uint64, t *Sums, _ int64) []uint64 { return appendTimes(l, t, AppTime.Open) })...)
 	return b
 }
 
@@ -102,7 +104,7 @@ func (u *decoder) timeOf(start int64, code uint64) int64 {
 		within *= wholeSecond
 	}
 	if within >= BucketLength.Microseconds() {
-		u.bad = true
+		u.Bad = true
 		return 0
 	}
 	return start + within
@@ -141,29 +143,29 @@ type DayParts struct{ Counts, Apps bool }
 // DecodeDay adds each bucket of a packed day, oldest first, to the sums that into
 // returns for its start in Unix microseconds; nil leaves it out.
 func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int64) *Sums) error {
-	u := &dayDecoder{decoder: decoder{b: body}}
-	version := u.byte()
+	u := &dayDecoder{decoder: decoder{column.Reader{B: body}}}
+	version := u.Byte()
 	if version < firstDayVersion || version > dayVersion {
 		return fmt.Errorf("%w, or of a newer program: version %d", ErrDamagedDay, version)
 	}
-	n := u.number()
-	if u.bad || n > uint64(BucketsADay) || uint64(len(u.b)) < n {
+	n := u.Number()
+	if u.Bad || n > uint64(BucketsADay) || uint64(len(u.B)) < n {
 		return ErrDamagedDay
 	}
-	for i, place := range u.b[:n] {
-		if int64(place) >= BucketsADay || i > 0 && place <= u.b[i-1] {
+	for i, place := range u.B[:n] {
+		if int64(place) >= BucketsADay || i > 0 && place <= u.B[i-1] {
 			return ErrDamagedDay
 		}
 		u.starts[i] = day.UnixMicro() + int64(place)*BucketLength.Microseconds()
 		u.targets[i] = into(u.starts[i])
 	}
-	u.b, u.n = u.b[n:], int(n)
+	u.B, u.n = u.B[n:], int(n)
 	if version == dayVersion {
 		u.parts(parts)
 	} else {
 		u.old(version, parts)
 	}
-	if u.bad || parts.Apps && len(u.b) > 0 {
+	if u.Bad || parts.Apps && len(u.B) > 0 {
 		return ErrDamagedDay
 	}
 	return nil
@@ -179,18 +181,18 @@ type dayDecoder struct {
 
 // parts reads what is asked for.
 func (u *dayDecoder) parts(parts DayParts) {
-	length := u.number()
-	if length > uint64(len(u.b)) {
-		u.bad = true
+	length := u.Number()
+	if length > uint64(len(u.B)) {
+		u.Bad = true
 		return
 	}
-	rest := u.b[length:]
+	rest := u.B[length:]
 	if parts.Counts {
-		u.b = u.b[:length]
+		u.B = u.B[:length]
 		u.numbers()
-		u.bad = u.bad || len(u.b) > 0
+		u.Bad = u.Bad || len(u.B) > 0
 	}
-	u.b = rest
+	u.B = rest
 	if parts.Apps {
 		u.apps()
 	}
@@ -199,19 +201,19 @@ func (u *dayDecoder) parts(parts DayParts) {
 // numbers reads the columns of numbers and times, and adds them. A newer program's
 // counter is left out.
 func (u *dayDecoder) numbers() {
-	columns := u.number()
+	columns := u.Number()
 	if columns > maxDayNumbers {
-		u.bad = true
+		u.Bad = true
 		return
 	}
 	// The last is for all that are not known.
 	var read [SumNumbers + 1][BucketsADay]uint64
 	for i := range columns {
-		u.read(read[min(i, SumNumbers)][:u.n])
+		u.Read(read[min(i, SumNumbers)][:u.n])
 	}
 	var first, last [BucketsADay]uint64
-	u.read(first[:u.n])
-	u.read(last[:u.n])
+	u.Read(first[:u.n])
+	u.Read(last[:u.n])
 	for i, to := range u.targets[:u.n] {
 		from, until := u.timeOf(u.starts[i], first[i]), u.timeOf(u.starts[i], last[i])
 		if to == nil {
@@ -227,24 +229,24 @@ func (u *dayDecoder) numbers() {
 // apps reads the applications and adds them.
 func (u *dayDecoder) apps() {
 	var counts [BucketsADay]uint64
-	u.read(counts[:u.n])
+	u.Read(counts[:u.n])
 	total := uint64(0)
 	for i := range counts {
 		if counts[i]>>1 > maxDayApps {
-			u.bad = true
+			u.Bad = true
 			return
 		}
 		total += counts[i] >> 1
 	}
-	if u.bad || total > maxDayApps {
-		u.bad = true
+	if u.Bad || total > maxDayApps {
+		u.Bad = true
 		return
 	}
 	list := make([]uint64, 3*total)
 	steps, focus, open := list[:total], list[total:2*total], list[2*total:]
-	u.read(steps)
-	u.read(focus)
-	u.read(open)
+	u.Read(steps)
+	u.Read(focus)
+	u.Read(open)
 	for i, to := range u.targets[:u.n] {
 		n := counts[i] >> 1
 		if to != nil && n > 0 {
@@ -260,7 +262,7 @@ func (u *dayDecoder) addApps(to *Sums, steps, focus, open []uint64) {
 	app, at := uint64(0), 0
 	for i, step := range steps {
 		if step == 0 || step > math.MaxInt32 || app+step > math.MaxInt32 || focus[i] > math.MaxInt64 || open[i] > focus[i] {
-			u.bad = true
+			u.Bad = true
 			return
 		}
 		app += step

@@ -26,7 +26,7 @@ func (u *dayDecoder) old(version byte, parts DayParts) {
 	var buckets [BucketsADay]Sums
 	u.oldNumbers(version, buckets[:u.n])
 	for i := range buckets[:u.n] {
-		buckets[i].First, buckets[i].Last = u.timeOf(u.starts[i], u.number()), u.timeOf(u.starts[i], u.number())
+		buckets[i].First, buckets[i].Last = u.timeOf(u.starts[i], u.Number()), u.timeOf(u.starts[i], u.Number())
 		if parts.Counts && u.targets[i] != nil {
 			u.targets[i].Merge(&buckets[i])
 		}
@@ -42,10 +42,10 @@ func (u *dayDecoder) old(version byte, parts DayParts) {
 func (u *dayDecoder) oldNumbers(version byte, buckets []Sums) {
 	columns := firstDayNumbers
 	if version != firstDayVersion {
-		columns = int(min(u.number(), maxDayNumbers+1))
+		columns = int(min(u.Number(), maxDayNumbers+1))
 	}
 	if columns > maxDayNumbers {
-		u.bad = true
+		u.Bad = true
 		return
 	}
 	var places [BucketsADay][SumNumbers]*int64
@@ -58,7 +58,7 @@ func (u *dayDecoder) oldNumbers(version byte, buckets []Sums) {
 	}
 	for i := range columns {
 		for j := range buckets {
-			n := int64(u.number() & math.MaxInt64)
+			n := int64(u.Number() & math.MaxInt64)
 			if i < SumNumbers {
 				*places[j][i] = n
 			}
@@ -68,15 +68,15 @@ func (u *dayDecoder) oldNumbers(version byte, buckets []Sums) {
 
 // oldApps reads a bucket's applications and adds them to sums, if to any.
 func (u *dayDecoder) oldApps(version byte, to, bucket *Sums) {
-	n := u.number()
+	n := u.Number()
 	timed := version > secondDayVersion
 	estimated := !timed
 	if timed {
 		n, estimated = n>>1, n&1 == 1
 	}
 	// Each takes two bytes at least.
-	if n > uint64(len(u.b))/2 {
-		u.bad = true
+	if n > uint64(len(u.B))/2 {
+		u.Bad = true
 		return
 	}
 	if to != nil && n > 0 {
@@ -84,18 +84,18 @@ func (u *dayDecoder) oldApps(version byte, to, bucket *Sums) {
 	}
 	app, at := uint64(0), 0
 	for range n {
-		step := u.number()
+		step := u.Number()
 		if step == 0 || step > math.MaxInt32 || app+step > math.MaxInt32 {
-			u.bad = true
+			u.Bad = true
 			return
 		}
 		app += step
-		of := bucket.estimate(int64(u.number() & math.MaxInt64))
+		of := bucket.estimate(int64(u.Number() & math.MaxInt64))
 		if timed {
-			of.Active = of.Focus - int64(u.number()&math.MaxInt64)
+			of.Active = of.Focus - int64(u.Number()&math.MaxInt64)
 		}
 		if of.Active < 0 {
-			u.bad = true
+			u.Bad = true
 			return
 		}
 		if to != nil {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"activity-tracker.example/server/internal/store/column"
 )
 
 // randomSums are sums as events make them.
@@ -70,14 +72,14 @@ func TestDayWithAnotherCounter(t *testing.T) {
 	body := EncodeDay(day, list)
 	// Version, buckets, places and a length; then how many columns, and these.
 	at := 2 + len(list)
-	u := &decoder{b: body[at:]}
-	length := u.number()
-	numbers, rest := u.b[:length], u.b[length:]
-	u.b = numbers[1:]
+	u := &decoder{column.Reader{B: body[at:]}}
+	length := u.Number()
+	numbers, rest := u.B[:length], u.B[length:]
+	u.B = numbers[1:]
 	for range SumNumbers {
-		u.column(len(list))
+		u.Column(len(list))
 	}
-	numbers = slices.Concat([]byte{SumNumbers + 1}, numbers[1:len(numbers)-len(u.b)], appendColumn(nil, []uint64{7, 8}), u.b)
+	numbers = slices.Concat([]byte{SumNumbers + 1}, numbers[1:len(numbers)-len(u.B)], column.Append(nil, []uint64{7, 8}), u.B)
 	more := slices.Concat(body[:at], binary.AppendUvarint(nil, uint64(len(numbers))), numbers, rest)
 	got := Buckets{}
 	if err := DecodeDay(day, more, DayParts{Counts: true, Apps: true}, func(bucket int64) *Sums { return got.At(1, bucket) }); err != nil {

@@ -7,40 +7,14 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/column"
 )
 
-// varintMore is set in each byte of a varint but the last.
-const varintMore = 0x80
-
 // decoder reads a packed event; the first error stays.
-type decoder struct {
-	b   []byte
-	bad bool
-}
-
-// number reads an unsigned varint. Most take one byte, which needs no call.
-func (u *decoder) number() uint64 {
-	if len(u.b) > 0 && u.b[0] < varintMore {
-		n := u.b[0]
-		u.b = u.b[1:]
-		return uint64(n)
-	}
-	return u.longNumber()
-}
-
-func (u *decoder) longNumber() uint64 {
-	n, size := binary.Uvarint(u.b)
-	if size <= 0 {
-		u.bad = true
-		u.b = nil
-		return 0
-	}
-	u.b = u.b[size:]
-	return n
-}
+type decoder struct{ column.Reader }
 
 func (u *decoder) float(scale float64) float64 {
-	n := u.number()
+	n := u.Number()
 	if n&1 == 0 {
 		return float64(n>>1) / scale
 	}
@@ -58,7 +32,7 @@ func (u *decoder) active(f *api.Focus, code uint64) {
 	default:
 		rest := code - activeRest
 		if rest > uint64(ToMillis(f.Seconds)) {
-			u.bad = true
+			u.Bad = true
 			return
 		}
 		v = Seconds(ToMillis(f.Seconds) - int64(rest))
@@ -68,41 +42,41 @@ func (u *decoder) active(f *api.Focus, code uint64) {
 
 // exact reads a number of 8 bytes.
 func (u *decoder) exact() float64 {
-	if len(u.b) < 8 {
-		u.bad = true
+	if len(u.B) < 8 {
+		u.Bad = true
 		return 0
 	}
-	v := math.Float64frombits(binary.LittleEndian.Uint64(u.b))
-	u.b = u.b[8:]
+	v := math.Float64frombits(binary.LittleEndian.Uint64(u.B))
+	u.B = u.B[8:]
 	return v
 }
 
 func (u *decoder) bytes() int64 {
-	n := u.number()
+	n := u.Number()
 	if n&1 == 0 {
 		return int64(n >> 1 * kib)
 	}
 	return int64(n >> 1)
 }
 
-func (u *decoder) ref() Ref { return Ref{App: u.number(), Title: u.number()} }
+func (u *decoder) ref() Ref { return Ref{App: u.Number(), Title: u.Number()} }
 
 // DecodeEvent reads a packed event. Its names are to be looked up from the refs.
 func DecodeEvent(ts time.Time, body []byte) (api.Event, Refs, error) {
-	u := &decoder{b: body}
+	u := &decoder{column.Reader{B: body}}
 	e := api.Event{Timestamp: ts.UTC()}
 	var r Refs
-	flags := u.number()
+	flags := u.Number()
 	if flags >= packEnd {
 		return e, r, fmt.Errorf("%w, or of a newer program: flags %x", ErrDamaged, flags)
 	}
 	setWords(&e, flags)
 	for _, count := range e.Required() {
-		*count = int64(u.number())
+		*count = int64(u.Number())
 	}
 	u.optional(flags, &e)
 	if flags&packFocus != 0 {
-		n := u.number()
+		n := u.Number()
 		if n > api.MaxFocus {
 			return e, r, fmt.Errorf("%w: %d focus entries", ErrDamaged, n)
 		}
@@ -111,18 +85,18 @@ func DecodeEvent(ts time.Time, body []byte) (api.Event, Refs, error) {
 			r.Focus[i] = u.ref()
 			e.Focus[i].Seconds = u.float(secondsScale)
 			if flags&packFocusActive != 0 {
-				u.active(&e.Focus[i], u.number())
+				u.active(&e.Focus[i], u.Number())
 			}
 		}
 	}
 	if flags&packMainInFocus == 0 {
 		r.Active = u.ref()
-	} else if i := u.number(); i < uint64(len(r.Focus)) {
+	} else if i := u.Number(); i < uint64(len(r.Focus)) {
 		r.Active = r.Focus[i]
 	} else {
-		u.bad = true
+		u.Bad = true
 	}
-	if u.bad || len(u.b) > 0 {
+	if u.Bad || len(u.B) > 0 {
 		return e, r, ErrDamaged
 	}
 	return e, r, nil
@@ -131,7 +105,7 @@ func DecodeEvent(ts time.Time, body []byte) (api.Event, Refs, error) {
 func (u *decoder) optional(flags uint64, e *api.Event) {
 	number := func(bit uint64, to **int64) {
 		if flags&bit != 0 {
-			n := int64(u.number())
+			n := int64(u.Number())
 			*to = &n
 		}
 	}

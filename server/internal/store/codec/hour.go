@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/column"
 )
 
 // A row of event_hour is a run of one machine's events within one hour of UTC,
@@ -54,14 +55,14 @@ func EncodeHour(events []api.Event, of []Refs) []byte {
 	p.counts(events)
 	p.optionals(events, flags)
 	p.names(events, of, flags)
-	p.b = appendColumn(p.b, mains)
+	p.b = column.Append(p.b, mains)
 	p.actives(events, flags)
 	return p.b
 }
 
 type hourEncoder struct{ b []byte }
 
-func (p *hourEncoder) column(list []uint64) { p.b = appendColumn(p.b, list) }
+func (p *hourEncoder) column(list []uint64) { p.b = column.Append(p.b, list) }
 
 // times writes the times between events, in the largest unit that divides all.
 func (p *hourEncoder) times(events []api.Event) {

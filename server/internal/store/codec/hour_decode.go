@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/column"
 )
 
 // errHour returns an error about a part of a packed hour.
@@ -18,23 +19,23 @@ type hourDecoder struct{ decoder }
 // HourTimes reads the times of a packed hour's events, the first of which is
 // known, in Unix microseconds.
 func HourTimes(first time.Time, body []byte) ([]int64, error) {
-	u := &hourDecoder{decoder{b: body}}
+	u := &hourDecoder{decoder{column.Reader{B: body}}}
 	return u.times(first)
 }
 
 func (u *hourDecoder) times(first time.Time) ([]int64, error) {
-	if version := u.byte(); version != hourVersion {
+	if version := u.Byte(); version != hourVersion {
 		return nil, fmt.Errorf("%w, or of a newer program: version %d of an hour", ErrDamaged, version)
 	}
-	n, unit := u.number(), u.byte()
-	if u.bad || n == 0 || n > HourEvents || unit >= timeUnits {
+	n, unit := u.Number(), u.Byte()
+	if u.Bad || n == 0 || n > HourEvents || unit >= timeUnits {
 		return nil, errHour("head")
 	}
 	times := make([]int64, n)
 	times[0] = first.UnixMicro()
 	// In Unix microseconds too.
 	end := HourOf(first).Add(HourLength).UnixMicro()
-	for i, gap := range u.column(int(n) - 1) {
+	for i, gap := range u.Column(int(n) - 1) {
 		if gap == 0 || gap > uint64(HourLength.Microseconds()) {
 			return nil, errHour("times")
 		}
@@ -43,7 +44,7 @@ func (u *hourDecoder) times(first time.Time) ([]int64, error) {
 			return nil, errHour("times")
 		}
 	}
-	if u.bad {
+	if u.Bad {
 		return nil, errHour("times")
 	}
 	return times, nil
@@ -52,7 +53,7 @@ func (u *hourDecoder) times(first time.Time) ([]int64, error) {
 // DecodeHour reads a packed hour, the time of whose first event is known. Names
 // are to be looked up from the refs.
 func DecodeHour(first time.Time, body []byte) ([]api.Event, []Refs, error) {
-	u := &hourDecoder{decoder{b: body}}
+	u := &hourDecoder{decoder{column.Reader{B: body}}}
 	times, err := u.times(first)
 	if err != nil {
 		return nil, nil, err
@@ -76,19 +77,19 @@ func DecodeHour(first time.Time, body []byte) ([]api.Event, []Refs, error) {
 		return nil, nil, err
 	}
 	u.actives(events, flags)
-	if u.bad || len(u.b) > 0 {
+	if u.Bad || len(u.B) > 0 {
 		return nil, nil, errHour("end")
 	}
 	return events, of, nil
 }
 
 func (u *hourDecoder) looked(n int) ([]uint64, error) {
-	size := u.number()
+	size := u.Number()
 	if size == 0 || size > uint64(n) {
 		return nil, errHour("table")
 	}
-	table := u.column(int(size))
-	list := u.column(n)
+	table := u.Column(int(size))
+	list := u.Column(n)
 	for i, at := range list {
 		if at >= size {
 			return nil, errHour("table")
@@ -100,7 +101,7 @@ func (u *hourDecoder) looked(n int) ([]uint64, error) {
 
 func (u *hourDecoder) counts(events []api.Event) {
 	for c := range (&api.Event{}).Required() {
-		for i, v := range u.column(len(events)) {
+		for i, v := range u.Column(len(events)) {
 			*events[i].Required()[c] = int64(v)
 		}
 	}
@@ -117,7 +118,7 @@ func (u *hourDecoder) optionals(events []api.Event, flags []uint64) {
 	}
 	number := func(bits uint64, to func(*api.Event) **int64) {
 		places := with(bits)
-		for i, v := range u.column(len(places)) {
+		for i, v := range u.Column(len(places)) {
 			n := int64(v)
 			*to(&events[places[i]]) = &n
 		}
@@ -143,8 +144,8 @@ func (u *hourDecoder) optionals(events []api.Event, flags []uint64) {
 	float(packDisk, percentScale, func(e *api.Event) **float64 { return &e.DiskUsedPercent })
 	float(packUser|packUserCPU, percentScale, func(e *api.Event) **float64 { return &e.UserCPUPercent })
 	if places := with(packUser | packUserRAM); len(places) > 0 {
-		unit := int64(u.number())
-		for i, v := range u.column(len(places)) {
+		unit := int64(u.Number())
+		for i, v := range u.Column(len(places)) {
 			n := int64(v) * unit
 			events[places[i]].UserRAMBytes = &n
 		}
@@ -153,7 +154,7 @@ func (u *hourDecoder) optionals(events []api.Event, flags []uint64) {
 
 func (u *hourDecoder) floats(n int, scale float64) []float64 {
 	list := make([]float64, n)
-	for i, v := range u.column(n) {
+	for i, v := range u.Column(n) {
 		if v > 0 {
 			list[i] = float64(v-1) / scale
 			continue
@@ -171,12 +172,12 @@ func (u *hourDecoder) floats(n int, scale float64) []float64 {
 }
 
 func (u *hourDecoder) names(events []api.Event, of []Refs, flags []uint64) error {
-	size := u.number()
+	size := u.Number()
 	// Each event refers to one pair more than its focus list has.
 	if size > uint64(len(events))*(api.MaxFocus+1) {
 		return errHour("names")
 	}
-	titles, apps := u.column(int(size)), u.column(int(size))
+	titles, apps := u.Column(int(size)), u.Column(int(size))
 	var withFocus []int
 	other := 0
 	for i := range flags {
@@ -187,14 +188,14 @@ func (u *hourDecoder) names(events []api.Event, of []Refs, flags []uint64) error
 			other++
 		}
 	}
-	lengths, total := u.column(len(withFocus)), 0
+	lengths, total := u.Column(len(withFocus)), 0
 	for _, n := range lengths {
 		if n > api.MaxFocus {
 			return errHour("focus lists")
 		}
 		total += int(n)
 	}
-	places, alone := u.column(total), u.column(other)
+	places, alone := u.Column(total), u.Column(other)
 	if slices.ContainsFunc(places, func(v uint64) bool { return v >= size }) || slices.ContainsFunc(alone, func(v uint64) bool { return v >= size }) {
 		return errHour("names")
 	}
@@ -209,7 +210,7 @@ func (u *hourDecoder) names(events []api.Event, of []Refs, flags []uint64) error
 		}
 		places, seconds = places[n:], seconds[n:]
 	}
-	mains := u.column(len(events) - other)
+	mains := u.Column(len(events) - other)
 	for i := range flags {
 		switch {
 		case flags[i]&packMainInFocus == 0:
@@ -231,7 +232,7 @@ func (u *hourDecoder) actives(events []api.Event, flags []uint64) {
 			n += len(events[i].Focus)
 		}
 	}
-	codes := u.column(n)
+	codes := u.Column(n)
 	for i := range flags {
 		if flags[i]&packFocusActive == 0 {
 			continue

@@ -6,34 +6,11 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 
 	"activity-tracker.example/server/api"
 )
-
-func TestColumnComesBack(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	for range 500 {
-		list := make([]uint64, 1+r.IntN(200))
-		width := r.IntN(65)
-		sparse, step := r.IntN(3) == 0, r.IntN(3) == 0
-		for i := range list {
-			switch v := r.Uint64() >> (64 - width); {
-			case sparse && r.IntN(3) > 0:
-			case step && i > 0:
-				list[i] = list[i-1] + v%3
-			default:
-				list[i] = v
-			}
-		}
-		u := &decoder{b: appendColumn(nil, list)}
-		if got := u.column(len(list)); !slices.Equal(got, list) || u.bad || len(u.b) > 0 {
-			t.Fatalf("%v became %v, %d bytes left, bad %v", list, got, len(u.b), u.bad)
-		}
-	}
-}
 
 func anyKind(r *rand.Rand) api.SessionKind {
 	kinds := []api.SessionKind{"", api.SessionRDP, api.SessionLocal, api.SessionTTY, api.SessionVirtual}

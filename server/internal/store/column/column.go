@@ -1,4 +1,6 @@
-package codec
+// Package column packs numbers that are alike into the shortest of a few forms, and reads
+// them back: a column of one field over many records.
+package column
 
 import (
 	"encoding/binary"
@@ -8,28 +10,28 @@ import (
 // How a column of numbers is written: in the shortest form, after a byte that
 // names it. Its length is known from elsewhere; an empty one takes nothing.
 const (
-	// columnSame is one number for all.
-	columnSame = iota
-	// columnVarints are the numbers as varints.
-	columnVarints
-	// columnRuns are pairs of a count and a number.
-	columnRuns
-	// columnBits are the least number, a width, and what each is above the
+	// same is one number for all.
+	same = iota
+	// varints are the numbers as varints.
+	varints
+	// runs are pairs of a count and a number.
+	runs
+	// fixed are the least number, a width, and what each is above the
 	// least in that many bits.
-	columnBits
-	// columnDeltas are the first number and a column of the differences.
-	columnDeltas
-	// columnSparse is a bit for each number that is not zero, and a column of
+	fixed
+	// deltas are the first number and a column of the differences.
+	deltas
+	// sparse is a bit for each number that is not zero, and a column of
 	// those.
-	columnSparse
+	sparse
 )
 
-// columnNesting is how deep columns lie in columns: differences of those that are
+// nesting is how deep columns lie in columns: differences of those that are
 // not zero.
-const columnNesting = 2
+const nesting = 2
 
-// appendColumn appends the shortest form of a column.
-func appendColumn(b []byte, list []uint64) []byte { return appendNested(b, list, columnNesting) }
+// Append appends the shortest form of a column.
+func Append(b []byte, list []uint64) []byte { return appendNested(b, list, nesting) }
 
 func appendNested(b []byte, list []uint64, depth int) []byte {
 	if len(list) == 0 {
@@ -43,7 +45,7 @@ func appendNested(b []byte, list []uint64, depth int) []byte {
 		}
 	}
 	if least == most {
-		return binary.AppendUvarint(append(b, columnSame), least)
+		return binary.AppendUvarint(append(b, same), least)
 	}
 	start := len(b)
 	best := appendBits(b, list, least, most)
@@ -64,7 +66,7 @@ func appendNested(b []byte, list []uint64, depth int) []byte {
 }
 
 func appendVarints(b []byte, list []uint64) []byte {
-	b = append(b, columnVarints)
+	b = append(b, varints)
 	for _, v := range list {
 		b = binary.AppendUvarint(b, v)
 	}
@@ -72,7 +74,7 @@ func appendVarints(b []byte, list []uint64) []byte {
 }
 
 func appendRuns(b []byte, list []uint64) []byte {
-	b = append(b, columnRuns)
+	b = append(b, runs)
 	for i := 0; i < len(list); {
 		n := i + 1
 		for n < len(list) && list[n] == list[i] {
@@ -86,7 +88,7 @@ func appendRuns(b []byte, list []uint64) []byte {
 
 func appendBits(b []byte, list []uint64, least, most uint64) []byte {
 	width := bits.Len64(most - least)
-	b = append(binary.AppendUvarint(append(b, columnBits), least), byte(width))
+	b = append(binary.AppendUvarint(append(b, fixed), least), byte(width))
 	return appendBitsOf(b, list, least, width)
 }
 
@@ -112,7 +114,7 @@ func appendBitsOf(b []byte, list []uint64, least uint64, width int) []byte {
 }
 
 func appendDeltas(b []byte, list []uint64, depth int) []byte {
-	b = binary.AppendUvarint(append(b, columnDeltas), list[0])
+	b = binary.AppendUvarint(append(b, deltas), list[0])
 	deltas := make([]uint64, len(list)-1)
 	for i := range deltas {
 		d := int64(list[i+1] - list[i])
@@ -122,7 +124,7 @@ func appendDeltas(b []byte, list []uint64, depth int) []byte {
 }
 
 func appendSparse(b []byte, list []uint64, depth int) []byte {
-	b = append(b, columnSparse)
+	b = append(b, sparse)
 	set, rest := make([]uint64, len(list)), make([]uint64, 0, len(list))
 	for i, v := range list {
 		if v != 0 {
