@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"hostd/durable":      nil,
 	"hostd/outbound":     nil,
 	"hostd/disclosure":   {"hostd/config", "hostd/control", "hostd/text"},
-	"hostd/config":       {"hostd/text"},
+	"hostd/config":       {"hostd/text", "server/api/policy"},
 	"hostd/enrollment":   {"hostd/config", "hostd/durable", "hostd/outbound", "hostd/text", "server/api"},
 	"hostd/hostid":       {"hostd/durable"},
 	"hostd/logind":       nil,
@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"hostd/reading":      {"hostd/roster", "sessiond/wire"},
 	"hostd/helper":       {"hostd/logind", "hostd/reading", "hostd/roster", "sessiond/wire"},
 	"hostd/hoststat":     nil,
+	"hostd/policy":       {"hostd/roster", "server/api/policy", "sessiond/wire"},
 	"hostd/interval":     {"hostd/reading", "hostd/roster", "sessiond/wire", "server/api"},
 	"hostd/buffer":       {"hostd/durable"},
 	"hostd/collect": {

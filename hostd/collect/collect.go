@@ -54,6 +54,9 @@ type Options struct {
 	// Interval is a record's length: whole seconds, 5 to 3600, a divisor of
 	// 3600. IdleAfter without input makes it idle.
 	Interval, IdleAfter time.Duration
+	// Missing is in how many seconds of a stretch of time (seconds UTC) nothing was
+	// collected by rule; nil: in none.
+	Missing func(machineID string, from, until int64) int64
 	// Stats measures the host once an interval; nil: not at all.
 	Stats Sampler
 	Log   *slog.Logger
@@ -130,7 +133,7 @@ func New(buf *buffer.Buffer, o Options) (*Collector, error) {
 		return nil, fmt.Errorf("reading the state from the buffer: %w", err)
 	}
 	s := buf.Status()
-	terms := interval.Options{Length: o.Interval, IdleAfter: o.IdleAfter, Epoch: s.Created, Floor: s.Lost}
+	terms := interval.Options{Length: o.Interval, IdleAfter: o.IdleAfter, Epoch: s.Created, Floor: s.Lost, Missing: o.Missing}
 	if bad > 0 { // some account or mark is gone: trust as little as after a loss
 		terms.Epoch, terms.Floor = o.Now(), o.Now()
 		o.Log.Error("some of the stored state was damaged; nothing is counted twice, but some counts are lost", "values", bad)

@@ -11,6 +11,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"activity-tracker.example/server/api/policy"
 )
 
 // Places of the configuration on a machine whose packages installed trackerd.
@@ -78,6 +80,8 @@ type Config struct {
 	// pass on what hands do, such as a program's that remaps keys.
 	RealInputDevices []string
 	Features         Features
+	// rules are what Rules returns, as far as keys set it.
+	rules policy.Document
 	// Enrollment is what enrolling recorded; zero on a host not yet enrolled.
 	Enrollment Enrollment
 }

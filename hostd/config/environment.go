@@ -44,16 +44,27 @@ func (l *loader) environment(environ []string) error {
 			}
 			return &Error{Source: environmentSource, Key: text.Line(name, maxShown), Problem: unknownKey(name, known)}
 		}
-		v := value{kind: kindAny, text: given}
-		if k.kind == kindList {
-			v = splitList(given)
+		v, err := variable(k, given)
+		if err == nil {
+			err = k.set(&l.cfg, v)
 		}
-		if err := k.set(&l.cfg, v); err != nil {
+		if err != nil {
 			return &Error{Source: environmentSource, Key: name, Problem: err.Error()}
 		}
 		l.from[k.name] = environmentSource
 	}
 	return nil
+}
+
+// variable reads a variable as its key wants it.
+func variable(k key, given string) (value, error) {
+	switch {
+	case k.kind == kindMap, k.kind == kindList && strings.HasPrefix(given, "["):
+		return parseVariable(given)
+	case k.kind == kindList:
+		return splitList(given), nil
+	}
+	return value{kind: kindAny, text: given}, nil
 }
 
 // splitList reads a list out of a variable, such as "rdp,local".

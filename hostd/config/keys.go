@@ -46,6 +46,14 @@ type value struct {
 	text string
 	// items are a list's; an environment variable's are between commas.
 	items []value
+	// fields are those of a group of keys.
+	fields []field
+}
+
+// field is one key of a group that is a value.
+type field struct {
+	name  string
+	value value
 }
 
 type kind string
@@ -95,7 +103,9 @@ var errOutOfRange = errors.New("not allowed")
 
 // fileKeys are the keys of the administrator's file. Each is also read from
 // the environment, under envName.
-func fileKeys() []key {
+func fileKeys() []key { return slices.Concat(plainKeys(), ruleKeys(), lastKeys()) }
+
+func plainKeys() []key {
 	return []key{
 		{
 			keyServerURL, "an https URL such as https://tracker-api.example.org", kindString,
@@ -138,9 +148,12 @@ func fileKeys() []key {
 		{keySessions, "a list such as [rdp, local], of rdp, local and virtual", kindList, setSessions},
 		{keyVirtualUser, "the name of the user whose virtual displays are measured", kindString, setVirtualUser},
 		{"real_input_devices", "a list of the names of input devices", kindList, setRealInputDevices},
-		// Last, so that no complaint proposes it first.
-		{"features.screenshots", "false", kindBool, refuseScreenshots},
 	}
+}
+
+// lastKeys come last, so that no complaint proposes them first.
+func lastKeys() []key {
+	return []key{{"features.screenshots", "false", kindBool, refuseScreenshots}}
 }
 
 // enrollmentKeys are the keys of the file that enrolment writes.

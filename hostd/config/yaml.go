@@ -157,7 +157,12 @@ func scalar(n ast.Node) value {
 	case *ast.NullNode, nil:
 		return value{kind: kindNull}
 	case *ast.MappingNode, *ast.MappingValueNode:
-		return value{kind: kindMap}
+		group := value{kind: kindMap}
+		list, _ := pairs(s)
+		for _, pair := range list {
+			group.fields = append(group.fields, field{keyText(pair.Key), scalar(pair.Value)})
+		}
+		return group
 	case *ast.SequenceNode:
 		list := value{kind: kindList, items: make([]value, 0, len(s.Values))}
 		for _, item := range s.Values {

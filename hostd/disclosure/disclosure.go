@@ -57,7 +57,7 @@ func everything(cfg *config.Config) []recorded {
 		},
 		{
 			fmt.Sprintf("all this in records of %s each, with date and time", duration(cfg.CollectInterval)),
-			[]string{"timestamp", "interval_sec"},
+			[]string{"timestamp", "interval_sec", "collected_seconds"},
 		},
 	}
 	if cfg.Features.TrackSystemStats {

@@ -50,6 +50,9 @@ type Options struct {
 	// since the lost store may have handed that interval out. Zero, or after
 	// now: no such moment.
 	Floor time.Time
+	// Missing is in how many seconds of a stretch of time (seconds UTC) nothing was
+	// collected by rule; nil: in none.
+	Missing func(machineID string, from, until int64) int64
 }
 
 // Key identifies a record: it becomes the event's identity on the server.

@@ -100,6 +100,9 @@ func (l *Ledger) Fold(r reading.Reading, now time.Time) {
 		a.ReportedUnixMilli = reported
 		return
 	}
+	if l.collected(r.Session.MachineID, start) == 0 {
+		return // it was late, and there is no record to count it in
+	}
 	rec := l.record(&r.Session, start)
 	if g.replaced != nil && !(start == align(r.Report.IntervalStartUnix, l.length) && rec.retract(g.replaced)) {
 		g.focus = nil // it was counted before, in this record or another
@@ -118,6 +121,14 @@ func locked(r *reading.Reading) *bool {
 		return new(true)
 	}
 	return r.Session.ScreenLocked
+}
+
+// collected is in how many seconds of an interval anything was collected.
+func (l *Ledger) collected(machineID string, start int64) int64 {
+	if l.o.Missing == nil {
+		return l.length
+	}
+	return l.length - l.o.Missing(machineID, start, start+l.length)
 }
 
 // place decides in which interval a reading counts.
@@ -177,7 +188,7 @@ func (l *Ledger) Seal(now time.Time) []Sealed {
 		}
 		m.mark(rec.StartUnix, rec.LengthSec)
 		l.records.remove(key)
-		sealed = append(sealed, Sealed{Event: rec.event(l.o.IdleAfter), UID: rec.UID})
+		sealed = append(sealed, Sealed{Event: rec.event(l.o.IdleAfter, l.collected(key.MachineID, rec.StartUnix)), UID: rec.UID})
 	}
 	slices.SortFunc(sealed, func(a, b Sealed) int {
 		return cmp.Or(a.Event.Timestamp.Compare(b.Event.Timestamp), cmp.Compare(a.Event.MachineID, b.Event.MachineID))

@@ -152,14 +152,14 @@ func (r *Record) merge(o *Record) {
 	}
 }
 
-// event is the record as the server takes it.
-func (r *Record) event(idleAfter time.Duration) api.Event {
+// event is the record as the server takes it; of its seconds so many were collected.
+func (r *Record) event(idleAfter time.Duration, collected int64) api.Event {
 	count := func(n uint64) int64 { return int64(min(n, api.MaxCount)) }
 	length, synthetic := r.LengthSec, count(r.Counts.Synthetic)
 	active := seconds(r.Counts.ActiveMS)
 	idle := true
 	for _, s := range r.Sessions {
-		idle = idle && r.idleAtEnd(s) >= idleAfter
+		idle = idle && r.idleAtEnd(s, collected) >= idleAfter
 	}
 	e := api.Event{
 		MachineID: r.MachineID, Timestamp: time.Unix(r.StartUnix, 0).UTC(), Username: r.Username,
@@ -170,6 +170,9 @@ func (r *Record) event(idleAfter time.Duration) api.Event {
 	}
 	if r.Counts.Repeats > 0 { // most records have none, and need no room for it
 		e.RepeatCount = new(count(r.Counts.Repeats))
+	}
+	if collected < r.LengthSec {
+		e.CollectedSeconds = &collected
 	}
 	if r.DeviceUnits {
 		e.DistanceUnit = api.UnitDevice
@@ -271,8 +274,12 @@ func (r *Record) locked() *bool {
 // idleAtEnd is for how long a session had no real input when the interval
 // ended. Helpers report whatever is new, so silence since the last report was
 // silence of the hands too; a report from outside the interval (the clock was
-// set) is moved by no more than the interval.
-func (r *Record) idleAtEnd(s Standing) time.Duration {
+// set) is moved by no more than the interval. Where not all of it was collected, the
+// last report is the end.
+func (r *Record) idleAtEnd(s Standing, collected int64) time.Duration {
+	if collected < r.LengthSec {
+		return time.Duration(min(s.IdleMS, wire.MaxCounter)) * time.Millisecond
+	}
 	toEnd := min(max(r.end()*1000-s.TimeUnixMilli, -r.LengthSec*1000), r.LengthSec*1000)
 	return time.Duration(int64(min(s.IdleMS, wire.MaxCounter))+toEnd) * time.Millisecond
 }

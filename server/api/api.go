@@ -91,6 +91,9 @@ type Event struct {
 
 	// IntervalSec is the interval's length in seconds; absent means 60.
 	IntervalSec *int64 `json:"interval_sec,omitempty"`
+	// CollectedSeconds is in how many of them anything was collected, where work hours
+	// or a pause cut the interval; absent means in all.
+	CollectedSeconds *int64 `json:"collected_seconds,omitempty"`
 	// ActiveSeconds is how many of them the user was active in.
 	ActiveSeconds *float64 `json:"active_seconds,omitempty"`
 	// Connected is whether a client was connected at the interval's end.

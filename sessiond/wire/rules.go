@@ -28,10 +28,13 @@ const (
 	rulesVersion = 1
 )
 
-// Rules are what the daemon lets a helper report of titles.
+// Rules are what the daemon lets a helper report of titles, and until when anything.
 type Rules struct {
 	// ID names them: reports that were filtered by them repeat it. Never 0.
 	ID uint64
+	// UntilUnix is when the helper is to end (seconds, UTC): what happens from then on
+	// is not counted. 0 is never.
+	UntilUnix int64
 	// Titles is false where no title may be reported at all.
 	Titles bool
 	// Lists run one after the other, each on what the one before left; in each the
@@ -52,6 +55,7 @@ type Rule struct {
 func AppendRules(dst []byte, r *Rules) []byte {
 	dst = append(dst, rulesKind, rulesVersion)
 	dst = binary.AppendUvarint(dst, r.ID)
+	dst = binary.AppendVarint(dst, r.UntilUnix)
 	dst = append(dst, flag(r.Titles))
 	dst = binary.AppendUvarint(dst, uint64(len(r.Lists)))
 	for _, list := range r.Lists {
@@ -77,6 +81,7 @@ func ParseRules(b []byte) (Rules, error) {
 	}
 	d := decoder{rest: b[2:]}
 	r.ID = d.uvarint(math.MaxUint64)
+	r.UntilUnix = d.varint()
 	r.Titles = d.byte(1) == 1
 	left := uint64(MaxRules)
 	for range d.uvarint(MaxRuleLists) {

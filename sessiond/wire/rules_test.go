@@ -8,7 +8,7 @@ import (
 )
 
 func sampleRules() Rules {
-	return Rules{ID: 7, Titles: true, Lists: [][]Rule{
+	return Rules{ID: 7, UntilUnix: 1_800_000_000, Titles: true, Lists: [][]Rule{
 		{{App: "Thunderbird"}, {Title: "^(.*) - KeePass.*$", With: "KeePass"}},
 		{{Title: "день\t"}},
 	}}

@@ -27,11 +27,11 @@ import (
 	"activity-tracker.example/hostd/logind"
 	"activity-tracker.example/hostd/notify"
 	"activity-tracker.example/hostd/outbound"
+	"activity-tracker.example/hostd/policy"
 	"activity-tracker.example/hostd/reading"
 	"activity-tracker.example/hostd/roster"
 	"activity-tracker.example/hostd/upload"
 	"activity-tracker.example/hostd/xrdp"
-	"activity-tracker.example/sessiond/wire"
 )
 
 const (
@@ -75,6 +75,9 @@ type daemon struct {
 	enrollment *enrollment.Store
 	watcher    *logind.Watcher
 	roster     *roster.Roster
+	policy     *policy.Policy
+	// rethink has room for one wish to decide again who is measured.
+	rethink    chan struct{}
 	units      helper.Units
 	endUnits   func()
 	supervisor *helper.Supervisor
@@ -138,7 +141,7 @@ func run(ctx context.Context, cfg config.Config, o options, log *slog.Logger) er
 
 // open makes every stage; nothing runs yet.
 func open(cfg config.Config, o options, log *slog.Logger) (*daemon, error) {
-	d := &daemon{cfg: cfg, opts: o, log: log, started: time.Now(), enumerated: make(chan struct{})}
+	d := &daemon{cfg: cfg, opts: o, log: log, started: time.Now(), enumerated: make(chan struct{}), rethink: make(chan struct{}, 1)}
 	d.notify = notify.New(os.Getenv("NOTIFY_SOCKET"))
 	interval, err := notify.WatchdogInterval()
 	if err != nil {
@@ -175,9 +178,11 @@ func (d *daemon) openStages(stored []*os.File) error {
 	if d.cfg.Features.TrackSystemStats {
 		stats = hoststat.New(filepath.Dir(d.cfg.BufferPath))
 	}
+	d.policy = policy.New(policy.Options{File: d.cfg.Rules(), Changed: d.reconsider})
 	var err error
 	d.collector, err = collect.New(d.buffer, collect.Options{
 		Interval: d.cfg.CollectInterval, IdleAfter: d.cfg.IdleAfter, Stats: stats, Log: d.log,
+		Missing:  func(_ string, from, until int64) int64 { return d.policy.Missing(from, until) },
 		Progress: d.watchdog.Loop("collect", loopSilence).Made,
 	})
 	if err != nil {
@@ -197,7 +202,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 		Connected: d.connected, Ended: d.watcher.Refresh,
 		Progress: d.watchdog.Loop("helpers", loopSilence).Made, Log: d.log,
 	}, d.units, d.notify)
-	d.supervisor.SetTitles(wire.Rules{Titles: d.cfg.Features.WindowTitles})
+	d.supervisor.SetTitles(d.policy.Titles())
 	d.uploader = upload.New(d.buffer, d.target, upload.Options{
 		Period: d.cfg.SendInterval, Log: d.log, Hostname: headerName(d.hostname), Client: outbound.NewClient(d.outbound(), upload.RequestTimeout),
 		Progress: d.watchdog.Loop("upload", uploadSilence).Made,
@@ -257,6 +262,7 @@ func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
 	g.Go(func() error { return d.watcher.Run(ctx, sessions) })
 	g.Go(func() error { return d.decide(ctx, sessions, tracked) })
 	g.Go(func() error { return d.watchDisplays(ctx) })
+	g.Go(func() error { return d.policy.Run(ctx) })
 	// The collector ends after the helpers' readers, so that it stores
 	// everything that was taken off their sockets.
 	collecting, stopCollecting := context.WithCancel(context.WithoutCancel(ctx))
@@ -278,16 +284,22 @@ func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
 // decide has the roster choose from each list of sessions which are measured, and
 // hands the choice to the supervisor and the collector.
 func (d *daemon) decide(ctx context.Context, sessions <-chan []logind.Session, tracked chan<- []roster.Tracked) error {
-	for {
-		var list []logind.Session
+	var list []logind.Session
+	for known := false; ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case list = <-sessions:
+			known = true
+		case <-d.rethink:
+			d.supervisor.SetTitles(d.policy.Titles())
 		}
-		list = d.opts.own(list)
+		if !known {
+			continue
+		}
+		list := d.opts.own(list)
 		decided := d.roster.Update(list, d.listDisplays(list))
-		decided = d.opts.readable(decided)
+		decided = d.policy.Allow(d.opts.readable(decided))
 		d.remember(decided)
 		d.collector.Live(decided.Tracked)
 		select {
@@ -296,6 +308,14 @@ func (d *daemon) decide(ctx context.Context, sessions <-chan []logind.Session, t
 		case tracked <- decided.Tracked:
 		}
 		d.once.Do(func() { close(d.enumerated) })
+	}
+}
+
+// reconsider has decide look again at what the policy allows.
+func (d *daemon) reconsider() {
+	select {
+	case d.rethink <- struct{}{}:
+	default: // it will
 	}
 }
 

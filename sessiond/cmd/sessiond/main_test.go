@@ -264,6 +264,48 @@ func TestTitlesAndFocus(t *testing.T) {
 	without.Until("the same without a title", full(without, wire.Focus{App: "Editor"}))
 }
 
+// TestUntil: a helper ends by itself at the second that it was told, with a last report
+// as of that instant; what is typed later is not counted, and an interval that begins
+// there is not reported.
+func TestUntil(t *testing.T) {
+	t.Parallel()
+	for name, interval := range map[string]int64{"within an interval": 3600, "at its end": 5} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inner, outer := xtest.Xephyr(t)
+			outer.Run(t, "xdotool", "mousemove", "500", "300")
+			path, err := binary()
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := helpertest.Start(t, helpertest.Options{
+				Program: path, Args: []string{"--display", inner.Display, "--interval", strconv.FormatInt(interval, 10) + "s"},
+				Interval: time.Duration(interval) * time.Second, Confine: true, NoRules: true,
+			})
+			h.Until("the first report", func() bool { return len(h.All) > 0 })
+			until := (time.Now().Unix()/5 + 2) * 5
+			h.SendRules(wire.Rules{ID: 1, Titles: true, UntilUnix: until})
+			outer.Run(t, "xdotool", "type", "--delay", "2", "inside")
+			h.Until("what is typed inside", func() bool { return h.Last.Counters.Keys == 6 })
+			for typing := true; typing; { // across the border, for longer than it takes to end
+				outer.Run(t, "xdotool", "type", "--delay", "20", "x")
+				select {
+				case <-h.Done():
+					typing = false
+				default:
+				}
+			}
+			if code := h.Exit(); code != launch.ExitOK {
+				t.Fatalf("exit code %d: %s", code, h.Stderr.String())
+			}
+			last := h.Last
+			if last.TimeUnixMilli != until*1000 || last.IntervalStartUnix+interval < until || last.IntervalStartUnix >= until {
+				t.Errorf("the last report is of %d, in the interval from %d; want %d", last.TimeUnixMilli, last.IntervalStartUnix, until)
+			}
+		})
+	}
+}
+
 // TestTitleRules: no title is sent before there are rules, none that they take out ever
 // is, and other rules restart no helper and hold for the interval's titles so far.
 func TestTitleRules(t *testing.T) {

@@ -152,6 +152,9 @@ func sendRules(t *testing.T, fd int, rules wire.Rules) {
 	}
 }
 
+// Done is closed once the helper has ended.
+func (h *Helper) Done() <-chan struct{} { return h.done }
+
 // SendRules sends other rules for titles.
 func (h *Helper) SendRules(rules wire.Rules) { sendRules(h.t, h.FD, rules) }
 

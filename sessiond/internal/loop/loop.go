@@ -118,6 +118,7 @@ type loop struct {
 
 	retitle counting.Retitle // what may be reported of titles
 	rules   uint64           // which rules say so; 0: none
+	until   time.Time        // from then on nothing counts; zero: never
 }
 
 // Run watches the source and reports until it goes away, the daemon closes its
@@ -153,7 +154,7 @@ func Run(ctx context.Context, o Options) error {
 	l.slot, l.news = l.clock.slot(now.wall), true
 	err = l.run(ctx)
 	if errors.Is(err, errStopped) {
-		err = errors.Join(err, l.drain(l.clock.instant()))
+		err = errors.Join(err, l.drainLast())
 	}
 	if !errors.Is(err, outbox.ErrClosed) {
 		l.farewell()
@@ -209,6 +210,9 @@ func (l *loop) step(ready bool) error {
 		return err
 	}
 	now := l.clock.now()
+	if l.over(now) {
+		return errStopped
+	}
 	switch {
 	case ready && l.paced != nil:
 		l.paced.Notice(now.at)
@@ -329,8 +333,11 @@ func (l *loop) hear() error {
 	if err != nil || packet == nil {
 		return err
 	}
-	l.retitle, l.rules = nil, 0
+	l.retitle, l.rules, l.until = nil, 0, time.Time{}
 	if rules, err := wire.ParseRules(packet); err == nil {
+		if rules.UntilUnix != 0 {
+			l.until = time.Unix(rules.UntilUnix, 0)
+		}
 		if retitle, err := titles.Compile(&rules); err == nil {
 			l.retitle, l.rules = retitle, rules.ID
 		}
@@ -349,8 +356,12 @@ func (l *loop) hear() error {
 // take it.
 func (l *loop) farewell() {
 	l.ended = true
-	now := l.clock.now()
-	if l.turn(now) != nil || l.send(now) != nil {
+	now := l.last()
+	if l.turn(now) != nil {
+		return
+	}
+	// Of an interval that begins where counting ends there is nothing to report.
+	if empty := now.wall.Equal(l.until) && now.wall.Equal(l.clock.startOf(l.slot)); !empty && l.send(now) != nil {
 		return
 	}
 	deadline := now.at + counting.Instant(lastWords/time.Millisecond)

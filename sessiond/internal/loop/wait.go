@@ -68,6 +68,9 @@ func (l *loop) wait() (ready bool, err error) {
 	if l.clock.slot(now.wall) != l.slot {
 		due = now.at
 	}
+	if !l.until.IsZero() {
+		due = min(due, l.clock.instantOf(now, l.until)+1)
+	}
 	if l.news {
 		due = min(due, l.reportDue())
 	}

@@ -1,0 +1,172 @@
+// Package policy decides what may be measured on this host now: who, at which times, and
+// what of titles. The host's file says so.
+package policy
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"activity-tracker.example/hostd/roster"
+	rules "activity-tracker.example/server/api/policy"
+	"activity-tracker.example/sessiond/wire"
+)
+
+// lookAgain is how often the clock is looked at, which may be set.
+const lookAgain = 10 * time.Second
+
+// Options of a Policy.
+type Options struct {
+	// File is what the host's file says.
+	File rules.Document
+	// Directory knows groups of users; nil is the system's.
+	Directory Directory
+	// Changed is called when other sessions than before may be measured; it must not
+	// block.
+	Changed func()
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Policy is what holds. Make one with New; it is safe for concurrent use.
+type Policy struct {
+	o     Options
+	users *Users
+
+	mu        sync.Mutex
+	effective rules.Effective
+	times     times
+}
+
+// New makes a policy of the file alone.
+func New(o Options) *Policy {
+	if o.Directory == nil {
+		o.Directory = Getent{}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	p := &Policy{o: o, users: NewUsers(o.Directory, o.Changed, o.Now)}
+	p.effective = rules.Narrow(o.File, nil)
+	p.times.change(p.effective.Hours, o.Now())
+	p.users.Exclude(p.effective.ExcludeUsers)
+	return p
+}
+
+// Effective returns what holds now, and where each part of it comes from.
+func (p *Policy) Effective() rules.Effective {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.effective
+}
+
+// collects reports whether anything is collected now.
+func (p *Policy) collects() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.times.now().Collects(p.o.Now())
+}
+
+// until is when collecting ends or has ended, seconds UTC; 0 where it does not.
+func (p *Policy) until() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	hours, now := p.times.now(), p.o.Now()
+	if !hours.Collects(now) {
+		return now.Unix()
+	}
+	if next := hours.Next(now); !next.IsZero() {
+		return next.Unix()
+	}
+	return 0
+}
+
+// next is when collecting begins or ends; zero where it does not.
+func (p *Policy) next() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.times.now().Next(p.o.Now())
+}
+
+// Missing is how much of a time nothing was collected in, in seconds.
+func (p *Policy) Missing(from, until int64) int64 {
+	var sum int64
+	for _, g := range p.Gaps(from, until) {
+		sum += g.End - g.Start
+	}
+	return sum
+}
+
+// Gaps returns when nothing was collected within a time that is over.
+func (p *Policy) Gaps(from, until int64) []Gap {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.times.gaps(from, until)
+}
+
+// Run calls Changed at its start, and at each moment at which collecting begins or ends,
+// until ctx ends.
+func (p *Policy) Run(ctx context.Context) error {
+	collected := p.collects()
+	p.o.Changed() // it may have changed since it was first asked
+	for {
+		wait := lookAgain
+		if next := p.next(); !next.IsZero() {
+			wait = min(wait, next.Sub(p.o.Now()))
+		}
+		timer := time.NewTimer(max(wait, 0))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+		if now := p.collects(); now != collected {
+			collected = now
+			p.o.Changed()
+		}
+	}
+}
+
+// Titles is what helpers are told about titles, and until when they count.
+func (p *Policy) Titles() wire.Rules {
+	e := p.Effective()
+	told := wire.Rules{Titles: e.Titles, UntilUnix: p.until()}
+	for _, list := range e.TitleRules {
+		converted := make([]wire.Rule, 0, len(list))
+		for _, r := range list {
+			converted = append(converted, wire.Rule{App: r.App, Title: r.Title, With: r.With}) // nothing, where it drops
+		}
+		told.Lists = append(told.Lists, converted)
+	}
+	return told
+}
+
+// Allow takes out of a list of sessions those that may not be measured now. Whoever is
+// excluded is no problem, and is not named.
+func (p *Policy) Allow(r roster.Result) roster.Result {
+	p.users.Prune()
+	if !p.collects() {
+		r.Tracked = nil
+		return r
+	}
+	kept := make([]roster.Tracked, 0, len(r.Tracked))
+	var unresolved []string
+	for i := range r.Tracked {
+		t := r.Tracked[i]
+		switch standing, problem := p.users.Standing(t.Username); {
+		case standing == Measured:
+			kept = append(kept, t)
+		case standing == Unresolved && problem != "" && !slices.Contains(unresolved, t.Username):
+			unresolved = append(unresolved, t.Username)
+			r.Problems = append(r.Problems, roster.Problem{
+				Username: t.Username,
+				Text:     "user " + t.Username + " is not measured while it is unknown whether exclude_users has them: " + problem,
+				Advice:   "correct exclude_users, or have the directory of users reachable ('getent group NAME' answers then); it is asked again each 30 s",
+			})
+		}
+	}
+	r.Tracked = kept
+	return r
+}
