@@ -129,9 +129,12 @@ var mayImport = map[string][]string{
 		"server/internal/secret", "server/internal/session", "server/internal/store/db", "server/internal/store/directory",
 		"server/internal/store/users", "server/internal/text",
 	},
+	"server/internal/policyapi": {
+		"server/api", "server/api/policy", "server/internal/auth", "server/internal/problem", "server/internal/store/policies", "server/internal/text",
+	},
 	"server/internal/ingest": {
 		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/problem", "server/internal/secret",
-		"server/internal/store/directory", "server/internal/store/events", "server/internal/text", "server/internal/timestamp",
+		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/policies", "server/internal/text", "server/internal/timestamp",
 	},
 	"server/internal/report": {
 		"server/api", "server/internal/category", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/store/query", "server/internal/text", "server/internal/timestamp",
@@ -142,7 +145,7 @@ var mayImport = map[string][]string{
 	"server/internal/repository": {"server/api", "server/internal/limiter", "server/internal/problem"},
 	"server/internal/httpapi": {
 		"server/api", "server/internal/auth", "server/internal/httpapi/openapi", "server/internal/httpserver", "server/internal/limiter",
-		"server/internal/live", "server/internal/problem", "server/internal/report", "server/internal/repository",
+		"server/internal/live", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/repository",
 		"server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/userapi",
 	},
 	"server/internal/httpapi/openapi": {"server/internal/problem"},
@@ -155,6 +158,7 @@ var mayImport = map[string][]string{
 	"server/internal/store/directory":  {"server/api", "server/internal/store/db"},
 	"server/internal/store/users":      {"server/internal/store/db", "server/internal/store/directory"},
 	"server/internal/store/people":     {"server/internal/store/db", "server/internal/store/directory"},
+	"server/internal/store/policies":   {"server/api/policy", "server/internal/store/db"},
 	"server/internal/store/events": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/partition",
 	},
@@ -176,7 +180,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/app": {
 		"server/api", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpapi", "server/internal/httpserver",
-		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/password", "server/internal/report", "server/internal/repository",
+		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/repository",
 		"server/internal/secret", "server/internal/session", "server/internal/store/...", "server/internal/userapi",
 	},
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},

@@ -153,6 +153,9 @@ type IngestReply struct {
 	Accepted   int         `json:"accepted"`
 	Duplicates int         `json:"duplicates"`
 	Rejected   []Rejection `json:"rejected"`
+	// PolicyRevision is the revision of GET /api/policy, so that hosts ask for it only
+	// when it changed. It is nil where no policy was ever written, or none is known.
+	PolicyRevision *int64 `json:"policy_revision,omitempty"`
 }
 
 // Rejection names one event that was not stored, by its place in the batch.

@@ -132,6 +132,16 @@ func Parse(data []byte) (Document, error) {
 	return d, d.Validate()
 }
 
+// ParseFor is Parse for a policy of a group of hosts, or of all (nil). How long something
+// is kept is the same for all hosts.
+func ParseFor(group *string, data []byte) (Document, error) {
+	d, err := Parse(data)
+	if err == nil && group != nil && d.Retention != nil {
+		err = wrong("retention", "can only be set for all hosts")
+	}
+	return d, err
+}
+
 // decodeError names the field of an error of the decoder.
 func decodeError(err error) error {
 	var typed *json.UnmarshalTypeError

@@ -14,6 +14,7 @@ import (
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/password"
+	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/repository"
 	"activity-tracker.example/server/internal/session"
@@ -60,10 +61,11 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		now = time.Now
 	}
 	logins := session.New(s.Users, password.NewHasher(cost), now)
-	in := ingest.New(s.Writer, s.Directory, guard, log, metrics, time.Now)
+	in := ingest.New(s.Writer, s.Directory, s.Policies, guard, log, metrics, time.Now)
 	return httpapi.New(httpapi.Parts{
 		Reports: report.New(s.Reader, s.Directory, s.People, time.Now), Guard: guard, Live: board,
 		Users:  userapi.New(s.Users, logins, guard, now),
+		Policy: policyapi.New(s.Policies, guard),
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,

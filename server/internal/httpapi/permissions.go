@@ -24,6 +24,7 @@ func permissions() []permission {
 	admins := auth.Rule{Roles: []directory.Role{directory.RoleAdmin}}
 	labelling := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleManager}}
 	reading := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer}}
+	policy := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleAuditor}}
 	all := []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer, directory.RoleAuditor}
 	own, themselves := auth.Rule{Roles: all}, auth.Rule{Roles: all, LoginOnly: true}
 	return []permission{
@@ -55,6 +56,12 @@ func permissions() []permission {
 		{"GET /api/reports/apps", reading},
 		{"GET /api/categories", reading},
 		{"PUT /api/categories", admins},
+		{"GET /api/policies", policy},
+		{"PUT /api/policies", admins},
+		{"GET /api/policies/{version}", policy},
+		{"GET /api/host-groups", policy},
+		{"PUT /api/host-groups/{host_group}", admins},
+		{"DELETE /api/host-groups/{host_group}", admins},
 		{"GET /api/login", themselves},
 		{"POST /api/logout", themselves},
 		{"PUT /api/login/password", themselves},

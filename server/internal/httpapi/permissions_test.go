@@ -13,6 +13,7 @@ import (
 	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/people"
+	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/users"
 )
 
@@ -26,6 +27,9 @@ type walk struct {
 func newWalk(t *testing.T) *walk {
 	t.Helper()
 	w := &walk{servertest.New(t, servertest.NewDatabase(t)), map[string]users.User{}}
+	if _, err := w.Store.Policies.Add(t.Context(), policies.Draft{Author: "test"}, nil); err != nil {
+		t.Fatal(err)
+	}
 	w.Send(w.Host("h"), servertest.Minute("m-own", 0), servertest.Minute("m-foreign", 0))
 	for _, name := range append([]string{"another"}, rolesOf(users.Roles())...) {
 		w.users[name] = w.User(name, directory.RoleViewer)
@@ -46,6 +50,11 @@ func (w *walk) restore() {
 	w.T.Helper()
 	w.Group("own", "m-own")
 	w.Group("foreign", "m-foreign")
+	for _, name := range []string{"own", "foreign"} {
+		if err := w.Store.Policies.SetHostGroup(w.T.Context(), name, nil); err != nil {
+			w.T.Fatal(err)
+		}
+	}
 	for _, role := range users.Roles() {
 		access := users.Access{Role: role, Limited: users.Limitable(role)}
 		if access.Limited {
@@ -94,7 +103,8 @@ func (w *walk) target(o servertest.Operation, whose, role, session string) (path
 	}
 	person := map[string]string{"own": w.person("m-own"), "foreign": w.person("m-foreign"), "unknown": "p999"}[whose]
 	_, query, _ := strings.Cut(o.Target, "?")
-	path = strings.NewReplacer("{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session, "{person}", person).Replace(o.Path) + "?" + query
+	version := map[string]string{"own": "1", "foreign": "1", "unknown": "1000000"}[whose]
+	path = strings.NewReplacer("{version}", version, "{host_group}", group, "{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session, "{person}", person).Replace(o.Path) + "?" + query
 	body = o.Body
 	switch o.ID {
 	case "renameGroup":
@@ -153,8 +163,10 @@ func expectedOf(o servertest.Operation, role, whose string) int {
 		return http.StatusForbidden
 	case whose == "own", everywhere, !strings.Contains(o.Path, "{"):
 		return 0
-	case o.ID == "putGroup":
+	case o.ID == "putGroup", o.ID == "putHostGroup":
 		return 0 // makes it
+	case strings.Contains(o.Path, "{version}") && whose == "foreign":
+		return 0 // all of policy is for who may read it
 	}
 	return http.StatusNotFound
 }

@@ -20,6 +20,7 @@ import (
 	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/limiter"
 	"activity-tracker.example/server/internal/live"
+	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/repository"
@@ -43,6 +44,8 @@ type Parts struct {
 	Live    *live.Board
 	// Users answers about people who log in.
 	Users *userapi.API
+	// Policy answers about policy, to hosts and to people.
+	Policy *policyapi.API
 	// Events and Enroll are the hosts' routes.
 	Events, Enroll http.HandlerFunc
 	// Repository is where hosts get the agent from.
@@ -153,8 +156,21 @@ func (s *server) routes() chi.Router {
 	admin.Post("/api/people/{person}/accounts", onlyJSON(changeWith(body{limit: maxJoinBytes, example: `{"machine_ids": ["vm-abc123-user1"]}`}, s.joinAccounts)))
 	admin.Delete("/api/people/{person}/accounts/{machine_id}", onlyJSON(s.partAccount))
 
+	s.policyRoutes(r.With(bounded, asDescribed), admin)
 	s.userRoutes(r.With(bounded, asDescribed, userapi.OwnPage, userapi.Private), r.With(bounded, known, asDescribed))
 	return r
+}
+
+// policyRoutes are those about policy; hosts come with their credential.
+func (s *server) policyRoutes(hosts, known chi.Router) {
+	p := s.Policy
+	hosts.Get("/api/policy", onlyJSON(p.ForHost))
+	known.Get("/api/policies", onlyJSON(p.List))
+	known.Put("/api/policies", onlyJSON(p.Add))
+	known.Get("/api/policies/{version}", onlyJSON(p.One))
+	known.Get("/api/host-groups", onlyJSON(p.HostGroups))
+	known.Put("/api/host-groups/{host_group}", onlyJSON(p.SetHostGroup))
+	known.Delete("/api/host-groups/{host_group}", p.RemoveHostGroup)
 }
 
 // userRoutes are those about people who log in; strangers come without a login.

@@ -19,6 +19,7 @@ import (
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/events"
+	"activity-tracker.example/server/internal/store/policies"
 )
 
 const (
@@ -36,6 +37,7 @@ const (
 type Ingest struct {
 	writer    *events.Writer
 	directory *directory.Directory
+	policies  *policies.Policies
 	guard     *auth.Guard
 	log       *slog.Logger
 	now       func() time.Time
@@ -47,9 +49,9 @@ type Ingest struct {
 }
 
 // New makes the handlers; now is the server's clock.
-func New(writer *events.Writer, dir *directory.Directory, guard *auth.Guard, log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) *Ingest {
+func New(writer *events.Writer, dir *directory.Directory, p *policies.Policies, guard *auth.Guard, log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) *Ingest {
 	in := &Ingest{
-		writer: writer, directory: dir, guard: guard, log: log, now: now,
+		writer: writer, directory: dir, policies: p, guard: guard, log: log, now: now,
 		memory: newMemory(), names: newNames(), limiter: limiter.New[int64](hostRequests, turnWait),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trackerd_server_events_total",
@@ -101,6 +103,9 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 	}
 	in.count(reply)
 	in.rename(r, host)
+	if revision := in.policies.Revision(r.Context()); revision > 0 {
+		reply.PolicyRevision = &revision
+	}
 	writeJSON(w, http.StatusOK, reply)
 }
 

@@ -10,7 +10,7 @@ import (
 // table is a failure of the server.
 func Status(code api.Code) int {
 	switch code {
-	case api.CodeBadRequest, api.CodeBadPassword:
+	case api.CodeBadRequest, api.CodeBadPassword, api.CodePolicyTooLarge:
 		return http.StatusBadRequest
 	case api.CodeUnauthorized, api.CodeBadToken, api.CodeBadLogin, api.CodeBadInvitation, api.CodeSecondStep, api.CodeBadCode:
 		return http.StatusUnauthorized

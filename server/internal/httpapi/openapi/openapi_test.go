@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/api/policy"
 )
 
 type content struct {
@@ -82,6 +83,20 @@ func TestDescriptionMatchesTypes(t *testing.T) {
 		api.SecondStep{},
 		api.SecondStepCode{},
 		api.RecoveryCodes{},
+		api.HostGroup{},
+		api.HostGroupList{},
+		api.HostGroupMembers{},
+		policy.Document{},
+		policy.Rule{},
+		policy.Screenshots{},
+		policy.Notice{},
+		policy.Retention{},
+		policy.Version{},
+		policy.Reply{},
+		policy.Info{},
+		policy.InfoList{},
+		policy.Written{},
+		policy.Draft{},
 	}
 	if len(types) != len(schemas) {
 		t.Errorf("%d schemas, %d types", len(schemas), len(types))
@@ -89,7 +104,11 @@ func TestDescriptionMatchesTypes(t *testing.T) {
 	for _, v := range types {
 		typ := reflect.TypeOf(v)
 		var have, want []string
-		for name := range schemas[typ.Name()].Properties {
+		schema := typ.Name()
+		if strings.HasSuffix(typ.PkgPath(), "/policy") {
+			schema = "Policy" + schema
+		}
+		for name := range schemas[schema].Properties {
 			have = append(have, name)
 		}
 		for _, field := range reflect.VisibleFields(typ) {

@@ -16,6 +16,7 @@ import (
 	"activity-tracker.example/server/internal/store/inspect"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/people"
+	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/store/upkeep"
 	"activity-tracker.example/server/internal/store/users"
@@ -33,6 +34,7 @@ type Store struct {
 	Dictionary *dictionary.Dictionary
 	Users      *users.Users
 	People     *people.People
+	Policies   *policies.Policies
 }
 
 // Options are those of all rooms.
@@ -59,7 +61,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d), Users: users.New(d), People: people.New(d)}
+	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d), Users: users.New(d), People: people.New(d), Policies: policies.New(d)}
 	s.Dictionary = dictionary.New(d, s.Partitions)
 	s.Writer = events.New(d, s.Partitions, s.Dictionary, s.ForgetHosts)
 	s.Reader = query.New(d, s.Partitions)

@@ -1,0 +1,56 @@
+package policyapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/store/policies"
+	"activity-tracker.example/server/internal/text"
+)
+
+// maxHostsBytes bounds the body of PUT /api/host-groups/{host_group}: as many hosts as
+// it may have.
+const maxHostsBytes = 2 << 20
+
+// HostGroups lists the groups of hosts.
+func (a *API) HostGroups(w http.ResponseWriter, r *http.Request) {
+	all, err := a.policies.HostGroups(r.Context())
+	list := api.HostGroupList{HostGroups: []api.HostGroup{}}
+	for _, g := range all {
+		list.HostGroups = append(list.HostGroups, api.HostGroup(g))
+	}
+	reply(w, r, http.StatusOK, list, err)
+}
+
+// SetHostGroup makes hosts a group's.
+func (a *API) SetHostGroup(w http.ResponseWriter, r *http.Request) {
+	name := pathValue(r, "host_group")
+	ask, err := read[api.HostGroupMembers](w, r, maxHostsBytes, problem.New(api.CodeTooLarge, "The body is larger than 2 MiB."), `{"hosts": ["vm-abc123"]}`)
+	switch {
+	case err != nil:
+	case name == "" || len(name) > api.MaxGroupBytes:
+		err = problem.BadRequest(fmt.Sprintf("host_group: want a name of up to %d bytes, in printable characters", api.MaxGroupBytes))
+	case ask.Hosts == nil:
+		err = problem.BadRequest("hosts is missing; an empty list makes an empty group.")
+	case len(ask.Hosts) > policies.MaxGroupHosts:
+		err = problem.BadRequest(fmt.Sprintf("hosts: want at most %d", policies.MaxGroupHosts))
+	case slices.ContainsFunc(ask.Hosts, func(id string) bool { return id == "" || !text.Visible(id) }):
+		err = problem.BadRequest("hosts: want host_ids")
+	default:
+		err = a.policies.SetHostGroup(r.Context(), name, ask.Hosts)
+	}
+	reply(w, r, http.StatusNoContent, nil, err)
+}
+
+// RemoveHostGroup removes a group of hosts.
+func (a *API) RemoveHostGroup(w http.ResponseWriter, r *http.Request) {
+	err := a.policies.RemoveHostGroup(r.Context(), pathValue(r, "host_group"))
+	if errors.Is(err, policies.ErrNoHostGroup) {
+		err = problem.NotFound("There is no such host group.")
+	}
+	reply(w, r, http.StatusNoContent, nil, err)
+}

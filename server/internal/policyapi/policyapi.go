@@ -1,0 +1,130 @@
+// Package policyapi answers about policy: to hosts what holds for them, to administrators
+// what was written, and to whom.
+package policyapi
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/api/policy"
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/store/policies"
+	"activity-tracker.example/server/internal/text"
+)
+
+// API answers about policy.
+type API struct {
+	policies *policies.Policies
+	guard    *auth.Guard
+}
+
+// New returns the answers about these policies.
+func New(p *policies.Policies, guard *auth.Guard) *API { return &API{policies: p, guard: guard} }
+
+// read reads a body of a limited size, all of whose fields are known; too large is the
+// refusal of a larger one.
+func read[T any](w http.ResponseWriter, r *http.Request, limit int64, tooLarge *problem.Error, example string) (asked T, err error) {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
+	d.DisallowUnknownFields()
+	err = d.Decode(&asked)
+	if err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("more than one value")
+		}
+	}
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return asked, tooLarge
+	case err != nil:
+		return asked, problem.BadRequest("The body must be JSON such as " + example + ": " + strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return asked, nil
+}
+
+// reply answers with v, with nothing where it is nil, or with what err means.
+func reply(w http.ResponseWriter, r *http.Request, status int, v any, err error) {
+	switch {
+	case err != nil:
+		problem.Write(w, r, asProblem(err))
+	case v == nil:
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		// An error here means that the caller has gone.
+		_ = json.NewEncoder(w).Encode(v)
+	}
+}
+
+// kinds is what a caller is told of an error of the store.
+func kinds() []struct {
+	is     error
+	code   api.Code
+	detail string
+} {
+	return []struct {
+		is     error
+		code   api.Code
+		detail string
+	}{
+		{policies.ErrNone, api.CodeNotFound, "There is no such version."},
+		{policies.ErrChanged, api.CodeChangedMeanwhile, "Another version was written since: GET /api/policies again, and look at it before you write yours."},
+		{policies.ErrPast, api.CodeBadRequest, "valid_from: a version can't hold from a moment in the past on; without it it holds from now on."},
+		{policies.ErrTooManyNext, api.CodeBadRequest, "valid_from: as many versions as there may be wait for their moment; one of the same moment takes another's place."},
+		{policies.ErrTooMany, api.CodeBadRequest, "There are as many versions as there may be."},
+		{policies.ErrTooManyHostGroups, api.CodeBadRequest, "There are as many host groups as there may be."},
+		{policies.ErrGroupsOfHost, api.CodeBadRequest, "hosts: one of them would be in more host groups than it may be."},
+	}
+}
+
+// asProblem turns an error into a refusal.
+func asProblem(err error) error {
+	var refusal *problem.Error
+	var field *policy.FieldError
+	var nobody policies.NoHostError
+	switch {
+	case errors.As(err, &refusal):
+		return refusal
+	case errors.As(err, &field) && field.TooLarge:
+		return problem.New(api.CodePolicyTooLarge, "policy: "+field.Error())
+	case errors.As(err, &field):
+		return problem.BadRequest("policy: " + field.Error())
+	case errors.As(err, &nobody):
+		return problem.BadRequest("hosts: " + nobody.Error())
+	}
+	for _, k := range kinds() {
+		if errors.Is(err, k.is) {
+			e := problem.New(k.code, k.detail)
+			e.Cause = err
+			return e
+		}
+	}
+	return auth.Answer(err)
+}
+
+// pathValue returns a parameter of the path; empty where it can be nobody's.
+func pathValue(r *http.Request, name string) string {
+	value, err := url.PathUnescape(chi.URLParam(r, name))
+	if err != nil || !text.Visible(value) {
+		return ""
+	}
+	return value
+}
+
+// author names who calls, as the history keeps it.
+func author(r *http.Request) string {
+	caller := auth.Caller(r.Context())
+	if caller.Session != "" {
+		return "user " + caller.ID
+	}
+	return "token " + caller.ID
+}
