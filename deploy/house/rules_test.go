@@ -188,8 +188,11 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/cli/console", "server/internal/report", "server/internal/store/db", "server/internal/store/directory",
 		"server/internal/store/people", "server/internal/store/rooms", "server/internal/text",
 	},
+	"server/internal/cli/policy": {
+		"server/api", "server/api/policy", "server/internal/cli/console", "server/internal/store/policies", "server/internal/store/rooms", "server/internal/text",
+	},
 	"server/internal/cli": {
-		"server/api", "server/internal/app", "server/internal/backup", "server/internal/cli/console", "server/internal/cli/person", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
+		"server/api", "server/internal/app", "server/internal/backup", "server/internal/cli/console", "server/internal/cli/person", "server/internal/cli/policy", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/localpg", "server/internal/password", "server/internal/quantity", "server/internal/secret",
 		"server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/directory", "server/internal/store/inspect",
 		"server/internal/store/rooms", "server/internal/store/upkeep", "server/internal/store/users", "server/internal/text",

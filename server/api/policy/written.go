@@ -28,7 +28,7 @@ type Written struct {
 type InfoList struct {
 	Policies []Info `json:"policies"`
 	// NextCursor asks for the versions before these.
-	NextCursor *string `json:"next_cursor"`
+	NextCursor string `json:"next_cursor,omitempty"`
 }
 
 // Draft is the body of PUT /api/policies.

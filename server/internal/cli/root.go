@@ -17,6 +17,7 @@ import (
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/cli/person"
+	"activity-tracker.example/server/internal/cli/policy"
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/rooms"
@@ -74,7 +75,7 @@ its database; root then goes on as the user ` + config.ServiceUser + `.`,
 	}
 	p.addFlags(root.PersistentFlags(), config.Everywhere)
 	root.AddCommand(serveCommand(p), tokenCommand(p), userCommand(p), enrollmentCommand(p), rollupsCommand(p),
-		hostCommand(p), machineCommand(p), person.Command(p.withStore), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
+		hostCommand(p), machineCommand(p), person.Command(p.withStore), policy.Command(p.withStore), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
 		backupCommand(p), restoreCommand(p), doctorCommand(p))
 	console.MarkUsage(root)
 	briefHelp(root)

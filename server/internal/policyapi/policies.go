@@ -76,8 +76,7 @@ func (a *API) List(w http.ResponseWriter, r *http.Request) {
 		list.Policies = append(list.Policies, told(v).Info)
 	}
 	if len(found) == limit && found[limit-1].Version.Version > 1 {
-		next := strconv.FormatInt(found[limit-1].Version.Version, 10)
-		list.NextCursor = &next
+		list.NextCursor = strconv.FormatInt(found[limit-1].Version.Version, 10)
 	}
 	w.Header().Set("ETag", etag(newest))
 	reply(w, r, http.StatusOK, list, err)
