@@ -17,8 +17,8 @@ const (
 	listTimeout = 5 * time.Second
 )
 
-// The kernel's interface (linux/unix_diag.h, linux/sock_diag.h), of which
-// x/sys/unix has no structures.
+// The kernel's interface (linux/unix_diag.h, linux/inet_diag.h, linux/sock_diag.h), of
+// which x/sys/unix has no structures.
 const (
 	diagByFamily     = 20 // SOCK_DIAG_BY_FAMILY
 	stateEstablished = 1  // as TCP's
@@ -27,13 +27,47 @@ const (
 	requestBytes     = 24
 	entryBytes       = 16
 	fileBytes        = 8 // inode and device
+
+	stateListen      = 10 // TCP_LISTEN
+	inetSocketBytes  = 48 // inet_diag_sockid
+	inetRequestBytes = 8 + inetSocketBytes
+	inetEntryBytes   = 72
+	inetPort         = 4 // the local port in an entry, most significant byte first
+	inetUID          = 64
 )
 
 var errList = errors.New("the kernel's list of sockets makes no sense")
 
 // connectedFiles lists the files on a device to which stream sockets that have
 // a peer are bound.
-func connectedFiles(device uint32) (found map[file]bool, err error) {
+func connectedFiles(device uint32) (map[file]bool, error) {
+	found := make(map[file]bool)
+	err := dump(request(), func(entry []byte) {
+		if f, ok := boundFile(entry); ok && f.device == device {
+			found[f] = true
+		}
+	})
+	return found, err
+}
+
+// readListeners lists who listens on TCP ports.
+func readListeners() (listeners, error) {
+	found := make(listeners)
+	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
+		err := dump(requestListeners(family), func(entry []byte) {
+			if len(entry) >= inetEntryBytes {
+				found.add(binary.BigEndian.Uint16(entry[inetPort:]), binary.NativeEndian.Uint32(entry[inetUID:]))
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// dump asks the kernel for a list of sockets, and hands on each entry of it.
+func dump(request []byte, take func(entry []byte)) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("look for RDP clients: %w", err)
@@ -41,17 +75,16 @@ func connectedFiles(device uint32) (found map[file]bool, err error) {
 	}()
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
-		return nil, fmt.Errorf("open a netlink socket: %w", err)
+		return fmt.Errorf("open a netlink socket: %w", err)
 	}
 	defer func() { _ = unix.Close(fd) }()
 	limit := unix.NsecToTimeval(int64(listTimeout))
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
-		return nil, fmt.Errorf("bound a netlink socket: %w", err)
+		return fmt.Errorf("bound a netlink socket: %w", err)
 	}
-	if err := unix.Sendto(fd, request(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return nil, fmt.Errorf("ask for the list of sockets: %w", err)
+	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return fmt.Errorf("ask for the list of sockets: %w", err)
 	}
-	found = make(map[file]bool)
 	buf := make([]byte, replyBytes)
 	for until := time.Now().Add(listTimeout); time.Now().Before(until); {
 		n, _, err := unix.Recvfrom(fd, buf, 0)
@@ -59,32 +92,42 @@ func connectedFiles(device uint32) (found map[file]bool, err error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the list of sockets: %w", err)
+			return fmt.Errorf("read the list of sockets: %w", err)
 		}
-		done, err := parse(buf[:n], device, found)
+		done, err := parse(buf[:n], take)
 		if done || err != nil {
-			return found, err
+			return err
 		}
 	}
-	return nil, errors.New("the list of sockets does not end")
+	return errors.New("the list of sockets does not end")
+}
+
+// head begins a request for a list.
+func head(bytes uint32) []byte {
+	b := binary.NativeEndian.AppendUint32(nil, unix.NLMSG_HDRLEN+bytes)
+	b = binary.NativeEndian.AppendUint16(b, diagByFamily)
+	b = binary.NativeEndian.AppendUint16(b, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+	return append(b, make([]byte, 8)...) // sequence and port: one request, one socket
+}
+
+// requestListeners asks for every TCP socket of a family that listens.
+func requestListeners(family byte) []byte {
+	b := append(head(inetRequestBytes), family, unix.IPPROTO_TCP, 0, 0)
+	b = binary.NativeEndian.AppendUint32(b, 1<<stateListen)
+	return append(b, make([]byte, inetSocketBytes)...) // of any address
 }
 
 // request asks for every unix socket with a peer, and the file of each.
 func request() []byte {
-	b := make([]byte, 0, unix.NLMSG_HDRLEN+requestBytes)
-	b = binary.NativeEndian.AppendUint32(b, unix.NLMSG_HDRLEN+requestBytes)
-	b = binary.NativeEndian.AppendUint16(b, diagByFamily)
-	b = binary.NativeEndian.AppendUint16(b, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-	b = append(b, make([]byte, 8)...) // sequence and port: one request, one socket
-	b = append(b, unix.AF_UNIX, 0, 0, 0)
+	b := append(head(requestBytes), unix.AF_UNIX, 0, 0, 0)
 	b = binary.NativeEndian.AppendUint32(b, 1<<stateEstablished)
 	b = binary.NativeEndian.AppendUint32(b, 0) // of any inode
 	b = binary.NativeEndian.AppendUint32(b, showFile)
 	return append(b, make([]byte, 8)...) // no cookie
 }
 
-// parse takes one piece of the list in. done says that it was the last.
-func parse(b []byte, device uint32, found map[file]bool) (done bool, err error) {
+// parse hands on the entries of one piece of a list. done says that it was the last.
+func parse(b []byte, take func(entry []byte)) (done bool, err error) {
 	for len(b) > 0 {
 		if len(b) < unix.NLMSG_HDRLEN {
 			return false, errList
@@ -104,9 +147,7 @@ func parse(b []byte, device uint32, found map[file]bool) (done bool, err error) 
 			errno := int32(binary.NativeEndian.Uint32(body))
 			return false, fmt.Errorf("the kernel refuses the list of sockets: %w", unix.Errno(-errno))
 		case diagByFamily:
-			if f, ok := boundFile(body); ok && f.device == device {
-				found[f] = true
-			}
+			take(body)
 		}
 		b = b[min((n+unix.NLMSG_ALIGNTO-1)&^(unix.NLMSG_ALIGNTO-1), len(b)):]
 	}

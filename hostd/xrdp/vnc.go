@@ -45,13 +45,28 @@ const mappedPrefix = "0000000000000000FFFF0000"
 // vncPorts is what the kernel knows of the TCP ports where an Xvnc may be.
 type vncPorts struct {
 	// xrdp is as whom xrdp runs, beside root.
-	xrdp map[uint32]bool
-	// listeners are the users that listen on a port.
-	listeners map[uint16]map[uint32]bool
+	xrdp      map[uint32]bool
+	listeners listeners
 	// owners is whose each end of a connection is, by both its addresses, and at
 	// the ends at a port.
 	owners map[ends]uint32
 	at     map[uint16][]ends
+}
+
+// listeners are the users that listen on a port.
+type listeners map[uint16]map[uint32]bool
+
+func (l listeners) add(port uint16, uid uint32) {
+	if l[port] == nil {
+		l[port] = make(map[uint32]bool)
+	}
+	l[port][uid] = true
+}
+
+// vncPort returns the port of a display's Xvnc.
+func vncPort(number string) (uint16, bool) {
+	n, err := strconv.ParseUint(number, 10, 16)
+	return uint16(n + firstVNCPort), err == nil && n+firstVNCPort <= 0xffff
 }
 
 // ends are the two addresses of a connection, as the kernel writes them: one end
@@ -64,15 +79,11 @@ var errVNC = errors.New("somebody other than xrdp is connected to its Xvnc")
 // connected reports whether xrdp is connected to the Xvnc of a user's display,
 // or why that cannot be known.
 func (v vncPorts) connected(number string, uid uint32) (bool, error) {
-	n, err := strconv.ParseUint(number, 10, 16)
-	if err != nil || n+firstVNCPort > 0xffff {
+	port, ok := vncPort(number)
+	if !ok || !v.listeners[port][uid] {
 		return false, errUnknown
 	}
-	port := uint16(n + firstVNCPort)
-	if !v.listeners[port][uid] {
-		return false, errUnknown
-	}
-	err = nil
+	var err error
 	for _, e := range v.at[port] {
 		if v.owners[e] != uid {
 			continue
@@ -91,7 +102,7 @@ func (v vncPorts) connected(number string, uid uint32) (bool, error) {
 func readVNC(proc string) (vncPorts, error) {
 	v := vncPorts{
 		xrdp:      map[uint32]bool{0: true},
-		listeners: make(map[uint16]map[uint32]bool),
+		listeners: make(listeners),
 		owners:    make(map[ends]uint32),
 		at:        make(map[uint16][]ends),
 	}
@@ -144,10 +155,7 @@ func (v vncPorts) take(line string) {
 	peer, okPeer := portOf(fields[peerColumn])
 	switch {
 	case fields[stateColumn] == tcpListen && okLocal && local >= firstVNCPort:
-		if v.listeners[local] == nil {
-			v.listeners[local] = make(map[uint32]bool)
-		}
-		v.listeners[local][uint32(uid)] = true
+		v.listeners.add(local, uint32(uid))
 	case fields[stateColumn] == tcpEstablished && okLocal && okPeer && (local >= firstVNCPort || peer >= firstVNCPort):
 		e := ends{fields[localColumn], fields[peerColumn]}
 		v.owners[e] = uint32(uid)

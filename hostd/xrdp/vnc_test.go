@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 )
 
 // The kernel's real table of a listener such as an Xvnc's.
@@ -40,6 +41,32 @@ func TestConnectedFollowsARealPort(t *testing.T) {
 	ask(true, "connected by root")
 	_, _ = client.Close(), server.Close()
 	ask(false, "disconnected")
+}
+
+// The table is read only for displays at whose port their user listens.
+func TestDisplaysWithoutAPort(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	number, uid := l.Addr().(*net.TCPAddr).Port-firstVNCPort, uint32(os.Getuid())
+	p := NewPeers(time.Minute)
+	p.folder = t.TempDir()
+	for _, q := range []struct {
+		display string
+		uid     uint32
+	}{{":" + strconv.Itoa(number), uid + 1}, {":65000", uid}, {":0", uid}} {
+		if _, err := p.Connected(q.display, q.uid); !errors.Is(err, errUnknown) {
+			t.Errorf("%+v: got %v", q, err)
+		}
+	}
+	if !p.ofVNC.readAt.IsZero() {
+		t.Error("the table was read")
+	}
+	if connected, err := p.Connected(":"+strconv.Itoa(number), uid); connected || err != nil {
+		t.Errorf("a display with a port: %v, %v", connected, err)
+	}
 }
 
 // tables are what the kernel writes of Xvnc :11 of user 1001, at port 5911

@@ -184,12 +184,10 @@ func FuzzParse(f *testing.F) {
 	f.Add(request())
 	f.Add([]byte{36, 0, 0, 0, 20, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 0, 1, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		found := make(map[file]bool)
-		_, _ = parse(b, 7, found)
-		for file := range found {
-			if file.device != 7 {
-				t.Errorf("found %+v", file)
+		_, _ = parse(b, func(entry []byte) {
+			if f, ok := boundFile(entry); !ok && f != (file{}) {
+				t.Errorf("found %+v", f)
 			}
-		}
+		})
 	})
 }
