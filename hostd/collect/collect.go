@@ -5,6 +5,7 @@
 package collect
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -99,6 +100,7 @@ type Collector struct {
 	// rewrite is true once the buffer lost its state: it then takes it whole.
 	rewrite bool
 	stats   statsByInterval
+	encoded bytes.Buffer // the state of one transaction
 
 	mu     sync.Mutex
 	known  map[string]roster.Tracked
@@ -107,10 +109,11 @@ type Collector struct {
 	status Status
 }
 
-// taken is a reading and when it came.
+// taken is a reading, when it came, and its session's name.
 type taken struct {
 	reading reading.Reading
 	at      time.Time
+	name    string
 }
 
 // New continues from what the buffer holds.
@@ -249,25 +252,25 @@ func (c *Collector) take(r reading.Reading) {
 	now := c.o.Now()
 	for i := range c.pending {
 		p := &c.pending[i].reading
-		if p.Session.Key == r.Session.Key && p.Report.StartedUnixNano == r.Report.StartedUnixNano &&
+		if p.Session.Key == r.Session.Key && p.Session.Source == r.Session.Source && p.Report.StartedUnixNano == r.Report.StartedUnixNano &&
 			p.Report.IntervalStartUnix == r.Report.IntervalStartUnix &&
 			p.Report.TimeUnixMilli <= r.Report.TimeUnixMilli {
-			c.pending[i] = taken{reading: r, at: now}
+			c.pending[i].reading, c.pending[i].at = r, now
 			return
 		}
 	}
 	if len(c.pending) >= pendingMax {
 		c.pending = c.pending[1:]
 	}
-	c.pending = append(c.pending, taken{reading: r, at: now})
+	c.pending = append(c.pending, taken{reading: r, at: now, name: r.Session.Name()})
 }
 
 // step runs the one transaction: readings, open records and sealed ones.
 func (c *Collector) step(ctx context.Context) {
 	now := c.o.Now()
 	c.sampleIfOver(ctx, now)
-	for _, t := range c.pending {
-		c.ledger.Fold(t.reading, t.at)
+	for i := range c.pending {
+		c.ledger.Fold(c.pending[i].reading, c.pending[i].at)
 	}
 	live, told := c.takeLive()
 	if told {
@@ -324,8 +327,8 @@ func (c *Collector) note(now time.Time, sealed []interval.Sealed, gone []string,
 	if len(c.pending) > 0 {
 		c.status.LastReading = now
 	}
-	for _, t := range c.pending {
-		c.known[t.reading.Session.Name()] = t.reading.Session
+	for i := range c.pending {
+		c.known[c.pending[i].name] = c.pending[i].reading.Session
 	}
 	for _, session := range gone {
 		delete(c.known, session)

@@ -64,6 +64,10 @@ func (c *Collector) load() (s interval.State, bad int, err error) {
 	return s, bad, nil
 }
 
+// keepEncoded is how many bytes of encoded state are kept to be used again; 300
+// sessions at once have half of it.
+const keepEncoded = 1 << 20
+
 // write is one prepared change of a transaction; a nil value deletes.
 type write struct {
 	space      buffer.Space
@@ -113,21 +117,31 @@ func (c *Collector) commit(sealed []interval.Sealed) error {
 }
 
 func (c *Collector) encode(ch *interval.Changes) ([]write, error) {
-	var writes []write
+	writes := make([]write, 0, len(ch.Set.Accounts)+len(ch.Set.Records)+len(ch.Set.Machines))
+	ends := make([]int, 0, cap(writes))
+	if c.encoded.Cap() > keepEncoded {
+		c.encoded = bytes.Buffer{}
+	}
+	c.encoded.Reset()
+	enc := json.NewEncoder(&c.encoded)
 	var failed error
 	set := func(space buffer.Space, key []byte, v any) {
-		value, err := json.Marshal(v)
-		if err != nil {
+		if err := enc.Encode(v); err != nil {
 			failed = fmt.Errorf("encoding the state (%s): %w", space, err)
 		}
-		writes = append(writes, write{space, key, value})
+		writes = append(writes, write{space: space, key: key})
+		ends = append(ends, c.encoded.Len())
 	}
-	sessions := c.Known()
-	for _, t := range c.pending {
-		sessions[t.reading.Session.Name()] = t.reading.Session
+	sessions := make(map[string]*roster.Tracked, len(c.pending))
+	for i := range c.pending {
+		sessions[c.pending[i].name] = &c.pending[i].reading.Session
 	}
 	for session, a := range ch.Set.Accounts {
-		set(buffer.Accounts, []byte(session), storedAccount{Session: sessions[session], Account: a})
+		stored := storedAccount{Session: c.known[session], Account: a} // only this loop changes known
+		if t, ok := sessions[session]; ok {
+			stored.Session = *t
+		}
+		set(buffer.Accounts, []byte(session), &stored)
 	}
 	for key, r := range ch.Set.Records {
 		set(buffer.Records, recordKey(key), r)
@@ -135,6 +149,17 @@ func (c *Collector) encode(ch *interval.Changes) ([]write, error) {
 	for id, m := range ch.Set.Machines {
 		set(buffer.Machines, []byte(id), m)
 	}
+	begin := 0
+	for i, end := range ends { // now that they stay where they are
+		writes[i].value = bytes.TrimSuffix(c.encoded.Bytes()[begin:end], []byte("\n"))
+		begin = end
+	}
+	return append(writes, gone(ch)...), failed
+}
+
+// gone returns the changes that delete.
+func gone(ch *interval.Changes) []write {
+	var writes []write
 	for _, session := range ch.GoneAccounts {
 		writes = append(writes, write{buffer.Accounts, []byte(session), nil})
 	}
@@ -144,7 +169,7 @@ func (c *Collector) encode(ch *interval.Changes) ([]write, error) {
 	for _, id := range ch.GoneMachines {
 		writes = append(writes, write{buffer.Machines, []byte(id), nil})
 	}
-	return writes, failed
+	return writes
 }
 
 // encodeEvent returns an event as it is uploaded. "<", ">" and "&" stay one byte: six

@@ -124,6 +124,8 @@ func (l *link) take(fd int) (wire.Report, error) {
 		n, _, flags, _, err = unix.Recvmsg(fd, buf[:], nil, look)
 	}
 	switch {
+	case errors.Is(err, unix.EAGAIN): // after each message; it needs no words
+		return wire.Report{}, err
 	case err != nil:
 		return wire.Report{}, fmt.Errorf("read the helper's socket: %w", err)
 	case flags&unix.MSG_TRUNC != 0:

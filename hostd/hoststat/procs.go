@@ -46,6 +46,7 @@ func (s *Sampler) users(ctx context.Context) (map[uint32]User, error) {
 	wall := at.Sub(s.procsAt).Seconds()
 	seen := make(map[procKey]uint64, len(names))
 	users := map[uint32]User{}
+	buf := make([]byte, maxStatBytes)
 	for _, name := range names {
 		if ctx.Err() != nil || len(seen) >= maxProcs {
 			break
@@ -54,7 +55,7 @@ func (s *Sampler) users(ctx context.Context) (map[uint32]User, error) {
 		if err != nil {
 			continue // not a process
 		}
-		uid, p, ok := s.process(name)
+		uid, p, ok := s.process(name, buf)
 		if !ok {
 			continue // it ended meanwhile
 		}
@@ -78,8 +79,8 @@ func (s *Sampler) users(ctx context.Context) (map[uint32]User, error) {
 	return users, nil
 }
 
-// process reads who a process belongs to and what it took.
-func (s *Sampler) process(pid string) (uid uint32, p procStat, ok bool) {
+// process reads into buf who a process belongs to and what it took.
+func (s *Sampler) process(pid string, buf []byte) (uid uint32, p procStat, ok bool) {
 	f, err := os.Open(filepath.Join(s.proc, pid, "stat"))
 	if err != nil {
 		return 0, p, false
@@ -93,7 +94,6 @@ func (s *Sampler) process(pid string) (uid uint32, p procStat, ok bool) {
 	if !ok {
 		return 0, p, false
 	}
-	buf := make([]byte, maxStatBytes)
 	n, err := f.Read(buf)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, p, false

@@ -113,6 +113,9 @@ func (run *Run) takeFocus(r *wire.Report) (grown []wire.Focus, replaced *FocusTa
 		t.MS, t.Active = map[uint64]uint64{}, map[uint64]uint64{}
 	}
 	t.Rules = r.Rules
+	if len(r.Focus) > 0 { // clone left them to be shared
+		t.MS, t.Active = maps.Clone(t.MS), maps.Clone(t.Active)
+	}
 	for _, f := range r.Focus {
 		h := hashFocus(f.App, f.Title)
 		more := wire.Focus{App: f.App, Title: f.Title, DurationMS: grow(t.MS, h, f.DurationMS), ActiveMS: wire.ActiveUnknown}
@@ -164,15 +167,13 @@ func (run *Run) table(start int64) *FocusTable {
 	return &run.Focus[len(run.Focus)-1]
 }
 
+// clone copies all but the maps of focus tables: they are many, and a reading changes
+// those of one, which takeFocus copies.
 func (a *Account) clone() *Account {
 	c := *a
 	c.Runs = slices.Clone(a.Runs)
 	for i := range c.Runs {
 		c.Runs[i].Focus = slices.Clone(c.Runs[i].Focus)
-		for j := range c.Runs[i].Focus {
-			t := &c.Runs[i].Focus[j]
-			t.MS, t.Active = maps.Clone(t.MS), maps.Clone(t.Active)
-		}
 	}
 	return &c
 }

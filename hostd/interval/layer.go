@@ -52,17 +52,27 @@ func (l *layer[K, V]) put(k K, v V) { l.staged[k] = change[V]{value: v} }
 
 func (l *layer[K, V]) remove(k K) { l.staged[k] = change[V]{deleted: true} }
 
-// all yields what is there, changes included; it may be changed meanwhile.
+// all yields what is there, changes included. It may be changed meanwhile: what is
+// new then is not yielded.
 func (l *layer[K, V]) all() iter.Seq2[K, V] {
-	now := maps.Clone(l.base)
-	for k, c := range l.staged {
-		if c.deleted {
-			delete(now, k)
-		} else {
-			now[k] = c.value
+	return func(yield func(K, V) bool) {
+		var fresh []K
+		for k := range l.staged {
+			if _, ok := l.base[k]; !ok {
+				fresh = append(fresh, k)
+			}
+		}
+		for k := range l.base {
+			if v, ok := l.get(k); ok && !yield(k, v) {
+				return
+			}
+		}
+		for _, k := range fresh {
+			if v, ok := l.get(k); ok && !yield(k, v) {
+				return
+			}
 		}
 	}
-	return maps.All(now)
 }
 
 func (l *layer[K, V]) commit() {
@@ -80,7 +90,7 @@ func (l *layer[K, V]) rollback() { clear(l.staged) }
 
 // changes returns the changed values and the removed keys.
 func (l *layer[K, V]) changes() (set map[K]V, gone []K) {
-	set = map[K]V{}
+	set = make(map[K]V, len(l.staged))
 	for k, c := range l.staged {
 		if c.deleted {
 			gone = append(gone, k)

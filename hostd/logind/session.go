@@ -23,7 +23,10 @@ type SessionKey struct {
 // String returns the key as "ID-LEADER-SINCE". It has no colon, so that it can
 // name a descriptor in systemd's descriptor store.
 func (k SessionKey) String() string {
-	return fmt.Sprintf("%s-%d-%d", k.ID, k.Leader, k.SinceUnixMicro)
+	b := make([]byte, 0, 64)
+	b = append(append(b, k.ID...), '-')
+	b = append(strconv.AppendUint(b, uint64(k.Leader), 10), '-')
+	return string(strconv.AppendUint(b, k.SinceUnixMicro, 10))
 }
 
 // ParseSessionKey reads what String wrote.
