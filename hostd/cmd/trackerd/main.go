@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -30,15 +31,28 @@ var version = "development"
 // sessions the daemon had 31 of the 32 MB that it may have. GOGC overrules it.
 const gcPercent = 50
 
+// processors is on how many the daemon runs at a time. With one, hundreds of helpers
+// that report at once wake no threads to share the work; and it leaves the others to
+// those who work here, whatever a backlog of uploads takes. GOMAXPROCS overrules it.
+const processors = 1
+
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	bound()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// bound sets what the daemon takes of the host.
+func bound() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(processors)
+	}
 }
 
 // execute is the whole command; it returns the exit code.

@@ -33,6 +33,10 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) {
+	if os.Getenv(helpersVariable) != "" {
+		beHelpers()
+		return
+	}
 	testscript.Main(m, map[string]func(){"trackerd": main})
 }
 
