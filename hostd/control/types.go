@@ -41,6 +41,8 @@ type Status struct {
 	IdleAfterSec       int `json:"idle_after_sec"`
 	// Measured is what is recorded about whoever asks.
 	Measured Measured `json:"measured"`
+	// Rules are those that hold here now; absent where an older trackerd runs.
+	Rules []Rule `json:"rules,omitempty"`
 	// Sessions are those that the asker may see: all for root, else their own.
 	Sessions []Session `json:"sessions"`
 	// Host is what only root sees; null for others.
@@ -72,6 +74,16 @@ type Measured struct {
 	Never   []string `json:"never"`
 	// Handling is where it goes, who can read it and how long it is kept.
 	Handling []string `json:"handling"`
+}
+
+// Rule is one rule of what is measured, who and when.
+type Rule struct {
+	// Name is the key of the configuration, such as work_hours.
+	Name string `json:"name"`
+	// Holds is what holds, in words.
+	Holds string `json:"holds"`
+	// From is where that comes from, such as file; empty for the default.
+	From []string `json:"from"`
 }
 
 // Host is the part of a status that says something about everybody on it.

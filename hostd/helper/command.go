@@ -80,8 +80,10 @@ type titles struct {
 // the daemon the same ones change nothing.
 func newTitles(r wire.Rules) *titles {
 	if r.ID == 0 {
+		what := r
+		what.UntilUnix = 0 // when counting ends changes no title
 		h := fnv.New64a()
-		_, _ = h.Write(wire.AppendRules(nil, &r)) // a hash never fails
+		_, _ = h.Write(wire.AppendRules(nil, &what)) // a hash never fails
 		r.ID = max(h.Sum64(), 1)
 	}
 	t := &titles{id: r.ID, packet: wire.AppendRules(nil, &r), all: r.Titles}

@@ -64,6 +64,20 @@ func TestRulesComeFirst(t *testing.T) {
 	}
 }
 
+// TestRulesAreNamedByWhatTheySay: not by when counting ends, and the same after a
+// restart.
+func TestRulesAreNamedByWhatTheySay(t *testing.T) {
+	t.Parallel()
+	named := func(r wire.Rules) uint64 { return newTitles(r).id }
+	none := named(wire.Rules{Titles: true})
+	if none == 0 || named(wire.Rules{Titles: true, UntilUnix: 5}) != none {
+		t.Error("when counting ends makes other rules")
+	}
+	if named(wire.Rules{}) == none || named(wire.Rules{Titles: true, Lists: hiding().Lists}) == none {
+		t.Error("other rules have the same name")
+	}
+}
+
 // TestTitlesByOtherRules: a title that was not filtered by the rules that hold goes no
 // further than the socket.
 func TestTitlesByOtherRules(t *testing.T) {

@@ -67,7 +67,7 @@ func statusText(st control.Status) string {
 		{"Last upload:", uploadText(st.Upload)},
 	}
 	if st.Host == nil {
-		return table(rows) + "\n" + personText(st)
+		return table(rows) + rulesText(st.Rules) + "\n" + personText(st)
 	}
 	rows = append(rows,
 		[]string{"Host:", st.Hostname + ", host id " + st.Host.HostID},
@@ -81,6 +81,7 @@ func statusText(st control.Status) string {
 	for _, p := range st.Host.Problems {
 		fmt.Fprintf(&b, "Problem: %s\n", text.Line(p, 0))
 	}
+	b.WriteString(rulesText(st.Rules))
 	switch {
 	case st.User: // whoever runs it is whom it measures
 		b.WriteString("\n" + personText(st))
@@ -88,6 +89,22 @@ func statusText(st control.Status) string {
 		b.WriteString("\n" + sessionsText(st.Sessions))
 	}
 	return b.String()
+}
+
+// rulesText lists the rules that hold, and where each comes from.
+func rulesText(rules []control.Rule) string {
+	if len(rules) == 0 {
+		return ""
+	}
+	var rows [][]string
+	for _, r := range rules {
+		from := "default"
+		if len(r.From) > 0 {
+			from = strings.Join(r.From, ", ")
+		}
+		rows = append(rows, []string{"  " + r.Name + ":", text.Line(r.Holds, 0) + " (" + from + ")"})
+	}
+	return "\nRules that hold here, and where they come from:\n" + table(rows)
 }
 
 // personText returns what is measured about somebody, for them.

@@ -26,6 +26,7 @@ func (d *daemon) Status(context.Context) control.Status {
 		SendIntervalSec:    int(d.cfg.SendInterval / time.Second),
 		IdleAfterSec:       int(d.cfg.IdleAfter / time.Second),
 		Measured:           disclosure.Of(&d.cfg, d.opts.user),
+		Rules:              d.rules(),
 		Sessions:           d.sessions(),
 		Host: &control.Host{
 			HostID:        d.hostID.String(),
@@ -36,6 +37,16 @@ func (d *daemon) Status(context.Context) control.Status {
 			Problems:      d.currentProblems(stored),
 		},
 	}
+}
+
+// rules are what holds here now.
+func (d *daemon) rules() []control.Rule {
+	described := d.policy.Describe()
+	list := make([]control.Rule, 0, len(described))
+	for _, r := range described {
+		list = append(list, control.Rule{Name: r.Name, Holds: r.Holds, From: append([]string{}, r.From...)})
+	}
+	return list
 }
 
 // Enroll implements control.Provider.

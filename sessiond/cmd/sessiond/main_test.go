@@ -337,6 +337,14 @@ func TestTitleRules(t *testing.T) {
 	if strings.Contains(string(h.Wire), "secret") || h.Last.Rules != rules.ID {
 		t.Errorf("rules %d; sent: %q", h.Last.Rules, h.Wire)
 	}
+	// The same again, as from a daemon that was restarted: what a rule put there is not
+	// filtered by it.
+	again := rules
+	again.Lists = [][]wire.Rule{{rules.Lists[0][0], {Title: "hidden"}}}
+	h.SendRules(again)
+	client.Title(window, "UTF8_STRING", []byte("another secret"))
+	h.Until("the rule's title again", titled("hidden"))
+	client.Title(window, "UTF8_STRING", []byte("draft.txt"))
 	h.SendRules(wire.Rules{ID: 6, Titles: true, Lists: [][]wire.Rule{rules.Lists[0], {{Title: "draft"}}}})
 	h.Until("the other rules", func() bool { return h.Last.Rules == 6 })
 	if titled("draft.txt")() || !titled("hidden")() || !titled("")() {

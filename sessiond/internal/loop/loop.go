@@ -327,17 +327,23 @@ func (l *loop) send(m moment) error {
 }
 
 // hear takes what the daemon sent. Rules that cannot be used are none: no title is
-// reported then.
+// reported then. The same rules again, as a daemon that was restarted sends them, change
+// no title: what they made of one they could take for another.
 func (l *loop) hear() error {
 	packet, err := l.out.Hear()
 	if err != nil || packet == nil {
 		return err
 	}
-	l.retitle, l.rules, l.until = nil, 0, time.Time{}
-	if rules, err := wire.ParseRules(packet); err == nil {
-		if rules.UntilUnix != 0 {
-			l.until = time.Unix(rules.UntilUnix, 0)
-		}
+	rules, err := wire.ParseRules(packet)
+	l.until = time.Time{}
+	if rules.UntilUnix != 0 {
+		l.until = time.Unix(rules.UntilUnix, 0)
+	}
+	if err == nil && rules.ID == l.rules {
+		return nil
+	}
+	l.retitle, l.rules = nil, 0
+	if err == nil {
 		if retitle, err := titles.Compile(&rules); err == nil {
 			l.retitle, l.rules = retitle, rules.ID
 		}
