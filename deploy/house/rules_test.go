@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"hostd/reading":      {"hostd/roster", "sessiond/wire"},
 	"hostd/helper":       {"hostd/logind", "hostd/reading", "hostd/roster", "sessiond/wire"},
 	"hostd/hoststat":     nil,
-	"hostd/policy":       {"hostd/roster", "server/api/policy", "sessiond/wire"},
+	"hostd/policy":       {"hostd/durable", "hostd/roster", "server/api/policy", "sessiond/wire"},
 	"hostd/interval":     {"hostd/reading", "hostd/roster", "sessiond/wire", "server/api"},
 	"hostd/buffer":       {"hostd/durable"},
 	"hostd/collect": {

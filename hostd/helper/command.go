@@ -74,7 +74,12 @@ type titles struct {
 	// all is set where all titles may be reported, which is how helpers of versions
 	// without rules report them.
 	all bool
+	// until is when helpers end by themselves, seconds UTC; 0: never.
+	until int64
 }
+
+// over reports whether nothing is collected now: helpers have ended as they were told.
+func (t *titles) over() bool { return t != nil && t.until != 0 && time.Now().Unix() >= t.until }
 
 // newTitles names rules by what they say, unless they have a name: after a restart of
 // the daemon the same ones change nothing.
@@ -86,7 +91,7 @@ func newTitles(r wire.Rules) *titles {
 		_, _ = h.Write(wire.AppendRules(nil, &what)) // a hash never fails
 		r.ID = max(h.Sum64(), 1)
 	}
-	t := &titles{id: r.ID, packet: wire.AppendRules(nil, &r), all: r.Titles}
+	t := &titles{id: r.ID, packet: wire.AppendRules(nil, &r), all: r.Titles, until: r.UntilUnix}
 	for _, list := range r.Lists {
 		t.all = t.all && len(list) == 0
 	}

@@ -162,12 +162,14 @@ func (k *keeper) ended(ctx context.Context, began time.Time, err error, wait boo
 		return
 	}
 	k.s.opts.Ended()
-	leaving := k.leave.Err() != nil
+	leaving, told := k.leave.Err() != nil, k.s.allowed.Load().over()
 	k.mu.Lock()
 	k.state.Phase, k.state.Since = PhaseWaiting, time.Now()
-	if leaving {
+	switch {
+	case leaving:
 		k.state.Phase = PhaseLeaving
-	} else {
+	case told:
+	default:
 		k.state.Restarts++
 		k.state.LastError = describe(err)
 	}
@@ -183,7 +185,11 @@ func (k *keeper) ended(ctx context.Context, began time.Time, err error, wait boo
 	if wait {
 		delay = k.backoff.next(time.Since(began))
 	}
-	k.log.Warn("helper ended, starting it again", "reason", describe(err), "delay", delay)
+	if told {
+		k.log.Info("helper ended with the time in which anything is collected")
+	} else {
+		k.log.Warn("helper ended, starting it again", "reason", describe(err), "delay", delay)
+	}
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {

@@ -65,6 +65,9 @@ func (p *Policy) describeHours(hours rules.Hours) string {
 		}
 		all = append(all, text)
 	}
+	if p.waits() {
+		return "never yet: waiting for the server's policy"
+	}
 	if len(all) == 0 {
 		return "always"
 	}

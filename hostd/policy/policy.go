@@ -1,9 +1,11 @@
 // Package policy decides what may be measured on this host now: who, at which times, and
-// what of titles. The host's file says so.
+// what of titles. It is the narrower of what the host's file and its server's policies
+// say; the last that the server said is kept over restarts.
 package policy
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -18,8 +20,14 @@ const lookAgain = 10 * time.Second
 
 // Options of a Policy.
 type Options struct {
-	// File is what the host's file says.
-	File rules.Document
+	// Rules is what the host's file says.
+	Rules rules.Document
+	// File is where is kept what the server said last.
+	File string
+	// Target returns the server that the host is enrolled with; nil: it never is.
+	Target func() (Target, bool)
+	// Client speaks to the server.
+	Client *http.Client
 	// Directory knows groups of users; nil is the system's.
 	Directory Directory
 	// Changed is called when other sessions than before may be measured; it must not
@@ -37,9 +45,16 @@ type Policy struct {
 	mu        sync.Mutex
 	effective rules.Effective
 	times     times
+	server    string    // whose policies are to hold; empty: nobody's
+	held      *held     // what some server said last
+	waiting   bool      // the server has not said anything yet
+	switchAt  time.Time // when another version begins to hold; zero: none does
+	trouble   error     // of the last question
+
+	wake chan struct{}
 }
 
-// New makes a policy of the file alone.
+// New makes a policy of the file, and of what is known of the server's.
 func New(o Options) *Policy {
 	if o.Directory == nil {
 		o.Directory = Getent{}
@@ -47,10 +62,15 @@ func New(o Options) *Policy {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	p := &Policy{o: o, users: NewUsers(o.Directory, o.Changed, o.Now)}
-	p.effective = rules.Narrow(o.File, nil)
-	p.times.change(p.effective.Hours, o.Now())
-	p.users.Exclude(p.effective.ExcludeUsers)
+	if o.Target == nil {
+		o.Target = func() (Target, bool) { return Target{}, false }
+	}
+	p := &Policy{o: o, users: NewUsers(o.Directory, o.Changed, o.Now), wake: make(chan struct{}, 1)}
+	p.restore()
+	if target, enrolled := o.Target(); enrolled {
+		p.server = target.URL
+	}
+	p.decide()
 	return p
 }
 
@@ -65,7 +85,7 @@ func (p *Policy) Effective() rules.Effective {
 func (p *Policy) collects() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.times.now().Collects(p.o.Now())
+	return !p.waiting && p.times.now().Collects(p.o.Now())
 }
 
 // until is when collecting ends or has ended, seconds UTC; 0 where it does not.
@@ -73,7 +93,7 @@ func (p *Policy) until() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	hours, now := p.times.now(), p.o.Now()
-	if !hours.Collects(now) {
+	if p.waiting || !hours.Collects(now) {
 		return now.Unix()
 	}
 	if next := hours.Next(now); !next.IsZero() {
@@ -82,11 +102,15 @@ func (p *Policy) until() int64 {
 	return 0
 }
 
-// next is when collecting begins or ends; zero where it does not.
+// next is when collecting begins or ends, or another version holds; zero where neither is.
 func (p *Policy) next() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.times.now().Next(p.o.Now())
+	next := p.times.now().Next(p.o.Now())
+	if next.IsZero() || !p.switchAt.IsZero() && p.switchAt.Before(next) {
+		return p.switchAt
+	}
+	return next
 }
 
 // Missing is how much of a time nothing was collected in, in seconds.
@@ -121,6 +145,9 @@ func (p *Policy) Run(ctx context.Context) error {
 			timer.Stop()
 			return nil
 		case <-timer.C:
+		}
+		if p.due(p.o.Now()) {
+			p.apply()
 		}
 		if now := p.collects(); now != collected {
 			collected = now

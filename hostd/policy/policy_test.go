@@ -16,11 +16,11 @@ func TestTitles(t *testing.T) {
 		{App: "Thunderbird", Action: rules.Drop}, {Title: "KeePass", Action: rules.Replace, With: "KeePass"},
 	}}
 	want := wire.Rules{Titles: true, Lists: [][]wire.Rule{{{App: "Thunderbird"}, {Title: "KeePass", With: "KeePass"}}}}
-	if got := New(Options{File: file, Changed: func() {}}).Titles(); !reflect.DeepEqual(got, want) {
+	if got := New(Options{Rules: file, Changed: func() {}}).Titles(); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
 	off := false
-	if got := New(Options{File: rules.Document{Titles: &off}, Changed: func() {}}).Titles(); !reflect.DeepEqual(got, wire.Rules{}) {
+	if got := New(Options{Rules: rules.Document{Titles: &off}, Changed: func() {}}).Titles(); !reflect.DeepEqual(got, wire.Rules{}) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -29,7 +29,7 @@ func TestTitles(t *testing.T) {
 func TestAllow(t *testing.T) {
 	d := &directory{groups: map[string]string{}, users: map[string][]string{"boris": {"1"}}}
 	changed := make(chan struct{}, 100)
-	p := New(Options{File: rules.Document{ExcludeUsers: []string{"root", "@admins"}}, Directory: d, Changed: func() { changed <- struct{}{} }})
+	p := New(Options{Rules: rules.Document{ExcludeUsers: []string{"root", "@admins"}}, Directory: d, Changed: func() { changed <- struct{}{} }})
 	list := roster.Result{Tracked: []roster.Tracked{{Username: "root"}, {Username: "boris"}, {Username: "boris", Display: ":11"}}}
 	if got := p.Allow(list); len(got.Tracked) > 0 || len(got.Problems) > 0 {
 		t.Errorf("before the directory has answered: %+v", got)

@@ -45,6 +45,9 @@ func (t *times) change(hours rules.Hours, now time.Time) {
 		t.eras = []era{{first, hours}} // what was before this daemon, by the rule that holds
 		return
 	}
+	if slices.Equal(t.now(), hours) {
+		return
+	}
 	t.eras = append(t.eras, era{now.Unix(), hours})
 	for len(t.eras) > 1 && t.eras[1].from < first {
 		t.eras = slices.Delete(t.eras, 0, 1)

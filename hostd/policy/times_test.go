@@ -36,7 +36,7 @@ func at(t *testing.T, now string, w *rules.WorkHours, changed func()) *Policy {
 	t.Helper()
 	start, begin := time.Unix(unix(t, now), 0), time.Now()
 	return New(Options{
-		File: rules.Document{WorkHours: w}, Changed: changed,
+		Rules: rules.Document{WorkHours: w}, Changed: changed,
 		Now: func() time.Time { return start.Add(time.Since(begin)).Round(0) },
 	})
 }

@@ -60,6 +60,7 @@ func (d *daemon) Enroll(ctx context.Context, r control.EnrollRequest) (control.E
 	}
 	reply := control.EnrollReply{ServerURL: d.enrollment.State().ServerURL, HostID: d.hostID.String()}
 	d.log.Info("enrolled", "server", reply.ServerURL, "host_id", reply.HostID)
+	d.policy.Wake()
 	d.uploader.Wake()
 	return reply, nil
 }
@@ -85,6 +86,9 @@ func (d *daemon) currentProblems(stored buffer.Status) []string {
 		problems = append(problems, p.Text)
 	}
 	d.mu.Unlock()
+	if p := d.policy.Problem(); p != "" {
+		problems = append(problems, p)
+	}
 	collecting := d.collector.Status()
 	if collecting.Err != nil {
 		problems = append(problems, collecting.Err.Error())

@@ -39,6 +39,8 @@ const (
 	defaultHelper = "/usr/libexec/trackerd/sessiond"
 	// nameFile is beside the buffer and keeps the host's name in machine_ids.
 	nameFile = "host-name.json"
+	// policyFile is beside it and keeps what the server last said may be measured.
+	policyFile = "policy.json"
 	// readyTimeout bounds how long the start waits for logind: one that is
 	// slow must not make it fail, since trackerd copes with its absence.
 	readyTimeout = 5 * time.Second
@@ -178,7 +180,11 @@ func (d *daemon) openStages(stored []*os.File) error {
 	if d.cfg.Features.TrackSystemStats {
 		stats = hoststat.New(filepath.Dir(d.cfg.BufferPath))
 	}
-	d.policy = policy.New(policy.Options{File: d.cfg.Rules(), Changed: d.reconsider})
+	d.policy = policy.New(policy.Options{
+		Rules: d.cfg.Rules(), Changed: d.reconsider, File: filepath.Join(filepath.Dir(d.cfg.BufferPath), policyFile),
+		Target: d.policyTarget, Client: outbound.NewClient(d.outbound(), policy.FetchTimeout),
+	})
+	d.policy.AskFirst()
 	var err error
 	d.collector, err = collect.New(d.buffer, collect.Options{
 		Interval: d.cfg.CollectInterval, IdleAfter: d.cfg.IdleAfter, Stats: stats, Log: d.log,
@@ -253,6 +259,12 @@ func (d *daemon) target() (upload.Target, bool) {
 	return upload.Target{URL: t.URL, Credential: t.Credential}, ok
 }
 
+// policyTarget returns whom to ask what may be measured.
+func (d *daemon) policyTarget() (policy.Target, bool) {
+	t, ok := d.enrollment.Target()
+	return policy.Target{URL: t.URL, Credential: t.Credential}, ok
+}
+
 // loops runs every stage until ctx ends or one of them fails.
 func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
 	g, ctx := errgroup.WithContext(ctx)
@@ -263,6 +275,7 @@ func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
 	g.Go(func() error { return d.decide(ctx, sessions, tracked) })
 	g.Go(func() error { return d.watchDisplays(ctx) })
 	g.Go(func() error { return d.policy.Run(ctx) })
+	g.Go(func() error { return d.policy.Follow(ctx, d.cfg.SendInterval) })
 	// The collector ends after the helpers' readers, so that it stores
 	// everything that was taken off their sockets.
 	collecting, stopCollecting := context.WithCancel(context.WithoutCancel(ctx))

@@ -1,0 +1,122 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"time"
+
+	rules "activity-tracker.example/server/api/policy"
+)
+
+const (
+	// FetchTimeout bounds one question, for the client.
+	FetchTimeout = 30 * time.Second
+	// firstTimeout bounds the question at the start, for which everything waits.
+	firstTimeout = 5 * time.Second
+	// leastPeriod bounds how often the server is asked.
+	leastPeriod = time.Minute
+	// askAgain is when a host that waits for its first policy asks again.
+	askAgain = 15 * time.Second
+)
+
+// Target is the server and the credential that it issued.
+type Target struct{ URL, Credential string }
+
+// errUnreadable is why the policy that is held stays.
+var errUnreadable = errors.New("the server's policy cannot be read, the last one holds on")
+
+// AskFirst asks a server of which nothing is known yet, for a few seconds: before it is
+// decided who is measured, so that an upgrade to a version with policies ends no helper.
+func (p *Policy) AskFirst() {
+	if !p.waits() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), firstTimeout)
+	defer cancel()
+	_ = p.fetch(ctx) // Problem says why not, and Follow asks again
+}
+
+// Follow asks the server for its policies once a period, and when it is woken, until ctx
+// ends. At the start it asks at once if it has none yet, and else within a period: a power
+// cut may start many hosts together.
+func (p *Policy) Follow(ctx context.Context, period time.Duration) error {
+	period = max(period, leastPeriod)
+	wait := rand.N(period) //nolint:gosec // spreads load, keeps no secret
+	if p.waits() {
+		wait = 0
+	}
+	for {
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-p.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+		wait = period
+		if p.fetch(ctx) != nil && p.waits() {
+			wait = askAgain
+		}
+	}
+}
+
+// Wake has the server asked now: this host has enrolled.
+func (p *Policy) Wake() {
+	select {
+	case p.wake <- struct{}{}:
+	default: // it will be
+	}
+}
+
+// fetch asks once, and takes what is new.
+func (p *Policy) fetch(ctx context.Context) error {
+	target, enrolled := p.o.Target()
+	p.serve(target.URL, enrolled)
+	if !enrolled {
+		return nil
+	}
+	err := p.ask(ctx, target)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trouble = err
+	return err
+}
+
+func (p *Policy) ask(ctx context.Context, t Target) error {
+	where, err := url.JoinPath(t.URL, "api/policy")
+	if err != nil {
+		return errors.New("the server's URL is not valid; check server_url")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
+	if err != nil {
+		return errors.New("the server's URL is not valid; check server_url")
+	}
+	req.Header.Set("Authorization", "Bearer "+t.Credential)
+	if tag := p.tag(); tag != "" {
+		req.Header.Set("If-None-Match", tag)
+	}
+	res, err := p.o.Client.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking the server for its policy: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }() // only read
+	body, err := io.ReadAll(io.LimitReader(res.Body, rules.MaxReplyBytes+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading the server's policy: %w", err)
+	case res.StatusCode == http.StatusNotModified:
+		return nil
+	case res.StatusCode == http.StatusNotFound:
+		return p.none(t.URL)
+	case res.StatusCode != http.StatusOK:
+		return fmt.Errorf("asking the server for its policy: it answers %d", res.StatusCode)
+	}
+	return p.take(t.URL, res.Header.Get("ETag"), body)
+}
