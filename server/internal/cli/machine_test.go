@@ -42,5 +42,6 @@ func TestMachineMove(t *testing.T) {
 	}
 	wantError(t, "nothing was moved; trackerd-server host list", "machine", "move", "desk", "--to", "none", "--database-url", databaseURL)
 	wantError(t, "GET /api/machines shows all", "machine", "move", "desk", "none", "--to", "old", "--database-url", databaseURL)
+	wantError(t, "GET /api/machines shows all", "machine", "move", "desk\xff", "--to", "old", "--database-url", databaseURL)
 	wantError(t, "want the host_id", "machine", "move", "desk", "--database-url", databaseURL)
 }

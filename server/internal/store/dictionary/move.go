@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -46,6 +47,11 @@ func (UnknownError) Decided() {}
 // looks at the owner under the lock that it takes on the machine, so that from the
 // moment that this is committed on no server stores an event of the host before.
 func (d *Dictionary) Move(ctx context.Context, machineIDs []string, hostID string) ([]Moved, error) {
+	for _, id := range machineIDs {
+		if !utf8.ValidString(id) { // PostgreSQL fails at it
+			return nil, UnknownError{"machine", id}
+		}
+	}
 	var moved []Moved
 	err := d.db.Write(ctx, "moving machines to another host", func(tx pgx.Tx) (err error) {
 		var host int64
