@@ -39,3 +39,13 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
+
+// What is no UTF-8 is answered as what does not exist is, and not by PostgreSQL.
+func TestNoUTF8(t *testing.T) {
+	databaseURL := servertest.NewDatabase(t)
+	servertest.New(t, databaseURL)
+	wantError(t, "there is no such token", "token", "revoke", "a\xff", "--database-url", databaseURL)
+	wantError(t, "there is no such token", "enrollment", "revoke", "a\xff", "--database-url", databaseURL)
+	wantError(t, "there is no host", "host", "revoke", "a\xff", "--database-url", databaseURL)
+	wantError(t, "printable", "token", "create", "--name", "a\xff", "--role", "viewer", "--database-url", databaseURL)
+}

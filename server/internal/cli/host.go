@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -105,7 +106,8 @@ enrollment create --host HOST_ID.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var was directory.HostState
 			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) (err error) {
-				was, err = st.RevokeHost(ctx, args[0])
+				// No host_id has what is put for what is no UTF-8.
+				was, err = st.RevokeHost(ctx, strings.ToValidUTF8(args[0], "?"))
 				return err
 			})
 			switch {

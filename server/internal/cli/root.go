@@ -161,8 +161,9 @@ func withStoreFor(cmd *cobra.Command, c config.Config, limit time.Duration, do f
 func revokes(p *program, cmd *cobra.Command, parent string, remove func(context.Context, *rooms.Store, string) error) *cobra.Command {
 	cmd.Args = cobra.ExactArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		// The whole token works as well; only its id is used.
-		id, _, _ := strings.Cut(args[0], ".")
+		// The whole token works as well; only its id is used. No id has what is put for
+		// what is no UTF-8, at which PostgreSQL fails.
+		id, _, _ := strings.Cut(strings.ToValidUTF8(args[0], "?"), ".")
 		err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error { return remove(ctx, st, id) })
 		if errors.Is(err, db.ErrNotFound) {
 			return fmt.Errorf("there is no such token; trackerd-server %s list shows all", parent)

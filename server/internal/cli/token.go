@@ -47,7 +47,7 @@ of these groups alone; an admin may also change.`,
 			if err := console.OneOf("role", role, roles...); err != nil {
 				return err
 			}
-			if strings.TrimSpace(name) == "" || len(name) > maxNameBytes || strings.ContainsFunc(name, notPrintable) {
+			if strings.TrimSpace(name) == "" || len(name) > maxNameBytes || !utf8.ValidString(name) || strings.ContainsFunc(name, notPrintable) {
 				return console.Usagef("--name: want 1 to %d printable bytes that say what the token is for", maxNameBytes)
 			}
 			if err := checkGroups(directory.Role(role), groups); err != nil {
