@@ -130,7 +130,7 @@ var mayImport = map[string][]string{
 		"server/internal/store/users", "server/internal/text",
 	},
 	"server/internal/policyapi": {
-		"server/api", "server/api/policy", "server/internal/auth", "server/internal/problem", "server/internal/store/policies", "server/internal/text",
+		"server/api", "server/api/policy", "server/internal/auth", "server/internal/problem", "server/internal/store/directory", "server/internal/store/policies", "server/internal/text",
 	},
 	"server/internal/ingest": {
 		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/problem", "server/internal/secret",

@@ -75,7 +75,7 @@ its database; root then goes on as the user ` + config.ServiceUser + `.`,
 	}
 	p.addFlags(root.PersistentFlags(), config.Everywhere)
 	root.AddCommand(serveCommand(p), tokenCommand(p), userCommand(p), enrollmentCommand(p), rollupsCommand(p),
-		hostCommand(p), machineCommand(p), person.Command(p.withStore), policy.Command(p.withStore), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
+		hostCommand(p), machineCommand(p), person.Command(p.withStore), policy.Command(p.withStore), policy.Receipts(p.withStore), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
 		backupCommand(p), restoreCommand(p), doctorCommand(p))
 	console.MarkUsage(root)
 	briefHelp(root)

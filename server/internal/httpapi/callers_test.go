@@ -21,7 +21,7 @@ var (
 		"GET /healthz", "GET /readyz", "GET /metrics", "GET /api/openapi.json", "GET /api/docs",
 		"GET /install.sh", "GET /packages/{file}", "GET /packages/by-hash/SHA256/{digest}",
 	}
-	hostRoutes      = []string{"POST /api/enroll", "POST /api/events", "GET /api/policy"}
+	hostRoutes      = []string{"POST /api/enroll", "POST /api/events", "GET /api/policy", "POST /api/receipts"}
 	strangersRoutes = []string{"POST /api/login", "POST /api/invitation"}
 )
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/store/directory"
 )
@@ -29,6 +30,18 @@ func (s *server) categories() http.HandlerFunc {
 		header: setVersion,
 		file:   func(struct{}) string { return "categories" },
 		rows:   func(l api.CategoryList) ([]api.Category, string) { return l.Categories, "" },
+	})
+}
+
+// receipts answers with who has read which notice.
+func (s *server) receipts() http.HandlerFunc {
+	return render(s, answer[policyapi.ReceiptsQuestion, api.ReceiptList, api.ReceiptRow]{
+		ask:     policyapi.AskReceipts,
+		get:     s.Policy.Receipts,
+		each:    s.Policy.EachReceipt,
+		limited: func(q policyapi.ReceiptsQuestion) bool { return q.Limited },
+		file:    func(policyapi.ReceiptsQuestion) string { return "receipts" },
+		rows:    func(l api.ReceiptList) ([]api.ReceiptRow, string) { return l.Receipts, l.NextCursor },
 	})
 }
 

@@ -59,6 +59,7 @@ func permissions() []permission {
 		{"GET /api/policies", policy},
 		{"PUT /api/policies", admins},
 		{"GET /api/policies/{version}", policy},
+		{"GET /api/receipts", policy},
 		{"GET /api/host-groups", policy},
 		{"PUT /api/host-groups/{host_group}", admins},
 		{"DELETE /api/host-groups/{host_group}", admins},

@@ -205,3 +205,47 @@ func TestHostGroupsAreListed(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 }
+
+// A receipt is of a machine_id that the host owns, is kept once, and listed.
+func TestReceipts(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	admin, one, two := b.Token(directory.RoleAdmin), b.Host("one"), b.Host("two")
+	b.User("audit", directory.RoleAuditor)
+	b.Send(one, servertest.Minute("m-1", 0), servertest.Minute("m-2", 0))
+	const first, second = "0123456789abcdef", "fedcba9876543210"
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	send := func(host, machine, notice string, at time.Time) servertest.Reply {
+		t.Helper()
+		return b.Do(http.MethodPost, "/api/receipts", host, api.Receipt{MachineID: machine, Notice: notice, ReadAt: at})
+	}
+	send(one, "m-1", first, at).Wants(204, nil)
+	send(one, "m-1", first, at.Add(time.Hour)).Wants(204, nil)
+	send(one, "m-1", second, at).Wants(204, nil)
+	send(one, "m-2", first, at).Wants(204, nil)
+	send(two, "m-1", first, at).Refused(404, api.CodeNotFound)
+	send(one, "m-3", first, at).Refused(404, api.CodeNotFound)
+	send(one, "", first, at).Refused(400, api.CodeBadRequest)
+	send(one, "m-1", "<b>", at).Refused(400, api.CodeBadRequest)
+	send(one, "m-1", first, time.Now().Add(25*time.Hour)).Refused(400, api.CodeBadRequest)
+	send(one, "m-1", first, time.Time{}).Refused(400, api.CodeBadRequest)
+	send(one, strings.Repeat("m", 5000), first, at).Refused(413, api.CodeTooLarge)
+	var list api.ReceiptList
+	b.Do(http.MethodGet, "/api/receipts", "", nil, b.Login("audit")...).Wants(200, &list)
+	if len(list.Receipts) != 3 || list.Receipts[0].MachineID != "m-1" || !list.Receipts[0].ReadAt.Equal(at) || list.Receipts[0].HostID != "one" || list.Receipts[0].Hostname != "one.example" {
+		t.Errorf("%+v", list)
+	}
+	list = api.ReceiptList{}
+	b.Do(http.MethodGet, "/api/receipts?limit=2", admin, nil).Wants(200, &list)
+	next := list.NextCursor
+	list = api.ReceiptList{}
+	b.Do(http.MethodGet, "/api/receipts?limit=2&cursor="+next, admin, nil).Wants(200, &list)
+	if len(list.Receipts) != 1 || list.Receipts[0].MachineID != "m-2" || list.NextCursor != "" {
+		t.Errorf("%q: %+v", next, list)
+	}
+	if csv := b.Do(http.MethodGet, "/api/receipts?format=csv&notice="+second, admin, nil); strings.Count(string(csv.Body), "\n") != 2 || !strings.Contains(string(csv.Body), second) {
+		t.Errorf("%s", csv.Body)
+	}
+	for _, query := range []string{"notice=x", "limit=0", "cursor=x"} {
+		b.Do(http.MethodGet, "/api/receipts?"+query, admin, nil).Refused(400, api.CodeBadRequest)
+	}
+}

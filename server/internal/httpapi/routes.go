@@ -137,6 +137,7 @@ func (s *server) routes() chi.Router {
 	viewer.Get("/api/reports/activity", s.activityReport())
 	viewer.Get("/api/reports/apps", s.appsReport())
 	viewer.Get("/api/categories", s.categories())
+	viewer.Get("/api/receipts", s.receipts())
 
 	admin := r.With(bounded, known, asDescribed)
 	admin.Patch("/api/machines/{machine_id}", onlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"user_label": "Reception"}`}, s.patchMachine)))
@@ -165,6 +166,7 @@ func (s *server) routes() chi.Router {
 func (s *server) policyRoutes(hosts, known chi.Router) {
 	p := s.Policy
 	hosts.Get("/api/policy", onlyJSON(p.ForHost))
+	hosts.Post("/api/receipts", onlyJSON(p.AddReceipt))
 	known.Get("/api/policies", onlyJSON(p.List))
 	known.Put("/api/policies", onlyJSON(p.Add))
 	known.Get("/api/policies/{version}", onlyJSON(p.One))

@@ -82,6 +82,8 @@ func kinds() []struct {
 		{policies.ErrTooManyNext, api.CodeBadRequest, "valid_from: as many versions as there may be wait for their moment; one of the same moment takes another's place."},
 		{policies.ErrTooMany, api.CodeBadRequest, "There are as many versions as there may be."},
 		{policies.ErrTooManyHostGroups, api.CodeBadRequest, "There are as many host groups as there may be."},
+		{policies.ErrNotOwned, api.CodeNotFound, "This host has no such machine_id; its first record makes it. Keep the receipt, and send it again."},
+		{policies.ErrTooManyReceipts, api.CodeBadRequest, "The account has as many receipts as there may be."},
 		{policies.ErrGroupsOfHost, api.CodeBadRequest, "hosts: one of them would be in more host groups than it may be."},
 	}
 }
