@@ -75,6 +75,22 @@ func (p *Policy) Wake() {
 	}
 }
 
+// Told notes which revision of its policies the server has; another than the one that
+// holds is asked for. One that was not taken is asked for again a minute later.
+func (p *Policy) Told(revision int64) {
+	p.mu.Lock()
+	reply, has := p.theirs()
+	now := p.o.Now()
+	ask := (!has || reply.Revision != revision) && (p.toldOf != revision || now.Sub(p.toldAt).Abs() >= leastPeriod)
+	if ask {
+		p.toldOf, p.toldAt = revision, now
+	}
+	p.mu.Unlock()
+	if ask {
+		p.Wake()
+	}
+}
+
 // fetch asks once, and takes what is new.
 func (p *Policy) fetch(ctx context.Context) error {
 	target, enrolled := p.o.Target()

@@ -223,3 +223,32 @@ func TestFollow(t *testing.T) {
 		t.Errorf("measured %q", got)
 	}
 }
+
+// TestTold: another revision than the one that holds is asked for, but one that is not
+// taken not with each upload.
+func TestTold(t *testing.T) {
+	w := newWorld(t)
+	w.body = excluding(4, "anna")
+	p := w.host(rules.Document{})
+	if err := p.fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	woken := func() bool {
+		select {
+		case <-p.wake:
+			return true
+		default:
+			return false
+		}
+	}
+	for _, c := range []struct {
+		revision int64
+		later    time.Duration
+		want     bool
+	}{{4, 0, false}, {5, 0, true}, {5, 0, false}, {3, 0, true}, {3, leastPeriod, true}, {4, 0, false}} {
+		w.skew += c.later
+		if p.Told(c.revision); woken() != c.want {
+			t.Errorf("told of %d, %v later: want asking %t", c.revision, c.later, c.want)
+		}
+	}
+}

@@ -50,6 +50,8 @@ type Policy struct {
 	waiting   bool      // the server has not said anything yet
 	switchAt  time.Time // when another version begins to hold; zero: none does
 	trouble   error     // of the last question
+	toldOf    int64     // the revision that was last asked for, as Told had it
+	toldAt    time.Time // and when
 
 	wake chan struct{}
 }

@@ -62,6 +62,9 @@ type Options struct {
 	Period time.Duration
 	// Hostname is what the server shows the host by; empty: as it enrolled.
 	Hostname string
+	// Policy is called with the revision of the server's policies that its reply names,
+	// if it names one; it must not block, and may be nil.
+	Policy func(revision int64)
 	// Client speaks to the server; nil means outbound's usual one.
 	Client *http.Client
 	Log    *slog.Logger
@@ -330,6 +333,9 @@ func (u *Uploader) send(ctx context.Context, target Target, items []buffer.Item)
 	reply, v, err := u.post(ctx, target, body, len(items))
 	if err != nil {
 		return v, err
+	}
+	if reply.PolicyRevision != nil && u.o.Policy != nil {
+		u.o.Policy(*reply.PolicyRevision)
 	}
 	done, refused := settle(items, reply)
 	if err := u.queue.Settle(done, refused); err != nil {

@@ -210,7 +210,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 	}, d.units, d.notify)
 	d.supervisor.SetTitles(d.policy.Titles())
 	d.uploader = upload.New(d.buffer, d.target, upload.Options{
-		Period: d.cfg.SendInterval, Log: d.log, Hostname: headerName(d.hostname), Client: outbound.NewClient(d.outbound(), upload.RequestTimeout),
+		Period: d.cfg.SendInterval, Log: d.log, Policy: d.policy.Told, Hostname: headerName(d.hostname), Client: outbound.NewClient(d.outbound(), upload.RequestTimeout),
 		Progress: d.watchdog.Loop("upload", uploadSilence).Made,
 	})
 	return nil
