@@ -15,6 +15,8 @@ import (
 // Status implements control.Provider.
 func (d *daemon) Status(context.Context) control.Status {
 	stored := d.buffer.Status()
+	told := d.cfg
+	told.Features.WindowTitles = d.policy.Effective().Titles // the server's policy may say no
 	return control.Status{
 		Version:            version,
 		StartedAt:          d.started.UTC().Truncate(time.Second),
@@ -25,7 +27,7 @@ func (d *daemon) Status(context.Context) control.Status {
 		CollectIntervalSec: int(d.cfg.CollectInterval / time.Second),
 		SendIntervalSec:    int(d.cfg.SendInterval / time.Second),
 		IdleAfterSec:       int(d.cfg.IdleAfter / time.Second),
-		Measured:           disclosure.Of(&d.cfg, d.opts.user),
+		Measured:           disclosure.Of(&told, d.opts.user),
 		Rules:              d.rules(),
 		Sessions:           d.sessions(),
 		Host: &control.Host{
