@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/testhost/debian"
 )
 
@@ -57,25 +58,33 @@ func TestWorkHours(t *testing.T) {
 	began := time.Now()
 	const minutes = 2
 	end := began.Truncate(time.Minute).Add(minutes * time.Minute)
-	if end.UTC().Day() != began.UTC().Add(-time.Minute).Day() {
+	const more = 30 * time.Minute
+	if end.Add(more).UTC().Day() != began.UTC().Add(-time.Minute).Day() {
 		t.Skip("work hours do not span midnight")
 	}
 	h.configure(t, hours(began.Add(-time.Minute), end))
+	h.waitTracked(t, p.Session.ID, time.Now())
 	from := time.Now()
-	h.waitTracked(t, p.Session.ID, from)
 	stop := keepTyping(t, p)
 	h.pause(t, time.Until(end.Add(2*interval*time.Second)))
 	stop()
 	if err := h.unitGone(t, p.Session.ID); err != nil {
 		t.Error(err)
 	}
-	events := p.records(t)
+	var events []api.Event
+	eventually(t, 30*time.Second, "the last record arrives", func() (err error) {
+		events, err = h.srv.Events(t.Context(), p.machine)
+		if last := end.Add(-interval * time.Second); err == nil && (len(events) == 0 || events[len(events)-1].Timestamp.Before(last)) {
+			err = fmt.Errorf("there are %d records, and none of %v", len(events), last)
+		}
+		return err
+	})
 	wantEveryRecord(t, events, from, end)
 	for _, e := range events {
 		if !e.Timestamp.Before(end) || e.CollectedSeconds != nil {
 			t.Errorf("a record outside of work hours, or cut: %+v", e)
 		}
 	}
-	h.configure(t, hours(began.Add(-time.Minute), end.Add(30*time.Minute)))
+	h.configure(t, hours(began.Add(-time.Minute), end.Add(more)))
 	h.waitTracked(t, p.Session.ID, time.Now())
 }
