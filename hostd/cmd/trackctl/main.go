@@ -36,6 +36,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	c.SetIn(in)
 	c.SetOut(out)
 	c.SetErr(errOut)
+	addCompletion(c)
 	err := c.ExecuteContext(ctx)
 	if err == nil {
 		return api.ExitOK
@@ -141,6 +142,18 @@ running; 4 not permitted; 64 wrong command line.`,
 	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON for scripts")
 	root.AddCommand(statusCommand(o), sessionsCommand(o), enrollCommand(o), doctorCommand(o), rejectedCommand(o), versionCommand(o))
 	return root
+}
+
+// addCompletion adds cobra's command for completion, which by itself answers a shell
+// that it does not know with its help, as if all was well. It prints where root does now.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Args = usageArgs(c.Args)
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 }
 
 // usageArgs marks a complaint about arguments as one about the command line.

@@ -35,6 +35,8 @@ func TestExitCodes(t *testing.T) {
 		{"token list --nonsense", "", api.ExitUsage},
 		{"host revoke", "", api.ExitUsage},
 		{"nonsense", "", api.ExitUsage},
+		{"completion bash", "", api.ExitOK},
+		{"completion ksh", "", api.ExitUsage},
 		{"enrollment create --uses 0", "", api.ExitUsage},
 		{"serve --listen 8100", "", api.ExitUsage},
 		{"serve --base-url nowhere", "", api.ExitConfig},

@@ -36,6 +36,7 @@ func Execute(ctx context.Context, version string, args []string, streams Streams
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
+	console.AddCompletion(root)
 	err := root.ExecuteContext(ctx)
 	complain(err, streams.Err)
 	return console.ExitCode(err)

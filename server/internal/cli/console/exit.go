@@ -46,6 +46,18 @@ func ExitCode(err error) int {
 	return api.ExitFailed
 }
 
+// AddCompletion adds cobra's command for completion, which by itself answers a shell that
+// it does not know with its help, as if all was well. It prints where root does now.
+func AddCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			MarkUsage(cmd)
+		}
+	}
+}
+
 // MarkUsage makes every complaint of cobra's about flags and arguments a
 // UsageError.
 func MarkUsage(cmd *cobra.Command) {
