@@ -20,6 +20,7 @@ func TestExitCodes(t *testing.T) {
 		want int
 	}{
 		{[]string{"version"}, api.ExitOK},
+		{[]string{"--version"}, api.ExitOK},
 		{[]string{"run", "--nonsense"}, api.ExitUsage},
 		{[]string{"nonsense"}, api.ExitUsage},
 		{[]string{"check-config", "--config", wrong}, api.ExitConfig},

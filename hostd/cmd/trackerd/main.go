@@ -111,8 +111,9 @@ func (o *options) paths() config.Paths {
 func newRoot() *cobra.Command {
 	o := &options{defaultConfig: config.DefaultPath, systemSocket: control.DefaultSocket}
 	root := &cobra.Command{
-		Use:   "trackerd",
-		Short: "Measure how active each user of this host is",
+		Use:     "trackerd",
+		Version: version,
+		Short:   "Measure how active each user of this host is",
 		Long: `trackerd is the daemon of Activity Tracker: it counts how active each user of
 this host is, never what they type, and uploads that to a server. systemd runs it;
 people ask it through trackctl. With --user one person runs it for themselves,
