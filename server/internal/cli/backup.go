@@ -42,7 +42,8 @@ backup that was killed has left in the folder, the next one removes. With -
 it goes to standard output, unverified: see to it that a failure is noticed (in a
 shell: set -o pipefail).
 
-It holds window titles, and no token or credential, only their hashes.`,
+It holds window titles, and the secrets of second steps at login. Of tokens,
+credentials and passwords it holds hashes alone.`,
 		Example: `  trackerd-server backup /var/backups/trackerd-server/tracker.dump
   trackerd-server backup - | ssh backup.example 'cat > tracker.dump'`,
 		Args: cobra.ExactArgs(1),
