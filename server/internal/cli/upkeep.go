@@ -85,7 +85,7 @@ func compactCommand(p *program) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "compact",
-		Short: "Compact the events of days gone quiet now",
+		Short: "Compact the events of days that are over now",
 		Long: `compact packs the events of all days that have been over for --compact-after-days by
 machine and hour, into a fraction of their space. What anybody asks for stays the
 same. The server does so by itself every quarter of an hour, and may go on

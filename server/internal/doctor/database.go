@@ -143,9 +143,9 @@ func checkCompaction(c upkeep.CompactionState) api.Check {
 	if c.Off {
 		return ok("compaction", "off: --compact-after-days 0")
 	}
-	waiting, last := "no quiet day waits", "no round has ended yet"
+	waiting, last := "nothing waits", "no round has ended yet"
 	if !c.From.IsZero() {
-		waiting = fmt.Sprintf("about %d events of quiet days wait, from %s on", c.Events, c.From.UTC().Format(time.DateOnly))
+		waiting = fmt.Sprintf("about %d events wait, from %s on", c.Events, c.From.UTC().Format(time.DateOnly))
 	}
 	if c.Ended {
 		last = fmt.Sprintf("the last round ended %s ago", quantity.DurationText(c.Ago))

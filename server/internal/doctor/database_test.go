@@ -50,7 +50,7 @@ func TestDatabase(t *testing.T) {
 		{func(e *inspect.Examination) { e.Compaction = upkeep.CompactionState{Off: true} }, "compaction", api.CheckOK, "compact-after-days 0"},
 		{func(e *inspect.Examination) { e.Compaction = upkeep.CompactionState{} }, "compaction", api.CheckOK, "no round has ended yet"},
 		{func(e *inspect.Examination) { e.Compaction = waiting(false, 0) }, "compaction", api.CheckWarning, "no round has ended yet"},
-		{func(e *inspect.Examination) { e.Compaction = waiting(true, 20*time.Minute) }, "compaction", api.CheckOK, "5000 events of quiet days wait, from 2024-01-15 on"},
+		{func(e *inspect.Examination) { e.Compaction = waiting(true, 20*time.Minute) }, "compaction", api.CheckOK, "5000 events wait, from 2024-01-15 on"},
 		{func(e *inspect.Examination) { e.Compaction = waiting(true, 49*time.Hour) }, "compaction", api.CheckWarning, "ended 2d 1h ago"},
 		{func(e *inspect.Examination) { e.Admins = 0 }, "tokens", api.CheckWarning, "token create"},
 		{func(e *inspect.Examination) { e.Hosts = 0 }, "tokens", api.CheckWarning, "enrollment create"},
