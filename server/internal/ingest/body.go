@@ -31,8 +31,8 @@ type encoding int
 const (
 	unknown encoding = iota
 	identity
-	zipped
-	squeezed
+	gzipEncoding
+	zstdEncoding
 )
 
 // contentEncoding is what all of a request's headers of that name say: a second one
@@ -47,9 +47,9 @@ func encodingOf(header string) encoding {
 	case "", "identity":
 		return identity
 	case "gzip", "x-gzip":
-		return zipped
+		return gzipEncoding
 	case "zstd":
-		return squeezed
+		return zstdEncoding
 	}
 	return unknown
 }
@@ -76,22 +76,22 @@ func (m *memory) inflate(body, encoding string) (io.ReadCloser, error) {
 	switch encodingOf(encoding) {
 	case identity:
 		return &inflated{Reader: sent, left: api.MaxInflatedBytes, close: nothing}, nil
-	case zipped:
+	case gzipEncoding:
 		// A new one takes 40 KB, ten times a usual report.
-		z, ok := m.unzippers.Get().(*gzip.Reader)
+		z, ok := m.gzipReaders.Get().(*gzip.Reader)
 		if !ok {
 			z = &gzip.Reader{}
 		}
 		if err := z.Reset(sent); err != nil {
-			m.unzippers.Put(z)
+			m.gzipReaders.Put(z)
 			return nil, fmt.Errorf("opening the gzip body: %w", err)
 		}
 		return &inflated{Reader: z, left: api.MaxInflatedBytes, close: func() error {
 			err := z.Close()
-			m.unzippers.Put(z)
+			m.gzipReaders.Put(z)
 			return err
 		}}, nil
-	case squeezed:
+	case zstdEncoding:
 		z, err := zstd.NewReader(sent, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(uint64(windowOf(body))), zstd.WithDecoderMaxMemory(api.MaxInflatedBytes))
 		if err != nil {

@@ -75,7 +75,7 @@ func (in *Ingest) readEnroll(w http.ResponseWriter, r *http.Request) (api.Enroll
 		return ask, err
 	}
 	header := contentEncoding(r)
-	if coding := encodingOf(header); coding != identity && coding != zipped {
+	if coding := encodingOf(header); coding != identity && coding != gzipEncoding {
 		return ask, problem.New(api.CodeUnsupported, "Content-Encoding must be identity or gzip.")
 	}
 	sent, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEnrollBytes))

@@ -52,8 +52,8 @@ type memory struct {
 	arrivingSmall, arrivingLarge, workSmall, workLarge *semaphore.Weighted
 	// chunks are what is read into before it is known how much comes.
 	chunks sync.Pool
-	// unzippers are *gzip.Reader that nobody uses.
-	unzippers sync.Pool
+	// gzipReaders are *gzip.Reader that nobody uses.
+	gzipReaders sync.Pool
 }
 
 func newMemory() *memory {
@@ -165,9 +165,9 @@ func (m *memory) wholeText(ctx context.Context, body, header string) (text strin
 	}
 	size, inflating := int64(textAtFirst), int64(0)
 	switch coding {
-	case zipped:
+	case gzipEncoding:
 		size = announced(body)
-	case squeezed:
+	case zstdEncoding:
 		inflating = 2 * windowOf(body)
 	case identity, unknown:
 	}
