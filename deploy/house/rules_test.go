@@ -137,7 +137,7 @@ var mayImport = map[string][]string{
 		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/policies", "server/internal/text", "server/internal/timestamp",
 	},
 	"server/internal/report": {
-		"server/api", "server/internal/category", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/store/query", "server/internal/text", "server/internal/timestamp",
+		"server/api", "server/internal/category", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/minutes", "server/internal/store/people", "server/internal/store/query", "server/internal/text", "server/internal/timestamp",
 	},
 	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store/directory", "server/internal/store/query"},
 	"server/internal/httpserver": {"server/api", "server/internal/problem"},
@@ -157,6 +157,7 @@ var mayImport = map[string][]string{
 	"server/internal/store/dictionary": {"server/api", "server/internal/store/db", "server/internal/store/partition"},
 	"server/internal/store/directory":  {"server/api", "server/internal/store/db"},
 	"server/internal/store/users":      {"server/internal/store/db", "server/internal/store/directory"},
+	"server/internal/store/minutes":    nil,
 	"server/internal/store/people":     {"server/internal/store/db", "server/internal/store/directory"},
 	"server/internal/store/policies":   {"server/api/policy", "server/internal/store/db"},
 	"server/internal/store/events": {
@@ -164,7 +165,8 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/store/query": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary",
-		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/partition",
+		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/minutes", "server/internal/store/partition",
+		"server/internal/store/people",
 	},
 	"server/internal/store/upkeep": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/events",

@@ -48,3 +48,65 @@ type PersonPatch struct {
 type PersonJoin struct {
 	MachineIDs []string `json:"machine_ids"`
 }
+
+// PersonSummary answers GET /api/people/{person}/summary: as Summary, of all accounts
+// that the caller may see. Time that several share counts once; counts and the times of
+// applications add up.
+type PersonSummary struct {
+	Person string `json:"person"`
+	// Partial means that there are accounts that the caller may not see, and that are
+	// not in here.
+	Partial bool   `json:"partial"`
+	Date    string `json:"date"`
+	TZ      string `json:"tz"`
+
+	Totals
+
+	ActiveMinutes int64        `json:"active_minutes"`
+	IdleMinutes   int64        `json:"idle_minutes"`
+	ActiveSeconds float64      `json:"active_seconds"`
+	IdleSeconds   float64      `json:"idle_seconds"`
+	FirstActivity *time.Time   `json:"first_activity"`
+	LastActivity  *time.Time   `json:"last_activity"`
+	TopApps       []AppMinutes `json:"top_apps"`
+	// Estimated means that not all of it is known by the minute.
+	Estimated bool `json:"estimated"`
+}
+
+// PersonTimeline answers GET /api/people/{person}/timeline.
+type PersonTimeline struct {
+	Person    string `json:"person"`
+	Partial   bool   `json:"partial"`
+	Date      string `json:"date"`
+	TZ        string `json:"tz"`
+	Hours     []Hour `json:"hours"`
+	Estimated bool   `json:"estimated"`
+}
+
+// PersonEvents answers GET /api/people/{person}/events.
+type PersonEvents struct {
+	Person     string  `json:"person"`
+	Partial    bool    `json:"partial"`
+	Events     []Event `json:"events"`
+	NextCursor string  `json:"next_cursor,omitempty"`
+}
+
+// PersonDay answers GET /api/people/{person}/day.
+type PersonDay struct {
+	Person  string `json:"person"`
+	Partial bool   `json:"partial"`
+	Date    string `json:"date"`
+	TZ      string `json:"tz"`
+	// Segments follow each other from the day's beginning to its end or to now.
+	Segments  []Segment `json:"segments"`
+	Estimated bool      `json:"estimated"`
+}
+
+// Segment is a run of minutes of one state.
+type Segment struct {
+	State string    `json:"state"`
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+	// ActiveSeconds is for how long somebody was there.
+	ActiveSeconds float64 `json:"active_seconds"`
+}

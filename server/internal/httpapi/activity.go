@@ -51,3 +51,58 @@ func (s *server) timeline() http.HandlerFunc {
 		rows: func(t api.Timeline) ([]api.Hour, string) { return t.Hours, "" },
 	})
 }
+
+// personEvents answers with the events of a person's accounts.
+func (s *server) personEvents() http.HandlerFunc {
+	return render(s, answer[report.PersonEventsQuestion, api.PersonEvents, api.Event]{
+		ask: func(r *http.Request) (report.PersonEventsQuestion, error) {
+			q := r.URL.Query()
+			return report.ParsePersonEvents(pathValue(r, "person"), q.Get("start"), q.Get("end"), q.Get("limit"), q.Get("cursor"))
+		},
+		get:     s.Reports.PersonEvents,
+		file:    func(q report.PersonEventsQuestion) string { return "events-" + q.Person.String() },
+		rows:    func(l api.PersonEvents) ([]api.Event, string) { return l.Events, l.NextCursor },
+		each:    s.Reports.EachPersonEvent,
+		limited: func(q report.PersonEventsQuestion) bool { return q.Limit > 0 },
+	})
+}
+
+// personDayQuestion reads which person's day is asked for.
+func personDayQuestion(r *http.Request) (q report.PersonDayQuestion, err error) {
+	query := r.URL.Query()
+	if q.Day, err = report.ParseDay(query.Get("date"), query.Get("tz")); err != nil {
+		return q, err
+	}
+	q.Person, err = personID(r)
+	return q, err
+}
+
+// personSummary sums up a person's day.
+func (s *server) personSummary() http.HandlerFunc {
+	return render(s, answer[report.PersonDayQuestion, api.PersonSummary, api.PersonSummary]{
+		ask:  personDayQuestion,
+		get:  s.Reports.PersonSummary,
+		file: func(q report.PersonDayQuestion) string { return "summary-" + q.Person.String() },
+		rows: one[api.PersonSummary],
+	})
+}
+
+// personTimeline sums up each hour of a person's day.
+func (s *server) personTimeline() http.HandlerFunc {
+	return render(s, answer[report.PersonDayQuestion, api.PersonTimeline, api.Hour]{
+		ask:  personDayQuestion,
+		get:  s.Reports.PersonTimeline,
+		file: func(q report.PersonDayQuestion) string { return "timeline-" + q.Person.String() },
+		rows: func(t api.PersonTimeline) ([]api.Hour, string) { return t.Hours, "" },
+	})
+}
+
+// personDay answers with the segments of a person's day.
+func (s *server) personDay() http.HandlerFunc {
+	return render(s, answer[report.PersonDayQuestion, api.PersonDay, api.Segment]{
+		ask:  personDayQuestion,
+		get:  s.Reports.PersonDay,
+		file: func(q report.PersonDayQuestion) string { return "day-" + q.Person.String() },
+		rows: func(d api.PersonDay) ([]api.Segment, string) { return d.Segments, "" },
+	})
+}

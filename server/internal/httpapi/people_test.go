@@ -175,3 +175,97 @@ func TestTooManyAccounts(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A person's day counts time that accounts share once, adds counts up, and is told in
+// part to who may see a part.
+func TestPersonDay(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	admin := b.Token(directory.RoleAdmin)
+	host := b.Host("h")
+	minute := func(machine string, at int, active float64, locked bool) api.Event {
+		e := servertest.Minute(machine, at)
+		e.ActiveSeconds, e.KeyCount, e.ActiveApp = &active, 5, "soffice"
+		if locked {
+			e.Locked = &locked
+		}
+		return e
+	}
+	b.Send(host, minute("m1", 0, 60, false), minute("m1", 1, 20, false), minute("m1", 2, 0, true), minute("m1", 70, 10, false))
+	b.Send(host, minute("m2", 1, 30, false), minute("m2", 2, 0, false), minute("m2", 3, 60, false))
+	b.Do(http.MethodPost, "/api/people/p1/accounts", admin, api.PersonJoin{MachineIDs: []string{"m2"}}).Wants(200, nil)
+	b.Group("g", "m2")
+	limited := b.Limited("g")
+	const day = "date=2024-01-15&tz=Europe/London"
+
+	var s api.PersonSummary
+	b.Do(http.MethodGet, "/api/people/p1/summary?"+day, admin, nil).Wants(200, &s)
+	if s.Person != "p1" || s.Partial || s.Estimated || s.ActiveSeconds != 160 || s.IdleSeconds != 30+60+50 || s.KeyCount != 35 || s.ActiveMinutes != 3 || len(s.TopApps) == 0 || s.FirstActivity == nil {
+		t.Errorf("%+v", s)
+	}
+	b.Do(http.MethodGet, "/api/people/p1/summary?"+day, limited, nil).Wants(200, &s)
+	if !s.Partial || s.ActiveSeconds != 90 || s.KeyCount != 15 {
+		t.Errorf("%+v", s)
+	}
+	b.Do(http.MethodGet, "/api/people/p1/summary?date=2024-02-01", admin, nil).Wants(200, &s)
+	if s.ActiveSeconds != 0 || s.FirstActivity != nil || s.TopApps == nil {
+		t.Errorf("%+v", s)
+	}
+
+	var line api.PersonTimeline
+	b.Do(http.MethodGet, "/api/people/p1/timeline?"+day, admin, nil).Wants(200, &line)
+	if len(line.Hours) != 24 || line.Hours[0].KeyCount != 30 || line.Hours[0].ActiveMinutes != 3 || line.Hours[1].KeyCount != 5 || line.Partial {
+		t.Errorf("%+v", line)
+	}
+
+	var d api.PersonDay
+	b.Do(http.MethodGet, "/api/people/p1/day?"+day, admin, nil).Wants(200, &d)
+	var told []string
+	for _, s := range d.Segments {
+		told = append(told, fmt.Sprint(s.State, " ", s.Start.Format("15:04"), "-", s.End.Format("15:04"), " ", s.ActiveSeconds))
+	}
+	if got := strings.Join(told, ", "); got != "active 00:00-00:02 90, no_input 00:02-00:03 0, active 00:03-00:04 60, unknown 00:04-01:10 0, active 01:10-01:11 10, unknown 01:11-00:00 0" {
+		t.Error(got)
+	}
+	if rows := b.Do(http.MethodGet, "/api/people/p1/day?format=csv&"+day, limited, nil).Table(); len(rows) != 6 || rows[2][0] != "active" {
+		t.Error(rows)
+	}
+	b.Do(http.MethodGet, "/api/people/p1/day?date=2199-01-01", admin, nil).Wants(200, &d)
+	if len(d.Segments) != 0 {
+		t.Errorf("what is to come: %+v", d)
+	}
+	for _, what := range []string{"summary", "timeline", "day"} {
+		b.Do(http.MethodGet, "/api/people/p9/"+what+"?"+day, admin, nil).Refused(404, api.CodeNotFound)
+		b.Do(http.MethodGet, "/api/people/p1/"+what+"?date=yesterday", admin, nil).Refused(400, api.CodeBadRequest)
+	}
+}
+
+// A person's events come in the order of time, whoever of the accounts they are of.
+func TestPersonEvents(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	admin, host := b.Token(directory.RoleAdmin), b.Host("h")
+	for i := range 6 {
+		b.Send(host, servertest.Minute("m1", i), servertest.Minute("m2", 2*i))
+	}
+	b.Do(http.MethodPost, "/api/people/p1/accounts", admin, api.PersonJoin{MachineIDs: []string{"m2"}}).Wants(200, nil)
+	const path = "/api/people/p1/events?start=2024-01-15T00:00:00Z&end=2024-01-16T00:00:00Z"
+	var seen []string
+	for cursor := ""; ; {
+		var page api.PersonEvents
+		b.Do(http.MethodGet, path+"&limit=5&cursor="+cursor, admin, nil).Wants(200, &page)
+		for _, e := range page.Events {
+			seen = append(seen, fmt.Sprint(e.Timestamp.Minute(), " ", e.MachineID))
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			break
+		}
+	}
+	if got := strings.Join(seen, ", "); got != "0 m1, 0 m2, 1 m1, 2 m1, 2 m2, 3 m1, 4 m1, 4 m2, 5 m1, 6 m2, 8 m2, 10 m2" {
+		t.Error(got)
+	}
+	if rows := b.Do(http.MethodGet, path+"&format=csv", admin, nil).Table(); len(rows) != 13 || rows[2][0] != "m2" {
+		t.Error(rows)
+	}
+	b.Do(http.MethodGet, path+"&cursor=bTE", admin, nil).Refused(400, api.CodeBadRequest)
+	b.Do(http.MethodGet, strings.Replace(path, "p1", "p2", 1), admin, nil).Wants(200, nil)
+	b.Do(http.MethodGet, strings.Replace(path, "p1", "p3", 1), admin, nil).Refused(404, api.CodeNotFound)
+}

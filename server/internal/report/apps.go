@@ -183,7 +183,7 @@ func (u *uses) add(sum useSum, like api.AppRow) {
 		row, of := like, sum[k]
 		row.App, row.Category, row.Rating = k.app, u.rules.Name(k.category), u.rules.Rating(k.category)
 		row.Seconds, row.OpenSeconds = float64(of.active)/1000, float64(of.open)/1000
-		row.Minutes, row.OpenMinutes = minutes(row.Seconds), minutes(row.OpenSeconds)
+		row.Minutes, row.OpenMinutes = minuteCount(row.Seconds), minuteCount(row.OpenSeconds)
 		u.rows = append(u.rows, row)
 	}
 }

@@ -151,7 +151,7 @@ func (p Period) untracked(s query.Sums, now time.Time) float64 {
 func (h *hours) row(p Period, t total) api.ActivityRow {
 	return api.ActivityRow{
 		Machines: t.machines, PeriodStart: p.First, PeriodEnd: p.Last,
-		ActiveMinutes: minutes(t.ActiveSeconds), IdleMinutes: minutes(t.IdleSeconds), UntrackedMinutes: minutes(t.untracked),
+		ActiveMinutes: minuteCount(t.ActiveSeconds), IdleMinutes: minuteCount(t.IdleSeconds), UntrackedMinutes: minuteCount(t.untracked),
 		ActiveSeconds: millis(t.ActiveSeconds), IdleSeconds: millis(t.IdleSeconds), UntrackedSeconds: millis(t.untracked),
 		FirstActivity: inUTC(t.First), LastActivity: inUTC(t.Last),
 		Totals: t.Counts.Totals(), Events: t.Events,

@@ -88,17 +88,8 @@ type EventsQuestion struct {
 func ParseEventsQuestion(machineID, start, end, limit, cursor string) (EventsQuestion, error) {
 	var q EventsQuestion
 	var err error
-	if q.Limit, err = parseLimit(limit, eventsMax); err != nil {
+	if q.Limit, q.Start, q.End, err = parseEventsSpan(start, end, limit); err != nil {
 		return q, err
-	}
-	if q.Start, err = parseTime("start", start); err != nil {
-		return q, err
-	}
-	if q.End, err = parseTime("end", end); err != nil {
-		return q, err
-	}
-	if q.End.Before(q.Start) {
-		return q, InvalidError("end is before start")
 	}
 	if cursor != "" {
 		if q.Start, err = parseEventsCursor(cursor, q.Start, q.End); err != nil {
@@ -107,6 +98,23 @@ func ParseEventsQuestion(machineID, start, end, limit, cursor string) (EventsQue
 	}
 	q.MachineID, err = ParseMachineID(machineID)
 	return q, err
+}
+
+// parseEventsSpan reads from when to when events are asked for, and how many.
+func parseEventsSpan(start, end, limit string) (n int, from, to time.Time, err error) {
+	if n, err = parseLimit(limit, eventsMax); err != nil {
+		return n, from, to, err
+	}
+	if from, err = parseTime("start", start); err != nil {
+		return n, from, to, err
+	}
+	if to, err = parseTime("end", end); err != nil {
+		return n, from, to, err
+	}
+	if to.Before(from) {
+		return n, from, to, InvalidError("end is before start")
+	}
+	return n, from, to, nil
 }
 
 // Per is what the rows of a report are of.

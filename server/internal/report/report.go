@@ -167,16 +167,21 @@ func (r *Reports) Summary(ctx context.Context, scope directory.Scope, q DayQuest
 	reply := api.Summary{
 		MachineID: string(q.MachineID), Date: day.Date, TZ: day.Zone.String(),
 		Totals:        s.Counts.Totals(),
-		ActiveMinutes: minutes(s.ActiveSeconds), IdleMinutes: minutes(s.IdleSeconds),
+		ActiveMinutes: minuteCount(s.ActiveSeconds), IdleMinutes: minuteCount(s.IdleSeconds),
 		ActiveSeconds: millis(s.ActiveSeconds), IdleSeconds: millis(s.IdleSeconds),
-		FirstActivity: inUTC(s.First), LastActivity: inUTC(s.Last), TopApps: []api.AppMinutes{}, Estimated: s.Estimated,
-	}
-	for _, a := range s.Apps {
-		reply.TopApps = append(reply.TopApps, api.AppMinutes{
-			App: a.App, Minutes: minutes(a.Active), Seconds: millis(a.Active), OpenMinutes: minutes(a.Open), OpenSeconds: millis(a.Open),
-		})
+		FirstActivity: inUTC(s.First), LastActivity: inUTC(s.Last), TopApps: appMinutes(s.Apps), Estimated: s.Estimated,
 	}
 	return reply, nil
+}
+
+func appMinutes(list []query.AppSeconds) []api.AppMinutes {
+	reply := []api.AppMinutes{}
+	for _, a := range list {
+		reply = append(reply, api.AppMinutes{
+			App: a.App, Minutes: minuteCount(a.Active), Seconds: millis(a.Active), OpenMinutes: minuteCount(a.Open), OpenSeconds: millis(a.Open),
+		})
+	}
+	return reply
 }
 
 // Timeline sums up each hour of a machine's day.
@@ -189,19 +194,24 @@ func (r *Reports) Timeline(ctx context.Context, scope directory.Scope, q DayQues
 	}
 	reply := api.Timeline{MachineID: string(q.MachineID), Date: day.Date, TZ: day.Zone.String(), Hours: []api.Hour{}}
 	for i, s := range spans {
-		h := api.Hour{
-			Hour: hours[i].In(day.Zone).Hour(), Start: hours[i].UTC(),
-			InputTotals: s.Counts.Totals().InputTotals, ActiveMinutes: minutes(s.ActiveSeconds), IdleMinutes: minutes(s.IdleSeconds),
-		}
-		if len(s.Apps) > 0 && s.Apps[0].Active > 0 {
-			h.TopApp = s.Apps[0].App
-		}
-		reply.Hours = append(reply.Hours, h)
+		reply.Hours = append(reply.Hours, hourOf(hours[i], day.Zone, s))
 	}
 	return reply, nil
 }
 
-func minutes(seconds float64) int64 { return int64(math.Round(seconds / 60)) }
+// hourOf is an entry of a timeline.
+func hourOf(start time.Time, zone *time.Location, s query.Span) api.Hour {
+	h := api.Hour{
+		Hour: start.In(zone).Hour(), Start: start.UTC(),
+		InputTotals: s.Counts.Totals().InputTotals, ActiveMinutes: minuteCount(s.ActiveSeconds), IdleMinutes: minuteCount(s.IdleSeconds),
+	}
+	if len(s.Apps) > 0 && s.Apps[0].Active > 0 {
+		h.TopApp = s.Apps[0].App
+	}
+	return h
+}
+
+func minuteCount(seconds float64) int64 { return int64(math.Round(seconds / 60)) }
 
 // millis cuts off what adding up binary fractions leaves behind.
 func millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }

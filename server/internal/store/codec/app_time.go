@@ -36,7 +36,7 @@ func activeShare(focus, active, all int64) int64 {
 // than the interval, and no more active time than it has: where a person had two
 // sessions at once, each has its share.
 func EachUse(e *api.Event, r *Refs, tell func(Ref, AppTime)) {
-	length, active := lengthOf(e)
+	length, active := LengthOf(e)
 	if len(e.Focus) == 0 {
 		tell(r.Active, AppTime{length, active})
 		return
@@ -67,9 +67,9 @@ func EachUse(e *api.Event, r *Refs, tell func(Ref, AppTime)) {
 	}
 }
 
-// lengthOf returns an event's interval and how much of it was active, in
+// LengthOf returns an event's interval and how much of it was active, in
 // milliseconds: its active seconds if it has them, else all unless it is idle.
-func lengthOf(e *api.Event) (length, active int64) {
+func LengthOf(e *api.Event) (length, active int64) {
 	length = e.Interval() * secondsScale
 	switch {
 	case e.ActiveSeconds != nil:

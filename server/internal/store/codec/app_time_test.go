@@ -76,7 +76,7 @@ func TestUsesStayWithinTheEvent(t *testing.T) {
 			}
 			sum.Add(of)
 		})
-		if length, active := lengthOf(e); sum.Focus > length || sum.Active > active {
+		if length, active := LengthOf(e); sum.Focus > length || sum.Active > active {
 			t.Fatalf("%+v: %+v of %d and %d", e, sum, length, active)
 		}
 	}

@@ -95,7 +95,7 @@ func (t *Sums) add(micros int64, e *api.Event, r *Refs) {
 	t.Events++
 	counts := e.Counts()
 	t.Counts.Add(&counts)
-	length, active := lengthOf(e)
+	length, active := LengthOf(e)
 	t.ActiveMS += active
 	t.IdleMS += length - active
 	if e.ActiveSeconds != nil && *e.ActiveSeconds > 0 || isActivity(&counts) {

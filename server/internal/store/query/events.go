@@ -38,19 +38,25 @@ type Page struct {
 func (r *Reader) Events(ctx context.Context, scope directory.Scope, machineID string, from, to time.Time, limit int) (Page, error) {
 	var page Page
 	err := r.db.Report(ctx, "reading events", SeeingEvents(ctx, func(tx pgx.Tx) error {
-		page = Page{Events: []api.Event{}}
 		m, err := directory.FindMachine(ctx, tx, scope, machineID)
 		if err != nil {
 			return err
 		}
-		f := filler{tx: tx, machine: m, page: &page, limit: limit}
-		// One more than asked for tells whether there is a next page.
-		if err := WalkEvents(ctx, tx, m.Key, from, to, limit+1, func(e *api.Event, r *codec.Refs) error { return f.add(ctx, e, r) }); err != nil {
-			return err
-		}
-		return f.name(ctx)
+		page, err = eventsOf(ctx, tx, m, from, to, limit)
+		return err
 	}))
 	return page, err
+}
+
+// eventsOf is Events of a machine that was found.
+func eventsOf(ctx context.Context, tx pgx.Tx, m directory.Machine, from, to time.Time, limit int) (Page, error) {
+	page := Page{Events: []api.Event{}}
+	f := filler{tx: tx, machine: m, page: &page, limit: limit}
+	// One more than asked for tells whether there is a next page.
+	if err := WalkEvents(ctx, tx, m.Key, from, to, limit+1, func(e *api.Event, r *codec.Refs) error { return f.add(ctx, e, r) }); err != nil {
+		return page, err
+	}
+	return page, f.name(ctx)
 }
 
 // filler adds events to a page until it is full. Names are looked up for some

@@ -66,24 +66,6 @@ func (u *Upkeep) CheckRollups(ctx context.Context, repair bool) (RollupCheck, er
 	}
 }
 
-// comparableFrom is keptFrom, or later where a server has dropped events that kept
-// them for less long: one with other settings, or this one before they were changed.
-func (u *Upkeep) comparableFrom(ctx context.Context, tx pgx.Tx) (time.Time, error) {
-	from := u.partitions.KeptFrom()
-	var before *time.Time
-	if err := tx.QueryRow(ctx, "SELECT max(events_before) FROM dropped").Scan(&before); err != nil {
-		return from, fmt.Errorf("asking which events were dropped: %w", err)
-	}
-	if before != nil {
-		for _, t := range []partition.Table{partition.Events(), partition.Hours()} {
-			if next := t.Next(t.Start(*before)); next.After(from) {
-				from = next
-			}
-		}
-	}
-	return from, nil
-}
-
 func (u *Upkeep) checkMachine(ctx context.Context, machine int32, repair bool, c *RollupCheck) error {
 	do := u.db.Read
 	if repair {
@@ -95,7 +77,7 @@ func (u *Upkeep) checkMachine(ctx context.Context, machine int32, repair bool, c
 				return err
 			}
 		}
-		from, err := u.comparableFrom(ctx, tx)
+		from, err := query.KeptFrom(ctx, tx, u.partitions)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,149 @@
+// Package minutes is what accounts and people did in each minute of UTC: the state, and
+// how much of it somebody was there. Time that accounts of one person share counts once.
+package minutes
+
+import "time"
+
+// State is what an account or a person did in a minute.
+type State uint8
+
+// The states, those first of which several at once leave the last: who is active
+// somewhere is active.
+const (
+	// Unknown means that there is no record.
+	Unknown State = iota
+	NotCollected
+	Disconnected
+	Locked
+	NoInput
+	Active
+)
+
+// String returns the state as the API names it.
+func (s State) String() string {
+	return [...]string{"unknown", "not_collected", "disconnected", "locked", "no_input", "active"}[s]
+}
+
+const (
+	// Length is the grain.
+	Length = time.Minute
+	// LengthMS is a minute in milliseconds.
+	LengthMS = int64(Length / time.Millisecond)
+	micros   = int64(Length / time.Microsecond)
+)
+
+// Minute is one minute of an account or a person.
+type Minute struct {
+	State State
+	// ActiveMS is for how many milliseconds somebody was there, a minute at most.
+	ActiveMS int64
+}
+
+// Record is what a record says of its time.
+type Record struct {
+	// Start is in Unix microseconds.
+	Start int64
+	// LengthMS is its length and ActiveMS how much of that somebody was there, in
+	// milliseconds.
+	LengthMS, ActiveMS int64
+	// Rest is the state of minutes without activity.
+	Rest State
+}
+
+// Grid is a run of minutes.
+type Grid struct {
+	// From is the first minute's start, in Unix microseconds.
+	From int64
+	List []Minute
+}
+
+// NewGrid returns the minutes from one time to before another, all unknown. A time
+// within a minute is taken as that minute's start.
+func NewGrid(from, to time.Time) *Grid {
+	start := floor(from.UnixMicro())
+	return &Grid{From: start, List: make([]Minute, max(0, (floor(to.UnixMicro())-start)/micros))}
+}
+
+func floor(at int64) int64 {
+	within := at % micros
+	if within < 0 {
+		within += micros
+	}
+	return at - within
+}
+
+// Add adds a record of one account. Its active time is spread evenly over its length,
+// to the millisecond: what lies in two minutes adds up to what it says.
+func (g *Grid) Add(r Record) {
+	if r.LengthMS <= 0 {
+		return
+	}
+	end := r.Start + r.LengthMS*1000
+	first := max(0, (floor(r.Start)-g.From)/micros)
+	for i := first; i < int64(len(g.List)); i++ {
+		from, to := max(r.Start, g.From+i*micros), min(end, g.From+(i+1)*micros)
+		if from >= to {
+			return
+		}
+		m := &g.List[i]
+		active := r.until(to) - r.until(from)
+		m.ActiveMS = min(LengthMS, m.ActiveMS+active)
+		state := r.Rest
+		if active > 0 {
+			state = Active
+		}
+		m.State = max(m.State, state)
+	}
+}
+
+// until is how much of the record's active time lies before a time within it.
+func (r *Record) until(at int64) int64 { return r.ActiveMS * (at - r.Start) / (r.LengthMS * 1000) }
+
+// Join adds another account of the same person: of a minute the first of both states, and
+// the larger of both active times.
+func (g *Grid) Join(o *Grid) {
+	for i := range g.List {
+		m, other := &g.List[i], o.List[i]
+		m.State, m.ActiveMS = max(m.State, other.State), max(m.ActiveMS, other.ActiveMS)
+	}
+}
+
+// Sum adds up the minutes from one time to before another: for how long somebody was
+// there, and how much more of the minutes is recorded.
+func (g *Grid) Sum(from, to time.Time) (activeMS, idleMS int64) {
+	for _, m := range g.part(from, to) {
+		activeMS += m.ActiveMS
+		if m.State > NotCollected {
+			idleMS += LengthMS - m.ActiveMS
+		}
+	}
+	return activeMS, idleMS
+}
+
+func (g *Grid) part(from, to time.Time) []Minute {
+	place := func(at time.Time) int64 {
+		return min(max(0, (floor(at.UnixMicro())-g.From)/micros), int64(len(g.List)))
+	}
+	return g.List[place(from):max(place(from), place(to))]
+}
+
+// Segment is a run of minutes of one state.
+type Segment struct {
+	State      State
+	Start, End time.Time
+	ActiveMS   int64
+}
+
+// Segments joins minutes of one state that follow each other.
+func (g *Grid) Segments() []Segment {
+	var list []Segment
+	for i, m := range g.List {
+		end := time.UnixMicro(g.From + int64(i+1)*micros).UTC()
+		if n := len(list); n > 0 && list[n-1].State == m.State {
+			list[n-1].End, list[n-1].ActiveMS = end, list[n-1].ActiveMS+m.ActiveMS
+			continue
+		}
+		list = append(list, Segment{State: m.State, Start: end.Add(-Length), End: end, ActiveMS: m.ActiveMS})
+	}
+	return list
+}
