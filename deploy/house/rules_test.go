@@ -151,7 +151,7 @@ var mayImport = map[string][]string{
 	"server/internal/httpapi/openapi": {"server/internal/problem"},
 	// One room after the other, each may import those before it.
 	"server/internal/store/column":     nil,
-	"server/internal/store/codec":      {"server/api", "server/internal/store/column"},
+	"server/internal/store/codec":      {"server/api", "server/internal/store/column", "server/internal/store/minutes"},
 	"server/internal/store/db":         nil,
 	"server/internal/store/partition":  {"server/internal/store/db"},
 	"server/internal/store/dictionary": {"server/api", "server/internal/store/db", "server/internal/store/partition"},
@@ -161,7 +161,8 @@ var mayImport = map[string][]string{
 	"server/internal/store/people":     {"server/internal/store/db", "server/internal/store/directory"},
 	"server/internal/store/policies":   {"server/api/policy", "server/internal/store/db"},
 	"server/internal/store/events": {
-		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/partition",
+		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/minutes",
+		"server/internal/store/partition",
 	},
 	"server/internal/store/query": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary",

@@ -9,19 +9,21 @@ import (
 	"time"
 
 	"activity-tracker.example/server/internal/store/column"
+	"activity-tracker.example/server/internal/store/minutes"
 )
 
 // A day of roll-ups that has gone cold is packed into one row: which of its 96 buckets
 // there are, and then a column (column.go) of each of their numbers and of the times of
-// first and last activity; and of how many applications each has, and of these, one
-// after the other. The first part says how long it is, so that who asks for
-// applications alone can pass over it. A year of a machine is so read from 366 rows rather than 35,040, each of
-// which lies on a page of its own, since all machines write side by side.
+// first and last activity; the minutes of each; and a column of how many applications
+// each has, and of these, one after the other. The first two parts say how long they are,
+// so that who does not ask for them can pass over them. A year of a machine is so read
+// from 366 rows rather than 35,040, each of which lies on a page of its own, since all
+// machines write side by side.
 
 const (
-	// dayVersion begins a packed day of the form that this program writes; day_old.go
-	// reads the three before.
-	dayVersion = 4
+	// dayVersion begins a packed day of the form that this program writes. The one before
+	// had no minutes; day_old.go reads the three before that.
+	dayVersion, minutelessVersion = 5, 4
 	// maxDayNumbers bounds the columns of numbers.
 	maxDayNumbers = 64
 	// maxDayApps bounds the applications of all buckets together: a host has 5,000.
@@ -72,6 +74,8 @@ func EncodeDay(day time.Time, list map[int64]*Sums) []byte {
 	numbers = append(numbers, pack(func(l []uint64, t *Sums, start int64) []uint64 { return append(l, timeCode(start, t.First)) })...)
 	numbers = append(numbers, pack(func(l []uint64, t *Sums, start int64) []uint64 { return append(l, timeCode(start, t.Last)) })...)
 	b = append(binary.AppendUvarint(b, uint64(len(numbers))), numbers...)
+	of := encodeMinutes(starts, list)
+	b = append(binary.AppendUvarint(b, uint64(len(of))), of...)
 	b = append(b, pack(func(l []uint64, t *Sums, _ int64) []uint64 { return append(l, appsCode(t)) })...)
 	b = append(b, pack(appendSteps)...)
 	b = append(b, pack(func(l []uint64, t *Sums, _ int64) []uint64 {
@@ -79,6 +83,33 @@ func EncodeDay(day time.Time, list map[int64]*Sums) []byte {
 	})...)
 	b = append(b, pack(func(l []uint64, t *Sums, _ int64) []uint64 { return appendTimes(l, t, AppTime.Open) })...)
 	return b
+}
+
+// encodeMinutes returns a column of how long each bucket's minutes are, and these.
+func encodeMinutes(starts []int64, list map[int64]*Sums) []byte {
+	var all []byte
+	lengths := make([]uint64, len(starts))
+	for i, start := range starts {
+		of := minutes.Joined(list[start].Minutes)
+		lengths[i], all = uint64(len(of)), append(all, of...)
+	}
+	return append(column.Append(nil, lengths), all...)
+}
+
+// minutes reads the minutes of the buckets and adds them.
+func (u *dayDecoder) minutes() {
+	var lengths [BucketsADay]uint64
+	u.Read(lengths[:u.n])
+	for i, n := range lengths[:u.n] {
+		if n > uint64(len(u.B)) {
+			u.Bad = true
+			return
+		}
+		if to := u.targets[i]; to != nil {
+			to.Minutes = append(to.Minutes, u.B[:n]...)
+		}
+		u.B = u.B[n:]
+	}
 }
 
 // timeCode is a time within the bucket from start: 0 for none, else one more than
@@ -138,7 +169,7 @@ func appendTimes(l []uint64, t *Sums, part func(AppTime) int64) []uint64 {
 }
 
 // DayParts are the parts of a packed day that are asked for.
-type DayParts struct{ Counts, Apps bool }
+type DayParts struct{ Counts, Apps, Minutes bool }
 
 // DecodeDay adds each bucket of a packed day, oldest first, to the sums that into
 // returns for its start in Unix microseconds; nil leaves it out.
@@ -160,8 +191,8 @@ func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int6
 		u.targets[i] = into(u.starts[i])
 	}
 	u.B, u.n = u.B[n:], int(n)
-	if version == dayVersion {
-		u.parts(parts)
+	if version >= minutelessVersion {
+		u.parts(version, parts)
 	} else {
 		u.old(version, parts)
 	}
@@ -180,22 +211,30 @@ type dayDecoder struct {
 }
 
 // parts reads what is asked for.
-func (u *dayDecoder) parts(parts DayParts) {
+func (u *dayDecoder) parts(version byte, parts DayParts) {
+	u.part(parts.Counts, u.numbers)
+	if version != minutelessVersion {
+		u.part(parts.Minutes, u.minutes)
+	}
+	if parts.Apps {
+		u.apps()
+	}
+}
+
+// part reads a part that says how long it is, or passes over it.
+func (u *dayDecoder) part(wanted bool, read func()) {
 	length := u.Number()
 	if length > uint64(len(u.B)) {
 		u.Bad = true
 		return
 	}
 	rest := u.B[length:]
-	if parts.Counts {
+	if wanted {
 		u.B = u.B[:length]
-		u.numbers()
+		read()
 		u.Bad = u.Bad || len(u.B) > 0
 	}
 	u.B = rest
-	if parts.Apps {
-		u.apps()
-	}
 }
 
 // numbers reads the columns of numbers and times, and adds them. A newer program's

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/internal/store/column"
+	"activity-tracker.example/server/internal/store/minutes"
 )
 
 // randomSums are sums as events make them.
@@ -30,6 +31,11 @@ func randomSums(r *rand.Rand, bucket int64) *Sums {
 		t.AddApp(1+r.Uint64N(1<<30), of)
 		t.Estimated = r.IntN(2) > 0
 	}
+	// Some were stored by an older server, and lack minutes.
+	for range r.Int64N(t.Events + 1) {
+		record := minutes.Record{Start: bucket + r.Int64N(900)*wholeSecond, LengthMS: 60_000, ActiveMS: r.Int64N(60_001), Rest: minutes.NoInput}
+		t.Minutes = minutes.Append(t.Minutes, bucket, record)
+	}
 	return t
 }
 
@@ -43,7 +49,7 @@ func TestPackedDayComesBack(t *testing.T) {
 			list[bucket] = randomSums(r, bucket)
 		}
 		body := EncodeDay(day, list)
-		for _, parts := range []DayParts{{true, true}, {true, false}, {false, true}, {}} {
+		for _, parts := range []DayParts{{true, true, true}, {true, true, false}, {true, false, true}, {false, true, false}, {false, false, true}, {}} {
 			got := Buckets{}
 			err := DecodeDay(day, body, parts, func(bucket int64) *Sums { return got.At(1, bucket) })
 			if err != nil || len(got) != len(list) {
@@ -53,7 +59,10 @@ func TestPackedDayComesBack(t *testing.T) {
 				wanted := Sums{}
 				if parts.Counts {
 					wanted = *want
-					wanted.Apps, wanted.Estimated = nil, false
+					wanted.Apps, wanted.Estimated, wanted.Minutes = nil, false, nil
+				}
+				if parts.Minutes {
+					wanted.Minutes = minutes.Joined(want.Minutes)
 				}
 				if parts.Apps {
 					wanted.Apps, wanted.Estimated = want.Apps, want.Estimated
@@ -101,7 +110,7 @@ func FuzzPackedDay(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		got := Buckets{}
-		if DecodeDay(day, body, DayParts{true, true}, func(bucket int64) *Sums { return got.At(1, bucket) }) != nil {
+		if DecodeDay(day, body, DayParts{true, true, true}, func(bucket int64) *Sums { return got.At(1, bucket) }) != nil {
 			return
 		}
 		list := map[int64]*Sums{}
@@ -110,7 +119,7 @@ func FuzzPackedDay(f *testing.F) {
 		}
 		again := EncodeDay(day, list)
 		back := Buckets{}
-		if err := DecodeDay(day, again, DayParts{true, true}, func(bucket int64) *Sums { return back.At(1, bucket) }); err != nil {
+		if err := DecodeDay(day, again, DayParts{true, true, true}, func(bucket int64) *Sums { return back.At(1, bucket) }); err != nil {
 			t.Fatalf("%x became %x: %v", body, again, err)
 		}
 		if wrong, _ := Differing(got, back); len(wrong) > 0 && !bytes.Equal(again, body) {
@@ -134,7 +143,7 @@ func BenchmarkUnpackYear(b *testing.B) {
 		}
 	}
 	body := EncodeDay(day, list)
-	for name, parts := range map[string]DayParts{"counts": {Counts: true}, "apps": {Apps: true}} {
+	for name, parts := range map[string]DayParts{"counts": {Counts: true}, "apps": {Apps: true}, "minutes": {Minutes: true}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				var t Sums

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/minutes"
 )
 
 // Differing returns the buckets in which stored sums are not what events add up to,
@@ -15,7 +16,7 @@ func Differing(want, stored Buckets) (wrong, estimated []BucketKey) {
 		switch have := stored[k]; {
 		case have == nil || !t.matches(have):
 			wrong = append(wrong, k)
-		case have.Estimated:
+		case have.Estimated || !have.wholeMinutes():
 			estimated = append(estimated, k)
 		}
 	}
@@ -48,6 +49,9 @@ type Sums struct {
 	First, Last int64
 	// Apps is the time of each application.
 	Apps AppSums
+	// Minutes are those of the events, as package minutes has them; of events that an
+	// older server stored they are lacking.
+	Minutes []byte
 	// Estimated means that some of it was stored before it was known how much of an
 	// application's time was active: that part was made of the whole span's.
 	Estimated bool
@@ -105,6 +109,27 @@ func (t *Sums) add(micros int64, e *api.Event, r *Refs) {
 		t.Last = max(t.Last, micros)
 	}
 	EachUse(e, r, func(use Ref, of AppTime) { t.AddApp(use.App, of) })
+	t.Minutes = minutes.Append(t.Minutes, BucketOf(micros), RecordOf(e))
+}
+
+// RecordOf returns what an event says of its minutes. Who is not connected is not there,
+// whether or not the screen is locked meanwhile.
+func RecordOf(e *api.Event) minutes.Record {
+	length, active := LengthOf(e)
+	r := minutes.Record{Start: e.Timestamp.UnixMicro(), LengthMS: length, ActiveMS: active, Rest: minutes.NoInput}
+	switch {
+	case e.Connected != nil && !*e.Connected:
+		r.Rest = minutes.Disconnected
+	case e.Locked != nil && *e.Locked:
+		r.Rest = minutes.Locked
+	}
+	return r
+}
+
+// KnownMinutes returns the minutes of the events, and whether those of all are stored.
+func (t *Sums) KnownMinutes() (minutes.Quarter, bool) {
+	q, err := minutes.Decode(t.Minutes)
+	return q, err == nil && q.Records == t.Events
 }
 
 // AddApp adds an application's time.
@@ -146,6 +171,7 @@ func (t *Sums) Merge(o *Sums) {
 	for _, a := range o.Apps {
 		t.AddApp(a.App, a.AppTime)
 	}
+	t.Minutes = append(t.Minutes, o.Minutes...)
 	t.Estimated = t.Estimated || o.Estimated
 }
 
@@ -157,11 +183,25 @@ func (t *Sums) noteActivity(first, last int64) {
 	t.Last = max(t.Last, last)
 }
 
+// wholeMinutes reports whether the minutes of all events are stored.
+func (t *Sums) wholeMinutes() bool {
+	_, whole := t.KnownMinutes()
+	return whole
+}
+
 // matches reports whether stored sums are what events add up to. Estimated ones are
-// not compared in the times of applications.
+// not compared in the times of applications, and minutes not where some lack.
 func (t *Sums) matches(stored *Sums) bool {
 	return t.Events == stored.Events && t.Counts == stored.Counts && t.ActiveMS == stored.ActiveMS && t.IdleMS == stored.IdleMS &&
-		t.First == stored.First && t.Last == stored.Last && (stored.Estimated || slices.Equal(t.Apps, stored.Apps))
+		t.First == stored.First && t.Last == stored.Last && (stored.Estimated || slices.Equal(t.Apps, stored.Apps)) && t.sameMinutes(stored)
+}
+
+// sameMinutes reports whether stored minutes are those of the events, as far as they are
+// stored. What can't be read is not, nor are minutes of more events than there are.
+func (t *Sums) sameMinutes(stored *Sums) bool {
+	want, _ := t.KnownMinutes()
+	have, err := minutes.Decode(stored.Minutes)
+	return err == nil && (have.Records < stored.Events || have == want)
 }
 
 // Buckets are sums by machine and bucket.

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/internal/store/codec"
+	"activity-tracker.example/server/internal/store/minutes"
 )
 
 // appsJoinedFrom is how many entries a roll-up's arrays of applications have before
@@ -30,16 +31,17 @@ func addRollups(table, from string, args *arguments, sum codec.Buckets) string {
 	}
 	// unnest takes no arrays of arrays of different lengths: each row has a part
 	// of one array, which is empty where it begins after its end.
-	return `INSERT INTO ` + table + ` AS r (machine, bucket, ` + columns + `, first_at, last_at, apps, app_ms, app_active_ms)
+	return `INSERT INTO ` + table + ` AS r (machine, bucket, ` + columns + `, first_at, last_at, minutes, apps, app_ms, app_active_ms)
 	SELECT n.machine, n.bucket, ` + "n." + strings.Join(names[:], ", n.") + `,
-		n.first_at, n.last_at, (` + apps + `::int[])[n.begins:n.ends],
+		n.first_at, n.last_at, n.minutes, (` + apps + `::int[])[n.begins:n.ends],
 		(` + focus + `::bigint[])[n.begins:n.ends], (` + active + `::bigint[])[n.begins:n.ends]
 	FROM ` + from + `unnest(` + args.add(c.machines) + `::int[], ` + args.add(c.buckets) + `::timestamptz[], ` + arrays.String() +
-		args.add(c.first) + `::timestamptz[], ` + args.add(c.last) + `::timestamptz[], ` + args.add(c.begins) + `::int[], ` + args.add(c.ends) + `::int[])
-		AS n(machine, bucket, ` + columns + `, first_at, last_at, begins, ends)
+		args.add(c.first) + `::timestamptz[], ` + args.add(c.last) + `::timestamptz[], ` + args.add(c.minutes) + `::bytea[], ` + args.add(c.begins) + `::int[], ` + args.add(c.ends) + `::int[])
+		AS n(machine, bucket, ` + columns + `, first_at, last_at, minutes, begins, ends)
 	ON CONFLICT (machine, bucket) DO UPDATE SET ` + added.String() + `
 		first_at = least(r.first_at, excluded.first_at),
 		last_at = greatest(r.last_at, excluded.last_at),
+		minutes = r.minutes || excluded.minutes,
 		apps = CASE WHEN cardinality(r.apps) < ` + appsJoinedFrom + ` THEN r.apps || excluded.apps ELSE ARRAY(
 			SELECT u.app FROM unnest(r.apps || excluded.apps) AS u(app) GROUP BY u.app ORDER BY u.app) END,
 		app_ms = ` + joined("app_ms") + `,
@@ -59,6 +61,7 @@ type rollupArrays struct {
 	buckets     []time.Time
 	numbers     [codec.SumNumbers][]int64
 	first, last []*time.Time
+	minutes     [][]byte
 	// apps and their times are those of all rows, one after the other; a row's begin
 	// and end at these places, counted from 1.
 	apps          []int32
@@ -71,7 +74,7 @@ func arraysOf(b codec.Buckets) *rollupArrays {
 	n := len(list)
 	c := &rollupArrays{
 		machines: make([]int32, n), buckets: make([]time.Time, n), first: make([]*time.Time, n), last: make([]*time.Time, n),
-		apps: []int32{}, focus: []int64{}, active: []int64{}, begins: make([]int32, n), ends: make([]int32, n),
+		minutes: make([][]byte, n), apps: []int32{}, focus: []int64{}, active: []int64{}, begins: make([]int32, n), ends: make([]int32, n),
 	}
 	for i := range c.numbers {
 		c.numbers[i] = make([]int64, n)
@@ -83,6 +86,7 @@ func arraysOf(b codec.Buckets) *rollupArrays {
 			c.numbers[j][i] = *v
 		}
 		c.first[i], c.last[i] = codec.Instant(t.First), codec.Instant(t.Last)
+		c.minutes[i] = append([]byte{}, minutes.Joined(t.Minutes)...)
 		c.begins[i] = int32(len(c.apps)) + 1
 		for _, of := range t.Apps {
 			c.apps, c.focus, c.active = append(c.apps, int32(of.App)), append(c.focus, of.Focus), append(c.active, of.Active)

@@ -85,15 +85,21 @@ func (g *Grid) Add(r Record) {
 		if from >= to {
 			return
 		}
-		m := &g.List[i]
 		active := r.until(to) - r.until(from)
-		m.ActiveMS = min(LengthMS, m.ActiveMS+active)
-		state := r.Rest
-		if active > 0 {
-			state = Active
-		}
-		m.State = max(m.State, state)
+		g.List[i].add(stateOf(active, r.Rest), active)
 	}
+}
+
+func stateOf(active int64, rest State) State {
+	if active > 0 {
+		return Active
+	}
+	return rest
+}
+
+// add adds what another record of the same account says of the minute.
+func (m *Minute) add(state State, active int64) {
+	m.State, m.ActiveMS = max(m.State, state), min(LengthMS, m.ActiveMS+active)
 }
 
 // until is how much of the record's active time lies before a time within it.

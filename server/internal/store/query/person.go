@@ -10,6 +10,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/codec"
+	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/minutes"
 	"activity-tracker.example/server/internal/store/partition"
@@ -107,77 +108,99 @@ func keysOf(p people.Person) []int32 {
 // else from roll-ups.
 func (r *Reader) personTime(ctx context.Context, tx pgx.Tx, p people.Person, from, to time.Time) (PersonTime, error) {
 	t := PersonTime{Partial: p.Partial, Grid: minutes.NewGrid(from, to)}
-	kept, err := KeptFrom(ctx, tx, r.partitions)
-	if err != nil {
-		return t, err
-	}
 	for _, key := range keysOf(p) {
-		account := minutes.NewGrid(from, to)
-		if from.Before(kept) {
-			estimated, err := addQuarters(ctx, tx, key, from, earlier(to, kept), account)
-			if err != nil {
-				return t, err
-			}
-			t.Estimated = t.Estimated || estimated
-		}
-		err := WalkEvents(ctx, tx, key, later(from.Add(-longestRecord), kept), to, 0, func(e *api.Event, _ *codec.Refs) error {
-			account.Add(recordOf(e))
-			return nil
-		})
+		account, estimated, err := r.accountTime(ctx, tx, key, from, to)
 		if err != nil {
 			return t, err
 		}
+		t.Estimated = t.Estimated || estimated
 		t.Grid.Join(account)
 	}
 	return t, nil
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
+// accountTime reads an account's minutes from its roll-ups. Where an older server wrote
+// to one they are made of its events, or, where those are no longer kept, estimated: the
+// quarter of an hour is spread over its minutes.
+func (r *Reader) accountTime(ctx context.Context, tx pgx.Tx, key int32, from, to time.Time) (account *minutes.Grid, estimated bool, err error) {
+	account = minutes.NewGrid(from, to)
+	// A record may reach this from a quarter before.
+	list, err := quarters(ctx, tx, key, from.Add(-longestRecord).Truncate(codec.BucketLength), to)
+	if err != nil {
+		return nil, false, err
 	}
-	return b
-}
-
-// recordOf returns what an event says of its time. Who is not connected is not there,
-// whether or not the screen is locked meanwhile.
-func recordOf(e *api.Event) minutes.Record {
-	length, active := codec.LengthOf(e)
-	r := minutes.Record{Start: e.Timestamp.UnixMicro(), LengthMS: length, ActiveMS: active, Rest: minutes.NoInput}
-	switch {
-	case e.Connected != nil && !*e.Connected:
-		r.Rest = minutes.Disconnected
-	case e.Locked != nil && *e.Locked:
-		r.Rest = minutes.Locked
-	}
-	return r
-}
-
-// addQuarters adds an account's roll-ups, spread over their quarters of an hour, and
-// reports whether there were any.
-func addQuarters(ctx context.Context, tx pgx.Tx, key int32, from, to time.Time, account *minutes.Grid) (any bool, err error) {
-	var bounds []time.Time
-	for at := from.Truncate(codec.BucketLength); at.Before(to); at = at.Add(codec.BucketLength) {
-		bounds = append(bounds, at)
-	}
-	if len(bounds) == 0 {
-		return false, nil
-	}
-	bounds = append(bounds, bounds[len(bounds)-1].Add(codec.BucketLength))
-	list := make([]codec.Sums, len(bounds)-1)
-	q := spanQuery{machines: []int32{key}, bounds: bounds, counts: true}
-	if err := q.sum(ctx, tx, func(_ int32, span int) *codec.Sums { return &list[span] }); err != nil {
-		return false, err
-	}
-	for i := range list {
-		if list[i].Events == 0 {
+	var kept time.Time
+	for _, k := range list.Keys() {
+		if q, whole := list[k].KnownMinutes(); whole {
+			account.AddQuarter(k.Bucket, &q)
 			continue
 		}
-		any = true
-		length := codec.BucketLength.Milliseconds()
-		account.Add(minutes.Record{Start: bounds[i].UnixMicro(), LengthMS: length, ActiveMS: min(list[i].ActiveMS, length), Rest: minutes.NoInput})
+		if kept.IsZero() {
+			if kept, err = KeptFrom(ctx, tx, r.partitions); err != nil {
+				return nil, false, err
+			}
+		}
+		start := time.UnixMicro(k.Bucket).UTC()
+		if start.Before(kept) {
+			estimated = true
+			account.Add(spread(k.Bucket, list[k]))
+			continue
+		}
+		err := WalkEvents(ctx, tx, key, start, start.Add(codec.BucketLength), 0, func(e *api.Event, _ *codec.Refs) error {
+			account.Add(codec.RecordOf(e))
+			return nil
+		})
+		if err != nil {
+			return nil, false, err
+		}
 	}
-	return any, nil
+	return account, estimated, nil
+}
+
+// spread is a roll-up of which the minutes are lacking.
+func spread(bucket int64, sum *codec.Sums) minutes.Record {
+	length := codec.BucketLength.Milliseconds()
+	return minutes.Record{Start: bucket, LengthMS: length, ActiveMS: min(sum.ActiveMS, length), Rest: minutes.NoInput}
+}
+
+// quarters reads an account's roll-ups of both kinds: how many events, how long they
+// were active, and their minutes.
+func quarters(ctx context.Context, tx pgx.Tx, key int32, from, to time.Time) (codec.Buckets, error) {
+	type row struct {
+		Bucket  time.Time
+		Events  int64
+		Active  int64
+		Minutes []byte
+	}
+	list := codec.Buckets{}
+	rows, err := db.Collect[row](ctx, tx, "reading minutes", "SELECT bucket, events, active_ms, minutes FROM rollup WHERE machine = $1 AND bucket >= $2 AND bucket < $3", key, from, to)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		list.At(key, r.Bucket.UnixMicro()).Merge(&codec.Sums{Events: r.Events, ActiveMS: r.Active, Minutes: r.Minutes})
+	}
+	type packed struct {
+		Machine int32
+		Day     time.Time
+		Body    []byte
+	}
+	days, err := db.Collect[packed](ctx, tx, "reading packed minutes", packedDaysSQL, []int32{key}, partition.DayOf(from), partition.DayOf(to))
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range days {
+		err := codec.DecodeDay(d.Day, d.Body, codec.DayParts{Counts: true, Minutes: true}, func(bucket int64) *codec.Sums {
+			if bucket < from.UnixMicro() || bucket >= to.UnixMicro() {
+				return nil
+			}
+			return list.At(key, bucket)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("roll-ups of machine %d on %s: %w", key, d.Day.Format(time.DateOnly), err)
+		}
+	}
+	return list, nil
 }
 
 // PersonPlace is a place among the events of a person, in the order of their times and

@@ -255,9 +255,9 @@ func checkEvents(t *testing.T, s *storetest.Store, scope directory.Scope, person
 	}
 }
 
-// Where events are no longer kept, quarters of an hour are spread over their minutes,
-// and the answer says so.
-func TestPersonWithoutEvents(t *testing.T) {
+// Roll-ups of an older server have no minutes: these are made of events while they are
+// kept, by a repair for good, and estimated otherwise.
+func TestPersonOfAnOlderServer(t *testing.T) {
 	now := time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
 	url := storetest.NewDatabase(t)
 	s := storetest.OpenAt(t, url, partition.Retention{}, now)
@@ -271,20 +271,44 @@ func TestPersonWithoutEvents(t *testing.T) {
 	if _, err := s.People.Join(t.Context(), 1, []string{"m1"}); err != nil {
 		t.Fatal(err)
 	}
-	ask := func(s *storetest.Store) query.PersonTime {
+	ask := func(keep time.Duration) (query.PersonTime, int64, int64) {
 		t.Helper()
+		s := storetest.OpenAt(t, url, partition.Retention{Events: keep}, now)
 		got, err := s.PersonMinutes(t.Context(), directory.Scope{}, 1, at, at.Add(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return got
+		active, idle := got.Grid.Sum(at, at.Add(time.Hour))
+		return got, active, idle
 	}
-	if got := ask(s); got.Estimated || got.Grid.List[0] != (minutes.Minute{State: minutes.Active, ActiveMS: 60_000}) || got.Grid.List[3].State != minutes.Unknown {
-		t.Errorf("%+v", got)
+	exact := func(what string, keep time.Duration) {
+		t.Helper()
+		if got, active, idle := ask(keep); got.Estimated || active != 150_000 || idle != 30_000 || got.Grid.List[1].ActiveMS != 30_000 || got.Grid.List[3].State != minutes.Unknown {
+			t.Errorf("%s: %d %d %+v", what, active, idle, got)
+		}
 	}
+	exact("as stored", 0)
+	exact("without events", 24*time.Hour)
+	if _, err := storetest.Connect(t, url).Exec(t.Context(), "UPDATE rollup SET minutes = ''"); err != nil {
+		t.Fatal(err)
+	}
+	exact("of events", 0)
 	// The first one's 120 seconds are more than the other's 30.
-	got := ask(storetest.OpenAt(t, url, partition.Retention{Events: 24 * time.Hour}, now))
-	if active, idle := got.Grid.Sum(at, at.Add(time.Hour)); !got.Estimated || active != 120_000 || idle != 15*60_000-120_000 || got.Grid.List[15].State != minutes.Unknown {
+	if got, active, idle := ask(24 * time.Hour); !got.Estimated || active != 120_000 || idle != 15*60_000-120_000 || got.Grid.List[15].State != minutes.Unknown {
 		t.Errorf("%d %d %+v", active, idle, got)
+	}
+	for i, want := range []int{2, 0} {
+		c, err := s.CheckRollups(t.Context(), true)
+		if err != nil || c.Wrong != 0 || c.Estimated != want {
+			t.Errorf("%d: %+v, %v", i, c, err)
+		}
+	}
+	exact("repaired", 24*time.Hour)
+	// A minute that is not the events' is found.
+	if _, err := storetest.Connect(t, url).Exec(t.Context(), "UPDATE rollup SET minutes = '\\x01010a01' WHERE machine = 2"); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := s.CheckRollups(t.Context(), false); err != nil || c.Wrong != 1 || c.Estimated != 0 {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

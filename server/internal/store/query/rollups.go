@@ -15,7 +15,7 @@ import (
 // machine.
 func RollupColumns() string {
 	names := codec.NumberNames()
-	return "bucket, " + strings.Join(names[:], ", ") + ", first_at, last_at, apps, app_ms, app_active_ms"
+	return "bucket, " + strings.Join(names[:], ", ") + ", first_at, last_at, minutes, apps, app_ms, app_active_ms"
 }
 
 // ReadBuckets adds rows of machine and rollupColumns to what there is.
@@ -26,7 +26,7 @@ func ReadBuckets(rows pgx.Rows, to codec.Buckets) (n int64, err error) {
 	var first, last *time.Time
 	var apps []uint32
 	var focus, active []int64
-	into := append(appendNumbers([]any{&machine, &bucket}, &t), &first, &last, &apps, &focus, &active)
+	into := append(appendNumbers([]any{&machine, &bucket}, &t), &first, &last, &t.Minutes, &apps, &focus, &active)
 	_, err = pgx.ForEachRow(rows, into, func() error {
 		n++
 		t.First, t.Last = codec.Micros(first), codec.Micros(last)
@@ -56,7 +56,7 @@ func ReadPackedDays(ctx context.Context, tx pgx.Tx, keys []int32, first, last ti
 	var day time.Time
 	var body []byte
 	_, err = pgx.ForEachRow(rows, []any{&machine, &day, &body}, func() error {
-		err := codec.DecodeDay(day, body, codec.DayParts{Counts: true, Apps: true}, func(bucket int64) *codec.Sums { return to.At(machine, bucket) })
+		err := codec.DecodeDay(day, body, codec.DayParts{Counts: true, Apps: true, Minutes: true}, func(bucket int64) *codec.Sums { return to.At(machine, bucket) })
 		if err != nil {
 			return fmt.Errorf("roll-ups of machine %d on %s: %w", machine, day.Format(time.DateOnly), err)
 		}

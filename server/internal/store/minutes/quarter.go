@@ -1,0 +1,192 @@
+package minutes
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+// The minutes of records that begin in one quarter of an hour, as bytes. They are added
+// to by appending, so that whoever adds need not read them; what is read is the sum of
+// all entries. An entry has how many records it is of, how many runs of equal minutes
+// there are, and of each its length and state, its distance to the one before unless it
+// follows that, and the active time of its minutes unless they are wholly active.
+
+const (
+	// reach is how many minutes the records of a quarter reach: the quarter's, those of
+	// the longest record that begins at its end, and one that both cut.
+	reach = 15 + 60 + 1
+	// stateBits are those of a state in a run's first number, over the bit that tells of
+	// a distance.
+	stateBits = 3
+	// whole stands for minutes that are active to the last millisecond.
+	whole  = Active + 1
+	second = int64(time.Second / time.Millisecond)
+)
+
+// ErrDamaged is returned for bytes that cannot be read.
+var ErrDamaged = errors.New("the minutes of a roll-up are damaged")
+
+// Quarter is what the records that begin in a quarter of an hour say.
+type Quarter struct {
+	// Records is how many there are.
+	Records int64
+	list    [reach]Minute
+}
+
+// Append appends a record to the bytes of the quarter from start in Unix microseconds.
+func Append(b []byte, start int64, r Record) []byte {
+	first := (r.Start - start) / micros
+	if end := r.Start + r.LengthMS*1000; r.LengthMS > 0 && end <= start+(first+1)*micros {
+		return appendRun(append(b, 1, 1), first, 1, stateOf(r.ActiveMS, r.Rest), r.ActiveMS)
+	}
+	q := Quarter{Records: 1}
+	g := Grid{From: start, List: q.list[:]}
+	g.Add(r)
+	return q.Append(b)
+}
+
+// Append appends all in one entry; of no records nothing.
+func (q *Quarter) Append(b []byte) []byte {
+	if q.Records == 0 {
+		return b
+	}
+	runs, last := 0, Minute{}
+	for _, m := range q.list {
+		if m != last && m.State != Unknown {
+			runs++
+		}
+		last = m
+	}
+	b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(q.Records)), uint64(runs))
+	after := 0
+	for i := 0; i < reach; {
+		m, n := q.list[i], 1
+		for i+n < reach && q.list[i+n] == m {
+			n++
+		}
+		if m.State != Unknown {
+			b = appendRun(b, int64(i-after), n, m.State, m.ActiveMS)
+			after = i + n
+		}
+		i += n
+	}
+	return b
+}
+
+func appendRun(b []byte, gap int64, n int, state State, active int64) []byte {
+	if active == LengthMS {
+		state = whole
+	}
+	head := (uint64(n-1)<<stateBits | uint64(state)) << 1
+	if gap > 0 {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, head|1), uint64(gap))
+	} else {
+		b = binary.AppendUvarint(b, head)
+	}
+	if state != Active {
+		return b
+	}
+	return binary.AppendUvarint(b, timeCode(active))
+}
+
+// run is a run of equal minutes, its first after where the one before ended.
+type run struct {
+	gap, n uint64
+	Minute
+}
+
+func (u *reader) run() run {
+	head := u.number()
+	r := run{n: head>>(stateBits+1) + 1, Minute: Minute{State: State(head >> 1 & (1<<stateBits - 1))}}
+	if head&1 == 1 {
+		r.gap = u.number()
+	}
+	switch r.State {
+	case whole:
+		r.State, r.ActiveMS = Active, LengthMS
+	case Active:
+		r.ActiveMS = timeOf(u.number())
+	case Unknown:
+		u.bad = true
+	default:
+		u.bad = u.bad || r.State > whole
+	}
+	u.bad = u.bad || r.gap > reach || r.n > reach || r.ActiveMS > LengthMS
+	return r
+}
+
+// timeCode makes usual times short: odd numbers are seconds, others twice the
+// milliseconds.
+func timeCode(active int64) uint64 {
+	if active%second == 0 {
+		return uint64(active/second*2 - 1)
+	}
+	return uint64(active * 2)
+}
+
+func timeOf(code uint64) int64 {
+	code = min(code, uint64(3*LengthMS))
+	if code%2 == 1 {
+		return int64(code+1) / 2 * second
+	}
+	return int64(code / 2)
+}
+
+// Decode adds up what bytes say.
+func Decode(b []byte) (Quarter, error) {
+	var q Quarter
+	for u := (reader{b: b}); len(u.b) > 0; {
+		records, runs, at := u.number(), u.number(), uint64(0)
+		for range min(runs, reach+1) {
+			r := u.run()
+			if u.bad || at+r.gap+r.n > reach {
+				return q, ErrDamaged
+			}
+			at += r.gap
+			for range r.n {
+				q.list[at].add(r.State, r.ActiveMS)
+				at++
+			}
+		}
+		if u.bad || records == 0 || records > 1<<32 || runs > reach {
+			return q, ErrDamaged
+		}
+		q.Records += int64(records)
+	}
+	return q, nil
+}
+
+// Joined returns bytes with one entry that says the same; what is damaged stays as it is.
+func Joined(b []byte) []byte {
+	q, err := Decode(b)
+	if err != nil {
+		return b
+	}
+	return q.Append(nil)
+}
+
+// AddQuarter adds the records that begin in the quarter from a start in Unix
+// microseconds.
+func (g *Grid) AddQuarter(start int64, q *Quarter) {
+	for i, m := range q.list {
+		if at := (start-g.From)/micros + int64(i); at >= 0 && at < int64(len(g.List)) && m.State != Unknown {
+			g.List[at].add(m.State, m.ActiveMS)
+		}
+	}
+}
+
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (u *reader) number() uint64 {
+	v, n := binary.Uvarint(u.b)
+	if n <= 0 {
+		u.b, u.bad = nil, true
+		return 0
+	}
+	u.b = u.b[n:]
+	return v
+}
