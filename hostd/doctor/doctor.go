@@ -17,7 +17,7 @@ import (
 	"activity-tracker.example/server/api"
 )
 
-// Facts are all that is judged.
+// Facts are all that is checked.
 type Facts struct {
 	Config *config.Config
 	// User is set when one person runs this daemon for themselves.

@@ -1,7 +1,7 @@
 // Package upload sends the sealed events to the server and removes from the
 // buffer exactly what the server said it has, or will never take.
 //
-// Everything that the server answers is judged before it is believed: an
+// Everything that the server answers is checked before it is believed: an
 // answer that does not add up deletes nothing.
 package upload
 

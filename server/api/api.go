@@ -198,8 +198,8 @@ const (
 	MachineActive  MachineStatus = "active"
 	MachineIdle    MachineStatus = "idle"
 	MachineOffline MachineStatus = "offline"
-	// MachineDisconnected says, in GET /api/live alone, that no client is
-	// connected to a session that goes on.
+	// MachineDisconnected is a session that goes on without a client; only GET
+	// /api/live has it.
 	MachineDisconnected MachineStatus = "disconnected"
 )
 

@@ -36,7 +36,7 @@ const (
 // insert writes rows of these machines, both sorted, and notes which were
 // stored. Where some machines have other events among or after these rows, only
 // their rows are written the longer way, in a transaction of their own: each event
-// is judged alone.
+// is looked at alone.
 func (w *Writer) insert(ctx context.Context, rows []row, list []dictionary.Newest, credentials []string, since uint64) error {
 	const tries = 2
 	for range tries {

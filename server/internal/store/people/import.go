@@ -12,7 +12,7 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 )
 
-// Assignment says whose some accounts are.
+// Assignment is whose some accounts are.
 type Assignment struct {
 	// ID is a person's; 0: whoever has that label, or else somebody new to it.
 	ID         int64
