@@ -117,8 +117,8 @@ var mayImport = map[string][]string{
 
 	"server/internal/problem": {"server/api"},
 	"server/internal/auth": {
-		"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store/db", "server/internal/store/directory",
-		"server/internal/store/users",
+		"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store/audit", "server/internal/store/db",
+		"server/internal/store/directory", "server/internal/store/users",
 	},
 	"server/internal/session": {
 		"server/internal/limiter", "server/internal/password", "server/internal/secret", "server/internal/store/users", "server/internal/text",
@@ -137,7 +137,11 @@ var mayImport = map[string][]string{
 		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/policies", "server/internal/text", "server/internal/timestamp",
 	},
 	"server/internal/report": {
-		"server/api", "server/internal/category", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/minutes", "server/internal/store/people", "server/internal/store/query", "server/internal/text", "server/internal/timestamp",
+		"server/api", "server/internal/category", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/minutes", "server/internal/store/people", "server/internal/store/query", "server/internal/text", "server/internal/timestamp",
+	},
+	"server/internal/looked": {
+		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/report", "server/internal/store/access",
+		"server/internal/store/audit", "server/internal/store/directory",
 	},
 	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store/directory", "server/internal/store/query"},
 	"server/internal/httpserver": {"server/api", "server/internal/problem"},
@@ -145,21 +149,23 @@ var mayImport = map[string][]string{
 	"server/internal/repository": {"server/api", "server/internal/limiter", "server/internal/problem"},
 	"server/internal/httpapi": {
 		"server/api", "server/internal/auth", "server/internal/httpapi/openapi", "server/internal/httpserver", "server/internal/limiter",
-		"server/internal/live", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/repository",
-		"server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/userapi",
+		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/repository",
+		"server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/userapi",
 	},
 	"server/internal/httpapi/openapi": {"server/internal/problem"},
 	// One room after the other, each may import those before it.
 	"server/internal/store/column":     nil,
 	"server/internal/store/codec":      {"server/api", "server/internal/store/column", "server/internal/store/minutes"},
 	"server/internal/store/db":         nil,
+	"server/internal/store/access":     {"server/internal/store/db"},
+	"server/internal/store/audit":      {"server/internal/store/db"},
 	"server/internal/store/partition":  {"server/internal/store/db"},
-	"server/internal/store/dictionary": {"server/api", "server/internal/store/db", "server/internal/store/partition"},
-	"server/internal/store/directory":  {"server/api", "server/internal/store/db"},
-	"server/internal/store/users":      {"server/internal/store/db", "server/internal/store/directory"},
+	"server/internal/store/dictionary": {"server/api", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/partition"},
+	"server/internal/store/directory":  {"server/api", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db"},
+	"server/internal/store/users":      {"server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory"},
+	"server/internal/store/people":     {"server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory"},
+	"server/internal/store/policies":   {"server/api/policy", "server/internal/store/audit", "server/internal/store/db"},
 	"server/internal/store/minutes":    nil,
-	"server/internal/store/people":     {"server/internal/store/db", "server/internal/store/directory"},
-	"server/internal/store/policies":   {"server/api/policy", "server/internal/store/db"},
 	"server/internal/store/events": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/minutes",
 		"server/internal/store/partition",
@@ -170,6 +176,7 @@ var mayImport = map[string][]string{
 		"server/internal/store/people",
 	},
 	"server/internal/store/upkeep": {
+		"server/internal/store/access",
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/events",
 		"server/internal/store/partition", "server/internal/store/query",
 	},
@@ -183,21 +190,24 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/app": {
 		"server/api", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpapi", "server/internal/httpserver",
-		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/repository",
+		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/repository",
 		"server/internal/secret", "server/internal/session", "server/internal/store/...", "server/internal/userapi",
 	},
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},
 	"server/internal/cli/person": {
-		"server/api", "server/internal/cli/console", "server/internal/report", "server/internal/store/db", "server/internal/store/directory",
+		"server/api", "server/internal/cli/console", "server/internal/report", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory",
 		"server/internal/store/people", "server/internal/store/rooms", "server/internal/text",
 	},
 	"server/internal/cli/policy": {
 		"server/api", "server/api/policy", "server/internal/cli/console", "server/internal/store/policies", "server/internal/store/rooms", "server/internal/text",
 	},
+	"server/internal/cli/overseeing": {
+		"server/api", "server/internal/cli/console", "server/internal/looked", "server/internal/store/audit", "server/internal/store/rooms", "server/internal/text",
+	},
 	"server/internal/cli": {
-		"server/api", "server/internal/app", "server/internal/backup", "server/internal/cli/console", "server/internal/cli/person", "server/internal/cli/policy", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
+		"server/api", "server/internal/app", "server/internal/backup", "server/internal/cli/console", "server/internal/cli/overseeing", "server/internal/cli/person", "server/internal/cli/policy", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/localpg", "server/internal/password", "server/internal/quantity", "server/internal/secret",
-		"server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/directory", "server/internal/store/inspect",
+		"server/internal/store/audit", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/directory", "server/internal/store/inspect",
 		"server/internal/store/rooms", "server/internal/store/upkeep", "server/internal/store/users", "server/internal/text",
 	},
 	"server/internal/servertest": {"server/api", "server/internal/..."}, // whole servers for tests

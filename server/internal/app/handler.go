@@ -13,6 +13,7 @@ import (
 	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/live"
+	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/password"
 	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/report"
@@ -64,6 +65,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	in := ingest.New(s.Writer, s.Directory, s.Policies, guard, log, metrics, time.Now)
 	return httpapi.New(httpapi.Parts{
 		Reports: report.New(s.Reader, s.Directory, s.People, time.Now), Guard: guard, Live: board,
+		Access: s.Access, Looked: looked.NewList(s.Access, s.Audit, s.Directory),
 		Users:  userapi.New(s.Users, logins, guard, now),
 		Policy: policyapi.New(s.Policies, guard),
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),

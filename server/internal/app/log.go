@@ -8,8 +8,10 @@ import (
 	"log/syslog"
 	"os"
 	"os/user"
+	"strconv"
 
 	"activity-tracker.example/server/internal/config"
+	"activity-tracker.example/server/internal/store/audit"
 )
 
 // NewLogger returns the log of a server.
@@ -31,6 +33,20 @@ func WhoAsks() string {
 		return fmt.Sprint(os.Getuid())
 	}
 	return cmp.Or(me.Username, me.Uid)
+}
+
+// Operator returns who runs a command, by the number of the user. Root may have become
+// that by sudo, which says who asked.
+func Operator() audit.Actor {
+	uid := strconv.Itoa(os.Getuid())
+	if asked := os.Getenv("SUDO_UID"); uid == "0" && asked != "" {
+		uid = asked
+	}
+	a := audit.Actor{Kind: audit.Command, ID: uid}
+	if known, err := user.LookupId(uid); err == nil {
+		a.Name = known.Username
+	}
+	return a
 }
 
 // NewAudit returns a log of what administrators change, in the system's log, where who

@@ -96,6 +96,7 @@ func (s *server) run(told context.Context) error {
 		return s.listener.Serve(ctx, NewHandler(st, board, s.log, s.around))
 	})
 	group.Go(func() error { return s.listener.Run(ctx) })
+	group.Go(func() error { return st.Audit.RunHead(ctx, s.log) })
 	group.Go(func() error { return watchOperations(ctx, st, s.around.Metrics, s.log) })
 	group.Go(func() error { return serveMetrics(ctx, s.config.MetricsListen, s.around.Metrics, s.log) })
 	group.Go(func() error {

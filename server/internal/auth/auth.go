@@ -14,6 +14,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/users"
@@ -54,7 +55,8 @@ func (g *Guard) Let(rule func(*http.Request) Rule) func(http.Handler) http.Handl
 				problem.Write(w, r, err)
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, caller)))
+			ctx := audit.As(context.WithValue(r.Context(), principalKey{}, caller), caller.actor())
+			next.ServeHTTP(w, r.WithContext(ctx))
 		})
 	}
 }
@@ -73,8 +75,9 @@ func (rule Rule) check(p Principal) error {
 // Principal is who calls: an API token or somebody who has logged in. It holds what a
 // permission depends on, whatever it came from.
 type Principal struct {
-	// ID names the caller, for limits: a token's or a user's.
+	// ID names the caller, for limits: a token's or a user's. Name is for people.
 	ID   string
+	Name string
 	Role directory.Role
 	// Scope is which machines the caller may see.
 	Scope directory.Scope
@@ -82,9 +85,18 @@ type Principal struct {
 	Session string
 }
 
+// actor returns who changes what the caller has changed.
+func (p Principal) actor() audit.Actor {
+	a := audit.Actor{Kind: audit.Token, ID: p.ID, Name: p.Name}
+	if p.Session != "" {
+		a.Kind = audit.User
+	}
+	return a
+}
+
 // principalOf returns whom a token stands for.
 func principalOf(t directory.Token) Principal {
-	return Principal{ID: t.ID, Role: t.Role, Scope: t.Scope()}
+	return Principal{ID: t.ID, Name: t.Name, Role: t.Role, Scope: t.Scope()}
 }
 
 // principalKey is where a request's context keeps who calls.

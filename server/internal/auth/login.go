@@ -94,5 +94,5 @@ func (g *Guard) Session(r *http.Request) string {
 
 // loggedIn returns whom a login stands for.
 func loggedIn(session string, c users.Caller) Principal {
-	return Principal{ID: c.UserID, Role: c.Role, Scope: c.Scope, Session: session}
+	return Principal{ID: c.UserID, Name: c.Login, Role: c.Role, Scope: c.Scope, Session: session}
 }

@@ -16,9 +16,11 @@ import (
 
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/cli/console"
+	"activity-tracker.example/server/internal/cli/overseeing"
 	"activity-tracker.example/server/internal/cli/person"
 	"activity-tracker.example/server/internal/cli/policy"
 	"activity-tracker.example/server/internal/config"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/rooms"
 )
@@ -37,7 +39,8 @@ func Execute(ctx context.Context, version string, args []string, streams Streams
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	console.AddCompletion(root)
-	err := root.ExecuteContext(ctx)
+	// Root goes on as the service's user later.
+	err := root.ExecuteContext(audit.As(ctx, app.Operator()))
 	complain(err, streams.Err)
 	return console.ExitCode(err)
 }
@@ -76,7 +79,7 @@ its database; root then goes on as the user ` + config.ServiceUser + `.`,
 	}
 	p.addFlags(root.PersistentFlags(), config.Everywhere)
 	root.AddCommand(serveCommand(p), tokenCommand(p), userCommand(p), enrollmentCommand(p), rollupsCommand(p),
-		hostCommand(p), machineCommand(p), person.Command(p.withStore), policy.Command(p.withStore), policy.Receipts(p.withStore), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
+		hostCommand(p), machineCommand(p), person.Command(p.withStore), policy.Command(p.withStore), policy.Receipts(p.withStore), overseeing.AuditCommand(p.withStore), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
 		backupCommand(p), restoreCommand(p), doctorCommand(p))
 	console.MarkUsage(root)
 	briefHelp(root)

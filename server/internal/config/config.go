@@ -20,7 +20,9 @@ type Config struct {
 	Keep     Retention
 	// CompactAfter is after how long a day's events are compacted; 0: never.
 	CompactAfter time.Duration
-	Log          Log
+	// KeepAccess is for how long it is kept who looked; 0: for ever.
+	KeepAccess time.Duration
+	Log        Log
 	// Listen is the address that everybody calls.
 	Listen string
 	TLS    TLS

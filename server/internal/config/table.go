@@ -104,7 +104,7 @@ func databaseSettings() []Setting {
 
 // retentionSettings are for how long data is kept. Events and titles are kept for 13
 // months: the same month a year ago can still be looked at. Sums are small and name
-// no windows: three years. Days are compacted after a week: a host that was away over
+// no windows: three years, and as long who looked at any of it. Days are compacted after a week: a host that was away over
 // holidays has reported by then, and a week more of the roomier form is a fiftieth of
 // 13 months.
 func retentionSettings() []Setting {
@@ -123,6 +123,11 @@ func retentionSettings() []Setting {
 			Flag: "keep-rollups-days", Env: "TRACKERD_SERVER_KEEP_ROLLUPS_DAYS", Default: "1100", Unit: "DAYS",
 			Help: "for how long the sums for reports are kept; 0: for ever", In: Everywhere,
 			set: days("for ever", func(c *Config) *time.Duration { return &c.Keep.Rollups }),
+		},
+		{
+			Flag: "keep-access-days", Env: "TRACKERD_SERVER_KEEP_ACCESS_DAYS", Default: "1100", Unit: "DAYS",
+			Help: "for how long it is kept who looked at whose data; 0: for ever", In: Everywhere,
+			set: days("for ever", func(c *Config) *time.Duration { return &c.KeepAccess }),
 		},
 		{
 			Flag: "compact-after-days", Env: "TRACKERD_SERVER_COMPACT_AFTER_DAYS", Default: "7", Unit: "DAYS",

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/report"
 )
 
@@ -13,6 +14,9 @@ func (s *server) events() http.HandlerFunc {
 		ask: func(r *http.Request) (report.EventsQuestion, error) {
 			q := r.URL.Query()
 			return report.ParseEventsQuestion(pathValue(r, "machine_id"), q.Get("start"), q.Get("end"), q.Get("limit"), q.Get("cursor"))
+		},
+		at: func(q report.EventsQuestion) looked.At {
+			return looked.At{What: api.LookedEvents, From: q.Start, To: q.End}
 		},
 		get:     s.Reports.Events,
 		file:    func(q report.EventsQuestion) string { return "events-" + string(q.MachineID) },
@@ -32,10 +36,16 @@ func dayQuestion(r *http.Request) (q report.DayQuestion, err error) {
 	return q, err
 }
 
+// ofDay returns that an answer of that kind is of its question's day.
+func ofDay(what string) func(report.DayQuestion) looked.At {
+	return func(q report.DayQuestion) looked.At { return looked.At{What: what, From: q.Day.Start, To: q.Day.End} }
+}
+
 // summary sums up a machine's day.
 func (s *server) summary() http.HandlerFunc {
 	return render(s, answer[report.DayQuestion, api.Summary, api.Summary]{
 		ask:  dayQuestion,
+		at:   ofDay(api.LookedSummary),
 		get:  s.Reports.Summary,
 		file: func(q report.DayQuestion) string { return "summary-" + string(q.MachineID) },
 		rows: one[api.Summary],
@@ -46,6 +56,7 @@ func (s *server) summary() http.HandlerFunc {
 func (s *server) timeline() http.HandlerFunc {
 	return render(s, answer[report.DayQuestion, api.Timeline, api.Hour]{
 		ask:  dayQuestion,
+		at:   ofDay(api.LookedTimeline),
 		get:  s.Reports.Timeline,
 		file: func(q report.DayQuestion) string { return "timeline-" + string(q.MachineID) },
 		rows: func(t api.Timeline) ([]api.Hour, string) { return t.Hours, "" },
@@ -58,6 +69,9 @@ func (s *server) personEvents() http.HandlerFunc {
 		ask: func(r *http.Request) (report.PersonEventsQuestion, error) {
 			q := r.URL.Query()
 			return report.ParsePersonEvents(pathValue(r, "person"), q.Get("start"), q.Get("end"), q.Get("limit"), q.Get("cursor"))
+		},
+		at: func(q report.PersonEventsQuestion) looked.At {
+			return looked.At{What: api.LookedEvents, From: q.From.At, To: q.End}
 		},
 		get:     s.Reports.PersonEvents,
 		file:    func(q report.PersonEventsQuestion) string { return "events-" + q.Person.String() },
@@ -77,10 +91,18 @@ func personDayQuestion(r *http.Request) (q report.PersonDayQuestion, err error) 
 	return q, err
 }
 
+// ofPersonDay returns that an answer of that kind is of its question's day.
+func ofPersonDay(what string) func(report.PersonDayQuestion) looked.At {
+	return func(q report.PersonDayQuestion) looked.At {
+		return looked.At{What: what, From: q.Day.Start, To: q.Day.End}
+	}
+}
+
 // personSummary sums up a person's day.
 func (s *server) personSummary() http.HandlerFunc {
 	return render(s, answer[report.PersonDayQuestion, api.PersonSummary, api.PersonSummary]{
 		ask:  personDayQuestion,
+		at:   ofPersonDay(api.LookedSummary),
 		get:  s.Reports.PersonSummary,
 		file: func(q report.PersonDayQuestion) string { return "summary-" + q.Person.String() },
 		rows: one[api.PersonSummary],
@@ -91,6 +113,7 @@ func (s *server) personSummary() http.HandlerFunc {
 func (s *server) personTimeline() http.HandlerFunc {
 	return render(s, answer[report.PersonDayQuestion, api.PersonTimeline, api.Hour]{
 		ask:  personDayQuestion,
+		at:   ofPersonDay(api.LookedTimeline),
 		get:  s.Reports.PersonTimeline,
 		file: func(q report.PersonDayQuestion) string { return "timeline-" + q.Person.String() },
 		rows: func(t api.PersonTimeline) ([]api.Hour, string) { return t.Hours, "" },
@@ -101,6 +124,7 @@ func (s *server) personTimeline() http.HandlerFunc {
 func (s *server) personDay() http.HandlerFunc {
 	return render(s, answer[report.PersonDayQuestion, api.PersonDay, api.Segment]{
 		ask:  personDayQuestion,
+		at:   ofPersonDay(api.LookedDay),
 		get:  s.Reports.PersonDay,
 		file: func(q report.PersonDayQuestion) string { return "day-" + q.Person.String() },
 		rows: func(d api.PersonDay) ([]api.Segment, string) { return d.Segments, "" },

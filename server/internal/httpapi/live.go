@@ -15,7 +15,9 @@ import (
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/live"
+	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -27,6 +29,9 @@ const (
 	liveWrite = 30 * time.Second
 	// liveBatch is how many machines one event tells of, some 100 KB.
 	liveBatch = 500
+	// liveFirst is how long a stream waits for what it begins with: the machines are
+	// read every 5 s.
+	liveFirst = 6 * time.Second
 	// liveRetry is how long a reader whose stream ended should wait, in
 	// milliseconds: all of them come back when a server restarts.
 	liveRetry = 5000
@@ -46,7 +51,11 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { s.Live.Leave(st.watcher) }()
-	var err error
+	err := st.begin(r.Context())
+	if err != nil {
+		problem.Write(w, r, err)
+		return
+	}
 	if st.pieces, err = httpserver.InPieces(w, liveWrite); err != nil {
 		problem.Write(w, r, err)
 		return
@@ -71,6 +80,36 @@ type stream struct {
 	watcher *live.Watcher
 	// visible are the machines that the caller may see, where it is limited.
 	visible map[int32]struct{}
+	// first is what the stream begins with, if that has come already.
+	first *live.Message
+}
+
+// begin waits a moment for what the stream begins with, so that it is refused where it
+// can't be written who looks. A database that is slow holds no stream up.
+func (st *stream) begin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, liveFirst)
+	defer cancel()
+	select {
+	case m, open := <-st.watcher.Messages:
+		if !open {
+			return asProblem(live.ErrStopped)
+		}
+		st.first = &m
+		return st.keep(ctx, st.seen(m))
+	case <-st.Stopping:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// keep writes down that the caller is told of these machines.
+func (st *stream) keep(ctx context.Context, machines []*live.Item) error {
+	ctx, look := looked.Begin(ctx, st.Access, looked.At{What: api.LookedLive})
+	look.Several()
+	for _, item := range machines {
+		access.See(ctx, item.Key)
+	}
+	return look.Keep(ctx)
 }
 
 // look reads what the caller may see.
@@ -98,6 +137,11 @@ func (st *stream) run(ctx context.Context) error {
 	beat, again := time.NewTicker(heartbeat), time.NewTicker(st.Live.Recheck())
 	defer beat.Stop()
 	defer again.Stop()
+	if st.first != nil {
+		if err := st.tell(ctx, *st.first); err != nil {
+			return err
+		}
+	}
 	for {
 		var err error
 		select {
@@ -109,7 +153,7 @@ func (st *stream) run(ctx context.Context) error {
 			if !open {
 				return nil
 			}
-			err = st.tell(m)
+			err = st.tell(ctx, m)
 		case <-beat.C:
 			err = st.send([]byte(":\n\n"))
 		case <-again.C:
@@ -140,14 +184,23 @@ func (st *stream) recheck(ctx context.Context) error {
 	return err
 }
 
-// tell sends what the reader may see of a message.
-func (st *stream) tell(m live.Message) error {
+// seen returns what the reader may see of a message.
+func (st *stream) seen(m live.Message) []*live.Item {
 	// The items are everybody's: a slow reader of a snapshot holds no copy of it.
 	machines := make([]*live.Item, 0, len(m.Items))
 	for _, item := range m.Items {
 		if _, seen := st.visible[item.Key]; seen || !st.caller.Scope.Limited() {
 			machines = append(machines, item)
 		}
+	}
+	return machines
+}
+
+// tell sends what the reader may see of a message, when it is written down.
+func (st *stream) tell(ctx context.Context, m live.Message) error {
+	machines := st.seen(m)
+	if err := st.keep(ctx, machines); err != nil {
+		return err
 	}
 	name := "change"
 	if m.Snapshot {

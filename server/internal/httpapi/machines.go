@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 
@@ -8,6 +9,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/report"
 )
 
@@ -41,6 +43,7 @@ func machinesPage(r *http.Request) (report.Page, error) {
 // machinesAnswer is a list of machines; ask and file are the caller's.
 func (s *server) machinesAnswer() answer[report.MachinesQuestion, api.MachineList, api.Machine] {
 	return answer[report.MachinesQuestion, api.MachineList, api.Machine]{
+		at:      func(report.MachinesQuestion) looked.At { return looked.At{What: api.LookedMachines} },
 		get:     s.Reports.Machines,
 		rows:    func(l api.MachineList) ([]api.Machine, string) { return l.Machines, l.NextCursor },
 		each:    s.Reports.EachMachine,
@@ -68,6 +71,7 @@ func (s *server) machines() http.HandlerFunc {
 func (s *server) machine() http.HandlerFunc {
 	return render(s, answer[report.MachineID, api.Machine, api.Machine]{
 		ask:  machineID,
+		at:   func(report.MachineID) looked.At { return looked.At{What: api.LookedMachines} },
 		get:  s.Reports.Machine,
 		file: func(id report.MachineID) string { return "machine-" + string(id) },
 		rows: one[api.Machine],
@@ -83,8 +87,20 @@ func (s *server) patchMachine(_ http.ResponseWriter, r *http.Request, patch api.
 	if err != nil {
 		return 0, nil, err
 	}
-	m, err := s.Reports.Label(r.Context(), auth.Caller(r.Context()).Scope, id, patch)
+	m, err := shown(s, r, func(ctx context.Context) (api.Machine, error) {
+		return s.Reports.Label(ctx, auth.Caller(ctx).Scope, id, patch)
+	})
 	return http.StatusOK, m, err
+}
+
+// shown does a change, and writes down who is shown what it is about.
+func shown[T any](s *server, r *http.Request, do func(context.Context) (T, error)) (T, error) {
+	ctx, look := looked.Begin(r.Context(), s.Access, looked.At{What: api.LookedMachines})
+	v, err := do(ctx)
+	if err == nil {
+		err = look.Keep(ctx)
+	}
+	return v, err
 }
 
 func personID(r *http.Request) (report.PersonID, error) {
@@ -94,6 +110,7 @@ func personID(r *http.Request) (report.PersonID, error) {
 // peopleAnswer is a list of people; ask and file are the caller's.
 func (s *server) peopleAnswer() answer[report.PeopleQuestion, api.PersonList, api.Person] {
 	return answer[report.PeopleQuestion, api.PersonList, api.Person]{
+		at:      func(report.PeopleQuestion) looked.At { return looked.At{What: api.LookedMachines} },
 		get:     s.Reports.People,
 		rows:    func(l api.PersonList) ([]api.Person, string) { return l.People, l.NextCursor },
 		each:    s.Reports.EachPerson,
@@ -144,6 +161,7 @@ func (s *server) groupPeople() http.HandlerFunc {
 func (s *server) person() http.HandlerFunc {
 	return render(s, answer[report.PersonID, api.Person, api.Person]{
 		ask:  personID,
+		at:   func(report.PersonID) looked.At { return looked.At{What: api.LookedMachines} },
 		get:  s.Reports.Person,
 		file: func(id report.PersonID) string { return "person-" + id.String() },
 		rows: one[api.Person],
@@ -156,7 +174,9 @@ func (s *server) patchPerson(_ http.ResponseWriter, r *http.Request, patch api.P
 	if err != nil {
 		return 0, nil, err
 	}
-	p, err := s.Reports.LabelPerson(r.Context(), auth.Caller(r.Context()).Scope, id, patch)
+	p, err := shown(s, r, func(ctx context.Context) (api.Person, error) {
+		return s.Reports.LabelPerson(ctx, auth.Caller(ctx).Scope, id, patch)
+	})
 	return http.StatusOK, p, err
 }
 
@@ -166,7 +186,7 @@ func (s *server) joinAccounts(_ http.ResponseWriter, r *http.Request, join api.P
 	if err != nil {
 		return 0, nil, err
 	}
-	p, err := s.Reports.Join(r.Context(), id, join)
+	p, err := shown(s, r, func(ctx context.Context) (api.Person, error) { return s.Reports.Join(ctx, id, join) })
 	return http.StatusOK, p, err
 }
 
@@ -177,7 +197,7 @@ func (s *server) partAccount(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		var account report.MachineID
 		if account, err = machineID(r); err == nil {
-			p, err = s.Reports.Part(r.Context(), id, account)
+			p, err = shown(s, r, func(ctx context.Context) (api.Person, error) { return s.Reports.Part(ctx, id, account) })
 		}
 	}
 	reply(w, r, http.StatusOK, p, err)
@@ -190,4 +210,35 @@ func personMember(r *http.Request) (m report.PersonMember, err error) {
 	}
 	m.Person, err = personID(r)
 	return m, err
+}
+
+// audit answers who changed what.
+func (s *server) audit() http.HandlerFunc {
+	return render(s, answer[looked.Page, api.ChangeList, api.Change]{
+		ask: func(r *http.Request) (looked.Page, error) {
+			q := r.URL.Query()
+			return looked.ParsePage(q.Get("limit"), q.Get("cursor"))
+		},
+		get:     s.Looked.Changes,
+		file:    func(looked.Page) string { return "audit" },
+		rows:    func(l api.ChangeList) ([]api.Change, string) { return l.Changes, l.NextCursor },
+		each:    s.Looked.EachChange,
+		limited: func(p looked.Page) bool { return p.Limit > 0 },
+	})
+}
+
+// access answers who looked at a machine's data.
+func (s *server) access() http.HandlerFunc {
+	return render(s, answer[looked.Question, api.AccessList, api.Access]{
+		ask: func(r *http.Request) (looked.Question, error) {
+			q := r.URL.Query()
+			return looked.ParseQuestion(pathValue(r, "machine_id"), q.Get("limit"), q.Get("cursor"))
+		},
+		at:      func(looked.Question) looked.At { return looked.At{What: api.LookedAccess} },
+		get:     s.Looked.Access,
+		file:    func(q looked.Question) string { return "access-" + string(q.MachineID) },
+		rows:    func(l api.AccessList) ([]api.Access, string) { return l.Access, l.NextCursor },
+		each:    s.Looked.Each,
+		limited: func(q looked.Question) bool { return q.Limit > 0 },
+	})
 }

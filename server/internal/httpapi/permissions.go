@@ -22,6 +22,7 @@ type permission struct {
 // prints it.
 func permissions() []permission {
 	admins := auth.Rule{Roles: []directory.Role{directory.RoleAdmin}}
+	overseeing := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleAuditor}}
 	labelling := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleManager}}
 	reading := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer}}
 	policy := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleAuditor}}
@@ -32,6 +33,7 @@ func permissions() []permission {
 		{"GET /api/machines", reading},
 		{"GET /api/machines/{machine_id}", reading},
 		{"PATCH /api/machines/{machine_id}", labelling},
+		{"GET /api/machines/{machine_id}/access", overseeing},
 		{"GET /api/groups", reading},
 		{"GET /api/groups/{group}", reading},
 		{"PUT /api/groups/{group}", admins},
@@ -67,6 +69,7 @@ func permissions() []permission {
 		{"GET /api/host-groups", policy},
 		{"PUT /api/host-groups/{host_group}", admins},
 		{"DELETE /api/host-groups/{host_group}", admins},
+		{"GET /api/audit", overseeing},
 		{"GET /api/login", themselves},
 		{"POST /api/logout", themselves},
 		{"PUT /api/login/password", themselves},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/tabular"
@@ -19,6 +20,9 @@ import (
 type answer[Q, V, Row any] struct {
 	// ask reads the question.
 	ask func(*http.Request) (Q, error)
+	// at is what an answer shows of whoever it is about, and of which time; nil: it is
+	// about nobody.
+	at func(Q) looked.At
 	// get answers it, or a page of it where it is a list.
 	get func(context.Context, directory.Scope, Q) (V, error)
 	// within bounds get; 0: answerTimeout.
@@ -56,7 +60,8 @@ func render[Q, V, Row any](s *server, a answer[Q, V, Row]) http.HandlerFunc {
 		}
 		if how != asJSON && a.each != nil && !a.limited(q) {
 			sendTable(s, w, r, how, a.file(q), func(ctx context.Context) iter.Seq2[Row, error] {
-				return a.each(ctx, auth.Caller(ctx).Scope, q)
+				ctx, look := a.look(ctx, s, q)
+				return looked.Rows(ctx, look, a.each(ctx, auth.Caller(ctx).Scope, q))
 			})
 			return
 		}
@@ -64,11 +69,25 @@ func render[Q, V, Row any](s *server, a answer[Q, V, Row]) http.HandlerFunc {
 	}
 }
 
+// look returns a context for answering a question, in which it is noted whose data is
+// read.
+func (a *answer[Q, V, Row]) look(ctx context.Context, s *server, q Q) (context.Context, *looked.Answer) {
+	var at looked.At
+	if a.at != nil {
+		at = a.at(q)
+	}
+	return looked.Begin(ctx, s.Access, at)
+}
+
 // page answers with what get returns.
 func (a *answer[Q, V, Row]) page(s *server, w http.ResponseWriter, r *http.Request, how rendering, q Q) {
 	ctx, cancel := context.WithTimeout(r.Context(), a.within)
 	defer cancel()
+	ctx, look := a.look(ctx, s, q)
 	v, err := a.get(ctx, auth.Caller(ctx).Scope, q)
+	if err == nil {
+		err = look.Keep(ctx)
+	}
 	if err != nil {
 		problem.Write(w, r, asProblem(err))
 		return

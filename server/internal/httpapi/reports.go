@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/report"
 )
 
@@ -26,6 +27,9 @@ func (s *server) activityReport() http.HandlerFunc {
 			}
 			a.Subject, err = subject(q)
 			return a, err
+		},
+		at: func(q report.ActivityQuestion) looked.At {
+			return looked.At{What: api.LookedActivity, From: q.Days.Start, To: q.Days.End}
 		},
 		get:     s.Reports.Activity,
 		within:  report.ReportTimeout,
@@ -49,6 +53,9 @@ func (s *server) appsReport() http.HandlerFunc {
 			}
 			a.Subject, err = subject(q)
 			return a, err
+		},
+		at: func(q report.AppsQuestion) looked.At {
+			return looked.At{What: api.LookedApps, From: q.Days.Start, To: q.Days.End}
 		},
 		get:     s.Reports.Apps,
 		within:  report.ReportTimeout,

@@ -20,10 +20,12 @@ import (
 	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/limiter"
 	"activity-tracker.example/server/internal/live"
+	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/repository"
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/userapi"
 )
 
@@ -42,6 +44,9 @@ type Parts struct {
 	Reports *report.Reports
 	Guard   *auth.Guard
 	Live    *live.Board
+	// Access is where it is written who looks, Looked answers who did.
+	Access *access.Log
+	Looked *looked.List
 	// Users answers about people who log in.
 	Users *userapi.API
 	// Policy answers about policy, to hosts and to people.
@@ -125,6 +130,7 @@ func (s *server) routes() chi.Router {
 	viewer := reader.With(s.inTurn)
 	viewer.Get("/api/machines", s.machines())
 	viewer.Get("/api/machines/{machine_id}", s.machine())
+	viewer.Get("/api/machines/{machine_id}/access", s.access())
 	viewer.Get("/api/groups", s.groups())
 	viewer.Get("/api/groups/{group}", s.group())
 	viewer.Get("/api/groups/{group}/machines", s.members())
@@ -142,6 +148,7 @@ func (s *server) routes() chi.Router {
 	viewer.Get("/api/reports/apps", s.appsReport())
 	viewer.Get("/api/categories", s.categories())
 	viewer.Get("/api/receipts", s.receipts())
+	viewer.Get("/api/audit", s.audit())
 
 	admin := r.With(bounded, known, asDescribed)
 	admin.Patch("/api/machines/{machine_id}", onlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"user_label": "Reception"}`}, s.patchMachine)))

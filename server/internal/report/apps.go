@@ -9,6 +9,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/category"
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/query"
 )
@@ -91,6 +92,7 @@ func (u *uses) machines(ctx context.Context, s *subjects) (next string, err erro
 		if i == n || len(u.rows) >= maxPageRows {
 			return list[i-1].MachineID, nil
 		}
+		access.See(ctx, m.Key)
 		sum := useSum{}
 		sum.add(m.Uses, u.byApp)
 		u.add(sum, api.AppRow{
@@ -108,12 +110,14 @@ func (u *uses) machines(ctx context.Context, s *subjects) (next string, err erro
 // asks for.
 func (u *uses) addUp(ctx context.Context, group string, f directory.MachineFilter) (int, error) {
 	sum, row := useSum{}, api.AppRow{Group: group}
+	var few handful
 	for {
 		list, more, err := u.reader.AppUse(ctx, f, u.days.Start, u.days.End, classes(u.rules))
 		if err != nil {
 			return 0, err
 		}
 		for _, m := range list {
+			few.add(m.Key)
 			sum.add(m.Uses, u.byApp)
 			row.Machines++
 			row.Estimated = row.Estimated || m.Estimated
@@ -123,6 +127,7 @@ func (u *uses) addUp(ctx context.Context, group string, f directory.MachineFilte
 		}
 		f.After = list[len(list)-1].MachineID
 	}
+	few.see(ctx)
 	before := len(u.rows)
 	u.add(sum, row)
 	return len(u.rows) - before, nil

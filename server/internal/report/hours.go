@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/query"
 )
@@ -78,6 +79,7 @@ func (h *hours) machines(ctx context.Context, s *subjects) (next string, err err
 		next = list[n-1].MachineID
 	}
 	for _, m := range list {
+		access.See(ctx, m.Key)
 		for i, p := range h.periods {
 			h.rows = append(h.rows, h.row(p, total{Sums: m.Spans[i], machines: 1, untracked: p.untracked(m.Spans[i], h.now)}))
 			row := &h.rows[len(h.rows)-1]
@@ -92,12 +94,14 @@ func (h *hours) machines(ctx context.Context, s *subjects) (next string, err err
 // asks for.
 func (h *hours) addUp(ctx context.Context, group string, f directory.MachineFilter) (int, error) {
 	totals := make([]total, len(h.periods))
+	var few handful
 	for {
 		list, err := h.reader.Spans(ctx, f, h.bounds)
 		if err != nil {
 			return 0, err
 		}
 		for _, m := range list {
+			few.add(m.Key)
 			for i, p := range h.periods {
 				totals[i].add(m.Spans[i], p.untracked(m.Spans[i], h.now))
 			}
@@ -107,6 +111,7 @@ func (h *hours) addUp(ctx context.Context, group string, f directory.MachineFilt
 		}
 		f.After = list[len(list)-1].MachineID
 	}
+	few.see(ctx)
 	for i, p := range h.periods {
 		row := h.row(p, totals[i])
 		row.Group = group

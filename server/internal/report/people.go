@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/people"
 )
@@ -102,7 +103,7 @@ func (r *Reports) peoplePage(ctx context.Context, scope directory.Scope, q Peopl
 	}
 	page = make([]api.Person, 0, len(list))
 	for _, p := range list {
-		page = append(page, r.person(p))
+		page = append(page, r.person(ctx, p))
 	}
 	return page, next, err
 }
@@ -118,7 +119,7 @@ func (r *Reports) EachPerson(ctx context.Context, scope directory.Scope, q Peopl
 // Person returns one person.
 func (r *Reports) Person(ctx context.Context, scope directory.Scope, id PersonID) (api.Person, error) {
 	p, err := r.people.ByID(ctx, scope, int64(id))
-	return r.person(p), err
+	return r.person(ctx, p), err
 }
 
 // LabelPerson names a person; an empty label takes the name away.
@@ -128,7 +129,7 @@ func (r *Reports) LabelPerson(ctx context.Context, scope directory.Scope, id Per
 		return api.Person{}, err
 	}
 	p, err := r.people.SetLabel(ctx, scope, int64(id), label)
-	return r.person(p), err
+	return r.person(ctx, p), err
 }
 
 // Join makes accounts a person's.
@@ -142,13 +143,13 @@ func (r *Reports) Join(ctx context.Context, id PersonID, join api.PersonJoin) (a
 		}
 	}
 	p, err := r.people.Join(ctx, int64(id), join.MachineIDs)
-	return r.person(p), err
+	return r.person(ctx, p), err
 }
 
 // Part takes an account from a person, and returns the one whose it is then.
 func (r *Reports) Part(ctx context.Context, id PersonID, machineID MachineID) (api.Person, error) {
 	p, err := r.people.Part(ctx, int64(id), string(machineID))
-	return r.person(p), err
+	return r.person(ctx, p), err
 }
 
 // PersonMember is a person's place in a group.
@@ -167,12 +168,14 @@ func (r *Reports) RemovePerson(ctx context.Context, m PersonMember) error {
 	return r.people.RemoveFromGroup(ctx, string(m.Group), int64(m.Person))
 }
 
-func (r *Reports) person(p people.Person) api.Person {
+// person returns a person as the API shows one, and notes whose data that is.
+func (r *Reports) person(ctx context.Context, p people.Person) api.Person {
 	reply := api.Person{
 		ID: PersonID(p.ID).String(), Label: p.Label, Accounts: make([]api.Account, 0, len(p.Accounts)), Partial: p.Partial, CreatedAt: p.CreatedAt.UTC(),
 	}
 	for i := range p.Accounts {
 		m := &p.Accounts[i]
+		access.See(ctx, m.Key)
 		reply.Accounts = append(reply.Accounts, api.Account{
 			MachineID: m.MachineID, UserLabel: m.UserLabel, Hostname: m.Hostname, Username: m.Username,
 			LastSeen: m.LastSeen.UTC(), Status: Status(m, r.now()),

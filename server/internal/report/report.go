@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/query"
@@ -77,6 +78,7 @@ func (r *Reports) machines(ctx context.Context, scope directory.Scope, q Machine
 	}
 	page = make([]api.Machine, 0, len(list))
 	for _, m := range list {
+		access.See(ctx, m.Key)
 		page = append(page, r.machine(m))
 	}
 	return page, next, nil

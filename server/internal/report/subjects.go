@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
 )
 
@@ -71,6 +72,28 @@ func (s *subjects) addUp(ctx context.Context, do func(group string, f directory.
 		rows += n
 	}
 	return "", nil
+}
+
+// anonymous is from how many machines on a sum shows nobody's data.
+const anonymous = 5
+
+// handful is the machines of a sum, as long as they are few.
+type handful struct {
+	keys []int32
+	many bool
+}
+
+func (h *handful) add(machine int32) {
+	if h.many = h.many || len(h.keys) == anonymous-1; !h.many {
+		h.keys = append(h.keys, machine)
+	}
+}
+
+// see notes that the answer is about each of them, where they are few.
+func (h *handful) see(ctx context.Context) {
+	if !h.many {
+		access.See(ctx, h.keys...)
+	}
 }
 
 // cursor returns the cursor of the page after that machine or group; none where

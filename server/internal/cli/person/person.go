@@ -12,8 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/store/access"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/people"
@@ -77,6 +80,9 @@ func list(stores Stores) *cobra.Command {
 			err := stores(cmd, func(ctx context.Context, st *rooms.Store) error {
 				for f := (people.Filter{Group: group, Limit: listAtOnce}); ; {
 					page, err := st.People.List(ctx, f)
+					if err == nil {
+						err = keep(ctx, st, page...)
+					}
 					for _, p := range page {
 						all = append(all, shownAs(p))
 						f.After = p.ID
@@ -112,6 +118,21 @@ func names(p shown) string {
 		ids[i] = a.MachineID
 	}
 	return strings.Join(ids, " ")
+}
+
+// keep writes down that the command shows these people, before it does.
+func keep(ctx context.Context, st *rooms.Store, shown ...people.Person) error {
+	var keys []int32
+	for _, p := range shown {
+		for i := range p.Accounts {
+			keys = append(keys, p.Accounts[i].Key)
+		}
+	}
+	by := audit.ActorOf(ctx)
+	return st.Access.Write(ctx, access.Look{
+		Reader: access.Reader{Kind: access.Command, ID: by.ID, Name: by.Name}, What: api.LookedMachines,
+		Machines: access.SetOf(keys...), Many: len(shown) > 1,
+	})
 }
 
 // find returns who is named: by id, or by an account of theirs.
@@ -201,8 +222,10 @@ func onePerson(stores Stores, cmd *cobra.Command, do func(context.Context, *room
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var p people.Person
 		err := stores(cmd, func(ctx context.Context, st *rooms.Store) (err error) {
-			p, err = do(ctx, st, args)
-			return err
+			if p, err = do(ctx, st, args); err != nil {
+				return err
+			}
+			return keep(ctx, st, p)
 		})
 		if err != nil {
 			return err

@@ -11,6 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/access"
+	"activity-tracker.example/server/internal/store/audit"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/store/storetest"
@@ -36,7 +39,7 @@ func TestCommands(t *testing.T) {
 		cmd.SetArgs(args)
 		cmd.SetIn(strings.NewReader(in))
 		cmd.SetOut(&out)
-		if err := cmd.ExecuteContext(t.Context()); err != nil {
+		if err := cmd.ExecuteContext(audit.As(t.Context(), audit.Actor{Kind: audit.Command, ID: "1000", Name: "anna"})); err != nil {
 			t.Fatal(args, err)
 		}
 		return strings.Join(strings.Fields(out.String()), " ")
@@ -55,5 +58,32 @@ func TestCommands(t *testing.T) {
 	}
 	if got := run("", "show", "--json", "p3"); !strings.Contains(got, `"label": "Anna"`) || !strings.Contains(got, `"machine_id": "vm-3"`) {
 		t.Error(got)
+	}
+	looked(t, s)
+}
+
+// looked checks that it was written down who was shown by a command, and what it
+// changed.
+func looked(t *testing.T, s *rooms.Store) {
+	t.Helper()
+	for _, id := range []string{"vm-1", "vm-2", "vm-3"} {
+		m, err := s.MachineByID(t.Context(), directory.Scope{}, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := s.Access.Of(t.Context(), []int32{m.Key}, 1<<62, 10)
+		if err != nil || len(list) == 0 || list[0].Reader != (access.Reader{Kind: access.Command, ID: "1000", Name: "anna"}) {
+			t.Errorf("%s: %+v %v", id, list, err)
+		}
+	}
+	changes, err := s.Audit.List(t.Context(), 1<<62, 10)
+	var got []string
+	for _, c := range changes {
+		if c.ActorKind == audit.Command {
+			got = append(got, c.What)
+		}
+	}
+	if strings.Join(got, " ") != "people.imported person.parted person.joined" {
+		t.Error(got, err)
 	}
 }

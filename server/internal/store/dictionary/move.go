@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -69,7 +70,19 @@ func (d *Dictionary) Move(ctx context.Context, machineIDs []string, hostID strin
 		if _, err = db.Exec(ctx, tx, "updating", "UPDATE machine SET host = $2 WHERE machine_id = ANY($1) AND host <> $2", machineIDs, host); err != nil {
 			return err
 		}
-		return checkRoom(ctx, tx, host, kind)
+		if err := checkRoom(ctx, tx, host, kind); err != nil {
+			return err
+		}
+		for _, m := range moved {
+			if m.From == m.To {
+				continue
+			}
+			err := audit.Write(ctx, tx, audit.Change{What: "machine.moved", Name: m.MachineID, Details: map[string]string{"from": m.From, "to": m.To}})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return moved, err
 }

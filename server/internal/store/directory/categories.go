@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -72,8 +74,12 @@ func (d *Directory) SetCategories(ctx context.Context, categories []api.Category
 		}
 		list.Categories = categories
 		list.Version++
-		_, err = db.Exec(ctx, tx, "replacing the list", "UPDATE category_list SET version = $1, list = $2", list.Version, raw)
-		return err
+		if _, err = db.Exec(ctx, tx, "replacing the list", "UPDATE category_list SET version = $1, list = $2", list.Version, raw); err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Change{What: "categories.replaced", Details: map[string]string{
+			"version": strconv.FormatInt(list.Version, 10), "categories": strconv.Itoa(len(categories)),
+		}})
 	})
 	return list, err
 }

@@ -2,11 +2,14 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -44,13 +47,22 @@ func (t *Token) Scope() Scope { return Scope{limited: t.Limited, Groups: t.group
 // machines a look.
 const MaxTokenGroups = 100
 
+// created is the change that made it.
+func (t *Token) created() audit.Change {
+	details := map[string]string{"role": string(t.Role)}
+	if t.Limited {
+		details["groups"] = strings.Join(t.Groups, ", ")
+	}
+	return audit.Change{What: "token.created", ID: t.ID, Name: t.Name, Details: details}
+}
+
 // AddToken keeps an API token, or returns ErrNoGroup where one of its groups does
 // not exist.
 func (d *Directory) AddToken(ctx context.Context, t Token, hash []byte) error {
 	return d.db.Write(ctx, "keeping the API token", func(tx pgx.Tx) error {
 		_, err := db.Exec(ctx, tx, "inserting", "INSERT INTO api_token (id, name, role, secret_hash, limited) VALUES ($1, $2, $3, $4, $5)",
 			t.ID, t.Name, t.Role, hash, t.Limited)
-		if err != nil || !t.Limited {
+		if err != nil {
 			return err
 		}
 		for _, name := range t.Groups {
@@ -63,7 +75,7 @@ func (d *Directory) AddToken(ctx context.Context, t Token, hash []byte) error {
 				return fmt.Errorf("group %q: %w", name, err)
 			}
 		}
-		return nil
+		return audit.Write(ctx, tx, t.created())
 	})
 }
 
@@ -82,7 +94,10 @@ func (d *Directory) AddFirstToken(ctx context.Context, t Token, hash []byte) (bo
 		}
 		n, err = db.Exec(ctx, tx, "inserting", `INSERT INTO api_token (id, name, role, secret_hash)
 			SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM api_token)`, t.ID, t.Name, t.Role, hash)
-		return err
+		if err != nil || n == 0 {
+			return err
+		}
+		return audit.Write(ctx, tx, t.created())
 	})
 	return err == nil && n == 1, err
 }
@@ -109,11 +124,15 @@ func (d *Directory) Tokens(ctx context.Context) ([]Token, error) {
 // RemoveToken revokes an API token at once, or returns ErrNotFound.
 func (d *Directory) RemoveToken(ctx context.Context, id string) error {
 	return d.db.Write(ctx, "revoking the API token", func(tx pgx.Tx) error {
-		n, err := db.Exec(ctx, tx, "deleting", "DELETE FROM api_token WHERE id = $1", id)
-		if err == nil && n == 0 {
+		var name string
+		err := tx.QueryRow(ctx, "DELETE FROM api_token WHERE id = $1 RETURNING name", id).Scan(&name)
+		if errors.Is(err, pgx.ErrNoRows) {
 			return db.ErrNotFound
 		}
-		return err
+		if err != nil {
+			return fmt.Errorf("deleting: %w", err)
+		}
+		return audit.Write(ctx, tx, audit.Change{What: "token.revoked", ID: id, Name: name})
 	})
 }
 

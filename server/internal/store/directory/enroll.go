@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -35,7 +37,12 @@ func (d *Directory) AddEnrollment(ctx context.Context, e Enrollment, hash []byte
 	return d.db.Write(ctx, "keeping the enrolment token", func(tx pgx.Tx) error {
 		_, err := db.Exec(ctx, tx, "inserting", `INSERT INTO enrollment (id, secret_hash, kind, uses_left, for_host, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6)`, e.ID, hash, e.Kind, e.UsesLeft, e.ForHost, e.ExpiresAt)
-		return err
+		if err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Change{What: "enrollment.created", ID: e.ID, Name: e.ForHost, Details: map[string]string{
+			"kind": string(e.Kind), "uses": strconv.Itoa(e.UsesLeft), "expires_at": e.ExpiresAt.UTC().Format(time.RFC3339),
+		}})
 	})
 }
 

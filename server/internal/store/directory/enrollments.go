@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -26,6 +27,9 @@ func (d *Directory) RemoveEnrollment(ctx context.Context, id string) error {
 		if err == nil && n == 0 {
 			return db.ErrNotFound
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Change{What: "enrollment.revoked", ID: id})
 	})
 }

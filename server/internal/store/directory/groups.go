@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -102,7 +104,10 @@ func (d *Directory) AddGroup(ctx context.Context, name string) (g Group, made bo
 		if errors.Is(err, ErrNoGroup) {
 			return ErrTooManyGroups
 		}
-		return err
+		if err != nil || !made {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Change{What: "group.created", Name: name})
 	})
 	return g, made, err
 }
@@ -123,8 +128,11 @@ func (d *Directory) RenameGroup(ctx context.Context, name, to string) (Group, er
 		if err == nil && n == 0 {
 			return ErrGroupExists
 		}
+		if err != nil {
+			return err
+		}
 		g.Name = to
-		return err
+		return audit.Write(ctx, tx, audit.Change{What: "group.renamed", Name: name, Details: map[string]string{"to": to}})
 	})
 	return g, err
 }
@@ -137,14 +145,18 @@ func (d *Directory) RemoveGroup(ctx context.Context, name string) error {
 		if err == nil && n == 0 {
 			return ErrNoGroup
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Change{What: "group.removed", Name: name})
 	})
 }
 
 // AddMember puts a machine into a group, where it may be already. It returns
 // ErrNoGroup, or ErrNotFound for the machine.
 func (d *Directory) AddMember(ctx context.Context, group, machineID string) error {
-	return d.changeGroup(ctx, "adding a machine to a group", group, func(tx pgx.Tx, g Group) (int64, error) {
+	change := audit.Change{What: "group.machine_added", Details: map[string]string{"machine_id": machineID}}
+	return d.changeGroup(ctx, "adding a machine to a group", group, &change, func(tx pgx.Tx, g Group) (int64, error) {
 		m, err := FindMachine(ctx, tx, Scope{}, machineID)
 		if err != nil {
 			return 0, err
@@ -184,7 +196,8 @@ func takeOut(ctx context.Context, tx pgx.Tx, g Group, machineIDs []string) (int6
 // RemoveMember takes a machine out of a group, where it may not be. It returns
 // ErrNoGroup, ErrNotFound where there is no such machine at all, or ErrOfPerson.
 func (d *Directory) RemoveMember(ctx context.Context, group, machineID string) error {
-	return d.changeGroup(ctx, "taking a machine out of a group", group, func(tx pgx.Tx, g Group) (int64, error) {
+	change := audit.Change{What: "group.machine_removed", Details: map[string]string{"machine_id": machineID}}
+	return d.changeGroup(ctx, "taking a machine out of a group", group, &change, func(tx pgx.Tx, g Group) (int64, error) {
 		if _, err := FindMachine(ctx, tx, Scope{}, machineID); err != nil {
 			return 0, err
 		}
@@ -205,7 +218,8 @@ func (d *Directory) RemoveMember(ctx context.Context, group, machineID string) e
 // left out; or it returns ErrNoGroup, or ErrNoneKnown where there are some and none
 // exists: that is a list of something else, by which no group should lose its machines.
 func (d *Directory) SetMembers(ctx context.Context, group string, machineIDs []string) (count int, unknown []string, err error) {
-	err = d.changeGroup(ctx, "setting a group's machines", group, func(tx pgx.Tx, g Group) (int64, error) {
+	change := audit.Change{What: "group.machines_set"}
+	err = d.changeGroup(ctx, "setting a group's machines", group, &change, func(tx pgx.Tx, g Group) (int64, error) {
 		rows, err := tx.Query(ctx, `SELECT i FROM unnest($1::text[]) i
 			WHERE NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = i) GROUP BY i ORDER BY i COLLATE "C"`, machineIDs)
 		if err != nil {
@@ -236,23 +250,33 @@ func (d *Directory) SetMembers(ctx context.Context, group string, machineIDs []s
 		}
 		come, err := putIn(ctx, tx, g, machineIDs)
 		count = int(g.Machines) + int(come-gone)
+		change.Details = map[string]string{"added": strconv.FormatInt(come, 10), "removed": strconv.FormatInt(gone, 10), "machines": strconv.Itoa(count)}
 		return come - gone, err
 	})
 	return count, unknown, err
 }
 
-// changeGroup changes a locked group's members; change says by how many.
-func (d *Directory) changeGroup(ctx context.Context, what, name string, change func(pgx.Tx, Group) (int64, error)) error {
+// changeGroup changes a locked group's members; do says by how many. What changes
+// nothing is not written down.
+func (d *Directory) changeGroup(ctx context.Context, what, name string, change *audit.Change, do func(pgx.Tx, Group) (int64, error)) error {
+	change.Name = name
 	return d.db.Write(ctx, what, func(tx pgx.Tx) error {
 		g, err := LockGroup(ctx, tx, name)
 		if err != nil {
 			return err
 		}
-		n, err := change(tx, g)
-		if err != nil || n == 0 {
+		n, err := do(tx, g)
+		if err != nil {
 			return err
 		}
-		_, err = db.Exec(ctx, tx, "counting", "UPDATE machine_group SET members = members + $2 WHERE id = $1", g.Key, n)
-		return err
+		if n != 0 {
+			if _, err = db.Exec(ctx, tx, "counting", "UPDATE machine_group SET members = members + $2 WHERE id = $1", g.Key, n); err != nil {
+				return err
+			}
+		}
+		if n == 0 && (change.Details["added"] == "" || change.Details["added"] == "0") {
+			return nil
+		}
+		return audit.Write(ctx, tx, *change)
 	})
 }

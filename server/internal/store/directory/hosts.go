@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -66,10 +67,13 @@ func (d *Directory) RevokeHost(ctx context.Context, hostID string) (HostState, e
 			return err
 		}
 		list, err := db.Collect[HostState](ctx, tx, "reading it", selectHosts+"WHERE h.host_id = $1 GROUP BY h.id", hostID)
-		if err == nil && len(list) == 1 {
+		if err != nil {
+			return err
+		}
+		if len(list) == 1 {
 			host = list[0]
 		}
-		return err
+		return audit.Write(ctx, tx, audit.Change{What: "host.revoked", Name: hostID})
 	})
 	return host, err
 }

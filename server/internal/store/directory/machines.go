@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -77,8 +78,11 @@ func (d *Directory) SetLabel(ctx context.Context, scope Scope, machineID, label 
 			return err
 		}
 		m.UserLabel = label
-		_, err = db.Exec(ctx, tx, "updating", "UPDATE machine SET user_label = $2 WHERE id = $1", m.Key, label)
-		return err
+		n, err := db.Exec(ctx, tx, "updating", "UPDATE machine SET user_label = $2 WHERE id = $1 AND user_label <> $2", m.Key, label)
+		if err != nil || n == 0 {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Change{What: "machine.labelled", Name: machineID, Details: map[string]string{"label": label}})
 	})
 	return m, err
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -116,7 +117,8 @@ func machinesByID(ctx context.Context, tx pgx.Tx, scope Scope, machineID string)
 		JOIN machine m ON m.id = g.machine JOIN host h ON h.id = m.host`, machineID, scope.Groups)
 }
 
-// FindMachine is machinesByID for one that there must be, or ErrNotFound.
+// FindMachine is machinesByID for one that there must be, or ErrNotFound. It is noted
+// that the answer is about it.
 func FindMachine(ctx context.Context, tx pgx.Tx, scope Scope, machineID string) (Machine, error) {
 	list, err := machinesByID(ctx, tx, scope, machineID)
 	if err != nil {
@@ -125,5 +127,6 @@ func FindMachine(ctx context.Context, tx pgx.Tx, scope Scope, machineID string) 
 	if len(list) == 0 {
 		return Machine{}, db.ErrNotFound
 	}
+	access.See(ctx, list[0].Key)
 	return list[0], nil
 }

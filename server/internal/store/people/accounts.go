@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 )
@@ -41,8 +43,10 @@ func (p *People) Join(ctx context.Context, id int64, machineIDs []string) (Perso
 		if err = join(ctx, tx, id, machineIDs); err != nil {
 			return err
 		}
-		joined, err = Find(ctx, tx, directory.Scope{}, id)
-		return err
+		if joined, err = Find(ctx, tx, directory.Scope{}, id); err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, joined.become("person.joined", strings.Join(machineIDs, ", ")))
 	})
 	return joined, err
 }
@@ -116,8 +120,10 @@ func (p *People) Part(ctx context.Context, id int64, machineID string) (Person, 
 		if err := tx.QueryRow(ctx, "SELECT person FROM account WHERE machine = $1", key).Scan(&to); err != nil {
 			return fmt.Errorf("reading whose it is: %w", err)
 		}
-		parted, err = Find(ctx, tx, directory.Scope{}, to)
-		return err
+		if parted, err = Find(ctx, tx, directory.Scope{}, to); err != nil || to == id {
+			return err
+		}
+		return audit.Write(ctx, tx, from.become("person.parted", machineID))
 	})
 	return parted, err
 }

@@ -2,9 +2,11 @@ package people
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 )
@@ -12,17 +14,17 @@ import (
 // AddToGroup puts a person into a group, where they may be already, and with them all
 // accounts that they have and will have. It returns directory.ErrNoGroup or ErrNone.
 func (p *People) AddToGroup(ctx context.Context, group string, id int64) error {
-	return p.changeGroup(ctx, "putting a person into a group", group, id, `INSERT INTO group_person (grp, person) VALUES ($1, $2)
+	return p.changeGroup(ctx, "putting a person into a group", "group.person_added", group, id, `INSERT INTO group_person (grp, person) VALUES ($1, $2)
 		ON CONFLICT DO NOTHING`)
 }
 
 // RemoveFromGroup takes a person out of a group, where they may not be. Accounts that
 // were put into it themselves stay.
 func (p *People) RemoveFromGroup(ctx context.Context, group string, id int64) error {
-	return p.changeGroup(ctx, "taking a person out of a group", group, id, "DELETE FROM group_person WHERE grp = $1 AND person = $2")
+	return p.changeGroup(ctx, "taking a person out of a group", "group.person_removed", group, id, "DELETE FROM group_person WHERE grp = $1 AND person = $2")
 }
 
-func (p *People) changeGroup(ctx context.Context, what, group string, id int64, sql string) error {
+func (p *People) changeGroup(ctx context.Context, what, kind, group string, id int64, sql string) error {
 	return p.change(ctx, what, func(tx pgx.Tx) error {
 		g, err := directory.LockGroup(ctx, tx, group)
 		if err != nil {
@@ -32,14 +34,18 @@ func (p *People) changeGroup(ctx context.Context, what, group string, id int64, 
 		if err != nil {
 			return err
 		}
-		if _, err := db.Exec(ctx, tx, "changing", sql, g.Key, id); err != nil {
+		n, err := db.Exec(ctx, tx, "changing", sql, g.Key, id)
+		if err != nil {
 			return err
 		}
 		keys := make([]int32, len(person.Accounts))
 		for i, m := range person.Accounts {
 			keys[i] = m.Key
 		}
-		return regroup(ctx, tx, keys)
+		if err := regroup(ctx, tx, keys); err != nil || n == 0 {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Change{What: kind, Name: group, Details: map[string]string{"person": strconv.FormatInt(id, 10)}})
 	})
 }
 

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 )
@@ -60,7 +62,12 @@ func (p *People) Import(ctx context.Context, list []Assignment) (Imported, error
 			done.People++
 			done.Joined += joined
 		}
-		return nil
+		if done.People == 0 {
+			return nil
+		}
+		return audit.Write(ctx, tx, audit.Change{What: "people.imported", Details: map[string]string{
+			"people": strconv.Itoa(done.People), "joined": strconv.Itoa(done.Joined),
+		}})
 	})
 	return done, err
 }

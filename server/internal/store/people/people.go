@@ -6,10 +6,13 @@ package people
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/access"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 )
@@ -197,6 +200,9 @@ func Find(ctx context.Context, tx pgx.Tx, scope directory.Scope, id int64) (Pers
 	if len(list) == 0 || scope.Limited() && len(list[0].Accounts) == 0 {
 		return Person{}, ErrNone
 	}
+	for i := range list[0].Accounts {
+		access.See(ctx, list[0].Accounts[i].Key)
+	}
 	return list[0], nil
 }
 
@@ -208,8 +214,21 @@ func (p *People) SetLabel(ctx context.Context, scope directory.Scope, id int64, 
 			return err
 		}
 		labelled.Label = label
-		_, err = db.Exec(ctx, tx, "updating", "UPDATE person SET label = $2 WHERE id = $1", id, label)
-		return err
+		n, err := db.Exec(ctx, tx, "updating", "UPDATE person SET label = $2 WHERE id = $1 AND label <> $2", id, label)
+		if err != nil || n == 0 {
+			return err
+		}
+		return audit.Write(ctx, tx, labelled.become("person.labelled", ""))
 	})
 	return labelled, err
+}
+
+// become is the change that made a person what they are; machineIDs are accounts that it
+// was about.
+func (p *Person) become(what, machineIDs string) audit.Change {
+	c := audit.Change{What: what, ID: strconv.FormatInt(p.ID, 10), Name: p.Label}
+	if machineIDs != "" {
+		c.Details = map[string]string{"machine_ids": machineIDs}
+	}
+	return c
 }

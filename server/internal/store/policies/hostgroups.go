@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api/policy"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -83,7 +85,10 @@ func (p *Policies) SetHostGroup(ctx context.Context, name string, hostIDs []stri
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return fmt.Errorf("looking for unknown hosts: %w", err)
 		}
-		return setHosts(ctx, tx, id, hostIDs)
+		if err := setHosts(ctx, tx, id, hostIDs); err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Change{What: "host_group.set", Name: name, Details: map[string]string{"hosts": strconv.Itoa(len(hostIDs))}})
 	})
 }
 
@@ -113,6 +118,9 @@ func (p *Policies) RemoveHostGroup(ctx context.Context, name string) error {
 		if err == nil && n == 0 {
 			return ErrNoHostGroup
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Change{What: "host_group.removed", Name: name})
 	})
 }

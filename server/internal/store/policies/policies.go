@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api/policy"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -168,10 +170,17 @@ func (p *Policies) Add(ctx context.Context, draft Draft, newest []int64) (added 
 			return err
 		}
 		list, err := read(ctx, tx, "p.document", "WHERE p.version = $1", last+1)
-		if err == nil && len(list) == 1 {
+		if err != nil {
+			return err
+		}
+		if len(list) == 1 {
 			added = list[0]
 		}
-		return err
+		change := audit.Change{What: "policy.written", ID: strconv.FormatInt(last+1, 10)}
+		if draft.HostGroup != nil {
+			change.Details = map[string]string{"host_group": *draft.HostGroup}
+		}
+		return audit.Write(ctx, tx, change)
 	})
 	return added, err
 }

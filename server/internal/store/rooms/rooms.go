@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"activity-tracker.example/server/internal/store/access"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/dictionary"
 	"activity-tracker.example/server/internal/store/directory"
@@ -35,12 +37,16 @@ type Store struct {
 	Users      *users.Users
 	People     *people.People
 	Policies   *policies.Policies
+	Access     *access.Log
+	Audit      *audit.Log
 }
 
 // Options are those of all rooms.
 type Options struct {
 	Keep         partition.Retention
 	CompactAfter time.Duration
+	// KeepAccess is for how long it is kept who looked; zero means for ever.
+	KeepAccess time.Duration
 	// Now is the clock; nil means time.Now.
 	Now        func() time.Time
 	Log        *slog.Logger
@@ -62,10 +68,13 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d), Users: users.New(d), People: people.New(d), Policies: policies.New(d)}
+	s.Access, s.Audit = access.New(d, opts.Now), audit.New(d)
 	s.Dictionary = dictionary.New(d, s.Partitions)
 	s.Writer = events.New(d, s.Partitions, s.Dictionary, s.ForgetHosts)
 	s.Reader = query.New(d, s.Partitions)
-	s.Upkeep = upkeep.New(d, s.Partitions, upkeep.Options{CompactAfter: opts.CompactAfter, Now: opts.Now, Log: opts.Log})
+	s.Upkeep = upkeep.New(d, s.Partitions, upkeep.Options{
+		CompactAfter: opts.CompactAfter, Access: s.Access, KeepAccess: opts.KeepAccess, Now: opts.Now, Log: opts.Log,
+	})
 	s.Inspector = inspect.New(d, s.Partitions, s.Upkeep)
 	return s, nil
 }

@@ -86,6 +86,12 @@ func (u *Upkeep) Maintain(ctx context.Context) (Maintained, error) {
 			return done, err
 		}
 	}
+	if u.keepAccess > 0 {
+		looks, err := u.access.DropBefore(ctx, now.Add(-u.keepAccess))
+		if done.Rows += looks; err != nil {
+			return done, err
+		}
+	}
 	var err error
 	done.Packed, err = u.PackRollups(ctx)
 	return done, err

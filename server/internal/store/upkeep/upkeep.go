@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/partition"
 )
@@ -18,6 +19,8 @@ type Upkeep struct {
 	// compactAfter is for how long a day must be over until its events are
 	// compacted; zero means never.
 	compactAfter time.Duration
+	access       *access.Log
+	keepAccess   time.Duration
 	now          func() time.Time
 	log          *slog.Logger
 }
@@ -27,6 +30,9 @@ type Options struct {
 	// CompactAfter is for how long a day must be over until its events are
 	// compacted; zero means never.
 	CompactAfter time.Duration
+	// Access is who looked, which is kept for KeepAccess; zero means for ever.
+	Access     *access.Log
+	KeepAccess time.Duration
 	// Now is the clock.
 	Now func() time.Time
 	Log *slog.Logger
@@ -34,5 +40,8 @@ type Options struct {
 
 // New returns the upkeep of a database.
 func New(d *db.DB, partitions *partition.Partitions, opts Options) *Upkeep {
-	return &Upkeep{db: d, partitions: partitions, compactAfter: opts.CompactAfter, now: opts.Now, log: opts.Log}
+	return &Upkeep{
+		db: d, partitions: partitions, compactAfter: opts.CompactAfter, access: opts.Access, keepAccess: opts.KeepAccess,
+		now: opts.Now, log: opts.Log,
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -34,8 +35,10 @@ func (u *Users) Invite(ctx context.Context, login string, a Access, inv Invitati
 		if err := keep(ctx, tx, id, inv); err != nil {
 			return err
 		}
-		invited, err = one(ctx, tx, "WHERE u.id = $1", id)
-		return err
+		if invited, err = one(ctx, tx, "WHERE u.id = $1", id); err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, invited.become(userInvited))
 	})
 	return invited, err
 }
@@ -44,7 +47,7 @@ func (u *Users) Invite(ctx context.Context, login string, a Access, inv Invitati
 // password, in the place of any before; or returns ErrNone or ErrDisabled. Their
 // password and logins stay until it is accepted.
 func (u *Users) InviteAgain(ctx context.Context, id string, inv Invitation) (User, error) {
-	return u.change(ctx, "inviting a user again", id, func(tx pgx.Tx) error {
+	return u.change(ctx, "inviting a user again", userInvited, id, func(tx pgx.Tx) error {
 		invited, err := one(ctx, tx, "WHERE u.id = $1", id)
 		if err == nil && invited.Disabled {
 			err = ErrDisabled
@@ -93,7 +96,8 @@ func (u *Users) Accept(ctx context.Context, invitation string, matches func(hash
 	if err != nil {
 		return User{}, err
 	}
-	return u.change(ctx, "accepting an invitation", invited.ID, func(tx pgx.Tx) error {
+	ctx = audit.As(ctx, audit.Actor{Kind: audit.User, ID: invited.ID, Name: invited.Login})
+	return u.change(ctx, "accepting an invitation", userPassword, invited.ID, func(tx pgx.Tx) error {
 		// Of two at once the second waits at the user's row, and finds nothing.
 		if _, err := find(ctx, tx, invitation, matches); err != nil {
 			return err

@@ -83,7 +83,7 @@ type Fresh struct {
 // has changed, or the code was used meanwhile: a login never outlives the password that
 // it was made with.
 func (u *Users) Begin(ctx context.Context, k Known, s Fresh) (User, error) {
-	return u.change(ctx, "beginning a login", k.ID, func(tx pgx.Tx) error {
+	return u.change(ctx, "beginning a login", "", k.ID, func(tx pgx.Tx) error {
 		n, err := db.Exec(ctx, tx, "checking", `UPDATE app_user SET last_login_at = now(), password_hash = coalesce(nullif($3, ''), password_hash)
 			WHERE id = $1 AND NOT disabled AND password_hash = $2`, k.ID, k.Hash, s.Rehashed)
 		if err == nil && n == 0 {
@@ -110,6 +110,7 @@ func (u *Users) Begin(ctx context.Context, k Known, s Fresh) (User, error) {
 // Caller is whom a login stands for.
 type Caller struct {
 	UserID string
+	Login  string
 	Role   directory.Role
 	Scope  directory.Scope
 	// Hash is that of the login's secret.
@@ -124,10 +125,10 @@ func (u *Users) Caller(ctx context.Context, session string) (Caller, error) {
 	var c Caller
 	var limited bool
 	var groups []int32
-	err := u.db.AskOnce(ctx, "looking up a login", `SELECT s.usr, s.secret_hash, s.last_seen_at > now() - interval '1 minute', u.role, u.limited,
+	err := u.db.AskOnce(ctx, "looking up a login", `SELECT s.usr, u.login, s.secret_hash, s.last_seen_at > now() - interval '1 minute', u.role, u.limited,
 			ARRAY(SELECT grp FROM app_user_group WHERE usr = s.usr ORDER BY grp)
 		FROM login_session s JOIN app_user u ON u.id = s.usr WHERE s.id = $1 AND NOT u.disabled AND `+lasting,
-		session, &c.UserID, &c.Hash, &c.Seen, &c.Role, &limited, &groups)
+		session, &c.UserID, &c.Login, &c.Hash, &c.Seen, &c.Role, &limited, &groups)
 	switch {
 	case c.Role == directory.RoleAuditor:
 		c.Scope = directory.Nothing()
@@ -173,7 +174,7 @@ func (u *Users) End(ctx context.Context, user, session string) error {
 
 // EndAll ends all logins of a user, or returns ErrNone.
 func (u *Users) EndAll(ctx context.Context, user string) (User, error) {
-	return u.change(ctx, "ending all logins of a user", user, func(tx pgx.Tx) error { return endSessions(ctx, tx, user) })
+	return u.change(ctx, "ending all logins of a user", userLoggedOut, user, func(tx pgx.Tx) error { return endSessions(ctx, tx, user) })
 }
 
 func endSessions(ctx context.Context, tx pgx.Tx, user string) error {
@@ -184,7 +185,7 @@ func endSessions(ctx context.Context, tx pgx.Tx, user string) error {
 // ChangePassword puts another password's hash in the place of the one that k has, and
 // ends all logins; or returns ErrChanged.
 func (u *Users) ChangePassword(ctx context.Context, k Known, hash string) error {
-	_, err := u.change(ctx, "changing a password", k.ID, func(tx pgx.Tx) error {
+	_, err := u.change(ctx, "changing a password", "", k.ID, func(tx pgx.Tx) error {
 		n, err := db.Exec(ctx, tx, "checking", "SELECT FROM app_user WHERE id = $1 AND NOT disabled AND password_hash = $2", k.ID, k.Hash)
 		if err == nil && n == 0 {
 			err = ErrChanged

@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 )
@@ -165,8 +167,9 @@ func (u *Users) find(ctx context.Context, where, arg string) (found User, err er
 }
 
 // change runs do on a user whose row is locked, and returns the user as they are
-// then, or ErrNone.
-func (u *Users) change(ctx context.Context, what, id string, do func(pgx.Tx) error) (changed User, err error) {
+// then, or ErrNone. It is written down as of that kind; empty: not at all, as it is
+// what users do with their own logins.
+func (u *Users) change(ctx context.Context, what, kind, id string, do func(pgx.Tx) error) (changed User, err error) {
 	err = u.db.Write(ctx, what, func(tx pgx.Tx) (err error) {
 		if _, err := db.Exec(ctx, tx, "locking", "SELECT FROM app_user WHERE id = $1 FOR NO KEY UPDATE", id); err != nil {
 			return err
@@ -177,16 +180,45 @@ func (u *Users) change(ctx context.Context, what, id string, do func(pgx.Tx) err
 		if err := do(tx); err != nil {
 			return err
 		}
-		changed, err = one(ctx, tx, "WHERE u.id = $1", id)
-		return err
+		if changed, err = one(ctx, tx, "WHERE u.id = $1", id); err != nil || kind == "" {
+			return err
+		}
+		return audit.Write(ctx, tx, changed.become(kind))
 	})
 	return changed, err
 }
 
+// become is the change that made a user what they are.
+func (u *User) become(what string) audit.Change {
+	c := audit.Change{What: what, ID: u.ID, Name: u.Login}
+	if what == userInvited || what == userAccess {
+		c.Details = map[string]string{"role": string(u.Role)}
+		if u.Limited {
+			c.Details["groups"] = strings.Join(u.Groups, ", ")
+		}
+	}
+	return c
+}
+
+// The kinds of changes of users.
+const (
+	userInvited    = "user.invited"
+	userAccess     = "user.access_changed"
+	userDisabled   = "user.disabled"
+	userEnabled    = "user.enabled"
+	userPassword   = "user.password_set"
+	userLoggedOut  = "user.logged_out"
+	userSecondStep = "user.second_step_removed"
+)
+
 // SetDisabled lets a user log in or not. It ends all that a disabled one has: logins
 // and invitations.
 func (u *Users) SetDisabled(ctx context.Context, id string, disabled bool) (User, error) {
-	return u.change(ctx, "disabling or enabling a user", id, func(tx pgx.Tx) error {
+	kind := userEnabled
+	if disabled {
+		kind = userDisabled
+	}
+	return u.change(ctx, "disabling or enabling a user", kind, id, func(tx pgx.Tx) error {
 		_, err := db.Exec(ctx, tx, "updating", "UPDATE app_user SET disabled = $2 WHERE id = $1", id, disabled)
 		if err != nil || !disabled {
 			return err
@@ -201,7 +233,7 @@ func (u *Users) SetDisabled(ctx context.Context, id string, disabled bool) (User
 // SetAccess changes what a user may do. It holds from their next request on. Where a
 // group does not exist it is directory.ErrNoGroup.
 func (u *Users) SetAccess(ctx context.Context, id string, a Access) (User, error) {
-	return u.change(ctx, "changing a user's role", id, func(tx pgx.Tx) error {
+	return u.change(ctx, "changing a user's role", userAccess, id, func(tx pgx.Tx) error {
 		_, err := db.Exec(ctx, tx, "updating", "UPDATE app_user SET role = $2, limited = $3 WHERE id = $1", id, a.Role, a.Limited)
 		if err != nil {
 			return err

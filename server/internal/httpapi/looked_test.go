@@ -1,0 +1,317 @@
+package httpapi_test
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/servertest"
+	"activity-tracker.example/server/internal/store/access"
+	"activity-tracker.example/server/internal/store/directory"
+)
+
+// showNobody are the routes with a caller that show no machine's data, each with the
+// reason.
+func showNobody() map[string]string {
+	const hosts = "what may be measured on which hosts, nothing that was"
+	const own, admin, names = "about the caller's own login", "about people who log in, not about those who are measured", "names and numbers of machines, no data of them"
+	return map[string]string{
+		"listGroups": names, "getGroup": names, "putGroup": names, "renameGroup": names, "deleteGroup": names,
+		"setGroupMachines": names, "addGroupMachine": names, "addGroupPerson": names, "removeGroupPerson": names, "removeGroupMachine": names,
+		"listCategories": "names of applications, whoever uses them", "replaceCategories": "as above",
+		"getLogin": own, "logout": own, "changePassword": own, "beginSecondStep": own, "confirmSecondStep": own,
+		"listPolicies": hosts, "putPolicy": hosts, "getPolicyVersion": hosts, "listHostGroups": hosts, "putHostGroup": hosts, "deleteHostGroup": hosts,
+		"listReceipts": "which notice was confirmed, nobody's activity; not written down yet",
+		"listChanges":  "what administrators changed, nobody's activity",
+		"listUsers":    admin, "inviteUser": admin, "getUser": admin, "patchUser": admin, "putUserAccess": admin, "inviteUserAgain": admin,
+		"forgetSecondStep": admin, "listSessions": admin, "endSessions": admin, "endSession": admin,
+	}
+}
+
+// freshToken makes an administrator's token, which nobody has looked with.
+func freshToken(b *servertest.Bench) (id, whole string) {
+	b.T.Helper()
+	c := secret.New(secret.KindToken)
+	if err := b.Store.AddToken(b.T.Context(), directory.Token{ID: c.ID, Name: "fresh", Role: directory.RoleAdmin}, c.Hash()); err != nil {
+		b.T.Fatal(err)
+	}
+	return c.ID, c.Reveal()
+}
+
+// lookedAt returns the entries of a reader about a machine.
+func lookedAt(b *servertest.Bench, reader, machine string) []access.Entry {
+	b.T.Helper()
+	m, err := b.Store.MachineByID(b.T.Context(), directory.Scope{}, machine)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	list, err := b.Store.Access.Of(b.T.Context(), []int32{m.Key}, 1<<62, 1000)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return slices.DeleteFunc(list, func(e access.Entry) bool { return e.Reader.ID != reader })
+}
+
+// formatsOf returns in which forms an operation answers.
+func formatsOf(o servertest.Operation) []string {
+	if _, table := o.Replies["200"].Content["text/csv"]; table {
+		return []string{"json", "csv", "xlsx"}
+	}
+	return []string{""}
+}
+
+// askIn asks an operation about the machine m-own in that form.
+func (w *walk) askIn(o servertest.Operation, format, token string) servertest.Reply {
+	w.T.Helper()
+	w.restore()
+	session, login := w.login("admin")
+	path, body := w.target(o, "own", "admin", session)
+	if format != "" {
+		path += "&format=" + format
+	}
+	bearer, headers := o.Credential(token, login)
+	return w.Do(o.Method, path, bearer, body, append(headers, "If-Match", "*")...)
+}
+
+// Every route with a caller writes down in each of its forms who looks, or stands in the
+// list of those that show nobody's data.
+func TestEveryRouteWritesWhoLooks(t *testing.T) {
+	w := newWalk(t)
+	exceptions, wrote := showNobody(), 0
+	for _, o := range w.Described.Operations {
+		if len(o.Roles) == 0 {
+			continue
+		}
+		_, exception := exceptions[o.ID]
+		delete(exceptions, o.ID)
+		for _, format := range formatsOf(o) {
+			id, token := freshToken(w.Bench)
+			r := w.askIn(o, format, token)
+			found := lookedAt(w.Bench, id, "m-own")
+			if len(found) > 0 {
+				wrote++
+			}
+			if (len(found) == 0) != exception || !exception && r.Status != http.StatusOK {
+				t.Errorf("%s %s: %d, looks %+v, does it show nobody's data? %v", o.ID, format, r.Status, found, exception)
+			}
+		}
+	}
+	for id := range exceptions {
+		t.Errorf("%s is no operation", id)
+	}
+	if wrote < 25 {
+		t.Errorf("only %d answers were written down", wrote)
+	}
+}
+
+// Where it can't be written who looks, no answer tells of anybody.
+func TestNoAnswerUnlessWritten(t *testing.T) {
+	w := newWalk(t)
+	w.restore()
+	rename := func(from, to string) {
+		err := w.Store.DB.Write(context.WithoutCancel(t.Context()), "renaming", func(tx pgx.Tx) error {
+			_, err := tx.Exec(context.WithoutCancel(t.Context()), "ALTER TABLE "+from+" RENAME TO "+to)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, o := range w.Described.Operations {
+		if o.ID == "addGroupPerson" {
+			w.askIn(o, "", w.Token(directory.RoleAdmin)).Wants(http.StatusNoContent, nil)
+		}
+	}
+	rename("access_log", "access_gone")
+	defer rename("access_gone", "access_log")
+	exceptions, refused := showNobody(), 0
+	for _, o := range w.Described.Operations {
+		if _, exception := exceptions[o.ID]; exception || len(o.Roles) == 0 || o.ID == "listAccess" {
+			continue
+		}
+		for _, format := range formatsOf(o) {
+			r := w.askIn(o, format, w.Token(directory.RoleAdmin))
+			r.Refused(http.StatusServiceUnavailable, api.CodeUnavailable)
+			if strings.Contains(string(r.Body), "m-own") {
+				t.Errorf("%s tells all the same: %s", r.What, r.Body)
+			}
+			refused++
+		}
+	}
+	if refused < 20 {
+		t.Errorf("only %d answers were tried", refused)
+	}
+}
+
+// Whoever an answer is about is looked at, and nobody else: not who would be on the next
+// page, nor those of a sum of five.
+func TestWhoIsLookedAt(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	all := []string{"a", "b", "c", "d", "e", "f"}
+	var minutes []api.Event
+	for _, m := range all {
+		minutes = append(minutes, servertest.Minute(m, 0))
+	}
+	b.Send(b.Host("h"), minutes...)
+	b.Group("four", "a", "b", "c", "d")
+	b.Group("five", "a", "b", "c", "d", "e")
+	limited := b.Limited("four")
+	const days = "from=2024-01-15&to=2024-01-15"
+	for _, test := range []struct {
+		path, token string
+		want        string
+		machines    int
+	}{
+		{"/api/machines", "", "a b c d e f", 6},
+		{"/api/machines", limited, "a b c d", 4},
+		{"/api/machines?limit=1", "", "a", 1},
+		{"/api/machines?limit=2&format=csv", "", "a b", 2},
+		{"/api/machines?group=five", "", "a b c d e", 5},
+		{"/api/groups/four/machines?format=csv", "", "a b c d", 4},
+		{"/api/machines/f", "", "f", 1},
+		{"/api/machines/f", limited, "", 0},
+		{"/api/machines/nobody", "", "", 0},
+		{"/api/machines?limit=0", "", "", 0},
+		{"/api/activity/c/summary?date=2024-01-15", "", "c", 1},
+		{"/api/activity/c/events?start=2000-01-15T00:00:00Z&end=2000-01-16T00:00:00Z&format=csv", "", "c", 1},
+		{"/api/reports/activity?" + days + "&limit=2", "", "a b", 2},
+		{"/api/reports/activity?" + days + "&machine_id=d", "", "d", 1},
+		{"/api/reports/activity?" + days + "&per=all", "", "", 0},
+		{"/api/reports/activity?" + days + "&per=all", limited, "a b c d", 4},
+		{"/api/reports/activity?" + days + "&per=group", "", "a b c d", 4},
+		{"/api/reports/activity?" + days + "&per=group&group=five&format=xlsx", "", "", 0},
+		{"/api/reports/apps?" + days + "&limit=2&format=xlsx", "", "a b", 2},
+		{"/api/reports/apps?" + days + "&per=group&by=category", "", "a b c d", 4},
+		{"/api/reports/apps?" + days + "&per=all", "", "", 0},
+		{"/api/live", "", "a b c d e f", 6},
+		{"/api/live", limited, "a b c d", 4},
+	} {
+		if err := b.Store.DB.Write(t.Context(), "emptying", func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), "TRUNCATE access_log CASCADE")
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		id, token := freshToken(b)
+		if test.token != "" {
+			token = test.token
+			id, _, _ = strings.Cut(token, ".")
+		}
+		b.Do(http.MethodGet, test.path, token, nil)
+		var got []string
+		for _, m := range all {
+			for _, e := range lookedAt(b, id, m) {
+				if got = append(got, m); e.Machines != test.machines {
+					t.Errorf("%s: %+v", test.path, e)
+				}
+			}
+		}
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("%s: %v, want %s", test.path, got, test.want)
+		}
+	}
+}
+
+// A stream writes down who comes later, before it tells of them.
+func TestStreamsWriteWhoComesLater(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host := b.Host("h")
+	b.Send(host, servertest.Minute("first", 0))
+	id, token := freshToken(b)
+	e := watch(t, b, token)
+	for next := e.next(); next && len(e.seen) < 1; next = e.next() {
+	}
+	b.Send(host, servertest.Minute("second", 0))
+	for len(e.seen) < 2 {
+		if !e.next() {
+			t.Fatal("the stream ended")
+		}
+	}
+	for m := range maps.Keys(e.seen) {
+		if got := lookedAt(b, id, m); len(got) != 1 || got[0].What != api.LookedLive || got[0].Machines != 2 {
+			t.Errorf("%s: %+v", m, got)
+		}
+	}
+}
+
+// Who looked is told to auditors, as JSON and as a table, page by page.
+func TestListAccess(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	b.Send(b.Host("h"), servertest.Minute("m", 0), servertest.Minute("n", 0))
+	b.User("auditor", directory.RoleAuditor)
+	b.User("anna", directory.RoleViewer)
+	anna, auditor := b.Login("anna"), b.Login("auditor")
+	b.Do(http.MethodGet, "/api/activity/m/summary?date=2024-01-15&tz=Asia/Kolkata", "", nil, anna...).Wants(200, nil)
+	b.Do(http.MethodGet, "/api/machines", "", nil, anna...).Wants(200, nil)
+	var list api.AccessList
+	b.Do(http.MethodGet, "/api/machines/m/access?limit=1", "", nil, auditor...).Wants(200, &list)
+	if len(list.Access) != 1 || list.NextCursor == "" {
+		t.Fatalf("%+v", list)
+	}
+	if got := list.Access[0]; got.ReaderKind != "user" || got.ReaderName != "anna" || got.What != "machines" || got.From != nil || got.Machines != 2 {
+		t.Errorf("%+v", got)
+	}
+	var next api.AccessList
+	b.Do(http.MethodGet, "/api/machines/m/access?cursor="+list.NextCursor+"&limit=2", "", nil, auditor...).Wants(200, &next)
+	if len(next.Access) != 1 || next.NextCursor != "" {
+		t.Fatalf("%+v", next)
+	}
+	got := next.Access[0]
+	// A day in Kolkata is from 18:30 to 18:30.
+	if got.What != "summary" || got.Machines != 1 || got.From == nil || got.From.Format("2006-01-02T15") != "2024-01-14T18" || got.To.Format("2006-01-02T15") != "2024-01-15T19" {
+		t.Errorf("%+v", got)
+	}
+	table := b.Do(http.MethodGet, "/api/machines/m/access?format=csv", "", nil, auditor...).Table()
+	if len(table) != 4 || table[0][0] != "first_at" || !slices.Contains(table[1], "access") || !slices.Contains(table[1], "auditor") {
+		t.Errorf("%v", table)
+	}
+	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "cursor=x", "cursor=bDA", "cursor=bA"} {
+		b.Do(http.MethodGet, "/api/machines/m/access?"+bad, "", nil, auditor...).Refused(http.StatusBadRequest, api.CodeBadRequest)
+	}
+}
+
+// What is changed by API, by a login or a token, is told to auditors with who did it.
+func TestListChanges(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	b.Send(b.Host("h"), servertest.Minute("m", 0))
+	b.User("auditor", directory.RoleAuditor)
+	b.User("root", directory.RoleAdmin)
+	root, auditor := b.Login("root"), b.Login("auditor")
+	id, token := freshToken(b)
+	b.Do(http.MethodPut, "/api/groups/Reception", token, nil).Wants(http.StatusCreated, nil)
+	b.Do(http.MethodPut, "/api/groups/Reception", token, nil).Wants(http.StatusOK, nil)
+	b.Do(http.MethodPatch, "/api/machines/m", "", map[string]string{"user_label": "Anna"}, root...).Wants(http.StatusOK, nil)
+	b.Do(http.MethodPut, "/api/groups/Reception/machines", "", api.GroupMembers{Machines: []string{"m"}}, root...).Wants(http.StatusOK, nil)
+	b.Do(http.MethodDelete, "/api/groups/Reception", token, nil).Wants(http.StatusNoContent, nil)
+	var list api.ChangeList
+	b.Do(http.MethodGet, "/api/audit?limit=4", "", nil, auditor...).Wants(http.StatusOK, &list)
+	if list.NextCursor == "" {
+		t.Fatalf("%+v", list)
+	}
+	var got []string
+	for _, c := range list.Changes {
+		got = append(got, strings.Join([]string{c.What, *c.Subject, c.ActorKind, *c.ActorName, c.Details["label"], c.Details["added"]}, " "))
+	}
+	want := []string{
+		"group.removed Reception token fresh  ", "group.machines_set Reception user root  1",
+		"machine.labelled m user root Anna ", "group.created Reception token fresh  ",
+	}
+	if !slices.Equal(got, want) || list.Changes[0].ActorID != id {
+		t.Errorf("%q, want %q", got, want)
+	}
+	table := b.Do(http.MethodGet, "/api/audit?format=csv&cursor="+list.NextCursor, "", nil, auditor...).Table()
+	if len(table) < 5 || table[0][0] != "seq" || !slices.Contains(table[1], "token.created") {
+		t.Errorf("%v", table)
+	}
+	b.Do(http.MethodGet, "/api/audit?limit=0", "", nil, auditor...).Refused(http.StatusBadRequest, api.CodeBadRequest)
+	if v, err := b.Store.Audit.Verify(t.Context()); err != nil || v.Wrong != "" {
+		t.Error(v, err)
+	}
+}
