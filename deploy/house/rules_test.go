@@ -148,11 +148,13 @@ var mayImport = map[string][]string{
 	"server/internal/tabular":    {"server/internal/httpserver"},
 	"server/internal/repository": {"server/api", "server/internal/limiter", "server/internal/problem"},
 	"server/internal/httpapi": {
-		"server/api", "server/internal/auth", "server/internal/httpapi/openapi", "server/internal/httpserver", "server/internal/limiter",
+		"server/api", "server/internal/auth", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
+		"server/internal/httpserver", "server/internal/limiter",
 		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/repository",
 		"server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/userapi",
 	},
-	"server/internal/httpapi/openapi": {"server/internal/problem"},
+	"server/internal/httpapi/negotiate": {"server/api", "server/internal/problem", "server/internal/tabular"},
+	"server/internal/httpapi/openapi":   {"server/internal/problem"},
 	// One room after the other, each may import those before it.
 	"server/internal/store/column":     nil,
 	"server/internal/store/codec":      {"server/api", "server/internal/store/column", "server/internal/store/minutes"},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/httpapi/negotiate"
 	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/store/directory"
@@ -48,7 +49,7 @@ func render[Q, V, Row any](s *server, a answer[Q, V, Row]) http.HandlerFunc {
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Accept")
-		how, err := asked(r)
+		how, err := negotiate.Asked(r)
 		if err != nil {
 			problem.Write(w, r, err)
 			return
@@ -58,7 +59,7 @@ func render[Q, V, Row any](s *server, a answer[Q, V, Row]) http.HandlerFunc {
 			problem.Write(w, r, asProblem(err))
 			return
 		}
-		if how != asJSON && a.each != nil && !a.limited(q) {
+		if how != negotiate.JSON && a.each != nil && !a.limited(q) {
 			sendTable(s, w, r, how, a.file(q), func(ctx context.Context) iter.Seq2[Row, error] {
 				ctx, look := a.look(ctx, s, q)
 				return looked.Rows(ctx, look, a.each(ctx, auth.Caller(ctx).Scope, q))
@@ -80,7 +81,7 @@ func (a *answer[Q, V, Row]) look(ctx context.Context, s *server, q Q) (context.C
 }
 
 // page answers with what get returns.
-func (a *answer[Q, V, Row]) page(s *server, w http.ResponseWriter, r *http.Request, how rendering, q Q) {
+func (a *answer[Q, V, Row]) page(s *server, w http.ResponseWriter, r *http.Request, how negotiate.Rendering, q Q) {
 	ctx, cancel := context.WithTimeout(r.Context(), a.within)
 	defer cancel()
 	ctx, look := a.look(ctx, s, q)
@@ -95,7 +96,7 @@ func (a *answer[Q, V, Row]) page(s *server, w http.ResponseWriter, r *http.Reque
 	if a.header != nil {
 		a.header(w.Header(), v)
 	}
-	if how == asJSON {
+	if how == negotiate.JSON {
 		replyWith(w, http.StatusOK, v)
 		return
 	}
@@ -126,9 +127,9 @@ func each[T any](rows []T) iter.Seq2[T, error] {
 }
 
 // sendTable answers with rows as a file of that name.
-func sendTable[Row any](s *server, w http.ResponseWriter, r *http.Request, how rendering, name string, rows func(context.Context) iter.Seq2[Row, error]) {
+func sendTable[Row any](s *server, w http.ResponseWriter, r *http.Request, how negotiate.Rendering, name string, rows func(context.Context) iter.Seq2[Row, error]) {
 	ctx := r.Context()
-	if how == asWorkbook {
+	if how == negotiate.Workbook {
 		end, err := s.workbooks.take(ctx, auth.Caller(ctx).ID)
 		if err != nil {
 			problem.Write(w, r, err)
@@ -139,7 +140,7 @@ func sendTable[Row any](s *server, w http.ResponseWriter, r *http.Request, how r
 		ctx, cancel = context.WithTimeout(ctx, workbookTimeout)
 		defer cancel()
 	}
-	err := tabular.Send(w, how.format(), name, rows(ctx))
+	err := tabular.Send(w, how.Format(), name, rows(ctx))
 	switch {
 	case err == nil:
 	case errors.Is(err, tabular.ErrBrokenOff):

@@ -16,6 +16,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/httpapi/negotiate"
 	"activity-tracker.example/server/internal/httpapi/openapi"
 	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/limiter"
@@ -113,8 +114,8 @@ func (s *server) routes() chi.Router {
 		r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
 	}
 	asDescribed := openapi.DescribedQueries()
-	r.With(asDescribed).Get("/api/openapi.json", only(openapi.Serve, "application/json", "application/openapi+json", "application/vnd.oai.openapi+json"))
-	r.With(asDescribed).Get("/api/docs", only(openapi.Docs(), "text/html"))
+	r.With(asDescribed).Get("/api/openapi.json", negotiate.Only(openapi.Serve, "application/json", "application/openapi+json", "application/vnd.oai.openapi+json"))
+	r.With(asDescribed).Get("/api/docs", negotiate.Only(openapi.Docs(), "text/html"))
 
 	r.With(asDescribed).Get("/install.sh", s.installScript)
 	r.With(asDescribed).Get("/packages/{file}", s.packageFile)
@@ -126,7 +127,7 @@ func (s *server) routes() chi.Router {
 	known := s.Guard.Let(permitted())
 	// Each answer also as a table, but for the stream.
 	reader := r.With(known, asDescribed)
-	reader.Get("/api/live", only(s.live, "text/event-stream"))
+	reader.Get("/api/live", negotiate.Only(s.live, "text/event-stream"))
 	viewer := reader.With(s.inTurn)
 	viewer.Get("/api/machines", s.machines())
 	viewer.Get("/api/machines/{machine_id}", s.machine())
@@ -151,12 +152,12 @@ func (s *server) routes() chi.Router {
 	viewer.Get("/api/audit", s.audit())
 
 	admin := r.With(bounded, known, asDescribed)
-	admin.Patch("/api/machines/{machine_id}", onlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"user_label": "Reception"}`}, s.patchMachine)))
-	admin.Put("/api/categories", onlyJSON(s.putCategories))
-	admin.Put("/api/groups/{group}", onlyJSON(s.putGroup))
-	admin.Patch("/api/groups/{group}", onlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"name": "Reception"}`}, s.patchGroup)))
+	admin.Patch("/api/machines/{machine_id}", negotiate.OnlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"user_label": "Reception"}`}, s.patchMachine)))
+	admin.Put("/api/categories", negotiate.OnlyJSON(s.putCategories))
+	admin.Put("/api/groups/{group}", negotiate.OnlyJSON(s.putGroup))
+	admin.Patch("/api/groups/{group}", negotiate.OnlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"name": "Reception"}`}, s.patchGroup)))
 	admin.Delete("/api/groups/{group}", change(groupName, s.Reports.RemoveGroup))
-	admin.Put("/api/groups/{group}/machines", onlyJSON(changeWith(body{
+	admin.Put("/api/groups/{group}/machines", negotiate.OnlyJSON(changeWith(body{
 		limit: maxMembersBytes, example: `{"machines": ["vm-abc123-user1"]}`,
 		tooLarge: "The body is larger than 8 MiB; put so many machines in one by one.",
 	}, s.putMembers)))
@@ -164,9 +165,9 @@ func (s *server) routes() chi.Router {
 	admin.Delete("/api/groups/{group}/machines/{machine_id}", change(member, s.Reports.RemoveMember))
 	admin.Put("/api/groups/{group}/people/{person}", change(personMember, s.Reports.AddPerson))
 	admin.Delete("/api/groups/{group}/people/{person}", change(personMember, s.Reports.RemovePerson))
-	admin.Patch("/api/people/{person}", onlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"label": "Anna"}`}, s.patchPerson)))
-	admin.Post("/api/people/{person}/accounts", onlyJSON(changeWith(body{limit: maxJoinBytes, example: `{"machine_ids": ["vm-abc123-user1"]}`}, s.joinAccounts)))
-	admin.Delete("/api/people/{person}/accounts/{machine_id}", onlyJSON(s.partAccount))
+	admin.Patch("/api/people/{person}", negotiate.OnlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"label": "Anna"}`}, s.patchPerson)))
+	admin.Post("/api/people/{person}/accounts", negotiate.OnlyJSON(changeWith(body{limit: maxJoinBytes, example: `{"machine_ids": ["vm-abc123-user1"]}`}, s.joinAccounts)))
+	admin.Delete("/api/people/{person}/accounts/{machine_id}", negotiate.OnlyJSON(s.partAccount))
 
 	s.policyRoutes(r.With(bounded, asDescribed), admin)
 	s.userRoutes(r.With(bounded, asDescribed, userapi.OwnPage, userapi.Private), r.With(bounded, known, asDescribed))
@@ -176,34 +177,34 @@ func (s *server) routes() chi.Router {
 // policyRoutes are those about policy; hosts come with their credential.
 func (s *server) policyRoutes(hosts, known chi.Router) {
 	p := s.Policy
-	hosts.Get("/api/policy", onlyJSON(p.ForHost))
-	hosts.Post("/api/receipts", onlyJSON(p.AddReceipt))
-	known.Get("/api/policies", onlyJSON(p.List))
-	known.Put("/api/policies", onlyJSON(p.Add))
-	known.Get("/api/policies/{version}", onlyJSON(p.One))
-	known.Get("/api/host-groups", onlyJSON(p.HostGroups))
-	known.Put("/api/host-groups/{host_group}", onlyJSON(p.SetHostGroup))
+	hosts.Get("/api/policy", negotiate.OnlyJSON(p.ForHost))
+	hosts.Post("/api/receipts", negotiate.OnlyJSON(p.AddReceipt))
+	known.Get("/api/policies", negotiate.OnlyJSON(p.List))
+	known.Put("/api/policies", negotiate.OnlyJSON(p.Add))
+	known.Get("/api/policies/{version}", negotiate.OnlyJSON(p.One))
+	known.Get("/api/host-groups", negotiate.OnlyJSON(p.HostGroups))
+	known.Put("/api/host-groups/{host_group}", negotiate.OnlyJSON(p.SetHostGroup))
 	known.Delete("/api/host-groups/{host_group}", p.RemoveHostGroup)
 }
 
 // userRoutes are those about people who log in; strangers come without a login.
 func (s *server) userRoutes(strangers, known chi.Router) {
 	u := s.Users
-	strangers.Post("/api/login", onlyJSON(u.Login))
-	strangers.Post("/api/invitation", onlyJSON(u.Accept))
-	known.Get("/api/login", onlyJSON(u.Who))
+	strangers.Post("/api/login", negotiate.OnlyJSON(u.Login))
+	strangers.Post("/api/invitation", negotiate.OnlyJSON(u.Accept))
+	known.Get("/api/login", negotiate.OnlyJSON(u.Who))
 	known.Post("/api/logout", u.Logout)
 	known.With(userapi.Private).Put("/api/login/password", u.ChangePassword)
-	known.With(userapi.Private).Post("/api/login/second-step", onlyJSON(u.BeginSecondStep))
-	known.With(userapi.Private).Put("/api/login/second-step", onlyJSON(u.ConfirmSecondStep))
+	known.With(userapi.Private).Post("/api/login/second-step", negotiate.OnlyJSON(u.BeginSecondStep))
+	known.With(userapi.Private).Put("/api/login/second-step", negotiate.OnlyJSON(u.ConfirmSecondStep))
 	known.Delete("/api/users/{user}/second-step", u.ForgetSecondStep)
-	known.Get("/api/users", onlyJSON(u.List))
-	known.Post("/api/users", onlyJSON(u.Invite))
-	known.Get("/api/users/{user}", onlyJSON(u.One))
-	known.Patch("/api/users/{user}", onlyJSON(u.Patch))
-	known.Put("/api/users/{user}/access", onlyJSON(u.SetAccess))
-	known.Post("/api/users/{user}/invitation", onlyJSON(u.InviteAgain))
-	known.Get("/api/users/{user}/sessions", onlyJSON(u.Sessions))
+	known.Get("/api/users", negotiate.OnlyJSON(u.List))
+	known.Post("/api/users", negotiate.OnlyJSON(u.Invite))
+	known.Get("/api/users/{user}", negotiate.OnlyJSON(u.One))
+	known.Patch("/api/users/{user}", negotiate.OnlyJSON(u.Patch))
+	known.Put("/api/users/{user}/access", negotiate.OnlyJSON(u.SetAccess))
+	known.Post("/api/users/{user}/invitation", negotiate.OnlyJSON(u.InviteAgain))
+	known.Get("/api/users/{user}/sessions", negotiate.OnlyJSON(u.Sessions))
 	known.Delete("/api/users/{user}/sessions", u.EndSessions)
 	known.Delete("/api/users/{user}/sessions/{session}", u.EndSession)
 }

@@ -1,4 +1,6 @@
-package httpapi
+// Package negotiate decides in which form an answer is sent: by ?format=, else by the
+// header Accept.
+package negotiate
 
 import (
 	"mime"
@@ -12,25 +14,26 @@ import (
 	"activity-tracker.example/server/internal/tabular"
 )
 
-// typeJSON is the media type of most replies.
-const typeJSON = "application/json"
+// TypeJSON is the media type of most replies.
+const TypeJSON = "application/json"
 
-// rendering is the form of an answer.
-type rendering int
+// Rendering is the form of an answer.
+type Rendering int
 
+// The renderings. CSVForExcel is what double-clicking opens rightly.
 const (
-	asJSON rendering = iota
-	asCSV
-	asCSVForExcel
-	asWorkbook
+	JSON Rendering = iota
+	CSV
+	CSVForExcel
+	Workbook
 )
 
-// format returns how a table is sent.
-func (r rendering) format() tabular.Format {
+// Format returns how a table is sent.
+func (r Rendering) Format() tabular.Format {
 	switch r {
-	case asWorkbook:
+	case Workbook:
 		return tabular.Workbook
-	case asCSVForExcel:
+	case CSVForExcel:
 		return tabular.CSVForExcel
 	default:
 		return tabular.CSV
@@ -40,22 +43,22 @@ func (r rendering) format() tabular.Format {
 // maxAcceptRanges bounds how much of a header is looked at: browsers send ten.
 const maxAcceptRanges = 64
 
-// asked returns the rendering that a request wants: by ?format=json|csv|xlsx, else by
+// Asked returns the rendering that a request wants: by ?format=json|csv|xlsx, else by
 // the header Accept; of several that are as welcome the first of these. ?for=excel
 // makes CSV what double-clicking opens rightly. The error is a refusal: 400 for
 // another format, 406 where the header excludes all.
-func asked(r *http.Request) (rendering, error) {
+func Asked(r *http.Request) (Rendering, error) {
 	format, given, err := format(r)
 	if err != nil {
-		return asJSON, err
+		return JSON, err
 	}
-	how, ok := map[string]rendering{"json": asJSON, "csv": asCSV, "xlsx": asWorkbook}[format]
+	how, ok := map[string]Rendering{"json": JSON, "csv": CSV, "xlsx": Workbook}[format]
 	if given && !ok {
-		return asJSON, problem.BadRequest("format: want json, csv or xlsx, once")
+		return JSON, problem.BadRequest("format: want json, csv or xlsx, once")
 	}
 	if !given {
 		if how, ok = welcome(r); !ok {
-			return asJSON, problem.New(api.CodeNotAcceptable,
+			return JSON, problem.New(api.CodeNotAcceptable,
 				"This is available as application/json, text/csv and "+tabular.WorkbookType+"; the header Accept allows none of them.")
 		}
 	}
@@ -64,25 +67,25 @@ func asked(r *http.Request) (rendering, error) {
 	case !q.Has("for"):
 		return how, nil
 	case q.Get("for") != "excel":
-		return asJSON, problem.BadRequest("for: want excel")
-	case how != asCSV:
-		return asJSON, problem.BadRequest("for: goes only with format=csv")
+		return JSON, problem.BadRequest("for: want excel")
+	case how != CSV:
+		return JSON, problem.BadRequest("for: goes only with format=csv")
 	}
-	return asCSVForExcel, nil
+	return CSVForExcel, nil
 }
 
 // welcome returns the rendering that the header Accept likes best, or false where it
 // excludes all.
-func welcome(r *http.Request) (rendering, bool) {
+func welcome(r *http.Request) (Rendering, bool) {
 	ranges := accepted(r)
 	if ranges == nil {
-		return asJSON, true
+		return JSON, true
 	}
-	best, most := asJSON, 0.0
+	best, most := JSON, 0.0
 	for _, each := range []struct {
-		rendering rendering
+		rendering Rendering
 		kind      string
-	}{{asJSON, typeJSON}, {asCSV, tabular.CSVType}, {asWorkbook, tabular.WorkbookType}} {
+	}{{JSON, TypeJSON}, {CSV, tabular.CSVType}, {Workbook, tabular.WorkbookType}} {
 		if q := quality(ranges, each.kind); q > most {
 			best, most = each.rendering, q
 		}
@@ -90,12 +93,12 @@ func welcome(r *http.Request) (rendering, bool) {
 	return best, most > 0
 }
 
-// onlyJSON answers where the caller takes JSON.
-func onlyJSON(next http.HandlerFunc) http.HandlerFunc { return only(next, typeJSON) }
+// OnlyJSON answers where the caller takes JSON.
+func OnlyJSON(next http.HandlerFunc) http.HandlerFunc { return Only(next, TypeJSON) }
 
-// only answers where the caller takes what there is, of the first of these types;
+// Only answers where the caller takes what there is, of the first of these types;
 // the others are further names of it. It looks before anything is done.
-func only(next http.HandlerFunc, types ...string) http.HandlerFunc {
+func Only(next http.HandlerFunc, types ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Accept")
 		if err := acceptsOnly(r, types...); err != nil {
@@ -107,13 +110,13 @@ func only(next http.HandlerFunc, types ...string) http.HandlerFunc {
 }
 
 // acceptsOnly refuses a request that wants its answer otherwise than as the first of
-// these types, as asked does; the others are further names of it.
+// these types, as Asked does; the others are further names of it.
 func acceptsOnly(r *http.Request, types ...string) error {
 	format, given, err := format(r)
 	switch {
 	case err != nil:
 		return err
-	case format == "json" && types[0] == typeJSON:
+	case format == "json" && types[0] == TypeJSON:
 		return nil
 	case given:
 		return problem.BadRequest("format: there is no choice; this is available as " + types[0] + " alone")

@@ -1,4 +1,4 @@
-package httpapi
+package negotiate
 
 import (
 	"errors"
@@ -14,77 +14,77 @@ func TestAsked(t *testing.T) {
 	const xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 	tests := []struct {
 		query, accept string
-		want          rendering
+		want          Rendering
 		status        int
 	}{
-		{"", "", asJSON, 0},
-		{"", " ", asJSON, 0},
-		{"", "*/*", asJSON, 0},
-		{"", "text/csv", asCSV, 0},
-		{"", "TEXT/CSV; charset=utf-8", asCSV, 0},
-		{"", "text/*", asCSV, 0},
-		{"", "application/json, text/csv", asJSON, 0},
-		{"", "text/csv;q=0.9, application/json;q=0.8", asCSV, 0},
-		{"", "text/csv;q=0.8, application/json", asJSON, 0},
-		{"", "text/csv, */*;q=0.1", asCSV, 0},
-		{"", "*/*, application/json;q=0", asCSV, 0},
-		{"", "text/*;q=0.9, text/csv;q=0, */*;q=0.1", asJSON, 0},
-		{"", "text/csv;q=nonsense, application/json;q=0.1", asJSON, 0},
-		{"", "text/csv;q=7, application/json;q=0.1", asJSON, 0},
-		{"", "text/csv;q=NaN, application/json;q=0.1", asJSON, 0},
-		{"", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", asJSON, 0},
-		{"", "text/html", asJSON, 406},
-		{"", "application/json;q=0", asJSON, 406},
-		{"", "text/csv;q=0", asJSON, 406},
-		{"", "nonsense", asJSON, 406},
-		{"", `application/json;profile="a,text/csv,b"`, asJSON, 0},
-		{"", `text/csv;x="a\",b"`, asCSV, 0},
-		{"", `image/png;x="a\",text/csv,b"`, asJSON, 406},
-		{"", `image/png;x="a, text/csv`, asJSON, 406},
-		{"", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", asJSON, 0},
-		{"", ",,;,/", asJSON, 406},
-		{"", "*", asJSON, 0},
-		{"", "*;q=0", asJSON, 406},
-		{"", "text/csv;q=0, *", asJSON, 0},
-		{"", ",", asJSON, 0},
-		{"", " , ,\t", asJSON, 0},
-		{"", ",text/csv,", asCSV, 0},
-		{"", strings.Repeat(",", 1000) + "text/csv", asCSV, 0},
-		{"", "application/json; indent", asJSON, 0},
-		{"", "application/json; charset=", asJSON, 0},
-		{"", "application/json;v=1;v=2", asJSON, 0},
-		{"", "text/csv; header", asCSV, 0},
-		{"", "text/csv; header; q=0", asJSON, 406},
-		{"", "text/csv;v=1;v=2;Q = 0.5 , application/json;q=0.7", asJSON, 0},
-		{"", "text/csv;q=1;q=0, application/json;q=0.5", asCSV, 0},
-		{"", strings.Repeat("text/html,", 1000) + "text/csv", asJSON, 406},
-		{"?format=csv", "application/json", asCSV, 0},
-		{"?format=json", "text/csv", asJSON, 0},
-		{"?format=csv", "text/html", asCSV, 0},
-		{"?format=xlsx", "", asWorkbook, 0},
-		{"", xlsx, asWorkbook, 0},
-		{"", xlsx + ", text/csv", asCSV, 0},
-		{"", xlsx + ", text/csv;q=0.9", asWorkbook, 0},
-		{"", "application/*", asJSON, 0},
-		{"?format=csv&for=excel", "", asCSVForExcel, 0},
-		{"?for=excel", "text/csv", asCSVForExcel, 0},
-		{"?for=excel", "", asJSON, 400},
-		{"?format=xlsx&for=excel", "", asJSON, 400},
-		{"?format=csv&for=numbers", "", asJSON, 400},
-		{"?format=xml", "text/csv", asJSON, 400},
-		{"?format=", "", asJSON, 400},
-		{"?format=csv&format=json", "", asJSON, 400},
-		{"?format=csv&format=csv", "", asJSON, 400},
-		{"?format=CSV", "", asJSON, 400},
-		{"?limit=1;format=csv", "", asJSON, 400},
-		{"?format=csv&x=%zz", "", asJSON, 400},
+		{"", "", JSON, 0},
+		{"", " ", JSON, 0},
+		{"", "*/*", JSON, 0},
+		{"", "text/csv", CSV, 0},
+		{"", "TEXT/CSV; charset=utf-8", CSV, 0},
+		{"", "text/*", CSV, 0},
+		{"", "application/json, text/csv", JSON, 0},
+		{"", "text/csv;q=0.9, application/json;q=0.8", CSV, 0},
+		{"", "text/csv;q=0.8, application/json", JSON, 0},
+		{"", "text/csv, */*;q=0.1", CSV, 0},
+		{"", "*/*, application/json;q=0", CSV, 0},
+		{"", "text/*;q=0.9, text/csv;q=0, */*;q=0.1", JSON, 0},
+		{"", "text/csv;q=nonsense, application/json;q=0.1", JSON, 0},
+		{"", "text/csv;q=7, application/json;q=0.1", JSON, 0},
+		{"", "text/csv;q=NaN, application/json;q=0.1", JSON, 0},
+		{"", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", JSON, 0},
+		{"", "text/html", JSON, 406},
+		{"", "application/json;q=0", JSON, 406},
+		{"", "text/csv;q=0", JSON, 406},
+		{"", "nonsense", JSON, 406},
+		{"", `application/json;profile="a,text/csv,b"`, JSON, 0},
+		{"", `text/csv;x="a\",b"`, CSV, 0},
+		{"", `image/png;x="a\",text/csv,b"`, JSON, 406},
+		{"", `image/png;x="a, text/csv`, JSON, 406},
+		{"", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", JSON, 0},
+		{"", ",,;,/", JSON, 406},
+		{"", "*", JSON, 0},
+		{"", "*;q=0", JSON, 406},
+		{"", "text/csv;q=0, *", JSON, 0},
+		{"", ",", JSON, 0},
+		{"", " , ,\t", JSON, 0},
+		{"", ",text/csv,", CSV, 0},
+		{"", strings.Repeat(",", 1000) + "text/csv", CSV, 0},
+		{"", "application/json; indent", JSON, 0},
+		{"", "application/json; charset=", JSON, 0},
+		{"", "application/json;v=1;v=2", JSON, 0},
+		{"", "text/csv; header", CSV, 0},
+		{"", "text/csv; header; q=0", JSON, 406},
+		{"", "text/csv;v=1;v=2;Q = 0.5 , application/json;q=0.7", JSON, 0},
+		{"", "text/csv;q=1;q=0, application/json;q=0.5", CSV, 0},
+		{"", strings.Repeat("text/html,", 1000) + "text/csv", JSON, 406},
+		{"?format=csv", "application/json", CSV, 0},
+		{"?format=json", "text/csv", JSON, 0},
+		{"?format=csv", "text/html", CSV, 0},
+		{"?format=xlsx", "", Workbook, 0},
+		{"", xlsx, Workbook, 0},
+		{"", xlsx + ", text/csv", CSV, 0},
+		{"", xlsx + ", text/csv;q=0.9", Workbook, 0},
+		{"", "application/*", JSON, 0},
+		{"?format=csv&for=excel", "", CSVForExcel, 0},
+		{"?for=excel", "text/csv", CSVForExcel, 0},
+		{"?for=excel", "", JSON, 400},
+		{"?format=xlsx&for=excel", "", JSON, 400},
+		{"?format=csv&for=numbers", "", JSON, 400},
+		{"?format=xml", "text/csv", JSON, 400},
+		{"?format=", "", JSON, 400},
+		{"?format=csv&format=json", "", JSON, 400},
+		{"?format=csv&format=csv", "", JSON, 400},
+		{"?format=CSV", "", JSON, 400},
+		{"?limit=1;format=csv", "", JSON, 400},
+		{"?format=csv&x=%zz", "", JSON, 400},
 	}
 	for _, test := range tests {
 		r := httptest.NewRequest(http.MethodGet, "/"+test.query, nil)
 		if test.accept != "" {
 			r.Header.Set("Accept", test.accept)
 		}
-		got, err := asked(r)
+		got, err := Asked(r)
 		var refusal *problem.Error
 		status := 0
 		if errors.As(err, &refusal) {
@@ -147,7 +147,7 @@ func TestAskedBySeveralHeaders(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Add("Accept", "application/json;q=0.5")
 	r.Header.Add("Accept", "text/csv")
-	if got, err := asked(r); got != asCSV || err != nil {
+	if got, err := Asked(r); got != CSV || err != nil {
 		t.Error(got, err)
 	}
 }
@@ -159,7 +159,7 @@ func FuzzAsked(f *testing.F) {
 	f.Fuzz(func(t *testing.T, accept string) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Accept", accept)
-		if got, err := asked(r); got != asJSON && err != nil {
+		if got, err := Asked(r); got != JSON && err != nil {
 			t.Error("both an answer and a refusal")
 		}
 	})
