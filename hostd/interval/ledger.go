@@ -104,7 +104,7 @@ func (l *Ledger) Fold(r reading.Reading, now time.Time) {
 		return // it was late, and there is no record to count it in
 	}
 	rec := l.record(&r.Session, start)
-	if g.replaced != nil && !(start == align(r.Report.IntervalStartUnix, l.length) && rec.retract(g.replaced)) {
+	if g.replaced != nil && (start != align(r.Report.IntervalStartUnix, l.length) || !rec.retract(g.replaced)) {
 		g.focus = nil // it was counted before, in this record or another
 	}
 	rec.add(g)

@@ -73,8 +73,10 @@ func slicesOf(n int, r Rule) []Rule {
 func TestRetitle(t *testing.T) {
 	t.Parallel()
 	r := Report{Focus: []Focus{
-		{App: "A", Title: "1", DurationMS: 1, ActiveMS: 1}, {App: "B", Title: "1", DurationMS: 2, ActiveMS: 2},
-		{App: "A", Title: "2", DurationMS: 4, ActiveMS: 3}, {App: "B", Title: "2", DurationMS: 8, ActiveMS: ActiveUnknown},
+		{App: "A", Title: "1", DurationMS: 1, ActiveMS: 1},
+		{App: "B", Title: "1", DurationMS: 2, ActiveMS: 2},
+		{App: "A", Title: "2", DurationMS: 4, ActiveMS: 3},
+		{App: "B", Title: "2", DurationMS: 8, ActiveMS: ActiveUnknown},
 	}}
 	r.Retitle(func(_, _ string) string { return "" })
 	want := []Focus{{App: "A", DurationMS: 5, ActiveMS: 4}, {App: "B", DurationMS: 10, ActiveMS: ActiveUnknown}}

@@ -11,20 +11,20 @@ import (
 	"activity-tracker.example/server/api/policy"
 )
 
-func hours(t testing.TB, text string) *policy.WorkHours {
-	t.Helper()
+func hours(tb testing.TB, text string) *policy.WorkHours {
+	tb.Helper()
 	var w policy.WorkHours
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
-		t.Fatalf("%s: %v", text, err)
+		tb.Fatalf("%s: %v", text, err)
 	}
 	return &w
 }
 
-func at(t testing.TB, text string) time.Time {
-	t.Helper()
+func at(tb testing.TB, text string) time.Time {
+	tb.Helper()
 	when, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return when
 }
@@ -43,15 +43,18 @@ func TestBorders(t *testing.T) {
 		},
 		{
 			"a second and a part of one before", `{"tz":"UTC","mon-sun":["09:00-18:00"]}`,
-			"2026-01-02T08:59:59.999999999Z", false, []string{"2026-01-02T09:00:00Z"},
+			"2026-01-02T08:59:59.999999999Z", false,
+			[]string{"2026-01-02T09:00:00Z"},
 		},
 		{
 			"spring: the border lies in the hour that is skipped", `{"tz":"Europe/Berlin","sun":["02:30-04:00"]}`,
-			"2026-03-29T00:00:00Z", false, []string{"2026-03-29T01:00:00Z", "2026-03-29T02:00:00Z"},
+			"2026-03-29T00:00:00Z", false,
+			[]string{"2026-03-29T01:00:00Z", "2026-03-29T02:00:00Z"},
 		},
 		{
 			"spring: all of it is skipped", `{"tz":"Europe/Berlin","sun":["02:10-02:50"]}`,
-			"2026-03-28T12:00:00Z", false, []string{"2026-04-05T00:10:00Z"},
+			"2026-03-28T12:00:00Z", false,
+			[]string{"2026-04-05T00:10:00Z"},
 		},
 		{
 			"autumn: what comes twice is inside twice", `{"tz":"Europe/Berlin","sun":["02:15-02:45"]}`,
@@ -70,7 +73,8 @@ func TestBorders(t *testing.T) {
 		},
 		{
 			"a zone of 5:45", `{"tz":"Asia/Kathmandu","mon":["09:00-18:00"]}`,
-			"2026-01-05T00:00:00Z", false, []string{"2026-01-05T03:15:00Z", "2026-01-05T12:15:00Z"},
+			"2026-01-05T00:00:00Z", false,
+			[]string{"2026-01-05T03:15:00Z", "2026-01-05T12:15:00Z"},
 		},
 		{
 			"a zone that gave up summer time", `{"tz":"Europe/Moscow","sun":["00:00-24:00"]}`,
@@ -79,7 +83,8 @@ func TestBorders(t *testing.T) {
 		},
 		{
 			"a day that never was", `{"tz":"Pacific/Apia","fri":["09:00-18:00"]}`,
-			"2011-12-29T20:00:00Z", false, []string{"2012-01-05T19:00:00Z"},
+			"2011-12-29T20:00:00Z", false,
+			[]string{"2012-01-05T19:00:00Z"},
 		},
 		{
 			"a midnight that never was", `{"tz":"America/Asuncion","sun":["00:00-01:00","05:00-06:00"]}`,
@@ -88,11 +93,13 @@ func TestBorders(t *testing.T) {
 		},
 		{
 			"a night as two", `{"tz":"UTC","mon":["22:00-24:00"],"tue":["00:00-06:00"]}`,
-			"2026-01-05T23:00:00Z", true, []string{"2026-01-06T06:00:00Z", "2026-01-12T22:00:00Z"},
+			"2026-01-05T23:00:00Z", true,
+			[]string{"2026-01-06T06:00:00Z", "2026-01-12T22:00:00Z"},
 		},
 		{
 			"holidays", `{"tz":"UTC","mon-sun":["00:00-24:00"],"holidays":["2026-01-02","2026-01-01"]}`,
-			"2025-12-31T12:00:00Z", true, []string{"2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z", ""},
+			"2025-12-31T12:00:00Z", true,
+			[]string{"2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z", ""},
 		},
 		{"never", `{"tz":"UTC"}`, "2026-01-05T23:00:00Z", false, []string{""}},
 		{"no hours that day", `{"tz":"UTC","mon-sun":["00:00-24:00"],"mon":[]}`, "2026-01-04T23:00:00Z", true, []string{"2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z"}},
@@ -136,8 +143,8 @@ var zones = []string{
 }
 
 // randomHours have borders on quarters of an hour, as offsets of zones have today.
-func randomHours(t testing.TB, r *rand.Rand) *policy.WorkHours {
-	t.Helper()
+func randomHours(tb testing.TB, r *rand.Rand) *policy.WorkHours {
+	tb.Helper()
 	var days []policy.DayHours
 	for _, day := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
 		d := policy.DayHours{Days: day}
@@ -154,7 +161,7 @@ func randomHours(t testing.TB, r *rand.Rand) *policy.WorkHours {
 	}
 	w, err := policy.NewWorkHours(zones[r.IntN(len(zones))], days, holidays)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return w
 }

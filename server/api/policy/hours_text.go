@@ -11,7 +11,7 @@ import (
 )
 
 // dayNames are the days as they are written, Sunday first.
-var dayNames = [7]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+func dayNames() []string { return []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} }
 
 // DayHours is one key of work hours with its spans: a day or a range of days, such as
 // mon-fri, and times as HH:MM-HH:MM.
@@ -71,7 +71,7 @@ func loadZone(name string) (*time.Location, error) {
 func (w *WorkHours) set(d DayHours) error {
 	field := fmt.Sprintf("work_hours.%.20s", d.Days)
 	first, last, ranged := strings.Cut(d.Days, "-")
-	from, to := slices.Index(dayNames[:], first), slices.Index(dayNames[:], last)
+	from, to := slices.Index(dayNames(), first), slices.Index(dayNames(), last)
 	if !ranged {
 		to = from
 	}
@@ -161,9 +161,9 @@ func (w *WorkHours) Days() []DayHours {
 		for last < 7 && slices.Equal(w.week[first%7], w.week[(last+1)%7]) {
 			last++
 		}
-		d := DayHours{Days: dayNames[first%7]}
+		d := DayHours{Days: dayNames()[first%7]}
 		if last > first {
-			d.Days += "-" + dayNames[last%7]
+			d.Days += "-" + dayNames()[last%7]
 		}
 		for _, s := range w.week[first%7] {
 			d.Spans = append(d.Spans, s.String())

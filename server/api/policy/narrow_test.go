@@ -14,11 +14,11 @@ import (
 	"activity-tracker.example/server/api/policy"
 )
 
-func parse(t testing.TB, text string) policy.Document {
-	t.Helper()
+func parse(tb testing.TB, text string) policy.Document {
+	tb.Helper()
 	d, err := policy.Parse([]byte(text))
 	if err != nil {
-		t.Fatalf("%s: %v", text, err)
+		tb.Fatalf("%s: %v", text, err)
 	}
 	return d
 }
@@ -76,7 +76,8 @@ func TestMoreRulesThanAllPoliciesMayHave(t *testing.T) {
 
 func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
-func randomDocument(t testing.TB, r *rand.Rand) policy.Document {
+func randomDocument(tb testing.TB, r *rand.Rand) policy.Document {
+	tb.Helper()
 	yes, no := true, false
 	d := policy.Document{
 		Titles: pick(r, nil, &yes, &no), Pause: pick(r, nil, &yes, &no),
@@ -84,7 +85,7 @@ func randomDocument(t testing.TB, r *rand.Rand) policy.Document {
 		Notice:      pick(r, nil, &policy.Notice{EN: pick(r, "", "a", "b")}),
 	}
 	if r.IntN(2) == 0 {
-		d.WorkHours = randomHours(t, r)
+		d.WorkHours = randomHours(tb, r)
 	}
 	for range r.IntN(3) {
 		d.ExcludeUsers = append(d.ExcludeUsers, pick(r, "root", "ann", "@board"))
@@ -119,6 +120,7 @@ func TestNarrowingNeverWidens(t *testing.T) {
 
 // widened says what more is collected by narrow than by wide, which last made of it.
 func widened(t *testing.T, r *rand.Rand, wide, narrow policy.Effective, last policy.Document) string {
+	t.Helper()
 	for range 20 {
 		now := time.Unix(16e8+r.Int64N(2e8), r.Int64N(1e9))
 		if narrow.Hours.Collects(now) != (wide.Hours.Collects(now) && last.WorkHours.Collects(now)) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,7 +100,7 @@ func TestLargestRulesStaySmall(t *testing.T) {
 	for _, pattern := range []string{"(?:[a-z]{990})", "(?:(a|b)?){190}", `(?i)(?:k\pL){3}`, "(?:.{0,999})", "(?:(?:a|bc)*x){100,200}"} {
 		rules := policy.Rules{}
 		for i := range policy.MaxRules {
-			next := append(rules, policy.Rule{Title: fmt.Sprint(pattern, i), Action: policy.Drop})
+			next := append(slices.Clone(rules), policy.Rule{Title: fmt.Sprint(pattern, i), Action: policy.Drop})
 			if next.Validate() != nil {
 				break
 			}

@@ -125,7 +125,7 @@ func edited(cmd *cobra.Command, group *string, current policy.Document) (policy.
 	if err := errors.Join(err, f.Close()); err != nil {
 		return current, fmt.Errorf("writing %s: %w", f.Name(), err)
 	}
-	run := exec.CommandContext(cmd.Context(), "sh", "-c", editor+` "$1"`, "sh", f.Name()) // it may have options
+	run := exec.CommandContext(cmd.Context(), "sh", "-c", editor+` "$1"`, "sh", f.Name()) //nolint:gosec // the caller's own words, as elsewhere: it may have options
 	run.Stdin, run.Stdout, run.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	if err := run.Run(); err != nil {
 		_ = os.Remove(f.Name())

@@ -101,7 +101,7 @@ func TestRepeats(t *testing.T) {
 		{"several machines", time.Minute, func(l *access.Look) { l.Machines = l.Machines.With(access.SetOf(1)) }, 2},
 	} {
 		b.at(0)
-		machine := int32(i*5000 + 7) //nolint:gosec // There are few.
+		machine := int32(i*5000 + 7)
 		b.write(look(machine))
 		again := look(machine)
 		test.change(&again)
@@ -206,12 +206,12 @@ func TestManyAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 400 {
 		all.Go(func() {
-			l := look(int32(i%200 + 1)) //nolint:gosec // It is below 400.
+			l := look(int32(i%200 + 1))
 			l.Reader.ID = fmt.Sprint("usr_", i/200)
 			if err := b.Write(t.Context(), l); err != nil {
 				t.Error(err)
 			}
-			list, err := b.Of(t.Context(), []int32{int32(i%200 + 1)}, 1<<62, 10) //nolint:gosec // As above.
+			list, err := b.Of(t.Context(), []int32{int32(i%200 + 1)}, 1<<62, 10)
 			if err != nil || !slices.ContainsFunc(list, func(e access.Entry) bool { return e.Reader == l.Reader }) {
 				t.Errorf("%d: %+v %v", i, list, err)
 			}

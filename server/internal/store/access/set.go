@@ -56,7 +56,7 @@ func (s Set) only() int32 {
 	}
 	for at, p := range s {
 		i := slices.IndexFunc(p[:], func(b byte) bool { return b != 0 })
-		return at<<partShift | int32(i*8+bits.LeadingZeros8(p[i])) //nolint:gosec // i is below 128.
+		return at<<partShift | int32(i*8+bits.LeadingZeros8(p[i]))
 	}
 	return 0
 }

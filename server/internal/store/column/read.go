@@ -81,6 +81,7 @@ func (r *Reader) nested(list []uint64, depth int) {
 	}
 }
 
+// Byte reads a byte.
 func (r *Reader) Byte() byte {
 	if len(r.B) == 0 {
 		r.Bad = true

@@ -167,8 +167,10 @@ func TestSegments(t *testing.T) {
 	add(4, 2, 0, minutes.Locked)
 	add(6, 1, 0, minutes.Disconnected)
 	want := []minutes.Segment{
-		{minutes.Unknown, from, from.Add(2 * time.Minute), 0}, {minutes.Active, from.Add(2 * time.Minute), from.Add(4 * time.Minute), 80_000},
-		{minutes.Locked, from.Add(4 * time.Minute), from.Add(6 * time.Minute), 0}, {minutes.Disconnected, from.Add(6 * time.Minute), from.Add(7 * time.Minute), 0},
+		{minutes.Unknown, from, from.Add(2 * time.Minute), 0},
+		{minutes.Active, from.Add(2 * time.Minute), from.Add(4 * time.Minute), 80_000},
+		{minutes.Locked, from.Add(4 * time.Minute), from.Add(6 * time.Minute), 0},
+		{minutes.Disconnected, from.Add(6 * time.Minute), from.Add(7 * time.Minute), 0},
 		{minutes.Unknown, from.Add(7 * time.Minute), from.Add(10 * time.Minute), 0},
 	}
 	if got := g.Segments(); !reflect.DeepEqual(got, want) {

@@ -8,6 +8,7 @@ import (
 
 // looking returns what counts rows that must not be there.
 func looking(t *testing.T) func(pgx.Tx) error {
+	t.Helper()
 	return func(tx pgx.Tx) error {
 		for what, sql := range map[string]string{
 			"machines without a person":   "SELECT count(*) FROM machine m WHERE NOT EXISTS (SELECT FROM account a WHERE a.machine = m.id)",
