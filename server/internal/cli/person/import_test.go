@@ -20,6 +20,7 @@ func TestReadAssignments(t *testing.T) {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}
+	overlong := "machine_id,person\nm1," + strings.Repeat("x", 257)
 	for file, wrong := range map[string]string{
 		"":                                    "header row",
 		"machine_id,name\nm1,Anna\n":          "columns machine_id and person",
@@ -28,7 +29,7 @@ func TestReadAssignments(t *testing.T) {
 		"machine_id,person\nm1,\n":            "line 2: person",
 		"machine_id,person\nm1,A,x\n":         "wrong number of fields",
 		"machine_id,person\nm1,\"A\u0007\"\n": "line 2: person",
-		"machine_id,person\nm1," + strings.Repeat("x", 257): "at most 256 bytes",
+		overlong:                              "at most 256 bytes",
 	} {
 		if _, err := readAssignments([]byte(file)); err == nil || !strings.Contains(err.Error(), wrong) {
 			t.Errorf("%q: %v, want %s", file, err, wrong)
