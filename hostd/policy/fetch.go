@@ -94,15 +94,32 @@ func (p *Policy) Told(revision int64) {
 // fetch asks once, and takes what is new.
 func (p *Policy) fetch(ctx context.Context) error {
 	target, enrolled := p.o.Target()
-	p.serve(target.URL, enrolled)
-	if !enrolled {
-		return nil
+	var err error
+	if enrolled && p.isNew(target.URL) {
+		first, cancel := context.WithTimeout(ctx, firstTimeout)
+		err = p.ask(first, target)
+		cancel()
+		p.serve(target.URL, true)
+	} else {
+		p.serve(target.URL, enrolled)
+		if !enrolled {
+			return nil
+		}
+		err = p.ask(ctx, target)
 	}
-	err := p.ask(ctx, target)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.trouble = err
 	return err
+}
+
+// isNew reports whether this host has just enrolled with a server of which nothing is
+// known. What held before holds on for the few seconds in which it is asked: a helper that
+// ended and came back would miss what is typed meanwhile.
+func (p *Policy) isNew(server string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.server != server && (p.held == nil || p.held.Server != server)
 }
 
 func (p *Policy) ask(ctx context.Context, t Target) error {

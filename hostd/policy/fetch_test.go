@@ -23,6 +23,7 @@ type world struct {
 	file     string
 	enrolled bool
 	skew     time.Duration
+	asked    func() // called while the server is asked
 }
 
 func newWorld(t *testing.T) *world {
@@ -30,6 +31,9 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, file: filepath.Join(t.TempDir(), "policy.json"), enrolled: true, status: http.StatusOK}
 	w.srv = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.matched = r.Header.Get("If-None-Match")
+		if w.asked != nil {
+			w.asked()
+		}
 		if r.URL.Path != "/api/policy" || r.Header.Get("Authorization") != "Bearer secret" {
 			rw.WriteHeader(http.StatusUnauthorized)
 			return
@@ -100,6 +104,25 @@ func TestWaitsForPolicy(t *testing.T) {
 	w.enrolled = false
 	if p = w.host(rules.Document{}); measured(p) != "root anna" {
 		t.Errorf("not enrolled: %q", measured(p))
+	}
+}
+
+// TestEnrolling: who is measured when a host enrols is measured on while the server is
+// asked, and then as it says; if it does not say, nobody is.
+func TestEnrolling(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		want   string
+	}{{http.StatusOK, "root"}, {http.StatusServiceUnavailable, ""}} {
+		w := newWorld(t)
+		w.enrolled, w.status, w.body = false, c.status, excluding(3, "anna")
+		p := w.host(rules.Document{})
+		w.enrolled = true
+		meanwhile := ""
+		w.asked = func() { meanwhile = measured(p) }
+		if err := p.fetch(t.Context()); (err == nil) != (c.status == http.StatusOK) || meanwhile != "root anna" || measured(p) != c.want {
+			t.Errorf("%d: %v; measured %q meanwhile, then %q", c.status, err, meanwhile, measured(p))
+		}
 	}
 }
 
