@@ -206,6 +206,16 @@ func TestHostGroupsAreListed(t *testing.T) {
 	}
 }
 
+// What hosts and administrators are refused by what they send beside the body.
+func TestPolicyRoutesRefuse(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	host, receipt := b.Host("one"), api.Receipt{MachineID: "m", Notice: "0123456789abcdef", ReadAt: time.Now()}
+	b.Do(http.MethodGet, "/api/policy", "", nil).Refused(401, api.CodeUnauthorized)
+	b.Do(http.MethodPost, "/api/receipts", "", receipt).Refused(401, api.CodeUnauthorized)
+	b.Do(http.MethodPost, "/api/receipts", host, receipt, "Accept", "text/csv").Refused(406, api.CodeNotAcceptable)
+	b.Do(http.MethodPut, "/api/host-groups/night", b.Token(directory.RoleAdmin), api.HostGroupMembers{}, "Accept", "text/csv").Refused(406, api.CodeNotAcceptable)
+}
+
 // A receipt is of a machine_id that the host owns, is kept once, and listed.
 func TestReceipts(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
