@@ -52,39 +52,24 @@ func read[T any](w http.ResponseWriter, r *http.Request, limit int64, tooLarge *
 
 // reply answers with v, with nothing where it is nil, or with what err means.
 func reply(w http.ResponseWriter, r *http.Request, status int, v any, err error) {
-	switch {
-	case err != nil:
-		problem.Write(w, r, asProblem(err))
-	case v == nil:
-		w.WriteHeader(http.StatusNoContent)
-	default:
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		// An error here means that the caller has gone.
-		_ = json.NewEncoder(w).Encode(v)
+	if err != nil {
+		err = asProblem(err)
 	}
+	problem.Reply(w, r, status, v, err)
 }
 
 // kinds is what a caller is told of an error of the store.
-func kinds() []struct {
-	is     error
-	code   api.Code
-	detail string
-} {
-	return []struct {
-		is     error
-		code   api.Code
-		detail string
-	}{
-		{policies.ErrNone, api.CodeNotFound, "There is no such version."},
-		{policies.ErrChanged, api.CodeChangedMeanwhile, "Another version was written since: GET /api/policies again, and look at it before you write yours."},
-		{policies.ErrPast, api.CodeBadRequest, "valid_from: a version can't hold from a moment in the past on; without it it holds from now on."},
-		{policies.ErrTooManyNext, api.CodeBadRequest, "valid_from: as many versions as there may be wait for their moment; one of the same moment takes another's place."},
-		{policies.ErrTooMany, api.CodeBadRequest, "There are as many versions as there may be."},
-		{policies.ErrTooManyHostGroups, api.CodeBadRequest, "There are as many host groups as there may be."},
-		{policies.ErrNotOwned, api.CodeNotFound, "This host has no such machine_id; its first record makes it. Keep the receipt, and send it again."},
-		{policies.ErrTooManyReceipts, api.CodeBadRequest, "The account has as many receipts as there may be."},
-		{policies.ErrGroupsOfHost, api.CodeBadRequest, "hosts: one of them would be in more host groups than it may be."},
+func kinds() []problem.Kind {
+	return []problem.Kind{
+		{Is: policies.ErrNone, Code: api.CodeNotFound, Detail: "There is no such version."},
+		{Is: policies.ErrChanged, Code: api.CodeChangedMeanwhile, Detail: "Another version was written since: GET /api/policies again, and look at it before you write yours."},
+		{Is: policies.ErrPast, Code: api.CodeBadRequest, Detail: "valid_from: a version can't hold from a moment in the past on; without it it holds from now on."},
+		{Is: policies.ErrTooManyNext, Code: api.CodeBadRequest, Detail: "valid_from: as many versions as there may be wait for their moment; one of the same moment takes another's place."},
+		{Is: policies.ErrTooMany, Code: api.CodeBadRequest, Detail: "There are as many versions as there may be."},
+		{Is: policies.ErrTooManyHostGroups, Code: api.CodeBadRequest, Detail: "There are as many host groups as there may be."},
+		{Is: policies.ErrNotOwned, Code: api.CodeNotFound, Detail: "This host has no such machine_id; its first record makes it. Keep the receipt, and send it again."},
+		{Is: policies.ErrTooManyReceipts, Code: api.CodeBadRequest, Detail: "The account has as many receipts as there may be."},
+		{Is: policies.ErrGroupsOfHost, Code: api.CodeBadRequest, Detail: "hosts: one of them would be in more host groups than it may be."},
 	}
 }
 
@@ -103,12 +88,8 @@ func asProblem(err error) error {
 	case errors.As(err, &nobody):
 		return problem.BadRequest("hosts: " + nobody.Error())
 	}
-	for _, k := range kinds() {
-		if errors.Is(err, k.is) {
-			e := problem.New(k.code, k.detail)
-			e.Cause = err
-			return e
-		}
+	if refusal := problem.OfKind(err, kinds()); refusal != nil {
+		return refusal
 	}
 	return auth.Answer(err)
 }

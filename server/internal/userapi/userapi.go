@@ -52,38 +52,23 @@ func read[T any](w http.ResponseWriter, r *http.Request, example string) (asked 
 
 // reply answers with v, with nothing where it is nil, or with what err means.
 func reply(w http.ResponseWriter, r *http.Request, status int, v any, err error) {
-	switch {
-	case err != nil:
-		problem.Write(w, r, asProblem(err))
-	case v == nil:
-		w.WriteHeader(http.StatusNoContent)
-	default:
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		// An error here means that the caller has gone.
-		_ = json.NewEncoder(w).Encode(v)
+	if err != nil {
+		err = asProblem(err)
 	}
+	problem.Reply(w, r, status, v, err)
 }
 
 // kinds is what a caller is told of an error that another part returned.
-func kinds() []struct {
-	is     error
-	code   api.Code
-	detail string
-} {
-	return []struct {
-		is     error
-		code   api.Code
-		detail string
-	}{
-		{users.ErrNone, api.CodeNotFound, "There is no such user."},
-		{db.ErrNotFound, api.CodeNotFound, "There is no such login."},
-		{users.ErrExists, api.CodeUserExists, "Another user has that name."},
-		{users.ErrTooMany, api.CodeTooManyUsers, "There are as many users as there may be."},
-		{users.ErrNoneBegun, api.CodeNoneBegun, "No second step is being set up; begin with POST."},
-		{session.ErrCodeNeeded, api.CodeSecondStep, "Send a code of the second step as well."},
-		{users.ErrDisabled, api.CodeUserDisabled, "The user is disabled; enable them first."},
-		{directory.ErrNoGroup, api.CodeBadRequest, "groups: there is no group of one of these names."},
+func kinds() []problem.Kind {
+	return []problem.Kind{
+		{Is: users.ErrNone, Code: api.CodeNotFound, Detail: "There is no such user."},
+		{Is: db.ErrNotFound, Code: api.CodeNotFound, Detail: "There is no such login."},
+		{Is: users.ErrExists, Code: api.CodeUserExists, Detail: "Another user has that name."},
+		{Is: users.ErrTooMany, Code: api.CodeTooManyUsers, Detail: "There are as many users as there may be."},
+		{Is: users.ErrNoneBegun, Code: api.CodeNoneBegun, Detail: "No second step is being set up; begin with POST."},
+		{Is: session.ErrCodeNeeded, Code: api.CodeSecondStep, Detail: "Send a code of the second step as well."},
+		{Is: users.ErrDisabled, Code: api.CodeUserDisabled, Detail: "The user is disabled; enable them first."},
+		{Is: directory.ErrNoGroup, Code: api.CodeBadRequest, Detail: "groups: there is no group of one of these names."},
 	}
 }
 
@@ -106,12 +91,8 @@ func asProblem(err error) error {
 	case errors.As(err, &invalid):
 		return problem.New(api.CodeBadPassword, invalid.Error())
 	}
-	for _, k := range kinds() {
-		if errors.Is(err, k.is) {
-			e := problem.New(k.code, k.detail)
-			e.Cause = err
-			return e
-		}
+	if refusal := problem.OfKind(err, kinds()); refusal != nil {
+		return refusal
 	}
 	return auth.Answer(err)
 }
