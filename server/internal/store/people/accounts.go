@@ -96,7 +96,7 @@ func keysOf(ctx context.Context, tx pgx.Tx, machineIDs []string) ([]int32, error
 }
 
 // Part gives one of a person's accounts back to the person that it was made with, or to
-// a new one where that is this person, who has other accounts as well. It returns the
+// a new one where that is this person and has other accounts as well. It returns the
 // person that the account is of then; ErrNone, or db.ErrNotFound where it was not this
 // person's.
 func (p *People) Part(ctx context.Context, id int64, machineID string) (Person, error) {
@@ -111,10 +111,8 @@ func (p *People) Part(ctx context.Context, id int64, machineID string) (Person, 
 			return db.ErrNotFound
 		}
 		key := from.Accounts[at].Key
-		if len(from.Accounts) > 1 {
-			if err := leave(ctx, tx, key, id); err != nil {
-				return err
-			}
+		if err := leave(ctx, tx, key, id, len(from.Accounts) == 1); err != nil {
+			return err
 		}
 		var to int64
 		if err := tx.QueryRow(ctx, "SELECT person FROM account WHERE machine = $1", key).Scan(&to); err != nil {
@@ -128,14 +126,17 @@ func (p *People) Part(ctx context.Context, id int64, machineID string) (Person, 
 	return parted, err
 }
 
-// leave has an account leave a person who has others.
-func leave(ctx context.Context, tx pgx.Tx, key int32, id int64) error {
+// leave has an account leave a person, unless it is alone there and was made there.
+func leave(ctx context.Context, tx pgx.Tx, key int32, id int64, alone bool) error {
 	var home int64
 	if err := tx.QueryRow(ctx, "SELECT home FROM account WHERE machine = $1", key).Scan(&home); err != nil {
 		return fmt.Errorf("reading where it was made: %w", err)
 	}
 	if home != id {
 		return move(ctx, tx, []int32{key}, "person = home")
+	}
+	if alone {
+		return nil
 	}
 	if err := tx.QueryRow(ctx, "INSERT INTO person DEFAULT VALUES RETURNING id").Scan(&home); err != nil {
 		return fmt.Errorf("making a person: %w", err)

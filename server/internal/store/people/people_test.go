@@ -157,7 +157,7 @@ func (b *bench) step() {
 func (b *bench) part(account string) error {
 	of := b.person[account]
 	parted, err := b.s.People.Part(b.t.Context(), of, account)
-	if len(b.accounts(of)) == 1 {
+	if b.home[account] == of && len(b.accounts(of)) == 1 {
 		return err
 	}
 	if b.home[account] == of {
@@ -278,6 +278,22 @@ func TestPartingUndoesJoining(t *testing.T) {
 			t.Errorf("%+v, was %+v", after, before)
 		}
 	}
+
+	// Also where the account was the last that the other person had.
+	p2 := b.person["m02"]
+	for person, account := range map[int64]string{p0: "m01", p2: "m00"} {
+		if _, err := b.s.People.Join(ctx, person, []string{account}); err != nil {
+			t.Fatal(err)
+		}
+		b.person[account] = person
+	}
+	if err := b.part("m01"); err != nil {
+		t.Fatal(err)
+	}
+	if after := b.personOf("m01"); after.ID != before.ID {
+		t.Errorf("%+v, was %+v", after, before)
+	}
+	b.check()
 }
 
 // What can't be is refused as a whole.
