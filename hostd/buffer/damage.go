@@ -42,8 +42,8 @@ func guard(fn func() error) (err error) {
 	return fn()
 }
 
-// damaged tells damage from what a person or time can mend, such as a full
-// disk or a lack of rights.
+// damaged reports whether an error is damage, rather than what a person or time
+// can mend, such as a full disk or a lack of rights.
 func damaged(err error) bool {
 	for _, is := range []error{
 		errDamaged, bolterrors.ErrInvalid, bolterrors.ErrVersionMismatch,
@@ -58,8 +58,8 @@ func damaged(err error) bool {
 }
 
 // replace sets the damaged file aside, starts a fresh one and takes over what
-// can still be read. It returns an error that wraps ErrReplaced, or says why
-// there is no buffer now.
+// can still be read. It returns an error that wraps ErrReplaced, or one that
+// states why there is no buffer now.
 func (b *Buffer) replace(cause error) error {
 	if b.replacing {
 		return fmt.Errorf("the fresh file is damaged as well: %w", cause)
@@ -269,7 +269,7 @@ func readBucket(src *bolt.DB, name string, take func(k, v []byte) error) error {
 	return errors.Join(err, back)
 }
 
-// walk goes through a bucket for as long as ahead says that it advances, so
+// walk goes through a bucket for as long as ahead reports that it advances, so
 // that damaged pages cannot lead in circles, and returns the last key taken.
 func walk(src *bolt.DB, name string, start, next func(*bolt.Cursor) ([]byte, []byte),
 	take func(k, v []byte) error, ahead func(k, last []byte) bool,

@@ -20,7 +20,7 @@ const (
 	// maxBrokenOpens is after how many starts that did not survive opening the
 	// file it is set aside unread: damage can also end the process in ways
 	// that cannot be caught (a length that asks for all memory), and three are
-	// enough to tell that from a kill that came at a bad moment.
+	// enough to distinguish that from a kill that came at a bad moment.
 	maxBrokenOpens = 3
 	// compactFrom is the file size, in bytes, from which an almost empty file
 	// is rewritten: bbolt never shrinks one, and less is not worth the work.
@@ -147,7 +147,7 @@ func openBolt(path string, o *bolt.Options) (db *bolt.DB, file *os.File, err err
 	}
 	err = guard(func() (err error) {
 		db, err = bolt.Open(path, 0o600, o)
-		return err //nolint:wrapcheck // openBolt and its callers tell the kinds apart and say what was opened
+		return err //nolint:wrapcheck // openBolt and its callers distinguish the kinds and name what was opened
 	})
 	if err == nil {
 		return db, file, nil

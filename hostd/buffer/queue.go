@@ -31,7 +31,7 @@ type Status struct {
 	Waiting      int
 	WaitingBytes int64
 	// LaterEvents wait for the server to take them later, beside those of the
-	// queue; Later tells in which groups.
+	// queue; Later returns in which groups.
 	LaterEvents int
 	// Dead is how many events were refused for good, by code, and neither sent
 	// again nor dropped by a person; DeadKept is how many are there to look at.
@@ -74,7 +74,7 @@ func (b *Buffer) Status() Status {
 }
 
 // Peek returns the oldest waiting events in order: at most limit, and at most
-// maxBytes of them (but one, if there is any). Those of which skip says true
+// maxBytes of them (but one, if there is any). Those for which skip returns true
 // are passed over. Damaged events are removed and counted on the way.
 func (b *Buffer) Peek(limit int, maxBytes int64, skip func(seq uint64) bool) ([]Item, error) {
 	b.mu.Lock()
@@ -120,15 +120,15 @@ func (b *Buffer) Peek(limit int, maxBytes int64, skip func(seq uint64) bool) ([]
 				return err
 			}
 		}
-		if whole { // damage may have cost more than it said
+		if whole { // damage may have cost more than was found
 			t.counts.Waiting, t.counts.WaitingBytes = seen, seenBytes
 		}
 		return nil
 	})
 }
 
-// Settle removes events: those the server has, and those it refused, of which
-// becomes what each Refusal tells. Nothing else removes what waits, but the bound
+// Settle removes events: those the server has, and those it refused, each of which
+// is treated as its Refusal states. Nothing else removes what waits, but the bound
 // and a person.
 func (b *Buffer) Settle(done []Place, refused []Refusal) error {
 	return b.Update(func(t *Tx) error {

@@ -146,7 +146,7 @@ const maxDeadCodes = 32
 // otherCode stands for the codes beyond maxDeadCodes.
 const otherCode = "other"
 
-// counts is what Status tells; it is stored with each transaction.
+// counts is what Status returns; it is stored with each transaction.
 type counts struct {
 	Created      time.Time      `json:"created"`
 	Lost         time.Time      `json:"lost"`

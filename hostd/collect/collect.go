@@ -64,9 +64,9 @@ type Options struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Progress is called each time the loop comes round, at least every
-	// heartbeat (10 s); it may be nil. It says that the loop lives, not that
+	// heartbeat (10 s); it may be nil. It shows that the loop lives, not that
 	// the disk takes what it writes: a restart empties no disk, so a failing
-	// one is told in Status instead.
+	// one is reported in Status instead.
 	Progress func()
 }
 
@@ -104,7 +104,7 @@ type Collector struct {
 
 	mu     sync.Mutex
 	known  map[string]roster.Tracked
-	live   map[string]bool // nil: not told yet
+	live   map[string]bool // nil: not set yet
 	told   bool            // live changed
 	status Status
 }
@@ -177,7 +177,7 @@ func (c *Collector) Status() Status {
 }
 
 // Run collects until ctx ends, stores what it took and returns nil. A disk that
-// refuses is told in Status and tried again.
+// refuses is reported in Status and tried again.
 func (c *Collector) Run(ctx context.Context, readings <-chan reading.Reading) error {
 	c.start = c.o.Now()
 	c.sample(ctx, 0) // the first sample only begins the measuring
@@ -247,7 +247,7 @@ func (c *Collector) drain(readings <-chan reading.Reading) {
 }
 
 // take keeps a reading for the next transaction. A later report of the same
-// helper's interval says all that the earlier one did.
+// helper's interval contains all that the earlier one did.
 func (c *Collector) take(r reading.Reading) {
 	now := c.o.Now()
 	for i := range c.pending {

@@ -1,6 +1,6 @@
 // Package config turns the host's configuration file, what enrolment recorded
 // and the environment into one validated struct, or into one clear line that
-// says which file, line and key is wrong and what is allowed instead.
+// names the file, line and key that are wrong and what is allowed instead.
 package config
 
 import (
@@ -49,7 +49,7 @@ type Config struct {
 	// writes it; empty until one is configured or enrolled with.
 	ServerURL string
 	// ServerURLSource is where ServerURL was given, such as
-	// "/etc/trackerd/config.yaml:3"; empty where only enrolment gave it.
+	// "/etc/trackerd/config.yaml:3"; empty where only enrolment set it.
 	ServerURLSource string
 	// MachineID is the template of machine_ids; empty means the roster's own.
 	MachineID string
@@ -138,7 +138,7 @@ func (e *Error) Error() string {
 }
 
 // Load reads the sources in their order, each stronger than those before it:
-// defaults, the administrator's file, the environment (as os.Environ gives
+// defaults, the administrator's file, the environment (as os.Environ returns
 // it). Enrolment fills in a server that they do not name. An error is an
 // *Error.
 func Load(paths Paths, environ []string) (Config, error) {
@@ -278,7 +278,7 @@ func readBounded(path string) ([]byte, error) {
 	return data, nil
 }
 
-// checkWriters refuses a file that others may change: it says where a root
+// checkWriters refuses a file that others may change: it decides where a root
 // daemon writes, whose records it makes and where they go.
 func checkWriters(info fs.FileInfo) error {
 	const others = 0o002

@@ -14,9 +14,9 @@ import (
 	"activity-tracker.example/hostd/text"
 )
 
-// Bounds of the numbers, as the contract gives them.
+// Bounds of the numbers, as the contract states them.
 const (
-	minCollectSec = 5    // finer records say more about a person than about a machine's use
+	minCollectSec = 5    // finer records show more about a person than about a machine's use
 	maxCollectSec = 3600 // the server's roll-ups are hours: no record may span two
 	hourSec       = 3600
 	minSendSec    = 1
@@ -77,7 +77,7 @@ type key struct {
 	want string
 	// kind is what its value must be.
 	kind kind
-	// assign stores a value of that kind, or says what is wrong with it.
+	// assign stores a value of that kind, or returns what is wrong with it.
 	assign func(*Config, value) error
 }
 
@@ -227,7 +227,7 @@ func setBufferPath(c *Config, v value) error {
 	return nil
 }
 
-// refuseScreenshots takes what the contract's sample file says, false, which has
+// refuseScreenshots takes what the contract's sample file has, false, which has
 // no effect, and refuses true rather than start and silently take none.
 func refuseScreenshots(_ *Config, v value) error {
 	var on bool

@@ -20,7 +20,7 @@ func ruleKeys() []key {
 	}
 }
 
-// Rules are what the file says of what a server's policy can narrow.
+// Rules returns what the file sets of what a server's policy can narrow.
 func (c *Config) Rules() policy.Document {
 	d := c.rules
 	if !c.Features.WindowTitles {
@@ -108,7 +108,7 @@ func parseVariable(given string) (value, error) {
 	return scalar(file.Docs[0].Body), nil
 }
 
-// wrongWithin says what is wrong, and where within the key's value.
+// wrongWithin describes what is wrong, and where within the key's value.
 func wrongWithin(where, what string) error {
 	if where = strings.TrimPrefix(where, "."); where != "" {
 		what = where + " " + what

@@ -12,7 +12,7 @@ import (
 	"activity-tracker.example/hostd/text"
 )
 
-// entry is a known key as one file gives it.
+// entry is a known key as one file has it.
 type entry struct {
 	key    key
 	value  value

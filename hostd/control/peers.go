@@ -169,7 +169,7 @@ type peerConn struct {
 	release func()
 }
 
-// Close closes the connection and gives its place back.
+// Close closes the connection and frees its place.
 func (c *peerConn) Close() error {
 	c.release()
 	return c.UnixConn.Close()

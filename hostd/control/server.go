@@ -14,8 +14,8 @@ import (
 	"activity-tracker.example/server/api"
 )
 
-// Provider is what the server needs to know of the daemon. Every method gives
-// the whole truth; the server takes away what the asker may not see.
+// Provider is what the server needs to know of the daemon. Every method returns
+// all there is; the server takes away what the asker may not see.
 type Provider interface {
 	Status(ctx context.Context) Status
 	Doctor(ctx context.Context) api.CheckReport

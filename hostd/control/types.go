@@ -1,6 +1,6 @@
 // Package control is the local socket between trackerd and the people on its
 // host: what trackctl asks, what trackerd answers, and who may see what. Who
-// asks is told by the kernel (SO_PEERCRED); only the uid decides. The answers
+// asks is known from the kernel (SO_PEERCRED); only the uid decides. The answers
 // are also what trackctl prints with --json, so their fields are kept.
 package control
 
@@ -86,7 +86,7 @@ type Rule struct {
 	From []string `json:"from"`
 }
 
-// Host is the part of a status that says something about everybody on it.
+// Host is the part of a status that is about everybody on it.
 type Host struct {
 	// HostID is how the server knows this host: 32 hexadecimal digits.
 	HostID string `json:"host_id"`
@@ -180,7 +180,7 @@ const (
 	CodeForbidden  Code = "forbidden"
 	CodeBadRequest Code = "bad_request"
 	CodeNotFound   Code = "not_found"
-	CodeFailed     Code = "failed" // tried, and did not work; the message says why
+	CodeFailed     Code = "failed" // tried, and did not work; the message holds why
 )
 
 // RefusalError is the body of every reply that is not 200.

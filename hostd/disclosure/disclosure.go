@@ -1,5 +1,5 @@
-// Package disclosure tells people what is recorded about them, what never is, and
-// what happens with it: as it is configured, in words for whoever it is about.
+// Package disclosure describes to people what is recorded about them, what never is,
+// and what happens with it: as it is configured, in words for whoever it is about.
 package disclosure
 
 import (
@@ -21,7 +21,7 @@ const (
 
 // recorded is one thing that is recorded about a person.
 type recorded struct {
-	// words are how they are told.
+	// words describe it to them.
 	words string
 	// fields are what it speaks of, as they are named on the wire: fields of
 	// api.Event, of its focus ("focus.…") and of the enrolment ("host.…"). A
@@ -72,7 +72,7 @@ func everything(cfg *config.Config) []recorded {
 	return list
 }
 
-// Of returns what a person is told under a configuration; user is set when they run
+// Of returns what a person is shown under a configuration; user is set when they run
 // the daemon themselves.
 func Of(cfg *config.Config, user bool) control.Measured {
 	reader := "on this host, where only root can read it"

@@ -10,7 +10,7 @@ import (
 	"activity-tracker.example/sessiond/wire"
 )
 
-// lockWord is said wherever a screen can be locked.
+// lockWord is shown wherever a screen can be locked.
 const lockWord = "GNOME, KDE, Cinnamon, light-locker, xfce4-screensaver and xss-lock report that the screen is locked; " +
 	"i3lock, swaylock and others alone report nothing: there 'locked' is not recorded, being idle shows it, " +
 	"and the number of presses of the unlock password is in the counts"

@@ -67,7 +67,7 @@ func merged(a, b control.Session) control.Session {
 }
 
 // sessionState returns how well a helper does; silent is for how long a good one
-// may say nothing.
+// may send nothing.
 func sessionState(s *helper.State, now time.Time, silent time.Duration) control.SessionState {
 	heard := s.Since
 	if s.LastReport.After(heard) {

@@ -123,7 +123,7 @@ func checkLock(helpers []Helper) []api.Check {
 
 // focusTrouble returns what keeps a helper from seeing which window is in front,
 // and what to do; todo is empty where nothing has to be done, and both where all
-// is well. What is wrong with a seat's devices is checkDevices's to say.
+// is well. What is wrong with a seat's devices is checkDevices's to report.
 func focusTrouble(s *helper.State) (what, todo string) {
 	if s.Session.Source == roster.SourceSeat {
 		return "", ""

@@ -24,7 +24,8 @@ import (
 const (
 	// requestTimeout bounds the whole request: somebody sits in front of it.
 	requestTimeout = 20 * time.Second
-	// connectTimeout tells a host that does not answer from a slow one.
+	// connectTimeout bounds connecting: a host that takes longer does not answer, and
+	// is not just slow.
 	connectTimeout = 5 * time.Second
 	// maxReplyBytes bounds what is read of a reply, which is some hundred bytes.
 	maxReplyBytes = 64 << 10
@@ -42,7 +43,7 @@ type Request struct {
 	Token string
 	// AllowHTTP permits plain http to a server that is not loopback.
 	AllowHTTP bool
-	// HostID and Hostname tell the server who enrols.
+	// HostID and Hostname are who enrols.
 	HostID   string
 	Hostname string
 	// User is set when one person enrols, and no host.
@@ -50,7 +51,7 @@ type Request struct {
 }
 
 // Enroll asks the server for a credential, keeps it and uses it from now on.
-// Its errors are for people: each says what to do.
+// Its errors are for people: each names what to do.
 func (s *Store) Enroll(ctx context.Context, r Request) error {
 	server, err := config.ParseServerURL(strings.TrimSpace(r.URL), r.AllowHTTP)
 	if errors.Is(err, config.ErrPlainHTTP) {

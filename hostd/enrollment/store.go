@@ -98,7 +98,7 @@ type Store struct {
 }
 
 // Open reads what is there. A damaged or foreign credential is no error: the
-// host is then not enrolled, and State says why.
+// host is then not enrolled, and State returns why.
 func Open(o Options, cfg config.Config) (*Store, error) {
 	s := &Store{o: o, configuredFrom: cfg.ServerURLSource}
 	if cfg.ServerURLSource != "" {

@@ -8,7 +8,7 @@ import (
 const (
 	// firstRestart is the wait before a helper's first restart. What is typed
 	// meanwhile is not counted, so it is short; after a logout it is long
-	// enough for logind to say so first.
+	// enough for logind to report it first.
 	firstRestart = 500 * time.Millisecond
 	// maxRestart is the longest wait, for a helper that fails again and again.
 	maxRestart = 60 * time.Second

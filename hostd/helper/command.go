@@ -63,11 +63,11 @@ func (s *Supervisor) titles() []string {
 	return nil
 }
 
-// retellAfter is how long a helper may take to report by the rules that it was told
-// before it is told once more: its socket may have been full.
+// retellAfter is how long a helper may take to report by the rules that it was sent
+// before they are sent once more: its socket may have been full.
 const retellAfter = 5 * time.Second
 
-// titles is what helpers are told about titles.
+// titles are the rules for titles that helpers get.
 type titles struct {
 	id     uint64
 	packet []byte
@@ -78,11 +78,11 @@ type titles struct {
 	until int64
 }
 
-// over reports whether nothing is collected now: helpers have ended as they were told.
+// over reports whether nothing is collected now: helpers have ended by these rules.
 func (t *titles) over() bool { return t != nil && t.until != 0 && time.Now().Unix() >= t.until }
 
-// newTitles names rules by what they say, unless they have a name: after a restart of
-// the daemon the same ones change nothing.
+// newTitles names rules by what they contain, unless they have a name: after a restart
+// of the daemon the same ones change nothing.
 func newTitles(r wire.Rules) *titles {
 	if r.ID == 0 {
 		what := r
@@ -120,7 +120,8 @@ func (k *keeper) tellTitles(t *titles) {
 	}
 }
 
-// greet tells the helper behind a link what it may write, and which titles.
+// greet sends the helper behind a link the version that it may write, and its rules
+// for titles.
 func (k *keeper) greet(l *link) {
 	l.tell(wire.Version)
 	k.mu.Lock()
@@ -137,7 +138,8 @@ func (k *keeper) farewell() {
 }
 
 // filter takes the titles out of a report that was not made by the rules that hold,
-// and tells the helper once more. From then on the report is as one without rules.
+// and sends those rules to the helper once more. From then on the report is as one
+// without rules.
 func (k *keeper) filter(r *wire.Report) {
 	t := k.s.allowed.Load()
 	switch {

@@ -28,7 +28,7 @@
 //
 // # Who is believed
 //
-// The helper runs as the user, who may replace what it says: about themselves,
+// The helper runs as the user, who may replace what it sends: about themselves,
 // since nobody else holds its socket. So every message is checked and bounded,
 // and a helper that floods, sends nonsense or falls silent is replaced after a
 // growing wait.

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// lastWords is how long a helper that is told to end may take for its last
+	// lastWords is how long a helper that is asked to end may take for its last
 	// report before its unit is stopped. With stopTimeout after it a logout is
 	// over well within 10 s.
 	lastWords = 2 * time.Second
@@ -30,7 +30,7 @@ const (
 	// given up. It is written once a second; a disk that refuses is not waited
 	// for, and then the readings wait in memory alone.
 	settleTime = 3 * time.Second
-	// partingTime is how long a daemon that ends reads on: a helper that was told
+	// partingTime is how long a daemon that ends reads on: a helper that was asked
 	// to write in an older version has done so by then.
 	partingTime = 50 * time.Millisecond
 	// stillFor is for how long hands are still when a helper of an older version
@@ -39,7 +39,7 @@ const (
 	// maxOutgrown is after how many ends of intervals it is replaced all the same.
 	maxOutgrown = 10
 	// handOver bounds how long a report that has been read is still offered
-	// after the daemon was told to end.
+	// after the daemon was asked to end.
 	handOver = time.Second
 )
 
@@ -76,7 +76,7 @@ type keeper struct {
 	mu    sync.Mutex
 	state State
 	link  *link // to the helper that is read; nil: none
-	// toldTitles is when it was last told about titles.
+	// toldTitles is when it was last sent the rules for titles.
 	toldTitles time.Time
 }
 
@@ -279,7 +279,7 @@ func (k *keeper) adopt(ctx context.Context, f *os.File, readings chan<- reading.
 	return k.serve(ctx, l, readings, nil)
 }
 
-// serve reads a socket until the helper behind it is gone for good, and says
+// serve reads a socket until the helper behind it is gone for good, and returns
 // why it ended; with end, it is to end at once. When ctx ends it lets the
 // helper be.
 func (k *keeper) serve(ctx context.Context, l *link, readings chan<- reading.Reading, end error) error {

@@ -24,7 +24,7 @@ var (
 )
 
 // link is the daemon's end of a helper's socket. A message is looked at and stays
-// in the socket until what it said is on disk, so that a daemon that is killed
+// in the socket until its contents are on disk, so that a daemon that is killed
 // loses none: the next one reads it again, and what was counted of it already
 // counts once.
 type link struct {
@@ -95,9 +95,9 @@ func (l *link) fromStart() error {
 	return nil
 }
 
-// receive waits for the next report, until the deadline. io.EOF says that the
+// receive waits for the next report, until the deadline. io.EOF means that the
 // helper has closed its end; errors that are neither io.EOF nor
-// os.ErrDeadlineExceeded say that what it sent is not to be believed.
+// os.ErrDeadlineExceeded mean that what it sent is not to be believed.
 func (l *link) receive() (report wire.Report, err error) {
 	waiting := l.raw.Read(func(fd uintptr) (done bool) {
 		report, err = l.take(int(fd))
@@ -117,7 +117,7 @@ func (l *link) take(fd int) (wire.Report, error) {
 	}
 	defer l.buffers.Put(buf)
 	// No room for control data: the kernel closes descriptors that were sent
-	// along, and says so.
+	// along, and reports it.
 	const look = unix.MSG_PEEK | unix.MSG_DONTWAIT
 	n, _, flags, _, err := unix.Recvmsg(fd, buf[:], nil, look)
 	for again(err) {
@@ -142,8 +142,8 @@ func (l *link) take(fd int) (wire.Report, error) {
 }
 
 // again reports whether a call is to be made once more: a signal came, or the
-// helper died with something of ours unread, which is told once, before what it
-// left.
+// helper died with something of ours unread, which is reported once, before what
+// it left.
 func again(err error) bool { return errors.Is(err, unix.EINTR) || errors.Is(err, unix.ECONNRESET) }
 
 // hand notes that the message that was read last is handed on, and returns what
@@ -225,8 +225,8 @@ func (l *link) deadline(t time.Time) { _ = l.conn.SetReadDeadline(t) }
 // wake makes a receive that waits return.
 func (l *link) wake() { l.deadline(time.Unix(1, 0)) }
 
-// hangUp tells the helper that nothing more is wanted: it reads the end of its
-// standard input, and may still send a last report.
+// hangUp closes the socket one way: the helper reads its end, which means that
+// nothing more is wanted, and may still send a last report.
 func (l *link) hangUp() { _ = l.conn.CloseWrite() }
 
 // end closes the socket for good, whoever else holds a copy of it.
@@ -235,7 +235,7 @@ func (l *link) end() {
 	l.close()
 }
 
-// close gives up this copy; the one in the descriptor store lives on.
+// close closes this copy; the one in the descriptor store lives on.
 func (l *link) close() { _ = l.conn.Close() }
 
 const (

@@ -15,8 +15,8 @@ type outgrown struct {
 	ends     int
 }
 
-// hearingTime is how long a helper may take to write in the version that it was
-// told.
+// hearingTime is how long a helper may take to write in the version that the daemon
+// named.
 const hearingTime = time.Second
 
 func newOutgrown(interval time.Duration, told time.Time) *outgrown {

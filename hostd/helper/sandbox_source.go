@@ -101,11 +101,11 @@ func landlocked() bool {
 	return errno == 0 && version >= 1
 }
 
-// confinesItself reports whether a unit's helper takes files from itself, which its
-// socket at standard output tells it. A version that cannot looks for the socket at
-// standard input, and ends. The command line stays the same, so that a helper which
-// is taken over runs as wanted. Only sessiond does it: of the others there are as
-// many as seats.
+// confinesItself reports whether a unit's helper takes files from itself: it does so
+// where its socket is at standard output. A version that cannot looks for the socket
+// at standard input, and ends. The command line stays the same, so that a helper
+// which is taken over runs as wanted. Only sessiond does it: of the others there are
+// as many as seats.
 func confinesItself(u Unit) bool { return u.Source == roster.SourceX11 && landlocked() }
 
 // landlockCalls lets a helper confine itself, which systemd 252 counts as none of

@@ -28,7 +28,7 @@ type State struct {
 	Since time.Time
 	// LastReport is when the helper was last heard; zero if never.
 	LastReport time.Time
-	// Trouble is what it last said it cannot see.
+	// Trouble is what it last reported that it cannot see.
 	Trouble wire.Trouble
 	// Reports is how many reports arrived since the daemon started.
 	Reports uint64

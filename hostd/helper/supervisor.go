@@ -19,7 +19,7 @@ const (
 	// machine carries. trackerd.service needs a FileDescriptorStoreMax= of
 	// twice as much, since a helper's old and new socket may lie there at once.
 	MaxHelpers = 512
-	// progressEvery is how often the supervisor says that it is alive while
+	// progressEvery is how often the supervisor reports that it is alive while
 	// nothing happens.
 	progressEvery = 20 * time.Second
 )
@@ -61,10 +61,10 @@ type Supervisor struct {
 	opts  Options
 	units Units
 	store Store
-	// silence is for how long a helper that is well may say nothing.
+	// silence is for how long a helper that is well may send nothing.
 	silence time.Duration
 	buffers *sync.Pool // what links read into
-	// allowed is what helpers are told about titles; nil: nothing yet, and no title
+	// allowed are the rules for titles that helpers get; nil: none yet, and no title
 	// is taken.
 	allowed atomic.Pointer[titles]
 
@@ -141,7 +141,7 @@ func (s *Supervisor) adoptStored(start func(*keeper)) {
 	for name, list := range files {
 		t, ok := s.opts.Known[name]
 		if !ok || t.Name() != name {
-			s.orphans[name] = list // the first list tells, or it is lost
+			s.orphans[name] = list // the first list decides, or it is lost
 			continue
 		}
 		s.add(t, list, start)
@@ -202,7 +202,7 @@ func (s *Supervisor) forget(k *keeper) {
 	}
 }
 
-// dropOrphans gives up sockets of which neither logind nor the buffer knows
+// dropOrphans closes sockets of which neither logind nor the buffer knows
 // whose they are. Their helpers end when they notice.
 func (s *Supervisor) dropOrphans() {
 	for name, files := range s.orphans {

@@ -29,7 +29,7 @@ const appID = "\x5b\x1f\x54\xbd\x04\xed\x90\xa6\x42\x19\xd0\x1b\x58\x60\x34\xfb"
 // so that it never stands for the whole host.
 const userAppID = "\xc2\x0e\x8a\x47\x93\xd5\x4b\x61\xb0\x7c\x25\xfe\x19\x36\xad\x58"
 
-// shortDigits is how many hexadecimal digits tell hosts apart in a machine_id;
+// shortDigits is how many hexadecimal digits distinguish hosts in a machine_id;
 // the host's name stands beside them.
 const shortDigits = 6
 

@@ -139,7 +139,7 @@ func grow(totals map[uint64]uint64, key, now uint64) uint64 {
 	return now - was
 }
 
-// table finds the interval's table or makes one; nil says that the report
+// table finds the interval's table or makes one; nil means that the report
 // repeats an interval from before all that are remembered.
 func (run *Run) table(start int64) *FocusTable {
 	for i := range run.Focus {

@@ -105,7 +105,7 @@ func (r *Record) addFocus(f wire.Focus) {
 }
 
 // retract takes out what a helper reported under other rules for titles, so that no
-// title stays which the newer ones take out. Where it cannot be told apart any more,
+// title stays which the newer ones take out. Where it cannot be separated any more,
 // the record loses all titles, and false is returned.
 func (r *Record) retract(old *FocusTable) bool {
 	kept := slices.Clone(r.Focus)

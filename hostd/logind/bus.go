@@ -45,7 +45,7 @@ const (
 	errNoIface   = "org.freedesktop.DBus.Error.UnknownInterface"
 )
 
-// bus is one connection to the system bus, subscribed to what logind tells.
+// bus is one connection to the system bus, subscribed to logind's signals.
 type bus struct {
 	conn *dbus.Conn
 	sig  *signals

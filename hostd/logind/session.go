@@ -76,7 +76,7 @@ type Session struct {
 	Seat       string // empty under xrdp
 	VT         uint32 // the seat's virtual terminal; 0 where it has none
 	Active     bool   // in front on its seat
-	Locked     bool   // its screen locker says so; false also where none tells
+	Locked     bool   // its screen locker reports so; false also where none does
 	TTY        string
 	RemoteHost string
 }

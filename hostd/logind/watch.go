@@ -23,7 +23,7 @@ const (
 	// maxGap is the longest such wait.
 	maxGap = 3 * time.Second
 	// resync is how often the list is read although nothing was heard: the
-	// safety net under signals, which say nothing of State.
+	// safety net under signals, which do not carry State.
 	resync = 60 * time.Second
 	// maxReconnect is the longest wait before connecting to the bus again.
 	maxReconnect = 30 * time.Second

@@ -1,5 +1,5 @@
 // Package notify speaks to the service manager that started the daemon: it
-// says when the daemon is ready, what it is doing and that it makes progress,
+// reports when the daemon is ready, what it is doing and that it makes progress,
 // and keeps descriptors safe across restarts in systemd's descriptor store.
 package notify
 
@@ -26,7 +26,7 @@ const (
 	MaxNameBytes = 255
 )
 
-// Client sends to the socket that systemd gave the service. Make one with New;
+// Client sends to the socket that systemd passed to the service. Make one with New;
 // it is safe for concurrent use.
 type Client struct {
 	addr *net.UnixAddr // nil where no service manager listens
@@ -57,7 +57,7 @@ func (c *Client) Status(line string) error {
 func (c *Client) alive() error { return c.send("WATCHDOG=1", nil) }
 
 // StoreFD puts a copy of f into the descriptor store under name. systemd is
-// told not to watch it (FDPOLL=0), or it would throw away a socket whose other
+// asked not to watch it (FDPOLL=0), or it would throw away a socket whose other
 // end was closed, with everything in it that has not been read. A full store
 // refuses silently: FileDescriptorStoreMax= in the unit must be large enough.
 func (c *Client) StoreFD(name string, f *os.File) error {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Watchdog tells systemd that the daemon is alive, but only while each of its
+// Watchdog reports to systemd that the daemon is alive, but only while each of its
 // loops makes progress. Make one with NewWatchdog.
 type Watchdog struct {
 	client   *Client

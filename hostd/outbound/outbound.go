@@ -26,7 +26,7 @@ const (
 	usualDialTimeout = 10 * time.Second
 )
 
-// Options say how to reach the server. The zero value uses the proxy of the
+// Options are how to reach the server. The zero value uses the proxy of the
 // environment and the system's authorities.
 type Options struct {
 	// ProxyURL is the proxy to use but for servers on this machine; empty means

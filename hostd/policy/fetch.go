@@ -38,7 +38,7 @@ func (p *Policy) AskFirst() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), firstTimeout)
 	defer cancel()
-	_ = p.fetch(ctx) // Problem says why not, and Follow asks again
+	_ = p.fetch(ctx) // Problem returns why not, and Follow asks again
 }
 
 // Follow asks the server for its policies once a period, and when it is woken, until ctx

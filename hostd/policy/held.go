@@ -14,7 +14,7 @@ import (
 // maxTagBytes bounds what is kept of an ETag.
 const maxTagBytes = 200
 
-// held is what a server said last, as it is kept in a file.
+// held is what a server answered last, as it is kept in a file.
 type held struct {
 	// Server is whose it is.
 	Server string `json:"server"`
@@ -43,7 +43,7 @@ func (p *Policy) restore() {
 }
 
 // serve notes whose policies are to hold: of the server that this host is enrolled with.
-// What another one said does not.
+// What another one answered does not hold.
 func (p *Policy) serve(server string, enrolled bool) {
 	p.mu.Lock()
 	if !enrolled {
@@ -57,7 +57,7 @@ func (p *Policy) serve(server string, enrolled bool) {
 	}
 }
 
-// theirs returns what the server said, if it did. The caller holds the lock.
+// theirs returns what the server answered, if it did. The caller holds the lock.
 func (p *Policy) theirs() (rules.Reply, bool) {
 	if p.held == nil || p.held.Server != p.server {
 		return rules.Reply{}, false
@@ -65,7 +65,7 @@ func (p *Policy) theirs() (rules.Reply, bool) {
 	return p.held.reply, true
 }
 
-// waits reports whether the server has not said yet what may be measured.
+// waits reports whether the server has not answered yet what may be measured.
 func (p *Policy) waits() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,7 +136,7 @@ func (p *Policy) keep(h held) error {
 	return nil
 }
 
-// apply makes hold what the file and the server say of now, and reports that.
+// apply makes hold what the file and the server allow now, and reports that.
 func (p *Policy) apply() {
 	p.decide()
 	p.o.Changed()

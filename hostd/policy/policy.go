@@ -1,6 +1,6 @@
 // Package policy decides what may be measured on this host now: who, at which times, and
 // what of titles. It is the narrower of what the host's file and its server's policies
-// say; the last that the server said is kept over restarts.
+// allow; the server's last answer is kept over restarts.
 package policy
 
 import (
@@ -20,9 +20,9 @@ const lookAgain = 10 * time.Second
 
 // Options of a Policy.
 type Options struct {
-	// Rules is what the host's file says.
+	// Rules is what the host's file holds.
 	Rules rules.Document
-	// File is where is kept what the server said last.
+	// File is where the server's last answer is kept.
 	File string
 	// Target returns the server that the host is enrolled with; nil: it never is.
 	Target func() (Target, bool)
@@ -46,8 +46,8 @@ type Policy struct {
 	effective rules.Effective
 	times     times
 	server    string    // whose policies are to hold; empty: nobody's
-	held      *held     // what some server said last
-	waiting   bool      // the server has not said anything yet
+	held      *held     // what some server answered last
+	waiting   bool      // the server has not answered yet
 	switchAt  time.Time // when another version begins to hold; zero: none does
 	trouble   error     // of the last question
 	toldOf    int64     // the revision that was last asked for, as Told had it
@@ -158,7 +158,7 @@ func (p *Policy) Run(ctx context.Context) error {
 	}
 }
 
-// Titles is what helpers are told about titles, and until when they count.
+// Titles returns the rules for titles that helpers get, and until when they count.
 func (p *Policy) Titles() wire.Rules {
 	e := p.Effective()
 	told := wire.Rules{Titles: e.Titles, UntilUnix: p.until()}

@@ -11,7 +11,7 @@ import (
 // hour long, and one of a daemon that was away for a day is still counted.
 const remembered = 26 * time.Hour
 
-// Reason is why nothing is collected, as the server is told.
+// Reason is why nothing is collected, as it is sent to the server.
 type Reason string
 
 // The reasons.

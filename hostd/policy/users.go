@@ -81,7 +81,7 @@ func (u *Users) Exclude(list []string) {
 	}
 }
 
-// Standing returns whether a user may be measured; problem says what is in the way of
+// Standing returns whether a user may be measured; problem is what is in the way of
 // knowing.
 func (u *Users) Standing(user string) (s Standing, problem string) {
 	u.mu.Lock()

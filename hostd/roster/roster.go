@@ -141,8 +141,8 @@ type candidate struct {
 // onePerDisplay returns the sessions to measure in the order in which they began.
 // A display belongs to whose server listens there, then to the newest session on
 // it: an older one there has lost its X server, and would count the newer one's
-// input again. The newest alone does not tell, since logind has any user name the
-// display of their own session.
+// input again. That it is the newest does not suffice, since logind has any user
+// name the display of their own session.
 func onePerDisplay(list []candidate, displays []display.Display) []candidate {
 	slices.SortFunc(list, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.since, b.since), strings.Compare(a.Tracked.Name(), b.Tracked.Name()))

@@ -27,7 +27,7 @@ const (
 // errUnauthorized is wrapped when the server does not take the credential.
 var errUnauthorized = errors.New("the server refuses this host's credential; 'sudo trackctl doctor' says how to enrol again")
 
-// failed notes a failure and says how long to wait: full jitter, since hosts
+// failed notes a failure and returns how long to wait: full jitter, since hosts
 // that failed together must not come back together.
 func (u *Uploader) failed(target Target, err error, retryAfter time.Duration) pause {
 	now := u.o.Now()
@@ -41,7 +41,7 @@ func (u *Uploader) failed(target Target, err error, retryAfter time.Duration) pa
 		p.state = StateUnauthorized
 		p.until = now.Add(unauthorizedPause + u.part(backoffCap-unauthorizedPause))
 	case retryAfter > 0:
-		// All were told the same: a little more for each spreads them.
+		// All got the same answer: a little more for each spreads them.
 		p.asked = true
 		p.until = now.Add(retryAfter + u.part(min(retryAfter, backoffMinCap)/2))
 	default:
@@ -73,7 +73,7 @@ func (u *Uploader) part(d time.Duration) time.Duration {
 }
 
 // parseRetryAfter reads RFC 9110's header, seconds or a date; zero where it
-// says nothing usable. The result is at most maxRetryAfter.
+// holds nothing usable. The result is at most maxRetryAfter.
 func parseRetryAfter(header string, now time.Time) time.Duration {
 	header = strings.TrimSpace(header)
 	if header == "" {

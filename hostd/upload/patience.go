@@ -81,7 +81,7 @@ func (p *patience) progress(all bool) {
 	p.timer.Reset(wait)
 }
 
-// attach gives a request its body, which tells patience what leaves.
+// attach sets a request's body, which reports to patience what leaves.
 func (p *patience) attach(req *http.Request, data []byte) {
 	open := func() (io.ReadCloser, error) {
 		return io.NopCloser(&watched{r: bytes.NewReader(data), p: p}), nil

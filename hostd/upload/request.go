@@ -34,9 +34,9 @@ const (
 // does: it is for the client.
 const RequestTimeout = sendTimeout + 2*usualPatience
 
-// verdict is what a failed request says about the batch.
+// verdict is what a failed request means for the batch.
 type verdict struct {
-	// tooMuch: a smaller batch may pass. code and message say why.
+	// tooMuch: a smaller batch may pass. code and message are why.
 	tooMuch bool
 	// timedOut: the server did not take or answer it in time.
 	timedOut      bool
@@ -143,7 +143,7 @@ func (u *Uploader) judge(res *http.Response, answer []byte) (verdict, error) {
 	}
 }
 
-// problem reads what a refusal says, as far as it is one.
+// problem reads a refusal's code and detail, as far as it is one.
 func problem(answer []byte) (code, detail string) {
 	var p api.Problem
 	if json.Unmarshal(answer, &p) != nil {

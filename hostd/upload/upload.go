@@ -1,5 +1,5 @@
 // Package upload sends the sealed events to the server and removes from the
-// buffer exactly what the server said it has, or will never take.
+// buffer exactly what the server confirmed that it has, or will never take.
 //
 // Everything that the server answers is checked before it is believed: an
 // answer that does not add up deletes nothing.
@@ -135,7 +135,7 @@ type Uploader struct {
 	nextTries map[buffer.Group]time.Time
 }
 
-// New makes an Uploader; target is asked before each request and says false
+// New makes an Uploader; target is asked before each request and returns false
 // while the host is not enrolled.
 func New(queue Queue, target func() (Target, bool), o Options) *Uploader {
 	if o.Client == nil {
@@ -159,7 +159,7 @@ func New(queue Queue, target func() (Target, bool), o Options) *Uploader {
 	}
 }
 
-// Wake asks for an upload now: after an enrolment, say. It never blocks. It
+// Wake asks for an upload now, such as after an enrolment. It never blocks. It
 // does not shorten a pause that the server asked for.
 func (u *Uploader) Wake() {
 	select {
@@ -234,7 +234,7 @@ func (u *Uploader) wait(ctx context.Context, p pause) bool {
 	}
 }
 
-// round sends until nothing is left or something fails, and says what to wait
+// round sends until nothing is left or something fails, and returns what to wait
 // for then.
 func (u *Uploader) round(ctx context.Context) pause {
 	for {

@@ -126,7 +126,7 @@ func request() []byte {
 	return append(b, make([]byte, 8)...) // no cookie
 }
 
-// parse hands on the entries of one piece of a list. done says that it was the last.
+// parse hands on the entries of one piece of a list. done is set for the last one.
 func parse(b []byte, take func(entry []byte)) (done bool, err error) {
 	for len(b) > 0 {
 		if len(b) < unix.NLMSG_HDRLEN {

@@ -88,7 +88,7 @@ func (v vncPorts) connected(number string, uid uint32) (bool, error) {
 		if v.owners[e] != uid {
 			continue
 		}
-		// Anybody on this machine can connect to the port, and say nothing there.
+		// Anybody on this machine can connect to the port, and send nothing there.
 		if client, here := v.owners[ends{e.peer, e.local}]; here && v.xrdp[client] {
 			return true, nil
 		}

@@ -40,7 +40,7 @@ const (
 // errUnknown is why it cannot be known whether a client is connected.
 var errUnknown = errors.New("neither xrdp's socket of the display nor a port of Xvnc is the user's")
 
-// file is what the kernel's list says of the file that a socket is bound to:
+// file is what the kernel's list holds of the file that a socket is bound to:
 // the lower half of its inode number, and its file system's device as the
 // kernel itself writes it.
 type file struct{ inode, device uint32 }

@@ -73,7 +73,7 @@ func urlAndToken(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// readToken returns the token itself, or what standard input says. A read cannot
+// readToken returns the token itself, or what standard input holds. A read cannot
 // be ended, so it is left behind where ctx ends first.
 func readToken(ctx context.Context, arg string, in io.Reader, errOut io.Writer) (string, error) {
 	if arg != "-" {

@@ -98,8 +98,8 @@ type options struct {
 	json bool
 }
 
-// client asks the host's trackerd, or the asker's own: where they said so, or
-// where only that one runs.
+// client asks the host's trackerd, or the asker's own: with --user, or where only
+// that one runs.
 func (o *options) client(c *cobra.Command) (*control.Client, error) {
 	if o.user {
 		own, err := control.UserSocket(os.Getenv("XDG_RUNTIME_DIR"))

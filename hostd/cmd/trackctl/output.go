@@ -24,8 +24,8 @@ func printJSON(w io.Writer, v any) error {
 	return nil
 }
 
-// printText prints words in which others had a say (user names, a server's
-// words), so that it cannot steer the terminal.
+// printText prints words that others can choose (user names, a server's
+// words), so that they cannot steer the terminal.
 func printText(w io.Writer, words string) error {
 	if _, err := io.WriteString(w, text.Block(words)); err != nil {
 		return fmt.Errorf("print the answer: %w", err)

@@ -14,8 +14,8 @@ import (
 	"activity-tracker.example/hostd/text"
 )
 
-// usualRejected is how many rejected records are listed unless told otherwise: what
-// fits a screen.
+// usualRejected is how many rejected records are listed by default: what fits a
+// screen.
 const usualRejected = 50
 
 func rejectedCommand(o *options) *cobra.Command {

@@ -16,7 +16,7 @@ import (
 func (d *daemon) Status(context.Context) control.Status {
 	stored := d.buffer.Status()
 	told := d.cfg
-	told.Features.WindowTitles = d.policy.Effective().Titles // the server's policy may say no
+	told.Features.WindowTitles = d.policy.Effective().Titles // the server's policy may forbid them
 	return control.Status{
 		Version:            version,
 		StartedAt:          d.started.UTC().Truncate(time.Second),

@@ -39,7 +39,8 @@ const (
 	defaultHelper = "/usr/libexec/trackerd/sessiond"
 	// nameFile is beside the buffer and keeps the host's name in machine_ids.
 	nameFile = "host-name.json"
-	// policyFile is beside it and keeps what the server last said may be measured.
+	// policyFile is beside it and keeps the server's last answer on what may be
+	// measured.
 	policyFile = "policy.json"
 	// readyTimeout bounds how long the start waits for logind: one that is
 	// slow must not make it fail, since trackerd copes with its absence.
@@ -114,7 +115,7 @@ func run(ctx context.Context, cfg config.Config, o options, log *slog.Logger) er
 			return err
 		}
 	}
-	// The socket comes first: it tells at once whether another one runs.
+	// The socket comes first: it shows at once whether another one runs.
 	listener, err := control.Listen(ctx, o.socketPath, who)
 	if err != nil {
 		return err

@@ -162,7 +162,7 @@ func (o *options) run(c *cobra.Command, _ []string) error {
 	return run(c.Context(), cfg, *o, newLogger(c.ErrOrStderr()))
 }
 
-// checkConfig prints one line: what the configuration says, or what is wrong.
+// checkConfig prints one line: what the configuration sets, or what is wrong.
 func (o *options) checkConfig(c *cobra.Command, _ []string) error {
 	cfg, err := config.Load(o.paths(), os.Environ())
 	if err != nil {

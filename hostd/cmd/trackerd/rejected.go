@@ -104,7 +104,7 @@ func pickGroup(s control.Selection) func(buffer.Group) bool {
 	return func(g buffer.Group) bool { return s.All || s.Code != "" && g.Code == s.Code }
 }
 
-// describe reads what a rejected record says of itself, as far as it is one.
+// describe reads from a rejected record whose and of when it is, as far as it is one.
 func describe(l *buffer.Dead) control.Rejected {
 	var e struct {
 		MachineID string    `json:"machine_id"`
