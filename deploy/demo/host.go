@@ -68,8 +68,8 @@ func installAndEnroll(ctx context.Context, host *testhost.Host, s settings, srv 
 	return nil
 }
 
-// sayLines returns a writer whose lines are said, and a function that waits
-// until the last one was.
+// sayLines returns a writer that passes each line to say, and a function that waits
+// until the last one was passed.
 func sayLines(say func(string, ...any)) (io.Writer, func()) {
 	r, w := io.Pipe()
 	finished := make(chan struct{})

@@ -22,7 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long the two people work, unless DEMO_SECONDS says otherwise: long
+// workTime is how long the two people work, unless DEMO_SECONDS is set: long
 // enough for a dozen of the demo's 5 s records.
 const workTime = 60 * time.Second
 
@@ -45,8 +45,8 @@ func main() {
 type settings struct {
 	// server is the trackerd-server to run, deb the package to install.
 	server, deb string
-	// work is for how long the people work; stay says whether the demo then
-	// waits for Ctrl-C.
+	// work is for how long the people work; stay is whether the demo then waits
+	// for Ctrl-C.
 	work time.Duration
 	stay bool
 	// live is true where the output is a terminal, whose lines can be redrawn.

@@ -15,7 +15,7 @@ import (
 // measuredTimeout is for a helper's first report, which it makes within 5 s.
 const measuredTimeout = 30 * time.Second
 
-// counts are what somebody did, or what the API says they did.
+// counts are what somebody did, or what the API reports of them.
 type counts struct {
 	keys, clicks, scroll, distance int64
 }
@@ -62,7 +62,7 @@ func (p *person) add(c counts) {
 	p.did.distance += c.distance
 }
 
-// answered is what the API says the person did.
+// answered returns what the API reports of the person.
 func (p *person) answered() counts {
 	return counts{
 		keys:     p.summary.KeyCount,

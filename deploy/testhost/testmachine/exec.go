@@ -102,8 +102,8 @@ func within[T any](ctx context.Context, c *control, f func() (T, error)) (T, err
 const nudgeEvery = 5 * time.Second
 
 // nudge sends something that wants no answer. Once in some hundreds of large transfers
-// the machine's kernel is not told of what QEMU has put into its memory, and would find
-// it only with the next thing that comes.
+// the machine's kernel is not notified of what QEMU has put into its memory, and would
+// find it only with the next thing that comes.
 func (c *control) nudge() {
 	// Whoever asked sees that the connection has ended.
 	_, _, _ = c.client.SendRequest("nudge@testmachine", false, nil)

@@ -35,7 +35,7 @@ const (
 	powerTimeout = 2 * time.Minute
 )
 
-// Options say what machine Start starts. The zero value is a good one.
+// Options describe the machine that Start starts. The zero value is a good one.
 type Options struct {
 	// Suite is the Debian release; Debian 12 unless given.
 	Suite debian.Suite

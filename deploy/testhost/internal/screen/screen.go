@@ -43,7 +43,7 @@ func Open(conn net.Conn) (*Screen, error) {
 	return s, nil
 }
 
-// quietXGB stops xgb from telling standard error that there is no cookie.
+// quietXGB stops xgb from writing to standard error that there is no cookie.
 var quietXGB = sync.OnceFunc(func() { xgb.Logger = log.New(io.Discard, "", 0) })
 
 func (s *Screen) prepare() error {

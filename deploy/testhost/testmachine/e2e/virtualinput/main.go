@@ -39,8 +39,8 @@ func main() {
 }
 
 // run makes the device that its arguments name, on the bus that they claim, and
-// presses as often as they say. What a program has not read yet when a device goes
-// is lost to it, so the device stays until ctx ends.
+// presses as often as they ask for. What a program has not read yet when a device
+// goes is lost to it, so the device stays until ctx ends.
 func run(ctx context.Context, args []string) error {
 	if len(args) != 4 {
 		return errors.New("want NAME BUS PRESSES READER")
