@@ -127,7 +127,7 @@ func (g *Guard) Again(ctx context.Context, p Principal) (Principal, error) {
 // caller returns who calls: by the credential that is sent for this purpose, else by
 // the cookie that a browser sends along.
 func (g *Guard) caller(r *http.Request) (Principal, error) {
-	if r.Header.Get("Authorization") == "" && hasLogin(r) {
+	if len(r.Header.Values("Authorization")) == 0 && hasLogin(r) {
 		return g.login(r)
 	}
 	var none Principal
@@ -187,11 +187,13 @@ func (g *Guard) Sender(r *http.Request) (directory.Host, error) {
 // Revoked refuses a credential that was revoked after Sender knew it.
 func (g *Guard) Revoked(r *http.Request) error { return g.unknown(r) }
 
-// credential reads the Authorization header.
+// credential reads the Authorization header. Of two a proxy before this server may have
+// judged the other.
 func (g *Guard) credential(r *http.Request) (secret.Credential, error) {
+	headers := r.Header.Values("Authorization")
 	scheme, text, ok := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return secret.Credential{}, g.Refuse(r, api.CodeUnauthorized, "Send the header: Authorization: Bearer CREDENTIAL")
+	if len(headers) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") {
+		return secret.Credential{}, g.Refuse(r, api.CodeUnauthorized, "Send the header once: Authorization: Bearer CREDENTIAL")
 	}
 	c, err := secret.Parse(strings.TrimSpace(text))
 	if err != nil || c.Kind != secret.KindToken && c.Kind != secret.KindHost {

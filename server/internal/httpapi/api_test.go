@@ -93,6 +93,27 @@ func TestWhoMayCallWhat(t *testing.T) {
 	}
 }
 
+// Of two credentials none counts: a proxy may have judged the other.
+func TestTwoAuthorizations(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	admin := "Bearer " + b.Token(directory.RoleAdmin)
+	for _, list := range [][]string{{admin, admin}, {admin, "Basic eDp5"}, {"", admin}} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.URL+"/api/machines", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header["Authorization"] = list
+		res, err := b.HTTP.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%d headers: %d", len(list), res.StatusCode)
+		}
+	}
+}
+
 func TestTooManyFailures(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
 	viewer := b.Token(directory.RoleViewer)

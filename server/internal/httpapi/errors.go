@@ -17,38 +17,29 @@ import (
 	"activity-tracker.example/server/internal/tabular"
 )
 
-// kind is what a caller is told of an error that another part returned.
-type kind struct {
-	is     error
-	code   api.Code
-	detail string
-	// retry is when to try again; zero means no advice.
-	retry time.Duration
-}
-
 // kinds is the table of them. Of several that an error is, the first counts.
-func kinds() []kind {
-	return []kind{
-		{report.ErrTooLong, api.CodeUnavailable, "The report takes too long: ask for fewer days, for one group, or page by machine.", answerRetry},
-		{directory.ErrGroupExists, api.CodeGroupExists, "Another group has that name.", 0},
-		{directory.ErrTooManyGroups, api.CodeTooManyGroups, "There are as many groups as there may be: " + strconv.Itoa(directory.MaxGroups) + ".", 0},
-		{directory.ErrNoGroup, api.CodeNotFound, "There is no such group.", 0},
-		{directory.ErrNoneKnown, api.CodeNotFound, "None of these machines exists, and the group was left as it is. An empty list empties it.", 0},
-		{directory.ErrOfPerson, api.CodeOfPerson, "A person in the group brings the machine: take the person out of the group.", 0},
-		{people.ErrNone, api.CodeNotFound, "There is no such person.", 0},
-		{people.ErrTooMany, api.CodeTooManyAccounts, "A person may have " + strconv.Itoa(people.MaxAccounts) + " accounts.", 0},
-		{db.ErrNotFound, api.CodeNotFound, "There is no such machine.", 0},
+func kinds() []problem.Kind {
+	return []problem.Kind{
+		{Is: report.ErrTooLong, Code: api.CodeUnavailable, Detail: "The report takes too long: ask for fewer days, for one group, or page by machine.", Retry: answerRetry},
+		{Is: directory.ErrGroupExists, Code: api.CodeGroupExists, Detail: "Another group has that name."},
+		{Is: directory.ErrTooManyGroups, Code: api.CodeTooManyGroups, Detail: "There are as many groups as there may be: " + strconv.Itoa(directory.MaxGroups) + "."},
+		{Is: directory.ErrNoGroup, Code: api.CodeNotFound, Detail: "There is no such group."},
+		{Is: directory.ErrNoneKnown, Code: api.CodeNotFound, Detail: "None of these machines exists, and the group was left as it is. An empty list empties it."},
+		{Is: directory.ErrOfPerson, Code: api.CodeOfPerson, Detail: "A person in the group brings the machine: take the person out of the group."},
+		{Is: people.ErrNone, Code: api.CodeNotFound, Detail: "There is no such person."},
+		{Is: people.ErrTooMany, Code: api.CodeTooManyAccounts, Detail: "A person may have " + strconv.Itoa(people.MaxAccounts) + " accounts."},
+		{Is: db.ErrNotFound, Code: api.CodeNotFound, Detail: "There is no such machine."},
 		{
-			directory.ErrCategoriesChanged, api.CodeChangedMeanwhile,
-			"The categories have been changed since: GET them again and repeat the change on the new list.", 0,
+			Is: directory.ErrCategoriesChanged, Code: api.CodeChangedMeanwhile,
+			Detail: "The categories have been changed since: GET them again and repeat the change on the new list.",
 		},
-		{live.ErrTooManyOfToken, api.CodeRateLimited, "Too many streams are open for this caller.", liveRetry * time.Millisecond},
-		{live.ErrTooMany, api.CodeUnavailable, "Too many streams are open on this server.", liveRetry * time.Millisecond},
-		{live.ErrStopped, api.CodeUnavailable, "The server stops.", liveRetry * time.Millisecond},
+		{Is: live.ErrTooManyOfToken, Code: api.CodeRateLimited, Detail: "Too many streams are open for this caller.", Retry: liveRetry * time.Millisecond},
+		{Is: live.ErrTooMany, Code: api.CodeUnavailable, Detail: "Too many streams are open on this server.", Retry: liveRetry * time.Millisecond},
+		{Is: live.ErrStopped, Code: api.CodeUnavailable, Detail: "The server stops.", Retry: liveRetry * time.Millisecond},
 		{
-			tabular.ErrWorkbookTooLarge, api.CodeBadRequest, fmt.Sprintf(
+			Is: tabular.ErrWorkbookTooLarge, Code: api.CodeBadRequest, Detail: fmt.Sprintf(
 				"A workbook has at most %d rows and %d bytes of text: ask for less, for a page with limit, or for CSV.",
-				tabular.MaxWorkbookRows, tabular.MaxWorkbookText), 0,
+				tabular.MaxWorkbookRows, tabular.MaxWorkbookText),
 		},
 	}
 }
@@ -67,12 +58,8 @@ func asProblem(err error) error {
 	if errors.As(err, &unknown) {
 		return problem.NotFound(fmt.Sprintf("There are no machines %q, and nothing was joined.", unknown.MachineIDs))
 	}
-	for _, k := range kinds() {
-		if errors.Is(err, k.is) {
-			e := problem.New(k.code, k.detail)
-			e.RetryAfter, e.Cause = k.retry, err
-			return e
-		}
+	if refusal := problem.OfKind(err, kinds()); refusal != nil {
+		return refusal
 	}
 	return auth.Answer(err)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"activity-tracker.example/server/api"
 )
@@ -28,6 +29,8 @@ type Kind struct {
 	Is     error
 	Code   api.Code
 	Detail string
+	// Retry is when to try again; zero means no advice.
+	Retry time.Duration
 }
 
 // OfKind returns the refusal of the first kind that an error is of; nil where it is of
@@ -36,7 +39,7 @@ func OfKind(err error, kinds []Kind) error {
 	for _, k := range kinds {
 		if errors.Is(err, k.Is) {
 			e := New(k.Code, k.Detail)
-			e.Cause = err
+			e.RetryAfter, e.Cause = k.Retry, err
 			return e
 		}
 	}
