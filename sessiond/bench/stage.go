@@ -129,7 +129,7 @@ func (s *stage) listeners(path string) (group, error) {
 	return g, nil
 }
 
-// events ends the listeners and tells how many events the first one saw.
+// events ends the listeners and returns how many events the first one saw.
 func (g group) events() (int, error) {
 	for _, cmd := range g.commands {
 		if err := cmd.Process.Signal(unix.SIGTERM); err != nil {

@@ -118,7 +118,7 @@ func flag(on bool) byte {
 	return 0
 }
 
-// Retitle gives each window of the report the title that retitle returns, and makes
+// Retitle sets each window's title in the report to what retitle returns, and makes
 // one of those that are then the same.
 func (r *Report) Retitle(retitle func(app, title string) string) {
 	kept := r.Focus[:0]

@@ -1,5 +1,5 @@
 // Package wire is what a session's helper (sessiond) and the host daemon (trackerd)
-// tell each other, and nothing else: the messages, their limits and their encoding.
+// send each other, and nothing else: the messages, their limits and their encoding.
 //
 // One message travels in one packet of an AF_UNIX SOCK_SEQPACKET socket, from
 // the helper to the daemon. Counters are cumulative since the helper started, as
@@ -86,7 +86,7 @@ type DistanceUnit uint8
 // The units of a distance.
 const (
 	UnitPixels DistanceUnit = iota // of the screen
-	UnitDevice                     // steps of the device, where no screen tells
+	UnitDevice                     // steps of the device, where no screen can be asked
 )
 
 // Trouble is what keeps a helper from seeing all that it should. The daemon

@@ -29,7 +29,7 @@ func main() {
 	if code != launch.ExitOK {
 		out, message = os.Stderr, "seatinput: "+message+"\n"
 	}
-	_, _ = out.WriteString(message) // there is nowhere else to say it
+	_, _ = out.WriteString(message) // there is nowhere else to write it
 	os.Exit(code)
 }
 

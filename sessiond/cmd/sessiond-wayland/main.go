@@ -28,7 +28,7 @@ func main() {
 	if code != launch.ExitOK {
 		out, message = os.Stderr, "sessiond-wayland: "+message+"\n"
 	}
-	_, _ = out.WriteString(message) // there is nowhere else to say it
+	_, _ = out.WriteString(message) // there is nowhere else to write it
 	os.Exit(code)
 }
 

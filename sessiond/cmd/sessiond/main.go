@@ -1,4 +1,4 @@
-// Sessiond counts what one X session's user does, and tells it to the host
+// Sessiond counts what one X session's user does, and reports it to the host
 // daemon over the socket that it was started with. It is started by trackerd,
 // as the session's user, and by nobody else.
 package main
@@ -31,7 +31,7 @@ func main() {
 		out, message = os.Stderr, "sessiond: "+message+"\n"
 	}
 	if message != "" { // standard output may be the daemon's socket
-		_, _ = out.WriteString(message) // there is nowhere else to say it
+		_, _ = out.WriteString(message) // there is nowhere else to write it
 	}
 	os.Exit(code)
 }

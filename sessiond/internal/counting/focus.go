@@ -36,7 +36,7 @@ type focusEntry struct {
 }
 
 // Switch ends the current window's time at an instant and starts another's; the
-// zero Window stands for none. It says whether that changed anything.
+// zero Window stands for none. It reports whether that changed anything.
 func (f *Focus) Switch(to Window, at Instant) bool {
 	if to == f.front {
 		return false

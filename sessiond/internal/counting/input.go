@@ -18,7 +18,7 @@ const (
 	// UnknownDevice is not in the server's list: asked for again, and if it is
 	// already gone, counted as synthetic, since real input has to be proven.
 	UnknownDevice DeviceKind = iota
-	// RealDevice is moved by a hand, as far as the X server can tell.
+	// RealDevice is moved by a hand, as far as the X server knows.
 	RealDevice
 	// SyntheticDevice is XTEST's.
 	SyntheticDevice
@@ -152,7 +152,7 @@ func (in *Input) Motion(device uint16, value Point, hasX, hasY bool, at Instant)
 	t.track.step(value, hasX, hasY, from, axes, in.Screen)
 }
 
-// trustBatches is for how many batches a device that is known to tell places is
+// trustBatches is for how many batches a device that is known to send places is
 // believed without asking where the pointer is: asking wakes the X server, and
 // costs the helper more than all else in a batch.
 const trustBatches = 64
@@ -192,7 +192,7 @@ func (in *Input) HasUnknown() bool {
 // Place sets where the pointer is, before any motion.
 func (in *Input) Place(p Point) { in.pointer = p }
 
-// CommitBlind is Commit for when the X server can no longer tell where the
+// CommitBlind is Commit for when the X server can no longer report where the
 // pointer is: motion counts only for devices that are known to be read rightly.
 func (in *Input) CommitBlind() bool {
 	for i := range in.batch {
@@ -206,8 +206,8 @@ func (in *Input) CommitBlind() bool {
 }
 
 // Commit adds the batch to the counters and starts another. pointer is where
-// the pointer is after the batch: as Where knows it, or as it was asked. It says whether
-// there was anything to add.
+// the pointer is after the batch: as Where knows it, or as it was asked. Commit
+// reports whether there was anything to add.
 func (in *Input) Commit(pointer Point) bool {
 	if len(in.batch) == 0 {
 		return false

@@ -15,9 +15,9 @@ type Axis struct{ Min, Max float64 }
 type Size struct{ W, H float64 }
 
 // reading is a way of reading the two numbers of a raw motion event. What a
-// device says of itself is no guide (xorgxrdp's says relative and sends screen
+// device claims to be is no guide (xorgxrdp's claims to be relative and sends screen
 // pixels), so every device is read in all ways at once, and where the pointer
-// then really is tells which was right.
+// then really is shows which was right.
 type reading int
 
 const (
@@ -81,7 +81,7 @@ func clamp(v, length float64) float64 {
 
 // judge reports how the batch is best read, given where the pointer is now; ok is
 // false if no reading leads there (the pointer was warped or held back). known
-// is what earlier batches proved, and stays as long as it fits. proven says
+// is what earlier batches proved, and stays as long as it fits. proven means
 // that no other reading would have led there as well.
 func (t *track) judge(now Point, known reading, isKnown bool) (best reading, ok, proven bool) {
 	if isKnown && t.at[known].distance(now) <= matchPx {

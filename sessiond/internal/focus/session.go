@@ -19,7 +19,7 @@ import (
 	"activity-tracker.example/sessiond/wire"
 )
 
-// Options say what to watch.
+// Options are what to watch.
 type Options struct {
 	// Place is where the session's compositor is looked for.
 	Place compositor.Place

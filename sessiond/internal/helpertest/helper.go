@@ -51,7 +51,7 @@ func Build(dir string) (path string, err error) {
 	return path, err
 }
 
-// Options say how a helper is started.
+// Options are how a helper is started.
 type Options struct {
 	// Program is its path.
 	Program string

@@ -28,9 +28,9 @@ var (
 	errProcessor  = errors.New("no filter of system calls for this processor")
 )
 
-// processes is where the kernel shows what it tells everybody of a process, its name
-// above all, which a window without a class goes by. What it tells only who may trace
-// a process it does not tell who is confined, nor may the folder be listed.
+// processes is where the kernel shows what everybody may know of a process, its name
+// above all, which a window without a class goes by. What only who may trace a process
+// may know is hidden from who is confined, nor may the folder be listed.
 const processes = "/proc"
 
 // Confine takes from this process, for good, what can be done to files: it can
@@ -57,8 +57,8 @@ func Enclose() error {
 	return refuseCalls()
 }
 
-// ruleset returns all that a version of Landlock can take away; scoped says that
-// this includes what is no file.
+// ruleset returns all that a version of Landlock can take away; scoped means that
+// this includes abstract sockets and signals.
 func ruleset(version int, scoped bool) unix.LandlockRulesetAttr {
 	var attr unix.LandlockRulesetAttr
 	for _, f := range []struct {

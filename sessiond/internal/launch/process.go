@@ -38,8 +38,8 @@ func CheckSocket(fd int, program string) error {
 }
 
 // Socket returns the daemon's socket, and whether the helper is to confine itself.
-// That it is at standard output says so: a version that cannot confine itself finds
-// no socket there, and ends.
+// A socket at standard output means that: a version that cannot confine itself looks
+// at standard input alone, and ends.
 func Socket(program string) (fd int, confine bool, err error) {
 	if err = CheckSocket(unix.Stdin, program); err == nil {
 		return unix.Stdin, false, nil

@@ -74,7 +74,7 @@ type Paced interface {
 	Due() (at counting.Instant, gathering bool)
 }
 
-// Options say what to watch and how to report.
+// Options are what to watch and how to report.
 type Options struct {
 	// Open starts watching; now is the clock of all instants.
 	Open func(now func() counting.Instant) (Source, error)
@@ -117,7 +117,7 @@ type loop struct {
 	garbage   int
 
 	retitle counting.Retitle // what may be reported of titles
-	rules   uint64           // which rules say so; 0: none
+	rules   uint64           // the ID of these rules; 0: none
 	until   time.Time        // from then on nothing counts; zero: never
 }
 
@@ -219,7 +219,7 @@ func (l *loop) step(ready bool) error {
 		l.drainAt, l.gathering = l.paced.Due()
 	case ready && l.gathering:
 		// The source is not looked at now, so its end has come: nothing more
-		// will gather, and waiting would be told of it over and over.
+		// will gather, and waiting would be woken by it over and over.
 		l.drainAt = now.at
 	case ready:
 		l.startGathering(now.at)
@@ -301,7 +301,7 @@ func (l *loop) turn(now moment) error {
 // reportDue is when news may be reported.
 func (l *loop) reportDue() counting.Instant {
 	if l.reported == 0 {
-		return 0 // the first report tells the daemon that the helper is there
+		return 0 // the first report shows the daemon that the helper is there
 	}
 	return l.reported + reportEvery
 }
@@ -358,7 +358,7 @@ func (l *loop) hear() error {
 	return nil
 }
 
-// farewell reports once more what is known, and gives a full socket a moment to
+// farewell reports once more what is known, and waits a moment for a full socket to
 // take it.
 func (l *loop) farewell() {
 	l.ended = true

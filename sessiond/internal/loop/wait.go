@@ -19,7 +19,7 @@ const (
 	maxOpenDelay = 2 * time.Second
 )
 
-// errStopped reports that the loop was told to end.
+// errStopped reports that the loop was asked to end.
 var errStopped = errors.New("told to stop")
 
 // ErrWait reports that the system refused to wait, which it never does.
@@ -105,7 +105,7 @@ func (l *loop) sleep(due counting.Instant) (ready bool, err error) {
 		switch e.FD {
 		case l.opts.Socket:
 			// The daemon hangs up one way when it wants no more, and still reads
-			// a last report. Where it closed both ways, sending says so.
+			// a last report. Where it closed both ways, sending reports it.
 			if e.Events&^(unix.EPOLLIN|unix.EPOLLOUT) != 0 {
 				return false, errStopped
 			}

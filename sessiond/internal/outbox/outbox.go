@@ -105,7 +105,7 @@ func (o *Outbox) rewrite() error {
 }
 
 // Put sends the report, or keeps it if the socket is full. A kept report of the
-// same interval is replaced: the newer one says the same and more.
+// same interval is replaced: the newer one contains the same and more.
 func (o *Outbox) Put(r *wire.Report) error {
 	r.Version = o.version
 	o.scratch = wire.Append(o.scratch[:0], r)

@@ -55,7 +55,7 @@ var (
 
 // ended reports whether the device behind a descriptor is gone.
 func ended(fd int) bool {
-	p := []unix.PollFd{{Fd: int32(fd)}} // its end is always told
+	p := []unix.PollFd{{Fd: int32(fd)}} // its end is always reported
 	n, err := unix.Poll(p, 0)
 	return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
 }

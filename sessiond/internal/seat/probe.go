@@ -18,7 +18,7 @@ type about struct {
 	types   bool // it has letters
 	presses bool // it has any key or button
 	moves   bool // it points
-	surface bool // it tells places
+	surface bool // it reports places
 	// needsTouch is set when places count while something is on the surface.
 	needsTouch bool
 	// tapClicks is set when touching is pressing a button: a screen or a pen does
@@ -91,7 +91,7 @@ const (
 )
 
 // selectEvents has the kernel keep back what is not counted, so that its buffer
-// lasts longer, and tell times by the monotonic clock. A kernel that refuses only
+// lasts longer, and take times from the monotonic clock. A kernel that refuses only
 // makes work: what is not counted is skipped, and times are those of reading.
 func selectEvents(fd int) {
 	mask(fd, evdev.EV_SYN, evdev.EV_SYN, evdev.EV_KEY, evdev.EV_REL, evdev.EV_ABS)

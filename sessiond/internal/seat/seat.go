@@ -29,7 +29,7 @@ const Default = "seat0"
 // Then nothing is counted: it might be somebody else's.
 var ErrTerminal = errors.New("watching the virtual terminals")
 
-// Options say which devices to count, and where the results go.
+// Options are which devices to count, and where the results go.
 type Options struct {
 	// Seat is whose devices are counted.
 	Seat string
@@ -46,7 +46,7 @@ type Options struct {
 	Places Places
 }
 
-// Places are the files that tell of devices.
+// Places are the files that describe devices.
 type Places struct {
 	// Input is the folder of the device files.
 	Input string

@@ -1,5 +1,5 @@
 // Package sessionbus connects to the D-Bus bus of a user's session, by which
-// desktops tell more than their compositors do.
+// desktops report more than their compositors do.
 //
 // Everything on that bus belongs to the user, and so does the bus: what comes
 // from there is as true as the user's programs are. Signals are handed over in

@@ -1,10 +1,10 @@
 // Package sys has the few system calls of the helper's loop, in the form that
 // costs least.
 //
-// An ordinary call in Go tells the scheduler that it may block; that wakes a
+// An ordinary call in Go notifies the scheduler that it may block; that wakes a
 // second thread (sysmon) which watches the call, takes the processor away and
 // starts a third: a good ten context switches for each wake of the helper.
-// Calls that cannot block need none of it, so they are made without telling the
+// Calls that cannot block need none of it, so they are made without notifying the
 // scheduler. Waiting is left to Go's poller, which does it without sysmon as long
 // as no Go timer runs: hence a timerfd in WaitSet.
 package sys
@@ -74,7 +74,7 @@ func SendSome(fd int, b []byte) (int, error) {
 
 // Await waits for a descriptor for a short time, in the calling thread: for the
 // X server's answers, which come within a millisecond. Nothing else of the
-// program runs meanwhile. It says whether the descriptor is ready.
+// program runs meanwhile. It reports whether the descriptor is ready.
 func Await(fd int, events int16, atMost time.Duration) (bool, error) {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: events}}
 	limit := unix.NsecToTimespec(max(atMost, 0).Nanoseconds())

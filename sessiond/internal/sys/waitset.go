@@ -35,7 +35,7 @@ func NewWaitSet() (*WaitSet, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	if err := unix.SetNonblock(epoll, true); err != nil { // without it os does not tell the poller
+	if err := unix.SetNonblock(epoll, true); err != nil { // without it os does not register it with the poller
 		return nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(epoll))
 	}
 	s := &WaitSet{epoll: epoll, timer: -1, file: os.NewFile(uintptr(epoll), "epoll"), out: make([]Event, 0, maxReady)}
@@ -75,7 +75,7 @@ func (s *WaitSet) Change(fd int, events uint32) error {
 	return os.NewSyscallError("epoll_ctl", err)
 }
 
-// Wait sleeps until a descriptor is ready or the time is up, which gives no
+// Wait sleeps until a descriptor is ready or the time is up, which returns no
 // events. The events are good until the next call.
 func (s *WaitSet) Wait(atMost time.Duration) ([]Event, error) {
 	// Setting the timer also takes back an expiry that nobody has read; a zero

@@ -133,7 +133,7 @@ func (s *Session) startWith(t *testing.T, input *os.File, args ...string) *Proce
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = cmd.Wait() // how it ends is for the test to say
+		_ = cmd.Wait() // how it ends is for the test to decide
 	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // ended already is as good

@@ -58,7 +58,7 @@ type conn struct {
 
 	got     bool   // an event has come since the caller last cleared it
 	owed    []debt // answers that the server owes, oldest first
-	passed  int    // events that xgb was given and has not given back
+	passed  int    // events that xgb was fed and has not handed back
 	garbage int    // bytes that were allocated, about
 }
 
@@ -69,7 +69,7 @@ type debt struct {
 }
 
 func newConn(fd int, raw func([]byte), event func(xgb.Event)) *conn {
-	xgb.Logger.SetOutput(io.Discard) // what it says is of its own workings; errors are returned
+	xgb.Logger.SetOutput(io.Discard) // it logs its own workings; errors are returned
 	return &conn{fd: fd, pipe: newPipe(), in: make([]byte, bufferBytes), raw: raw, event: event}
 }
 
@@ -133,7 +133,7 @@ func answer[T any](c *conn, cookie *xgb.Cookie, read func() (*T, error)) (*T, er
 	return reply, nil
 }
 
-// reply waits for the answer to a request that ask queued, and gives it as it
+// reply waits for the answer to a request that ask queued, and returns it as it
 // came: headerBytes at least. Nil without an error is an X error.
 func (c *conn) reply(cookie *xgb.Cookie) ([]byte, error) {
 	b, err := answer(c, cookie, func() (*[]byte, error) {
@@ -225,7 +225,7 @@ func (c *conn) parse() error {
 	}
 }
 
-// sort gives a message to whom it is for. Events that nobody looks at end here,
+// sort passes a message to whom it is for. Events that nobody looks at end here,
 // and those that another client forged, which have the highest bit set.
 func (c *conn) sort(m []byte) error {
 	if m[0] == kindReply || m[0] == kindError {
@@ -272,8 +272,8 @@ func (c *conn) admit(m []byte) error {
 	return nil
 }
 
-// collect takes the events that xgb was given back from it, which it has done
-// or does at once: each of these kinds gives one.
+// collect takes the events that xgb was fed back from it. It has made them or does
+// so at once: each message of these kinds makes one.
 func (c *conn) collect() error {
 	for ; c.passed > 0; c.passed-- {
 		e, err := c.x.WaitForEvent()
@@ -329,7 +329,7 @@ func (c *conn) wipe() {
 	}
 }
 
-// fill reads once, without waiting, and says how much; there is always room,
+// fill reads once, without waiting, and returns how much; there is always room,
 // since next makes it.
 func (c *conn) fill() (int, error) {
 	for {

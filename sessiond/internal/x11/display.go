@@ -26,10 +26,10 @@ import (
 // next Drain.
 const maxRounds = 4
 
-// ErrNoXInput reports that the display cannot tell input apart by device.
+// ErrNoXInput reports that the display cannot distinguish input by device.
 var ErrNoXInput = errors.New("the X server has no XInput 2.1 (any since 2012 has)")
 
-// Options say what to watch, and where the results go.
+// Options are what to watch, and where the results go.
 type Options struct {
 	// Display is the display's number.
 	Display int
@@ -82,8 +82,8 @@ type serverClock struct {
 	lower, upper counting.Instant // what is being drained happened in between
 }
 
-// instant places a server time within what is being drained; what the server
-// says counts only that far.
+// instant places a server time within what is being drained; one from outside
+// counts as its nearest end.
 func (k *serverClock) instant(ms uint32) counting.Instant {
 	if !k.known {
 		return k.upper
@@ -201,7 +201,7 @@ func (d *Display) Garbage() int {
 	return n
 }
 
-// Drain takes in everything that has happened, up to an instant. got says that
+// Drain takes in everything that has happened, up to an instant. got means that
 // something had arrived, so that more may be on its way; news that a count or
 // the window changed. What was read before an error is counted.
 func (d *Display) Drain(until counting.Instant) (got, news bool, err error) {

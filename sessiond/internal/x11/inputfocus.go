@@ -17,7 +17,7 @@ const (
 )
 
 // inputFocus returns the program's window to which keys go, where no window manager
-// says which is in front: a window with a class, from the one that has X's input
+// names the one in front: a window with a class, from the one that has X's input
 // focus upwards, or from the root down to the pointer. It may be a program's panel
 // or a menu, which a window manager would not count.
 func (d *Display) inputFocus() (xproto.Window, error) {
@@ -85,7 +85,7 @@ func (d *Display) hasClass(window xproto.Window) (bool, error) {
 	return reply != nil && len(reply.Value) > 0, err
 }
 
-// isTree reports whether a list of windows is as long as its reply says.
+// isTree reports whether a list of windows is as long as its reply states.
 func isTree(reply []byte) bool {
 	const countAt, windowBytes = 16, 4
 	return windowBytes*int(binary.LittleEndian.Uint16(reply[countAt:])) <= len(reply)-headerBytes

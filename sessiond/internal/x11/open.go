@@ -99,7 +99,7 @@ func (e *OpenError) Error() string { return e.Doing + ": " + e.Err.Error() }
 // Unwrap returns the cause.
 func (e *OpenError) Unwrap() error { return e.Err }
 
-// screen is what the setup says of the first screen.
+// screen is what the setup holds of the first screen.
 type screen struct {
 	root          xproto.Window
 	width, height uint16

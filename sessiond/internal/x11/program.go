@@ -22,7 +22,7 @@ const (
 )
 
 // program returns the name of the program that made a window which names no class;
-// empty if that is not sure. What the window says of itself must be what the X
+// empty if that is not sure. What the window states of itself must be what the X
 // server knows of the client: else it runs on another machine, or lies.
 func (d *Display) program(window xproto.Window) (string, error) {
 	if d.xres == 0 {

@@ -14,19 +14,19 @@ const (
 	saverExternal     = 2
 )
 
-// saver follows the X server's screen saver. It tells a lock only where a client
+// saver follows the X server's screen saver. It shows a lock only where a client
 // took its place (an external window, as xss-lock makes): that client has the screen
 // locked while it shows. Once it no longer shows nothing is known: the server takes it
 // away at the first input, and the locker's own window may still wait for a password.
-// One that blanks the screen locks nothing, and most lockers do not tell the X server at
-// all: i3lock, say.
+// One that blanks the screen locks nothing, and most lockers report nothing to the X
+// server, such as i3lock.
 type saver struct {
 	opcode byte
 	event  byte // the first of its events; 0 without the extension
 	locked bool
 }
 
-// findSaver asks to be told of the screen saver, and how it stands.
+// findSaver asks for the screen saver's events, and how it stands.
 func (d *Display) findSaver() error {
 	const name = "MIT-SCREEN-SAVER"
 	asked := xproto.QueryExtension(d.c.x, uint16(len(name)), name)

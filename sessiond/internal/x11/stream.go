@@ -26,7 +26,7 @@ const (
 var ErrNonsense = errors.New("the X server broke the protocol")
 
 // messageLength returns how long the message is whose start is b: 0 if b is too
-// short to tell, an error if it is longer than any real one.
+// short to know, an error if it is longer than any real one.
 func messageLength(b []byte) (int, error) {
 	if len(b) < headerBytes {
 		return 0, nil

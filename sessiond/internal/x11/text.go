@@ -6,7 +6,7 @@ import (
 	"activity-tracker.example/sessiond/internal/text"
 )
 
-// encoding is how a text property says that it is written.
+// encoding is how a text property claims to be written.
 type encoding int
 
 const (

@@ -58,7 +58,7 @@ func (d *Display) internAtoms() error {
 // watch follows which window has the focus.
 //
 // Only a window manager knows that. Without one it is the window to which keys go,
-// looked at whenever there was input: each report then says that there is none
+// looked at whenever there was input: each report then states that there is none
 // (wire.TroubleNoWindowManager), and what is in front is a guess.
 type watch struct {
 	wm     xproto.Window // the window manager's check window; 0 without one
@@ -94,7 +94,7 @@ func (d *Display) destroyed(window xproto.Window, at counting.Instant) {
 }
 
 // lookAgain notes that there was input, by which the window that gets it may have
-// become another: no window manager says so.
+// become another: no window manager reports it.
 func (w *watch) lookAgain(at counting.Instant) {
 	if w.wm == 0 {
 		w.activeChanged, w.activeAt = true, at
@@ -149,7 +149,7 @@ func (d *Display) askWM() error {
 	if named == 0 || err != nil {
 		return err
 	}
-	d.selectWindow(named, windowEvents) // first, so that its death from here on is told
+	d.selectWindow(named, windowEvents) // first, so that its death from here on is reported
 	itself, err := d.windowProperty(named, d.atoms.wmCheck)
 	if err == nil && itself == named {
 		d.watch.wm = named
@@ -174,7 +174,7 @@ func (d *Display) findActive() error {
 		return nil // looked at again, and the same
 	}
 	if active == d.root {
-		active = 0 // some window managers say so for none
+		active = 0 // some window managers name the root for none
 	}
 	if active != w.active && w.active != 0 && w.active != w.wm {
 		d.selectWindow(w.active, 0)
@@ -239,7 +239,7 @@ func (d *Display) focus(on counting.Window) {
 
 // appName returns the class in a WM_CLASS (instance and class, each ended by a
 // NUL), or else the instance; empty if there is neither. An installed web
-// application has its browser's class, and is told by its instance.
+// application has its browser's class, and is known by its instance.
 func appName(value []byte) string {
 	instance, rest, _ := bytes.Cut(value, []byte{0})
 	class, _, _ := bytes.Cut(rest, []byte{0})
@@ -282,7 +282,7 @@ func (d *Display) getProperty(window xproto.Window, atom xproto.Atom) xproto.Get
 	return asked
 }
 
-// isProperty reports whether a property's value is as long as its reply says. xgb
+// isProperty reports whether a property's value is as long as its reply states. xgb
 // takes the length for true, allocates it and reads beyond the reply's end.
 func isProperty(reply []byte) bool {
 	const formatAt, lengthAt, bitsPerByte = 1, 16, 8

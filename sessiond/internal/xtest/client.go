@@ -10,7 +10,7 @@ import (
 )
 
 // askAgain is how long to wait before asking a window manager again: while it
-// starts it hears nothing, and says nothing when it is done.
+// starts it hears nothing, and reports nothing when it is done.
 const askAgain = 50 * time.Millisecond
 
 // Client is an X client of a test: it makes windows and sets their properties,
@@ -62,7 +62,7 @@ func (c *Client) Window(class, title string) uint32 {
 	return uint32(id)
 }
 
-// Activate gives a window the focus, as a taskbar does, and waits for it.
+// Activate moves the focus to a window, as a taskbar does, and waits for it.
 func (c *Client) Activate(window uint32) {
 	c.t.Helper()
 	active := c.atom("_NET_ACTIVE_WINDOW")
@@ -100,8 +100,8 @@ func (c *Client) Child(parent uint32) uint32 {
 	return uint32(id)
 }
 
-// Focus gives a window X's input focus, which goes back to the pointer's window
-// with its end.
+// Focus sets X's input focus to a window; when that one ends, it goes back to the
+// pointer's window.
 func (c *Client) Focus(window uint32) {
 	xproto.SetInputFocus(c.x, xproto.InputFocusPointerRoot, xproto.Window(window), xproto.TimeCurrentTime)
 	c.sync()

@@ -1,4 +1,4 @@
-// Package xtest gives tests real X servers and clients: Xvfb for windows and
+// Package xtest runs real X servers and clients for tests: Xvfb for windows and
 // window managers, and Xephyr in an Xvfb for input that is not XTEST's (what
 // xdotool does to the outer display reaches the inner one through Xephyr's own
 // devices). Only tests import it.
@@ -113,7 +113,7 @@ func Start(t *testing.T, display string, files []*os.File, args ...string) *Proc
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
-		_ = cmd.Wait() // how it ends is for the test to say
+		_ = cmd.Wait() // how it ends is for the test to decide
 	}()
 	t.Cleanup(func() {
 		p.Kill()
