@@ -98,7 +98,7 @@ type Event struct {
 	ActiveSeconds *float64 `json:"active_seconds,omitempty"`
 	// Connected is whether a client was connected at the interval's end.
 	Connected *bool `json:"connected,omitempty"`
-	// Locked is whether the screen was locked then; absent where no locker tells.
+	// Locked is whether the screen was locked then; absent where no locker reports it.
 	Locked      *bool       `json:"locked,omitempty"`
 	SessionKind SessionKind `json:"session_kind,omitempty"`
 	// Focus is the exact focus time of each application and title.
@@ -116,11 +116,11 @@ type Event struct {
 	DistanceUnit DistanceUnit `json:"distance_unit,omitempty"`
 }
 
-// defaultIntervalSec is an event's interval where it does not say: the contract's
+// defaultIntervalSec is an event's interval where it states none: the contract's
 // default of collect_interval_sec.
 const defaultIntervalSec = 60
 
-// Interval is the event's length in seconds: what it tells, else the default.
+// Interval is the event's length in seconds: what it states, else the default.
 func (e *Event) Interval() int64 {
 	if e.IntervalSec != nil {
 		return *e.IntervalSec
@@ -349,7 +349,7 @@ type Problem struct {
 // Code is a stable name of what was wrong, for programs.
 type Code string
 
-// Codes of rejected events; Rejections says what a host does with each.
+// Codes of rejected events; Rejections returns what a host does with each.
 const (
 	CodeBadEvent       Code = "bad_event"       // no object, or a field of the wrong type
 	CodeBadMachineID   Code = "bad_machine_id"  // missing, too long or not printable
@@ -375,7 +375,7 @@ const (
 	CodeNotAcceptable   Code = "not_acceptable"   // none of the formats that Accept allows
 	CodeRateLimited     Code = "rate_limited"
 	CodeUnavailable     Code = "unavailable"
-	CodeStopping        Code = "stopping" // of /readyz: it was told to stop and still answers all else
+	CodeStopping        Code = "stopping" // of /readyz: it was asked to stop and still answers all else
 	CodeInternal        Code = "internal"
 	CodeBadToken        Code = "bad_enrollment_token" // unknown, expired or used up
 	CodeHostEnrolled    Code = "host_enrolled"        // the host_id has an owner already

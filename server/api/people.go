@@ -14,7 +14,7 @@ const (
 // Person is somebody with their accounts.
 type Person struct {
 	ID string `json:"id"`
-	// Label is their name for people; empty where nobody gave one.
+	// Label is their name for people; empty where nobody set one.
 	Label string `json:"label"`
 	// Accounts are those that the caller may see, by machine_id.
 	Accounts []Account `json:"accounts"`

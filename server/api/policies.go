@@ -40,7 +40,7 @@ type ReceiptRow struct {
 	Notice     string    `json:"notice"`
 	ReadAt     time.Time `json:"read_at"`
 	ReceivedAt time.Time `json:"received_at"`
-	// HostID is the host that told of it.
+	// HostID is the host that sent it.
 	HostID string `json:"host_id"`
 }
 

@@ -137,6 +137,6 @@ type AppRow struct {
 
 // Codes of refused changes of the categories.
 const (
-	CodeVersionMissing   Code = "version_missing"   // the change says not which version it changes
+	CodeVersionMissing   Code = "version_missing"   // the change does not name the version that it changes
 	CodeChangedMeanwhile Code = "changed_meanwhile" // it is of another version than there is
 )

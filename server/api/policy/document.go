@@ -1,6 +1,6 @@
 // Package policy is what an organisation lets its hosts measure: work hours, who is left
-// out, titles and their rules, screenshots, pauses and the notice. A host's own file says
-// the same things in the same types, and of both the narrower holds.
+// out, titles and their rules, screenshots, pauses and the notice. A host's own file has
+// the same fields in the same types, and of both the narrower holds.
 package policy
 
 import (
@@ -62,7 +62,7 @@ func tooLarge(field, format string, args ...any) error {
 	return &FieldError{Field: field, Message: fmt.Sprintf(format, args...), TooLarge: true}
 }
 
-// Document is what a policy says, or a host's file. What is absent says nothing.
+// Document is what a policy contains, or a host's file. What is absent sets nothing.
 type Document struct {
 	// WorkHours are the times in which anything is collected; nil is always.
 	WorkHours *WorkHours `json:"work_hours,omitempty"`
@@ -90,7 +90,7 @@ const (
 	Readable Kind = "readable"
 )
 
-// Screenshots says whether there are any, of which kind, and how often.
+// Screenshots is whether there are any, of which kind, and how often.
 type Screenshots struct {
 	Allow       *bool `json:"allow,omitempty"`
 	Kind        Kind  `json:"kind,omitempty"`
@@ -103,7 +103,7 @@ type Notice struct {
 	EN string `json:"en,omitempty"`
 }
 
-// Retention is for how many days each kind is kept; absent is as the server is told.
+// Retention is for how many days each kind is kept; absent is as the server is set.
 type Retention struct {
 	EventsDays      *int `json:"events_days,omitempty"`
 	TitlesDays      *int `json:"titles_days,omitempty"`

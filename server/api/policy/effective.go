@@ -18,7 +18,7 @@ type Effective struct {
 	Pause       bool                 `json:"pause"`
 	// Notices are the file's text and the policies'.
 	Notices []Notice `json:"notices"`
-	// Origins says where each field that differs from the default comes from, by the
+	// Origins holds where each field that differs from the default comes from, by the
 	// field's name: "file", "policy 12".
 	Origins map[string][]string `json:"origins"`
 }
@@ -43,7 +43,7 @@ const (
 	FieldNotice      = "notice"
 )
 
-// DefaultScreenshotSec is the time between two pictures where nothing says another.
+// DefaultScreenshotSec is the time between two pictures where nothing sets another.
 const DefaultScreenshotSec = 600
 
 // Narrow returns what holds of a host's file and the policies that hold for it now, as
@@ -54,7 +54,7 @@ func Narrow(file Document, policies []Version) Effective {
 		Titles: true, Pause: true, Origins: map[string][]string{},
 		Screenshots: EffectiveScreenshots{Kind: Readable},
 	}
-	// The file alone switches screenshots on, and says which kind at most.
+	// The file alone switches screenshots on, and sets which kind at most.
 	if s := file.Screenshots; s != nil && s.Allow != nil && *s.Allow {
 		e.Screenshots.Allow = true
 		e.add(FieldScreenshots, "file")

@@ -31,7 +31,7 @@ const (
 	Replace Action = "replace"
 )
 
-// Rule says what becomes of the titles that it matches. App and title are patterns in
+// Rule is what becomes of the titles that it matches. App and title are patterns in
 // RE2's syntax which are looked for anywhere in the text, case counts; an empty one
 // matches everything. An empty title is matched by none.
 type Rule struct {

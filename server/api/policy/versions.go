@@ -35,7 +35,7 @@ type Reply struct {
 	// reply whose revision is smaller than that of the one that it holds.
 	Revision int64 `json:"revision"`
 	// None means that there is no policy for this host, now or later: its file alone
-	// says what is measured.
+	// decides what is measured.
 	None bool `json:"none"`
 	// Policies are the versions that hold now and those that will, of the policy for all
 	// hosts and of each host group that the host is in.

@@ -17,7 +17,7 @@ type Info struct {
 	InForce bool `json:"in_force"`
 }
 
-// Written is a version with what it says.
+// Written is a version with its policy.
 type Written struct {
 	Info
 
