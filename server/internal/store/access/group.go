@@ -94,7 +94,7 @@ func (g *group) leave(w *waiter) bool {
 	return false
 }
 
-// leadWith writes w and what waits, and then gives the place away.
+// leadWith writes w and what waits, and then hands the place over.
 func (g *group) leadWith(ctx context.Context, w *waiter) {
 	members := g.gather(w)
 	err := errAbandoned

@@ -96,7 +96,7 @@ func (l Look) rounded() Look {
 
 // lookSQL writes a look: into the row of its repeat, else into that of a crowd, else
 // into a new one. A row for several machines takes more of them only while it is young,
-// so that it says when each was looked at.
+// so that it shows when each was looked at.
 const lookSQL = `WITH found AS (
 		SELECT id FROM access_reader WHERE kind = $1 AND ref = $2 AND name = $3
 	), added AS (

@@ -15,10 +15,10 @@ import (
 // A day of roll-ups that has gone cold is packed into one row: which of its 96 buckets
 // there are, and then a column (column.go) of each of their numbers and of the times of
 // first and last activity; the minutes of each; and a column of how many applications
-// each has, and of these, one after the other. The first two parts say how long they are,
-// so that who does not ask for them can pass over them. A year of a machine is so read
-// from 366 rows rather than 35,040, each of which lies on a page of its own, since all
-// machines write side by side.
+// each has, and of these, one after the other. The first two parts state how long they
+// are, so that who does not ask for them can pass over them. A year of a machine is so
+// read from 366 rows rather than 35,040, each of which lies on a page of its own, since
+// all machines write side by side.
 
 const (
 	// dayVersion begins a packed day of the form that this program writes. The one before
@@ -221,7 +221,7 @@ func (u *dayDecoder) parts(version byte, parts DayParts) {
 	}
 }
 
-// part reads a part that says how long it is, or passes over it.
+// part reads a part that states how long it is, or passes over it.
 func (u *dayDecoder) part(wanted bool, read func()) {
 	length := u.Number()
 	if length > uint64(len(u.B)) {

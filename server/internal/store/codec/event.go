@@ -32,7 +32,7 @@ const (
 	packUserRAM
 	packInterval
 	packVirtual // the kind of session that the two bits above have no room for
-	packDevice  // distance_unit is device; without it pixels, said or not
+	packDevice  // distance_unit is device; without it pixels, stated or not
 	packRepeats
 	packFocusActive // some entries of the focus list have active seconds
 	packLockedKnown

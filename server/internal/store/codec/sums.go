@@ -112,7 +112,7 @@ func (t *Sums) add(micros int64, e *api.Event, r *Refs) {
 	t.Minutes = minutes.Append(t.Minutes, BucketOf(micros), RecordOf(e))
 }
 
-// RecordOf returns what an event says of its minutes. Who is not connected is not there,
+// RecordOf returns what an event holds of its minutes. Who is not connected is not there,
 // whether or not the screen is locked meanwhile.
 func RecordOf(e *api.Event) minutes.Record {
 	length, active := LengthOf(e)

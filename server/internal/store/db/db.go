@@ -28,7 +28,7 @@ const (
 	// idleInTransaction frees the machines that a server had locked which
 	// vanished between two statements; nothing computes that long there.
 	idleInTransaction = 10 * time.Second
-	// usualConns is the size of the pool unless the URL says pool_max_conns:
+	// usualConns is the size of the pool unless the URL has pool_max_conns:
 	// several times the processors that PostgreSQL is likely to have, and few
 	// enough for two servers on its default of 100.
 	usualConns = 16
@@ -143,7 +143,7 @@ func (d *DB) Read(ctx context.Context, what string, do func(pgx.Tx) error) error
 	return d.transact(ctx, snapshot(), what, do)
 }
 
-// Exec runs a statement that gives no rows and returns how many it changed.
+// Exec runs a statement that returns no rows, and returns how many it changed.
 func Exec(ctx context.Context, tx pgx.Tx, what, sql string, args ...any) (int64, error) {
 	tag, err := tx.Exec(ctx, sql, args...)
 	if err != nil {

@@ -42,8 +42,8 @@ func Classify(what string, err error) error {
 	}
 }
 
-// Decision marks errors that a room of store decided on inside a transaction: they
-// say nothing of the database.
+// Decision marks errors that a room of store decided on inside a transaction: the
+// database is not their cause.
 type Decision interface {
 	error
 	Decided()
@@ -71,7 +71,7 @@ func found(err error) error {
 	return err
 }
 
-// lost reports whether an error tells that PostgreSQL is away, rather than that one
+// lost reports whether an error means that PostgreSQL is away, rather than that one
 // statement did not end well. Among the latter: what the primary drops conflicts
 // with those who read it on a standby, and they are cancelled after a while.
 func lost(err error) bool {

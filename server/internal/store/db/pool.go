@@ -23,14 +23,14 @@ const (
 
 // Pool is a pool of connections to one database, and what it learnt of the way
 // there. Between us and PostgreSQL there may be a pooler, such as pgbouncer in
-// transaction mode, that gives each transaction another session of PostgreSQL.
+// transaction mode, that runs each transaction in another session of PostgreSQL.
 // Then nothing of a session may be relied on: settings are made in each
 // transaction, and statements are not kept prepared.
 type Pool struct {
 	*pgxpool.Pool
 	// pooled means that a pooler was found.
 	pooled atomic.Bool
-	// modeGiven means that the URL says how statements are sent.
+	// modeGiven means that the URL sets how statements are sent.
 	modeGiven bool
 	// look is called with each new connection, and may refuse it; nil where
 	// nothing is to be looked at.

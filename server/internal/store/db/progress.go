@@ -40,7 +40,7 @@ type mark struct {
 
 // progress is what is known of the primary's log, oldest first: a standby that has
 // replayed up to a mark has all that was committed before the mark's time. So lag
-// is told by our clock alone, and is none while nothing is written.
+// is measured by our clock alone, and is none while nothing is written.
 type progress []mark
 
 func (p *progress) mark(when time.Time, at int64) {

@@ -104,7 +104,7 @@ func snapshot() pgx.TxOptions {
 	return pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 }
 
-// try runs do on the replica. Where that says nothing of do itself, it is not
+// try runs do on the replica. Where that shows nothing about do itself, it is not
 // answered.
 func (r *replica) try(ctx context.Context, do func(pgx.Tx) error) (err error, answered bool) { //nolint:revive // The error is the answer.
 	r.mu.Lock()
@@ -129,7 +129,7 @@ func (r *replica) try(ctx context.Context, do func(pgx.Tx) error) (err error, an
 	return nil, false
 }
 
-// leave gives the replica up for a while.
+// leave leaves the replica alone for a while.
 func (r *replica) leave(why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

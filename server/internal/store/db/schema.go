@@ -18,7 +18,7 @@ type Schema struct {
 }
 
 // OlderSchemaError means that the database lacks migrations, which this program
-// was told to leave alone. It may be asked again: somebody else migrates.
+// was set to leave alone. It may be asked again: somebody else migrates.
 type OlderSchemaError struct{ Have, Need int }
 
 // Error returns what to do.

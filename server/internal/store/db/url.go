@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// urlErrors are what pgx says of a database URL that it can't read.
+// urlErrors returns pgx's messages about a database URL that it can't read.
 func urlErrors() []string {
 	return []string{
 		"failed to parse as URL", "failed to parse as keyword/value", "failed to read service", "failed to configure TLS",

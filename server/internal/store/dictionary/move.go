@@ -43,7 +43,7 @@ func (e UnknownError) Error() string { return fmt.Sprintf("there is no %s %q", e
 // Decided makes it a db.Decision.
 func (UnknownError) Decided() {}
 
-// Move gives machines to the host with that host_id, all or none, and returns them in
+// Move moves machines to the host with that host_id, all or none, and returns them in
 // the order of their machine_ids. All that they have reported stays theirs. A writer
 // looks at the owner under the lock that it takes on the machine, so that from the
 // moment that this is committed on no server stores an event of the host before.

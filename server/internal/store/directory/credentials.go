@@ -83,7 +83,7 @@ func (d *Directory) AddToken(ctx context.Context, t Token, hash []byte) error {
 // make one first token. Any fixed number would do.
 const firstTokenLock = 0x7472_6163_6b74
 
-// AddFirstToken keeps an API token unless there is any already, and says whether
+// AddFirstToken keeps an API token unless there is any already, and reports whether
 // it did.
 func (d *Directory) AddFirstToken(ctx context.Context, t Token, hash []byte) (bool, error) {
 	var n int64
@@ -178,8 +178,8 @@ type knownHost struct {
 	hash []byte
 }
 
-// RememberedHost returns what HostByCredential gave before, if anything. It may have
-// been revoked since: only WriteEvents, which looks again, may rely on it.
+// RememberedHost returns what HostByCredential returned before, if anything. It may
+// have been revoked since: only WriteEvents, which looks again, may rely on it.
 func (d *Directory) RememberedHost(credentialID string) (Host, []byte, bool) {
 	known, ok := d.hosts.Get(credentialID)
 	return known.host, known.hash, ok

@@ -88,15 +88,15 @@ type EnrollRequest struct {
 	CredentialHash []byte
 }
 
-// Enroll spends one use of the token and gives the host a new credential, both
-// or neither.
+// Enroll spends one use of the token and adds the host's new credential, both or
+// neither.
 //
 // A host_id comes from the client, so a good token is not enough to take over a
 // host that is enrolled already, and its machine_ids with it. That needs one of:
 // a token made for that host_id by an administrator, the host's present
-// credential, or the very token that enrolled it as long as the credential it
-// gave was never used (the reply got lost; that costs no further use). Any old
-// credential stops working, so it is never silent either.
+// credential, or the very token that enrolled it as long as the credential that
+// came of it was never used (the reply got lost; that costs no further use). Any
+// old credential stops working, so it is never silent either.
 //
 // Whoever has a token for one person can also enrol under a host's host_id, which
 // every user of that host can work out. Only a token made for it hands it to the
@@ -149,7 +149,7 @@ func lockEnrollment(ctx context.Context, tx pgx.Tx, r EnrollRequest) (e Enrollme
 }
 
 // claimHost makes the host's row, or finds it and decides whether the caller
-// may have it. It says whether the claim is free of charge.
+// may have it. It returns whether the claim is free of charge.
 func claimHost(ctx context.Context, tx pgx.Tx, r EnrollRequest, e Enrollment) (host int64, free bool, err error) {
 	err = tx.QueryRow(ctx, `INSERT INTO host (host_id, hostname, enrollment, kind) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (host_id) DO NOTHING RETURNING id`, r.HostID, r.Hostname, e.ID, r.Kind).Scan(&host)

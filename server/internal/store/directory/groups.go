@@ -14,8 +14,8 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 )
 
-// MaxGroups is how many groups there may be: more than anyone tells apart, and few
-// enough to list.
+// MaxGroups is how many groups there may be: more than anyone can distinguish, and
+// few enough to list.
 const MaxGroups = 10_000
 
 // groupsLock is the advisory lock under which groups are made, so that servers
@@ -256,7 +256,7 @@ func (d *Directory) SetMembers(ctx context.Context, group string, machineIDs []s
 	return count, unknown, err
 }
 
-// changeGroup changes a locked group's members; do says by how many. What changes
+// changeGroup changes a locked group's members; do returns by how many. What changes
 // nothing is not written down.
 func (d *Directory) changeGroup(ctx context.Context, what, name string, change *audit.Change, do func(pgx.Tx, Group) (int64, error)) error {
 	change.Name = name

@@ -40,7 +40,7 @@ func (d *Directory) Hosts(ctx context.Context) ([]HostState, error) {
 	return list, err
 }
 
-// RenameHost gives a host another name to be shown by; its machine_ids stay.
+// RenameHost sets the name that a host is shown by; its machine_ids stay.
 func (d *Directory) RenameHost(ctx context.Context, host int64, name string) error {
 	return d.db.Write(ctx, "renaming a host", func(tx pgx.Tx) error {
 		_, err := db.Exec(ctx, tx, "setting its name", "UPDATE host SET hostname = $2 WHERE id = $1 AND hostname <> $2", host, name)

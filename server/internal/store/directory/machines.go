@@ -23,7 +23,7 @@ type Machine struct {
 	// time when it arrived.
 	LastSeen time.Time
 	// LastInterval is the newest event's length in seconds, LastIdle its
-	// is_idle, LastConnected its connected, nil where it did not say.
+	// is_idle, LastConnected its connected, nil where it had none.
 	LastInterval  int64
 	LastIdle      bool
 	LastConnected *bool

@@ -10,9 +10,8 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 )
 
-// maxMembership bounds the groups that a machine is said to be in: more than
-// anyone puts it into, and a page of 1,000 machines that are all in 10,000 groups
-// can be told.
+// maxMembership bounds the groups that are shown of a machine: more than anyone puts
+// it into, and a page of 1,000 machines that are all in 10,000 groups can be sent.
 const maxMembership = 100
 
 // membershipSQL returns the groups of each machine that is in any; of a caller's

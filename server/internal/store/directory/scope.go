@@ -66,7 +66,7 @@ func (f *MachineFilter) within(ctx context.Context, tx pgx.Tx) (Scope, error) {
 
 // Both queries fetch rows one by one through keys (OFFSET 0 keeps PostgreSQL from
 // joining otherwise): a page costs the same wherever it lies and however many
-// machines there are. In the second each group gives its next machines, of which
+// machines there are. In the second each group adds its next machines, of which
 // the first are taken.
 const (
 	machinesSQL = `SELECT ` + MachineColumns + ` FROM (

@@ -33,7 +33,7 @@ const (
 	// wait for it then.
 	leaderPatience = 250 * time.Millisecond
 	// queuedEvents bounds what waits for a leader, some 100 MB of usual
-	// events; beyond it callers are told to come back.
+	// events; beyond it callers are asked to come back.
 	queuedEvents = 100_000
 	// groupTimeout bounds committing a group; a host tries again on 503.
 	groupTimeout = 10 * time.Second
@@ -100,7 +100,7 @@ func (g *group) do(ctx context.Context, b Batch) (Written, error) {
 			if g.leave(w) {
 				return Written{}, fmt.Errorf("waiting to be written: %w: %w", db.ErrUnavailable, ctx.Err())
 			}
-			// It is being written: a moment more tells what became of it.
+			// It is being written: a moment more shows what became of it.
 			gone = nil
 		}
 	}
@@ -148,7 +148,7 @@ func (g *group) leave(w *waiter) bool {
 	return false
 }
 
-// leadWith writes w and what waits, and then gives the place away.
+// leadWith writes w and what waits, and then hands the place over.
 func (g *group) leadWith(ctx context.Context, w *waiter) {
 	members := g.gather(w)
 	// Whatever happens to this call, the others get an answer and the place

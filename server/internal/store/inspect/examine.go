@@ -13,7 +13,7 @@ import (
 )
 
 // countedRows bounds the rows of a default partition that an examination counts:
-// beyond it the number tells nothing more.
+// beyond it the number shows nothing more.
 const countedRows = 100_000
 
 // Examination is what can be seen of a database and its PostgreSQL, for people

@@ -37,7 +37,7 @@ type ReplicaExamination struct {
 func (in *Inspector) ExamineReplica(ctx context.Context) (*ReplicaExamination, error) {
 	replica := in.db.Standby()
 	if replica == nil {
-		return nil, nil //nolint:nilnil // There is none to tell of.
+		return nil, nil //nolint:nilnil // There is none to report.
 	}
 	primary, err := db.PositionOf(ctx, in.db.Primary())
 	if err != nil {

@@ -39,7 +39,7 @@ type Minute struct {
 	ActiveMS int64
 }
 
-// Record is what a record says of its time.
+// Record is what a record holds of its time.
 type Record struct {
 	// Start is in Unix microseconds.
 	Start int64
@@ -73,7 +73,7 @@ func floor(at int64) int64 {
 }
 
 // Add adds a record of one account. Its active time is spread evenly over its length,
-// to the millisecond: what lies in two minutes adds up to what it says.
+// to the millisecond: what lies in two minutes adds up to the record's.
 func (g *Grid) Add(r Record) {
 	if r.LengthMS <= 0 {
 		return
@@ -97,7 +97,7 @@ func stateOf(active int64, rest State) State {
 	return rest
 }
 
-// add adds what another record of the same account says of the minute.
+// add adds what another record of the same account holds of the minute.
 func (m *Minute) add(state State, active int64) {
 	m.State, m.ActiveMS = max(m.State, state), min(LengthMS, m.ActiveMS+active)
 }

@@ -16,8 +16,8 @@ const (
 	// reach is how many minutes the records of a quarter reach: the quarter's, those of
 	// the longest record that begins at its end, and one that both cut.
 	reach = 15 + 60 + 1
-	// stateBits are those of a state in a run's first number, over the bit that tells of
-	// a distance.
+	// stateBits are those of a state in a run's first number, over the bit that marks a
+	// distance.
 	stateBits = 3
 	// whole stands for minutes that are active to the last millisecond.
 	whole  = Active + 1
@@ -27,7 +27,7 @@ const (
 // ErrDamaged is returned for bytes that cannot be read.
 var ErrDamaged = errors.New("the minutes of a roll-up are damaged")
 
-// Quarter is what the records that begin in a quarter of an hour say.
+// Quarter is what the records that begin in a quarter of an hour hold.
 type Quarter struct {
 	// Records is how many there are.
 	Records int64
@@ -133,7 +133,7 @@ func timeOf(code uint64) int64 {
 	return int64(code / 2)
 }
 
-// Decode adds up what bytes say.
+// Decode adds up what bytes hold.
 func Decode(b []byte) (Quarter, error) {
 	var q Quarter
 	for u := (reader{b: b}); len(u.b) > 0; {
@@ -157,7 +157,7 @@ func Decode(b []byte) (Quarter, error) {
 	return q, nil
 }
 
-// Joined returns bytes with one entry that says the same; what is damaged stays as it is.
+// Joined returns bytes with one entry that holds the same; what is damaged stays as it is.
 func Joined(b []byte) []byte {
 	q, err := Decode(b)
 	if err != nil {

@@ -95,7 +95,7 @@ func keysOf(ctx context.Context, tx pgx.Tx, machineIDs []string) ([]int32, error
 	return keys, nil
 }
 
-// Part gives one of a person's accounts back to the person that it was made with, or to
+// Part moves one of a person's accounts back to the person that it was made with, or to
 // a new one where that is this person and has other accounts as well. It returns the
 // person that the account is of then; ErrNone, or db.ErrNotFound where it was not this
 // person's.

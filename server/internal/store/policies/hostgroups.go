@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// MaxHostGroups is how many there may be: more than anyone tells apart.
+	// MaxHostGroups is how many there may be: more than anyone can distinguish.
 	MaxHostGroups = 1000
 	// MaxGroupHosts is how many hosts one may have.
 	MaxGroupHosts = 10_000

@@ -105,7 +105,7 @@ func read(ctx context.Context, tx pgx.Tx, document, where string, args ...any) (
 	})
 }
 
-// List returns up to limit versions without what they say, the newest first, of those
+// List returns up to limit versions without their policies, the newest first, of those
 // before a version (0: all), and the number of the newest of all.
 func (p *Policies) List(ctx context.Context, before int64, limit int) (list []Version, newest int64, err error) {
 	err = p.db.Read(ctx, "listing policies", func(tx pgx.Tx) (err error) {

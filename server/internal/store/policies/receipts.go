@@ -60,7 +60,7 @@ func (p *Policies) AddReceipt(ctx context.Context, host int64, machineID, notice
 	})
 }
 
-// ReceiptFilter says which receipts are asked for.
+// ReceiptFilter is which receipts are asked for.
 type ReceiptFilter struct {
 	// Notice is the version of one notice; empty: of all.
 	Notice string

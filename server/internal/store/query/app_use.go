@@ -24,7 +24,7 @@ const (
 	maxTitles = 5000
 )
 
-// Classes are how uses of applications are told apart. Both functions must give
+// Classes are how uses of applications are distinguished. Both functions must return
 // the same answer for the same question while a question is answered.
 type Classes struct {
 	// Of returns the class of a use; the title is empty where it is not known, or
@@ -54,7 +54,7 @@ type MachineUse struct {
 
 // AppUse returns for how long applications had the focus in from ≤ time < to on the
 // machines that are asked for. Totals come from roll-ups; where an application's
-// class depends on titles, the machine's events say how its total is divided, as
+// class depends on titles, the machine's events show how its total is divided, as
 // far as they and their titles are kept, and the rest is of the class that it has
 // without a title. So classes of one application always add up to its roll-ups.
 //
@@ -115,7 +115,7 @@ func namesOf(ctx context.Context, tx pgx.Tx, list []codec.Sums) (map[uint64]stri
 // divider divides applications' totals into classes.
 type divider struct {
 	tx pgx.Tx
-	// from and to are the times of which events tell.
+	// from and to bound the events that are read.
 	from, to time.Time
 	classes  Classes
 	// apps are the applications' names, titled those whose class needs titles.
@@ -174,7 +174,7 @@ func note(divided map[classed]codec.AppTime, k classed, of codec.AppTime) {
 	divided[k] = of
 }
 
-// walk adds what a machine's events tell of applications whose class needs
+// walk adds what a machine's events hold of applications whose class needs
 // titles.
 func (d *divider) walk(ctx context.Context, machine int32, divided map[classed]codec.AppTime) error {
 	held := map[codec.Ref]codec.AppTime{}

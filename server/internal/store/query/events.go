@@ -52,7 +52,7 @@ func (r *Reader) Events(ctx context.Context, scope directory.Scope, machineID st
 func eventsOf(ctx context.Context, tx pgx.Tx, m directory.Machine, from, to time.Time, limit int) (Page, error) {
 	page := Page{Events: []api.Event{}}
 	f := filler{tx: tx, machine: m, page: &page, limit: limit}
-	// One more than asked for tells whether there is a next page.
+	// One more than asked for shows whether there is a next page.
 	if err := WalkEvents(ctx, tx, m.Key, from, to, limit+1, func(e *api.Event, r *codec.Refs) error { return f.add(ctx, e, r) }); err != nil {
 		return page, err
 	}

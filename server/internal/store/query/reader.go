@@ -1,4 +1,4 @@
-// Package query reads what events and their sums say, of one machine or of many, as
+// Package query reads what events and their sums hold, of one machine or of many, as
 // far as a caller may see it.
 package query
 

@@ -34,7 +34,7 @@ type spanQuery struct {
 	// bounds are at least two; span i reaches from bounds[i] to before
 	// bounds[i+1]. Each is taken as the start of its quarter of an hour.
 	bounds []time.Time
-	// counts and apps say what is asked for.
+	// counts and apps are what is asked for.
 	counts, apps bool
 }
 

@@ -169,7 +169,7 @@ func (w *walker) events(ctx context.Context, from time.Time) error {
 	return nil
 }
 
-// After is the next instant that PostgreSQL tells apart.
+// After returns the next instant that PostgreSQL can distinguish.
 func After(t time.Time) time.Time { return t.Add(time.Microsecond) }
 
 // EachEvent calls each with a machine's events with from ≤ timestamp < to, oldest

@@ -58,7 +58,7 @@ func Days(r *rand.Rand, now time.Time, machines, count int) []api.Event {
 	return events
 }
 
-// Exact checks that all sums are as their events say, and how many events there are.
+// Exact checks that all sums match their events, and how many events there are.
 func Exact(t *testing.T, s *Store, events int) {
 	t.Helper()
 	c, err := s.CheckRollups(t.Context(), false)

@@ -38,7 +38,7 @@ type RollupCheck struct {
 }
 
 // CheckRollups adds up every machine's events anew, compares, and repairs what
-// differs if told so. Only times are looked at whose events are still kept. The
+// differs if repair is set. Only times are looked at whose events are still kept. The
 // server may go on meanwhile: each machine is seen in one state, and locked while
 // it is repaired.
 func (u *Upkeep) CheckRollups(ctx context.Context, repair bool) (RollupCheck, error) {

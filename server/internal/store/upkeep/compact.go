@@ -28,7 +28,7 @@ const (
 	// long as the transaction was, so that compaction takes at most half of one
 	// connection, and less where the database is busy.
 	compactRest = time.Second
-	// compactTell is how often a long round says how far it is.
+	// compactTell is how often a long round reports how far it is.
 	compactTell = time.Minute
 )
 
@@ -199,7 +199,7 @@ func (c *compaction) step(ctx context.Context, key int32, before time.Time) (mor
 	return more && err == nil, err
 }
 
-// lockToCompact locks a machine, and says from when on and until when it is to be
+// lockToCompact locks a machine, and returns from when on and until when it is to be
 // compacted: never beyond its newest event, so that whatever is newer than that
 // one is not of a compacted time.
 func lockToCompact(ctx context.Context, tx pgx.Tx, key int32, before time.Time) (from, until time.Time, err error) {

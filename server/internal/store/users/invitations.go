@@ -12,8 +12,7 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 )
 
-// InvitationExpiry is for how long an invitation is good unless told otherwise: a
-// weekend.
+// InvitationExpiry is for how long an invitation is good by default: a weekend.
 const InvitationExpiry = 72 * time.Hour
 
 // Invitation is a link by which somebody sets their password, without its secret.
