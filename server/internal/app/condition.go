@@ -55,8 +55,8 @@ func (c *condition) announce(ctx context.Context) {
 	}
 }
 
-// follow looks at the database until ctx ends or the server is told to stop, and reports
-// each change once.
+// follow looks at the database until ctx ends or the server is asked to stop, and
+// reports each change once.
 func (c *condition) follow(ctx context.Context) error {
 	tick := time.NewTicker(c.every)
 	defer tick.Stop()

@@ -17,7 +17,7 @@ import (
 	"activity-tracker.example/server/internal/localpg"
 )
 
-// Examine looks at the server and its database and returns what the doctor says of
+// Examine looks at the server and its database and returns the doctor's checks of
 // them. It changes nothing.
 func Examine(ctx context.Context, c config.Config, now time.Time) []api.Check {
 	_, zoneErr := time.LoadLocation("Europe/Moscow")
@@ -54,7 +54,7 @@ func examineStore(ctx context.Context, c config.Config, d *Database) ([]api.Chec
 	if err != nil {
 		return nil, err
 	}
-	// 0 where the kernel does not tell.
+	// 0 where the kernel does not report it.
 	memory, _ := localpg.Memory()
 	checks := append(doctor.Database(e), doctor.Postgres(e, memory)...)
 	replica, err := d.Store.ExamineReplica(ctx)

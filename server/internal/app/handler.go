@@ -39,7 +39,7 @@ type Surroundings struct {
 	PasswordCost password.Params
 	// Now is the clock of logins; nil: the real one.
 	Now func() time.Time
-	// leaving knows that the server was told to stop; nil: nobody does.
+	// leaving knows that the server was asked to stop; nil: nobody does.
 	leaving *leave
 }
 

@@ -12,14 +12,14 @@ import (
 	"activity-tracker.example/server/internal/httpserver"
 )
 
-// leave is the time between being told to stop and stopping: /readyz answers at
+// leave is the time between being asked to stop and stopping: /readyz answers at
 // once that the server is no longer there for new requests, while it still answers all, so
 // that a load balancer takes it out before anybody is refused.
 type leave struct {
 	delay time.Duration
 	log   *slog.Logger
 	// ready is set when the server was ever ready: nobody sends requests to one that
-	// was not. begun is set when it was told to stop.
+	// was not. begun is set when it was asked to stop.
 	ready, begun atomic.Bool
 }
 

@@ -36,7 +36,7 @@ func WhoAsks() string {
 }
 
 // Operator returns who runs a command, by the number of the user. Root may have become
-// that by sudo, which says who asked.
+// that by sudo, which names who asked.
 func Operator() audit.Actor {
 	uid := strconv.Itoa(os.Getuid())
 	if asked := os.Getenv("SUDO_UID"); uid == "0" && asked != "" {

@@ -89,7 +89,7 @@ func (s *server) run(told context.Context) error {
 		return st.RunMaintenance(ctx)
 	})
 	board := live.New(st.Reader, live.Options{Log: s.log})
-	// It ends all streams when the server is told to stop.
+	// It ends all streams when the server is asked to stop.
 	group.Go(func() error { return board.Run(ctx) })
 	group.Go(func() error {
 		defer allDrained()

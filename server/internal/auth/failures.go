@@ -57,7 +57,7 @@ func (f *Failures) Failed(addr netip.Addr) (wait time.Duration, limited bool) {
 	attempt := attempts.ReserveN(now, 1)
 	wait = attempt.DelayFrom(now)
 	if wait > 0 {
-		// One that is refused costs nothing: waiting as long as was told helps.
+		// One that is refused costs nothing: waiting as long as the reply asks for helps.
 		attempt.CancelAt(now)
 	}
 	return wait, wait > 0

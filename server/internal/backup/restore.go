@@ -110,7 +110,7 @@ func (t Tools) Restore(ctx context.Context, a Archive, before, after []string, p
 	ended := failed(ctx, psql, psql.Wait())
 	var said complaintError
 	if ended != nil && !errors.As(fed, &said) {
-		// What psql could not be told any more follows from that.
+		// What could not be sent to psql any more follows from that.
 		fed = ended
 	}
 	if fed == nil {

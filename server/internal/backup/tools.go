@@ -167,13 +167,13 @@ func exitStatus(exit *exec.ExitError) (status syscall.WaitStatus, ok bool) {
 	return status, ok
 }
 
-// complaintError is what a program said before it failed.
+// complaintError is what a program wrote before it failed.
 type complaintError string
 
 func (e complaintError) Error() string { return string(e) }
 
 // complaints keeps the beginning of what a program writes to standard error:
-// where one error brings about others, the first tells.
+// where one error brings about others, the first names the cause.
 type complaints struct{ b bytes.Buffer }
 
 func (c *complaints) Write(p []byte) (int, error) {

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// progressEvery is how often progress is told: often enough to see that it goes on.
+// progressEvery is how often progress is reported: often enough to see that it goes on.
 const progressEvery = time.Second
 
-// Progress is told from time to time how many bytes were written or read so far.
+// Progress is called from time to time with how many bytes were written or read so far.
 type Progress func(stage string, bytes int64)
 
 // Write writes a backup of the schema with that name to out, which nobody has

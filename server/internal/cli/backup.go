@@ -130,7 +130,7 @@ func writeBackup(ctx context.Context, cmd *cobra.Command, d *app.Database, path 
 }
 
 // clearLeft makes room that backups which were killed still take. What can't be
-// cleared away is told, and is no reason to make no backup.
+// cleared away is printed, and is no reason to make no backup.
 func clearLeft(say io.Writer, dir string) error {
 	removed, err := backup.ClearLeft(dir)
 	if err != nil {

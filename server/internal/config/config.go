@@ -33,7 +33,7 @@ type Config struct {
 	MaxConnections int
 	// MetricsListen is another address for /metrics; empty: none.
 	MetricsListen string
-	// ShutdownDelay is for how long to answer on after being told to stop.
+	// ShutdownDelay is for how long to answer on after being asked to stop.
 	ShutdownDelay time.Duration
 	// Packages is the folder of what hosts install, BaseURL where they find the
 	// server.

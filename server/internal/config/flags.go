@@ -36,7 +36,7 @@ func (e *Error) Error() string { return e.err.Error() }
 // Unwrap returns what is wrong.
 func (e *Error) Unwrap() error { return e.err }
 
-// Flags is what a command line gave for the settings.
+// Flags holds the values that a command line sets.
 type Flags struct{ values map[string]*value }
 
 // NewFlags returns flags that nobody has given yet.

@@ -46,7 +46,7 @@ const (
 	maxKeepDays = 36_525
 	// maxConnections is more connections than one process is good for.
 	maxConnections = 1_000_000
-	// minReplicaLag is twice the grain in which lag is told; with more than
+	// minReplicaLag is twice the grain in which lag is measured; with more than
 	// maxReplicaLag nobody would see his own day.
 	minReplicaLag = 2 * time.Second
 	maxReplicaLag = time.Hour

@@ -17,7 +17,7 @@ const (
 	// then, and files are usually replaced a month before.
 	certificateSoon = 21 * quantity.Day
 	// certificatePart is what part of a certificate's own time is soon, if that is
-	// less: some authorities give a day.
+	// less: some authorities issue one for a day.
 	certificatePart = 4
 	// namesShown are how many of a certificate's names are shown.
 	namesShown = 3

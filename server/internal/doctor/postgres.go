@@ -14,7 +14,7 @@ const (
 	// enoughLog is a max_wal_size, in bytes, with which a day's backlog of some
 	// hundred hosts fits between two checkpoints.
 	enoughLog = 4 * quantity.GiB
-	// fewCheckpoints are too few to tell a habit from a restart or a backup.
+	// fewCheckpoints are too few to distinguish a habit from a restart or a backup.
 	fewCheckpoints = 12
 	// leastCheckpointTimeout is PostgreSQL's own default.
 	leastCheckpointTimeout = 5 * time.Minute

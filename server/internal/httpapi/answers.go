@@ -64,7 +64,7 @@ func newWorkbooks(wait time.Duration) workbooks {
 	}
 }
 
-// take waits for a place, which end gives back; or returns a refusal.
+// take waits for a place, which end frees; or returns a refusal.
 func (b workbooks) take(ctx context.Context, caller string) (end func(), err error) {
 	endOwn, ok := b.caller.Take(ctx, caller)
 	if !ok {

@@ -41,7 +41,7 @@ type body struct {
 	limit int64
 	// example is what it may be.
 	example string
-	// tooLarge is what a caller is told of a larger one; empty: that it is no such
+	// tooLarge is the refusal's detail for a larger one; empty: that it is no such
 	// body.
 	tooLarge string
 }
@@ -59,7 +59,7 @@ func changeWith[T any](b body, do func(http.ResponseWriter, *http.Request, T) (i
 	}
 }
 
-// refusal returns what a caller is told of a body that could not be read.
+// refusal returns what is sent to a caller for a body that could not be read.
 func (b body) refusal(err error) error {
 	var large *http.MaxBytesError
 	if b.tooLarge != "" && errors.As(err, &large) {

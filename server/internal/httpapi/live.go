@@ -23,11 +23,11 @@ import (
 
 const (
 	// heartbeat keeps proxies, which give up after a minute of silence, and
-	// tells when the reader has gone.
+	// shows when the reader has gone.
 	heartbeat = 15 * time.Second
 	// liveWrite bounds sending one event to a reader.
 	liveWrite = 30 * time.Second
-	// liveBatch is how many machines one event tells of, some 100 KB.
+	// liveBatch is how many machines one event holds, some 100 KB.
 	liveBatch = 500
 	// liveFirst is how long a stream waits for what it begins with: the machines are
 	// read every 5 s.
@@ -63,7 +63,7 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 	defer st.pieces.End()
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
-	// nginx holds replies back unless it is told.
+	// nginx holds replies back unless this header forbids it.
 	h.Set("X-Accel-Buffering", "no")
 	if err := st.send(fmt.Appendf(nil, "retry: %d\n\n", liveRetry)); err != nil {
 		return
@@ -102,7 +102,7 @@ func (st *stream) begin(ctx context.Context) error {
 	return nil
 }
 
-// keep writes down that the caller is told of these machines.
+// keep writes down that the caller is shown these machines.
 func (st *stream) keep(ctx context.Context, machines []*live.Item) error {
 	ctx, look := looked.Begin(ctx, st.Access, looked.At{What: api.LookedLive})
 	look.Several()
@@ -178,7 +178,7 @@ func (st *stream) recheck(ctx context.Context) error {
 		}
 	}
 	if errors.Is(err, db.ErrUnavailable) {
-		// Nothing new is told meanwhile.
+		// Nothing new is sent meanwhile.
 		return nil
 	}
 	return err

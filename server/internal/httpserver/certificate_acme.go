@@ -41,7 +41,7 @@ const (
 type ACME struct {
 	// Domains are the server's names. Naming them accepts the authority's terms.
 	Domains []string
-	// Email is told of trouble with the certificates; may be empty.
+	// Email is where trouble with the certificates is reported; may be empty.
 	Email string
 	// CacheDir keeps the account and the certificates.
 	CacheDir string

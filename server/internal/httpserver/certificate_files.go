@@ -124,7 +124,7 @@ func openToAll(mode os.FileMode) bool { return mode.Perm()&0o004 != 0 }
 
 // readPEM reads a small file through whatever links lead to it. What it asks is the
 // file it has opened; neither opening nor reading waits for anybody: a pipe has no
-// writer, and a file of /proc, of no size, may have nothing to say for hours.
+// writer, and a file of /proc, of no size, may send nothing for hours.
 func readPEM(path string) (text []byte, mode os.FileMode, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -165,7 +165,7 @@ func readSmall(f io.Reader) ([]byte, error) {
 	return text, err
 }
 
-// watch looks for new files until ctx ends. A pair that can't be used is told
+// watch looks for new files until ctx ends. A pair that can't be used is logged
 // once, and tried again: certificate and key are seldom replaced at one moment.
 func (p *pair) watch(ctx context.Context) error {
 	tick := time.NewTicker(p.every)

@@ -71,8 +71,8 @@ func (p Proxies) trusts(addr netip.Addr) bool {
 type forwarding struct {
 	// secure is set where the caller spoke TLS, to us or to a trusted proxy.
 	secure bool
-	// requestID is the one that a trusted proxy gave it; empty where there is
-	// none, or none that can be logged.
+	// requestID is the one that a trusted proxy set; empty where there is none, or
+	// none that can be logged.
 	requestID string
 }
 
@@ -114,8 +114,8 @@ func (p Proxies) readHeaders(h http.Header, f *forwarding) {
 }
 
 // caller is the first address from the right that is no trusted proxy's: what
-// stands further left anybody may have written. Where it can't be told, it is the
-// last proxy that was told of.
+// stands further left anybody may have written. Where it can't be known, it is the
+// last proxy that is known.
 func (p Proxies) caller(h http.Header, peer netip.Addr) netip.Addr {
 	hops := p.hops(h)
 	last := peer

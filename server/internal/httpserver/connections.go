@@ -22,14 +22,14 @@ const (
 	// otherFiles is how many descriptors the rest of the server needs: database
 	// connections, files, replies by other servers.
 	otherFiles = 256
-	// refusals bounds how many callers are told at once that there are too many;
-	// beyond them a connection is only closed.
+	// refusals bounds how many callers are sent a refusal at once; beyond them a
+	// connection is only closed.
 	refusals = 64
-	// refusalTime bounds telling one.
+	// refusalTime bounds sending one.
 	refusalTime = time.Second
 )
 
-// refusalText is what those are told who are too many.
+// refusalText is what is sent to those who are too many.
 const refusalText = `{"type":"about:blank","title":"Service Unavailable","status":503,"code":"unavailable","detail":"Too many connections; try later."}`
 
 // refusal is a whole reply, for those who have not asked yet.
@@ -38,7 +38,7 @@ func refusal() string {
 		"Retry-After: 30\r\nConnection: close\r\nContent-Length: " + strconv.Itoa(len(refusalText)) + "\r\n\r\n" + refusalText
 }
 
-// bounded accepts so many connections at once and tells all others to come back.
+// bounded accepts so many connections at once and asks all others to come back.
 type bounded struct {
 	net.Listener
 	limit   int64
@@ -99,8 +99,8 @@ func (b *bounded) refuse(c net.Conn) {
 	go func() {
 		defer func() { <-b.telling }()
 		defer func() { _ = c.Close() }()
-		// Nobody is left to be told of a failure. What the caller sends is read,
-		// or the kernel would throw the refusal away with it.
+		// A failure can be reported to nobody. What the caller sends is read, or the
+		// kernel would throw the refusal away with it.
 		_ = c.SetDeadline(time.Now().Add(refusalTime))
 		_, _ = io.WriteString(c, refusal())
 		if half, ok := c.(interface{ CloseWrite() error }); ok {

@@ -45,11 +45,11 @@ const (
 	// gone; the kernel's keep-alive does it for the others.
 	pingAfter   = 30 * time.Second
 	pingTimeout = 15 * time.Second
-	// strictTransport tells browsers to come back by TLS for a year.
+	// strictTransport makes browsers come back by TLS for a year.
 	strictTransport = "max-age=31536000"
 )
 
-// Options say where and how to listen.
+// Options are where and how to listen.
 type Options struct {
 	// Addr is host:port.
 	Addr string

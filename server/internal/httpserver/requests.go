@@ -27,7 +27,7 @@ const requestIDHeader = "X-Request-Id"
 const unrouted = "none"
 
 // ErrStopping is the cause of a refusal by a server that goes on answering for a
-// while after it was told to stop: a load balancer is to know, and nothing is wrong.
+// while after it was asked to stop: a load balancer is to know, and nothing is wrong.
 var ErrStopping = errors.New("the server is about to stop")
 
 // Requests is what every request goes through: an id, headers, a log line,

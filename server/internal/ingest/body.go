@@ -35,7 +35,7 @@ const (
 	zstdEncoding
 )
 
-// contentEncoding is what all of a request's headers of that name say: a second one
+// contentEncoding is what all of a request's headers of that name hold: a second one
 // must not go unnoticed, unless it is empty.
 func contentEncoding(r *http.Request) string {
 	said := slices.DeleteFunc(slices.Clone(r.Header.Values("Content-Encoding")), func(one string) bool { return strings.TrimSpace(one) == "" })
@@ -133,7 +133,7 @@ func (b *inflated) Read(p []byte) (int, error) {
 // Close ends the decoder.
 func (b *inflated) Close() error { return b.close() }
 
-// bodyProblem turns an error of reading a body into what the caller is told.
+// bodyProblem turns an error of reading a body into what is sent to the caller.
 func bodyProblem(err error) error {
 	var p *problem.Error
 	var tooLarge *http.MaxBytesError

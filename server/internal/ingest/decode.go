@@ -101,7 +101,7 @@ func (b *batch) decodeEvents(d *json.Decoder, now time.Time) error {
 		if b.sent == api.MaxBatchEvents {
 			return errTooMany
 		}
-		// A pointer to a pointer tells null from an object.
+		// A pointer to a pointer distinguishes null from an object.
 		var e *sentEvent
 		err := d.Decode(&e)
 		var wrongType *json.UnmarshalTypeError

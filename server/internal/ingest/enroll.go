@@ -93,8 +93,8 @@ func (in *Ingest) readEnroll(w http.ResponseWriter, r *http.Request) (api.Enroll
 	return ask, nil
 }
 
-// enrollBodyProblem turns an error of reading the body into what the caller is
-// told.
+// enrollBodyProblem turns an error of reading the body into what is sent to the
+// caller.
 func enrollBodyProblem(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) || errors.Is(err, errInflated) {

@@ -40,7 +40,7 @@ const (
 	// textAtFirst is how much of a text is read where its length is not known.
 	textAtFirst = 64 << 10
 
-	// roomWait is how long a batch waits for memory before its host is told to
+	// roomWait is how long a batch waits for memory before its host is asked to
 	// come back.
 	roomWait = 2 * time.Second
 )
@@ -76,7 +76,7 @@ type arriving struct {
 	small, large int64
 }
 
-// take takes more, up to size in all, or says that there is none: waiting would
+// take takes more, up to size in all, or fails where there is none: waiting would
 // not help, since those who have it may send as slowly as they like.
 func (a *arriving) take(size int64) error {
 	small := min(size, bodyThen)
@@ -186,8 +186,8 @@ func (m *memory) wholeText(ctx context.Context, body, header string) (text strin
 	}
 }
 
-// announced is how long a gzip body says its text is, in its last four bytes; or
-// what is read of it first, where that is not possible.
+// announced is how long a gzip body claims that its text is, in its last four bytes;
+// or what is read of it first, where that is not possible.
 func announced(body string) int64 {
 	const trailer = 4
 	if len(body) < trailer {
@@ -200,7 +200,7 @@ func announced(body string) int64 {
 	return max(n, bodyAtFirst)
 }
 
-// readText inflates a body into at most size bytes, and says how many there are.
+// readText inflates a body into at most size bytes, and returns how many there are.
 func (m *memory) readText(body, header string, size int64) (text string, full int64, cut error) {
 	r, err := m.inflate(body, header)
 	if err != nil {

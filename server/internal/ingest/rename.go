@@ -11,8 +11,8 @@ import (
 	"activity-tracker.example/server/internal/text"
 )
 
-// renameTimeout bounds changing a name: the reply that tells what is stored waits for
-// it.
+// renameTimeout bounds changing a name: the reply that reports what is stored waits
+// for it.
 const renameTimeout = 2 * time.Second
 
 // maxNames bounds how many hosts' names are remembered; with more all are forgotten,
@@ -45,7 +45,7 @@ func (n *names) note(host int64, name string) {
 }
 
 // rename has a host shown by the name that it has now. Events are stored whether or
-// not that works: the next request tells the name again.
+// not that works: the next request sends the name again.
 func (in *Ingest) rename(r *http.Request, host directory.Host) {
 	name := r.Header.Get(api.HostnameHeader)
 	if name == "" || len(name) > api.MaxHostnameBytes || !text.Visible(name) || !in.names.changed(host.Key, name) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Limiter admits the requests of callers, told apart by K.
+// Limiter admits the requests of callers, distinguished by K.
 type Limiter[K comparable] struct {
 	places int
 	wait   time.Duration

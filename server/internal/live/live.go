@@ -55,7 +55,7 @@ type Item struct {
 	row     directory.Machine
 }
 
-// Message tells a watcher what it does not know yet.
+// Message is what a watcher does not know yet.
 type Message struct {
 	// Snapshot is set where Items are all machines there are, not changes.
 	Snapshot bool
@@ -70,7 +70,7 @@ type Watcher struct {
 	fresh    bool
 }
 
-// Options say how a board works; zero values are the usual ones.
+// Options are how a board works; zero values are the usual ones.
 type Options struct {
 	// Poll is how often machines are read while somebody watches.
 	Poll time.Duration
@@ -112,7 +112,7 @@ func New(reader *query.Reader, opts Options) *Board {
 	return &Board{reader: reader, opts: opts, wake: make(chan struct{}, 1), watchers: map[*Watcher]struct{}{}}
 }
 
-// Watch lets somebody with that token watch, or says why not. The first message is
+// Watch lets somebody with that token watch, or returns why not. The first message is
 // a snapshot. Leave must follow.
 func (b *Board) Watch(token string) (*Watcher, error) {
 	b.mu.Lock()
@@ -265,7 +265,7 @@ func describe(m *directory.Machine, now time.Time) api.LiveMachine {
 	}
 }
 
-// tell returns changes to those who watch, and all items to who just came.
+// tell sends changes to those who watch, and all items to who just came.
 func (b *Board) tell(changes []*Item) {
 	var all []*Item
 	b.mu.Lock()

@@ -35,7 +35,7 @@ const (
 	// "/.s.PGSQL.5432" and the terminator.
 	maxSocketPath = 108 - len("/.s.PGSQL.5432") - 1
 	// startTimeout bounds starting, with recovery after a crash, which reads up to
-	// mostLog again; systemd gives the service 180 s.
+	// mostLog again; systemd allows the service 180 s.
 	startTimeout = 150 * time.Second
 	// initTimeout bounds making a new cluster: 2 s on an idle machine.
 	initTimeout = 2 * time.Minute
@@ -51,11 +51,11 @@ const (
 	maxLogBytes = 10 << 20
 )
 
-// Options say where and how it runs.
+// Options are where and how it runs.
 type Options struct {
 	// StateDir is the folder under which all its files lie, in "postgres".
 	StateDir string
-	// Volatile gives up safety against a crash of the machine (not of
+	// Volatile trades safety against a crash of the machine (not of
 	// processes) for speed: for tests.
 	Volatile bool
 	// MustExist refuses with ErrNone where there is none yet, instead of making
@@ -123,7 +123,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	return s, nil
 }
 
-// soleUser notes our use, and says whether there is no other. The starting lock
+// soleUser notes our use, and reports whether there is no other. The starting lock
 // is held, so that nobody comes or goes meanwhile.
 func (s *Server) soleUser() (bool, error) {
 	alone := syscall.Flock(int(s.use.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
@@ -152,7 +152,7 @@ func prepare(opts Options) (*Server, error) {
 		return nil, fmt.Errorf("making the state folder: %w", err)
 	}
 	// Processes are recognised by their working folder, which the kernel
-	// tells without symbolic links.
+	// shows without symbolic links.
 	if stateDir, err = filepath.EvalSymlinks(stateDir); err != nil {
 		return nil, fmt.Errorf("the state folder: %w", err)
 	}
@@ -375,7 +375,7 @@ func (s *Server) stop(ctx context.Context) error {
 	return nil
 }
 
-// running returns the process to stop, and how to tell that it has ended; zero
+// running returns the process to stop, and what reports that it has ended; zero
 // where there is none. Our own child counts from its first moment, when it has
 // written no pid file yet.
 func (s *Server) running() (pid int, gone func() (bool, error), err error) {
@@ -391,7 +391,7 @@ func (s *Server) running() (pid int, gone func() (bool, error), err error) {
 	return p.pid, func() (bool, error) { return !worksIn(p.pid, s.path("data")), nil }, err
 }
 
-// poll calls done until it says so, fails, or time is up.
+// poll calls done until it returns true, fails, or time is up.
 func poll(ctx context.Context, limit time.Duration, done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -19,7 +19,7 @@ const (
 	lineStatus = 7
 )
 
-// postmaster is a running PostgreSQL's main process as its pid file tells.
+// postmaster is a running PostgreSQL's main process as its pid file describes it.
 type postmaster struct {
 	pid int
 	// ready is true where it accepts connections.
@@ -50,7 +50,7 @@ func findPostmaster(dataDir string) (p postmaster, ok bool, err error) {
 
 // worksIn reports whether a process is a PostgreSQL of that data folder: all of
 // them work in it, and a reused process id does not. In a user namespace that is
-// not ours, as that of a service, the kernel tells only how a process was
+// not ours, as that of a service, the kernel shows only how a process was
 // started: that finds the main one.
 func worksIn(pid int, dataDir string) bool {
 	cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))

@@ -14,7 +14,7 @@ const (
 	mib = 1 << 20
 	gib = 1 << 30
 	// buffersPart is what part of memory its buffers are: what PostgreSQL's own
-	// documentation says. Memory is taken as data comes into them, so an empty
+	// documentation recommends. Memory is taken as data comes into them, so an empty
 	// database of a large machine takes some 1 % of it.
 	buffersPart = 4
 	// leastBuffers and mostBuffers bound them, in bytes: on 512 MB there are

@@ -73,7 +73,7 @@ func Rows[T any](ctx context.Context, a *Answer, rows iter.Seq2[T, error]) iter.
 				return
 			}
 		}
-		// That there are none tells of somebody, too.
+		// That there are none is about somebody, too.
 		if err := a.Keep(ctx); err != nil {
 			yield(none, err)
 		}

@@ -50,7 +50,7 @@ func ToldChange(e *audit.Entry) api.Change {
 	}
 	if e.Details != nil && *e.Details != "" {
 		if err := json.Unmarshal([]byte(*e.Details), &c.Details); err != nil {
-			// Somebody has changed it, as verify says.
+			// Somebody has changed it, as verify reports.
 			c.Details["unreadable"] = fmt.Sprint(err)
 		}
 	}

@@ -77,7 +77,7 @@ func newPlace(tb testing.TB) place {
 	return p
 }
 
-// give gives a file or folder to the account.
+// give makes the account the owner of a file or folder.
 func (p place) give(path string) {
 	p.tb.Helper()
 	if p.credential == nil {

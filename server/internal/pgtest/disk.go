@@ -63,7 +63,7 @@ func (d *Disk) Fill() {
 	}
 }
 
-// Free gives back what Fill took.
+// Free frees what Fill took.
 func (d *Disk) Free() {
 	d.tb.Helper()
 	if err := os.Remove(d.ballast()); err != nil {

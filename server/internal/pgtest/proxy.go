@@ -18,7 +18,7 @@ type Proxy struct {
 	listen  net.Listener
 	serving sync.WaitGroup
 
-	// hanging takes new connections and says nothing on them.
+	// hanging takes new connections and sends nothing on them.
 	hanging atomic.Bool
 
 	mu    sync.Mutex
@@ -28,7 +28,7 @@ type Proxy struct {
 // crossing is one connection through a proxy.
 type crossing struct {
 	client, server net.Conn
-	// lost swallows what either side says.
+	// lost swallows what either side sends.
 	lost atomic.Bool
 }
 
@@ -139,7 +139,7 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// HalfClose tells the clients that nothing more will come, while what they say
+// HalfClose shows the clients that nothing more will come, while what they send
 // still arrives.
 func (p *Proxy) HalfClose() {
 	p.mu.Lock()

@@ -58,7 +58,7 @@ func reply(w http.ResponseWriter, r *http.Request, status int, v any, err error)
 	problem.Reply(w, r, status, v, err)
 }
 
-// kinds is what a caller is told of an error of the store.
+// kinds returns what is sent to a caller for each error of the store.
 func kinds() []problem.Kind {
 	return []problem.Kind{
 		{Is: policies.ErrNone, Code: api.CodeNotFound, Detail: "There is no such version."},

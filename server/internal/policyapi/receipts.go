@@ -25,7 +25,7 @@ const (
 // notices are what a version of a notice looks like: a hash.
 var notices = regexp.MustCompile(`^[0-9a-f]{16,128}$`)
 
-// AddReceipt keeps what a host tells of an account that it owns: a notice was read.
+// AddReceipt keeps what a host reports of an account that it owns: a notice was read.
 func (a *API) AddReceipt(w http.ResponseWriter, r *http.Request) {
 	host, err := a.guard.Host(r)
 	if err != nil {

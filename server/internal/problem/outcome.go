@@ -10,7 +10,7 @@ import (
 type Outcome struct {
 	// Code is the kind of a refusal; empty where there was none.
 	Code api.Code
-	// Cause is what the caller is not told.
+	// Cause is what is not sent to the caller.
 	Cause error
 	// BrokenOff is set where a reply that has begun must not look whole.
 	BrokenOff bool

@@ -15,7 +15,7 @@ import (
 // ContentType of an error reply.
 const ContentType = "application/problem+json"
 
-// Error is a refusal that a caller is told as it is. Its kind is the code: New and
+// Error is a refusal that is sent to a caller as it is. Its kind is the code: New and
 // Status turn it into HTTP.
 type Error struct {
 	Status int

@@ -24,7 +24,7 @@ func Reply(w http.ResponseWriter, r *http.Request, status int, v any, refusal er
 	}
 }
 
-// Kind is what a caller is told of a kind of errors.
+// Kind is what is sent to a caller for a kind of errors.
 type Kind struct {
 	Is     error
 	Code   api.Code

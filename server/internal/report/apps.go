@@ -14,10 +14,10 @@ import (
 	"activity-tracker.example/server/internal/store/query"
 )
 
-// AppsBy is what the rows of a report of applications tell apart.
+// AppsBy is what the rows of a report of applications distinguish.
 type AppsBy string
 
-// What they may tell apart.
+// What they may distinguish.
 const (
 	ByApp      AppsBy = "app"
 	ByCategory AppsBy = "category"
@@ -133,7 +133,7 @@ func (u *uses) addUp(ctx context.Context, group string, f directory.MachineFilte
 	return len(u.rows) - before, nil
 }
 
-// useKey is what one row tells of; the application is empty in a report by
+// useKey is what one row is about; the application is empty in a report by
 // category.
 type useKey struct {
 	app      string

@@ -26,7 +26,7 @@ func (r *Reports) SetCategories(ctx context.Context, list []api.Category, versio
 	return r.directory.SetCategories(ctx, list, versions)
 }
 
-// checkCategories completes a list, or says what is wrong in it.
+// checkCategories completes a list, or returns what is wrong in it.
 func checkCategories(list []api.Category) error {
 	if len(list) > api.MaxCategories {
 		return InvalidError(fmt.Sprintf("categories: want at most %d", api.MaxCategories))

@@ -7,7 +7,7 @@ import (
 
 const (
 	// maxRangeDays bounds a report: for longer roll-ups are not kept, unless
-	// the server is told to keep them for ever.
+	// the server is set to keep them for ever.
 	maxRangeDays = 1100
 	// maxPeriods bounds the rows of one machine: a year of days and a month more.
 	maxPeriods = 400

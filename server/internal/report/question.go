@@ -187,7 +187,7 @@ func ParseStep(given string) (Step, error) {
 	return "", InvalidError("by: want day, week or month")
 }
 
-// ParseAppsBy reads what the rows of a report of applications tell apart; empty
+// ParseAppsBy reads what the rows of a report of applications distinguish; empty
 // means applications.
 func ParseAppsBy(given string) (AppsBy, error) {
 	switch by := cmp.Or(AppsBy(given), ByApp); by {

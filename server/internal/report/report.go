@@ -28,7 +28,7 @@ const (
 	// 1,440.
 	eventsDefault = 1000
 	eventsMax     = 5000
-	// silentIntervals and uploadPeriod say when a machine is offline: it has
+	// silentIntervals and uploadPeriod decide when a machine is offline: it has
 	// missed that many intervals, and an upload with the contract's default
 	// send_interval_sec would have arrived.
 	silentIntervals = 3

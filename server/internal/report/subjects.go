@@ -38,7 +38,7 @@ func (r *Reports) subjects(scope directory.Scope, s Subject) subjects {
 	return subjects{directory: r.directory, scope: scope, Subject: s}
 }
 
-// machines is the filter of a page of up to n machines, and of one more that tells
+// machines is the filter of a page of up to n machines, and of one more that shows
 // whether there is a next page.
 func (s *subjects) machines(n int) directory.MachineFilter {
 	return directory.MachineFilter{Scope: s.scope, MachineID: string(s.MachineID), Group: string(s.Group), After: s.Page.After, Limit: n + 1}

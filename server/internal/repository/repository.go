@@ -27,7 +27,7 @@ const (
 	downloadRetry = 10 * time.Second
 )
 
-// Options say what to serve.
+// Options are what to serve.
 type Options struct {
 	// Dir is the folder that holds the repository; empty: there is none.
 	Dir string

@@ -70,7 +70,7 @@ func New(kind Kind) Credential {
 // Reveal returns the text "id.secret". It is for the one place that shows it.
 func (c Credential) Reveal() string { return c.ID + "." + c.secret }
 
-// String returns only the id, so that a credential that is logged tells nothing.
+// String returns only the id, so that a credential that is logged reveals nothing.
 func (c Credential) String() string { return c.ID }
 
 // Hash is what is stored of the secret.

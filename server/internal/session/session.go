@@ -30,7 +30,7 @@ const (
 // Errors that callers distinguish.
 var (
 	// ErrWrong means that the name, the password or both are wrong, or that nobody
-	// may log in with them: it is never told which.
+	// may log in with them: the caller never learns which.
 	ErrWrong = errors.New("the login name or the password is wrong")
 	// ErrBusy means that too many log in at once.
 	ErrBusy = errors.New("too many people log in at once")

@@ -58,7 +58,7 @@ func reply(w http.ResponseWriter, r *http.Request, status int, v any, err error)
 	problem.Reply(w, r, status, v, err)
 }
 
-// kinds is what a caller is told of an error that another part returned.
+// kinds returns what is sent to a caller for each error that another part returned.
 func kinds() []problem.Kind {
 	return []problem.Kind{
 		{Is: users.ErrNone, Code: api.CodeNotFound, Detail: "There is no such user."},

@@ -54,7 +54,7 @@ nobody any more.`,
 	return cmd
 }
 
-// checkGroups checks what the command was told.
+// checkGroups checks the command's flags and arguments.
 func checkGroups(set string, remove bool, args []string) error {
 	switch {
 	case set != "" && remove, set == "" && !remove && len(args) > 0, remove && len(args) != 1:

@@ -134,7 +134,7 @@ func acceptsOnly(r *http.Request, types ...string) error {
 		"This is available as "+types[0]+" alone, which the header Accept does not allow.")
 }
 
-// format is what ?format= says, all of it where it is there several times. A query
+// format is what ?format= holds, all of it where it is there several times. A query
 // that can't be read as a whole is refused: the part that is lost might have been
 // this.
 func format(r *http.Request) (value string, given bool, err error) {
@@ -150,7 +150,7 @@ func accepted(r *http.Request) []string {
 	return split(strings.Join(r.Header.Values("Accept"), ","))
 }
 
-// split cuts a header at its commas, but for those in a quoted text, and gives the
+// split cuts a header at its commas, but for those in a quoted text, and returns the
 // first maxAcceptRanges pieces that are not empty (RFC 9110, section 5.6.1.2).
 func split(header string) []string {
 	var ranges []string
@@ -179,8 +179,8 @@ func split(header string) []string {
 	return ranges
 }
 
-// quality is how welcome a type is, 0 to 1: what the most specific range that
-// holds it says (RFC 9110, section 12.5.1). A range that can't be read says
+// quality is how welcome a type is, 0 to 1: the weight of the most specific range
+// that holds it (RFC 9110, section 12.5.1). A range that can't be read counts for
 // nothing.
 func quality(ranges []string, wanted string) float64 {
 	major, _, _ := strings.Cut(wanted, "/")

@@ -16,7 +16,7 @@ import (
 
 // DescribedQueries refuses, of a route that took a request, the query parameters
 // that its description does not have: a filter that is misspelt, or given twice,
-// would otherwise be left out, and the answer tell of everybody. What the
+// would otherwise be left out, and the answer be about everybody. What the
 // description names is all that there is, so the two can't drift apart.
 func DescribedQueries() func(http.Handler) http.Handler {
 	described, err := queryParameters(document)
