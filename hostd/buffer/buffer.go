@@ -222,7 +222,7 @@ func (b *Buffer) view(fn func(*bolt.Tx) error) error {
 	return nil
 }
 
-// ready opens the file again where replacing it had failed (no space, say).
+// ready opens the file again where replacing it had failed (such as for lack of space).
 func (b *Buffer) ready() error {
 	switch {
 	case b.closed:

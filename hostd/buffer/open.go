@@ -93,7 +93,7 @@ func (b *Buffer) attach() error {
 		})
 	})
 	if err != nil && !damaged(err) {
-		_ = guard(b.db.Close) // the first error tells
+		_ = guard(b.db.Close) // the first error is the cause
 		b.db = nil
 	}
 	return err
@@ -116,7 +116,7 @@ func (b *Buffer) create(c counts) error {
 		err = durable.SyncDir(filepath.Dir(b.path))
 	}
 	if err != nil {
-		_ = guard(b.db.Close) // the first error tells
+		_ = guard(b.db.Close) // the first error is the cause
 		b.db = nil
 		_ = os.Remove(b.path) // half-made; it holds nothing
 		return fmt.Errorf("making it: %w", err)

@@ -64,7 +64,7 @@ func (a account) process() *syscall.SysProcAttr {
 }
 
 // trusts refuses, for root, a state folder that another user can write to: root
-// would follow the links that he puts there and give away what they lead to, and
+// would follow the links that he puts there and hand over what they lead to, and
 // his own PostgreSQL would be given to another account.
 func (a account) trusts(stateDir string) error {
 	if !a.change {

@@ -24,7 +24,7 @@ type identity struct {
 	table uint32
 	// started is when PostgreSQL was: files that go back to a snapshot or a base
 	// backup, and a standby that takes over with less than there was, keep all
-	// numbers, and give those of lost rows to others.
+	// numbers, and assign those of lost rows to others.
 	started time.Time
 	// changes counts how often it was another one than before.
 	changes uint64

@@ -76,7 +76,7 @@ func (d *Dictionary) writeAhead(ctx context.Context, what string, add, read stat
 }
 
 // Pending are what is to be remembered once it is certain to be on disk: a crash of
-// PostgreSQL could take back what was written ahead, and give its number to another.
+// PostgreSQL could take back what was written ahead, and assign its number to another.
 type Pending []func()
 
 func (l *Pending) add(remember func()) { *l = append(*l, remember) }
