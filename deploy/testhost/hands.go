@@ -64,7 +64,11 @@ func (r *RDP) TypeOverlapping(ctx context.Context, text string) error {
 // Press presses a key for as long as hands do.
 func (r *RDP) Press(ctx context.Context, key rune) error {
 	const usual = 100 * time.Millisecond
-	return r.Hold(ctx, key, usual)
+	s, err := r.connected()
+	if err != nil {
+		return err
+	}
+	return s.Press(ctx, key, usual)
 }
 
 // Elsewhere does something on the client's side while its window does not have the

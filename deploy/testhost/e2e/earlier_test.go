@@ -3,7 +3,10 @@ package e2e
 import (
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"activity-tracker.example/testhost/debian"
 	"activity-tracker.example/testhost/internal/e2etest"
@@ -15,7 +18,8 @@ const earlierVersion = "16044b9b"
 
 // TestSlowUpgrade upgrades server and agent from an earlier version, with its
 // database and with a buffer in which events wait, while somebody types. Nothing
-// is lost, and what was stored reads as before.
+// is lost, and what was stored reads as before. The agent of an enrolled host has to
+// hear first what it may measure: that waits where its server is away.
 func TestSlowUpgrade(t *testing.T) {
 	t.Parallel()
 	earlier, err := e2etest.Earlier(t.Context(), earlierVersion)
@@ -42,12 +46,22 @@ func TestSlowUpgrade(t *testing.T) {
 	h.run(t, "systemctl", "stop", serverUnit)
 	p.mustWork(t, 30, 2, 2, 0) // waits in the buffer
 	stop := keepTyping(t, p)
-	h.install(t, debPath)
-	stop()
-	stop = keepTyping(t, p)
 	h.install(t, serverDebPath)
 	stop()
 	h.srv.WaitReady(t, http.StatusOK)
+	p.mustWork(t, 20, 1, 1, 1)
+	wantTold(t, p)
+
+	h.run(t, "systemctl", "stop", serverUnit)
+	p.mustWork(t, 30, 2, 2, 0) // waits in the buffer
+	h.install(t, debPath)
+	if problems := h.status(t).Host.Problems; !slices.ContainsFunc(problems, isWaiting) {
+		t.Errorf("the agent does not wait for the server's policy: %q", problems)
+	}
+	began := time.Now()
+	h.run(t, "systemctl", "start", serverUnit)
+	h.srv.WaitReady(t, http.StatusOK)
+	h.waitTracked(t, p.Session.ID, began)
 	p.mustWork(t, 20, 1, 1, 1)
 	wantTold(t, p)
 
@@ -63,3 +77,5 @@ func TestSlowUpgrade(t *testing.T) {
 	h.run(t, "trackerd-server", "rollups", "check")
 	h.run(t, "trackctl", "doctor")
 }
+
+func isWaiting(problem string) bool { return strings.Contains(problem, "waiting for policy") }

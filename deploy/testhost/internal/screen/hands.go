@@ -53,9 +53,18 @@ func (s *Screen) Hold(ctx context.Context, key rune, d time.Duration) error {
 	if err := s.repeat(xproto.AutoRepeatModeOn); err != nil {
 		return err
 	}
+	if err := s.Press(ctx, key, d); err != nil {
+		return err
+	}
+	return s.repeat(xproto.AutoRepeatModeOff)
+}
+
+// Press presses a key and lets it go after a while. It does not repeat, however late
+// that is.
+func (s *Screen) Press(ctx context.Context, key rune, d time.Duration) error {
 	code, ok := s.keys[keysym(key)]
 	if !ok {
-		return fmt.Errorf("hold %q: there is no such key", key)
+		return fmt.Errorf("press %q: there is no such key", key)
 	}
 	if err := s.send(xproto.KeyPress, byte(code), 0, 0); err != nil {
 		return err
@@ -63,10 +72,7 @@ func (s *Screen) Hold(ctx context.Context, key rune, d time.Duration) error {
 	if err := wait.Pause(ctx, d); err != nil {
 		return err
 	}
-	if err := s.send(xproto.KeyRelease, byte(code), 0, 0); err != nil {
-		return err
-	}
-	return s.repeat(xproto.AutoRepeatModeOff)
+	return s.send(xproto.KeyRelease, byte(code), 0, 0)
 }
 
 // TypeOverlapping types text as fast hands do: each key is let go only when the
