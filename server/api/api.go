@@ -289,7 +289,7 @@ type AppMinutes struct {
 	App     string  `json:"app"`
 	Minutes int64   `json:"minutes"`
 	Seconds float64 `json:"seconds"`
-	// Open is for how long it had the focus and nobody was there.
+	// OpenMinutes is for how long it had the focus and nobody was there.
 	OpenMinutes int64   `json:"open_minutes"`
 	OpenSeconds float64 `json:"open_seconds"`
 }

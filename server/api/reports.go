@@ -79,7 +79,7 @@ type ActivityRow struct {
 	// PeriodStart and PeriodEnd are the period's first and last local date.
 	PeriodStart string `json:"period_start"`
 	PeriodEnd   string `json:"period_end"`
-	// Active is the host's measure: from any input to its idle_after_sec after the
+	// ActiveMinutes is the host's measure: from any input to its idle_after_sec after the
 	// last one. Idle is the rest of what was recorded, Untracked the part of the
 	// period that has passed and of which there is no record.
 	ActiveMinutes    int64      `json:"active_minutes"`

@@ -30,7 +30,7 @@ const (
 	xiAllMasterDevices = 1
 )
 
-// xiVersion is the least version of XInput2, and the one that is asked for:
+// xiMajor and xiMinor are the least version of XInput2, and what is asked for:
 // with 2.1 raw events go on while another client grabs the keyboard or pointer,
 // as menus and screen lockers do.
 const xiMajor, xiMinor = 2, 1

@@ -13,7 +13,7 @@ import (
 
 // A row of event_hour is a run of one machine's events within one hour of UTC,
 // field by field: neighbours in a field are alike, so that each column finds a
-// short form of its own (column.go). The numbers are those of packEvent, and
+// short form of its own (package column). The numbers are those of AppendEvent, and
 // values come back exactly as they do there. A general compressor on top takes
 // another sixth off the benchmark's repeating numbers: 2 bytes an event, which don't
 // pay for one more form.

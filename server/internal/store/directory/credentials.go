@@ -179,7 +179,7 @@ type knownHost struct {
 }
 
 // RememberedHost returns what HostByCredential returned before, if anything. It may
-// have been revoked since: only WriteEvents, which looks again, may rely on it.
+// have been revoked since: only events.Writer.WriteEvents, which looks again, may rely on it.
 func (d *Directory) RememberedHost(credentialID string) (Host, []byte, bool) {
 	known, ok := d.hosts.Get(credentialID)
 	return known.host, known.hash, ok

@@ -53,7 +53,7 @@ type PartitionState struct {
 	Table string
 	// Missing are the partitions that should have been made ahead.
 	Missing int
-	// DefaultRows lie in no partition of their own; at most examineRows are
+	// DefaultRows lie in no partition of their own; at most countedRows are
 	// counted.
 	DefaultRows int64
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // SeeingRollups is do in a transaction that sees one state of the database and
-// looks at roll-ups. As with seeingEvents a partition must not go whose roll-ups it
+// looks at roll-ups. As with SeeingEvents a partition must not go whose roll-ups it
 // does not see packed yet.
 func SeeingRollups(ctx context.Context, do func(pgx.Tx) error) func(pgx.Tx) error {
 	return func(tx pgx.Tx) error {

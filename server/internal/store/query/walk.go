@@ -45,7 +45,7 @@ func SeeingEvents(ctx context.Context, do func(pgx.Tx) error) func(pgx.Tx) error
 // oldest first, without their names and machine; at most limit of them where it
 // is not zero. It is the only way to a machine's events. They are read some at a
 // time and none is open while each runs, which may so use tx; tx is
-// seeingEvents or holds the machine's lock.
+// SeeingEvents or holds the machine's lock.
 func WalkEvents(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, limit int, each func(*api.Event, *codec.Refs) error) error {
 	w := walker{tx: tx, machine: machine, from: from, to: to, left: limit, each: each}
 	if limit == 0 {
