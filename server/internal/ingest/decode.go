@@ -113,27 +113,38 @@ func (b *batch) decodeEvents(d *json.Decoder, now time.Time) error {
 		case e == nil:
 			b.reject(violation{api.CodeBadEvent, "not an object"})
 		default:
-			b.validate(e, now)
+			*b.next() = e.Event
+			b.validate(e.Timestamp, now)
 		}
 		b.sent++
 	}
 	return expect(d, ']')
 }
 
-func (b *batch) validate(e *sentEvent, now time.Time) {
-	ts, f := validateTimestamp(e.Timestamp, now)
-	if f == nil {
-		f = validateEvent(&e.Event)
-	}
-	if f != nil {
-		b.reject(*f)
-		return
-	}
-	e.Event.Timestamp = ts
+// next returns where the next event is read to: the last of b.events, until validate
+// takes it out.
+func (b *batch) next() *api.Event {
 	if b.events == nil {
 		b.events, b.index = make([]api.Event, 0, b.likely), make([]int, 0, b.likely)
 	}
-	b.events = append(b.events, e.Event)
+	b.events = append(b.events, api.Event{})
+	return &b.events[len(b.events)-1]
+}
+
+// validate validates the event that was read last, and its timestamp as it was sent.
+func (b *batch) validate(timestamp *string, now time.Time) {
+	last := len(b.events) - 1
+	e := &b.events[last]
+	ts, f := validateTimestamp(timestamp, now)
+	if f == nil {
+		f = validateEvent(e)
+	}
+	if f != nil {
+		b.events = b.events[:last]
+		b.reject(*f)
+		return
+	}
+	e.Timestamp = ts
 	b.index = append(b.index, b.sent)
 }
 

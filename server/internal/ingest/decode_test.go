@@ -338,15 +338,21 @@ func TestUsualBodyIsReadFast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fast, ok := decodeFast(string(body), clock)
-	if !ok || len(fast.events) != 3 {
-		t.Fatalf("not read fast: %s", body)
+	var spread bytes.Buffer
+	if err := json.Indent(&spread, body, " ", "\t"); err != nil {
+		t.Fatal(err)
 	}
 	slow, err := decodeBatch(bytes.NewReader(body), clock)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameBatch(t, fast, slow)
+	for _, body := range []string{string(body), spread.String()} {
+		fast, ok := decodeFast(body, clock)
+		if !ok || len(fast.events) != 3 {
+			t.Fatalf("not read fast: %s", body)
+		}
+		sameBatch(t, fast, slow)
+	}
 }
 
 // checkStorable fails for what PostgreSQL would not take.
@@ -398,15 +404,18 @@ const usualEvent = `{"machine_id":"vm-abc123-user1","timestamp":"2026-05-04T10:0
 
 func benchmarkDecoding(b *testing.B, decode func(string) error) {
 	b.Helper()
-	const events = 100
-	body := `{"events":[` + strings.Repeat(usualEvent+",", events-1) + usualEvent + `]}`
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := decode(body); err != nil {
-			b.Fatal(err)
-		}
+	for _, events := range []int{5, 100} {
+		b.Run(fmt.Sprint("events=", events), func(b *testing.B) {
+			body := `{"events":[` + strings.Repeat(usualEvent+",", events-1) + usualEvent + `]}`
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := decode(body); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*events), "ns/event")
+		})
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*events), "ns/event")
 }
 
 func BenchmarkDecodeBatch(b *testing.B) {
