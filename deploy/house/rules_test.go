@@ -115,7 +115,8 @@ var mayImport = map[string][]string{
 	"server/internal/timestamp": nil,
 	"server/internal/category":  {"server/api"},
 
-	"server/internal/problem": {"server/api"},
+	"server/internal/problem": {"server/api", "server/internal/text"},
+	"server/internal/request": {"server/internal/problem", "server/internal/text"},
 	"server/internal/auth": {
 		"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store/audit", "server/internal/store/db",
 		"server/internal/store/directory", "server/internal/store/users",
@@ -126,11 +127,11 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/userapi": {
 		"server/api", "server/internal/auth", "server/internal/httpserver", "server/internal/password", "server/internal/problem",
-		"server/internal/secret", "server/internal/session", "server/internal/store/db", "server/internal/store/directory",
+		"server/internal/request", "server/internal/secret", "server/internal/session", "server/internal/store/db", "server/internal/store/directory",
 		"server/internal/store/users", "server/internal/text",
 	},
 	"server/internal/policyapi": {
-		"server/api", "server/api/policy", "server/internal/auth", "server/internal/problem", "server/internal/store/directory", "server/internal/store/policies", "server/internal/text",
+		"server/api", "server/api/policy", "server/internal/auth", "server/internal/problem", "server/internal/request", "server/internal/store/directory", "server/internal/store/policies", "server/internal/text",
 	},
 	"server/internal/ingest": {
 		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/problem", "server/internal/secret",
@@ -151,7 +152,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/auth", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
 		"server/internal/httpserver", "server/internal/limiter",
 		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/repository",
-		"server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/userapi",
+		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi",
 	},
 	"server/internal/httpapi/negotiate": {"server/api", "server/internal/problem", "server/internal/tabular"},
 	"server/internal/httpapi/openapi":   {"server/internal/problem"},

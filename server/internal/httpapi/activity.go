@@ -6,6 +6,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/request"
 )
 
 // events answers with a machine's events.
@@ -13,7 +14,7 @@ func (s *server) events() http.HandlerFunc {
 	return render(s, answer[report.EventsQuestion, api.EventList, api.Event]{
 		ask: func(r *http.Request) (report.EventsQuestion, error) {
 			q := r.URL.Query()
-			return report.ParseEventsQuestion(pathValue(r, "machine_id"), q.Get("start"), q.Get("end"), q.Get("limit"), q.Get("cursor"))
+			return report.ParseEventsQuestion(request.PathValue(r, "machine_id"), q.Get("start"), q.Get("end"), q.Get("limit"), q.Get("cursor"))
 		},
 		at: func(q report.EventsQuestion) looked.At {
 			return looked.At{What: api.LookedEvents, From: q.Start, To: q.End}
@@ -68,7 +69,7 @@ func (s *server) personEvents() http.HandlerFunc {
 	return render(s, answer[report.PersonEventsQuestion, api.PersonEvents, api.Event]{
 		ask: func(r *http.Request) (report.PersonEventsQuestion, error) {
 			q := r.URL.Query()
-			return report.ParsePersonEvents(pathValue(r, "person"), q.Get("start"), q.Get("end"), q.Get("limit"), q.Get("cursor"))
+			return report.ParsePersonEvents(request.PathValue(r, "person"), q.Get("start"), q.Get("end"), q.Get("limit"), q.Get("cursor"))
 		},
 		at: func(q report.PersonEventsQuestion) looked.At {
 			return looked.At{What: api.LookedEvents, From: q.From.At, To: q.End}

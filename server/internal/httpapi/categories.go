@@ -3,8 +3,6 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,6 +10,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/store/directory"
 )
 
@@ -58,7 +57,7 @@ func (s *server) putCategories(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	setVersion(w.Header(), list)
-	replyWith(w, http.StatusOK, list)
+	problem.Send(w, http.StatusOK, list)
 }
 
 func (s *server) replaceCategories(w http.ResponseWriter, r *http.Request) (api.CategoryList, error) {
@@ -66,7 +65,7 @@ func (s *server) replaceCategories(w http.ResponseWriter, r *http.Request) (api.
 	if err != nil {
 		return api.CategoryList{}, err
 	}
-	categories, err := readCategories(http.MaxBytesReader(w, r.Body, maxCategoriesBytes))
+	categories, err := readCategories(w, r)
 	if err != nil {
 		return api.CategoryList{}, err
 	}
@@ -75,26 +74,17 @@ func (s *server) replaceCategories(w http.ResponseWriter, r *http.Request) (api.
 
 // readCategories reads the body of a change. A name that is not known is refused:
 // a pattern that was misspelt would match other uses than were meant.
-func readCategories(body io.Reader) ([]api.Category, error) {
-	var list struct {
+func readCategories(w http.ResponseWriter, r *http.Request) ([]api.Category, error) {
+	list, err := request.Read[struct {
 		Categories *[]api.Category `json:"categories"`
 		Version    json.RawMessage `json:"version"`
-	}
-	d := json.NewDecoder(body)
-	d.DisallowUnknownFields()
-	err := d.Decode(&list)
-	if err == nil {
-		if _, more := d.Token(); more != io.EOF {
-			err = errors.New("more than one value")
-		}
-	}
-	var large *http.MaxBytesError
+	}](w, r, request.Body{
+		Limit: maxCategoriesBytes, Strict: true, TooLarge: problem.New(api.CodeTooLarge, "The list of categories is larger than 1 MiB."),
+		Example: `{"categories": [{"name": "Mail", "colour": "#2e7d32", "rating": "productive", "patterns": [{"app": "thunderbird"}]}]}`,
+	})
 	switch {
-	case errors.As(err, &large):
-		return nil, problem.New(api.CodeTooLarge, "The list of categories is larger than 1 MiB.")
 	case err != nil:
-		return nil, problem.BadRequest(`The body must be JSON such as {"categories": [{"name": "Mail", "colour": "#2e7d32", ` +
-			`"rating": "productive", "patterns": [{"app": "thunderbird"}]}]}: ` + err.Error())
+		return nil, err
 	case list.Categories == nil:
 		return nil, problem.BadRequest("categories is missing; an empty list takes all away.")
 	}

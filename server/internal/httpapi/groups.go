@@ -5,6 +5,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/request"
 )
 
 // maxMembersBytes bounds the body that sets a group's machines: as many as there
@@ -12,7 +13,7 @@ import (
 const maxMembersBytes = 8 << 20
 
 func groupName(r *http.Request) (report.GroupName, error) {
-	return report.ParseGroupName(pathValue(r, "group"))
+	return report.ParseGroupName(request.PathValue(r, "group"))
 }
 
 // member reads which machine's place in which group the path names.
@@ -65,7 +66,7 @@ func (s *server) members() http.HandlerFunc {
 
 // putGroup creates a group unless it exists.
 func (s *server) putGroup(w http.ResponseWriter, r *http.Request) {
-	g, made, err := s.Reports.AddGroup(r.Context(), pathValue(r, "group"))
+	g, made, err := s.Reports.AddGroup(r.Context(), request.PathValue(r, "group"))
 	status := http.StatusOK
 	if made {
 		status = http.StatusCreated

@@ -19,6 +19,7 @@ import (
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/text"
 )
 
 const (
@@ -219,7 +220,7 @@ func (st *stream) tell(ctx context.Context, m live.Message) error {
 		if err != nil {
 			return fmt.Errorf("writing an event: %w", err)
 		}
-		if err := st.send(slices.Concat([]byte("event: "+name+"\ndata: "), escaped(data), []byte("\n\n"))); err != nil {
+		if err := st.send(slices.Concat([]byte("event: "+name+"\ndata: "), text.EscapedJSON(data), []byte("\n\n"))); err != nil {
 			return err
 		}
 		machines = machines[n:]

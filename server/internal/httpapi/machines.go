@@ -3,14 +3,12 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"net/url"
-
-	"github.com/go-chi/chi/v5"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/request"
 )
 
 const (
@@ -21,18 +19,8 @@ const (
 	maxJoinBytes = 64 << 10
 )
 
-// pathValue returns a parameter of the path. Routing is done on the escaped path, so
-// that it may hold a slash; it is unescaped once, here. What can't be read is empty.
-func pathValue(r *http.Request, name string) string {
-	value, err := url.PathUnescape(chi.URLParam(r, name))
-	if err != nil {
-		return ""
-	}
-	return value
-}
-
 func machineID(r *http.Request) (report.MachineID, error) {
-	return report.ParseMachineID(pathValue(r, "machine_id"))
+	return report.ParseMachineID(request.PathValue(r, "machine_id"))
 }
 
 func machinesPage(r *http.Request) (report.Page, error) {
@@ -104,7 +92,7 @@ func shown[T any](s *server, r *http.Request, do func(context.Context) (T, error
 }
 
 func personID(r *http.Request) (report.PersonID, error) {
-	return report.ParsePersonID(pathValue(r, "person"))
+	return report.ParsePersonID(request.PathValue(r, "person"))
 }
 
 // peopleAnswer is a list of people; ask and file are the caller's.
@@ -232,7 +220,7 @@ func (s *server) access() http.HandlerFunc {
 	return render(s, answer[looked.Question, api.AccessList, api.Access]{
 		ask: func(r *http.Request) (looked.Question, error) {
 			q := r.URL.Query()
-			return looked.ParseQuestion(pathValue(r, "machine_id"), q.Get("limit"), q.Get("cursor"))
+			return looked.ParseQuestion(request.PathValue(r, "machine_id"), q.Get("limit"), q.Get("cursor"))
 		},
 		at:      func(looked.Question) looked.At { return looked.At{What: api.LookedAccess} },
 		get:     s.Looked.Access,

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"iter"
 	"net/http"
@@ -97,7 +96,7 @@ func (a *answer[Q, V, Row]) page(s *server, w http.ResponseWriter, r *http.Reque
 		a.header(w.Header(), v)
 	}
 	if how == negotiate.JSON {
-		replyWith(w, http.StatusOK, v)
+		problem.Send(w, http.StatusOK, v)
 		return
 	}
 	rows, next := a.rows(v)
@@ -148,12 +147,4 @@ func sendTable[Row any](s *server, w http.ResponseWriter, r *http.Request, how n
 	default:
 		problem.Write(w, r, asProblem(err))
 	}
-}
-
-// replyWith answers with that status and v as JSON.
-func replyWith(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	// An error here means that the caller has gone.
-	_ = json.NewEncoder(unsteering{w}).Encode(v)
 }

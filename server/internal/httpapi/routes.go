@@ -26,6 +26,7 @@ import (
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/repository"
+	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/userapi"
 )
@@ -152,21 +153,21 @@ func (s *server) routes() chi.Router {
 	viewer.Get("/api/audit", s.audit())
 
 	admin := r.With(bounded, known, asDescribed)
-	admin.Patch("/api/machines/{machine_id}", negotiate.OnlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"user_label": "Reception"}`}, s.patchMachine)))
+	admin.Patch("/api/machines/{machine_id}", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxPatchBytes, Example: `{"user_label": "Reception"}`}, s.patchMachine)))
 	admin.Put("/api/categories", negotiate.OnlyJSON(s.putCategories))
 	admin.Put("/api/groups/{group}", negotiate.OnlyJSON(s.putGroup))
-	admin.Patch("/api/groups/{group}", negotiate.OnlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"name": "Reception"}`}, s.patchGroup)))
+	admin.Patch("/api/groups/{group}", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxPatchBytes, Example: `{"name": "Reception"}`}, s.patchGroup)))
 	admin.Delete("/api/groups/{group}", change(groupName, s.Reports.RemoveGroup))
-	admin.Put("/api/groups/{group}/machines", negotiate.OnlyJSON(changeWith(body{
-		limit: maxMembersBytes, example: `{"machines": ["vm-abc123-user1"]}`,
-		tooLarge: "The body is larger than 8 MiB; put so many machines in one by one.",
+	admin.Put("/api/groups/{group}/machines", negotiate.OnlyJSON(changeWith(request.Body{
+		Limit: maxMembersBytes, Example: `{"machines": ["vm-abc123-user1"]}`,
+		TooLarge: problem.New(api.CodeTooLarge, "The body is larger than 8 MiB; put so many machines in one by one."),
 	}, s.putMembers)))
 	admin.Put("/api/groups/{group}/machines/{machine_id}", change(member, s.Reports.AddMember))
 	admin.Delete("/api/groups/{group}/machines/{machine_id}", change(member, s.Reports.RemoveMember))
 	admin.Put("/api/groups/{group}/people/{person}", change(personMember, s.Reports.AddPerson))
 	admin.Delete("/api/groups/{group}/people/{person}", change(personMember, s.Reports.RemovePerson))
-	admin.Patch("/api/people/{person}", negotiate.OnlyJSON(changeWith(body{limit: maxPatchBytes, example: `{"label": "Anna"}`}, s.patchPerson)))
-	admin.Post("/api/people/{person}/accounts", negotiate.OnlyJSON(changeWith(body{limit: maxJoinBytes, example: `{"machine_ids": ["vm-abc123-user1"]}`}, s.joinAccounts)))
+	admin.Patch("/api/people/{person}", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxPatchBytes, Example: `{"label": "Anna"}`}, s.patchPerson)))
+	admin.Post("/api/people/{person}/accounts", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxJoinBytes, Example: `{"machine_ids": ["vm-abc123-user1"]}`}, s.joinAccounts)))
 	admin.Delete("/api/people/{person}/accounts/{machine_id}", negotiate.OnlyJSON(s.partAccount))
 
 	s.policyRoutes(r.With(bounded, asDescribed), admin)
@@ -245,7 +246,7 @@ func notAllowed(routes chi.Routes) http.HandlerFunc {
 }
 
 func health(w http.ResponseWriter, _ *http.Request) {
-	replyWith(w, http.StatusOK, map[string]string{"status": "ok"})
+	problem.Send(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
@@ -268,11 +269,11 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 func (s *server) installScript(w http.ResponseWriter, r *http.Request) { s.Repository.Script(w, r) }
 
 func (s *server) packageFile(w http.ResponseWriter, r *http.Request) {
-	s.Repository.Serve(w, r, pathValue(r, "file"))
+	s.Repository.Serve(w, r, request.PathValue(r, "file"))
 }
 
 // packageByHash answers with a list as it was when the caller read which one to
 // take, also while a new one is being put in its place.
 func (s *server) packageByHash(w http.ResponseWriter, r *http.Request) {
-	s.Repository.Serve(w, r, "by-hash/SHA256/"+pathValue(r, "digest"))
+	s.Repository.Serve(w, r, "by-hash/SHA256/"+request.PathValue(r, "digest"))
 }

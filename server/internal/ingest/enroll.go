@@ -29,7 +29,7 @@ func (in *Ingest) Enroll(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusCreated, reply)
+	problem.Send(w, http.StatusCreated, reply)
 }
 
 func (in *Ingest) enroll(w http.ResponseWriter, r *http.Request) (api.EnrollReply, error) {

@@ -4,7 +4,6 @@ package ingest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -106,7 +105,7 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 	if revision := in.policies.Revision(r.Context()); revision > 0 {
 		reply.PolicyRevision = &revision
 	}
-	writeJSON(w, http.StatusOK, reply)
+	problem.Send(w, http.StatusOK, reply)
 }
 
 // take validates a body and stores what is good.
@@ -187,11 +186,4 @@ func (in *Ingest) count(reply api.IngestReply) {
 	for _, r := range reply.Rejected {
 		in.events.WithLabelValues(string(r.Code)).Inc()
 	}
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	// An error here means that the caller has gone.
-	_ = json.NewEncoder(w).Encode(v)
 }

@@ -8,6 +8,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/text"
 )
@@ -28,8 +29,11 @@ func (a *API) HostGroups(w http.ResponseWriter, r *http.Request) {
 
 // SetHostGroup makes hosts a group's.
 func (a *API) SetHostGroup(w http.ResponseWriter, r *http.Request) {
-	name := pathValue(r, "host_group")
-	ask, err := read[api.HostGroupMembers](w, r, maxHostsBytes, problem.New(api.CodeTooLarge, "The body is larger than 2 MiB."), `{"hosts": ["vm-abc123"]}`)
+	name := request.PathName(r, "host_group")
+	ask, err := request.Read[api.HostGroupMembers](w, r, request.Body{
+		Limit: maxHostsBytes, Strict: true, Example: `{"hosts": ["vm-abc123"]}`,
+		TooLarge: problem.New(api.CodeTooLarge, "The body is larger than 2 MiB."),
+	})
 	switch {
 	case err != nil:
 	case name == "" || len(name) > api.MaxGroupBytes:
@@ -48,7 +52,7 @@ func (a *API) SetHostGroup(w http.ResponseWriter, r *http.Request) {
 
 // RemoveHostGroup removes a group of hosts.
 func (a *API) RemoveHostGroup(w http.ResponseWriter, r *http.Request) {
-	err := a.policies.RemoveHostGroup(r.Context(), pathValue(r, "host_group"))
+	err := a.policies.RemoveHostGroup(r.Context(), request.PathName(r, "host_group"))
 	if errors.Is(err, policies.ErrNoHostGroup) {
 		err = problem.NotFound("There is no such host group.")
 	}

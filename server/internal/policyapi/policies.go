@@ -10,6 +10,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/api/policy"
 	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/store/policies"
 )
 
@@ -100,7 +101,7 @@ func page(r *http.Request) (limit int, before int64, err error) {
 
 // One answers with one version.
 func (a *API) One(w http.ResponseWriter, r *http.Request) {
-	version, err := strconv.ParseInt(pathValue(r, "version"), 10, 64)
+	version, err := strconv.ParseInt(request.PathName(r, "version"), 10, 64)
 	if err != nil {
 		reply(w, r, 0, nil, policies.ErrNone)
 		return
@@ -123,8 +124,10 @@ func (a *API) add(w http.ResponseWriter, r *http.Request) (policies.Version, err
 	if err != nil {
 		return policies.Version{}, err
 	}
-	ask, err := read[policy.Draft](w, r, maxDraftBytes, problem.New(api.CodePolicyTooLarge, fmt.Sprintf("policy: it has at most %d bytes", policy.MaxDocumentBytes)),
-		`{"host_group": null, "policy": {"titles": false}}`)
+	ask, err := request.Read[policy.Draft](w, r, request.Body{
+		Limit: maxDraftBytes, Strict: true, Example: `{"host_group": null, "policy": {"titles": false}}`,
+		TooLarge: problem.New(api.CodePolicyTooLarge, fmt.Sprintf("policy: it has at most %d bytes", policy.MaxDocumentBytes)),
+	})
 	if err != nil {
 		return policies.Version{}, err
 	}

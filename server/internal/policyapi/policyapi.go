@@ -3,21 +3,14 @@
 package policyapi
 
 import (
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
-	"net/url"
-	"strings"
-
-	"github.com/go-chi/chi/v5"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/api/policy"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/store/policies"
-	"activity-tracker.example/server/internal/text"
 )
 
 // API answers about policy.
@@ -28,27 +21,6 @@ type API struct {
 
 // New returns the answers about these policies.
 func New(p *policies.Policies, guard *auth.Guard) *API { return &API{policies: p, guard: guard} }
-
-// read reads a body of a limited size, all of whose fields are known; too large is the
-// refusal of a larger one.
-func read[T any](w http.ResponseWriter, r *http.Request, limit int64, tooLarge *problem.Error, example string) (asked T, err error) {
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
-	d.DisallowUnknownFields()
-	err = d.Decode(&asked)
-	if err == nil {
-		if _, more := d.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("more than one value")
-		}
-	}
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		return asked, tooLarge
-	case err != nil:
-		return asked, problem.BadRequest("The body must be JSON such as " + example + ": " + strings.TrimPrefix(err.Error(), "json: "))
-	}
-	return asked, nil
-}
 
 // reply answers with v, with nothing where it is nil, or with what err means.
 func reply(w http.ResponseWriter, r *http.Request, status int, v any, err error) {
@@ -92,15 +64,6 @@ func asProblem(err error) error {
 		return refusal
 	}
 	return auth.Answer(err)
-}
-
-// pathValue returns a parameter of the path; empty where it can be nobody's.
-func pathValue(r *http.Request, name string) string {
-	value, err := url.PathUnescape(chi.URLParam(r, name))
-	if err != nil || !text.Visible(value) {
-		return ""
-	}
-	return value
 }
 
 // author names who calls, as the history keeps it.

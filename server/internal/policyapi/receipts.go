@@ -12,6 +12,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/policies"
 )
@@ -32,8 +33,10 @@ func (a *API) AddReceipt(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, r, err)
 		return
 	}
-	ask, err := read[api.Receipt](w, r, maxReceiptBytes, problem.New(api.CodeTooLarge, "The body is larger than 4 KiB."),
-		`{"machine_id": "vm-abc123-user1", "notice": "0123456789abcdef", "read_at": "2026-11-23T10:00:00Z"}`)
+	ask, err := request.Read[api.Receipt](w, r, request.Body{
+		Limit: maxReceiptBytes, Strict: true, Example: `{"machine_id": "vm-abc123-user1", "notice": "0123456789abcdef", "read_at": "2026-11-23T10:00:00Z"}`,
+		TooLarge: problem.New(api.CodeTooLarge, "The body is larger than 4 KiB."),
+	})
 	switch {
 	case err != nil:
 	case ask.MachineID == "" || len(ask.MachineID) > api.MaxMachineIDBytes || strings.ContainsRune(ask.MachineID, 0):

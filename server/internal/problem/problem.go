@@ -3,7 +3,6 @@
 package problem
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -92,8 +91,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("Retry-After", strconv.Itoa(seconds))
 	}
 	w.WriteHeader(e.Status)
-	// An error here means that the caller has gone.
-	_ = json.NewEncoder(w).Encode(api.Problem{
+	encode(w, api.Problem{
 		Type: "about:blank", Title: http.StatusText(e.Status), Status: e.Status, Detail: e.Detail, Code: e.Code,
 	})
 }

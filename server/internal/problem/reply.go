@@ -3,11 +3,32 @@ package problem
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/text"
 )
+
+// Send answers with that status and v as JSON in which nothing steers a terminal.
+func Send(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	encode(w, v)
+}
+
+// encode writes v. An error means that the caller has gone.
+func encode(w io.Writer, v any) { _ = json.NewEncoder(escaping{w}).Encode(v) }
+
+// escaping passes JSON on with control characters escaped.
+type escaping struct{ io.Writer }
+
+// Write writes p.
+func (w escaping) Write(p []byte) (int, error) {
+	_, err := w.Writer.Write(text.EscapedJSON(p))
+	return len(p), err
+}
 
 // Reply answers with v as JSON, with nothing where it is nil, or with a refusal.
 func Reply(w http.ResponseWriter, r *http.Request, status int, v any, refusal error) {
@@ -17,10 +38,7 @@ func Reply(w http.ResponseWriter, r *http.Request, status int, v any, refusal er
 	case v == nil:
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		// An error here means that the caller has gone.
-		_ = json.NewEncoder(w).Encode(v)
+		Send(w, status, v)
 	}
 }
 

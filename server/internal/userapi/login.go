@@ -10,6 +10,7 @@ import (
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/session"
 	"activity-tracker.example/server/internal/store/users"
@@ -51,7 +52,7 @@ func (a *API) Login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) login(w http.ResponseWriter, r *http.Request) (api.Login, error) {
-	ask, err := read[api.LoginRequest](w, r, `{"login": "anna", "password": "…"}`)
+	ask, err := request.Read[api.LoginRequest](w, r, request.Body{Limit: maxBody, Example: `{"login": "anna", "password": "…"}`})
 	if err != nil {
 		return api.Login{}, err
 	}
@@ -102,7 +103,7 @@ func (a *API) Logout(w http.ResponseWriter, r *http.Request) {
 
 // ChangePassword changes the caller's password, which ends all of their logins.
 func (a *API) ChangePassword(w http.ResponseWriter, r *http.Request) {
-	ask, err := read[api.PasswordChange](w, r, `{"password": "…", "new_password": "…"}`)
+	ask, err := request.Read[api.PasswordChange](w, r, request.Body{Limit: maxBody, Example: `{"password": "…", "new_password": "…"}`})
 	if err == nil {
 		err = a.refusal(r, a.logins.ChangePassword(r.Context(), auth.Caller(r.Context()).ID, ask.Password, ask.NewPassword, from(r)))
 	}
@@ -119,7 +120,7 @@ func (a *API) Accept(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) accept(w http.ResponseWriter, r *http.Request) (users.User, error) {
-	ask, err := read[api.InvitationAcceptance](w, r, `{"invitation": "inv_….…", "password": "…"}`)
+	ask, err := request.Read[api.InvitationAcceptance](w, r, request.Body{Limit: maxBody, Example: `{"invitation": "inv_….…", "password": "…"}`})
 	if err != nil {
 		return users.User{}, err
 	}
@@ -139,7 +140,7 @@ func (a *API) accept(w http.ResponseWriter, r *http.Request) (users.User, error)
 
 // BeginSecondStep begins to set up a second step for the caller.
 func (a *API) BeginSecondStep(w http.ResponseWriter, r *http.Request) {
-	ask, err := read[api.SecondStepRequest](w, r, `{"password": "…"}`)
+	ask, err := request.Read[api.SecondStepRequest](w, r, request.Body{Limit: maxBody, Example: `{"password": "…"}`})
 	var device session.Device
 	if err == nil {
 		device, err = a.logins.BeginSecondStep(r.Context(), auth.Caller(r.Context()).ID, ask.Password, ask.Code, from(r))
@@ -150,7 +151,7 @@ func (a *API) BeginSecondStep(w http.ResponseWriter, r *http.Request) {
 
 // ConfirmSecondStep has a second step in force from now on.
 func (a *API) ConfirmSecondStep(w http.ResponseWriter, r *http.Request) {
-	ask, err := read[api.SecondStepCode](w, r, `{"code": "123456"}`)
+	ask, err := request.Read[api.SecondStepCode](w, r, request.Body{Limit: maxBody, Example: `{"code": "123456"}`})
 	var codes []string
 	if err == nil {
 		caller := auth.Caller(r.Context())

@@ -3,13 +3,9 @@
 package userapi
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
-
-	"github.com/go-chi/chi/v5"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
@@ -19,7 +15,6 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/users"
-	"activity-tracker.example/server/internal/text"
 )
 
 const (
@@ -40,14 +35,6 @@ type API struct {
 // New returns the answers about these users.
 func New(u *users.Users, logins *session.Logins, guard *auth.Guard, now func() time.Time) *API {
 	return &API{users: u, logins: logins, guard: guard, now: now}
-}
-
-// read reads a body; example is what it may be.
-func read[T any](w http.ResponseWriter, r *http.Request, example string) (asked T, err error) {
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&asked); err != nil {
-		return asked, problem.BadRequest("The body must be JSON such as " + example + ".")
-	}
-	return asked, nil
 }
 
 // reply answers with v, with nothing where it is nil, or with what err means.
@@ -95,15 +82,6 @@ func asProblem(err error) error {
 		return refusal
 	}
 	return auth.Answer(err)
-}
-
-// pathValue returns a parameter of the path; empty where it can be nobody's.
-func pathValue(r *http.Request, name string) string {
-	value, err := url.PathUnescape(chi.URLParam(r, name))
-	if err != nil || !text.Visible(value) {
-		return ""
-	}
-	return value
 }
 
 // told returns a user as the API shows one.

@@ -11,6 +11,7 @@ import (
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/password"
 	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/users"
@@ -29,13 +30,13 @@ func (a *API) List(w http.ResponseWriter, r *http.Request) {
 
 // One answers with one user.
 func (a *API) One(w http.ResponseWriter, r *http.Request) {
-	user, err := a.users.ByID(r.Context(), pathValue(r, "user"))
+	user, err := a.users.ByID(r.Context(), request.PathName(r, "user"))
 	reply(w, r, http.StatusOK, told(user), err)
 }
 
 // Invite makes a user and an invitation.
 func (a *API) Invite(w http.ResponseWriter, r *http.Request) {
-	ask, err := read[api.UserInvite](w, r, `{"login": "anna@example.org", "role": "viewer", "groups": ["Reception"]}`)
+	ask, err := request.Read[api.UserInvite](w, r, request.Body{Limit: maxBody, Example: `{"login": "anna@example.org", "role": "viewer", "groups": ["Reception"]}`})
 	if err != nil {
 		reply(w, r, 0, nil, err)
 		return
@@ -58,7 +59,7 @@ func (a *API) Invite(w http.ResponseWriter, r *http.Request) {
 // InviteAgain makes another invitation for a user.
 func (a *API) InviteAgain(w http.ResponseWriter, r *http.Request) {
 	a.invitation(w, r, func(ctx context.Context, inv users.Invitation) (users.User, error) {
-		return a.users.InviteAgain(ctx, pathValue(r, "user"), inv)
+		return a.users.InviteAgain(ctx, request.PathName(r, "user"), inv)
 	})
 }
 
@@ -72,7 +73,7 @@ func (a *API) invitation(w http.ResponseWriter, r *http.Request, keep func(conte
 
 // Patch disables or enables a user.
 func (a *API) Patch(w http.ResponseWriter, r *http.Request) {
-	ask, err := read[api.UserPatch](w, r, `{"disabled": true}`)
+	ask, err := request.Read[api.UserPatch](w, r, request.Body{Limit: maxBody, Example: `{"disabled": true}`})
 	if err == nil && ask.Disabled == nil {
 		err = problem.BadRequest("disabled is missing: want true or false")
 	}
@@ -80,13 +81,13 @@ func (a *API) Patch(w http.ResponseWriter, r *http.Request) {
 		reply(w, r, 0, nil, err)
 		return
 	}
-	user, err := a.users.SetDisabled(r.Context(), pathValue(r, "user"), *ask.Disabled)
+	user, err := a.users.SetDisabled(r.Context(), request.PathName(r, "user"), *ask.Disabled)
 	reply(w, r, http.StatusOK, told(user), err)
 }
 
 // SetAccess changes a user's role and groups.
 func (a *API) SetAccess(w http.ResponseWriter, r *http.Request) {
-	ask, err := read[api.UserAccess](w, r, `{"role": "manager", "groups": ["Reception"]}`)
+	ask, err := request.Read[api.UserAccess](w, r, request.Body{Limit: maxBody, Example: `{"role": "manager", "groups": ["Reception"]}`})
 	if err != nil {
 		reply(w, r, 0, nil, err)
 		return
@@ -96,7 +97,7 @@ func (a *API) SetAccess(w http.ResponseWriter, r *http.Request) {
 		reply(w, r, 0, nil, err)
 		return
 	}
-	user, err := a.users.SetAccess(r.Context(), pathValue(r, "user"), access)
+	user, err := a.users.SetAccess(r.Context(), request.PathName(r, "user"), access)
 	reply(w, r, http.StatusOK, told(user), err)
 }
 
@@ -115,7 +116,7 @@ func readAccess(ask api.UserAccess) (users.Access, error) {
 // ofUser returns whose logins a request is about: the caller's own, or anybody's for
 // an administrator. Others look as if they were not there.
 func ofUser(r *http.Request) (string, error) {
-	user, caller := pathValue(r, "user"), auth.Caller(r.Context())
+	user, caller := request.PathName(r, "user"), auth.Caller(r.Context())
 	if user != caller.ID && caller.Role != directory.RoleAdmin {
 		return "", users.ErrNone
 	}
@@ -152,7 +153,7 @@ func (a *API) EndSessions(w http.ResponseWriter, r *http.Request) {
 func (a *API) EndSession(w http.ResponseWriter, r *http.Request) {
 	user, err := ofUser(r)
 	if err == nil {
-		err = a.users.End(r.Context(), user, pathValue(r, "session"))
+		err = a.users.End(r.Context(), user, request.PathName(r, "session"))
 	}
 	if errors.Is(err, users.ErrNone) {
 		err = problem.NotFound("There is no such login.")
@@ -162,6 +163,6 @@ func (a *API) EndSession(w http.ResponseWriter, r *http.Request) {
 
 // ForgetSecondStep takes the second step of a user away.
 func (a *API) ForgetSecondStep(w http.ResponseWriter, r *http.Request) {
-	_, err := a.users.ForgetSecondStep(r.Context(), pathValue(r, "user"))
+	_, err := a.users.ForgetSecondStep(r.Context(), request.PathName(r, "user"))
 	reply(w, r, http.StatusNoContent, nil, err)
 }

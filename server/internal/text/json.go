@@ -1,9 +1,8 @@
-package httpapi
+package text
 
 import (
 	"bytes"
 	"fmt"
-	"io"
 )
 
 // DEL and the upper control characters (U+0080 to U+009F, which in UTF-8 are this
@@ -14,19 +13,10 @@ const (
 	upperControl = 0x20
 )
 
-// unsteering passes JSON on with all control characters in its texts escaped: some
-// terminals obey U+009B as they do ESC [, and people look at replies with curl.
-type unsteering struct{ io.Writer }
-
-// Write writes p.
-func (w unsteering) Write(p []byte) (int, error) {
-	_, err := w.Writer.Write(escaped(p))
-	return len(p), err
-}
-
-// escaped is JSON with escapes for such characters. They can stand only in texts,
-// and no other character holds those bytes.
-func escaped(p []byte) []byte {
+// EscapedJSON returns JSON with all control characters in its texts escaped: some
+// terminals obey U+009B as they do ESC [, and people look at replies with curl. They can
+// stand only in texts, and no other character holds those bytes.
+func EscapedJSON(p []byte) []byte {
 	if bytes.IndexByte(p, del) < 0 && bytes.IndexByte(p, upperLead) < 0 {
 		return p
 	}
