@@ -167,7 +167,7 @@ var mayImport = map[string][]string{
 	"server/internal/store/directory":  {"server/api", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db"},
 	"server/internal/store/users":      {"server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory"},
 	"server/internal/store/people":     {"server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory"},
-	"server/internal/store/policies":   {"server/api/policy", "server/internal/store/audit", "server/internal/store/db"},
+	"server/internal/store/policies":   {"server/api/policy", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db"},
 	"server/internal/store/minutes":    nil,
 	"server/internal/store/events": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/minutes",
@@ -202,7 +202,7 @@ var mayImport = map[string][]string{
 		"server/internal/store/people", "server/internal/store/rooms", "server/internal/text",
 	},
 	"server/internal/cli/policy": {
-		"server/api", "server/api/policy", "server/internal/cli/console", "server/internal/store/policies", "server/internal/store/rooms", "server/internal/text",
+		"server/api", "server/api/policy", "server/internal/cli/console", "server/internal/looked", "server/internal/store/policies", "server/internal/store/rooms", "server/internal/text",
 	},
 	"server/internal/cli/overseeing": {
 		"server/api", "server/internal/cli/console", "server/internal/looked", "server/internal/store/audit", "server/internal/store/rooms", "server/internal/text",

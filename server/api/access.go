@@ -12,6 +12,7 @@ const (
 	LookedDay      = "day"
 	LookedActivity = "activity"
 	LookedApps     = "apps"
+	LookedReceipts = "receipts"
 	LookedAccess   = "access"
 )
 
@@ -48,14 +49,15 @@ type ChangeList struct {
 	NextCursor string   `json:"next_cursor,omitempty"`
 }
 
-// Change is what an administrator, a command or the server changed.
+// Change is what somebody, a command or the server changed.
 type Change struct {
 	// Seq is its place in the chain, from 1 on.
 	Seq int64     `json:"seq"`
 	At  time.Time `json:"at"`
 	// What is its kind, such as token.created.
 	What string `json:"what"`
-	// ActorKind is user, token, command or server; ActorID names the actor for good.
+	// ActorKind is user, token, enrollment, command or server; ActorID names the actor for
+	// good.
 	ActorKind string `json:"actor_kind"`
 	ActorID   string `json:"actor_id"`
 	// ActorName, Subject and Details are absent or empty where they were erased.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/request"
@@ -36,6 +37,7 @@ func (s *server) categories() http.HandlerFunc {
 func (s *server) receipts() http.HandlerFunc {
 	return render(s, answer[policyapi.ReceiptsQuestion, api.ReceiptList, api.ReceiptRow]{
 		ask:     policyapi.AskReceipts,
+		at:      func(policyapi.ReceiptsQuestion) looked.At { return looked.At{What: api.LookedReceipts} },
 		get:     s.Policy.Receipts,
 		each:    s.Policy.EachReceipt,
 		limited: func(q policyapi.ReceiptsQuestion) bool { return q.Limited },

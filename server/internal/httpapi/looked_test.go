@@ -28,9 +28,8 @@ func showNobody() map[string]string {
 		"listCategories": "names of applications, whoever uses them", "replaceCategories": "as above",
 		"getLogin": own, "logout": own, "changePassword": own, "beginSecondStep": own, "confirmSecondStep": own,
 		"listPolicies": hosts, "putPolicy": hosts, "getPolicyVersion": hosts, "listHostGroups": hosts, "putHostGroup": hosts, "deleteHostGroup": hosts,
-		"listReceipts": "which notice was confirmed, nobody's activity; not written down yet",
-		"listChanges":  "what administrators changed, nobody's activity",
-		"listUsers":    admin, "inviteUser": admin, "getUser": admin, "patchUser": admin, "putUserAccess": admin, "inviteUserAgain": admin,
+		"listChanges": "what administrators changed, nobody's activity",
+		"listUsers":   admin, "inviteUser": admin, "getUser": admin, "patchUser": admin, "putUserAccess": admin, "inviteUserAgain": admin,
 		"forgetSecondStep": admin, "listSessions": admin, "endSessions": admin, "endSession": admin,
 	}
 }
@@ -108,6 +107,80 @@ func TestEveryRouteWritesWhoLooks(t *testing.T) {
 	}
 	if wrote < 25 {
 		t.Errorf("only %d answers were written down", wrote)
+	}
+}
+
+// unwritten are the routes with a caller that change something and write no change down,
+// each with the reason.
+func unwritten() map[string]string {
+	return map[string]string{
+		"logout":            "logging in and out changes nothing for anybody else",
+		"confirmSecondStep": "needs a device; see TestOwnLoginIsWrittenDown",
+	}
+}
+
+// head returns how many changes are written down.
+func (w *walk) head() int64 {
+	w.T.Helper()
+	h, err := w.Store.Audit.Head(w.T.Context())
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return h.Seq
+}
+
+// changeBy has an operation change something, and returns how many changes were written
+// down before.
+func (w *walk) changeBy(o servertest.Operation) (before int64, r servertest.Reply) {
+	w.T.Helper()
+	w.restore()
+	session, login := w.login("admin")
+	whose, admin := "own", w.Token(directory.RoleAdmin)
+	if o.ID == "putGroup" {
+		whose = "unknown" // one that is there stays as it is
+	}
+	path, body := w.target(o, whose, "admin", session)
+	person := "/api/people/" + w.person("m-own")
+	switch o.ID {
+	case "joinAccounts":
+		body = api.PersonJoin{MachineIDs: []string{"m-foreign"}}
+	case "partAccount":
+		w.Do(http.MethodPost, person+"/accounts", admin, api.PersonJoin{MachineIDs: []string{"m-foreign"}}).Wants(http.StatusOK, nil)
+		path = person + "/accounts/m-foreign"
+	case "addGroupMachine":
+		path = "/api/groups/foreign/machines/m-own"
+	case "setGroupMachines":
+		body = api.GroupMembers{Machines: []string{"m-foreign"}}
+	case "removeGroupPerson":
+		w.Do(http.MethodPut, "/api/groups/own"+strings.TrimPrefix(person, "/api"), admin, nil).Wants(http.StatusNoContent, nil)
+	}
+	bearer, headers := o.Credential(admin, login)
+	before = w.head()
+	return before, w.Do(o.Method, path, bearer, body, append(headers, "If-Match", "*")...)
+}
+
+// Every route that changes something writes it down, or stands in that list.
+func TestEveryChangeIsWrittenDown(t *testing.T) {
+	w := newWalk(t)
+	exceptions, wrote := unwritten(), 0
+	for _, o := range w.Described.Operations {
+		if len(o.Roles) == 0 || o.Method == http.MethodGet {
+			continue
+		}
+		_, exception := exceptions[o.ID]
+		delete(exceptions, o.ID)
+		from, r := w.changeBy(o)
+		if moved := w.head() > from; moved == exception || !exception && r.Status >= http.StatusBadRequest {
+			t.Errorf("%s: %d, is the change written down? %v, %s", o.ID, r.Status, moved, r.Body)
+		} else if moved {
+			wrote++
+		}
+	}
+	for id := range exceptions {
+		t.Errorf("%s is no operation that changes something", id)
+	}
+	if wrote < 20 {
+		t.Errorf("only %d changes were written down", wrote)
 	}
 }
 
@@ -274,6 +347,42 @@ func TestListAccess(t *testing.T) {
 	}
 	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "cursor=x", "cursor=bDA", "cursor=bA"} {
 		b.Do(http.MethodGet, "/api/machines/m/access?"+bad, "", nil, auditor...).Refused(http.StatusBadRequest, api.CodeBadRequest)
+	}
+}
+
+// What users change of their own is written down as theirs, and who enrolled as whoever
+// had that token; what is refused is not.
+func TestOwnLoginIsWrittenDown(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	anna := b.User("anna", directory.RoleViewer)
+	cookie := b.Login("anna")
+	from, err := b.Store.Audit.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Do(http.MethodPost, secondStep, "", api.SecondStepRequest{Password: "wrong"}, cookie...).Refused(401, api.CodeBadLogin)
+	p := setUp(b, cookie, api.SecondStepRequest{Password: servertest.Password})
+	b.Do(http.MethodPut, secondStep, "", api.SecondStepCode{Code: "12345"}, cookie...).Refused(401, api.CodeBadCode)
+	b.Do(http.MethodPut, secondStep, "", api.SecondStepCode{Code: p.code()}, cookie...).Wants(200, nil)
+	b.Do(http.MethodPut, "/api/login/password", "", api.PasswordChange{Password: "wrong", NewPassword: "correct horse staple"}, cookie...).Refused(401, api.CodeBadLogin)
+	b.Do(http.MethodPut, "/api/login/password", "", api.PasswordChange{Password: servertest.Password, NewPassword: "correct horse staple"}, cookie...).Wants(204, nil)
+	b.Host("h")
+	list, err := b.Store.Audit.List(t.Context(), 1<<62, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range list {
+		if e.Seq > from.Seq && e.What != "enrollment.created" {
+			by := strings.ReplaceAll(e.ActorID, anna.ID, "anna")
+			got = append(got, e.What+" "+*e.Subject+" by "+e.ActorKind+" "+by[:min(4, len(by))])
+		}
+	}
+	want := []string{
+		"host.enrolled h by enrollment enr_", "user.password_changed anna by user anna", "user.second_step_confirmed anna by user anna", "user.second_step_begun anna by user anna",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

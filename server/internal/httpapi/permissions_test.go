@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
@@ -30,7 +31,9 @@ func newWalk(t *testing.T) *walk {
 	if _, err := w.Store.Policies.Add(t.Context(), policies.Draft{Author: "test"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	w.Send(w.Host("h"), servertest.Minute("m-own", 0), servertest.Minute("m-foreign", 0))
+	host := w.Host("h")
+	w.Send(host, servertest.Minute("m-own", 0), servertest.Minute("m-foreign", 0))
+	w.Do(http.MethodPost, "/api/receipts", host, api.Receipt{MachineID: "m-own", Notice: strings.Repeat("0", 16), ReadAt: time.Now()}).Wants(http.StatusNoContent, nil)
 	for _, name := range append([]string{"another"}, rolesOf(users.Roles())...) {
 		w.users[name] = w.User(name, directory.RoleViewer)
 	}

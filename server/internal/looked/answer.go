@@ -10,6 +10,7 @@ import (
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/store/access"
+	"activity-tracker.example/server/internal/store/audit"
 )
 
 // At is what an answer shows, and of which time.
@@ -30,7 +31,17 @@ type Answer struct {
 // Begin returns a context for making an answer, in which it is noted whose data is read.
 // Nothing of it may go out before Keep.
 func Begin(ctx context.Context, log *access.Log, at At) (context.Context, *Answer) {
-	a := &Answer{log: log, look: access.Look{Reader: readerOf(auth.Caller(ctx)), What: at.What, From: at.From, To: at.To}}
+	return begin(ctx, log, readerOf(auth.Caller(ctx)), at)
+}
+
+// BeginCommand is Begin for a command on the server.
+func BeginCommand(ctx context.Context, log *access.Log, at At) (context.Context, *Answer) {
+	by := audit.ActorOf(ctx)
+	return begin(ctx, log, access.Reader{Kind: access.Command, ID: by.ID, Name: by.Name}, at)
+}
+
+func begin(ctx context.Context, log *access.Log, reader access.Reader, at At) (context.Context, *Answer) {
+	a := &Answer{log: log, look: access.Look{Reader: reader, What: at.What, From: at.From, To: at.To}}
 	ctx, a.seen = access.Collect(ctx)
 	return ctx, a
 }

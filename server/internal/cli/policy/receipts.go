@@ -8,6 +8,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/cli/console"
+	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/rooms"
 )
@@ -28,6 +29,7 @@ that version, which is a hash of its text, was read. It says no more than that.`
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list := []api.ReceiptRow{}
 			err := stores(cmd, func(ctx context.Context, st *rooms.Store) error {
+				ctx, look := looked.BeginCommand(ctx, st.Access, looked.At{What: api.LookedReceipts})
 				for f := (policies.ReceiptFilter{Notice: notice, Limit: receiptsAtOnce}); ; {
 					page, err := st.Policies.Receipts(ctx, f)
 					for _, r := range page {
@@ -36,8 +38,11 @@ that version, which is a hash of its text, was read. It says no more than that.`
 							ReadAt: r.ReadAt.UTC(), ReceivedAt: r.ReceivedAt.UTC(), HostID: r.HostID,
 						})
 					}
-					if err != nil || len(page) < receiptsAtOnce {
+					switch {
+					case err != nil:
 						return err
+					case len(page) < receiptsAtOnce:
+						return look.Keep(ctx)
 					}
 					f.AfterMachine, f.AfterNotice = page[len(page)-1].MachineID, page[len(page)-1].Notice
 				}

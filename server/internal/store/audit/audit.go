@@ -27,6 +27,8 @@ const (
 	User    = "user"
 	Token   = "token"
 	Command = "command"
+	// Enrollment is who has an enrolment token.
+	Enrollment = "enrollment"
 	// Server is the server by itself.
 	Server = "server"
 )
@@ -34,8 +36,8 @@ const (
 // Actor is who changes something.
 type Actor struct {
 	Kind string
-	// ID names the actor for good: a user's, a token's, or a command's user id. Name is
-	// for people.
+	// ID names the actor for good: a user's, a token's, an enrolment token's, or a
+	// command's user id. Name is for people.
 	ID, Name string
 }
 

@@ -128,7 +128,12 @@ func (d *Directory) Enroll(ctx context.Context, r EnrollRequest) error {
 				return err
 			}
 		}
-		return replaceCredential(ctx, tx, host, r)
+		if err := replaceCredential(ctx, tx, host, r); err != nil {
+			return err
+		}
+		return audit.Write(audit.As(ctx, audit.Actor{Kind: audit.Enrollment, ID: e.ID}), tx, audit.Change{
+			What: "host.enrolled", Name: r.HostID, Details: map[string]string{"hostname": r.Hostname, "kind": string(r.Kind)},
+		})
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/db"
 )
 
@@ -23,6 +24,8 @@ const (
 
 // Receipt is that a program of an account has confirmed that a notice was read.
 type Receipt struct {
+	// Machine is the account's row.
+	Machine    int32
 	MachineID  string
 	Hostname   string
 	Username   string
@@ -69,14 +72,17 @@ type ReceiptFilter struct {
 	Limit                     int
 }
 
-// Receipts lists receipts by machine_id and notice.
+// Receipts lists receipts by machine_id and notice; it notes whose they are.
 func (p *Policies) Receipts(ctx context.Context, f ReceiptFilter) ([]Receipt, error) {
 	var list []Receipt
 	err := p.db.Read(ctx, "listing receipts", func(tx pgx.Tx) (err error) {
-		list, err = db.Collect[Receipt](ctx, tx, "reading", `SELECT m.machine_id, coalesce(o.hostname, ''), coalesce(m.username, ''), r.notice, r.read_at, r.received_at, h.host_id
+		list, err = db.Collect[Receipt](ctx, tx, "reading", `SELECT m.id, m.machine_id, coalesce(o.hostname, ''), coalesce(m.username, ''), r.notice, r.read_at, r.received_at, h.host_id
 			FROM receipt r JOIN machine m ON m.id = r.machine JOIN host h ON h.id = r.host LEFT JOIN host o ON o.id = m.host
 			WHERE ($1 = '' OR r.notice = $1) AND (m.machine_id COLLATE "C", r.notice) > ($2, $3)
 			ORDER BY m.machine_id COLLATE "C", r.notice LIMIT $4`, f.Notice, f.AfterMachine, f.AfterNotice, f.Limit)
+		for i := range list {
+			access.See(ctx, list[i].Machine)
+		}
 		return err
 	})
 	return list, err

@@ -41,7 +41,7 @@ func spend(ctx context.Context, tx pgx.Tx, k Known, s Spent) error {
 // BeginSecondStep keeps the secret of a second step that takes the place of any before
 // once it is confirmed. k and s are of who asks, as for Begin.
 func (u *Users) BeginSecondStep(ctx context.Context, k Known, s Spent, secret []byte) error {
-	_, err := u.change(ctx, "setting up a second step", "", k.ID, func(tx pgx.Tx) error {
+	_, err := u.change(ctx, "setting up a second step", userSecondStepBegun, k.ID, func(tx pgx.Tx) error {
 		if err := spend(ctx, tx, k, s); err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (u *Users) PendingSecondStep(ctx context.Context, user string) (secret []by
 // stays end: they were made without it. It is ErrNoneBegun where another secret is being
 // set up by now.
 func (u *Users) ConfirmSecondStep(ctx context.Context, user, stays string, secret []byte, step int64, recovery [][]byte) error {
-	_, err := u.change(ctx, "confirming a second step", "", user, func(tx pgx.Tx) error {
+	_, err := u.change(ctx, "confirming a second step", userSecondStepConfirmed, user, func(tx pgx.Tx) error {
 		n, err := db.Exec(ctx, tx, "putting it in force", `UPDATE app_user SET totp_secret = totp_pending, totp_pending = NULL, totp_step = $3
 			WHERE id = $1 AND totp_pending = $2`, user, secret, step)
 		if err == nil && n == 0 {

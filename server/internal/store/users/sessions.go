@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 )
@@ -161,15 +162,21 @@ func (u *Users) Sessions(ctx context.Context, user string) ([]Session, error) {
 	return all, err
 }
 
-// End ends one login of a user, or returns db.ErrNotFound.
+// End ends one login of a user, or returns ErrNone or db.ErrNotFound. It is written down
+// where somebody else ends it.
 func (u *Users) End(ctx context.Context, user, session string) error {
-	return u.db.Write(ctx, "ending a login", func(tx pgx.Tx) error {
+	kind := ""
+	if audit.ActorOf(ctx).ID != user {
+		kind = userLoginEnded
+	}
+	_, err := u.change(ctx, "ending a login", kind, user, func(tx pgx.Tx) error {
 		n, err := db.Exec(ctx, tx, "deleting", "DELETE FROM login_session s WHERE id = $1 AND usr = $2 AND "+lasting, session, user)
 		if err == nil && n == 0 {
 			return fmt.Errorf("login: %w", db.ErrNotFound)
 		}
 		return err
 	})
+	return err
 }
 
 // EndAll ends all logins of a user, or returns ErrNone.
@@ -185,7 +192,7 @@ func endSessions(ctx context.Context, tx pgx.Tx, user string) error {
 // ChangePassword puts another password's hash in the place of the one that k has, and
 // ends all logins; or returns ErrChanged.
 func (u *Users) ChangePassword(ctx context.Context, k Known, hash string) error {
-	_, err := u.change(ctx, "changing a password", "", k.ID, func(tx pgx.Tx) error {
+	_, err := u.change(ctx, "changing a password", userOwnPassword, k.ID, func(tx pgx.Tx) error {
 		n, err := db.Exec(ctx, tx, "checking", "SELECT FROM app_user WHERE id = $1 AND NOT disabled AND password_hash = $2", k.ID, k.Hash)
 		if err == nil && n == 0 {
 			err = ErrChanged

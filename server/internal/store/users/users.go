@@ -167,8 +167,8 @@ func (u *Users) find(ctx context.Context, where, arg string) (found User, err er
 }
 
 // change runs do on a user whose row is locked, and returns the user as they are
-// then, or ErrNone. It is written down as of that kind; empty: not at all, as it is
-// what users do with their own logins.
+// then, or ErrNone. It is written down as of that kind; empty: not at all, as logging
+// in is.
 func (u *Users) change(ctx context.Context, what, kind, id string, do func(pgx.Tx) error) (changed User, err error) {
 	err = u.db.Write(ctx, what, func(tx pgx.Tx) (err error) {
 		if _, err := db.Exec(ctx, tx, "locking", "SELECT FROM app_user WHERE id = $1 FOR NO KEY UPDATE", id); err != nil {
@@ -208,7 +208,12 @@ const (
 	userEnabled    = "user.enabled"
 	userPassword   = "user.password_set"
 	userLoggedOut  = "user.logged_out"
+	userLoginEnded = "user.login_ended"
 	userSecondStep = "user.second_step_removed"
+	// What users change of their own.
+	userOwnPassword         = "user.password_changed"
+	userSecondStepBegun     = "user.second_step_begun"
+	userSecondStepConfirmed = "user.second_step_confirmed"
 )
 
 // SetDisabled lets a user log in or not. It ends all that a disabled one has: logins
