@@ -142,7 +142,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/looked": {
 		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/report", "server/internal/store/access",
-		"server/internal/store/audit", "server/internal/store/directory",
+		"server/internal/store/audit", "server/internal/store/directory", "server/internal/store/people",
 	},
 	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store/directory", "server/internal/store/query"},
 	"server/internal/httpserver": {"server/api", "server/internal/problem"},

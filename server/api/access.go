@@ -23,6 +23,13 @@ type AccessList struct {
 	NextCursor string   `json:"next_cursor,omitempty"`
 }
 
+// PersonAccessList answers GET /api/people/{person}/access.
+type PersonAccessList struct {
+	Person     string   `json:"person"`
+	Access     []Access `json:"access"`
+	NextCursor string   `json:"next_cursor,omitempty"`
+}
+
 // Access is one reader's looks at data of one kind, each at most 15 minutes after the
 // one before.
 type Access struct {

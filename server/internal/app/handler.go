@@ -65,7 +65,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	in := ingest.New(s.Writer, s.Directory, s.Policies, guard, log, metrics, time.Now)
 	return httpapi.New(httpapi.Parts{
 		Reports: report.New(s.Reader, s.Directory, s.People, time.Now), Guard: guard, Live: board,
-		Access: s.Access, Looked: looked.NewList(s.Access, s.Audit, s.Directory),
+		Access: s.Access, Looked: looked.NewList(s.Access, s.Audit, s.Directory, s.People),
 		Users:  userapi.New(s.Users, logins, guard, now),
 		Policy: policyapi.New(s.Policies, guard),
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),

@@ -206,7 +206,7 @@ func TestNoAnswerUnlessWritten(t *testing.T) {
 	defer rename("access_gone", "access_log")
 	exceptions, refused := showNobody(), 0
 	for _, o := range w.Described.Operations {
-		if _, exception := exceptions[o.ID]; exception || len(o.Roles) == 0 || o.ID == "listAccess" {
+		if _, exception := exceptions[o.ID]; exception || len(o.Roles) == 0 || o.ID == "listAccess" || o.ID == "listPersonAccess" {
 			continue
 		}
 		for _, format := range formatsOf(o) {
@@ -348,6 +348,47 @@ func TestListAccess(t *testing.T) {
 	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "cursor=x", "cursor=bDA", "cursor=bA"} {
 		b.Do(http.MethodGet, "/api/machines/m/access?"+bad, "", nil, auditor...).Refused(http.StatusBadRequest, api.CodeBadRequest)
 	}
+}
+
+// Who looked at a person is who looked at any account that is theirs now, page by page
+// and as a table; asking is a look at all of them.
+func TestListPersonAccess(t *testing.T) {
+	w := newWalk(t)
+	w.User("eye", directory.RoleAuditor)
+	auditor := w.Login("eye")
+	id, token := freshToken(w.Bench)
+	for _, machine := range []string{"m-own", "m-foreign"} {
+		w.Do(http.MethodGet, "/api/activity/"+machine+"/summary?date=2024-01-15", token, nil).Wants(http.StatusOK, nil)
+	}
+	person := "/api/people/" + w.person("m-own")
+	admin := w.Token(directory.RoleAdmin)
+	seen := func() (n int) {
+		t.Helper()
+		for _, row := range w.Do(http.MethodGet, person+"/access?format=csv", "", nil, auditor...).Table() {
+			if slices.Contains(row, id) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := seen(); n != 1 {
+		t.Errorf("%d looks at the one account", n)
+	}
+	w.Do(http.MethodPost, person+"/accounts", admin, api.PersonJoin{MachineIDs: []string{"m-foreign"}}).Wants(http.StatusOK, nil)
+	if n := seen(); n != 2 {
+		t.Errorf("%d looks at both accounts", n)
+	}
+	var first, next api.PersonAccessList
+	w.Do(http.MethodGet, person+"/access?limit=1", "", nil, auditor...).Wants(http.StatusOK, &first)
+	w.Do(http.MethodGet, person+"/access?limit=1&cursor="+first.NextCursor, "", nil, auditor...).Wants(http.StatusOK, &next)
+	if len(first.Access) != 1 || len(next.Access) != 1 || first.Person != w.person("m-own") || first.Access[0].What != api.LookedAccess || first.Access[0].Machines != 2 {
+		t.Errorf("%+v, %+v", first, next)
+	}
+	w.Do(http.MethodDelete, person+"/accounts/m-foreign", admin, nil).Wants(http.StatusOK, nil)
+	if n := seen(); n != 1 {
+		t.Errorf("%d looks at the account that stayed", n)
+	}
+	w.Do(http.MethodGet, person+"/access?limit=0", "", nil, auditor...).Refused(http.StatusBadRequest, api.CodeBadRequest)
 }
 
 // What users change of their own is written down as theirs, and who enrolled as whoever

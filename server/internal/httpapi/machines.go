@@ -215,6 +215,22 @@ func (s *server) audit() http.HandlerFunc {
 	})
 }
 
+// personAccess answers who looked at a person's data.
+func (s *server) personAccess() http.HandlerFunc {
+	return render(s, answer[looked.PersonQuestion, api.PersonAccessList, api.Access]{
+		ask: func(r *http.Request) (looked.PersonQuestion, error) {
+			q := r.URL.Query()
+			return looked.ParsePersonQuestion(request.PathValue(r, "person"), q.Get("limit"), q.Get("cursor"))
+		},
+		at:      func(looked.PersonQuestion) looked.At { return looked.At{What: api.LookedAccess} },
+		get:     s.Looked.PersonAccess,
+		file:    func(q looked.PersonQuestion) string { return "access-" + q.Person.String() },
+		rows:    func(l api.PersonAccessList) ([]api.Access, string) { return l.Access, l.NextCursor },
+		each:    s.Looked.EachOfPerson,
+		limited: func(q looked.PersonQuestion) bool { return q.Limit > 0 },
+	})
+}
+
 // access answers who looked at a machine's data.
 func (s *server) access() http.HandlerFunc {
 	return render(s, answer[looked.Question, api.AccessList, api.Access]{

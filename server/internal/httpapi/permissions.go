@@ -52,6 +52,7 @@ func permissions() []permission {
 		{"GET /api/people/{person}/timeline", reading},
 		{"GET /api/people/{person}/events", reading},
 		{"GET /api/people/{person}/day", reading},
+		{"GET /api/people/{person}/access", overseeing},
 		{"PATCH /api/people/{person}", labelling},
 		{"POST /api/people/{person}/accounts", admins},
 		{"DELETE /api/people/{person}/accounts/{machine_id}", admins},

@@ -143,6 +143,7 @@ func (s *server) routes() chi.Router {
 	viewer.Get("/api/people/{person}/timeline", s.personTimeline())
 	viewer.Get("/api/people/{person}/events", s.personEvents())
 	viewer.Get("/api/people/{person}/day", s.personDay())
+	viewer.Get("/api/people/{person}/access", s.personAccess())
 	viewer.Get("/api/activity/{machine_id}/events", s.events())
 	viewer.Get("/api/activity/{machine_id}/summary", s.summary())
 	viewer.Get("/api/activity/{machine_id}/timeline", s.timeline())

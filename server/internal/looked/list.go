@@ -15,6 +15,7 @@ import (
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/people"
 )
 
 const (
@@ -31,6 +32,12 @@ const (
 type Question struct {
 	Page
 	MachineID report.MachineID
+}
+
+// PersonQuestion asks who looked at a person's data.
+type PersonQuestion struct {
+	Page
+	Person report.PersonID
 }
 
 // Page is a part of a list without further questions.
@@ -73,43 +80,92 @@ func ParseQuestion(machineID, limit, cursor string) (q Question, err error) {
 	return q, err
 }
 
+// ParsePersonQuestion reads a question as it stands in a URL.
+func ParsePersonQuestion(person, limit, cursor string) (q PersonQuestion, err error) {
+	if q.Page, err = ParsePage(limit, cursor); err != nil {
+		return q, err
+	}
+	q.Person, err = report.ParsePersonID(person)
+	return q, err
+}
+
 // List answers who looked and who changed what.
 type List struct {
 	log       *access.Log
 	changes   *audit.Log
 	directory *directory.Directory
+	people    *people.People
 }
 
 // NewList returns the answers of both logs.
-func NewList(log *access.Log, changes *audit.Log, dir *directory.Directory) *List {
-	return &List{log, changes, dir}
+func NewList(log *access.Log, changes *audit.Log, dir *directory.Directory, p *people.People) *List {
+	return &List{log, changes, dir, p}
 }
 
 // Access returns a page of who looked at a machine's data, the newest first. Only
 // administrators and auditors ask, who may know of all machines: an auditor's scope is
 // that of activity.
 func (l *List) Access(ctx context.Context, _ directory.Scope, q Question) (api.AccessList, error) {
-	q.Limit = cmp.Or(q.Limit, pageDefault)
-	list := api.AccessList{MachineID: string(q.MachineID), Access: []api.Access{}}
-	entries, err := l.entries(ctx, q, q.Limit+1)
-	if err != nil {
-		return list, err
-	}
-	if len(entries) > q.Limit {
-		entries = entries[:q.Limit]
-		list.NextCursor = cursorAfter(entries[q.Limit-1].ID)
-	}
-	for i := range entries {
-		list.Access = append(list.Access, told(&entries[i]))
-	}
-	return list, nil
+	access, next, err := l.page(ctx, q.Page, l.machine(q.MachineID))
+	return api.AccessList{MachineID: string(q.MachineID), Access: access, NextCursor: next}, err
 }
 
 // Each returns all of them from the page's beginning on. The first error ends it.
 func (l *List) Each(ctx context.Context, _ directory.Scope, q Question) iter.Seq2[api.Access, error] {
-	return pages(ctx, q.before, func(ctx context.Context, before int64) ([]access.Entry, error) {
-		q.before = before
-		return l.entries(ctx, q, pageMax)
+	return l.each(ctx, q.Page, l.machine(q.MachineID))
+}
+
+// PersonAccess is Access for all accounts that are a person's now.
+func (l *List) PersonAccess(ctx context.Context, _ directory.Scope, q PersonQuestion) (api.PersonAccessList, error) {
+	access, next, err := l.page(ctx, q.Page, l.accounts(q.Person))
+	return api.PersonAccessList{Person: q.Person.String(), Access: access, NextCursor: next}, err
+}
+
+// EachOfPerson is Each for all accounts that are a person's now.
+func (l *List) EachOfPerson(ctx context.Context, _ directory.Scope, q PersonQuestion) iter.Seq2[api.Access, error] {
+	return l.each(ctx, q.Page, l.accounts(q.Person))
+}
+
+// subject looks up the rows of the machines that a question is about.
+type subject func(context.Context) ([]int32, error)
+
+func (l *List) machine(id report.MachineID) subject {
+	return func(ctx context.Context) ([]int32, error) {
+		m, err := l.directory.MachineByID(ctx, directory.Scope{}, string(id))
+		return []int32{m.Key}, err
+	}
+}
+
+func (l *List) accounts(id report.PersonID) subject {
+	return func(ctx context.Context) ([]int32, error) {
+		p, err := l.people.ByID(ctx, directory.Scope{}, int64(id))
+		keys := make([]int32, len(p.Accounts))
+		for i := range p.Accounts {
+			keys[i] = p.Accounts[i].Key
+		}
+		return keys, err
+	}
+}
+
+// page returns a page, and the cursor of the next.
+func (l *List) page(ctx context.Context, p Page, of subject) (list []api.Access, next string, err error) {
+	p.Limit = cmp.Or(p.Limit, pageDefault)
+	entries, err := l.entries(ctx, of, p.before, p.Limit+1)
+	if len(entries) > p.Limit {
+		entries = entries[:p.Limit]
+		next = cursorAfter(entries[p.Limit-1].ID)
+	}
+	list = []api.Access{}
+	for i := range entries {
+		list = append(list, told(&entries[i]))
+	}
+	return list, next, err
+}
+
+// each returns all entries from the page's beginning on.
+func (l *List) each(ctx context.Context, p Page, of subject) iter.Seq2[api.Access, error] {
+	return pages(ctx, p.before, func(ctx context.Context, before int64) ([]access.Entry, error) {
+		return l.entries(ctx, of, before, pageMax)
 	}, func(e *access.Entry) (int64, api.Access) { return e.ID, told(e) })
 }
 
@@ -141,12 +197,12 @@ func pages[E, T any](ctx context.Context, before int64, page func(context.Contex
 	}
 }
 
-func (l *List) entries(ctx context.Context, q Question, limit int) ([]access.Entry, error) {
-	m, err := l.directory.MachineByID(ctx, directory.Scope{}, string(q.MachineID))
+func (l *List) entries(ctx context.Context, of subject, before int64, limit int) ([]access.Entry, error) {
+	machines, err := of(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return l.log.Of(ctx, []int32{m.Key}, q.before, limit)
+	return l.log.Of(ctx, machines, before, limit)
 }
 
 // told returns an entry as the API shows one.
