@@ -125,6 +125,10 @@ var mayImport = map[string][]string{
 		"server/internal/limiter", "server/internal/password", "server/internal/secret", "server/internal/store/users", "server/internal/text",
 		"server/internal/totp",
 	},
+	"server/internal/adminapi": {
+		"server/api", "server/internal/auth", "server/internal/ingest", "server/internal/problem", "server/internal/request", "server/internal/secret",
+		"server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/directory", "server/internal/text",
+	},
 	"server/internal/userapi": {
 		"server/api", "server/internal/auth", "server/internal/httpserver", "server/internal/password", "server/internal/problem",
 		"server/internal/request", "server/internal/secret", "server/internal/session", "server/internal/store/db", "server/internal/store/directory",
@@ -149,7 +153,7 @@ var mayImport = map[string][]string{
 	"server/internal/tabular":    {"server/internal/httpserver"},
 	"server/internal/repository": {"server/api", "server/internal/limiter", "server/internal/problem"},
 	"server/internal/httpapi": {
-		"server/api", "server/internal/auth", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
+		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
 		"server/internal/httpserver", "server/internal/limiter",
 		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/repository",
 		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi",
@@ -164,7 +168,7 @@ var mayImport = map[string][]string{
 	"server/internal/store/audit":      {"server/internal/store/db"},
 	"server/internal/store/partition":  {"server/internal/store/db"},
 	"server/internal/store/dictionary": {"server/api", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/partition"},
-	"server/internal/store/directory":  {"server/api", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db"},
+	"server/internal/store/directory":  {"server/api", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/text"},
 	"server/internal/store/users":      {"server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory"},
 	"server/internal/store/people":     {"server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory"},
 	"server/internal/store/policies":   {"server/api/policy", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db"},
@@ -192,7 +196,7 @@ var mayImport = map[string][]string{
 		"server/internal/store/db", "server/internal/store/inspect", "server/internal/store/upkeep", "server/internal/text",
 	},
 	"server/internal/app": {
-		"server/api", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpapi", "server/internal/httpserver",
+		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpapi", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/repository",
 		"server/internal/secret", "server/internal/session", "server/internal/store/...", "server/internal/userapi",
 	},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"activity-tracker.example/server/internal/adminapi"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/httpapi"
 	"activity-tracker.example/server/internal/httpserver"
@@ -68,6 +69,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		Access: s.Access, Looked: looked.NewList(s.Access, s.Audit, s.Directory, s.People),
 		Users:  userapi.New(s.Users, logins, guard, now),
 		Policy: policyapi.New(s.Policies, guard),
+		Admin:  adminapi.New(s.Directory, s.Dictionary, now),
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,

@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -15,20 +15,6 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/rooms"
 )
-
-const (
-	// defaultUses is one host a token: a leaked one is then worth little.
-	defaultUses = 1
-	// maxUses bounds a token for a whole fleet.
-	maxUses = 100_000
-	// defaultExpiry is a working day, and the night.
-	defaultExpiry = 24 * time.Hour
-	// minExpiry leaves time to type it in; maxExpiry is a year.
-	minExpiry = time.Minute
-	maxExpiry = 365 * quantity.Day
-)
-
-func notPrintable(c rune) bool { return !unicode.IsPrint(c) }
 
 func enrollmentCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
@@ -43,7 +29,7 @@ func enrollmentCommand(p *program) *cobra.Command {
 
 func enrollmentCreate(p *program) *cobra.Command {
 	var uses int
-	expires := quantity.Duration(defaultExpiry)
+	expires := quantity.Duration(directory.EnrollmentExpiry)
 	var host string
 	var user, asJSON bool
 	cmd := &cobra.Command{
@@ -64,12 +50,6 @@ for it with --host; the 409 that it got names its host_id.`,
   trackerd-server enrollment create --uses 50 --expires 7d`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if uses < 1 || uses > maxUses {
-				return console.Usagef("--uses %d: want 1 to %d", uses, maxUses)
-			}
-			if d := time.Duration(expires); d < minExpiry || d > maxExpiry {
-				return console.Usagef("--expires %v: want %s to %s", &expires, quantity.DurationText(minExpiry), quantity.DurationText(maxExpiry))
-			}
 			if host != "" && !ingest.IsHostID(host) {
 				return console.Usagef("--host %q: want a host_id, of letters, digits and . _ : -", host)
 			}
@@ -78,6 +58,9 @@ for it with --host; the 409 that it got names its host_id.`,
 			e := directory.Enrollment{ID: fresh.ID, Kind: directory.EnrollsHost, UsesLeft: uses, ForHost: host, CreatedAt: now, ExpiresAt: now.Add(time.Duration(expires))}
 			if user {
 				e.Kind = directory.EnrollsUser
+			}
+			if err := e.Check(time.Duration(expires)); err != nil {
+				return usage(err)
 			}
 			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error {
 				return st.AddEnrollment(ctx, e, fresh.Hash())
@@ -94,7 +77,7 @@ for it with --host; the 409 that it got names its host_id.`,
 			return console.Line(cmd.OutOrStdout(), fresh.Reveal())
 		},
 	}
-	cmd.Flags().IntVar(&uses, "uses", defaultUses, "how many hosts it enrols")
+	cmd.Flags().IntVar(&uses, "uses", directory.EnrollmentUses, "how many hosts it enrols")
 	cmd.Flags().Var(&expires, "expires", "for how long it is good, as 90m, 24h, 7d or 2w")
 	cmd.Flags().StringVar(&host, "host", "", "only for this host_id, which may be enrolled already")
 	cmd.Flags().BoolVar(&user, "user", false, "for one person without root instead of a host")
@@ -115,7 +98,7 @@ func enrollmentList(p *program) *cobra.Command {
 			now := time.Now()
 			return printList(p, cmd, asJSON, header, read, func(e directory.Enrollment) []string {
 				return []string{
-					e.ID, string(e.Kind), enrollmentState(e, now), strconv.Itoa(e.UsesLeft),
+					e.ID, string(e.Kind), strings.ReplaceAll(string(e.State(now)), "_", " "), strconv.Itoa(e.UsesLeft),
 					e.CreatedAt.UTC().Format(time.RFC3339), e.ExpiresAt.UTC().Format(time.RFC3339), e.ForHost,
 				}
 			})
@@ -123,16 +106,6 @@ func enrollmentList(p *program) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
-}
-
-func enrollmentState(e directory.Enrollment, now time.Time) string {
-	switch {
-	case !e.ExpiresAt.After(now):
-		return "expired"
-	case e.UsesLeft == 0:
-		return "used up"
-	}
-	return "good"
 }
 
 func enrollmentRevoke(p *program) *cobra.Command {

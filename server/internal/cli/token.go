@@ -2,9 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -13,9 +13,6 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/rooms"
 )
-
-// maxNameBytes bounds a token's name, which people read in a list.
-const maxNameBytes = 100
 
 func tokenCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
@@ -47,15 +44,12 @@ of these groups alone; an admin may also change.`,
 			if err := console.OneOf("role", role, roles...); err != nil {
 				return err
 			}
-			if strings.TrimSpace(name) == "" || len(name) > maxNameBytes || !utf8.ValidString(name) || strings.ContainsFunc(name, notPrintable) {
-				return console.Usagef("--name: want 1 to %d printable bytes that say what the token is for", maxNameBytes)
-			}
-			if err := checkGroups(directory.Role(role), groups); err != nil {
-				return err
-			}
 			fresh := secret.New(secret.KindToken)
 			token := directory.Token{ID: fresh.ID, Name: name, Role: directory.Role(role), CreatedAt: time.Now().UTC()}
 			token.Limited, token.Groups = len(groups) > 0, groups
+			if err := token.Check(); err != nil {
+				return usage(err)
+			}
 			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error {
 				return st.AddToken(ctx, token, fresh.Hash())
 			})
@@ -79,22 +73,13 @@ of these groups alone; an admin may also change.`,
 	return cmd
 }
 
-// checkGroups checks what a token is to be limited to.
-func checkGroups(role directory.Role, groups []string) error {
-	switch {
-	case len(groups) == 0:
-		return nil
-	case role != directory.RoleViewer:
-		return console.Usagef("--group: only a token with the role viewer can be limited to groups")
-	case len(groups) > directory.MaxTokenGroups:
-		return console.Usagef("--group: want at most %d", directory.MaxTokenGroups)
+// usage returns an error of what was asked for as that of a flag.
+func usage(err error) error {
+	var invalid directory.InvalidError
+	if errors.As(err, &invalid) {
+		return console.Usagef("--%s: want %s", invalid.Field, invalid.Want)
 	}
-	for _, name := range groups {
-		if !utf8.ValidString(name) || strings.ContainsFunc(name, notPrintable) {
-			return console.Usagef("--group: want a group's name, in printable characters")
-		}
-	}
-	return nil
+	return err
 }
 
 // groupsOf returns what a token or user sees, for people.

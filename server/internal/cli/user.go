@@ -21,8 +21,12 @@ import (
 	"activity-tracker.example/server/internal/text"
 )
 
-// maxInvitation bounds for how long a link works that anybody may find later.
-const maxInvitation = 30 * quantity.Day
+const (
+	// minInvitation leaves time to open the link; maxInvitation bounds for how long one
+	// works that anybody may find later.
+	minInvitation = time.Minute
+	maxInvitation = 30 * quantity.Day
+)
 
 func userCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
@@ -142,8 +146,8 @@ password: that and their logins are good until the link is used.`,
 			if err != nil {
 				return err
 			}
-			if d := time.Duration(expires); d < minExpiry || d > maxInvitation {
-				return console.Usagef("--expires %v: want %s to %s", &expires, quantity.DurationText(minExpiry), quantity.DurationText(maxInvitation))
+			if d := time.Duration(expires); d < minInvitation || d > maxInvitation {
+				return console.Usagef("--expires %v: want %s to %s", &expires, quantity.DurationText(minInvitation), quantity.DurationText(maxInvitation))
 			}
 			keep, err := inviting(login, role, groups)
 			if err != nil {

@@ -22,7 +22,11 @@ import (
 func showNobody() map[string]string {
 	const hosts = "what may be measured on which hosts, nothing that was"
 	const own, admin, names = "about the caller's own login", "about people who log in, not about those who are measured", "names and numbers of machines, no data of them"
+	const administration = "tokens and hosts, and which machine_ids those have"
 	return map[string]string{
+		"listTokens": administration, "createToken": administration, "deleteToken": administration,
+		"listEnrollments": administration, "createEnrollment": administration, "deleteEnrollment": administration,
+		"listHosts": administration, "revokeHost": administration, "moveMachines": administration,
 		"listGroups": names, "getGroup": names, "putGroup": names, "renameGroup": names, "deleteGroup": names,
 		"setGroupMachines": names, "addGroupMachine": names, "addGroupPerson": names, "removeGroupPerson": names, "removeGroupMachine": names,
 		"listCategories": "names of applications, whoever uses them", "replaceCategories": "as above",
@@ -147,6 +151,8 @@ func (w *walk) changeBy(o servertest.Operation) (before int64, r servertest.Repl
 	case "partAccount":
 		w.Do(http.MethodPost, person+"/accounts", admin, api.PersonJoin{MachineIDs: []string{"m-foreign"}}).Wants(http.StatusOK, nil)
 		path = person + "/accounts/m-foreign"
+	case "moveMachines":
+		path = "/api/hosts/h-foreign/machines"
 	case "addGroupMachine":
 		path = "/api/groups/foreign/machines/m-own"
 	case "setGroupMachines":

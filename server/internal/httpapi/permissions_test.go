@@ -32,6 +32,7 @@ func newWalk(t *testing.T) *walk {
 		t.Fatal(err)
 	}
 	host := w.Host("h")
+	w.Host("h-foreign")
 	w.Send(host, servertest.Minute("m-own", 0), servertest.Minute("m-foreign", 0))
 	w.Do(http.MethodPost, "/api/receipts", host, api.Receipt{MachineID: "m-own", Notice: strings.Repeat("0", 16), ReadAt: time.Now()}).Wants(http.StatusNoContent, nil)
 	for _, name := range append([]string{"another"}, rolesOf(users.Roles())...) {
@@ -120,7 +121,27 @@ func (w *walk) target(o servertest.Operation, whose, role, session string) (path
 	if strings.HasSuffix(o.Path, "/machines") && o.Method == http.MethodPut {
 		body = api.GroupMembers{Machines: []string{"m-" + group}}
 	}
-	return path, body
+	switch o.ID {
+	case "moveMachines":
+		body = api.MachineMove{MachineIDs: []string{"m-own"}}
+	case "createToken", "createEnrollment", "listTokens", "listEnrollments", "listHosts":
+		return o.Target, o.Body
+	}
+	return w.named(path, whose), body
+}
+
+// named puts a host, and tokens that are there or not, into a path.
+func (w *walk) named(path, whose string) string {
+	w.T.Helper()
+	host := map[string]string{"own": "h", "foreign": "h-foreign", "unknown": "nowhere"}[whose]
+	token, enrollment := "tok_0000000000000000", "enr_0000000000000000"
+	if whose != "unknown" && strings.Contains(path, "{token}") {
+		token, _ = freshToken(w.Bench)
+	}
+	if whose != "unknown" && strings.Contains(path, "{enrollment}") {
+		enrollment, _, _ = strings.Cut(w.Enrollment(1, time.Hour, ""), ".")
+	}
+	return strings.NewReplacer("{host_id}", host, "{token}", token, "{enrollment}", enrollment).Replace(path)
 }
 
 // Every route is tried with every role, on what is one's own, another's and nobody's:

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/adminapi"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/httpapi/negotiate"
 	"activity-tracker.example/server/internal/httpapi/openapi"
@@ -53,6 +54,8 @@ type Parts struct {
 	Users *userapi.API
 	// Policy answers about policy, to hosts and to people.
 	Policy *policyapi.API
+	// Admin answers about tokens, enrolments and hosts.
+	Admin *adminapi.API
 	// Events and Enroll are the hosts' routes.
 	Events, Enroll http.HandlerFunc
 	// Repository is where hosts get the agent from.
@@ -171,9 +174,24 @@ func (s *server) routes() chi.Router {
 	admin.Post("/api/people/{person}/accounts", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxJoinBytes, Example: `{"machine_ids": ["vm-abc123-user1"]}`}, s.joinAccounts)))
 	admin.Delete("/api/people/{person}/accounts/{machine_id}", negotiate.OnlyJSON(s.partAccount))
 
+	s.adminRoutes(admin)
 	s.policyRoutes(r.With(bounded, asDescribed), admin)
 	s.userRoutes(r.With(bounded, asDescribed, userapi.OwnPage, userapi.Private), r.With(bounded, known, asDescribed))
 	return r
+}
+
+// adminRoutes are those about tokens, enrolments and hosts.
+func (s *server) adminRoutes(known chi.Router) {
+	a := s.Admin
+	known.Get("/api/tokens", negotiate.OnlyJSON(a.Tokens))
+	known.Post("/api/tokens", negotiate.OnlyJSON(a.AddToken))
+	known.Delete("/api/tokens/{token}", a.RemoveToken)
+	known.Get("/api/enrollments", negotiate.OnlyJSON(a.Enrollments))
+	known.Post("/api/enrollments", negotiate.OnlyJSON(a.AddEnrollment))
+	known.Delete("/api/enrollments/{enrollment}", a.RemoveEnrollment)
+	known.Get("/api/hosts", negotiate.OnlyJSON(a.Hosts))
+	known.Delete("/api/hosts/{host_id}/credential", a.RevokeHost)
+	known.Post("/api/hosts/{host_id}/machines", negotiate.OnlyJSON(a.Move))
 }
 
 // policyRoutes are those about policy; hosts come with their credential.

@@ -23,7 +23,7 @@ func Status(code api.Code) int {
 	case api.CodeNotAcceptable:
 		return http.StatusNotAcceptable
 	case api.CodeHostEnrolled, api.CodeGroupExists, api.CodeTooManyGroups, api.CodeUserExists, api.CodeUserDisabled, api.CodeTooManyUsers, api.CodeNoneBegun,
-		api.CodeTooManyAccounts, api.CodeOfPerson:
+		api.CodeTooManyAccounts, api.CodeOfPerson, api.CodeHostFull:
 		return http.StatusConflict
 	case api.CodeChangedMeanwhile:
 		return http.StatusPreconditionFailed

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/text"
 )
 
 // Role is what an API token or a person who logs in may do.
@@ -46,6 +49,36 @@ func (t *Token) Scope() Scope { return Scope{limited: t.Limited, Groups: t.group
 // MaxTokenGroups is how many groups a token may be limited to: each costs a page of
 // machines a look.
 const MaxTokenGroups = 100
+
+// InvalidError is what is wrong with something that is to be made, in words for whoever
+// asked for it.
+type InvalidError struct {
+	// Field is what it is about, Want what it may be.
+	Field, Want string
+}
+
+// Error returns both.
+func (e InvalidError) Error() string { return e.Field + ": want " + e.Want }
+
+// Decided makes it a db.Decision.
+func (InvalidError) Decided() {}
+
+// Check returns what is wrong with a token that is to be made, as an InvalidError.
+func (t *Token) Check() error {
+	switch {
+	case t.Role != RoleViewer && t.Role != RoleAdmin:
+		return InvalidError{"role", "admin or viewer"}
+	case strings.TrimSpace(t.Name) == "" || len(t.Name) > api.MaxTokenNameBytes || !text.Printable(t.Name):
+		return InvalidError{"name", fmt.Sprintf("1 to %d printable bytes that say what the token is for", api.MaxTokenNameBytes)}
+	case t.Limited && t.Role != RoleViewer:
+		return InvalidError{"group", "none: only a token with the role viewer can be limited to groups"}
+	case len(t.Groups) > MaxTokenGroups:
+		return InvalidError{"group", fmt.Sprintf("at most %d", MaxTokenGroups)}
+	case slices.ContainsFunc(t.Groups, func(name string) bool { return !text.Printable(name) }):
+		return InvalidError{"group", "a group's name, in printable characters"}
+	}
+	return nil
+}
 
 // created is the change that made it.
 func (t *Token) created() audit.Change {

@@ -2,12 +2,48 @@ package directory
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 )
+
+const (
+	// EnrollmentUses is one host a token: a leaked one is then worth little.
+	EnrollmentUses = 1
+	// EnrollmentExpiry is a working day, and the night.
+	EnrollmentExpiry = 24 * time.Hour
+	// minEnrollmentExpiry leaves time to type it in; the longest is a year.
+	minEnrollmentExpiry = time.Minute
+	maxEnrollmentExpiry = 365 * 24 * time.Hour
+)
+
+// Check returns what is wrong with a token that is to be made and good for so long, as
+// an InvalidError. Whether ForHost can be a host_id is for the caller.
+func (e *Enrollment) Check(expires time.Duration) error {
+	switch {
+	case e.UsesLeft < 1 || e.UsesLeft > api.MaxEnrollmentUses:
+		return InvalidError{"uses", fmt.Sprintf("1 to %d", api.MaxEnrollmentUses)}
+	case expires < minEnrollmentExpiry || expires > maxEnrollmentExpiry:
+		return InvalidError{"expires", "a minute to 365 days"}
+	}
+	return nil
+}
+
+// State returns whether it enrols.
+func (e *Enrollment) State(now time.Time) api.EnrollmentState {
+	switch {
+	case !e.ExpiresAt.After(now):
+		return api.EnrollmentExpired
+	case e.UsesLeft == 0:
+		return api.EnrollmentUsedUp
+	}
+	return api.EnrollmentGood
+}
 
 // Enrollments lists all enrolment tokens, oldest first.
 func (d *Directory) Enrollments(ctx context.Context) ([]Enrollment, error) {

@@ -24,10 +24,13 @@ type HostState struct {
 	LastSeen *time.Time `json:"last_seen"`
 	// Revoked means that it has no credential any more.
 	Revoked bool `json:"revoked"`
+	// Used means that its present credential was used.
+	Used bool `json:"-"`
 }
 
 const selectHosts = `SELECT h.host_id, h.hostname, h.kind, h.enrolled_at, count(m.id), max(m.last_seen),
-		NOT EXISTS (SELECT FROM host_credential c WHERE c.host = h.id)
+		NOT EXISTS (SELECT FROM host_credential c WHERE c.host = h.id),
+		EXISTS (SELECT FROM host_credential c WHERE c.host = h.id AND c.first_used_at IS NOT NULL)
 	FROM host h LEFT JOIN machine m ON m.host = h.id `
 
 // Hosts lists all enrolled hosts by host_id.
@@ -35,6 +38,16 @@ func (d *Directory) Hosts(ctx context.Context) ([]HostState, error) {
 	var list []HostState
 	err := d.db.Read(ctx, "listing the hosts", func(tx pgx.Tx) (err error) {
 		list, err = db.Collect[HostState](ctx, tx, "reading", selectHosts+"GROUP BY h.id ORDER BY h.host_id")
+		return err
+	})
+	return list, err
+}
+
+// HostsAfter lists hosts by host_id, those after that one, at most so many.
+func (d *Directory) HostsAfter(ctx context.Context, after string, limit int) ([]HostState, error) {
+	var list []HostState
+	err := d.db.Read(ctx, "listing hosts", func(tx pgx.Tx) (err error) {
+		list, err = db.Collect[HostState](ctx, tx, "reading", selectHosts+"WHERE h.host_id > $1 GROUP BY h.id ORDER BY h.host_id LIMIT $2", after, limit)
 		return err
 	})
 	return list, err

@@ -1,0 +1,134 @@
+package api
+
+import "time"
+
+// Limits of what administrators make.
+const (
+	// MaxTokenNameBytes bounds a token's name, which people read in a list.
+	MaxTokenNameBytes = 100
+	// MaxEnrollmentUses bounds an enrolment token for a whole fleet.
+	MaxEnrollmentUses = 100_000
+	// MaxMove bounds the machine_ids that are moved at once.
+	MaxMove = 1000
+)
+
+// CodeHostFull means that a host has as many machine_ids as there may be.
+const CodeHostFull Code = "host_full"
+
+// TokenDraft is the body of POST /api/tokens.
+type TokenDraft struct {
+	Name string `json:"name"`
+	Role string `json:"role"`
+	// Groups are those whose machines alone it sees; null: all machines. Only a viewer
+	// can be limited.
+	Groups []string `json:"groups"`
+}
+
+// Token is an API token without its secret.
+type Token struct {
+	ID string `json:"id"`
+	TokenDraft
+
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// TokenList answers GET /api/tokens.
+type TokenList struct {
+	Tokens []Token `json:"tokens"`
+}
+
+// TokenMade answers POST /api/tokens. The secret is shown this once.
+type TokenMade struct {
+	Token  Token  `json:"token"`
+	Secret string `json:"secret"`
+}
+
+// EnrollmentDraft is the body of POST /api/enrollments; what is absent is as usual.
+type EnrollmentDraft struct {
+	// Kind is what it enrols: a host, or one person without root.
+	Kind EnrollKind `json:"kind"`
+	// Uses is how many it enrols, ExpiresInSec for how long it is good.
+	Uses         *int   `json:"uses"`
+	ExpiresInSec *int64 `json:"expires_in_sec"`
+	// ForHost is the only host_id that it enrols, which may be enrolled already.
+	ForHost string `json:"for_host"`
+}
+
+// EnrollmentState is whether an enrolment token enrols.
+type EnrollmentState string
+
+// The states of an enrolment token.
+const (
+	EnrollmentGood    EnrollmentState = "good"
+	EnrollmentExpired EnrollmentState = "expired"
+	EnrollmentUsedUp  EnrollmentState = "used_up"
+)
+
+// Enrollment is an enrolment token without its secret.
+type Enrollment struct {
+	ID        string          `json:"id"`
+	Kind      EnrollKind      `json:"kind"`
+	State     EnrollmentState `json:"state"`
+	UsesLeft  int             `json:"uses_left"`
+	ForHost   string          `json:"for_host,omitempty"`
+	CreatedAt time.Time       `json:"created_at"`
+	ExpiresAt time.Time       `json:"expires_at"`
+}
+
+// EnrollmentList answers GET /api/enrollments.
+type EnrollmentList struct {
+	Enrollments []Enrollment `json:"enrollments"`
+}
+
+// EnrollmentMade answers POST /api/enrollments. The secret is shown this once.
+type EnrollmentMade struct {
+	Enrollment Enrollment `json:"enrollment"`
+	Secret     string     `json:"secret"`
+}
+
+// HostCredential is the state of a host's credential.
+type HostCredential string
+
+// The states of a host's credential.
+const (
+	HostCredentialUnused  HostCredential = "unused" // never used yet
+	HostCredentialUsed    HostCredential = "used"
+	HostCredentialRevoked HostCredential = "revoked"
+)
+
+// EnrolledHost is a host that was enrolled.
+type EnrolledHost struct {
+	HostID     string     `json:"host_id"`
+	Hostname   string     `json:"hostname"`
+	Kind       EnrollKind `json:"kind"`
+	EnrolledAt time.Time  `json:"enrolled_at"`
+	// Machines is how many machine_ids it owns.
+	Machines int64 `json:"machines"`
+	// LastSeen is when the newest of its events ended; null before the first.
+	LastSeen   *time.Time     `json:"last_seen"`
+	Credential HostCredential `json:"credential"`
+}
+
+// EnrolledHostList answers GET /api/hosts.
+type EnrolledHostList struct {
+	Hosts      []EnrolledHost `json:"hosts"`
+	NextCursor string         `json:"next_cursor,omitempty"`
+}
+
+// MachineMove is the body of POST /api/hosts/{host_id}/machines.
+type MachineMove struct {
+	MachineIDs []string `json:"machine_ids"`
+}
+
+// MovedMachine is a machine_id that was given to another host; From and To are the same
+// where it was that host's already.
+type MovedMachine struct {
+	MachineID string `json:"machine_id"`
+	From      string `json:"from"`
+	To        string `json:"to"`
+}
+
+// MovedMachines answers POST /api/hosts/{host_id}/machines.
+type MovedMachines struct {
+	Machines []MovedMachine `json:"machines"`
+}
