@@ -60,7 +60,7 @@ for it with --host; the 409 that it got names its host_id.`,
 				e.Kind = directory.EnrollsUser
 			}
 			if err := e.Check(time.Duration(expires)); err != nil {
-				return usage(err)
+				return usage(err, cmd.Flags().Lookup(directory.FieldOf(err)).Value)
 			}
 			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error {
 				return st.AddEnrollment(ctx, e, fresh.Hash())

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -73,13 +74,18 @@ of these groups alone; an admin may also change.`,
 	return cmd
 }
 
-// usage returns an error of what was asked for as that of a flag.
-func usage(err error) error {
+// usage returns an error of what was asked for as that of a flag; value is what it was
+// given, where that is worth repeating.
+func usage(err error, value ...any) error {
 	var invalid directory.InvalidError
-	if errors.As(err, &invalid) {
-		return console.Usagef("--%s: want %s", invalid.Field, invalid.Want)
+	if !errors.As(err, &invalid) {
+		return err
 	}
-	return err
+	given := ""
+	if len(value) > 0 {
+		given = fmt.Sprintf(" %v", value[0])
+	}
+	return console.Usagef("--%s%s: %s", invalid.Field, given, invalid.Reason)
 }
 
 // groupsOf returns what a token or user sees, for people.

@@ -53,29 +53,36 @@ const MaxTokenGroups = 100
 // InvalidError is what is wrong with something that is to be made, in words for whoever
 // asked for it.
 type InvalidError struct {
-	// Field is what it is about, Want what it may be.
-	Field, Want string
+	// Field is what it is about, Reason what is wrong or what it may be.
+	Field, Reason string
 }
 
 // Error returns both.
-func (e InvalidError) Error() string { return e.Field + ": want " + e.Want }
+func (e InvalidError) Error() string { return e.Field + ": " + e.Reason }
 
 // Decided makes it a db.Decision.
 func (InvalidError) Decided() {}
+
+// FieldOf returns what an InvalidError is about; empty where it is none.
+func FieldOf(err error) string {
+	var invalid InvalidError
+	errors.As(err, &invalid)
+	return invalid.Field
+}
 
 // Check returns what is wrong with a token that is to be made, as an InvalidError.
 func (t *Token) Check() error {
 	switch {
 	case t.Role != RoleViewer && t.Role != RoleAdmin:
-		return InvalidError{"role", "admin or viewer"}
+		return InvalidError{"role", "want admin or viewer"}
 	case strings.TrimSpace(t.Name) == "" || len(t.Name) > api.MaxTokenNameBytes || !text.Printable(t.Name):
-		return InvalidError{"name", fmt.Sprintf("1 to %d printable bytes that say what the token is for", api.MaxTokenNameBytes)}
+		return InvalidError{"name", fmt.Sprintf("want 1 to %d printable bytes that say what the token is for", api.MaxTokenNameBytes)}
 	case t.Limited && t.Role != RoleViewer:
-		return InvalidError{"group", "none: only a token with the role viewer can be limited to groups"}
+		return InvalidError{"group", "only a token with the role viewer can be limited to groups"}
 	case len(t.Groups) > MaxTokenGroups:
-		return InvalidError{"group", fmt.Sprintf("at most %d", MaxTokenGroups)}
+		return InvalidError{"group", fmt.Sprintf("want at most %d", MaxTokenGroups)}
 	case slices.ContainsFunc(t.Groups, func(name string) bool { return !text.Printable(name) }):
-		return InvalidError{"group", "a group's name, in printable characters"}
+		return InvalidError{"group", "want a group's name, in printable characters"}
 	}
 	return nil
 }

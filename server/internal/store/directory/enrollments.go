@@ -27,9 +27,9 @@ const (
 func (e *Enrollment) Check(expires time.Duration) error {
 	switch {
 	case e.UsesLeft < 1 || e.UsesLeft > api.MaxEnrollmentUses:
-		return InvalidError{"uses", fmt.Sprintf("1 to %d", api.MaxEnrollmentUses)}
+		return InvalidError{"uses", fmt.Sprintf("want 1 to %d", api.MaxEnrollmentUses)}
 	case expires < minEnrollmentExpiry || expires > maxEnrollmentExpiry:
-		return InvalidError{"expires", "a minute to 365 days"}
+		return InvalidError{"expires", "want 1m to 365d"}
 	}
 	return nil
 }
