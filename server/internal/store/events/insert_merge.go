@@ -127,20 +127,31 @@ func hostsOf(list []dictionary.Newest) []int64 {
 // queueEvents queues the statement that stores rows of locked machines and returns
 // those that were new.
 func queueEvents(batch *pgx.Batch, rows []row) {
-	machines, times, bodies := eventColumns(rows)
-	batch.Queue(`
-		INSERT INTO event (machine, ts, body) SELECT * FROM unnest($1::int[], $2::timestamptz[], $3::bytea[])
-		ON CONFLICT (machine, ts) DO NOTHING RETURNING machine, ts`, machines, times, bodies)
-}
-
-// eventColumns are rows as arrays for unnest.
-func eventColumns(rows []row) ([]int32, []time.Time, [][]byte) {
-	machines, times, bodies := make([]int32, len(rows)), make([]time.Time, len(rows)), make([][]byte, len(rows))
+	var args arguments
+	var c eventColumns
 	for i := range rows {
 		rows[i].stored = false
-		machines[i], times[i], bodies[i] = rows[i].machine, rows[i].event.Timestamp, rows[i].body
+		c.add(&rows[i])
 	}
-	return machines, times, bodies
+	batch.Queue("INSERT INTO event (machine, ts, body) "+c.selected("", &args)+
+		" ON CONFLICT (machine, ts) DO NOTHING RETURNING machine, ts", args...)
+}
+
+// eventColumns are rows as arrays.
+type eventColumns struct {
+	machines []int32
+	times    []time.Time
+	bodies   [][]byte
+}
+
+func (c *eventColumns) add(r *row) {
+	c.machines, c.times, c.bodies = append(c.machines, r.machine), append(c.times, r.event.Timestamp), append(c.bodies, r.body)
+}
+
+// selected makes rows of them again. from are more tables of FROM, each with its comma.
+func (c *eventColumns) selected(from string, args *arguments) string {
+	return "SELECT " + args.nth(c.machines, "int") + ", " + args.nth(c.times, "timestamptz") + ", n.body FROM " + from +
+		"unnest(" + args.add(c.bodies) + "::bytea[]) WITH ORDINALITY AS n(body, nth)"
 }
 
 // noteStored notes which rows were new: they come back in the order of the rows.

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,23 +22,23 @@ const appsJoinedFrom = "24"
 // that an older server wrote to lacks active times, and stays so until it is repaired.
 func addRollups(table, from string, args *arguments, sum codec.Buckets) string {
 	c := arraysOf(sum)
-	apps, focus, active := args.add(c.apps), args.add(c.focus), args.add(c.active)
 	names := codec.NumberNames()
 	columns := strings.Join(names[:], ", ")
-	var arrays, added strings.Builder
+	all := args.add(c.numbers) + "::bigint[]"
+	var numbers, added strings.Builder
 	for i, name := range names {
-		arrays.WriteString(args.add(c.numbers[i]) + "::bigint[], ")
+		numbers.WriteString("(" + all + ")[n.nth::int * " + strconv.Itoa(len(names)) + " - " + strconv.Itoa(len(names)-1-i) + "], ")
 		added.WriteString(name + " = r." + name + " + excluded." + name + ", ")
 	}
 	// unnest takes no arrays of arrays of different lengths: each row has a part
-	// of one array, which is empty where it begins after its end.
+	// of one array, which is empty where it ends where it begins.
+	ends := args.add(c.ends) + "::int[]"
+	part := "[(" + ends + ")[n.nth::int] + 1:(" + ends + ")[n.nth::int + 1]]"
 	return `INSERT INTO ` + table + ` AS r (machine, bucket, ` + columns + `, first_at, last_at, minutes, apps, app_ms, app_active_ms)
-	SELECT n.machine, n.bucket, ` + "n." + strings.Join(names[:], ", n.") + `,
-		n.first_at, n.last_at, n.minutes, (` + apps + `::int[])[n.begins:n.ends],
-		(` + focus + `::bigint[])[n.begins:n.ends], (` + active + `::bigint[])[n.begins:n.ends]
-	FROM ` + from + `unnest(` + args.add(c.machines) + `::int[], ` + args.add(c.buckets) + `::timestamptz[], ` + arrays.String() +
-		args.add(c.first) + `::timestamptz[], ` + args.add(c.last) + `::timestamptz[], ` + args.add(c.minutes) + `::bytea[], ` + args.add(c.begins) + `::int[], ` + args.add(c.ends) + `::int[])
-		AS n(machine, bucket, ` + columns + `, first_at, last_at, minutes, begins, ends)
+	SELECT ` + args.nth(c.machines, "int") + `, ` + args.nth(c.buckets, "timestamptz") + `, ` + numbers.String() + `n.first_at, n.last_at, n.minutes,
+		(` + args.add(c.apps) + `::int[])` + part + `, (` + args.add(c.focus) + `::bigint[])` + part + `, (` + args.add(c.active) + `::bigint[])` + part + `
+	FROM ` + from + `unnest(` + args.add(c.first) + `::timestamptz[], ` + args.add(c.last) + `::timestamptz[], ` + args.add(c.minutes) + `::bytea[])
+		WITH ORDINALITY AS n(first_at, last_at, minutes, nth)
 	ON CONFLICT (machine, bucket) DO UPDATE SET ` + added.String() + `
 		first_at = least(r.first_at, excluded.first_at),
 		last_at = greatest(r.last_at, excluded.last_at),
@@ -55,43 +56,41 @@ func joined(column string) string {
 			SELECT sum(u.ms)::bigint FROM unnest(r.apps || excluded.apps, ` + both + `) AS u(app, ms) GROUP BY u.app ORDER BY u.app) END`
 }
 
-// rollupArrays are sums as arrays for unnest.
+// rollupArrays are sums as arrays, with an entry for each row but where it is said.
 type rollupArrays struct {
-	machines    []int32
-	buckets     []time.Time
-	numbers     [codec.SumNumbers][]int64
+	machines []int32
+	buckets  []time.Time
+	// numbers are those of all rows, one row after the other.
+	numbers     []int64
 	first, last []*time.Time
 	minutes     [][]byte
-	// apps and their times are those of all rows, one after the other; a row's begin
-	// and end at these places, counted from 1.
+	// apps and their times are those of all rows, one after the other; ends begins with
+	// zero, and then has where each row's end.
 	apps          []int32
 	focus, active []int64
-	begins, ends  []int32
+	ends          []int32
 }
 
 func arraysOf(b codec.Buckets) *rollupArrays {
 	list := b.Keys()
 	n := len(list)
 	c := &rollupArrays{
-		machines: make([]int32, n), buckets: make([]time.Time, n), first: make([]*time.Time, n), last: make([]*time.Time, n),
-		minutes: make([][]byte, n), apps: []int32{}, focus: []int64{}, active: []int64{}, begins: make([]int32, n), ends: make([]int32, n),
-	}
-	for i := range c.numbers {
-		c.numbers[i] = make([]int64, n)
+		machines: make([]int32, n), buckets: make([]time.Time, n), numbers: make([]int64, 0, n*codec.SumNumbers),
+		first: make([]*time.Time, n), last: make([]*time.Time, n), minutes: make([][]byte, n),
+		apps: []int32{}, focus: []int64{}, active: []int64{}, ends: make([]int32, 1, n+1),
 	}
 	for i, k := range list {
 		t := b[k]
 		c.machines[i], c.buckets[i] = k.Machine, time.UnixMicro(k.Bucket)
-		for j, v := range t.Numbers() {
-			c.numbers[j][i] = *v
+		for _, v := range t.Numbers() {
+			c.numbers = append(c.numbers, *v)
 		}
 		c.first[i], c.last[i] = codec.Instant(t.First), codec.Instant(t.Last)
 		c.minutes[i] = append([]byte{}, minutes.Joined(t.Minutes)...)
-		c.begins[i] = int32(len(c.apps)) + 1
 		for _, of := range t.Apps {
 			c.apps, c.focus, c.active = append(c.apps, int32(of.App)), append(c.focus, of.Focus), append(c.active, of.Active)
 		}
-		c.ends[i] = int32(len(c.apps))
+		c.ends = append(c.ends, int32(len(c.apps)))
 	}
 	return c
 }

@@ -18,14 +18,18 @@ func summarise(batches []Batch) []dictionary.Newest {
 	index := make(map[claim]int)
 	var list []dictionary.Newest
 	for b := range batches {
+		at := -1
 		for i := range batches[b].Events {
 			e := &batches[b].Events[i]
-			c := claim{e.MachineID, batches[b].Host}
-			at, ok := index[c]
-			if !ok {
-				at = len(list)
-				index[c] = at
-				list = append(list, dictionary.Newest{MachineID: c.id, Host: c.host, First: e.Timestamp})
+			// A machine's events come together.
+			if at < 0 || list[at].MachineID != e.MachineID {
+				c := claim{e.MachineID, batches[b].Host}
+				var ok bool
+				if at, ok = index[c]; !ok {
+					at = len(list)
+					index[c] = at
+					list = append(list, dictionary.Newest{MachineID: c.id, Host: c.host, First: e.Timestamp})
+				}
 			}
 			list[at].See(e)
 		}
@@ -43,16 +47,16 @@ func queueMachines(batch *pgx.Batch, list []dictionary.Newest) {
 // updateMachines brings locked machines up to date. from are more tables of FROM,
 // each with its comma: where they are empty nothing happens.
 func updateMachines(from string, args *arguments, c dictionary.MachineColumns) string {
+	keys, last, usernames, connected := args.add(c.Keys), args.add(c.Last), args.add(c.Usernames), args.add(c.Connected)
 	return `UPDATE machine m SET
-			first_seen = least(m.first_seen, n.first),
-			last_seen = greatest(m.last_seen, least(n.ended, now())),
+			first_seen = least(m.first_seen, ` + args.nth(c.First, "timestamptz") + `),
+			last_seen = greatest(m.last_seen, least(` + args.nth(c.End, "timestamptz") + `, now())),
 			username = CASE WHEN n.username <> '' AND n.last >= m.last_ts THEN n.username ELSE m.username END,
-			last_interval = CASE WHEN n.last >= m.last_ts THEN n.length ELSE m.last_interval END,
-			last_idle = CASE WHEN n.last >= m.last_ts THEN n.idle ELSE m.last_idle END,
+			last_interval = CASE WHEN n.last >= m.last_ts THEN ` + args.nth(c.Interval, "int") + ` ELSE m.last_interval END,
+			last_idle = CASE WHEN n.last >= m.last_ts THEN ` + args.nth(c.Idle, "bool") + ` ELSE m.last_idle END,
 			last_connected = CASE WHEN n.last >= m.last_ts THEN n.connected ELSE m.last_connected END,
 			last_ts = greatest(m.last_ts, n.last)
-		FROM ` + from + `unnest(` + args.add(c.Keys) + `::int[], ` + args.add(c.First) + `::timestamptz[], ` + args.add(c.Last) +
-		`::timestamptz[], ` + args.add(c.End) + `::timestamptz[], ` + args.add(c.Interval) + `::int[], ` + args.add(c.Idle) + `::bool[], ` +
-		args.add(c.Usernames) + `::text[], ` + args.add(c.Connected) + `::bool[]) AS n(id, first, last, ended, length, idle, username, connected)
+		FROM ` + from + `unnest(` + keys + `::int[], ` + last + `::timestamptz[], ` + usernames + `::text[], ` + connected + `::bool[])
+			WITH ORDINALITY AS n(id, last, username, connected, nth)
 		WHERE m.id = n.id`
 }

@@ -133,7 +133,7 @@ func ownRows(batches []Batch, owners map[string]dictionary.Owner, done []Written
 	for i := range batches {
 		total += len(batches[i].Events)
 	}
-	rows := make([]row, 0, total)
+	order := make([]place, 0, total)
 	for b := range batches {
 		for i := range batches[b].Events {
 			e := &batches[b].Events[i]
@@ -146,39 +146,50 @@ func ownRows(batches []Batch, owners map[string]dictionary.Owner, done []Written
 				done[b].Foreign = append(done[b].Foreign, i)
 				continue
 			}
-			rows = append(rows, row{machine: o.Key, micros: e.Timestamp.UnixMicro(), event: e, batch: b})
+			order = append(order, place{o.Key, int32(b), int32(i), e.Timestamp.UnixMicro()})
 		}
 	}
-	// Stable, and the first of equals stays: who came first counts.
-	slices.SortStableFunc(rows, func(x, y row) int {
-		return cmp.Or(cmp.Compare(x.machine, y.machine), cmp.Compare(x.micros, y.micros))
-	})
-	return slices.CompactFunc(rows, func(x, y row) bool { return x.machine == y.machine && x.micros == y.micros })
+	slices.SortFunc(order, place.compare)
+	order = slices.CompactFunc(order, func(x, y place) bool { return x.machine == y.machine && x.micros == y.micros })
+	rows := make([]row, len(order))
+	for i, at := range order {
+		rows[i] = row{machine: at.machine, micros: at.micros, event: &batches[at.batch].Events[at.index], batch: int(at.batch)}
+	}
+	return rows
+}
+
+// place is where the row of an event comes, and where the event is. It is shorter than
+// a row, and so sorted faster.
+type place struct {
+	machine, batch, index int32
+	micros                int64
+}
+
+// compare orders by machine and time; of equals who came first is first.
+func (p place) compare(o place) int {
+	switch {
+	case p.machine != o.machine:
+		return cmp.Compare(p.machine, o.machine)
+	case p.micros != o.micros:
+		return cmp.Compare(p.micros, o.micros)
+	case p.batch != o.batch:
+		return cmp.Compare(p.batch, o.batch)
+	}
+	return cmp.Compare(p.index, o.index)
 }
 
 // refer makes what the rows refer to and where they belong, and packs them.
 func (w *Writer) refer(ctx context.Context, batches []Batch, rows []row, l *dictionary.Pending) error {
-	apps, titles := map[string]uint64{"": 0}, map[dictionary.TitleUse]uint64{}
-	days, months := map[time.Time]struct{}{}, map[int32]struct{}{}
-	forgotten := w.partitions.KeptSince(partition.Titles()).UnixMicro()
-	use := func(at *row, month int32, app, title string) {
-		apps[app] = 0
-		if title != "" && at.micros >= forgotten {
-			titles[dictionary.TitleUse{Month: month, Name: title}] = 0
-		}
-	}
-	for i := range rows {
-		r := &rows[i]
-		month := dictionary.MonthOf(r.event.Timestamp)
-		months[month] = struct{}{}
-		days[partition.DayOf(r.event.Timestamp)] = struct{}{}
-		use(r, month, r.event.ActiveApp, r.event.ActiveWindow)
-		for j := range r.event.Focus {
-			use(r, month, r.event.Focus[j].App, r.event.Focus[j].Title)
-		}
-	}
-	if err := w.ensurePartitions(ctx, days, months); err != nil {
+	u := usesOf(rows, w.partitions.KeptSince(partition.Titles()).UnixMicro())
+	if err := w.ensurePartitions(ctx, u.days, u.months); err != nil {
 		return err
+	}
+	apps, titles := map[string]uint64{"": 0}, map[dictionary.TitleUse]uint64{}
+	for _, p := range u.pairs {
+		apps[p.app] = 0
+		if p.title.Name != "" {
+			titles[p.title] = 0
+		}
 	}
 	uses := func(missing map[string]struct{}) dictionary.AppUses { return newApps(batches, rows, missing) }
 	if err := w.dictionary.AppIDs(ctx, apps, uses, l); err != nil {
@@ -187,25 +198,29 @@ func (w *Writer) refer(ctx context.Context, batches []Batch, rows []row, l *dict
 	if err := w.dictionary.TitleIDs(ctx, titles, l); err != nil {
 		return err
 	}
-	packRows(rows, apps, titles)
+	refs := make([]codec.Ref, len(u.pairs))
+	for i, p := range u.pairs {
+		refs[i] = codec.Ref{App: apps[p.app], Title: titles[p.title]}
+	}
+	packRows(rows, u.places, refs)
 	return nil
 }
 
-func packRows(rows []row, apps map[string]uint64, titles map[dictionary.TitleUse]uint64) {
-	// One block of memory for the usual sizes.
+// packRows packs rows: places have, for each row's active pair and focus list, the place
+// of its reference.
+func packRows(rows []row, places []int32, refs []codec.Ref) {
+	// One block of memory for the usual sizes, and one for all references.
 	const usual = 64
 	block := make([]byte, 0, usual*len(rows))
+	lists := make([]codec.Ref, len(places))
+	for i, at := range places {
+		lists[i] = refs[at]
+	}
 	for i := range rows {
 		r := &rows[i]
-		month := dictionary.MonthOf(r.event.Timestamp)
-		r.refs.Active = codec.Ref{App: apps[r.event.ActiveApp], Title: titles[dictionary.TitleUse{Month: month, Name: r.event.ActiveWindow}]}
-		if n := len(r.event.Focus); n > 0 {
-			r.refs.Focus = make([]codec.Ref, n)
-		}
-		for j := range r.event.Focus {
-			f := &r.event.Focus[j]
-			r.refs.Focus[j] = codec.Ref{App: apps[f.App], Title: titles[dictionary.TitleUse{Month: month, Name: f.Title}]}
-		}
+		r.refs.Active, lists = lists[0], lists[1:]
+		n := len(r.event.Focus)
+		r.refs.Focus, lists = lists[:n:n], lists[n:]
 		start := len(block)
 		block = codec.AppendEvent(block, r.event, &r.refs)
 		r.body = block[start:len(block):len(block)]
