@@ -2,7 +2,10 @@
 // how much of it somebody was there. Time that accounts of one person share counts once.
 package minutes
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // State is what an account or a person did in a minute.
 type State uint8
@@ -63,6 +66,9 @@ func NewGrid(from, to time.Time) *Grid {
 	start := floor(from.UnixMicro())
 	return &Grid{From: start, List: make([]Minute, max(0, (floor(to.UnixMicro())-start)/micros))}
 }
+
+// Clone returns a copy.
+func (g *Grid) Clone() *Grid { return &Grid{From: g.From, List: slices.Clone(g.List)} }
 
 func floor(at int64) int64 {
 	within := at % micros

@@ -38,11 +38,7 @@ func (p *People) changeGroup(ctx context.Context, what, kind, group string, id i
 		if err != nil {
 			return err
 		}
-		keys := make([]int32, len(person.Accounts))
-		for i, m := range person.Accounts {
-			keys[i] = m.Key
-		}
-		if err := regroup(ctx, tx, keys); err != nil || n == 0 {
+		if err := regroup(ctx, tx, person.Keys()); err != nil || n == 0 {
 			return err
 		}
 		return audit.Write(ctx, tx, audit.Change{What: kind, Name: group, Details: map[string]string{"person": strconv.FormatInt(id, 10)}})

@@ -58,6 +58,15 @@ type Person struct {
 	Partial bool `db:"-"`
 }
 
+// Keys returns the rows of the accounts.
+func (p *Person) Keys() []int32 {
+	keys := make([]int32, len(p.Accounts))
+	for i := range p.Accounts {
+		keys[i] = p.Accounts[i].Key
+	}
+	return keys
+}
+
 // Filter is which people are asked for, in the order of their ids.
 type Filter struct {
 	Scope directory.Scope
@@ -65,6 +74,8 @@ type Filter struct {
 	Group string
 	// MachineID is an account of the one person that is asked for; empty: all.
 	MachineID string
+	// ID is that of the one person that is asked for, by Within; 0: all.
+	ID int64
 	// After is the id of the last person of the page before.
 	After int64
 	// Limit is how many people at most; it must be given.
@@ -91,6 +102,33 @@ func (p *People) List(ctx context.Context, f Filter) ([]Person, error) {
 		return err
 	})
 	return list, err
+}
+
+// Within lists people within a transaction, for sums of what they did: in a group only with
+// the accounts that it holds. more means that others follow. It returns directory.ErrNoGroup,
+// and ErrNone where one person is asked for of whom no account is in scope.
+func Within(ctx context.Context, tx pgx.Tx, f Filter) (list []Person, more bool, err error) {
+	if f.Group != "" {
+		g, err := directory.FindGroup(ctx, tx, f.Scope, f.Group)
+		if err != nil {
+			return nil, false, err
+		}
+		f.Scope, f.Group = directory.OfGroups([]int32{g.Key}), ""
+	}
+	if f.ID != 0 {
+		p, err := Find(ctx, tx, f.Scope, f.ID)
+		if err != nil || f.ID <= f.After {
+			return nil, false, err
+		}
+		return []Person{p}, false, nil
+	}
+	n := f.Limit
+	f.Limit++
+	list, err = find(ctx, tx, f)
+	if len(list) > n {
+		return list[:n], true, err
+	}
+	return list, false, err
 }
 
 func find(ctx context.Context, tx pgx.Tx, f Filter) ([]Person, error) {
@@ -200,9 +238,7 @@ func Find(ctx context.Context, tx pgx.Tx, scope directory.Scope, id int64) (Pers
 	if len(list) == 0 || scope.Limited() && len(list[0].Accounts) == 0 {
 		return Person{}, ErrNone
 	}
-	for i := range list[0].Accounts {
-		access.See(ctx, list[0].Accounts[i].Key)
-	}
+	access.See(ctx, list[0].Keys()...)
 	return list[0], nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"activity-tracker.example/server/internal/store/codec"
 	"activity-tracker.example/server/internal/store/dictionary"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/people"
 )
 
 const (
@@ -64,38 +65,82 @@ func (r *Reader) AppUse(ctx context.Context, f directory.MachineFilter, from, to
 	err = r.db.Summary(ctx, "summing up applications", SeeingEvents(ctx, SeeingRollups(ctx, func(tx pgx.Tx) error {
 		list, more = nil, false
 		machines, keys, err := askedFor(ctx, tx, f)
-		if err != nil || len(machines) == 0 {
-			return err
-		}
-		all, place := make([]codec.Sums, len(machines)), placesOf(keys)
-		q := spanQuery{machines: keys, bounds: []time.Time{from, to}, apps: true}
-		if err := q.sum(ctx, tx, func(machine int32, _ int) *codec.Sums { return &all[place[machine]] }); err != nil {
-			return err
-		}
-		apps, err := namesOf(ctx, tx, all)
 		if err != nil {
 			return err
 		}
-		if kept := r.partitions.KeptFrom(); kept.After(from) {
-			from = kept
+		rows := single(keys)
+		uses, all, err := r.appUse(ctx, tx, rows, from, to, c)
+		for i := range uses {
+			list = append(list, MachineUse{Machine: machines[i], Uses: uses[i], Estimated: all[i].Estimated})
 		}
-		d := divider{tx: tx, from: from, to: to, classes: c, apps: apps, titled: map[uint64]bool{}}
-		for app, name := range apps {
-			d.titled[app] = c.NeedsTitle(name)
-		}
-		for i, m := range machines {
-			if more = d.walked > maxWalked; more {
-				break
-			}
-			uses, err := d.divide(ctx, m.Key, all[i].Apps)
-			if err != nil {
-				return err
-			}
-			list = append(list, MachineUse{Machine: m, Uses: uses, Estimated: all[i].Estimated})
-		}
-		return nil
+		more = len(uses) < len(rows)
+		return err
 	})))
 	return list, more, err
+}
+
+// PersonUse is what somebody used, longest first, on all of their accounts that are asked
+// for: times add up.
+type PersonUse struct {
+	people.Person
+	Uses      []Use
+	Estimated bool
+}
+
+// PeopleAppUse is AppUse of people. more means that others follow. Errors are those of
+// people.Within.
+func (r *Reader) PeopleAppUse(ctx context.Context, f people.Filter, from, to time.Time, c Classes) (list []PersonUse, more bool, err error) {
+	err = r.db.Summary(ctx, "summing up people's applications", SeeingEvents(ctx, SeeingRollups(ctx, func(tx pgx.Tx) error {
+		list = nil
+		var found []people.Person
+		if found, more, err = people.Within(ctx, tx, f); err != nil {
+			return err
+		}
+		rows := rowsOf(found)
+		uses, all, err := r.appUse(ctx, tx, rows, from, to, c)
+		for i := range uses {
+			list = append(list, PersonUse{Person: found[i], Uses: uses[i], Estimated: all[i].Estimated})
+		}
+		more = more || len(uses) < len(rows)
+		return err
+	})))
+	return list, more, err
+}
+
+// appUse returns the uses on some machines together, for each row of them, and their sums;
+// fewer where reading events took enough for one page.
+func (r *Reader) appUse(ctx context.Context, tx pgx.Tx, rows [][]int32, from, to time.Time, c Classes) (uses [][]Use, all []codec.Sums, err error) {
+	all = make([]codec.Sums, len(rows))
+	place := placesOf(rows)
+	if len(place) == 0 {
+		return make([][]Use, len(rows)), all, nil
+	}
+	q := spanQuery{machines: slices.Concat(rows...), bounds: []time.Time{from, to}, apps: true}
+	if err := q.sum(ctx, tx, func(machine int32, _ int) *codec.Sums { return &all[place[machine]] }); err != nil {
+		return nil, nil, err
+	}
+	apps, err := namesOf(ctx, tx, all)
+	if err != nil {
+		return nil, nil, err
+	}
+	if kept := r.partitions.KeptFrom(); kept.After(from) {
+		from = kept
+	}
+	d := divider{tx: tx, from: from, to: to, classes: c, apps: apps, titled: map[uint64]bool{}}
+	for app, name := range apps {
+		d.titled[app] = c.NeedsTitle(name)
+	}
+	for i, row := range rows {
+		if d.walked > maxWalked {
+			break
+		}
+		of, err := d.divide(ctx, row, all[i].Apps)
+		if err != nil {
+			return nil, nil, err
+		}
+		uses = append(uses, of)
+	}
+	return uses, all, nil
 }
 
 // namesOf returns the names of the applications in sums.
@@ -131,19 +176,18 @@ type classed struct {
 	class int
 }
 
-// divide returns one machine's uses.
-func (d *divider) divide(ctx context.Context, machine int32, totals codec.AppSums) ([]Use, error) {
+// divide returns the uses on some machines.
+func (d *divider) divide(ctx context.Context, machines []int32, totals codec.AppSums) ([]Use, error) {
 	divided := map[classed]codec.AppTime{}
 	rest := make(map[uint64]codec.AppTime, len(totals))
 	for _, of := range totals {
 		rest[of.App] = of.AppTime
 	}
-	for app := range rest {
-		if d.titled[app] {
+	if slices.ContainsFunc(totals, func(of codec.AppSum) bool { return d.titled[of.App] }) {
+		for _, machine := range machines {
 			if err := d.walk(ctx, machine, divided); err != nil {
 				return nil, err
 			}
-			break
 		}
 	}
 	for k, of := range divided {

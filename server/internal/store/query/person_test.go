@@ -142,6 +142,8 @@ func TestPersonIsAsTheModel(t *testing.T) {
 			checkPerson(t, s, directory.Scope{}, person, day, all, false)
 			checkPerson(t, s, directory.OfGroups([]int32{even.Key}), person, day, part, len(part) < len(all))
 		}
+		checkMany(t, s, people.Filter{}, day)
+		checkMany(t, s, people.Filter{Scope: directory.OfGroups([]int32{even.Key})}, day)
 	}
 	check()
 	for round := range 6 {

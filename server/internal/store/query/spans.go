@@ -31,7 +31,7 @@ func (r *Reader) Spans(ctx context.Context, f directory.MachineFilter, bounds []
 		n := max(len(bounds)-1, 0)
 		all := make([]codec.Sums, n*len(machines))
 		if len(all) > 0 {
-			place := placesOf(keys)
+			place := placesOf(single(keys))
 			q := spanQuery{machines: keys, bounds: bounds, counts: true}
 			if err := q.sum(ctx, tx, func(machine int32, span int) *codec.Sums { return &all[place[machine]*n+span] }); err != nil {
 				return err
@@ -65,10 +65,22 @@ func askedFor(ctx context.Context, tx pgx.Tx, f directory.MachineFilter) ([]dire
 	return machines, keys, nil
 }
 
-func placesOf(keys []int32) map[int32]int {
-	place := make(map[int32]int, len(keys))
-	for i, key := range keys {
-		place[key] = i
+// single returns a row for each machine.
+func single(keys []int32) [][]int32 {
+	rows := make([][]int32, len(keys))
+	for i := range keys {
+		rows[i] = keys[i : i+1]
+	}
+	return rows
+}
+
+// placesOf tells in which row a machine is.
+func placesOf(rows [][]int32) map[int32]int {
+	place := map[int32]int{}
+	for i, row := range rows {
+		for _, key := range row {
+			place[key] = i
+		}
 	}
 	return place
 }

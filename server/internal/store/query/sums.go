@@ -36,6 +36,9 @@ type spanQuery struct {
 	bounds []time.Time
 	// counts and apps are what is asked for.
 	counts, apps bool
+	// minutes gets the minutes of records that reach the spans; nil: they are not asked
+	// for.
+	minutes recorded
 }
 
 // Both statements add up within PostgreSQL, so that what comes back is as large
@@ -72,7 +75,7 @@ func (q spanQuery) sum(ctx context.Context, tx pgx.Tx, at func(machine int32, sp
 		whole[i] = time.UnixMicro(micros[i]).UTC()
 	}
 	first, last := whole[0], whole[len(whole)-1]
-	if !first.Before(last) {
+	if !first.Before(last) && q.minutes == nil {
 		return nil
 	}
 	batch := &pgx.Batch{}
@@ -81,6 +84,10 @@ func (q spanQuery) sum(ctx context.Context, tx pgx.Tx, at func(machine int32, sp
 	}
 	if q.apps {
 		batch.Queue(sumAppsSQL, q.machines, whole, first, last).Query(func(rows pgx.Rows) error { return addApps(rows, at) })
+	}
+	if q.minutes != nil {
+		first, last = q.reach()
+		batch.Queue(minutesSQL, q.machines, first, last).Query(q.minutes.add)
 	}
 	batch.Queue(packedDaysSQL, q.machines, partition.DayOf(first), partition.DayOf(last.Add(-1))).Query(func(rows pgx.Rows) error {
 		return q.addDays(rows, micros, at)
@@ -120,23 +127,36 @@ func addApps(rows pgx.Rows, at func(int32, int) *codec.Sums) error {
 	return err
 }
 
+// reach is where roll-ups may begin whose records reach the spans.
+func (q spanQuery) reach() (from, to time.Time) {
+	return q.bounds[0].Add(-longestRecord).Truncate(codec.BucketLength), q.bounds[len(q.bounds)-1]
+}
+
 // addDays adds the buckets of packed days that lie between the first and the last
-// of bounds, which are in Unix microseconds.
+// of bounds, which are in Unix microseconds, and the minutes of those that reach them.
 func (q spanQuery) addDays(rows pgx.Rows, bounds []int64, at func(int32, int) *codec.Sums) error {
 	var machine int32
 	var day time.Time
 	var body []byte
+	into := func(bucket int64) *codec.Sums {
+		span := spanOf(bounds, bucket)
+		if span < 0 || span >= len(bounds)-1 || !q.counts && !q.apps {
+			return nil
+		}
+		return at(machine, span)
+	}
+	parts, done := codec.DayParts{Counts: q.counts, Apps: q.apps}, func() {}
+	if q.minutes != nil {
+		parts.Counts, parts.Minutes = true, true
+		of := &unpackedDay{minutes: q.minutes, machine: &machine, sums: into}
+		of.from, of.to = q.reach()
+		into, done = of.into, of.done
+	}
 	_, err := pgx.ForEachRow(rows, []any{&machine, &day, &body}, func() error {
-		err := codec.DecodeDay(day, body, codec.DayParts{Counts: q.counts, Apps: q.apps}, func(bucket int64) *codec.Sums {
-			span := spanOf(bounds, bucket)
-			if span < 0 || span >= len(bounds)-1 {
-				return nil
-			}
-			return at(machine, span)
-		})
-		if err != nil {
+		if err := codec.DecodeDay(day, body, parts, into); err != nil {
 			return fmt.Errorf("roll-ups of machine %d on %s: %w", machine, day.Format(time.DateOnly), err)
 		}
+		done()
 		return nil
 	})
 	return err

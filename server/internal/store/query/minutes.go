@@ -1,0 +1,184 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/codec"
+	"activity-tracker.example/server/internal/store/minutes"
+	"activity-tracker.example/server/internal/store/partition"
+)
+
+// longestRecord is for how long before a time a record may begin that reaches it.
+const longestRecord = api.MaxIntervalSec * time.Second
+
+// KeptFrom returns from when on all events are kept that there were: by this server's
+// settings, or by those of another that has dropped more.
+func KeptFrom(ctx context.Context, tx pgx.Tx, p *partition.Partitions) (time.Time, error) {
+	from := p.KeptFrom()
+	var before *time.Time
+	if err := tx.QueryRow(ctx, "SELECT max(events_before) FROM dropped").Scan(&before); err != nil {
+		return from, fmt.Errorf("asking which events were dropped: %w", err)
+	}
+	if before != nil {
+		for _, t := range []partition.Table{partition.Events(), partition.Hours()} {
+			if next := t.Next(t.Start(*before)); next.After(from) {
+				from = next
+			}
+		}
+	}
+	return from, nil
+}
+
+// quarter is what a roll-up has of minutes, or several of one quarter of an hour.
+type quarter struct {
+	// bucket is its start in Unix microseconds.
+	bucket           int64
+	events, activeMS int64
+	minutes          []byte
+}
+
+// recorded are the quarters of an hour of machines, in any order and each once or more.
+type recorded map[int32][]quarter
+
+// minutesSQL reads the quarters of an hour that are not packed.
+const minutesSQL = `SELECT machine, bucket, events, active_ms, minutes FROM rollup
+	WHERE machine = ANY($1) AND bucket >= $2 AND bucket < $3`
+
+// add adds the rows of minutesSQL.
+func (rec recorded) add(rows pgx.Rows) error {
+	var machine int32
+	var bucket time.Time
+	var q quarter
+	_, err := pgx.ForEachRow(rows, []any{&machine, &bucket, &q.events, &q.activeMS, &q.minutes}, func() error {
+		q.bucket = bucket.UnixMicro()
+		rec[machine] = append(rec[machine], q)
+		return nil
+	})
+	return err
+}
+
+// of returns a machine's quarters of an hour in order, each once.
+func (rec recorded) of(machine int32) []quarter {
+	list := rec[machine]
+	slices.SortStableFunc(list, func(a, b quarter) int { return cmp.Compare(a.bucket, b.bucket) })
+	once := list[:0]
+	for _, q := range list {
+		if n := len(once); n > 0 && once[n-1].bucket == q.bucket {
+			last := &once[n-1]
+			last.events, last.activeMS = last.events+q.events, last.activeMS+q.activeMS
+			last.minutes = slices.Concat(last.minutes, q.minutes)
+			continue
+		}
+		once = append(once, q)
+	}
+	return once
+}
+
+// unpackedDay is a packed day of a machine of which minutes are wanted, and perhaps sums.
+type unpackedDay struct {
+	minutes recorded
+	machine *int32
+	// from and to are between which times minutes are wanted.
+	from, to time.Time
+	// sums returns those that a bucket is added to; nil where to none.
+	sums func(bucket int64) *codec.Sums
+
+	n      int
+	starts [codec.BucketsADay]int64
+	list   [codec.BucketsADay]codec.Sums
+}
+
+// into returns where a bucket is unpacked to.
+func (d *unpackedDay) into(bucket int64) *codec.Sums {
+	if bucket < d.from.UnixMicro() || bucket >= d.to.UnixMicro() {
+		return nil
+	}
+	t := &d.list[d.n]
+	*t, d.starts[d.n] = codec.Sums{}, bucket
+	d.n++
+	return t
+}
+
+// done hands on what was unpacked.
+func (d *unpackedDay) done() {
+	for i := range d.n {
+		t := &d.list[i]
+		d.minutes[*d.machine] = append(d.minutes[*d.machine], quarter{d.starts[i], t.Events, t.ActiveMS, t.Minutes})
+		if sum := d.sums(d.starts[i]); sum != nil {
+			t.Minutes = nil
+			sum.Merge(t)
+		}
+	}
+	d.n = 0
+}
+
+// grids makes minutes of what is recorded.
+type grids struct {
+	tx         pgx.Tx
+	partitions *partition.Partitions
+	recorded   recorded
+	// kept is from when on events are kept; zero: nobody has asked.
+	kept time.Time
+	// person and account are made once, since a month has many minutes.
+	person, account *minutes.Grid
+}
+
+func newGrids(tx pgx.Tx, p *partition.Partitions, from, to time.Time) *grids {
+	return &grids{tx: tx, partitions: p, recorded: recorded{}, person: minutes.NewGrid(from, to), account: minutes.NewGrid(from, to)}
+}
+
+// of returns the minutes of somebody with these accounts, until it is called again, and
+// whether some are estimated.
+func (g *grids) of(ctx context.Context, accounts []int32) (*minutes.Grid, bool, error) {
+	clear(g.person.List)
+	estimated := false
+	for _, key := range accounts {
+		clear(g.account.List)
+		for _, q := range g.recorded.of(key) {
+			guessed, err := g.add(ctx, key, &q)
+			if err != nil {
+				return nil, false, err
+			}
+			estimated = estimated || guessed
+		}
+		g.person.Join(g.account)
+	}
+	return g.person, estimated, nil
+}
+
+// add adds a quarter of an hour to the account's minutes. Where an older server wrote to
+// it they are made of its events, or, where those are no longer kept, estimated: the
+// quarter of an hour is spread over its minutes.
+func (g *grids) add(ctx context.Context, machine int32, q *quarter) (estimated bool, err error) {
+	if known, err := minutes.Decode(q.minutes); err == nil && known.Records == q.events {
+		g.account.AddQuarter(q.bucket, &known)
+		return false, nil
+	}
+	if g.kept.IsZero() {
+		if g.kept, err = KeptFrom(ctx, g.tx, g.partitions); err != nil {
+			return false, err
+		}
+	}
+	start := time.UnixMicro(q.bucket).UTC()
+	if start.Before(g.kept) {
+		g.account.Add(q.spread())
+		return true, nil
+	}
+	return false, WalkEvents(ctx, g.tx, machine, start, start.Add(codec.BucketLength), 0, func(e *api.Event, _ *codec.Refs) error {
+		g.account.Add(codec.RecordOf(e))
+		return nil
+	})
+}
+
+// spread is a quarter of an hour of which the minutes are lacking, as one record.
+func (q *quarter) spread() minutes.Record {
+	length := codec.BucketLength.Milliseconds()
+	return minutes.Record{Start: q.bucket, LengthMS: length, ActiveMS: min(q.activeMS, length), Rest: minutes.NoInput}
+}

@@ -1,0 +1,154 @@
+package query
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/codec"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/minutes"
+	"activity-tracker.example/server/internal/store/people"
+)
+
+// PersonTime is what somebody did, of those of their accounts that are asked for.
+type PersonTime struct {
+	people.Person
+	// Grid has their minutes.
+	Grid *minutes.Grid
+	// Estimated means that of some of the time no events are kept, and quarters of an
+	// hour are spread over their minutes.
+	Estimated bool
+}
+
+// PersonSpans is what somebody did in consecutive spans of time.
+type PersonSpans struct {
+	people.Person
+	Spans     []Sums
+	Estimated bool
+}
+
+// PeopleMinutes returns what people did in each minute from one time to before another,
+// and whether others follow. Errors are those of people.Within.
+func (r *Reader) PeopleMinutes(ctx context.Context, f people.Filter, from, to time.Time) (list []PersonTime, more bool, err error) {
+	err = r.db.Report(ctx, "reading the minutes of people", SeeingEvents(ctx, SeeingRollups(ctx, func(tx pgx.Tx) error {
+		var found []people.Person
+		if found, more, err = people.Within(ctx, tx, f); err != nil {
+			return err
+		}
+		list = make([]PersonTime, len(found))
+		q := spanQuery{machines: slices.Concat(rowsOf(found)...), bounds: []time.Time{from, to}}
+		return r.eachGrid(ctx, tx, q, found, nil, func(i int, g *minutes.Grid, estimated bool) {
+			list[i] = PersonTime{Person: found[i], Grid: g.Clone(), Estimated: estimated}
+		})
+	})))
+	return list, more, err
+}
+
+// PersonMinutes is PeopleMinutes of one, or people.ErrNone where none of their accounts is
+// in scope.
+func (r *Reader) PersonMinutes(ctx context.Context, scope directory.Scope, person int64, from, to time.Time) (PersonTime, error) {
+	list, _, err := r.PeopleMinutes(ctx, people.Filter{Scope: scope, ID: person, Limit: 1}, from, to)
+	if err != nil || len(list) == 0 {
+		return PersonTime{}, err
+	}
+	return list[0], nil
+}
+
+// PeopleSpans sums people up in consecutive spans of time, as Spans does machines: counts of
+// their accounts add up, and time that accounts share counts once. What of a span's minutes
+// is recorded and not active is idle. Without counts there are only times.
+func (r *Reader) PeopleSpans(ctx context.Context, f people.Filter, bounds []time.Time, counts bool) (list []PersonSpans, more bool, err error) {
+	err = r.db.Summary(ctx, "summing up people", SeeingEvents(ctx, SeeingRollups(ctx, func(tx pgx.Tx) error {
+		var found []people.Person
+		if found, more, err = people.Within(ctx, tx, f); err != nil {
+			return err
+		}
+		n := max(len(bounds)-1, 0)
+		list = make([]PersonSpans, len(found))
+		for i := range found {
+			list[i] = PersonSpans{Person: found[i], Spans: make([]Sums, n)}
+		}
+		if n == 0 {
+			return nil
+		}
+		rows := rowsOf(found)
+		all, place := make([]codec.Sums, n*len(found)), placesOf(rows)
+		q := spanQuery{machines: slices.Concat(rows...), bounds: bounds, counts: counts}
+		at := func(machine int32, span int) *codec.Sums { return &all[place[machine]*n+span] }
+		return r.eachGrid(ctx, tx, q, found, at, func(i int, g *minutes.Grid, estimated bool) {
+			list[i].Estimated = estimated
+			for j := range n {
+				list[i].Spans[j] = totalsOf(&all[i*n+j]).within(g, bounds[j], bounds[j+1])
+			}
+		})
+	})))
+	return list, more, err
+}
+
+// PersonActivity sums up somebody's accounts in scope in consecutive spans of time as
+// PeopleSpans does, with applications, of which the times add up.
+func (r *Reader) PersonActivity(ctx context.Context, scope directory.Scope, person int64, bounds []time.Time, apps int) ([]Span, PersonTime, error) {
+	spans := make([]Span, max(len(bounds)-1, 0))
+	var t PersonTime
+	err := r.db.Report(ctx, "summing up a person", SeeingEvents(ctx, SeeingRollups(ctx, func(tx pgx.Tx) error {
+		clear(spans)
+		p, err := people.Find(ctx, tx, scope, person)
+		if err != nil || len(spans) == 0 {
+			return err
+		}
+		list := make([]codec.Sums, len(spans))
+		q := spanQuery{machines: p.Keys(), bounds: bounds, counts: true, apps: true}
+		at := func(_ int32, span int) *codec.Sums { return &list[span] }
+		err = r.eachGrid(ctx, tx, q, []people.Person{p}, at, func(_ int, g *minutes.Grid, estimated bool) {
+			t = PersonTime{Person: p, Grid: g, Estimated: estimated}
+		})
+		if err == nil {
+			err = nameSpans(ctx, tx, list, spans, apps)
+		}
+		if err != nil {
+			return err
+		}
+		for i := range spans {
+			spans[i].Sums = spans[i].within(t.Grid, bounds[i], bounds[i+1])
+		}
+		return nil
+	})))
+	return spans, t, err
+}
+
+// within returns sums with the times that a person's minutes tell of a span.
+func (s Sums) within(g *minutes.Grid, from, to time.Time) Sums {
+	active, idle := g.Sum(from, to)
+	s.ActiveSeconds, s.IdleSeconds = codec.Seconds(active), codec.Seconds(idle)
+	return s
+}
+
+// eachGrid asks q, with minutes, and calls do with those of each person; they hold until do
+// returns. All questions go in one message.
+func (r *Reader) eachGrid(ctx context.Context, tx pgx.Tx, q spanQuery, list []people.Person, at func(int32, int) *codec.Sums, do func(i int, g *minutes.Grid, estimated bool)) error {
+	all := newGrids(tx, r.partitions, q.bounds[0], q.bounds[len(q.bounds)-1])
+	q.minutes = all.recorded
+	if err := q.sum(ctx, tx, at); err != nil {
+		return err
+	}
+	for i := range list {
+		g, estimated, err := all.of(ctx, list[i].Keys())
+		if err != nil {
+			return err
+		}
+		do(i, g, estimated)
+	}
+	return nil
+}
+
+// rowsOf lists the accounts of each person.
+func rowsOf(list []people.Person) [][]int32 {
+	rows := make([][]int32, len(list))
+	for i := range list {
+		rows[i] = list[i].Keys()
+	}
+	return rows
+}
