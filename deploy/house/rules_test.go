@@ -142,7 +142,11 @@ var mayImport = map[string][]string{
 		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/policies", "server/internal/text", "server/internal/timestamp",
 	},
 	"server/internal/report": {
-		"server/api", "server/internal/category", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/minutes", "server/internal/store/people", "server/internal/store/query", "server/internal/text", "server/internal/timestamp",
+		"server/api", "server/internal/category", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/store/query", "server/internal/text", "server/internal/timestamp",
+	},
+	"server/internal/report/byperson": {
+		"server/api", "server/internal/report", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/minutes",
+		"server/internal/store/people", "server/internal/store/query",
 	},
 	"server/internal/looked": {
 		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/report", "server/internal/store/access",
@@ -155,7 +159,7 @@ var mayImport = map[string][]string{
 	"server/internal/httpapi": {
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
 		"server/internal/httpserver", "server/internal/limiter",
-		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/repository",
+		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
 		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi",
 	},
 	"server/internal/httpapi/negotiate": {"server/api", "server/internal/problem", "server/internal/tabular"},
@@ -197,7 +201,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/app": {
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpapi", "server/internal/httpserver",
-		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/repository",
+		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
 		"server/internal/secret", "server/internal/session", "server/internal/store/...", "server/internal/userapi",
 	},
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},

@@ -12,6 +12,7 @@ const (
 	LookedDay      = "day"
 	LookedActivity = "activity"
 	LookedApps     = "apps"
+	LookedRhythm   = "rhythm"
 	LookedReceipts = "receipts"
 	LookedAccess   = "access"
 )

@@ -102,6 +102,66 @@ type PersonDay struct {
 	Estimated bool      `json:"estimated"`
 }
 
+// DayReport answers GET /api/reports/day.
+type DayReport struct {
+	Date       string           `json:"date"`
+	TZ         string           `json:"tz"`
+	People     []PersonSegments `json:"people"`
+	NextCursor string           `json:"next_cursor,omitempty"`
+}
+
+// DayOf is whose day a part of a report is of.
+type DayOf struct {
+	Person string `json:"person"`
+	Label  string `json:"label"`
+	// Partial and Estimated are as in PersonDay.
+	Partial   bool `json:"partial"`
+	Estimated bool `json:"estimated"`
+}
+
+// PersonSegments are the segments of one person's day, as in PersonDay.
+type PersonSegments struct {
+	DayOf
+
+	Segments []Segment `json:"segments"`
+}
+
+// DaySegment is a row of a table of days.
+type DaySegment struct {
+	DayOf
+	Segment
+}
+
+// RhythmReport answers GET /api/reports/rhythm.
+type RhythmReport struct {
+	// From and To are local dates in TZ, both included.
+	From string `json:"from"`
+	To   string `json:"to"`
+	TZ   string `json:"tz"`
+	// Person and Group are those that were asked for, or empty.
+	Person string `json:"person"`
+	Group  string `json:"group"`
+	// People is how many it adds up.
+	People    int64 `json:"people"`
+	Partial   bool  `json:"partial"`
+	Estimated bool  `json:"estimated"`
+	// Hours are the 168 of a week, from Monday at midnight.
+	Hours []RhythmHour `json:"hours"`
+}
+
+// RhythmHour is what people did in one hour of the week, in all weeks together.
+type RhythmHour struct {
+	// Weekday is 1 for Monday; Hour is what the local clock shows.
+	Weekday int64 `json:"weekday"`
+	Hour    int64 `json:"hour"`
+	// Times is how often the range had that hour so far.
+	Times         int64   `json:"times"`
+	ActiveMinutes int64   `json:"active_minutes"`
+	IdleMinutes   int64   `json:"idle_minutes"`
+	ActiveSeconds float64 `json:"active_seconds"`
+	IdleSeconds   float64 `json:"idle_seconds"`
+}
+
 // Segment is a run of minutes of one state.
 type Segment struct {
 	State string    `json:"state"`

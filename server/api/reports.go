@@ -56,14 +56,14 @@ type ActivityReport struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 	TZ   string `json:"tz"`
-	// By is day, week or month; Per is machine, group or all.
+	// By is day, week or month; Per is machine, person, group or all.
 	By         string        `json:"by"`
 	Per        string        `json:"per"`
 	Rows       []ActivityRow `json:"rows"`
 	NextCursor string        `json:"next_cursor,omitempty"`
 }
 
-// ActivityRow is what one machine or group did in one period. Minutes are the
+// ActivityRow is what one machine, person or group did in one period. Minutes are the
 // seconds beside them, rounded.
 type ActivityRow struct {
 	// MachineID and the three after it are empty unless the row is of one
@@ -95,6 +95,15 @@ type ActivityRow struct {
 
 	// Events is how many records there are.
 	Events int64 `json:"events"`
+
+	// Person and PersonLabel are empty unless the row is of one person, of whose
+	// accounts time that several share counts once. Partial means that there are accounts
+	// that the caller may not see or has not asked for, Estimated that not all of it is
+	// known by the minute.
+	Person      string `json:"person"`
+	PersonLabel string `json:"person_label"`
+	Partial     bool   `json:"partial"`
+	Estimated   bool   `json:"estimated"`
 }
 
 // AppsReport answers GET /api/reports/apps.
@@ -102,7 +111,7 @@ type AppsReport struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 	TZ   string `json:"tz"`
-	// By is app or category; Per is machine, group or all.
+	// By is app or category; Per is machine, person, group or all.
 	By         string   `json:"by"`
 	Per        string   `json:"per"`
 	Rows       []AppRow `json:"rows"`
@@ -133,6 +142,12 @@ type AppRow struct {
 	// Estimated means that for some of the time it is only estimated how it divides
 	// into these two.
 	Estimated bool `json:"estimated"`
+
+	// Person, PersonLabel and Partial are as in ActivityRow; times of a person's accounts
+	// add up.
+	Person      string `json:"person"`
+	PersonLabel string `json:"person_label"`
+	Partial     bool   `json:"partial"`
 }
 
 // Codes of refused changes of the categories.

@@ -57,6 +57,8 @@ type answers struct {
 	// reporting is how many machines have events on each of them.
 	reporting int
 	out       *bufio.Writer
+	// cursors are those of the pages of people's days.
+	cursors []string
 }
 
 // BenchmarkAnswers prints how long the server takes to answer with a million
@@ -200,8 +202,7 @@ func (a *answers) clone(b *testing.B, first, last int) {
 		for _, sql := range []string{
 			`INSERT INTO event (ts, machine, body) SELECT t.ts, m.id, t.body FROM event` + of +
 				`t.ts >= $2 AND t.ts < $3 ORDER BY t.ts, m.id`,
-			`INSERT INTO rollup (machine, bucket, ` + rollupColumns + `) SELECT m.id, t.bucket, t.` +
-				strings.ReplaceAll(rollupColumns, ", ", ", t.") + ` FROM rollup` + of +
+			`INSERT INTO rollup (machine, bucket, ` + rollupColumns + `) SELECT m.id, t.bucket, ` + ofTable(rollupColumns) + ` FROM rollup` + of +
 				`t.bucket >= $2 AND t.bucket < $3 ORDER BY t.bucket, m.id`,
 		} {
 			if _, err := a.Exec(b.Context(), sql, a.first(b), start, start.AddDate(0, 0, 1), name(first), name(last)); err != nil {
@@ -221,6 +222,9 @@ func progress(format string, args ...any) {
 
 const rollupColumns = "events, key_count, mouse_clicks, mouse_distance_px, scroll_count, synthetic_count, " +
 	"active_ms, idle_ms, first_at, last_at, apps, app_ms, app_active_ms"
+
+// ofTable names columns of the table t.
+func ofTable(columns string) string { return "t." + strings.ReplaceAll(columns, ", ", ", t.") }
 
 func name(number int) string { return fmt.Sprintf("machine-%06d", number) }
 

@@ -18,6 +18,7 @@ import (
 	"activity-tracker.example/server/internal/password"
 	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/report/byperson"
 	"activity-tracker.example/server/internal/repository"
 	"activity-tracker.example/server/internal/session"
 	"activity-tracker.example/server/internal/store/rooms"
@@ -65,7 +66,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	logins := session.New(s.Users, password.NewHasher(cost), now)
 	in := ingest.New(s.Writer, s.Directory, s.Policies, guard, log, metrics, time.Now)
 	return httpapi.New(httpapi.Parts{
-		Reports: report.New(s.Reader, s.Directory, s.People, time.Now), Guard: guard, Live: board,
+		Reports: report.New(s.Reader, s.Directory, s.People, time.Now), People: byperson.New(s.Reader, time.Now), Guard: guard, Live: board,
 		Access: s.Access, Looked: looked.NewList(s.Access, s.Audit, s.Directory, s.People),
 		Users:  userapi.New(s.Users, logins, guard, now),
 		Policy: policyapi.New(s.Policies, guard),

@@ -6,6 +6,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/report/byperson"
 	"activity-tracker.example/server/internal/request"
 )
 
@@ -83,7 +84,7 @@ func (s *server) personEvents() http.HandlerFunc {
 }
 
 // personDayQuestion reads which person's day is asked for.
-func personDayQuestion(r *http.Request) (q report.PersonDayQuestion, err error) {
+func personDayQuestion(r *http.Request) (q byperson.PersonDayQuestion, err error) {
 	query := r.URL.Query()
 	if q.Day, err = report.ParseDay(query.Get("date"), query.Get("tz")); err != nil {
 		return q, err
@@ -93,41 +94,41 @@ func personDayQuestion(r *http.Request) (q report.PersonDayQuestion, err error) 
 }
 
 // ofPersonDay returns that an answer of that kind is of its question's day.
-func ofPersonDay(what string) func(report.PersonDayQuestion) looked.At {
-	return func(q report.PersonDayQuestion) looked.At {
+func ofPersonDay(what string) func(byperson.PersonDayQuestion) looked.At {
+	return func(q byperson.PersonDayQuestion) looked.At {
 		return looked.At{What: what, From: q.Day.Start, To: q.Day.End}
 	}
 }
 
 // personSummary sums up a person's day.
 func (s *server) personSummary() http.HandlerFunc {
-	return render(s, answer[report.PersonDayQuestion, api.PersonSummary, api.PersonSummary]{
+	return render(s, answer[byperson.PersonDayQuestion, api.PersonSummary, api.PersonSummary]{
 		ask:  personDayQuestion,
 		at:   ofPersonDay(api.LookedSummary),
-		get:  s.Reports.PersonSummary,
-		file: func(q report.PersonDayQuestion) string { return "summary-" + q.Person.String() },
+		get:  s.People.Summary,
+		file: func(q byperson.PersonDayQuestion) string { return "summary-" + q.Person.String() },
 		rows: one[api.PersonSummary],
 	})
 }
 
 // personTimeline sums up each hour of a person's day.
 func (s *server) personTimeline() http.HandlerFunc {
-	return render(s, answer[report.PersonDayQuestion, api.PersonTimeline, api.Hour]{
+	return render(s, answer[byperson.PersonDayQuestion, api.PersonTimeline, api.Hour]{
 		ask:  personDayQuestion,
 		at:   ofPersonDay(api.LookedTimeline),
-		get:  s.Reports.PersonTimeline,
-		file: func(q report.PersonDayQuestion) string { return "timeline-" + q.Person.String() },
+		get:  s.People.Timeline,
+		file: func(q byperson.PersonDayQuestion) string { return "timeline-" + q.Person.String() },
 		rows: func(t api.PersonTimeline) ([]api.Hour, string) { return t.Hours, "" },
 	})
 }
 
 // personDay answers with the segments of a person's day.
 func (s *server) personDay() http.HandlerFunc {
-	return render(s, answer[report.PersonDayQuestion, api.PersonDay, api.Segment]{
+	return render(s, answer[byperson.PersonDayQuestion, api.PersonDay, api.Segment]{
 		ask:  personDayQuestion,
 		at:   ofPersonDay(api.LookedDay),
-		get:  s.Reports.PersonDay,
-		file: func(q report.PersonDayQuestion) string { return "day-" + q.Person.String() },
+		get:  s.People.PersonDay,
+		file: func(q byperson.PersonDayQuestion) string { return "day-" + q.Person.String() },
 		rows: func(d api.PersonDay) ([]api.Segment, string) { return d.Segments, "" },
 	})
 }

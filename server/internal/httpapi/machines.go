@@ -108,7 +108,7 @@ func (s *server) peopleAnswer() answer[report.PeopleQuestion, api.PersonList, ap
 
 func peopleQuestion(r *http.Request) (q report.PeopleQuestion, err error) {
 	query := r.URL.Query()
-	if q.Page, err = report.ParsePeoplePage(query.Get("limit"), query.Get("cursor")); err != nil {
+	if q.Page, err = report.ParsePeoplePage(query.Get("limit"), query.Get("cursor"), report.PeopleMax); err != nil {
 		return q, err
 	}
 	if given := query.Get("machine_id"); given != "" {

@@ -61,6 +61,8 @@ func permissions() []permission {
 		{"GET /api/activity/{machine_id}/timeline", reading},
 		{"GET /api/reports/activity", reading},
 		{"GET /api/reports/apps", reading},
+		{"GET /api/reports/day", reading},
+		{"GET /api/reports/rhythm", reading},
 		{"GET /api/categories", reading},
 		{"PUT /api/categories", admins},
 		{"GET /api/policies", policy},

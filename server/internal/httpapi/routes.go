@@ -26,6 +26,7 @@ import (
 	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/report/byperson"
 	"activity-tracker.example/server/internal/repository"
 	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/store/access"
@@ -45,8 +46,10 @@ const StoppingCode = string(api.CodeStopping)
 // Parts are what the routes lead to.
 type Parts struct {
 	Reports *report.Reports
-	Guard   *auth.Guard
-	Live    *live.Board
+	// People answers what people did.
+	People *byperson.Reports
+	Guard  *auth.Guard
+	Live   *live.Board
 	// Access is where it is written who looks, Looked answers who did.
 	Access *access.Log
 	Looked *looked.List
@@ -152,6 +155,8 @@ func (s *server) routes() chi.Router {
 	viewer.Get("/api/activity/{machine_id}/timeline", s.timeline())
 	viewer.Get("/api/reports/activity", s.activityReport())
 	viewer.Get("/api/reports/apps", s.appsReport())
+	viewer.Get("/api/reports/day", s.dayReport())
+	viewer.Get("/api/reports/rhythm", s.rhythmReport())
 	viewer.Get("/api/categories", s.categories())
 	viewer.Get("/api/receipts", s.receipts())
 	viewer.Get("/api/audit", s.audit())

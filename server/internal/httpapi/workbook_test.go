@@ -21,6 +21,8 @@ var tableRoutes = []string{
 	"/api/activity/vm-abc123-user1/events?start=2024-01-15T00:00:00Z&end=2024-01-16T00:00:00Z",
 	"/api/activity/vm-abc123-user1/summary?date=2024-01-15", "/api/activity/vm-abc123-user1/timeline?date=2024-01-15",
 	"/api/reports/activity?from=2024-01-15&to=2024-01-15", "/api/reports/apps?from=2024-01-15&to=2024-01-15",
+	"/api/reports/activity?from=2024-01-15&to=2024-01-15&per=person", "/api/reports/apps?from=2024-01-15&to=2024-01-15&per=person",
+	"/api/reports/day?date=2024-01-15", "/api/reports/rhythm?from=2024-01-15&to=2024-01-15",
 }
 
 // with adds a parameter to a question.

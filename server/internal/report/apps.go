@@ -40,7 +40,7 @@ func (r *Reports) Apps(ctx context.Context, scope directory.Scope, q AppsQuestio
 	q.By = cmp.Or(q.By, ByApp)
 	s := r.subjects(scope, q.Subject)
 	reply := api.AppsReport{
-		From: q.Days.From.Format(dateForm), To: q.Days.To.Format(dateForm), TZ: q.Days.Zone.String(), By: string(q.By), Per: string(s.Per),
+		From: q.Days.First(), To: q.Days.Last(), TZ: q.Days.Zone.String(), By: string(q.By), Per: string(s.Per),
 	}
 	rows, next, err := r.apps(ctx, &s, q)
 	reply.Rows, reply.NextCursor = rows, s.cursor(next)
@@ -55,17 +55,20 @@ func (r *Reports) apps(ctx context.Context, s *subjects, q AppsQuestion) (rows [
 		return nil, "", err
 	}
 	u := uses{reader: r.reader, days: q.Days, rules: rules, byApp: q.By != ByCategory, rows: []api.AppRow{}}
-	if s.Per == PerMachine {
+	switch s.Per {
+	case PerMachine:
 		next, err = u.machines(ctx, s)
-	} else {
+	case PerPerson:
+		next, err = u.people(ctx, s)
+	default:
 		next, err = s.addUp(ctx, func(group string, f directory.MachineFilter) (int, error) { return u.addUp(ctx, group, f) })
 	}
-	return u.rows, next, tooLong(err)
+	return u.rows, next, TooLong(err)
 }
 
 // EachApp returns all rows of a report as EachActivity does.
 func (r *Reports) EachApp(ctx context.Context, scope directory.Scope, q AppsQuestion) iter.Seq2[api.AppRow, error] {
-	return pages(ctx, ReportTimeout, q.Subject.Page.After, func(ctx context.Context, after string) ([]api.AppRow, string, error) {
+	return Pages(ctx, ReportTimeout, q.Subject.Page.After, func(ctx context.Context, after string) ([]api.AppRow, string, error) {
 		q.Subject.Page = Page{After: after}
 		s := r.subjects(scope, q.Subject)
 		return r.apps(ctx, &s, q)
@@ -106,18 +109,43 @@ func (u *uses) machines(ctx context.Context, s *subjects) (next string, err erro
 	return "", nil
 }
 
+// people adds the rows of a page of people.
+func (u *uses) people(ctx context.Context, s *subjects) (next string, err error) {
+	list, more, err := u.reader.PeopleAppUse(ctx, s.people(min(s.Page.Limit, machinesAtOnce)), u.days.Start, u.days.End, classes(u.rules))
+	if err != nil {
+		return "", err
+	}
+	for i := range list {
+		p := &list[i]
+		access.See(ctx, p.Keys()...)
+		sum := useSum{}
+		sum.add(p.Uses, u.byApp)
+		u.add(sum, api.AppRow{
+			Group: string(s.Group), Machines: int64(len(p.Accounts)), Estimated: p.Estimated,
+			Person: PersonID(p.ID).String(), PersonLabel: p.Label, Partial: p.Partial,
+		})
+		if next = placeOf(p.ID); len(u.rows) >= maxPageRows && i < len(list)-1 {
+			return next, nil
+		}
+	}
+	if !more {
+		return "", nil
+	}
+	return next, nil
+}
+
 // addUp adds the rows of a group, or of all machines, from the machines that f
 // asks for.
 func (u *uses) addUp(ctx context.Context, group string, f directory.MachineFilter) (int, error) {
 	sum, row := useSum{}, api.AppRow{Group: group}
-	var few handful
+	var few access.Handful
 	for {
 		list, more, err := u.reader.AppUse(ctx, f, u.days.Start, u.days.End, classes(u.rules))
 		if err != nil {
 			return 0, err
 		}
 		for _, m := range list {
-			few.add(m.Key)
+			few.Add(m.Key)
 			sum.add(m.Uses, u.byApp)
 			row.Machines++
 			row.Estimated = row.Estimated || m.Estimated
@@ -127,7 +155,7 @@ func (u *uses) addUp(ctx context.Context, group string, f directory.MachineFilte
 		}
 		f.After = list[len(list)-1].MachineID
 	}
-	few.see(ctx)
+	few.See(ctx)
 	before := len(u.rows)
 	u.add(sum, row)
 	return len(u.rows) - before, nil
@@ -188,7 +216,7 @@ func (u *uses) add(sum useSum, like api.AppRow) {
 		row, of := like, sum[k]
 		row.App, row.Category, row.Rating = k.app, u.rules.Name(k.category), u.rules.Rating(k.category)
 		row.Seconds, row.OpenSeconds = float64(of.active)/1000, float64(of.open)/1000
-		row.Minutes, row.OpenMinutes = minuteCount(row.Seconds), minuteCount(row.OpenSeconds)
+		row.Minutes, row.OpenMinutes = MinuteCount(row.Seconds), MinuteCount(row.OpenSeconds)
 		u.rows = append(u.rows, row)
 	}
 }

@@ -110,13 +110,15 @@ func offset(t time.Time) time.Duration {
 
 // Hours are the instants at which the local clock begins an hour, and the
 // day's end: 24, 23 or 25 hours and one more.
-func (d Day) Hours() []time.Time {
+func (d Day) Hours() []time.Time { return hours(d.Start, d.End, d.Zone) }
+
+func hours(from, to time.Time, zone *time.Location) []time.Time {
 	var list []time.Time
-	for t := d.Start; t.Before(d.End); {
+	for t := from; t.Before(to); {
 		list = append(list, t)
-		local := t.In(d.Zone)
+		local := t.In(zone)
 		rest := time.Hour - time.Duration(local.Minute())*time.Minute - time.Duration(local.Second())*time.Second
 		t = t.Add(rest)
 	}
-	return append(list, d.End)
+	return append(list, to)
 }

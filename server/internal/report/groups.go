@@ -48,7 +48,7 @@ func (r *Reports) groups(ctx context.Context, scope directory.Scope, page Page) 
 
 // EachGroup returns all groups in scope from the page's beginning on.
 func (r *Reports) EachGroup(ctx context.Context, scope directory.Scope, from Page) iter.Seq2[api.Group, error] {
-	return pages(ctx, pageTimeout, from.After, func(ctx context.Context, after string) ([]api.Group, string, error) {
+	return Pages(ctx, pageTimeout, from.After, func(ctx context.Context, after string) ([]api.Group, string, error) {
 		return r.groups(ctx, scope, Page{Limit: groupsMax, After: after})
 	})
 }

@@ -25,7 +25,7 @@ func (r *Reports) Activity(ctx context.Context, scope directory.Scope, q Activit
 	q.By = cmp.Or(q.By, ByDay)
 	s := r.subjects(scope, q.Subject)
 	reply := api.ActivityReport{
-		From: q.Days.From.Format(dateForm), To: q.Days.To.Format(dateForm), TZ: q.Days.Zone.String(), By: string(q.By), Per: string(s.Per),
+		From: q.Days.First(), To: q.Days.Last(), TZ: q.Days.Zone.String(), By: string(q.By), Per: string(s.Per),
 	}
 	rows, next, err := r.activity(ctx, &s, q)
 	reply.Rows, reply.NextCursor = rows, s.cursor(next)
@@ -39,19 +39,22 @@ func (r *Reports) activity(ctx context.Context, s *subjects, q ActivityQuestion)
 	if err != nil {
 		return nil, "", err
 	}
-	h := hours{reader: r.reader, periods: periods, bounds: bounds(periods), now: r.now(), rows: []api.ActivityRow{}}
-	if s.Per == PerMachine {
+	h := hoursSheet{reader: r.reader, periods: periods, bounds: bounds(periods), now: r.now(), rows: []api.ActivityRow{}}
+	switch s.Per {
+	case PerMachine:
 		next, err = h.machines(ctx, s)
-	} else {
+	case PerPerson:
+		next, err = h.people(ctx, s, q.Days.Days())
+	default:
 		next, err = s.addUp(ctx, func(group string, f directory.MachineFilter) (int, error) { return h.addUp(ctx, group, f) })
 	}
-	return h.rows, next, tooLong(err)
+	return h.rows, next, TooLong(err)
 }
 
 // EachActivity returns all rows of a report from its page's beginning on, page by
 // page. The first error ends it.
 func (r *Reports) EachActivity(ctx context.Context, scope directory.Scope, q ActivityQuestion) iter.Seq2[api.ActivityRow, error] {
-	return pages(ctx, ReportTimeout, q.Subject.Page.After, func(ctx context.Context, after string) ([]api.ActivityRow, string, error) {
+	return Pages(ctx, ReportTimeout, q.Subject.Page.After, func(ctx context.Context, after string) ([]api.ActivityRow, string, error) {
 		q.Subject.Page = Page{After: after}
 		s := r.subjects(scope, q.Subject)
 		return r.activity(ctx, &s, q)
@@ -59,7 +62,7 @@ func (r *Reports) EachActivity(ctx context.Context, scope directory.Scope, q Act
 }
 
 // hours makes the rows of one report.
-type hours struct {
+type hoursSheet struct {
 	reader  *query.Reader
 	periods []Period
 	bounds  []time.Time
@@ -68,7 +71,7 @@ type hours struct {
 }
 
 // machines adds the rows of a page of machines.
-func (h *hours) machines(ctx context.Context, s *subjects) (next string, err error) {
+func (h *hoursSheet) machines(ctx context.Context, s *subjects) (next string, err error) {
 	n := min(s.Page.Limit, machinesAtOnce, max(1, maxPageRows/max(1, len(h.periods))))
 	list, err := h.reader.Spans(ctx, s.machines(n), h.bounds)
 	if err != nil {
@@ -90,18 +93,41 @@ func (h *hours) machines(ctx context.Context, s *subjects) (next string, err err
 	return next, nil
 }
 
+// people adds the rows of a page of people.
+func (h *hoursSheet) people(ctx context.Context, s *subjects, days int) (next string, err error) {
+	n := min(s.Page.Limit, PeopleAtOnce(days), max(1, maxPageRows/max(1, len(h.periods))))
+	list, more, err := h.reader.PeopleSpans(ctx, s.people(n), h.bounds, true)
+	if err != nil {
+		return "", err
+	}
+	for i := range list {
+		p := &list[i]
+		access.See(ctx, p.Keys()...)
+		for j, period := range h.periods {
+			row := h.row(period, total{Sums: p.Spans[j], machines: int64(len(p.Accounts)), untracked: period.untracked(p.Spans[j], h.now)})
+			row.Person, row.PersonLabel, row.Partial, row.Estimated = PersonID(p.ID).String(), p.Label, p.Partial, p.Estimated
+			row.Group = string(s.Group)
+			h.rows = append(h.rows, row)
+		}
+		if more {
+			next = placeOf(p.ID)
+		}
+	}
+	return next, nil
+}
+
 // addUp adds the rows of a group, or of all machines, from the machines that f
 // asks for.
-func (h *hours) addUp(ctx context.Context, group string, f directory.MachineFilter) (int, error) {
+func (h *hoursSheet) addUp(ctx context.Context, group string, f directory.MachineFilter) (int, error) {
 	totals := make([]total, len(h.periods))
-	var few handful
+	var few access.Handful
 	for {
 		list, err := h.reader.Spans(ctx, f, h.bounds)
 		if err != nil {
 			return 0, err
 		}
 		for _, m := range list {
-			few.add(m.Key)
+			few.Add(m.Key)
 			for i, p := range h.periods {
 				totals[i].add(m.Spans[i], p.untracked(m.Spans[i], h.now))
 			}
@@ -111,7 +137,7 @@ func (h *hours) addUp(ctx context.Context, group string, f directory.MachineFilt
 		}
 		f.After = list[len(list)-1].MachineID
 	}
-	few.see(ctx)
+	few.See(ctx)
 	for i, p := range h.periods {
 		row := h.row(p, totals[i])
 		row.Group = group
@@ -120,7 +146,7 @@ func (h *hours) addUp(ctx context.Context, group string, f directory.MachineFilt
 	return len(h.periods), nil
 }
 
-// total is what some machines add up to in one period.
+// total is what some machines, or accounts of one person, add up to in one period.
 type total struct {
 	query.Sums
 	machines  int64
@@ -153,12 +179,12 @@ func (p Period) untracked(s query.Sums, now time.Time) float64 {
 	return max(0, end.Sub(p.Start).Seconds()-s.ActiveSeconds-s.IdleSeconds)
 }
 
-func (h *hours) row(p Period, t total) api.ActivityRow {
+func (h *hoursSheet) row(p Period, t total) api.ActivityRow {
 	return api.ActivityRow{
 		Machines: t.machines, PeriodStart: p.First, PeriodEnd: p.Last,
-		ActiveMinutes: minuteCount(t.ActiveSeconds), IdleMinutes: minuteCount(t.IdleSeconds), UntrackedMinutes: minuteCount(t.untracked),
-		ActiveSeconds: millis(t.ActiveSeconds), IdleSeconds: millis(t.IdleSeconds), UntrackedSeconds: millis(t.untracked),
-		FirstActivity: inUTC(t.First), LastActivity: inUTC(t.Last),
+		ActiveMinutes: MinuteCount(t.ActiveSeconds), IdleMinutes: MinuteCount(t.IdleSeconds), UntrackedMinutes: MinuteCount(t.untracked),
+		ActiveSeconds: Millis(t.ActiveSeconds), IdleSeconds: Millis(t.IdleSeconds), UntrackedSeconds: Millis(t.untracked),
+		FirstActivity: InUTC(t.First), LastActivity: InUTC(t.Last),
 		Totals: t.Counts.Totals(), Events: t.Events,
 	}
 }

@@ -19,10 +19,16 @@ const (
 	personPrefix = "p"
 	// cursorPeople is the kind of cursor that pages through people.
 	cursorPeople = "p"
-	// peopleDefault and peopleMax bound a page of people.
+	// peopleDefault and PeopleMax bound a page of people.
 	peopleDefault = 100
-	peopleMax     = 1000
+	PeopleMax     = 1000
+	// personDaysAtOnce bounds the days of people that are read at once: 1,000 people's
+	// week, some 50 MB.
+	personDaysAtOnce = 10_000
 )
+
+// PeopleAtOnce bounds how many people of so many days are read at once.
+func PeopleAtOnce(days int) int { return max(1, min(PeopleMax, personDaysAtOnce/max(1, days))) }
 
 // PersonID is the id of a person, as callers write it.
 type PersonID int64
@@ -58,9 +64,9 @@ type PeoplePage struct {
 	After int64
 }
 
-// ParsePeoplePage reads limit and cursor of a list of people.
-func ParsePeoplePage(limit, cursor string) (PeoplePage, error) {
-	n, err := parseLimit(limit, peopleMax)
+// ParsePeoplePage reads limit, of at most so many, and cursor of a list of people.
+func ParsePeoplePage(limit, cursor string, most int) (PeoplePage, error) {
+	n, err := parseLimit(limit, most)
 	if err != nil || cursor == "" {
 		return PeoplePage{Limit: n}, err
 	}
@@ -79,11 +85,23 @@ func ParsePeoplePage(limit, cursor string) (PeoplePage, error) {
 func (r *Reports) People(ctx context.Context, scope directory.Scope, q PeopleQuestion) (api.PersonList, error) {
 	q.Page.Limit = cmp.Or(q.Page.Limit, peopleDefault)
 	list, next, err := r.peoplePage(ctx, scope, q)
-	reply := api.PersonList{People: list}
-	if next != 0 {
-		reply.NextCursor = encodeCursor(cursorPeople, strconv.FormatInt(next, 10))
+	return api.PersonList{People: list, NextCursor: PeopleCursor(next)}, err
+}
+
+// PeopleCursor returns the cursor of the page after that person; none after nobody.
+func PeopleCursor(after int64) string {
+	if after == 0 {
+		return ""
 	}
-	return reply, err
+	return encodeCursor(cursorPeople, placeOf(after))
+}
+
+// placeOf is a person's place among others; empty: before all.
+func placeOf(id int64) string {
+	if id == 0 {
+		return ""
+	}
+	return strconv.FormatInt(id, 10)
 }
 
 // peoplePage returns a page, and after whom the next begins, if any.
@@ -110,8 +128,8 @@ func (r *Reports) peoplePage(ctx context.Context, scope directory.Scope, q Peopl
 
 // EachPerson returns all people that are asked for as EachMachine returns machines.
 func (r *Reports) EachPerson(ctx context.Context, scope directory.Scope, q PeopleQuestion) iter.Seq2[api.Person, error] {
-	return pages(ctx, pageTimeout, q.Page.After, func(ctx context.Context, after int64) ([]api.Person, int64, error) {
-		q.Page = PeoplePage{Limit: peopleMax, After: after}
+	return Pages(ctx, pageTimeout, q.Page.After, func(ctx context.Context, after int64) ([]api.Person, int64, error) {
+		q.Page = PeoplePage{Limit: PeopleMax, After: after}
 		return r.peoplePage(ctx, scope, q)
 	})
 }

@@ -11,6 +11,8 @@ const (
 	maxRangeDays = 1100
 	// maxPeriods bounds the rows of one machine: a year of days and a month more.
 	maxPeriods = 400
+	// hoursADay is that of days in UTC, as which dates are counted.
+	hoursADay = 24
 )
 
 // Step is the length of a report's periods.
@@ -62,6 +64,18 @@ func ParseRange(from, to, zone string) (Range, error) {
 	r.Start, r.End = dayStart(r.From, r.Zone), dayStart(r.To.AddDate(0, 0, 1), r.Zone)
 	return r, nil
 }
+
+// Hours are the instants at which the local clock begins an hour, and the range's end.
+func (r Range) Hours() []time.Time { return hours(r.Start, r.End, r.Zone) }
+
+// First is the first date as the contract writes it.
+func (r Range) First() string { return r.From.Format(dateForm) }
+
+// Last is the last date; it counts.
+func (r Range) Last() string { return r.To.Format(dateForm) }
+
+// Days is how many dates it has.
+func (r Range) Days() int { return int(r.To.Sub(r.From).Hours()/hoursADay) + 1 }
 
 // Periods cuts a range into days, weeks or months. They follow
 // each other without a gap. The first and last are cut off where the range is. A

@@ -123,6 +123,7 @@ type Per string
 // What the rows of a report may be of.
 const (
 	PerMachine Per = "machine"
+	PerPerson  Per = "person"
 	PerGroup   Per = "group"
 	PerAll     Per = "all"
 )
@@ -132,43 +133,38 @@ type Subject struct {
 	// Per is PerMachine where it is empty.
 	Per       Per
 	MachineID MachineID
+	Person    PersonID
 	Group     GroupName
-	// Page is of machines, or of groups with PerGroup.
+	// Page is of machines, of groups with PerGroup, or of people with PerPerson, by the
+	// digits of their ids.
 	Page Page
 }
 
-// ParseSubject reads a subject as it stands in a URL.
-func ParseSubject(per, machineID, group, limit, cursor string) (Subject, error) {
-	s := Subject{Per: cmp.Or(Per(per), PerMachine)}
-	kind := cursorMachines
-	switch s.Per {
-	case PerMachine:
-	case PerGroup:
-		kind = cursorGroups
-	case PerAll:
-		if cursor != "" {
-			return s, InvalidError("cursor: a report per=all is one page")
-		}
-	default:
-		return s, InvalidError("per: want machine, group or all")
+// ParseSubject reads a subject as it stands in a URL. Who asks for one person means
+// PerPerson.
+func ParseSubject(per, machineID, person, group, limit, cursor string) (Subject, error) {
+	s := Subject{Per: Per(per)}
+	if s.Per == "" && person != "" {
+		s.Per = PerPerson
+	}
+	s.Per = cmp.Or(s.Per, PerMachine)
+	if err := s.parsePage(limit, cursor); err != nil {
+		return s, err
 	}
 	if machineID != "" && s.Per != PerMachine {
 		return s, InvalidError("machine_id: goes only with per=machine")
 	}
+	if person != "" && s.Per != PerPerson {
+		return s, InvalidError("person: goes only with per=person")
+	}
 	var err error
-	if s.Page.Limit, err = parseLimit(limit, machinesMax); err != nil {
-		return s, err
-	}
-	if cursor != "" {
-		if s.Page.After, err = decodeCursor(kind, cursor); err != nil {
-			return s, err
-		}
-		if s.Page.After == "" || !text.Printable(s.Page.After) {
-			return s, errCursor
-		}
-	}
 	if machineID != "" {
 		if s.MachineID, err = ParseMachineID(machineID); err != nil {
+			return s, err
+		}
+	}
+	if person != "" {
+		if s.Person, err = ParsePersonID(person); err != nil {
 			return s, err
 		}
 	}
@@ -176,6 +172,37 @@ func ParseSubject(per, machineID, group, limit, cursor string) (Subject, error) 
 		s.Group, err = ParseGroupName(group)
 	}
 	return s, err
+}
+
+// parsePage reads which page of what it is of.
+func (s *Subject) parsePage(limit, cursor string) error {
+	kind := cursorMachines
+	switch s.Per {
+	case PerMachine:
+	case PerPerson:
+		page, err := ParsePeoplePage(limit, cursor, PeopleMax)
+		s.Page = Page{Limit: page.Limit, After: placeOf(page.After)}
+		return err
+	case PerGroup:
+		kind = cursorGroups
+	case PerAll:
+		if cursor != "" {
+			return InvalidError("cursor: a report per=all is one page")
+		}
+	default:
+		return InvalidError("per: want machine, person, group or all")
+	}
+	var err error
+	if s.Page.Limit, err = parseLimit(limit, machinesMax); err != nil || cursor == "" {
+		return err
+	}
+	if s.Page.After, err = decodeCursor(kind, cursor); err != nil {
+		return err
+	}
+	if s.Page.After == "" || !text.Printable(s.Page.After) {
+		return errCursor
+	}
+	return nil
 }
 
 // ParseStep reads the length of a report's periods; empty means days.

@@ -7,6 +7,7 @@ import (
 
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/people"
 )
 
 func TestParseEventsQuestion(t *testing.T) {
@@ -49,22 +50,28 @@ func TestParseEventsQuestion(t *testing.T) {
 func TestParseSubject(t *testing.T) {
 	groups := encodeCursor(cursorGroups, "Reception")
 	tests := []struct {
-		name                                 string
-		per, machineID, group, limit, cursor string
-		want                                 Subject
-		wrong                                error
+		name                                         string
+		per, machineID, person, group, limit, cursor string
+		want                                         Subject
+		wrong                                        error
 	}{
-		{"nothing asked", "", "", "", "", "", Subject{Per: PerMachine}, nil},
-		{"a page of groups", "group", "", "", "5", groups, Subject{Per: PerGroup, Page: Page{Limit: 5, After: "Reception"}}, nil},
-		{"machines by a cursor of groups", "", "", "", "", groups, Subject{}, errCursor},
-		{"a page of one", "all", "", "", "", groups, Subject{}, InvalidError("cursor: a report per=all is one page")},
-		{"another word", "person", "", "", "", "", Subject{}, InvalidError("per: want machine, group or all")},
-		{"a machine among groups", "group", "m", "", "", "", Subject{}, InvalidError("machine_id: goes only with per=machine")},
-		{"a machine that can't be", "", "\x00", "", "", "", Subject{}, db.ErrNotFound},
-		{"a group that can't be", "all", "", " x", "", "", Subject{}, directory.ErrNoGroup},
+		{"nothing asked", "", "", "", "", "", "", Subject{Per: PerMachine}, nil},
+		{"a page of groups", "group", "", "", "", "5", groups, Subject{Per: PerGroup, Page: Page{Limit: 5, After: "Reception"}}, nil},
+		{"machines by a cursor of groups", "", "", "", "", "", groups, Subject{}, errCursor},
+		{"a page of one", "all", "", "", "", "", groups, Subject{}, InvalidError("cursor: a report per=all is one page")},
+		{"another word", "user", "", "", "", "", "", Subject{}, InvalidError("per: want machine, person, group or all")},
+		{"a page of people", "person", "", "", "g", "5", PeopleCursor(7), Subject{Per: PerPerson, Group: "g", Page: Page{Limit: 5, After: "7"}}, nil},
+		{"a person", "", "", "p7", "", "", "", Subject{Per: PerPerson, Person: 7}, nil},
+		{"people by a cursor of groups", "person", "", "", "", "", groups, Subject{}, errCursor},
+		{"a person among machines", "machine", "", "p7", "", "", "", Subject{}, InvalidError("person: goes only with per=person")},
+		{"a machine among people", "person", "m", "", "", "", "", Subject{}, InvalidError("machine_id: goes only with per=machine")},
+		{"a person who can't be", "", "", "7", "", "", "", Subject{}, people.ErrNone},
+		{"a machine among groups", "group", "m", "", "", "", "", Subject{}, InvalidError("machine_id: goes only with per=machine")},
+		{"a machine that can't be", "", "\x00", "", "", "", "", Subject{}, db.ErrNotFound},
+		{"a group that can't be", "all", "", "", " x", "", "", Subject{}, directory.ErrNoGroup},
 	}
 	for _, test := range tests {
-		got, err := ParseSubject(test.per, test.machineID, test.group, test.limit, test.cursor)
+		got, err := ParseSubject(test.per, test.machineID, test.person, test.group, test.limit, test.cursor)
 		if !errors.Is(err, test.wrong) || test.wrong == nil && got != test.want {
 			t.Errorf("%s: %+v %v", test.name, got, err)
 		}

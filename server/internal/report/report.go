@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// topApps is how many applications a day names: more than anyone reads.
-	topApps = 20
+	// TopApps is how many applications a day names: more than anyone reads.
+	TopApps = 20
 	// machinesDefault and machinesMax bound a page of machines.
 	machinesDefault = 100
 	machinesMax     = 1000
@@ -161,7 +161,7 @@ type DayQuestion struct {
 // Summary sums up a machine's day.
 func (r *Reports) Summary(ctx context.Context, scope directory.Scope, q DayQuestion) (api.Summary, error) {
 	day := q.Day
-	spans, err := r.reader.Activity(ctx, scope, string(q.MachineID), []time.Time{day.Start, day.End}, topApps)
+	spans, err := r.reader.Activity(ctx, scope, string(q.MachineID), []time.Time{day.Start, day.End}, TopApps)
 	if err != nil {
 		return api.Summary{}, err
 	}
@@ -169,18 +169,19 @@ func (r *Reports) Summary(ctx context.Context, scope directory.Scope, q DayQuest
 	reply := api.Summary{
 		MachineID: string(q.MachineID), Date: day.Date, TZ: day.Zone.String(),
 		Totals:        s.Counts.Totals(),
-		ActiveMinutes: minuteCount(s.ActiveSeconds), IdleMinutes: minuteCount(s.IdleSeconds),
-		ActiveSeconds: millis(s.ActiveSeconds), IdleSeconds: millis(s.IdleSeconds),
-		FirstActivity: inUTC(s.First), LastActivity: inUTC(s.Last), TopApps: appMinutes(s.Apps), Estimated: s.Estimated,
+		ActiveMinutes: MinuteCount(s.ActiveSeconds), IdleMinutes: MinuteCount(s.IdleSeconds),
+		ActiveSeconds: Millis(s.ActiveSeconds), IdleSeconds: Millis(s.IdleSeconds),
+		FirstActivity: InUTC(s.First), LastActivity: InUTC(s.Last), TopApps: AppMinutes(s.Apps), Estimated: s.Estimated,
 	}
 	return reply, nil
 }
 
-func appMinutes(list []query.AppSeconds) []api.AppMinutes {
+// AppMinutes returns applications as the API shows them.
+func AppMinutes(list []query.AppSeconds) []api.AppMinutes {
 	reply := []api.AppMinutes{}
 	for _, a := range list {
 		reply = append(reply, api.AppMinutes{
-			App: a.App, Minutes: minuteCount(a.Active), Seconds: millis(a.Active), OpenMinutes: minuteCount(a.Open), OpenSeconds: millis(a.Open),
+			App: a.App, Minutes: MinuteCount(a.Active), Seconds: Millis(a.Active), OpenMinutes: MinuteCount(a.Open), OpenSeconds: Millis(a.Open),
 		})
 	}
 	return reply
@@ -196,16 +197,16 @@ func (r *Reports) Timeline(ctx context.Context, scope directory.Scope, q DayQues
 	}
 	reply := api.Timeline{MachineID: string(q.MachineID), Date: day.Date, TZ: day.Zone.String(), Hours: []api.Hour{}}
 	for i, s := range spans {
-		reply.Hours = append(reply.Hours, hourOf(hours[i], day.Zone, s))
+		reply.Hours = append(reply.Hours, HourOf(hours[i], day.Zone, s))
 	}
 	return reply, nil
 }
 
-// hourOf is an entry of a timeline.
-func hourOf(start time.Time, zone *time.Location, s query.Span) api.Hour {
+// HourOf is an entry of a timeline.
+func HourOf(start time.Time, zone *time.Location, s query.Span) api.Hour {
 	h := api.Hour{
 		Hour: start.In(zone).Hour(), Start: start.UTC(),
-		InputTotals: s.Counts.Totals().InputTotals, ActiveMinutes: minuteCount(s.ActiveSeconds), IdleMinutes: minuteCount(s.IdleSeconds),
+		InputTotals: s.Counts.Totals().InputTotals, ActiveMinutes: MinuteCount(s.ActiveSeconds), IdleMinutes: MinuteCount(s.IdleSeconds),
 	}
 	if len(s.Apps) > 0 && s.Apps[0].Active > 0 {
 		h.TopApp = s.Apps[0].App
@@ -213,12 +214,14 @@ func hourOf(start time.Time, zone *time.Location, s query.Span) api.Hour {
 	return h
 }
 
-func minuteCount(seconds float64) int64 { return int64(math.Round(seconds / 60)) }
+// MinuteCount returns seconds in minutes, rounded.
+func MinuteCount(seconds float64) int64 { return int64(math.Round(seconds / 60)) }
 
-// millis cuts off what adding up binary fractions leaves behind.
-func millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
+// Millis cuts off what adding up binary fractions leaves behind.
+func Millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
 
-func inUTC(t *time.Time) *time.Time {
+// InUTC returns a time in UTC, nil of nil.
+func InUTC(t *time.Time) *time.Time {
 	if t == nil {
 		return nil
 	}

@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
-	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/people"
 )
 
 // ReportTimeout bounds one page of a report: one that adds up a large group over a
@@ -44,9 +45,16 @@ func (s *subjects) machines(n int) directory.MachineFilter {
 	return directory.MachineFilter{Scope: s.scope, MachineID: string(s.MachineID), Group: string(s.Group), After: s.Page.After, Limit: n + 1}
 }
 
+// people is the filter of a page of up to n people.
+func (s *subjects) people(n int) people.Filter {
+	// What was read as a cursor is a number.
+	after, _ := strconv.ParseInt(s.Page.After, 10, 64)
+	return people.Filter{Scope: s.scope, ID: int64(s.Person), Group: string(s.Group), After: after, Limit: n}
+}
+
 // addUp calls do with each group of a page, or once for all machines, and returns after
-// which group the next page begins. do returns how many rows it made. It is not for PerMachine,
-// where the rows of many machines come from one statement.
+// which group the next page begins. do returns how many rows it made. It is not for PerMachine and
+// PerPerson, where the rows of many come from one statement.
 func (s *subjects) addUp(ctx context.Context, do func(group string, f directory.MachineFilter) (rows int, err error)) (next string, err error) {
 	if s.Per == PerAll || s.Group != "" {
 		if s.Page.After != "" {
@@ -74,28 +82,6 @@ func (s *subjects) addUp(ctx context.Context, do func(group string, f directory.
 	return "", nil
 }
 
-// anonymous is from how many machines on a sum shows nobody's data.
-const anonymous = 5
-
-// handful is the machines of a sum, as long as they are few.
-type handful struct {
-	keys []int32
-	many bool
-}
-
-func (h *handful) add(machine int32) {
-	if h.many = h.many || len(h.keys) == anonymous-1; !h.many {
-		h.keys = append(h.keys, machine)
-	}
-}
-
-// see notes that the answer is about each of them, where they are few.
-func (h *handful) see(ctx context.Context) {
-	if !h.many {
-		access.See(ctx, h.keys...)
-	}
-}
-
 // cursor returns the cursor of the page after that machine or group; none where
 // there is no such page.
 func (s *subjects) cursor(next string) string {
@@ -104,6 +90,8 @@ func (s *subjects) cursor(next string) string {
 		return ""
 	case s.Per == PerMachine:
 		return encodeCursor(cursorMachines, next)
+	case s.Per == PerPerson:
+		return encodeCursor(cursorPeople, next)
 	default:
 		return encodeCursor(cursorGroups, next)
 	}

@@ -1,0 +1,70 @@
+package byperson
+
+import (
+	"cmp"
+	"context"
+	"iter"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/store/access"
+	"activity-tracker.example/server/internal/store/directory"
+)
+
+// MaxDayPeople bounds a page of people's days: more than anyone looks at together.
+const MaxDayPeople = 50
+
+// DayQuestion asks for the segments of people's day.
+type DayQuestion struct {
+	Day report.Day
+	Who
+	Page report.PeoplePage
+}
+
+// Day returns the segments of a day of a page of people, up to now.
+func (r *Reports) Day(ctx context.Context, scope directory.Scope, q DayQuestion) (api.DayReport, error) {
+	reply := api.DayReport{Date: q.Day.Date, TZ: q.Day.Zone.String()}
+	people, next, err := r.day(ctx, scope, q)
+	reply.People, reply.NextCursor = people, report.PeopleCursor(next)
+	return reply, err
+}
+
+// day returns a page, and after whom the next begins, if any.
+func (r *Reports) day(ctx context.Context, scope directory.Scope, q DayQuestion) (page []api.PersonSegments, next int64, err error) {
+	q.Page.Limit = cmp.Or(q.Page.Limit, MaxDayPeople)
+	list, more, err := r.reader.PeopleMinutes(ctx, q.filter(scope, q.Page), q.Day.Start, until(q.Day, r.now()))
+	page = make([]api.PersonSegments, 0, len(list))
+	for i := range list {
+		p := &list[i]
+		access.See(ctx, p.Keys()...)
+		page = append(page, api.PersonSegments{
+			DayOf:    api.DayOf{Person: report.PersonID(p.ID).String(), Label: p.Label, Partial: p.Partial, Estimated: p.Estimated},
+			Segments: segments(p.Grid),
+		})
+		if more {
+			next = p.ID
+		}
+	}
+	return page, next, err
+}
+
+// EachSegment returns the segments of all people that are asked for, page by page. The first
+// error ends it.
+func (r *Reports) EachSegment(ctx context.Context, scope directory.Scope, q DayQuestion) iter.Seq2[api.DaySegment, error] {
+	return report.Pages(ctx, report.ReportTimeout, q.Page.After, func(ctx context.Context, after int64) ([]api.DaySegment, int64, error) {
+		q.Page = report.PeoplePage{Limit: MaxDayPeople, After: after}
+		page, next, err := r.day(ctx, scope, q)
+		return Rows(page), next, err
+	})
+}
+
+// Rows returns people's days as a table has them.
+func Rows(people []api.PersonSegments) []api.DaySegment {
+	var rows []api.DaySegment
+	for i := range people {
+		for _, s := range people[i].Segments {
+			rows = append(rows, api.DaySegment{DayOf: people[i].DayOf, Segment: s})
+		}
+	}
+	return rows
+}
