@@ -59,6 +59,8 @@ type answers struct {
 	out       *bufio.Writer
 	// cursors are those of the pages of people's days.
 	cursors []string
+	// used is the processor time of the server that is asked, and of PostgreSQL.
+	used func() cpu
 }
 
 // BenchmarkAnswers prints how long the server takes to answer with a million

@@ -83,7 +83,8 @@ func newPeople(b *testing.B, pg *localpg.Server, out *bufio.Writer) *answers {
 	address := freeAddress(b)
 	cmd.Args = append(cmd.Args, "serve", "--listen", address)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+pg.URL())
-	a.base = "http://" + start(b, address, cmd).address
+	asked := start(b, address, cmd)
+	a.base, a.used = "http://"+asked.address, func() cpu { return cpuOf(b, asked.pid, pg) }
 	a.awaitPacked(b)
 	for _, w := range workers() {
 		a.clonePerson(b, w)
@@ -208,8 +209,12 @@ func (a *answers) peopleOf(b *testing.B, group string) (ids []string) {
 func (a *answers) askTwice(b *testing.B, w worker, what string, n int, path func(int) string) {
 	b.Helper()
 	var times [2]latencies
-	size := 0
+	var size int
+	var begin cpu
 	for i := range n + n/10 {
+		if i == n/10 {
+			begin = a.used()
+		}
 		for turn := range times {
 			before := stolenSoFar(b)
 			took, body := a.ask(b, path(i))
@@ -218,7 +223,14 @@ func (a *answers) askTwice(b *testing.B, w worker, what string, n int, path func
 			}
 		}
 	}
+	used := a.used().since(begin)
 	times[0].sort()
 	times[1].sort()
-	fmt.Fprintf(a.out, "%s, %s: %v; without the access log %v; %d questions, the last answer %d kB\n", what, w.told, &times[0], &times[1], n, size/1000)
+	fmt.Fprintf(a.out, "%s, %s: %v; without the access log %v; %d questions, the last answer %d kB; processor time of server and PostgreSQL %v + %v\n",
+		what, w.told, &times[0], &times[1], n, size/1000, each(used.server, n*len(times)), each(used.postgres, n*len(times)))
+}
+
+// each is a part of a time, in tenths of a millisecond.
+func each(all time.Duration, n int) time.Duration {
+	return (all / time.Duration(n)).Round(100 * time.Microsecond)
 }

@@ -58,6 +58,22 @@ type Grid struct {
 	// From is the first minute's start, in Unix microseconds.
 	From int64
 	List []Minute
+	// touched are the places that were added to since Take, most of them in order.
+	touched []places
+}
+
+// places are those from one to before another.
+type places struct{ from, to int }
+
+// touch notes that places were added to.
+func (g *Grid) touch(from, to int) {
+	if n := len(g.touched); n > 0 && from >= g.touched[n-1].from && from <= g.touched[n-1].to {
+		g.touched[n-1].to = max(to, g.touched[n-1].to)
+		return
+	}
+	if from < to {
+		g.touched = append(g.touched, places{from, to})
+	}
 }
 
 // NewGrid returns the minutes from one time to before another, all unknown. A time
@@ -68,7 +84,9 @@ func NewGrid(from, to time.Time) *Grid {
 }
 
 // Clone returns a copy.
-func (g *Grid) Clone() *Grid { return &Grid{From: g.From, List: slices.Clone(g.List)} }
+func (g *Grid) Clone() *Grid {
+	return &Grid{From: g.From, List: slices.Clone(g.List), touched: slices.Clone(g.touched)}
+}
 
 func floor(at int64) int64 {
 	within := at % micros
@@ -93,6 +111,7 @@ func (g *Grid) Add(r Record) {
 		}
 		active := r.until(to) - r.until(from)
 		g.List[i].add(stateOf(active, r.Rest), active)
+		g.touch(int(i), int(i+1))
 	}
 }
 
@@ -111,13 +130,17 @@ func (m *Minute) add(state State, active int64) {
 // until is how much of the record's active time lies before a time within it.
 func (r *Record) until(at int64) int64 { return r.ActiveMS * (at - r.Start) / (r.LengthMS * 1000) }
 
-// Join adds another account of the same person: of a minute the first of both states, and
-// the larger of both active times.
-func (g *Grid) Join(o *Grid) {
-	for i := range g.List {
-		m, other := &g.List[i], o.List[i]
-		m.State, m.ActiveMS = max(m.State, other.State), max(m.ActiveMS, other.ActiveMS)
+// Take adds another account of the same person, of minutes that begin at the same time, and
+// empties it: of a minute the first of both states, and the larger of both active times.
+func (g *Grid) Take(o *Grid) {
+	for _, p := range o.touched {
+		for i := p.from; i < p.to; i++ {
+			m, other := &g.List[i], o.List[i]
+			m.State, m.ActiveMS = max(m.State, other.State), max(m.ActiveMS, other.ActiveMS)
+		}
+		clear(o.List[p.from:p.to])
 	}
+	o.touched = o.touched[:0]
 }
 
 // Sum adds up the minutes from one time to before another: for how long somebody was

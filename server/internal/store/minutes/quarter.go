@@ -133,28 +133,45 @@ func timeOf(code uint64) int64 {
 	return int64(code / 2)
 }
 
-// Decode adds up what bytes hold.
-func Decode(b []byte) (Quarter, error) {
-	var q Quarter
+// Run is a run of equal minutes.
+type Run struct {
+	// At is its first minute, counted from the quarter's beginning, N how many there are.
+	At, N int
+	Minute
+}
+
+// AppendRuns appends what bytes hold to a list, and returns of how many records that is.
+func AppendRuns(list []Run, b []byte) (all []Run, of int64, err error) {
 	for u := (reader{b: b}); len(u.b) > 0; {
 		records, runs, at := u.number(), u.number(), uint64(0)
 		for range min(runs, reach+1) {
 			r := u.run()
 			if u.bad || at+r.gap+r.n > reach {
-				return q, ErrDamaged
+				return list, 0, ErrDamaged
 			}
 			at += r.gap
-			for range r.n {
-				q.list[at].add(r.State, r.ActiveMS)
-				at++
-			}
+			list = append(list, Run{At: int(at), N: int(r.n), Minute: r.Minute})
+			at += r.n
 		}
 		if u.bad || records == 0 || records > 1<<32 || runs > reach {
-			return q, ErrDamaged
+			return list, 0, ErrDamaged
 		}
-		q.Records += int64(records)
+		of += int64(records)
 	}
-	return q, nil
+	return list, of, nil
+}
+
+// Decode adds up what bytes hold.
+func Decode(b []byte) (Quarter, error) {
+	var q Quarter
+	runs, records, err := AppendRuns(nil, b)
+	for _, r := range runs {
+		for i := range r.N {
+			q.list[r.At+i].add(r.State, r.ActiveMS)
+		}
+	}
+	q.Records = records
+	return q, err
 }
 
 // Joined returns bytes with one entry that holds the same; what is damaged stays as it is.
@@ -166,13 +183,15 @@ func Joined(b []byte) []byte {
 	return q.Append(nil)
 }
 
-// AddQuarter adds the records that begin in the quarter from a start in Unix
-// microseconds.
-func (g *Grid) AddQuarter(start int64, q *Quarter) {
-	for i, m := range q.list {
-		if at := (start-g.From)/micros + int64(i); at >= 0 && at < int64(len(g.List)) && m.State != Unknown {
-			g.List[at].add(m.State, m.ActiveMS)
+// AddRuns adds the records that begin in the quarter from a start in Unix microseconds.
+func (g *Grid) AddRuns(start int64, runs []Run) {
+	first := int((start - g.From) / micros)
+	for _, r := range runs {
+		from, to := max(0, first+r.At), min(len(g.List), first+r.At+r.N)
+		for i := from; i < to; i++ {
+			g.List[i].add(r.State, r.ActiveMS)
 		}
+		g.touch(from, to)
 	}
 }
 

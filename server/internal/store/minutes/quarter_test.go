@@ -48,13 +48,17 @@ func TestQuartersAreAsTheRecords(t *testing.T) {
 			t.Fatal(err, again, q.Records, len(list))
 		}
 		got := minutes.NewGrid(from, from.Add(2*time.Hour))
-		got.AddQuarter(from.UnixMicro(), &q)
-		if !reflect.DeepEqual(got, want) {
+		runs, records, err := minutes.AppendRuns(nil, b)
+		if err != nil || records != q.Records {
+			t.Fatal(records, err)
+		}
+		got.AddRuns(from.UnixMicro(), runs)
+		if !reflect.DeepEqual(got.List, want.List) {
 			t.Fatalf("%+v\n%+v", got, want)
 		}
 		// A later grid sees what reaches it.
 		part, all := minutes.NewGrid(from.Add(10*time.Minute), from.Add(20*time.Minute)), want.List[10:20]
-		part.AddQuarter(from.UnixMicro(), &q)
+		part.AddRuns(from.UnixMicro(), runs)
 		if !reflect.DeepEqual(part.List, all) {
 			t.Fatalf("%+v\n%+v", part.List, all)
 		}

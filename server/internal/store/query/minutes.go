@@ -66,8 +66,10 @@ func (rec recorded) add(rows pgx.Rows) error {
 
 // of returns a machine's quarters of an hour in order, each once.
 func (rec recorded) of(machine int32) []quarter {
-	list := rec[machine]
-	slices.SortStableFunc(list, func(a, b quarter) int { return cmp.Compare(a.bucket, b.bucket) })
+	list, byStart := rec[machine], func(a, b quarter) int { return cmp.Compare(a.bucket, b.bucket) }
+	if !slices.IsSortedFunc(list, byStart) {
+		slices.SortStableFunc(list, byStart)
+	}
 	once := list[:0]
 	for _, q := range list {
 		if n := len(once); n > 0 && once[n-1].bucket == q.bucket {
@@ -128,6 +130,7 @@ type grids struct {
 	kept time.Time
 	// person and account are made once, since a month has many minutes.
 	person, account *minutes.Grid
+	runs            []minutes.Run
 }
 
 func newGrids(tx pgx.Tx, p *partition.Partitions, from, to time.Time) *grids {
@@ -140,7 +143,6 @@ func (g *grids) of(ctx context.Context, accounts []int32) (*minutes.Grid, bool, 
 	clear(g.person.List)
 	estimated := false
 	for _, key := range accounts {
-		clear(g.account.List)
 		for _, q := range g.recorded.of(key) {
 			guessed, err := g.add(ctx, key, &q)
 			if err != nil {
@@ -148,7 +150,7 @@ func (g *grids) of(ctx context.Context, accounts []int32) (*minutes.Grid, bool, 
 			}
 			estimated = estimated || guessed
 		}
-		g.person.Join(g.account)
+		g.person.Take(g.account)
 	}
 	return g.person, estimated, nil
 }
@@ -157,8 +159,10 @@ func (g *grids) of(ctx context.Context, accounts []int32) (*minutes.Grid, bool, 
 // it they are made of its events, or, where those are no longer kept, estimated: the
 // quarter of an hour is spread over its minutes.
 func (g *grids) add(ctx context.Context, machine int32, q *quarter) (estimated bool, err error) {
-	if known, err := minutes.Decode(q.minutes); err == nil && known.Records == q.events {
-		g.account.AddQuarter(q.bucket, &known)
+	var records int64
+	g.runs, records, err = minutes.AppendRuns(g.runs[:0], q.minutes)
+	if err == nil && records == q.events {
+		g.account.AddRuns(q.bucket, g.runs)
 		return false, nil
 	}
 	if g.kept.IsZero() {
