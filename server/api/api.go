@@ -128,6 +128,14 @@ func (e *Event) Interval() int64 {
 	return defaultIntervalSec
 }
 
+// Collected is in how many seconds of the interval anything was collected.
+func (e *Event) Collected() int64 {
+	if e.CollectedSeconds != nil {
+		return min(*e.CollectedSeconds, e.Interval())
+	}
+	return e.Interval()
+}
+
 // Focus is for how many seconds a window had the focus.
 type Focus struct {
 	App     string  `json:"app"`

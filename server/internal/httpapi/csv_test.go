@@ -38,6 +38,7 @@ func TestTables(t *testing.T) {
 	const id = `=cmd|user 1/ä`
 	events := day(id)
 	events[1].ActiveWindow = "=HYPERLINK(\"http://x\";\"y\")"
+	events[1].CollectedSeconds = new(int64(30))
 	events[2].ActiveWindow = "two\r\nlines;-1"
 	b.Send(host, events...)
 	path := "/api/activity/" + url.PathEscape(id) + "/events?start=2024-01-15T00:00:00Z&end=2024-01-16T00:00:00Z"

@@ -100,11 +100,15 @@ func (m model) sum(machine string, from, to time.Time) modelSum {
 
 func wholeMillis(seconds float64) int64 { return int64(math.Round(seconds * 1000)) }
 
-// modelLength returns how long an event's interval is, and how much of it was active.
+// modelLength returns how much of an event's interval was collected, and how much of that
+// was active.
 func modelLength(e *api.Event) (length, active int64) {
 	length = 60_000
 	if e.IntervalSec != nil {
 		length = *e.IntervalSec * 1000
+	}
+	if e.CollectedSeconds != nil {
+		length = *e.CollectedSeconds * 1000
 	}
 	switch {
 	case e.ActiveSeconds != nil:
@@ -127,7 +131,9 @@ func modelUses(e *api.Event, tell func(modelUse, modelTime)) {
 	list := make([]modelTime, len(e.Focus))
 	for i, f := range e.Focus {
 		list[i].focus = wholeMillis(f.Seconds)
-		list[i].active = list[i].focus * active / length
+		if length > 0 {
+			list[i].active = list[i].focus * active / length
+		}
 		if f.ActiveSeconds != nil {
 			list[i].active = min(list[i].focus, wholeMillis(*f.ActiveSeconds))
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -133,6 +134,13 @@ func (w writer) numbers(e *api.Event, f *fields) {
 		}
 	}
 	whole("interval_sec", &e.IntervalSec, 1, 5, 59, 60, 61, 900, api.MaxIntervalSec)
+	whole("collected_seconds", &e.CollectedSeconds, 0, 1, 5, 29, 60)
+	if c := e.CollectedSeconds; c != nil && *c >= e.Interval() {
+		*f = slices.DeleteFunc(*f, func(s string) bool { return strings.HasPrefix(s, `"collected_seconds"`) })
+		if e.CollectedSeconds = nil; w.in(2) {
+			f.add("collected_seconds", strconv.FormatInt(e.Interval(), 10)) // as if it were not said
+		}
+	}
 	whole("user_ram_bytes", &e.UserRAMBytes, 0, 1, 1024, 123456789, 1<<50)
 	share := func(name string, to **float64, most float64) {
 		if w.in(2) {
@@ -224,6 +232,10 @@ func (w writer) bad(machine string, at time.Time) (string, api.Code) {
 		{`"repeat_count":1000000001`, api.CodeOutOfRange},
 		{`"repeat_count":-9223372036854775808`, api.CodeOutOfRange},
 		{`"interval_sec":0`, api.CodeOutOfRange},
+		{`"collected_seconds":61`, api.CodeOutOfRange},
+		{`"collected_seconds":-1`, api.CodeOutOfRange},
+		{`"interval_sec":3600,"collected_seconds":3601`, api.CodeOutOfRange},
+		{`"collected_seconds":0.5`, api.CodeBadEvent},
 		{`"locked":1`, api.CodeBadEvent},
 		{`"distance_unit":"PX"`, api.CodeBadEvent},
 		{focus + strings.Repeat(`{"app":"a","seconds":1},`, api.MaxFocus) + `{}]`, api.CodeTooLong},

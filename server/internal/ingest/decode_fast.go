@@ -230,7 +230,7 @@ func (f *fields) float() float64 {
 type optionals struct {
 	cpu, ram, disk, active, userCPU float64
 	interval, synthetic, userRAM    int64
-	repeats                         int64
+	repeats, collected              int64
 	connected, locked               bool
 }
 
@@ -333,6 +333,9 @@ func (f *fields) optional(e *api.Event, o *optionals, name string) uint32 {
 	case "interval_sec":
 		o.interval, e.IntervalSec = f.int(), &o.interval
 		return 1 << 15
+	case "collected_seconds":
+		o.collected, e.CollectedSeconds = f.int(), &o.collected
+		return 1 << 24
 	case "active_seconds":
 		o.active, e.ActiveSeconds = f.float(), &o.active
 		return 1 << 16

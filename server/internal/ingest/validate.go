@@ -98,6 +98,9 @@ func validateCounts(e *api.Event) *violation {
 	if e.IntervalSec != nil && (*e.IntervalSec < 1 || *e.IntervalSec > api.MaxIntervalSec) {
 		return outOfRange("interval_sec", 1, api.MaxIntervalSec)
 	}
+	if collected := value(e.CollectedSeconds); collected < 0 || collected > e.Interval() {
+		return outOfRange("collected_seconds", 0, e.Interval())
+	}
 	if ram := value(e.UserRAMBytes); ram < 0 || ram > maxRAMBytes {
 		return outOfRange("user_ram_bytes", 0, maxRAMBytes)
 	}

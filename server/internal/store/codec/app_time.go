@@ -67,10 +67,10 @@ func EachUse(e *api.Event, r *Refs, tell func(Ref, AppTime)) {
 	}
 }
 
-// LengthOf returns an event's interval and how much of it was active, in
-// milliseconds: its active seconds if it has them, else all unless it is idle.
+// LengthOf returns how much of an event's interval was collected and how much of that was
+// active, in milliseconds: its active seconds if it has them, else all unless it is idle.
 func LengthOf(e *api.Event) (length, active int64) {
-	length = e.Interval() * secondsScale
+	length = e.Collected() * secondsScale
 	switch {
 	case e.ActiveSeconds != nil:
 		return length, min(ToMillis(*e.ActiveSeconds), length)

@@ -37,6 +37,7 @@ const (
 	packFocusActive // some entries of the focus list have active seconds
 	packLockedKnown
 	packLocked
+	packCollected // collected_seconds is less than the interval; all of it is as not said
 	packEnd
 )
 
@@ -132,6 +133,7 @@ func flagsOf(e *api.Event, main int) uint64 {
 	set(slices.ContainsFunc(e.Focus, hasActive), packFocusActive)
 	set(e.IntervalSec != nil && *e.IntervalSec == minuteSec, packMinute)
 	set(e.IntervalSec != nil && *e.IntervalSec != minuteSec, packInterval)
+	set(e.Collected() != e.Interval(), packCollected)
 	for i, count := range e.Optional() {
 		set(*count != nil, optionalBits()[i])
 	}
@@ -165,6 +167,9 @@ func AppendEvent(b []byte, e *api.Event, r *Refs) []byte {
 	}
 	if flags&packInterval != 0 {
 		b = binary.AppendUvarint(b, uint64(*e.IntervalSec))
+	}
+	if flags&packCollected != 0 {
+		b = binary.AppendUvarint(b, uint64(*e.CollectedSeconds))
 	}
 	for _, count := range e.Optional() {
 		if *count != nil {

@@ -120,6 +120,7 @@ func (u *decoder) optional(flags uint64, e *api.Event) {
 		e.IntervalSec = &n
 	}
 	number(packInterval, &e.IntervalSec)
+	number(packCollected, &e.CollectedSeconds)
 	for i, count := range e.Optional() {
 		number(optionalBits()[i], count)
 	}

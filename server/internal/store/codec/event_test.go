@@ -21,6 +21,8 @@ func TestPackedEventComesBack(t *testing.T) {
 		{UserCPUPercent: &one, UserRAMBytes: &big, Focus: []api.Focus{{Seconds: third}, {Seconds: one}}, SessionKind: api.SessionTTY},
 		{SessionKind: api.SessionVirtual, Connected: &yes},
 		{Locked: &yes},
+		{CollectedSeconds: new(int64(59))},
+		{CollectedSeconds: new(int64(0)), IntervalSec: &hour, Locked: &no},
 		{Locked: &no, IsIdle: true},
 		{Focus: []api.Focus{{Seconds: 43.21, ActiveSeconds: &one}, {Seconds: 12.34, ActiveSeconds: &one}, {Seconds: 9}, {Seconds: third, ActiveSeconds: &third}, {Seconds: 1, ActiveSeconds: &one}, {Seconds: 1, ActiveSeconds: new(float64)}}},
 		{MouseDistancePx: 7, DistanceUnit: api.UnitDevice, SessionKind: api.SessionLocal},
@@ -49,6 +51,8 @@ func TestOldPackedEventsAreReadAsBefore(t *testing.T) {
 	r := Refs{Active: Ref{5, 6}}
 	unit := e
 	unit.DistanceUnit = api.UnitPixels
+	// One that says that all of it was collected takes no byte for it.
+	unit.CollectedSeconds = &minute
 	for _, in := range []*api.Event{&e, &unit} {
 		if got := fmt.Sprintf("%x", AppendEvent(nil, in, &r)); got != old {
 			t.Errorf("in %q: %s, want %s", in.DistanceUnit, got, old)

@@ -110,7 +110,7 @@ func (p *hourEncoder) counts(events []api.Event) {
 // optionals writes the fields that only some events have, each in the order of
 // those that have it.
 func (p *hourEncoder) optionals(events []api.Event, flags []uint64) {
-	var intervals, memory []uint64
+	var intervals, collected, memory []uint64
 	var counts [api.OptionalCounters][]uint64
 	var active, cpu, ram, disk, userCPU []float64
 	add := func(to *[]float64, v *float64) {
@@ -122,6 +122,9 @@ func (p *hourEncoder) optionals(events []api.Event, flags []uint64) {
 		e := &events[i]
 		if flags[i]&packInterval != 0 {
 			intervals = append(intervals, uint64(*e.IntervalSec))
+		}
+		if flags[i]&packCollected != 0 {
+			collected = append(collected, uint64(*e.CollectedSeconds))
 		}
 		for c, count := range e.Optional() {
 			if *count != nil {
@@ -138,6 +141,7 @@ func (p *hourEncoder) optionals(events []api.Event, flags []uint64) {
 		add(&userCPU, e.UserCPUPercent)
 	}
 	p.column(intervals)
+	p.column(collected)
 	for _, list := range counts {
 		p.column(list)
 	}

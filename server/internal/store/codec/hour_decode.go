@@ -135,6 +135,7 @@ func (u *hourDecoder) optionals(events []api.Event, flags []uint64) {
 		events[i].IntervalSec = &minute
 	}
 	number(packInterval, func(e *api.Event) **int64 { return &e.IntervalSec })
+	number(packCollected, func(e *api.Event) **int64 { return &e.CollectedSeconds })
 	for c, bit := range optionalBits() {
 		number(bit, func(e *api.Event) **int64 { return e.Optional()[c] })
 	}

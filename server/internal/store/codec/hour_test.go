@@ -52,6 +52,10 @@ func anyHour(r *rand.Rand, first time.Time) ([]api.Event, []Refs) {
 			}
 		}
 		number([]int64{60, 5, r.Int64N(3600)}[r.IntN(3)], &e.IntervalSec)
+		number(r.Int64N(e.Interval()+1), &e.CollectedSeconds)
+		if e.CollectedSeconds != nil && *e.CollectedSeconds == e.Interval() {
+			e.CollectedSeconds = nil // as not said
+		}
 		number(r.Int64N(long), &e.SyntheticCount)
 		number(r.Int64N(1<<40)<<(10*r.IntN(2)), &e.UserRAMBytes)
 		if r.IntN(2) == 0 {

@@ -113,10 +113,11 @@ func (t *Sums) add(micros int64, e *api.Event, r *Refs) {
 }
 
 // RecordOf returns what an event holds of its minutes. Who is not connected is not there,
-// whether or not the screen is locked meanwhile.
+// whether or not the screen is locked meanwhile. What was active in a part of the interval
+// is spread over all of it: an event does not hold where that part lies.
 func RecordOf(e *api.Event) minutes.Record {
-	length, active := LengthOf(e)
-	r := minutes.Record{Start: e.Timestamp.UnixMicro(), LengthMS: length, ActiveMS: active, Rest: minutes.NoInput}
+	_, active := LengthOf(e)
+	r := minutes.Record{Start: e.Timestamp.UnixMicro(), LengthMS: e.Interval() * secondsScale, ActiveMS: active, Rest: minutes.NoInput}
 	switch {
 	case e.Connected != nil && !*e.Connected:
 		r.Rest = minutes.Disconnected

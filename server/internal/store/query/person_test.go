@@ -34,6 +34,9 @@ func plain(at time.Time, accounts [][]api.Event) (m plainMinute) {
 				continue
 			}
 			active := e.Interval() * 1000
+			if e.CollectedSeconds != nil {
+				active = *e.CollectedSeconds * 1000
+			}
 			if e.ActiveSeconds != nil {
 				active = min(active, int64(*e.ActiveSeconds*1000+0.5))
 			} else if e.IsIdle {
@@ -76,6 +79,10 @@ func dense(r *rand.Rand, machine string, from time.Time, hours int) []api.Event 
 		if e.ActiveSeconds != nil {
 			active := float64(r.Int64N(length*1000+1)) / 1000
 			e.ActiveSeconds = &active
+		}
+		if r.IntN(4) == 0 {
+			collected := r.Int64N(length + 1)
+			e.CollectedSeconds = &collected
 		}
 		if r.IntN(3) == 0 {
 			connected := r.IntN(2) == 0

@@ -98,6 +98,10 @@ func SomeEvent(r *rand.Rand, now time.Time) api.Event {
 		seconds := float64(r.IntN(70_000)) / 1000
 		e.ActiveSeconds = &seconds
 	}
+	if r.IntN(4) == 0 {
+		collected := int64(r.IntN(60))
+		e.CollectedSeconds = &collected
+	}
 	if r.IntN(3) == 0 {
 		locked := r.IntN(2) == 0
 		e.Locked = &locked
