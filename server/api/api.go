@@ -153,6 +153,8 @@ const HostnameHeader = "Tracker-Hostname"
 // EventBatch is the body of POST /api/events.
 type EventBatch struct {
 	Events []Event `json:"events"`
+	// NotCollected is when nothing was collected, MaxNotCollected spans at most.
+	NotCollected []NotCollected `json:"not_collected,omitempty"`
 }
 
 // IngestReply answers POST /api/events. Accepted + Duplicates +
@@ -161,6 +163,9 @@ type IngestReply struct {
 	Accepted   int         `json:"accepted"`
 	Duplicates int         `json:"duplicates"`
 	Rejected   []Rejection `json:"rejected"`
+	// NotCollected answers the spans; nil where the request had none, or the server is
+	// older than they are.
+	NotCollected *NotCollectedReply `json:"not_collected,omitempty"`
 	// PolicyRevision is the revision of GET /api/policy, so that hosts ask for it only
 	// when it changed. It is nil where no policy was ever written, or none is known.
 	PolicyRevision *int64 `json:"policy_revision,omitempty"`
@@ -368,6 +373,7 @@ const (
 	CodeForeignMachine Code = "foreign_machine" // another host reported this machine_id first
 
 	CodeTooManyMachines Code = "too_many_machines" // the host has as many machine_ids as there may be
+	CodeUnknownMachine  Code = "unknown_machine"   // of a span: no event of this machine_id has come yet
 )
 
 // Codes of refused requests.

@@ -47,6 +47,7 @@ func Rejections() []RejectionRow {
 		{CodeTooLong, FateNever, "a text or list is over its limit"},
 		{CodeForeignMachine, FateLater, "another host reported this machine_id first"},
 		{CodeTooManyMachines, FateLater, "the host has as many machine_ids as there may be"},
+		{CodeUnknownMachine, FateLater, "a time in which nothing was collected, of a machine_id of which no event has come yet"},
 		{CodeErased, FateForget, "the person whose event it is was erased"},
 	}
 }

@@ -64,7 +64,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		now = time.Now
 	}
 	logins := session.New(s.Users, password.NewHasher(cost), now)
-	in := ingest.New(s.Writer, s.Directory, s.Policies, guard, log, metrics, time.Now)
+	in := ingest.New(s.Writer, s.Directory, s.Policies, s.NotCollected, guard, log, metrics, time.Now)
 	return httpapi.New(httpapi.Parts{
 		Reports: report.New(s.Reader, s.Directory, s.People, time.Now), People: byperson.New(s.Reader, time.Now), Guard: guard, Live: board,
 		Access: s.Access, Looked: looked.NewList(s.Access, s.Audit, s.Directory, s.People),

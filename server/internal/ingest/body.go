@@ -140,11 +140,11 @@ func bodyProblem(err error) error {
 	switch {
 	case errors.As(err, &p):
 		return p
-	case errors.As(err, &tooLarge), errors.Is(err, errInflated), errors.Is(err, errTooMany),
+	case errors.As(err, &tooLarge), errors.Is(err, errInflated), errors.Is(err, errTooMany), errors.Is(err, errTooManySpans),
 		errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return problem.New(api.CodeTooLarge, fmt.Sprintf(
-			"A batch has at most %d events, %d bytes as sent and %d inflated; send fewer events at once.",
-			api.MaxBatchEvents, api.MaxBodyBytes, api.MaxInflatedBytes))
+			"A batch has at most %d events and %d spans, %d bytes as sent and %d inflated; send fewer at once.",
+			api.MaxBatchEvents, api.MaxNotCollected, api.MaxBodyBytes, api.MaxInflatedBytes))
 	default:
 		e := problem.BadRequest("The body is not a batch of events: " + whatIsWrong(err))
 		e.Cause = err

@@ -29,6 +29,7 @@ type batch struct {
 	// index is each good event's place in the body.
 	index    []int
 	rejected []api.Rejection
+	spans    spans
 }
 
 // sentEvent is an event whose timestamp is validated apart, so that a bad one has
@@ -47,10 +48,17 @@ func decodeBatch(r io.Reader, now time.Time) (*batch, error) {
 		return nil, err
 	}
 	var b *batch
+	var told spans
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
 			return nil, err
+		}
+		if key == "not_collected" {
+			if err := told.decode(d, now); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if key != "events" {
 			var ignored json.RawMessage
@@ -79,6 +87,7 @@ func decodeBatch(r io.Reader, now time.Time) (*batch, error) {
 	if b == nil {
 		return nil, errNoBatch
 	}
+	b.spans = told
 	return b, nil
 }
 

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"strconv"
@@ -71,11 +72,24 @@ func decodeFast(body string, now time.Time) (*batch, bool) {
 		}
 		b.sent++
 	}
+	if d.PeekKind() == '"' && !decodeSpans(d, body, &b.spans, now) {
+		return nil, false
+	}
 	if !skip(d, '}') {
 		return nil, false
 	}
 	_, err = d.ReadToken()
 	return b, errors.Is(err, io.EOF)
+}
+
+// decodeSpans reads not_collected, which follows the events where there is one.
+func decodeSpans(d *jsontext.Decoder, body string, s *spans, now time.Time) bool {
+	name, err := next(d, body)
+	if err != nil || name != `"not_collected"` {
+		return false
+	}
+	list, err := next(d, body)
+	return err == nil && s.decode(json.NewDecoder(strings.NewReader(list)), now) == nil
 }
 
 // skip skips that brace or bracket, if it is next.

@@ -19,6 +19,7 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/events"
 	"activity-tracker.example/server/internal/store/policies"
+	"activity-tracker.example/server/internal/store/uncollected"
 )
 
 const (
@@ -37,6 +38,7 @@ type Ingest struct {
 	writer    *events.Writer
 	directory *directory.Directory
 	policies  *policies.Policies
+	spans     *uncollected.Spans
 	guard     *auth.Guard
 	log       *slog.Logger
 	now       func() time.Time
@@ -48,9 +50,9 @@ type Ingest struct {
 }
 
 // New makes the handlers; now is the server's clock.
-func New(writer *events.Writer, dir *directory.Directory, p *policies.Policies, guard *auth.Guard, log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) *Ingest {
+func New(writer *events.Writer, dir *directory.Directory, p *policies.Policies, spans *uncollected.Spans, guard *auth.Guard, log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) *Ingest {
 	in := &Ingest{
-		writer: writer, directory: dir, policies: p, guard: guard, log: log, now: now,
+		writer: writer, directory: dir, policies: p, spans: spans, guard: guard, log: log, now: now,
 		memory: newMemory(), names: newNames(), limiter: limiter.New[int64](hostRequests, turnWait),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trackerd_server_events_total",
@@ -128,6 +130,9 @@ func (in *Ingest) take(r *http.Request, host directory.Host, body string) (api.I
 		}
 	}
 	reply, err := in.keep(r.Context(), host, b)
+	if err == nil { // of machines that these events may have made
+		reply.NotCollected, err = in.keepSpans(r.Context(), host.Key, host.HostID, &b.spans)
+	}
 	if errors.Is(err, events.ErrRevoked) {
 		return none, err
 	}

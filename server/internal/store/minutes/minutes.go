@@ -115,6 +115,17 @@ func (g *Grid) Add(r Record) {
 	}
 }
 
+// Cover notes that nothing of the account was collected in from ≤ t < to, by rule. What is
+// recorded of a minute counts before that.
+func (g *Grid) Cover(from, to time.Time) {
+	place := func(at int64) int { return int(min(max(0, at/micros), int64(len(g.List)))) }
+	first, end := place(floor(from.UnixMicro())-g.From), place(to.UnixMicro()+micros-1-g.From)
+	for i := first; i < end; i++ {
+		g.List[i].add(NotCollected, 0)
+	}
+	g.touch(first, end)
+}
+
 func stateOf(active int64, rest State) State {
 	if active > 0 {
 		return Active

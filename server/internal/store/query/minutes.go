@@ -13,6 +13,7 @@ import (
 	"activity-tracker.example/server/internal/store/codec"
 	"activity-tracker.example/server/internal/store/minutes"
 	"activity-tracker.example/server/internal/store/partition"
+	"activity-tracker.example/server/internal/store/uncollected"
 )
 
 // longestRecord is for how long before a time a record may begin that reaches it.
@@ -126,6 +127,8 @@ type grids struct {
 	tx         pgx.Tx
 	partitions *partition.Partitions
 	recorded   recorded
+	// uncollected is when nothing of machines was collected.
+	uncollected map[int32][]uncollected.Time
 	// kept is from when on events are kept; zero: nobody has asked.
 	kept time.Time
 	// person and account are made once, since a month has many minutes.
@@ -149,6 +152,9 @@ func (g *grids) of(ctx context.Context, accounts []int32) (*minutes.Grid, bool, 
 				return nil, false, err
 			}
 			estimated = estimated || guessed
+		}
+		for _, t := range g.uncollected[key] {
+			g.account.Cover(t.Start, t.End)
 		}
 		g.person.Take(g.account)
 	}

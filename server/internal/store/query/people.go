@@ -11,6 +11,7 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/minutes"
 	"activity-tracker.example/server/internal/store/people"
+	"activity-tracker.example/server/internal/store/uncollected"
 )
 
 // PersonTime is what somebody did, of those of their accounts that are asked for.
@@ -127,11 +128,16 @@ func (s Sums) within(g *minutes.Grid, from, to time.Time) Sums {
 }
 
 // eachGrid asks q, with minutes, and calls do with those of each person; they hold until do
-// returns. All questions go in one message.
+// returns.
 func (r *Reader) eachGrid(ctx context.Context, tx pgx.Tx, q spanQuery, list []people.Person, at func(int32, int) *codec.Sums, do func(i int, g *minutes.Grid, estimated bool)) error {
-	all := newGrids(tx, r.partitions, q.bounds[0], q.bounds[len(q.bounds)-1])
+	from, to := q.bounds[0], q.bounds[len(q.bounds)-1]
+	all := newGrids(tx, r.partitions, from, to)
 	q.minutes = all.recorded
-	if err := q.sum(ctx, tx, at); err != nil {
+	err := q.sum(ctx, tx, at)
+	if err != nil {
+		return err
+	}
+	if all.uncollected, err = uncollected.Of(ctx, tx, q.machines, from, to); err != nil {
 		return err
 	}
 	for i := range list {

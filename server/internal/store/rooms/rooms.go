@@ -20,6 +20,7 @@ import (
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/query"
+	"activity-tracker.example/server/internal/store/uncollected"
 	"activity-tracker.example/server/internal/store/upkeep"
 	"activity-tracker.example/server/internal/store/users"
 )
@@ -32,13 +33,14 @@ type Store struct {
 	*query.Reader
 	*upkeep.Upkeep
 	*inspect.Inspector
-	Partitions *partition.Partitions
-	Dictionary *dictionary.Dictionary
-	Users      *users.Users
-	People     *people.People
-	Policies   *policies.Policies
-	Access     *access.Log
-	Audit      *audit.Log
+	Partitions   *partition.Partitions
+	Dictionary   *dictionary.Dictionary
+	Users        *users.Users
+	People       *people.People
+	Policies     *policies.Policies
+	NotCollected *uncollected.Spans
+	Access       *access.Log
+	Audit        *audit.Log
 }
 
 // Options are those of all rooms.
@@ -68,12 +70,13 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d), Users: users.New(d), People: people.New(d), Policies: policies.New(d)}
+	s.NotCollected = uncollected.New(d)
 	s.Access, s.Audit = access.New(d, opts.Now), audit.New(d)
 	s.Dictionary = dictionary.New(d, s.Partitions)
 	s.Writer = events.New(d, s.Partitions, s.Dictionary, s.ForgetHosts)
 	s.Reader = query.New(d, s.Partitions)
 	s.Upkeep = upkeep.New(d, s.Partitions, upkeep.Options{
-		CompactAfter: opts.CompactAfter, Access: s.Access, KeepAccess: opts.KeepAccess, Now: opts.Now, Log: opts.Log,
+		CompactAfter: opts.CompactAfter, Access: s.Access, Spans: s.NotCollected, KeepAccess: opts.KeepAccess, Now: opts.Now, Log: opts.Log,
 	})
 	s.Inspector = inspect.New(d, s.Partitions, s.Upkeep)
 	return s, nil

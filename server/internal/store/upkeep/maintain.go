@@ -86,6 +86,12 @@ func (u *Upkeep) Maintain(ctx context.Context) (Maintained, error) {
 			return done, err
 		}
 	}
+	if keep := u.partitions.KeepFor(partition.Rollups()); keep > 0 {
+		spans, err := u.spans.DeleteBefore(ctx, now.Add(-keep))
+		if done.Rows += spans; err != nil {
+			return done, err
+		}
+	}
 	if u.keepAccess > 0 {
 		looks, err := u.access.DropBefore(ctx, now.Add(-u.keepAccess))
 		if done.Rows += looks; err != nil {

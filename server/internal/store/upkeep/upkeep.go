@@ -10,6 +10,7 @@ import (
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/partition"
+	"activity-tracker.example/server/internal/store/uncollected"
 )
 
 // Upkeep is that of one database.
@@ -20,6 +21,7 @@ type Upkeep struct {
 	// compacted; zero means never.
 	compactAfter time.Duration
 	access       *access.Log
+	spans        *uncollected.Spans
 	keepAccess   time.Duration
 	now          func() time.Time
 	log          *slog.Logger
@@ -33,6 +35,8 @@ type Options struct {
 	// Access is who looked, which is kept for KeepAccess; zero means for ever.
 	Access     *access.Log
 	KeepAccess time.Duration
+	// Spans are kept as long as roll-ups are.
+	Spans *uncollected.Spans
 	// Now is the clock.
 	Now func() time.Time
 	Log *slog.Logger
@@ -41,7 +45,7 @@ type Options struct {
 // New returns the upkeep of a database.
 func New(d *db.DB, partitions *partition.Partitions, opts Options) *Upkeep {
 	return &Upkeep{
-		db: d, partitions: partitions, compactAfter: opts.CompactAfter, access: opts.Access, keepAccess: opts.KeepAccess,
+		db: d, partitions: partitions, compactAfter: opts.CompactAfter, access: opts.Access, spans: opts.Spans, keepAccess: opts.KeepAccess,
 		now: opts.Now, log: opts.Log,
 	}
 }
