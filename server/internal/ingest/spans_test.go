@@ -58,13 +58,13 @@ func TestSpansOfABadBody(t *testing.T) {
 	one := `{"start":"2026-05-03T10:00:00Z","end":"2026-05-03T11:00:00Z","machine_id":"m","reason":"hours"}`
 	most := strings.Repeat(one+",", api.MaxNotCollected-1) + one
 	for body, want := range map[string]error{
-		`{"events":[],"not_collected":[` + most + `]}`:                  nil,
-		`{"not_collected":[` + one + `],"events":[]}`:                   nil,
-		`{"events":[],"not_collected":[` + most + `,` + one + `]}`:      errTooManySpans,
+		`{"events":[],"not_collected":[` + most + `]}`:                   nil,
+		`{"not_collected":[` + one + `],"events":[]}`:                    nil,
+		`{"events":[],"not_collected":[` + most + `,` + one + `]}`:       errTooManySpans,
 		`{"events":[],"not_collected":[` + one + `],"not_collected":[]}`: errNoBatch,
-		`{"events":[],"not_collected":{}}`:                              errNoBatch,
-		`{"events":[],"not_collected":null}`:                            errNoBatch,
-		`{"not_collected":[]}`:                                          errNoBatch,
+		`{"events":[],"not_collected":{}}`:                               errNoBatch,
+		`{"events":[],"not_collected":null}`:                             errNoBatch,
+		`{"not_collected":[]}`:                                           errNoBatch,
 	} {
 		b, err := decode(body, nil, clock)
 		if !errors.Is(err, want) || err == nil && len(b.spans.list) == 0 {

@@ -80,7 +80,7 @@ func dense(r *rand.Rand, machine string, from time.Time, hours int) []api.Event 
 			active := float64(r.Int64N(length*1000+1)) / 1000
 			e.ActiveSeconds = &active
 		}
-		if r.IntN(4) == 0 {
+		if e.CollectedSeconds = nil; r.IntN(4) == 0 {
 			collected := r.Int64N(length + 1)
 			e.CollectedSeconds = &collected
 		}
