@@ -152,12 +152,20 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/report", "server/internal/store/access",
 		"server/internal/store/audit", "server/internal/store/directory", "server/internal/store/people",
 	},
+	"server/internal/export": {
+		"server/api", "server/internal/looked", "server/internal/report", "server/internal/store/directory", "server/internal/store/dossier",
+		"server/internal/store/people", "server/internal/store/query", "server/internal/tabular",
+	},
+	"server/internal/personapi": {
+		"server/api", "server/internal/auth", "server/internal/export", "server/internal/looked", "server/internal/problem", "server/internal/report",
+		"server/internal/request", "server/internal/store/access", "server/internal/store/people", "server/internal/tabular",
+	},
 	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store/directory", "server/internal/store/query"},
 	"server/internal/httpserver": {"server/api", "server/internal/problem"},
 	"server/internal/tabular":    {"server/internal/httpserver"},
 	"server/internal/repository": {"server/api", "server/internal/limiter", "server/internal/problem"},
 	"server/internal/httpapi": {
-		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
+		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/export", "server/internal/personapi", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
 		"server/internal/httpserver", "server/internal/limiter",
 		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
 		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi",
@@ -187,6 +195,9 @@ var mayImport = map[string][]string{
 		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/minutes", "server/internal/store/partition",
 		"server/internal/store/people", "server/internal/store/uncollected",
 	},
+	"server/internal/store/dossier": {
+		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/minutes", "server/internal/store/query",
+	},
 	"server/internal/store/upkeep": {
 		"server/internal/store/access",
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/events",
@@ -201,13 +212,13 @@ var mayImport = map[string][]string{
 		"server/internal/store/db", "server/internal/store/inspect", "server/internal/store/upkeep", "server/internal/text",
 	},
 	"server/internal/app": {
-		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/httpapi", "server/internal/httpserver",
+		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/export", "server/internal/personapi", "server/internal/httpapi", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
 		"server/internal/secret", "server/internal/session", "server/internal/store/...", "server/internal/userapi",
 	},
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},
 	"server/internal/cli/person": {
-		"server/api", "server/internal/cli/console", "server/internal/report", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory",
+		"server/api", "server/internal/cli/console", "server/internal/export", "server/internal/looked", "server/internal/report", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory",
 		"server/internal/store/people", "server/internal/store/rooms", "server/internal/text",
 	},
 	"server/internal/cli/policy": {

@@ -15,6 +15,7 @@ const (
 	LookedRhythm   = "rhythm"
 	LookedReceipts = "receipts"
 	LookedAccess   = "access"
+	LookedExport   = "export"
 )
 
 // AccessList answers GET /api/machines/{machine_id}/access.

@@ -10,12 +10,14 @@ import (
 
 	"activity-tracker.example/server/internal/adminapi"
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/export"
 	"activity-tracker.example/server/internal/httpapi"
 	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/password"
+	"activity-tracker.example/server/internal/personapi"
 	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
@@ -65,12 +67,14 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	}
 	logins := session.New(s.Users, password.NewHasher(cost), now)
 	in := ingest.New(s.Writer, s.Directory, s.Policies, s.NotCollected, guard, log, metrics, time.Now)
+	list := looked.NewList(s.Access, s.Audit, s.Directory, s.People)
 	return httpapi.New(httpapi.Parts{
 		Reports: report.New(s.Reader, s.Directory, s.People, time.Now), People: byperson.New(s.Reader, time.Now), Guard: guard, Live: board,
-		Access: s.Access, Looked: looked.NewList(s.Access, s.Audit, s.Directory, s.People),
+		Access: s.Access, Looked: list,
 		Users:  userapi.New(s.Users, logins, guard, now),
 		Policy: policyapi.New(s.Policies, guard),
 		Admin:  adminapi.New(s.Directory, s.Dictionary, now),
+		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list}, s.Access),
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,

@@ -79,7 +79,7 @@ its database; root then goes on as the user ` + config.ServiceUser + `.`,
 	}
 	p.addFlags(root.PersistentFlags(), config.Everywhere)
 	root.AddCommand(serveCommand(p), tokenCommand(p), userCommand(p), enrollmentCommand(p), rollupsCommand(p),
-		hostCommand(p), machineCommand(p), person.Command(p.withStore), policy.Command(p.withStore), policy.Receipts(p.withStore), overseeing.AuditCommand(p.withStore), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
+		hostCommand(p), machineCommand(p), person.Command(p.withStore, p.storeWithin(checkTimeout)), policy.Command(p.withStore), policy.Receipts(p.withStore), overseeing.AuditCommand(p.withStore), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
 		backupCommand(p), restoreCommand(p), doctorCommand(p))
 	console.MarkUsage(root)
 	briefHelp(root)
@@ -142,11 +142,18 @@ func quiet(w io.Writer) *slog.Logger {
 
 // withStore runs do on a database that is up to date.
 func (p *program) withStore(cmd *cobra.Command, do func(context.Context, *rooms.Store) error) error {
-	c, err := p.flags.Load(config.Everywhere)
-	if err != nil {
-		return err
+	return p.storeWithin(commandTimeout)(cmd, do)
+}
+
+// storeWithin returns withStore for what may take that long.
+func (p *program) storeWithin(limit time.Duration) person.Stores {
+	return func(cmd *cobra.Command, do func(context.Context, *rooms.Store) error) error {
+		c, err := p.flags.Load(config.Everywhere)
+		if err != nil {
+			return err
+		}
+		return withStoreFor(cmd, c, limit, do)
 	}
-	return withStoreFor(cmd, c, commandTimeout, do)
 }
 
 // withStoreFor runs do, which may take that long, on a database that is up to date.

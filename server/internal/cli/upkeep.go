@@ -14,7 +14,8 @@ import (
 	"activity-tracker.example/server/internal/store/upkeep"
 )
 
-// checkTimeout bounds a check: a year of a large fleet is read in a few hours.
+// checkTimeout bounds a check, where a year of a large fleet is read in a few hours, and
+// other commands that read much.
 const checkTimeout = 24 * time.Hour
 
 func rollupsCommand(p *program) *cobra.Command {
@@ -43,12 +44,8 @@ or is estimated. The server may go on meanwhile.`
 	cmd := &cobra.Command{
 		Use: name, Short: short, Long: long, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := p.flags.Load(config.Everywhere)
-			if err != nil {
-				return err
-			}
 			var found upkeep.RollupCheck
-			err = withStoreFor(cmd, c, checkTimeout, func(ctx context.Context, st *rooms.Store) (err error) {
+			err := p.storeWithin(checkTimeout)(cmd, func(ctx context.Context, st *rooms.Store) (err error) {
 				found, err = st.CheckRollups(ctx, repair)
 				return err
 			})

@@ -53,6 +53,7 @@ func permissions() []permission {
 		{"GET /api/people/{person}/events", reading},
 		{"GET /api/people/{person}/day", reading},
 		{"GET /api/people/{person}/access", overseeing},
+		{"GET /api/people/{person}/export", admins},
 		{"PATCH /api/people/{person}", labelling},
 		{"POST /api/people/{person}/accounts", admins},
 		{"DELETE /api/people/{person}/accounts/{machine_id}", admins},

@@ -17,12 +17,14 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/adminapi"
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/export"
 	"activity-tracker.example/server/internal/httpapi/negotiate"
 	"activity-tracker.example/server/internal/httpapi/openapi"
 	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/limiter"
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/personapi"
 	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
@@ -59,6 +61,8 @@ type Parts struct {
 	Policy *policyapi.API
 	// Admin answers about tokens, enrolments and hosts.
 	Admin *adminapi.API
+	// Person answers with all that is kept of one person.
+	Person *personapi.API
 	// Events and Enroll are the hosts' routes.
 	Events, Enroll http.HandlerFunc
 	// Repository is where hosts get the agent from.
@@ -150,6 +154,7 @@ func (s *server) routes() chi.Router {
 	viewer.Get("/api/people/{person}/events", s.personEvents())
 	viewer.Get("/api/people/{person}/day", s.personDay())
 	viewer.Get("/api/people/{person}/access", s.personAccess())
+	viewer.Get("/api/people/{person}/export", negotiate.Only(s.Person.Export, export.Type))
 	viewer.Get("/api/activity/{machine_id}/events", s.events())
 	viewer.Get("/api/activity/{machine_id}/summary", s.summary())
 	viewer.Get("/api/activity/{machine_id}/timeline", s.timeline())

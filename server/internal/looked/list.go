@@ -169,6 +169,14 @@ func (l *List) each(ctx context.Context, p Page, of subject) iter.Seq2[api.Acces
 	}, func(e *access.Entry) (int64, api.Access) { return e.ID, told(e) })
 }
 
+// OfMachines returns all who looked at any of these machines, by their rows, the newest
+// first. The first error ends it.
+func (l *List) OfMachines(ctx context.Context, keys []int32) iter.Seq2[api.Access, error] {
+	return pages(ctx, math.MaxInt64, func(ctx context.Context, before int64) ([]access.Entry, error) {
+		return l.log.Of(ctx, keys, before, pageMax)
+	}, func(e *access.Entry) (int64, api.Access) { return e.ID, told(e) })
+}
+
 // pages goes through a list from an entry to its end, page by page; tell returns an
 // entry's number, and the entry as the API shows it.
 func pages[E, T any](ctx context.Context, before int64, page func(context.Context, int64) ([]E, error), tell func(*E) (int64, T)) iter.Seq2[T, error] {

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"strings"
@@ -71,7 +72,8 @@ func send[T any](w http.ResponseWriter, f Format, name string, rows iter.Seq2[T,
 		return err
 	}
 	defer pieces.End()
-	out := &chunks{pieces: pieces, header: w.Header(), format: f, name: name, last: time.Now()}
+	contentType, ending := f.headers()
+	out := &chunks{pieces: pieces, header: w.Header(), contentType: contentType, file: FileName(name) + ending, last: time.Now()}
 	buffer := bufio.NewWriterSize(out, chunkBytes)
 	switch f {
 	case Workbook:
@@ -106,13 +108,28 @@ func writeCSV[T any](out *chunks, table *Writer[T], rows iter.Seq2[T, error], ev
 	return table.Flush()
 }
 
-// chunks sends what is written to it as a table of that name.
+// SendFile answers with a file of that media type and name, which write writes; it is
+// sent as it comes. Errors are as those of Send.
+func SendFile(w http.ResponseWriter, contentType, file string, write func(io.Writer) error) error {
+	pieces, err := httpserver.InPieces(w, chunkTimeout)
+	if err != nil {
+		return err
+	}
+	defer pieces.End()
+	out := &chunks{pieces: pieces, header: w.Header(), contentType: contentType, file: FileName(file), last: time.Now()}
+	buffer := bufio.NewWriterSize(out, chunkBytes)
+	if err := write(buffer); err != nil {
+		return out.failed(err)
+	}
+	return out.failed(buffer.Flush())
+}
+
+// chunks sends what is written to it as a file.
 type chunks struct {
-	pieces *httpserver.Pieces
-	header http.Header
-	format Format
-	name   string
-	begun  bool
+	pieces            *httpserver.Pieces
+	header            http.Header
+	contentType, file string
+	begun             bool
 	// last is when it sent something, or began.
 	last time.Time
 }
@@ -127,9 +144,8 @@ func (c *chunks) failed(err error) error {
 // Write sends b.
 func (c *chunks) Write(b []byte) (int, error) {
 	if !c.begun {
-		contentType, ending := c.format.headers()
-		c.header.Set("Content-Type", contentType)
-		c.header.Set("Content-Disposition", `attachment; filename="`+FileName(c.name)+ending+`"`)
+		c.header.Set("Content-Type", c.contentType)
+		c.header.Set("Content-Disposition", `attachment; filename="`+c.file+`"`)
 		c.begun = true
 	}
 	sent := 0

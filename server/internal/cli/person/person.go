@@ -30,8 +30,8 @@ type Stores func(*cobra.Command, func(context.Context, *rooms.Store) error) erro
 // listAtOnce is how many people a list reads at a time.
 const listAtOnce = 1000
 
-// Command returns the command with all below it.
-func Command(stores Stores) *cobra.Command {
+// Command returns the command with all below it; patient may take hours.
+func Command(stores, patient Stores) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "person",
 		Short: "People: which accounts are one person's",
@@ -41,7 +41,7 @@ is changed by that, and parting an account leads back to what was before.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(list(stores), show(stores), join(stores), part(stores), importCommand(stores))
+	cmd.AddCommand(list(stores), show(stores), join(stores), part(stores), importCommand(stores), exportCommand(patient))
 	return cmd
 }
 

@@ -1,9 +1,11 @@
 package person
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -32,9 +34,10 @@ func TestCommands(t *testing.T) {
 	storetest.Accepted(t, s, storetest.AddHost(t, s), events, 3)
 	run := func(in string, args ...string) string {
 		t.Helper()
-		cmd := Command(func(cmd *cobra.Command, do func(context.Context, *rooms.Store) error) error {
+		with := func(cmd *cobra.Command, do func(context.Context, *rooms.Store) error) error {
 			return do(cmd.Context(), s)
-		})
+		}
+		cmd := Command(with, with)
 		var out bytes.Buffer
 		cmd.SetArgs(args)
 		cmd.SetIn(strings.NewReader(in))
@@ -59,12 +62,22 @@ func TestCommands(t *testing.T) {
 	if got := run("", "show", "--json", "p3"); !strings.Contains(got, `"label": "Anna"`) || !strings.Contains(got, `"machine_id": "vm-3"`) {
 		t.Error(got)
 	}
-	looked(t, s)
+	file := filepath.Join(t.TempDir(), "anna.zip")
+	run("", "export", "vm-2", file)
+	if z, err := zip.OpenReader(file); err != nil || len(z.File) < 2 {
+		t.Error(err)
+	} else if err := z.Close(); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Error(info, err)
+	}
+	wroteDown(t, s)
 }
 
-// looked checks that it was written down who was shown by a command, and what it
+// wroteDown checks that it was written down who was shown by a command, and what it
 // changed.
-func looked(t *testing.T, s *rooms.Store) {
+func wroteDown(t *testing.T, s *rooms.Store) {
 	t.Helper()
 	for _, id := range []string{"vm-1", "vm-2", "vm-3"} {
 		m, err := s.MachineByID(t.Context(), directory.Scope{}, id)

@@ -14,6 +14,7 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/dictionary"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/dossier"
 	"activity-tracker.example/server/internal/store/events"
 	"activity-tracker.example/server/internal/store/inspect"
 	"activity-tracker.example/server/internal/store/partition"
@@ -39,6 +40,7 @@ type Store struct {
 	People       *people.People
 	Policies     *policies.Policies
 	NotCollected *uncollected.Spans
+	Dossier      *dossier.Dossier
 	Access       *access.Log
 	Audit        *audit.Log
 }
@@ -71,7 +73,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	}
 	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d), Users: users.New(d), People: people.New(d), Policies: policies.New(d)}
 	s.NotCollected = uncollected.New(d)
-	s.Access, s.Audit = access.New(d, opts.Now), audit.New(d)
+	s.Access, s.Audit, s.Dossier = access.New(d, opts.Now), audit.New(d), dossier.New(d)
 	s.Dictionary = dictionary.New(d, s.Partitions)
 	s.Writer = events.New(d, s.Partitions, s.Dictionary, s.ForgetHosts)
 	s.Reader = query.New(d, s.Partitions)

@@ -1,0 +1,70 @@
+// Package personapi has the routes about all that is kept of one person.
+package personapi
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/export"
+	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/request"
+	"activity-tracker.example/server/internal/store/access"
+	"activity-tracker.example/server/internal/store/people"
+	"activity-tracker.example/server/internal/tabular"
+)
+
+// API has the routes.
+type API struct {
+	exports export.Exports
+	access  *access.Log
+}
+
+// New returns the routes; log is where it is written who looks.
+func New(exports export.Exports, log *access.Log) *API { return &API{exports: exports, access: log} }
+
+// Export answers with everything that is kept about a person, as a ZIP archive.
+func (a *API) Export(w http.ResponseWriter, r *http.Request) {
+	ctx, look := looked.Begin(r.Context(), a.access, looked.At{What: api.LookedExport})
+	id, err := personID(r)
+	var x *export.Export
+	if err == nil {
+		x, err = a.exports.Find(ctx, id)
+	}
+	if err == nil {
+		err = look.Keep(ctx)
+	}
+	if err != nil {
+		problem.Write(w, r, asProblem(err))
+		return
+	}
+	err = tabular.SendFile(w, export.Type, x.File(), func(out io.Writer) error { return x.Write(r.Context(), out) })
+	switch {
+	case err == nil:
+	case errors.Is(err, tabular.ErrBrokenOff):
+		problem.OutcomeOf(ctx).BreakOff(err)
+	default:
+		problem.Write(w, r, asProblem(err))
+	}
+}
+
+func personID(r *http.Request) (report.PersonID, error) {
+	return report.ParsePersonID(request.PathValue(r, "person"))
+}
+
+// asProblem turns an error into a refusal.
+func asProblem(err error) error {
+	var refusal *problem.Error
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	kinds := []problem.Kind{{Is: people.ErrNone, Code: api.CodeNotFound, Detail: "There is no such person."}}
+	if refusal := problem.OfKind(err, kinds); refusal != nil {
+		return refusal
+	}
+	return auth.Answer(err)
+}
