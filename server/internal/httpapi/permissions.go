@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/go-chi/chi/v5"
 
@@ -21,13 +22,16 @@ type permission struct {
 // logged in alike. A route that is not in it is open to all, or for nobody. README.md
 // prints it.
 func permissions() []permission {
-	admins := auth.Rule{Roles: []directory.Role{directory.RoleAdmin}}
-	overseeing := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleAuditor}}
-	labelling := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleManager}}
-	reading := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer}}
-	policy := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleAuditor}}
-	all := []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer, directory.RoleAuditor}
-	own, themselves := auth.Rule{Roles: all}, auth.Rule{Roles: all, LoginOnly: true}
+	return slices.Concat(measured(), administration(), logins())
+}
+
+func only(roles ...directory.Role) auth.Rule { return auth.Rule{Roles: roles} }
+
+// measured are the routes about people who are measured, and their machines.
+func measured() []permission {
+	admins, overseeing := only(directory.RoleAdmin), only(directory.RoleAdmin, directory.RoleAuditor)
+	labelling := only(directory.RoleAdmin, directory.RoleManager)
+	reading := only(directory.RoleAdmin, directory.RoleManager, directory.RoleViewer)
 	return []permission{
 		{"GET /api/live", reading},
 		{"GET /api/machines", reading},
@@ -66,11 +70,18 @@ func permissions() []permission {
 		{"GET /api/reports/rhythm", reading},
 		{"GET /api/categories", reading},
 		{"PUT /api/categories", admins},
-		{"GET /api/policies", policy},
+	}
+}
+
+// administration are the routes about policy, tokens and hosts, and what was changed.
+func administration() []permission {
+	admins, overseeing := only(directory.RoleAdmin), only(directory.RoleAdmin, directory.RoleAuditor)
+	return []permission{
+		{"GET /api/policies", overseeing},
 		{"PUT /api/policies", admins},
-		{"GET /api/policies/{version}", policy},
-		{"GET /api/receipts", policy},
-		{"GET /api/host-groups", policy},
+		{"GET /api/policies/{version}", overseeing},
+		{"GET /api/receipts", overseeing},
+		{"GET /api/host-groups", overseeing},
 		{"PUT /api/host-groups/{host_group}", admins},
 		{"DELETE /api/host-groups/{host_group}", admins},
 		{"GET /api/tokens", admins},
@@ -83,6 +94,15 @@ func permissions() []permission {
 		{"DELETE /api/hosts/{host_id}/credential", admins},
 		{"POST /api/hosts/{host_id}/machines", admins},
 		{"GET /api/audit", overseeing},
+	}
+}
+
+// logins are the routes about people who log in.
+func logins() []permission {
+	admins := only(directory.RoleAdmin)
+	own := only(directory.RoleAdmin, directory.RoleManager, directory.RoleViewer, directory.RoleAuditor)
+	themselves := auth.Rule{Roles: own.Roles, LoginOnly: true}
+	return []permission{
 		{"GET /api/login", themselves},
 		{"POST /api/logout", themselves},
 		{"PUT /api/login/password", themselves},

@@ -136,8 +136,18 @@ func (s *server) routes() chi.Router {
 	r.Post("/api/events", s.Events)
 
 	known := s.Guard.Let(permitted())
-	// Each answer also as a table, but for the stream.
-	reader := r.With(known, asDescribed)
+	s.readingRoutes(r.With(known, asDescribed))
+	admin := r.With(bounded, known, asDescribed)
+	s.changingRoutes(admin)
+	s.adminRoutes(admin)
+	s.policyRoutes(r.With(bounded, asDescribed), admin)
+	s.userRoutes(r.With(bounded, asDescribed, userapi.OwnPage, userapi.Private), r.With(bounded, known, asDescribed))
+	return r
+}
+
+// readingRoutes are those that answer with what is known of people and machines, each
+// also as a table, but for the stream.
+func (s *server) readingRoutes(reader chi.Router) {
 	reader.Get("/api/live", negotiate.Only(s.live, "text/event-stream"))
 	viewer := reader.With(s.inTurn)
 	viewer.Get("/api/machines", s.machines())
@@ -165,8 +175,10 @@ func (s *server) routes() chi.Router {
 	viewer.Get("/api/categories", s.categories())
 	viewer.Get("/api/receipts", s.receipts())
 	viewer.Get("/api/audit", s.audit())
+}
 
-	admin := r.With(bounded, known, asDescribed)
+// changingRoutes are those that change labels, groups, people and categories.
+func (s *server) changingRoutes(admin chi.Router) {
 	admin.Patch("/api/machines/{machine_id}", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxPatchBytes, Example: `{"user_label": "Reception"}`}, s.patchMachine)))
 	admin.Put("/api/categories", negotiate.OnlyJSON(s.putCategories))
 	admin.Put("/api/groups/{group}", negotiate.OnlyJSON(s.putGroup))
@@ -183,11 +195,6 @@ func (s *server) routes() chi.Router {
 	admin.Patch("/api/people/{person}", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxPatchBytes, Example: `{"label": "Anna"}`}, s.patchPerson)))
 	admin.Post("/api/people/{person}/accounts", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxJoinBytes, Example: `{"machine_ids": ["vm-abc123-user1"]}`}, s.joinAccounts)))
 	admin.Delete("/api/people/{person}/accounts/{machine_id}", negotiate.OnlyJSON(s.partAccount))
-
-	s.adminRoutes(admin)
-	s.policyRoutes(r.With(bounded, asDescribed), admin)
-	s.userRoutes(r.With(bounded, asDescribed, userapi.OwnPage, userapi.Private), r.With(bounded, known, asDescribed))
-	return r
 }
 
 // adminRoutes are those about tokens, enrolments and hosts.

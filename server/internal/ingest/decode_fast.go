@@ -14,11 +14,15 @@ import (
 	"activity-tracker.example/server/api"
 )
 
+// decoders read bodies. They keep those of jsontext that nobody uses: what one reads into
+// is larger than a usual request.
+type decoders struct{ unused sync.Pool }
+
 // decode reads a body, fast where it can. cut is why the body could not be read
 // whole, if it could not.
-func decode(whole string, cut error, now time.Time) (*batch, error) {
+func (all *decoders) decode(whole string, cut error, now time.Time) (*batch, error) {
 	if cut == nil {
-		if b, ok := decodeFast(whole, now); ok {
+		if b, ok := all.decodeFast(whole, now); ok {
 			return b, nil
 		}
 		return decodeBatch(strings.NewReader(whole), now)
@@ -36,10 +40,6 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 // usualBytes is what an event takes in a body, rather less than more.
 const usualBytes = 400
 
-// decoders are jsontext's that nobody uses: what one reads into is larger than a usual
-// request.
-var decoders = sync.Pool{New: func() any { return jsontext.NewDecoder(strings.NewReader("")) }}
-
 // keptBytes is up to which length of a body its decoder is kept: it holds an event, which
 // may be as long as the body.
 const keptBytes = 1 << 20
@@ -49,12 +49,15 @@ const keptBytes = 1 << 20
 // anything that it does not expect (an unknown, repeated or null field, a wrong
 // type, a broken body, invalid UTF-8) it returns false, and decodeBatch reads the body
 // from the start: whatever it does accept decodeBatch accepts, with the same result.
-func decodeFast(body string, now time.Time) (*batch, bool) {
-	d, _ := decoders.Get().(*jsontext.Decoder)
+func (all *decoders) decodeFast(body string, now time.Time) (*batch, bool) {
+	d, kept := all.unused.Get().(*jsontext.Decoder)
+	if !kept {
+		d = new(jsontext.Decoder)
+	}
 	// Repeated names are noticed by event, and elsewhere there is one alone.
 	d.Reset(strings.NewReader(body), jsontext.AllowDuplicateNames(true))
 	if len(body) <= keptBytes {
-		defer decoders.Put(d)
+		defer all.unused.Put(d)
 	}
 	name, err := "", error(nil)
 	if skip(d, '{') {

@@ -125,7 +125,7 @@ func TestValidateEachEventAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if fast, ok := decodeFast(body, clock); ok {
+			if fast, ok := new(decoders).decodeFast(body, clock); ok {
 				sameBatch(t, fast, b)
 			}
 			wantGood, wantBad := 3, 0
@@ -149,7 +149,7 @@ func TestTextsLoseBidiControls(t *testing.T) {
 	const bidi = "invoice\u202etxt.exe"
 	body := fmt.Sprintf(`{"events":[%s]}`, event(fmt.Sprintf(
 		`"active_window":%q,"active_app":%q,"username":%q,"focus":[{"app":%q,"title":%q,"seconds":1}]`, bidi, bidi, bidi, bidi, bidi)))
-	b, err := decode(body, nil, clock)
+	b, err := new(decoders).decode(body, nil, clock)
 	if err != nil || len(b.events) != 1 {
 		t.Fatalf("%v %+v", err, b)
 	}
@@ -188,7 +188,7 @@ func TestWholeBody(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := decodeBatch(strings.NewReader(test.body), clock)
-			if _, ok := decodeFast(test.body, clock); ok && err != nil {
+			if _, ok := new(decoders).decodeFast(test.body, clock); ok && err != nil {
 				t.Error("decodeFast accepts it")
 			}
 			if got := status(t, err); got != test.status {
@@ -289,7 +289,7 @@ func FuzzDecodeBatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		b, err := decodeBatch(bytes.NewReader(body), clock)
 		if err != nil {
-			if _, ok := decodeFast(string(body), clock); ok {
+			if _, ok := new(decoders).decodeFast(string(body), clock); ok {
 				t.Fatalf("decodeFast accepts what is refused: %v", err)
 			}
 			if s := status(t, err); s != http.StatusBadRequest && s != http.StatusRequestEntityTooLarge {
@@ -303,7 +303,7 @@ func FuzzDecodeBatch(f *testing.F) {
 		for i := range b.events {
 			checkStorable(t, &b.events[i])
 		}
-		if fast, ok := decodeFast(string(body), clock); ok {
+		if fast, ok := new(decoders).decodeFast(string(body), clock); ok {
 			sameBatch(t, fast, b)
 		}
 	})
@@ -347,7 +347,7 @@ func TestUsualBodyIsReadFast(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, body := range []string{string(body), spread.String()} {
-		fast, ok := decodeFast(body, clock)
+		fast, ok := new(decoders).decodeFast(body, clock)
 		if !ok || len(fast.events) != 3 {
 			t.Fatalf("not read fast: %s", body)
 		}
@@ -426,8 +426,9 @@ func BenchmarkDecodeBatch(b *testing.B) {
 }
 
 func BenchmarkDecodeFast(b *testing.B) {
+	all := new(decoders)
 	benchmarkDecoding(b, func(body string) error {
-		if _, ok := decodeFast(body, clock); !ok {
+		if _, ok := all.decodeFast(body, clock); !ok {
 			return errors.New("not read fast")
 		}
 		return nil

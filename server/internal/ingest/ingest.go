@@ -45,6 +45,7 @@ type Ingest struct {
 	memory    *memory
 	limiter   *limiter.Limiter[int64]
 	names     *names
+	decoders  decoders
 	events    *prometheus.CounterVec
 	delay     prometheus.Histogram
 }
@@ -118,7 +119,7 @@ func (in *Ingest) take(r *http.Request, host directory.Host, body string) (api.I
 		return none, err
 	}
 	defer leave()
-	b, err := decode(text, cut, in.now())
+	b, err := in.decoders.decode(text, cut, in.now())
 	if err != nil {
 		return none, bodyProblem(err)
 	}

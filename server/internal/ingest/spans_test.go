@@ -42,7 +42,7 @@ func TestSpans(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", test.span, err)
 		}
-		if fast, ok := decodeFast(body, clock); !ok || fmt.Sprintf("%+v", fast.spans) != fmt.Sprintf("%+v", slow.spans) {
+		if fast, ok := new(decoders).decodeFast(body, clock); !ok || fmt.Sprintf("%+v", fast.spans) != fmt.Sprintf("%+v", slow.spans) {
 			t.Errorf("%s: fast %v, slow %+v", test.span, ok, slow.spans)
 		}
 		switch s := slow.spans; {
@@ -66,7 +66,7 @@ func TestSpansOfABadBody(t *testing.T) {
 		`{"events":[],"not_collected":null}`:                             errNoBatch,
 		`{"not_collected":[]}`:                                           errNoBatch,
 	} {
-		b, err := decode(body, nil, clock)
+		b, err := new(decoders).decode(body, nil, clock)
 		if !errors.Is(err, want) || err == nil && len(b.spans.list) == 0 {
 			t.Errorf("%.80s: %v, want %v", body, err, want)
 		}

@@ -19,9 +19,9 @@ const (
 	personPrefix = "p"
 	// cursorPeople is the kind of cursor that pages through people.
 	cursorPeople = "p"
-	// peopleDefault and PeopleMax bound a page of people.
-	peopleDefault = 100
+	// PeopleMax bounds a page of people.
 	PeopleMax     = 1000
+	peopleDefault = 100
 	// personDaysAtOnce bounds the days of people that are read at once: 1,000 people's
 	// week, some 50 MB.
 	personDaysAtOnce = 10_000
