@@ -40,11 +40,11 @@ type Options struct {
 // Repository serves one folder. It keeps nothing of it, so that a folder that is
 // replaced is served anew at once.
 type Repository struct {
-	dir   string
-	base  BaseURL
-	turns *limiter.Limiter[struct{}]
-	// shares are the turns of each address.
-	shares *limiter.Limiter[netip.Addr]
+	dir  string
+	base BaseURL
+	// all bounds the downloads under way, and each those of an address.
+	all  *limiter.Limiter[struct{}]
+	each *limiter.Limiter[netip.Addr]
 }
 
 // New returns a repository of that folder, which need not be there yet.
@@ -52,23 +52,23 @@ func New(o Options) *Repository {
 	all := cmp.Or(o.AtOnce, usualAtOnce)
 	return &Repository{
 		dir: o.Dir, base: o.BaseURL,
-		turns:  limiter.New[struct{}](all, downloadWait),
-		shares: limiter.New[netip.Addr](max(1, all-max(1, all/othersShare)), downloadWait),
+		all:  limiter.New[struct{}](all, downloadWait),
+		each: limiter.New[netip.Addr](max(1, all-max(1, all/othersShare)), downloadWait),
 	}
 }
 
 // take waits for a place among the downloads, and returns what frees it.
 func (r *Repository) take(req *http.Request) (end func(), ok bool) {
-	endShare, ok := r.shares.Take(req.Context(), site(req))
+	endEach, ok := r.each.Take(req.Context(), site(req))
 	if !ok {
 		return nil, false
 	}
-	endTurn, ok := r.turns.Take(req.Context(), struct{}{})
+	endAll, ok := r.all.Take(req.Context(), struct{}{})
 	if !ok {
-		endShare()
+		endEach()
 		return nil, false
 	}
-	return func() { endTurn(); endShare() }, true
+	return func() { endAll(); endEach() }, true
 }
 
 // site is whose a request is: the caller's address, or its network in IPv6. All
