@@ -20,8 +20,8 @@ const (
 )
 
 // NotCollected is a time in which nothing of a machine_id was collected, by rule:
-// Start ≤ t < End. It is no event and says nothing of whether anybody was there. All four
-// together are its identity. Start is the first field, by which trackerd tells a span from
+// Start ≤ t < End. It is no event, and shows nothing of whether anybody was there. All four
+// together are its identity. Start is the first field, by which trackerd knows a span from
 // an event where both wait to be sent.
 type NotCollected struct {
 	Start     time.Time          `json:"start"`

@@ -29,10 +29,7 @@ func New(dir *directory.Directory, dict *dictionary.Dictionary, now func() time.
 
 // reply answers with v, with nothing where it is nil, or with what err means.
 func reply(w http.ResponseWriter, r *http.Request, status int, v any, err error) {
-	if err != nil {
-		err = asProblem(err)
-	}
-	problem.Reply(w, r, status, v, err)
+	problem.Reply(w, r, status, v, err, asProblem)
 }
 
 // asProblem turns an error into a refusal.

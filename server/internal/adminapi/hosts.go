@@ -91,7 +91,7 @@ func hostID(r *http.Request) (string, error) {
 	return id, nil
 }
 
-// Move gives machine_ids to a host, all or none.
+// Move moves machine_ids to a host, all or none.
 func (a *API) Move(w http.ResponseWriter, r *http.Request) {
 	moved, err := a.move(w, r)
 	reply(w, r, http.StatusOK, moved, err)

@@ -24,10 +24,7 @@ func New(p *policies.Policies, guard *auth.Guard) *API { return &API{policies: p
 
 // reply answers with v, with nothing where it is nil, or with what err means.
 func reply(w http.ResponseWriter, r *http.Request, status int, v any, err error) {
-	if err != nil {
-		err = asProblem(err)
-	}
-	problem.Reply(w, r, status, v, err)
+	problem.Reply(w, r, status, v, err, asProblem)
 }
 
 // kinds returns what is sent to a caller for each error of the store.

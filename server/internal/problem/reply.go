@@ -30,11 +30,12 @@ func (w escaping) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// Reply answers with v as JSON, with nothing where it is nil, or with a refusal.
-func Reply(w http.ResponseWriter, r *http.Request, status int, v any, refusal error) {
+// Reply answers with v as JSON, with nothing where it is nil, or with the refusal that
+// refusalOf makes of an error.
+func Reply(w http.ResponseWriter, r *http.Request, status int, v any, err error, refusalOf func(error) error) {
 	switch {
-	case refusal != nil:
-		Write(w, r, refusal)
+	case err != nil:
+		Write(w, r, refusalOf(err))
 	case v == nil:
 		w.WriteHeader(http.StatusNoContent)
 	default:

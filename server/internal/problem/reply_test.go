@@ -17,9 +17,11 @@ func TestRepliesSteerNoTerminal(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	for _, reply := range []func(http.ResponseWriter){
 		func(w http.ResponseWriter) {
-			Reply(w, r, http.StatusOK, map[string]string{"detail": hostile, hostile: ""}, nil)
+			Reply(w, r, http.StatusOK, map[string]string{"detail": hostile, hostile: ""}, nil, nil)
 		},
-		func(w http.ResponseWriter) { Reply(w, r, 0, nil, BadRequest(hostile)) },
+		func(w http.ResponseWriter) {
+			Reply(w, r, 0, nil, BadRequest(hostile), func(err error) error { return err })
+		},
 	} {
 		w := httptest.NewRecorder()
 		reply(w)

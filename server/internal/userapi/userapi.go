@@ -39,10 +39,7 @@ func New(u *users.Users, logins *session.Logins, guard *auth.Guard, now func() t
 
 // reply answers with v, with nothing where it is nil, or with what err means.
 func reply(w http.ResponseWriter, r *http.Request, status int, v any, err error) {
-	if err != nil {
-		err = asProblem(err)
-	}
-	problem.Reply(w, r, status, v, err)
+	problem.Reply(w, r, status, v, err, asProblem)
 }
 
 // kinds returns what is sent to a caller for each error that another part returned.

@@ -104,7 +104,7 @@ func (r *Reader) PersonActivity(ctx context.Context, scope directory.Scope, pers
 		q := spanQuery{machines: p.Keys(), bounds: bounds, counts: true, apps: true}
 		at := func(_ int32, span int) *codec.Sums { return &list[span] }
 		err = r.eachGrid(ctx, tx, q, []people.Person{p}, at, func(_ int, g *minutes.Grid, estimated bool) {
-			t = PersonTime{Person: p, Grid: g, Estimated: estimated}
+			t = PersonTime{Person: p, Grid: g.Clone(), Estimated: estimated}
 		})
 		if err == nil {
 			err = nameSpans(ctx, tx, list, spans, apps)

@@ -74,7 +74,7 @@ func single(keys []int32) [][]int32 {
 	return rows
 }
 
-// placesOf tells in which row a machine is.
+// placesOf returns in which row each machine is.
 func placesOf(rows [][]int32) map[int32]int {
 	place := map[int32]int{}
 	for i, row := range rows {
