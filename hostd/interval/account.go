@@ -1,8 +1,6 @@
 package interval
 
 import (
-	"hash/fnv"
-	"maps"
 	"slices"
 	"time"
 
@@ -40,18 +38,6 @@ type Run struct {
 	Counted         wire.Counters `json:"counted"`
 	// Focus are its latest intervals, by start; at most maxFocusTables.
 	Focus []FocusTable `json:"focus,omitempty"`
-}
-
-// FocusTable is the focus time already counted of one helper's interval.
-type FocusTable struct {
-	StartUnix int64 `json:"start"`
-	// MS is by FNV-1a of application and title: the names themselves would
-	// make the account thirty times as large, and it is written each second.
-	MS map[uint64]uint64 `json:"ms"`
-	// Active is the active part of MS, as far as the helper sees input.
-	Active map[uint64]uint64 `json:"active,omitempty"`
-	// Rules is by which rules the titles were filtered.
-	Rules uint64 `json:"rules,omitempty"`
 }
 
 // growth is what a report adds to what was counted before.
@@ -108,35 +94,20 @@ func (run *Run) takeFocus(r *wire.Report) (grown []wire.Focus, replaced *FocusTa
 	if t == nil {
 		return nil, nil
 	}
-	if t.Rules != r.Rules && len(t.MS) > 0 {
-		replaced = &FocusTable{MS: t.MS, Active: t.Active}
-		t.MS, t.Active = map[uint64]uint64{}, map[uint64]uint64{}
+	if t.Rules != r.Rules && len(t.windows) > 0 {
+		replaced = &FocusTable{windows: t.windows}
+		t.windows = nil
 	}
 	t.Rules = r.Rules
 	if len(r.Focus) > 0 { // clone left them to be shared
-		t.MS, t.Active = maps.Clone(t.MS), maps.Clone(t.Active)
+		t.windows = slices.Clone(t.windows)
 	}
 	for _, f := range r.Focus {
-		h := hashFocus(f.App, f.Title)
-		more := wire.Focus{App: f.App, Title: f.Title, DurationMS: grow(t.MS, h, f.DurationMS), ActiveMS: wire.ActiveUnknown}
-		if f.ActiveMS != wire.ActiveUnknown {
-			more.ActiveMS = grow(t.Active, h, f.ActiveMS)
-		}
-		if more.DurationMS > 0 || more.ActiveMS > 0 && more.ActiveMS != wire.ActiveUnknown {
+		if more := t.take(f); more.DurationMS > 0 || more.ActiveMS > 0 && more.ActiveMS != wire.ActiveUnknown {
 			grown = append(grown, more)
 		}
 	}
 	return grown, replaced
-}
-
-// grow raises a total to what is reported now, and returns by how much.
-func grow(totals map[uint64]uint64, key, now uint64) uint64 {
-	was := totals[key]
-	if now <= was {
-		return 0
-	}
-	totals[key] = now
-	return now - was
 }
 
 // table finds the interval's table or makes one; nil means that the report
@@ -163,11 +134,11 @@ func (run *Run) table(start int64) *FocusTable {
 			run.Focus = slices.Delete(run.Focus, oldest, oldest+1)
 		}
 	}
-	run.Focus = append(run.Focus, FocusTable{StartUnix: start, MS: map[uint64]uint64{}, Active: map[uint64]uint64{}})
+	run.Focus = append(run.Focus, FocusTable{StartUnix: start})
 	return &run.Focus[len(run.Focus)-1]
 }
 
-// clone copies all but the maps of focus tables: they are many, and a reading changes
+// clone copies all but the windows of focus tables: they are many, and a reading changes
 // those of one, which takeFocus copies.
 func (a *Account) clone() *Account {
 	c := *a
@@ -176,12 +147,4 @@ func (a *Account) clone() *Account {
 		c.Runs[i].Focus = slices.Clone(c.Runs[i].Focus)
 	}
 	return &c
-}
-
-func hashFocus(app, title string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(app)) // a hash never fails
-	_, _ = h.Write([]byte{0})   // no name holds a NUL: the pair stays two
-	_, _ = h.Write([]byte(title))
-	return h.Sum64()
 }

@@ -66,19 +66,6 @@ func (s *State) complete() {
 			r.Sessions = map[string]Standing{}
 		}
 	}
-	for _, a := range s.Accounts {
-		for i := range a.Runs {
-			for j := range a.Runs[i].Focus {
-				t := &a.Runs[i].Focus[j]
-				if t.MS == nil {
-					t.MS = map[uint64]uint64{}
-				}
-				if t.Active == nil {
-					t.Active = map[uint64]uint64{}
-				}
-			}
-		}
-	}
 }
 
 // Fold counts a reading, at now by the daemon's clock. One that was counted
@@ -275,8 +262,9 @@ func (l *Ledger) prune(now time.Time) {
 	}
 }
 
-// Ahead is how far the farthest open record lies in the future: zero but after the clock was set back into time that was already
-// reported, when records wait for it to pass.
+// Ahead is how far the farthest open record lies in the future: zero but after the
+// clock was set back into time that was already reported, when records wait for it to
+// pass.
 func (l *Ledger) Ahead(now time.Time) time.Duration {
 	var ahead time.Duration
 	for key := range l.records.all() {

@@ -109,14 +109,17 @@ func (r *Record) addFocus(f wire.Focus) {
 // the record loses all titles, and false is returned.
 func (r *Record) retract(old *FocusTable) bool {
 	kept := slices.Clone(r.Focus)
-	for hash, ms := range old.MS {
-		i := slices.IndexFunc(kept, func(f Focus) bool { return hashFocus(f.App, f.Title) == hash })
-		if i < 0 || kept[i].DurationMS < ms {
+	for _, c := range old.windows {
+		if c.ms == 0 {
+			continue // it is in no record
+		}
+		i := slices.IndexFunc(kept, func(f Focus) bool { return hashFocus(f.App, f.Title) == c.hash })
+		if i < 0 || kept[i].DurationMS < c.ms {
 			r.forgetTitles()
 			return false
 		}
-		kept[i].DurationMS -= ms
-		kept[i].ActiveMS -= min(old.Active[hash], kept[i].ActiveMS)
+		kept[i].DurationMS -= c.ms
+		kept[i].ActiveMS -= min(c.active, kept[i].ActiveMS)
 	}
 	r.Focus = slices.DeleteFunc(kept, func(f Focus) bool { return f.DurationMS == 0 })
 	return true
