@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"activity-tracker.example/hostd/packet"
 	"activity-tracker.example/sessiond/wire"
 )
 
@@ -116,13 +117,7 @@ func (l *link) take(fd int) (wire.Report, error) {
 		buf = new([wire.MaxMessageBytes]byte)
 	}
 	defer l.buffers.Put(buf)
-	// No room for control data: the kernel closes descriptors that were sent
-	// along, and reports it.
-	const look = unix.MSG_PEEK | unix.MSG_DONTWAIT
-	n, _, flags, _, err := unix.Recvmsg(fd, buf[:], nil, look)
-	for again(err) {
-		n, _, flags, _, err = unix.Recvmsg(fd, buf[:], nil, look)
-	}
+	n, flags, err := packet.Peek(fd, buf[:])
 	switch {
 	case errors.Is(err, unix.EAGAIN): // after each message; it needs no words
 		return wire.Report{}, err
@@ -140,11 +135,6 @@ func (l *link) take(fd int) (wire.Report, error) {
 	l.mu.Unlock()
 	return wire.Decode(buf[:n])
 }
-
-// again reports whether a call is to be made once more: a signal came, or the
-// helper died with something of ours unread, which is reported once, before what
-// it left.
-func again(err error) bool { return errors.Is(err, unix.EINTR) || errors.Is(err, unix.ECONNRESET) }
 
 // hand notes that the message that was read last is handed on, and returns what
 // to call once it is stored. That may be after the link was closed.
@@ -174,11 +164,7 @@ func (l *link) release(number uint64) {
 	defer l.mu.Unlock()
 	_ = l.raw.Control(func(fd uintptr) { // closed: the next daemon reads them again
 		for ; l.gone < number; l.gone++ {
-			_, _, err := unix.Recvfrom(int(fd), nil, unix.MSG_DONTWAIT)
-			for again(err) {
-				_, _, err = unix.Recvfrom(int(fd), nil, unix.MSG_DONTWAIT)
-			}
-			if err != nil {
+			if packet.Drop(int(fd)) != nil {
 				return // they are gone
 			}
 		}
