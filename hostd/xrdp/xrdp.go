@@ -54,8 +54,10 @@ type Peers struct {
 
 	freshFor time.Duration
 
-	mu  sync.Mutex
-	ofX fresh[map[file]bool] // sockets with a peer on device
+	mu sync.Mutex
+	// sockets are those of the displays that are asked about.
+	sockets fresh[map[question]*socket]
+	ofX     fresh[map[file]bool] // sockets with a peer on device
 	// device is that of the last question; there is one in practice.
 	device uint32
 	// listening is read before ofVNC, which costs a hundred times as much.
@@ -96,16 +98,58 @@ func (p *Peers) Connected(display string, uid uint32) (bool, error) {
 	if !ok {
 		return false, fmt.Errorf("display %q: want one such as :10", display)
 	}
-	bound, ok, err := p.socketOf(number, uid)
-	if err != nil {
-		return false, err
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if ok {
-		return p.throughSocket(bound)
+	s := p.lookAt(question{number, uid})
+	switch {
+	case s.err != nil:
+		return false, s.err
+	case s.ok:
+		return p.throughSocket(s.file)
 	}
 	return p.throughPort(number, uid)
+}
+
+// question is what is asked: a display's number, and whose it is to be.
+type question struct {
+	number string
+	uid    uint32
+}
+
+// socket is what was found of a display's socket, and whether somebody asked since.
+type socket struct {
+	file  file
+	ok    bool
+	err   error
+	asked bool
+}
+
+// lookAt returns what is known of a display's socket; the caller holds the lock. All
+// that are asked about are looked at together: one system call for each reading of 300
+// sessions would wake one of Go's threads each time.
+func (p *Peers) lookAt(q question) *socket {
+	all, _ := p.sockets.get(p.now(), p.freshFor, func() (map[question]*socket, error) {
+		again := make(map[question]*socket)
+		for q, was := range p.sockets.value {
+			if was.asked {
+				again[q] = p.look(q)
+			}
+		}
+		return again, nil
+	})
+	s, known := all[q]
+	if !known {
+		s = p.look(q)
+		all[q] = s
+	}
+	s.asked = true
+	return s
+}
+
+func (p *Peers) look(q question) *socket {
+	s := new(socket)
+	s.file, s.ok, s.err = p.socketOf(q.number, q.uid)
+	return s
 }
 
 // throughPort looks for a client at the port of an Xvnc; the caller holds the lock.

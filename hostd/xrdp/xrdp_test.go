@@ -96,6 +96,7 @@ func TestConnectedFollowsARealSocket(t *testing.T) {
 			r := newRig(t, t.TempDir())
 			r.unknown(os.Getuid(), "no socket")
 			l := r.listen(path(r))
+			r.now = r.now.Add(freshMost)
 			r.check(false, "nobody connected")
 			end := r.connect(l)
 			r.check(false, "within the time a list is used again")
@@ -118,11 +119,13 @@ func TestFoldersOfOthersAreNotLookedInto(t *testing.T) {
 	if err := os.Chown(own, os.Getuid()+1, -1); err != nil {
 		t.Fatalf("this takes root: %v", err)
 	}
+	r.now = r.now.Add(freshMost)
 	r.unknown(os.Getuid(), "a folder of another user's")
 	elsewhere := filepath.Join(r.folder, "elsewhere")
 	if err := errors.Join(os.Chown(own, os.Getuid(), -1), os.Rename(own, elsewhere), os.Symlink(elsewhere, own)); err != nil {
 		t.Fatal(err)
 	}
+	r.now = r.now.Add(freshMost)
 	r.unknown(os.Getuid(), "a link")
 }
 
@@ -170,6 +173,21 @@ func TestImpostor(t *testing.T) {
 	r.connect(r.listen(r.socket()))
 	_, _ = os.Stdout.WriteString(connectedWord)
 	_, _ = os.Stdin.Read(make([]byte, 1))
+}
+
+// Displays about which nobody asks any more are not looked at.
+func TestDisplaysAreForgotten(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	for range 2 {
+		r.unknown(os.Getuid(), "no socket")
+	}
+	for left := 1; left >= 0; left-- {
+		r.now = r.now.Add(freshMost)
+		r.peers.lookAt(question{"7", 1})
+		if _, known := r.peers.sockets.value[question{display, uint32(os.Getuid())}]; known != (left == 1) {
+			t.Errorf("with %d rounds left it is known: %v", left, known)
+		}
+	}
 }
 
 func TestConnectedRefusesOtherDisplays(t *testing.T) {
