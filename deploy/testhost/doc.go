@@ -24,4 +24,8 @@
 //
 // What a container has not, such as a seat with a keyboard and a screen, the
 // virtual machines of package testmachine have.
+//
+// The product's own tests are in e2e (hosts) and testmachine/e2e (machines); what both
+// need is in internal/e2etest. `make test-host` runs those for every change, `make
+// test-slow` the others; ACTIVITY_TRACKER_DEB and its like name what they install.
 package testhost

@@ -2,7 +2,6 @@ package testhost
 
 import (
 	"context"
-	_ "embed" // the scripts
 	"encoding/json"
 	"errors"
 	"fmt"
