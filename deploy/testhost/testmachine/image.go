@@ -40,21 +40,21 @@ type image string
 func (i image) disk() string  { return filepath.Join(string(i), "disk.qcow2") }
 func (i image) state() string { return filepath.Join(string(i), "state") }
 
-// Prepare makes sure that there is a saved machine of the suite, which Start
+// Prepare makes sure that there is a saved machine of the recipe, which Start
 // goes on with. The first call takes minutes: it builds the tree and boots.
 // Progress goes to progress, which may be nil.
-func Prepare(ctx context.Context, suite debian.Suite, progress io.Writer) error {
-	_, err := prepare(ctx, suite, progress)
+func Prepare(ctx context.Context, recipe debian.Recipe, progress io.Writer) error {
+	_, err := prepare(ctx, recipe, progress)
 	return err
 }
 
-func prepare(ctx context.Context, suite debian.Suite, progress io.Writer) (image, error) {
+func prepare(ctx context.Context, recipe debian.Recipe, progress io.Writer) (image, error) {
 	ctx, cancel := context.WithTimeout(ctx, prepareTimeout)
 	defer cancel()
 	if progress == nil {
 		progress = io.Discard
 	}
-	tree, err := debian.Build(ctx, Recipe(suite), progress)
+	tree, err := debian.Build(ctx, recipe, progress)
 	if err != nil {
 		return "", err
 	}
@@ -78,11 +78,11 @@ func prepare(ctx context.Context, suite debian.Suite, progress io.Writer) (image
 		return "", err
 	}
 	begun := time.Now()
-	fmt.Fprintf(progress, "testmachine: booting %s once (%s)\n", suite, i)
+	fmt.Fprintf(progress, "testmachine: booting %s-%s once (%s)\n", recipe.Suite, recipe.Name, i)
 	if err := i.build(ctx, tree); err != nil {
-		return "", fmt.Errorf("make a machine of %s: %w", suite, err)
+		return "", fmt.Errorf("make a machine of %s-%s: %w", recipe.Suite, recipe.Name, err)
 	}
-	fmt.Fprintf(progress, "testmachine: booted and saved %s after %s\n", suite, time.Since(begun).Round(time.Second))
+	fmt.Fprintf(progress, "testmachine: booted and saved %s-%s after %s\n", recipe.Suite, recipe.Name, time.Since(begun).Round(time.Second))
 	return i, nil
 }
 

@@ -20,7 +20,7 @@ import (
 // start starts a machine that ends with the test.
 func start(t *testing.T) *Machine {
 	t.Helper()
-	m, err := Start(t.Context(), Options{Suite: debian.Bookworm, Progress: os.Stderr})
+	m, err := Start(t.Context(), Options{Recipe: Recipe(debian.Bookworm), Progress: os.Stderr})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ import (
 var customize string
 
 // Recipe is the tree of which a machine's disk is made: Debian's kernel, LightDM
-// with openbox, sway, and what the package trackerd depends on, since machines
-// have no network to install it from.
+// with openbox, Wayland compositors, and what the package trackerd depends on, since
+// machines have no network to install it from.
 func Recipe(suite debian.Suite) debian.Recipe {
 	r := debian.Bare(suite).With("machine",
 		"linux-image-amd64", "initramfs-tools", "lz4", "udev", "kmod", "openssh-server",
@@ -21,6 +21,21 @@ func Recipe(suite debian.Suite) debian.Recipe {
 		// With these, tests look at a session from within.
 		"x11-utils", "x11-xserver-utils", "xinput",
 	)
+	if suite != debian.Bookworm {
+		// Debian 12 has no labwc; polkit, without which nobody may switch terminals,
+		// comes with LightDM there.
+		r.Packages = append(r.Packages, "labwc", "polkitd")
+	}
 	r.Customize = customize
+	return r
+}
+
+// GDM is such a tree with GNOME's display manager beside LightDM, which stays the
+// one that starts.
+func GDM(suite debian.Suite) debian.Recipe {
+	r := Recipe(suite).With("gdm", "gdm3", "gnome-session-bin", "gnome-shell", "dbus-user-session", "libgl1-mesa-dri")
+	r.Customize += `echo /usr/sbin/lightdm >"$root/etc/X11/default-display-manager"
+ln -sf /lib/systemd/system/lightdm.service "$root/etc/systemd/system/display-manager.service"
+`
 	return r
 }

@@ -12,6 +12,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/testhost"
+	"activity-tracker.example/testhost/debian"
 	"activity-tracker.example/testhost/internal/e2etest"
 	"activity-tracker.example/testhost/testmachine"
 )
@@ -33,11 +34,17 @@ type machine struct {
 	srv *e2etest.Server
 }
 
-// trackedMachine starts a machine, installs trackerd and enrols it.
+// trackedMachine starts a machine of Debian 12, installs trackerd and enrols it.
 func trackedMachine(t *testing.T) *machine {
 	t.Helper()
+	return trackedMachineOf(t, testmachine.Recipe(debian.Bookworm))
+}
+
+// trackedMachineOf starts a machine, installs trackerd and enrols it.
+func trackedMachineOf(t *testing.T, recipe debian.Recipe) *machine {
+	t.Helper()
 	srv := e2etest.NewServer(t, serverPath)
-	vm, err := testmachine.Start(t.Context(), testmachine.Options{Progress: os.Stderr})
+	vm, err := testmachine.Start(t.Context(), testmachine.Options{Recipe: recipe, Progress: os.Stderr})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +55,7 @@ func trackedMachine(t *testing.T) *machine {
 		}
 	})
 	t.Cleanup(func() { m.showLogOnFailure(t) })
+	m.bePatient(t)
 	if err := m.Forward(insideAddr, srv.Addr); err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +74,16 @@ func trackedMachine(t *testing.T) *machine {
 		t.Fatalf("trackctl enroll: %v, exit code %d: %s%s", err, res.Code, res.Stdout, res.Stderr)
 	}
 	return m
+}
+
+// bePatient has the machine wait longer than is right for a real one: on a busy computer
+// trackerd starts for over a minute, and the ten after which a screen goes blank and
+// is locked may pass before anybody touches a key.
+func (m *machine) bePatient(t *testing.T) {
+	t.Helper()
+	const unit = "[Service]\nTimeoutStartSec=15min\nTimeoutStopSec=15min\n"
+	must(t, m.WriteFile(t.Context(), "/etc/systemd/system/trackerd.service.d/patience.conf", strings.NewReader(unit), 0o644))
+	m.run(t, "runuser", "-u", testmachine.Alice, "--", "env", "DISPLAY=:0", "xset", "s", "off", "-dpms")
 }
 
 // showLogOnFailure prints what the machine's journal has, while it is there.

@@ -50,7 +50,7 @@ func run(m *testing.M) (int, error) {
 			return 0, err
 		}
 	}
-	if err := testmachine.Prepare(ctx, debian.Bookworm, os.Stderr); err != nil {
+	if err := testmachine.Prepare(ctx, testmachine.Recipe(debian.Bookworm), os.Stderr); err != nil {
 		return 0, err
 	}
 	return m.Run(), nil

@@ -7,15 +7,32 @@ import (
 	"testing"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/testhost/debian"
 	"activity-tracker.example/testhost/testmachine"
 )
 
-// TestSlowWaylandSeat has a person log in to sway through LightDM and work there.
-// What the seat's devices did is counted exactly, beside the window that sway has
-// in focus; while the screen is locked or another terminal is in front, nothing.
+// compositor is a Wayland desktop with one window, foot's, which has the focus.
+type compositor struct {
+	session, config, content string
+	suite                    debian.Suite
+}
+
+// TestSlowWaylandSeat has a person log in to a compositor through LightDM and work
+// there. What the seat's devices did is counted exactly, beside the window in
+// focus; while the screen is locked or another terminal is in front, nothing.
 func TestSlowWaylandSeat(t *testing.T) {
-	m := trackedMachine(t)
-	m.loginToSway(t, testmachine.Bob)
+	for _, c := range []compositor{
+		{session: "sway", config: "/etc/sway/config", content: "xwayland disable\nexec foot\n", suite: debian.Bookworm},
+		{session: "labwc", config: "/etc/xdg/labwc/autostart", content: "foot &\n", suite: debian.Trixie},
+	} {
+		t.Run(c.session, func(t *testing.T) { waylandSeat(t, c) })
+	}
+}
+
+func waylandSeat(t *testing.T, c compositor) {
+	t.Helper()
+	m := trackedMachineOf(t, testmachine.Recipe(c.suite))
+	m.loginTo(t, c, testmachine.Bob)
 	bob := m.waitTracked(t, testmachine.Bob)
 	m.waitSeatInput(t, true)
 	m.waitApp(t, bob, "foot")
@@ -43,6 +60,8 @@ func TestSlowWaylandSeat(t *testing.T) {
 // so much before.
 func (m *machine) switchAwayAndBack(t *testing.T, s session, before counts) {
 	t.Helper()
+	// logind asks polkit, and refuses when that has not started within 25 s.
+	m.run(t, "systemctl", "start", "polkit")
 	must(t, m.SwitchVT(t.Context(), 3))
 	m.waitSeatInput(t, false)
 	_, err := m.Type(t.Context(), "nobody")
@@ -68,16 +87,13 @@ func (m *machine) switchAwayAndBack(t *testing.T, s session, before counts) {
 	})
 }
 
-// swayConfig is a desktop with one window, which has the focus.
-const swayConfig = "xwayland disable\nexec foot\n"
-
-// loginToSway has LightDM start anew and log a user in to sway.
-func (m *machine) loginToSway(t *testing.T, user string) {
+// loginTo has LightDM start anew and log a user in to the compositor.
+func (m *machine) loginTo(t *testing.T, c compositor, user string) {
 	t.Helper()
 	must(t, m.UseSecondScreen(t.Context()))
-	login := "[Seat:*]\nautologin-user=" + user + "\nautologin-session=sway\n"
+	login := "[Seat:*]\nautologin-user=" + user + "\nautologin-session=" + c.session + "\n"
 	must(t, m.WriteFile(t.Context(), "/etc/lightdm/lightdm.conf.d/test.conf", strings.NewReader(login), 0o644))
-	must(t, m.WriteFile(t.Context(), "/etc/sway/config", strings.NewReader(swayConfig), 0o644))
+	must(t, m.WriteFile(t.Context(), c.config, strings.NewReader(c.content), 0o644))
 	m.run(t, "systemctl", "restart", "lightdm")
 	m.waitFront(t, user)
 }
