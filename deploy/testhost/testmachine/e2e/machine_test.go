@@ -73,7 +73,18 @@ func trackedMachineOf(t *testing.T, recipe debian.Recipe) *machine {
 	if err != nil || res.Code != 0 {
 		t.Fatalf("trackctl enroll: %v, exit code %d: %s%s", err, res.Code, res.Stdout, res.Stderr)
 	}
+	m.waitPolicy(t)
 	return m
+}
+
+// waitPolicy waits until the server has said what may be measured. A machine that has
+// asked in vain for 5 s measures nothing until then, and on a busy computer many do.
+func (m *machine) waitPolicy(t *testing.T) {
+	t.Helper()
+	eventually(t, patience, "the server's policy is there", func() error {
+		_, err := m.Run(t.Context(), "test", "-s", "/var/lib/trackerd/policy.json")
+		return err
+	})
 }
 
 // bePatient has the machine wait longer than is right for a real one: on a busy computer
