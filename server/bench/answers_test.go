@@ -75,8 +75,9 @@ func BenchmarkAnswers(b *testing.B) {
 	out := bufio.NewWriter(os.Stdout)
 	defer func() { _ = out.Flush() }()
 	machines := max(smallMachines+1, manyEvents(b)/(reportDays*minutesADay))
-	small := newAnswers(b, pg, pg.DatabaseURL("small"), smallMachines, out)
-	large := newAnswers(b, pg, pg.URL(), machines, out)
+	program := buildServer(b)
+	small := newAnswers(b, program, pg, pg.DatabaseURL("small"), smallMachines, out)
+	large := newAnswers(b, program, pg, pg.URL(), machines, out)
 	large.awaitWritten(b)
 	for b.Loop() {
 		before := stolenSoFar(b)
@@ -89,9 +90,9 @@ func BenchmarkAnswers(b *testing.B) {
 
 // newAnswers makes a database in which that many machines have reported, as it is
 // once its server has kept house.
-func newAnswers(b *testing.B, pg *localpg.Server, databaseURL string, machines int, out *bufio.Writer) *answers {
+func newAnswers(b *testing.B, program string, pg *localpg.Server, databaseURL string, machines int, out *bufio.Writer) *answers {
 	b.Helper()
-	server, credentials := startServer(b, databaseURL)
+	server, credentials := startProgram(b, program, databaseURL)
 	reporter := newLoad(b, server, pg, credentials[:1]).clients[0]
 	a := &answers{
 		connection: connect(b, databaseURL), token: viewerToken(b, server, databaseURL), reporting: machines,
@@ -105,7 +106,8 @@ func newAnswers(b *testing.B, pg *localpg.Server, databaseURL string, machines i
 	address := freeAddress(b)
 	cmd.Args = append(cmd.Args, "serve", "--listen", address)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+databaseURL)
-	a.base = "http://" + start(b, address, cmd).address
+	asked := start(b, address, cmd)
+	a.base, a.used = "http://"+asked.address, func() cpu { return cpuOf(b, asked.pid, pg) }
 	a.awaitPacked(b)
 	a.run(b, "VACUUM ANALYZE")
 	return a
@@ -199,12 +201,13 @@ func (a *answers) clone(b *testing.B, first, last int) {
 	b.Helper()
 	a.machines(b, "machine-", first, last)
 	const of = ` t, machine m WHERE t.machine = $1 AND m.machine_id BETWEEN $4 AND $5 AND `
+	columns := a.rollupColumns(b)
 	for day := range reportDays {
 		start := a.today.AddDate(0, 0, day-reportDays)
 		for _, sql := range []string{
 			`INSERT INTO event (ts, machine, body) SELECT t.ts, m.id, t.body FROM event` + of +
 				`t.ts >= $2 AND t.ts < $3 ORDER BY t.ts, m.id`,
-			`INSERT INTO rollup (machine, bucket, ` + rollupColumns + `) SELECT m.id, t.bucket, ` + ofTable(rollupColumns) + ` FROM rollup` + of +
+			`INSERT INTO rollup (machine, ` + columns + `) SELECT m.id, ` + ofTable(columns) + ` FROM rollup` + of +
 				`t.bucket >= $2 AND t.bucket < $3 ORDER BY t.bucket, m.id`,
 		} {
 			if _, err := a.Exec(b.Context(), sql, a.first(b), start, start.AddDate(0, 0, 1), name(first), name(last)); err != nil {
@@ -222,8 +225,16 @@ func progress(format string, args ...any) {
 	}
 }
 
-const rollupColumns = "events, key_count, mouse_clicks, mouse_distance_px, scroll_count, synthetic_count, " +
-	"active_ms, idle_ms, first_at, last_at, apps, app_ms, app_active_ms"
+// rollupColumns are those of a roll-up but its machine: another version has others.
+func (a *answers) rollupColumns(b *testing.B) string {
+	b.Helper()
+	var columns string
+	if err := a.QueryRow(b.Context(), `SELECT string_agg(column_name, ', ' ORDER BY ordinal_position)
+		FROM information_schema.columns WHERE table_name = 'rollup' AND column_name <> 'machine'`).Scan(&columns); err != nil {
+		b.Fatal(err)
+	}
+	return columns
+}
 
 // ofTable names columns of the table t.
 func ofTable(columns string) string { return "t." + strings.ReplaceAll(columns, ", ", ", t.") }

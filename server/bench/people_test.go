@@ -125,14 +125,14 @@ func (a *answers) reportHours(b *testing.B, c *client, w worker, account int) {
 // their accounts; and puts all into a group.
 func (a *answers) clonePerson(b *testing.B, w worker) {
 	b.Helper()
-	since := a.today.AddDate(0, 0, -w.days)
+	since, columns := a.today.AddDate(0, 0, -w.days), a.rollupColumns(b)
 	const of = ` t JOIN machine o ON o.id = t.machine JOIN machine m ON m.machine_id LIKE $1 || '-%' AND m.id <> o.id
 		AND right(m.machine_id, 2) = right(o.machine_id, 2) WHERE o.machine_id LIKE $1 || '-000001-%' AND `
 	for _, sql := range []string{
 		`INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle)
 			SELECT $1 || '-' || lpad(n::text, 6, '0') || right(m.machine_id, 2), m.host, m.first_seen, m.last_seen, m.last_ts, m.last_interval, m.last_idle
 			FROM machine m, generate_series(2, ` + fmt.Sprint(peopleCount) + `) n WHERE m.machine_id LIKE $1 || '-000001-%' AND $2 < now() ORDER BY n, m.id`,
-		`INSERT INTO rollup (machine, bucket, minutes, ` + rollupColumns + `) SELECT m.id, t.bucket, t.minutes, ` + ofTable(rollupColumns) +
+		`INSERT INTO rollup (machine, ` + columns + `) SELECT m.id, ` + ofTable(columns) +
 			` FROM rollup` + of + `t.bucket >= $2 ORDER BY t.bucket, m.id`,
 		`INSERT INTO rollup_day (machine, day, body) SELECT m.id, t.day, t.body FROM rollup_day` + of + `t.day >= $2 ORDER BY t.day, m.id`,
 		`UPDATE account a SET person = f.person FROM machine m, machine n, account f WHERE a.machine = m.id AND m.machine_id LIKE $1 || '-%'
