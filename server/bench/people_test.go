@@ -134,7 +134,7 @@ func (a *answers) clonePerson(b *testing.B, w worker) {
 			FROM machine m, generate_series(2, ` + fmt.Sprint(peopleCount) + `) n WHERE m.machine_id LIKE $1 || '-000001-%' AND $2 < now() ORDER BY n, m.id`,
 		`INSERT INTO rollup (machine, ` + columns + `) SELECT m.id, ` + ofTable(columns) +
 			` FROM rollup` + of + `t.bucket >= $2 ORDER BY t.bucket, m.id`,
-		`INSERT INTO rollup_day (machine, day, body) SELECT m.id, t.day, t.body FROM rollup_day` + of + `t.day >= $2 ORDER BY t.day, m.id`,
+		`INSERT INTO rollup_day (machine, day, body, minutes) SELECT m.id, t.day, t.body, t.minutes FROM rollup_day` + of + `t.day >= $2 ORDER BY t.day, m.id`,
 		`UPDATE account a SET person = f.person FROM machine m, machine n, account f WHERE a.machine = m.id AND m.machine_id LIKE $1 || '-%'
 			AND n.machine_id = left(m.machine_id, -1) || '0' AND f.machine = n.id AND $2 < now()`,
 		`WITH g AS (INSERT INTO machine_group (name) VALUES ($1) RETURNING id)

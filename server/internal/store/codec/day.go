@@ -21,9 +21,9 @@ import (
 // all machines write side by side.
 
 const (
-	// dayVersion begins a packed day of the form that this program writes. The one before
-	// had no minutes; day_old.go reads the three before that.
-	dayVersion, minutelessVersion = 5, 4
+	// dayVersion begins a packed day of the form that this program writes. The one after
+	// had its minutes between numbers and applications; day_old.go reads the three before.
+	dayVersion, minutesWithinVersion = 4, 5
 	// maxDayNumbers bounds the columns of numbers.
 	maxDayNumbers = 64
 	// maxDayApps bounds the applications of all buckets together: a host has 5,000.
@@ -47,9 +47,13 @@ func (t *Sums) inDay() [SumNumbers]*int64 {
 	return all
 }
 
+// PackedDay is a machine's day of roll-ups; its minutes are empty where there are none
+// and where a day of an older form has them in its body.
+type PackedDay struct{ Body, Minutes []byte }
+
 // EncodeDay packs a machine's buckets of one day, by their starts in Unix
 // microseconds.
-func EncodeDay(day time.Time, list map[int64]*Sums) []byte {
+func EncodeDay(day time.Time, list map[int64]*Sums) PackedDay {
 	starts := make([]int64, 0, len(list))
 	for start := range list {
 		starts = append(starts, start)
@@ -74,24 +78,26 @@ func EncodeDay(day time.Time, list map[int64]*Sums) []byte {
 	numbers = append(numbers, pack(func(l []uint64, t *Sums, start int64) []uint64 { return append(l, timeCode(start, t.First)) })...)
 	numbers = append(numbers, pack(func(l []uint64, t *Sums, start int64) []uint64 { return append(l, timeCode(start, t.Last)) })...)
 	b = append(binary.AppendUvarint(b, uint64(len(numbers))), numbers...)
-	of := encodeMinutes(starts, list)
-	b = append(binary.AppendUvarint(b, uint64(len(of))), of...)
 	b = append(b, pack(func(l []uint64, t *Sums, _ int64) []uint64 { return append(l, appsCode(t)) })...)
 	b = append(b, pack(appendSteps)...)
 	b = append(b, pack(func(l []uint64, t *Sums, _ int64) []uint64 {
 		return appendTimes(l, t, func(of AppTime) int64 { return of.Focus })
 	})...)
 	b = append(b, pack(func(l []uint64, t *Sums, _ int64) []uint64 { return appendTimes(l, t, AppTime.Open) })...)
-	return b
+	return PackedDay{Body: b, Minutes: encodeMinutes(starts, list)}
 }
 
-// encodeMinutes returns a column of how long each bucket's minutes are, and these.
+// encodeMinutes returns a column of how long each bucket's minutes are, and these;
+// nothing where none has any.
 func encodeMinutes(starts []int64, list map[int64]*Sums) []byte {
 	var all []byte
 	lengths := make([]uint64, len(starts))
 	for i, start := range starts {
 		of := minutes.Joined(list[start].Minutes)
 		lengths[i], all = uint64(len(of)), append(all, of...)
+	}
+	if len(all) == 0 {
+		return nil
 	}
 	return append(column.Append(nil, lengths), all...)
 }
@@ -144,7 +150,7 @@ func (u *decoder) timeOf(start int64, code uint64) int64 {
 // appsCode is twice how many applications there are, and 1 where they are estimated.
 func appsCode(t *Sums) uint64 {
 	n := uint64(len(t.Apps)) << 1
-	if t.Estimated {
+	if t.Estimated && n > 0 {
 		n |= 1
 	}
 	return n
@@ -173,10 +179,10 @@ type DayParts struct{ Counts, Apps, Minutes bool }
 
 // DecodeDay adds each bucket of a packed day, oldest first, to the sums that into
 // returns for its start in Unix microseconds; nil leaves it out.
-func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int64) *Sums) error {
-	u := &dayDecoder{decoder: decoder{column.Reader{B: body}}}
+func DecodeDay(day time.Time, packed PackedDay, parts DayParts, into func(bucket int64) *Sums) error {
+	u := &dayDecoder{decoder: decoder{column.Reader{B: packed.Body}}}
 	version := u.Byte()
-	if version < firstDayVersion || version > dayVersion {
+	if version < firstDayVersion || version > minutesWithinVersion {
 		return fmt.Errorf("%w, or of a newer program: version %d", ErrDamagedDay, version)
 	}
 	n := u.Number()
@@ -191,13 +197,20 @@ func DecodeDay(day time.Time, body []byte, parts DayParts, into func(bucket int6
 		u.targets[i] = into(u.starts[i])
 	}
 	u.B, u.n = u.B[n:], int(n)
-	if version >= minutelessVersion {
+	if version >= dayVersion {
 		u.parts(version, parts)
 	} else {
 		u.old(version, parts)
 	}
 	if u.Bad || parts.Apps && len(u.B) > 0 {
 		return ErrDamagedDay
+	}
+	if parts.Minutes && version == dayVersion && len(packed.Minutes) > 0 {
+		u.B = packed.Minutes
+		u.minutes()
+		if u.Bad || len(u.B) > 0 {
+			return ErrDamagedDay
+		}
 	}
 	return nil
 }
@@ -213,7 +226,7 @@ type dayDecoder struct {
 // parts reads what is asked for.
 func (u *dayDecoder) parts(version byte, parts DayParts) {
 	u.part(parts.Counts, u.numbers)
-	if version != minutelessVersion {
+	if version == minutesWithinVersion {
 		u.part(parts.Minutes, u.minutes)
 	}
 	if parts.Apps {

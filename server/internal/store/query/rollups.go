@@ -48,15 +48,15 @@ func appendNumbers(into []any, t *codec.Sums) []any {
 
 // ReadPackedDays adds machines' packed days, first to last, to what there is.
 func ReadPackedDays(ctx context.Context, tx pgx.Tx, keys []int32, first, last time.Time, to codec.Buckets) error {
-	rows, err := tx.Query(ctx, packedDaysSQL, keys, first, last)
+	rows, err := tx.Query(ctx, packedDaysSQL, keys, first, last, true)
 	if err != nil {
 		return fmt.Errorf("reading packed days: %w", err)
 	}
 	var machine int32
 	var day time.Time
-	var body []byte
-	_, err = pgx.ForEachRow(rows, []any{&machine, &day, &body}, func() error {
-		err := codec.DecodeDay(day, body, codec.DayParts{Counts: true, Apps: true, Minutes: true}, func(bucket int64) *codec.Sums { return to.At(machine, bucket) })
+	var packed codec.PackedDay
+	_, err = pgx.ForEachRow(rows, []any{&machine, &day, &packed.Body, &packed.Minutes}, func() error {
+		err := codec.DecodeDay(day, packed, codec.DayParts{Counts: true, Apps: true, Minutes: true}, func(bucket int64) *codec.Sums { return to.At(machine, bucket) })
 		if err != nil {
 			return fmt.Errorf("roll-ups of machine %d on %s: %w", machine, day.Format(time.DateOnly), err)
 		}

@@ -53,8 +53,10 @@ const (
 		FROM rollup r CROSS JOIN LATERAL (SELECT cardinality(r.app_active_ms) = cardinality(r.apps)) AS k(known)
 		CROSS JOIN LATERAL unnest(r.apps, r.app_ms, r.app_active_ms) AS u(app, ms, active)
 		WHERE r.machine = ANY($1) AND r.bucket >= $3 AND r.bucket < $4 GROUP BY 1, 2, 3`
+	// Minutes lie beside a long row, and are fetched only where they are wanted.
 	packedDaysSQL = `
-		SELECT machine, day, body FROM rollup_day WHERE machine = ANY($1) AND day >= $2 AND day <= $3`
+		SELECT machine, day, body, CASE WHEN $4 THEN minutes END
+		FROM rollup_day WHERE machine = ANY($1) AND day >= $2 AND day <= $3`
 )
 
 // sumCountsSQL adds up the numbers of roll-ups.
@@ -89,7 +91,7 @@ func (q spanQuery) sum(ctx context.Context, tx pgx.Tx, at func(machine int32, sp
 		first, last = q.reach()
 		batch.Queue(minutesSQL, q.machines, first, last).Query(q.minutes.add)
 	}
-	batch.Queue(packedDaysSQL, q.machines, partition.DayOf(first), partition.DayOf(last.Add(-1))).Query(func(rows pgx.Rows) error {
+	batch.Queue(packedDaysSQL, q.machines, partition.DayOf(first), partition.DayOf(last.Add(-1)), q.minutes != nil).Query(func(rows pgx.Rows) error {
 		return q.addDays(rows, micros, at)
 	})
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
@@ -137,7 +139,7 @@ func (q spanQuery) reach() (from, to time.Time) {
 func (q spanQuery) addDays(rows pgx.Rows, bounds []int64, at func(int32, int) *codec.Sums) error {
 	var machine int32
 	var day time.Time
-	var body []byte
+	var packed codec.PackedDay
 	into := func(bucket int64) *codec.Sums {
 		span := spanOf(bounds, bucket)
 		if span < 0 || span >= len(bounds)-1 || !q.counts && !q.apps {
@@ -152,8 +154,8 @@ func (q spanQuery) addDays(rows pgx.Rows, bounds []int64, at func(int32, int) *c
 		of.from, of.to = q.reach()
 		into, done = of.into, of.done
 	}
-	_, err := pgx.ForEachRow(rows, []any{&machine, &day, &body}, func() error {
-		if err := codec.DecodeDay(day, body, parts, into); err != nil {
+	_, err := pgx.ForEachRow(rows, []any{&machine, &day, &packed.Body, &packed.Minutes}, func() error {
+		if err := codec.DecodeDay(day, packed, parts, into); err != nil {
 			return fmt.Errorf("roll-ups of machine %d on %s: %w", machine, day.Format(time.DateOnly), err)
 		}
 		done()

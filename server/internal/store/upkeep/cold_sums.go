@@ -128,14 +128,16 @@ func writePackedDays(ctx context.Context, tx pgx.Tx, list codec.Buckets) error {
 	}
 	var machines []int32
 	var dates []time.Time
-	var bodies [][]byte
+	var bodies, minutes [][]byte
 	for k, of := range days {
 		date := time.UnixMicro(k.Bucket).UTC()
-		machines, dates, bodies = append(machines, k.Machine), append(dates, date), append(bodies, codec.EncodeDay(date, of))
+		packed := codec.EncodeDay(date, of)
+		machines, dates = append(machines, k.Machine), append(dates, date)
+		bodies, minutes = append(bodies, packed.Body), append(minutes, packed.Minutes)
 	}
 	_, err := db.Exec(ctx, tx, "writing packed days", `
-		INSERT INTO rollup_day (machine, day, body) SELECT * FROM unnest($1::int[], $2::date[], $3::bytea[])
-		ON CONFLICT (machine, day) DO UPDATE SET body = excluded.body`, machines, dates, bodies)
+		INSERT INTO rollup_day (machine, day, body, minutes) SELECT * FROM unnest($1::int[], $2::date[], $3::bytea[], $4::bytea[])
+		ON CONFLICT (machine, day) DO UPDATE SET body = excluded.body, minutes = excluded.minutes`, machines, dates, bodies, minutes)
 	return err
 }
 
