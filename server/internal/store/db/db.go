@@ -133,14 +133,14 @@ func (d *DB) Ready(ctx context.Context) error {
 
 // Write runs do in a transaction and commits it. The commit is durable when
 // write returns nil.
-func (d *DB) Write(ctx context.Context, what string, do func(pgx.Tx) error) error {
-	return d.transact(ctx, pgx.TxOptions{}, what, do)
+func (d *DB) Write(ctx context.Context, what string, do func(pgx.Tx) error, with ...Begin) error {
+	return d.transact(ctx, pgx.TxOptions{BeginQuery: beginSQL(with)}, what, do)
 }
 
 // Read runs do in a read-only transaction that sees the present state of the
 // database. What people ask for goes through report.
-func (d *DB) Read(ctx context.Context, what string, do func(pgx.Tx) error) error {
-	return d.transact(ctx, snapshot(), what, do)
+func (d *DB) Read(ctx context.Context, what string, do func(pgx.Tx) error, with ...Begin) error {
+	return d.transact(ctx, snapshot(with), what, do)
 }
 
 // Exec runs a statement that returns no rows, and returns how many it changed.

@@ -36,6 +36,6 @@ func (s limiter) within(ctx context.Context, what string, do func() error) error
 }
 
 // Summary is report for what may read for many seconds.
-func (d *DB) Summary(ctx context.Context, what string, do func(pgx.Tx) error) error {
-	return d.summaries.within(ctx, what, func() error { return d.Report(ctx, what, do) })
+func (d *DB) Summary(ctx context.Context, what string, do func(pgx.Tx) error, with ...Begin) error {
+	return d.summaries.within(ctx, what, func() error { return d.Report(ctx, what, do, with...) })
 }

@@ -37,7 +37,7 @@ func TestQuestionsLeaveRoom(t *testing.T) {
 	ends := make(chan struct{})
 	var at atomic.Int64
 	hold := func(pgx.Tx) error { at.Add(1); <-ends; return nil }
-	ask := func(how func(context.Context, string, func(pgx.Tx) error) error) {
+	ask := func(how func(context.Context, string, func(pgx.Tx) error, ...db.Begin) error) {
 		for range 3 * connections {
 			wait.Go(func() {
 				if err := how(t.Context(), "asking", hold); err != nil {

@@ -174,7 +174,8 @@ func (r *Pool) askRow(ctx context.Context, sql string, arg any, into ...any) err
 }
 
 // options have a transaction begin with our settings. It asks more than it writes,
-// and PostgreSQL may plan that for each range of time: there are many partitions.
+// and PostgreSQL may plan that for each range of time: there are many partitions. What
+// its BeginQuery holds is appended.
 func (r *Pool) options(opts pgx.TxOptions) pgx.TxOptions {
 	// Empty parts are left out by SQL's own rules.
 	begin := "BEGIN"
@@ -185,7 +186,7 @@ func (r *Pool) options(opts pgx.TxOptions) pgx.TxOptions {
 	if r.pooled.Load() {
 		begin += settingsSQL("SET LOCAL")
 	}
-	opts.BeginQuery = begin + "SET LOCAL " + planMode + " = auto"
+	opts.BeginQuery = begin + "SET LOCAL " + planMode + " = auto" + opts.BeginQuery
 	return opts
 }
 

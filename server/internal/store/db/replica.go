@@ -87,26 +87,26 @@ func (d *DB) ReplicaState() ReplicaState {
 //
 // Where the replica fails, do is run once more, on the primary, and must begin
 // from nothing again.
-func (d *DB) Report(ctx context.Context, what string, do func(pgx.Tx) error) error {
+func (d *DB) Report(ctx context.Context, what string, do func(pgx.Tx) error, with ...Begin) error {
 	if err := d.Opened(what); err != nil {
 		return err
 	}
 	if d.replica != nil {
-		if err, answered := d.replica.try(ctx, do); answered {
+		if err, answered := d.replica.try(ctx, snapshot(with), do); answered {
 			return Classify(what, err)
 		}
 	}
-	return d.questions.within(ctx, what, func() error { return d.Read(ctx, what, do) })
+	return d.questions.within(ctx, what, func() error { return d.Read(ctx, what, do, with...) })
 }
 
 // snapshot is a read-only transaction that sees one state of the database.
-func snapshot() pgx.TxOptions {
-	return pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+func snapshot(with []Begin) pgx.TxOptions {
+	return pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly, BeginQuery: beginSQL(with)}
 }
 
 // try runs do on the replica. Where that shows nothing about do itself, it is not
 // answered.
-func (r *replica) try(ctx context.Context, do func(pgx.Tx) error) (err error, answered bool) { //nolint:revive // The error is the answer.
+func (r *replica) try(ctx context.Context, opts pgx.TxOptions, do func(pgx.Tx) error) (err error, answered bool) { //nolint:revive // The error is the answer.
 	r.mu.Lock()
 	use := r.use
 	r.mu.Unlock()
@@ -117,7 +117,7 @@ func (r *replica) try(ctx context.Context, do func(pgx.Tx) error) (err error, an
 	bound, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(use, func() { cancel(errReplicaLeft) })()
-	err = pgx.BeginTxFunc(bound, r, snapshot(), do)
+	err = pgx.BeginTxFunc(bound, r, opts, do)
 	var decided Decision
 	if err == nil || ctx.Err() != nil || errors.Is(err, ErrNotFound) || errors.As(err, &decided) {
 		return err, true

@@ -58,7 +58,7 @@ const firstSumSQL = `SELECT least(
 // Sums returns an account's sums of some days, the first that there are from a day on,
 // and on which day the next may be; the zero time at the end.
 func (d *Dossier) Sums(ctx context.Context, key int32, machineID string, from time.Time) (list []Sum, next time.Time, err error) {
-	err = d.db.Report(ctx, "reading sums", query.SeeingRollups(ctx, func(tx pgx.Tx) error {
+	err = d.db.Report(ctx, "reading sums", func(tx pgx.Tx) error {
 		list, next = nil, time.Time{}
 		var first *time.Time
 		if err := tx.QueryRow(ctx, firstSumSQL, key, from).Scan(&first); err != nil {
@@ -81,7 +81,7 @@ func (d *Dossier) Sums(ctx context.Context, key int32, machineID string, from ti
 			list = append(list, sumOf(machineID, k.Bucket, have[k], names))
 		}
 		return nil
-	}))
+	}, db.KeepRollups)
 	return list, next, err
 }
 

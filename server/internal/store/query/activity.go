@@ -10,6 +10,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/codec"
+	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 )
 
@@ -46,7 +47,7 @@ type Span struct {
 // most apps applications. It returns ErrNotFound where there is no such machine.
 func (r *Reader) Activity(ctx context.Context, scope directory.Scope, machineID string, bounds []time.Time, apps int) ([]Span, error) {
 	spans := make([]Span, max(len(bounds)-1, 0))
-	err := r.db.Report(ctx, "summing up activity", SeeingRollups(ctx, func(tx pgx.Tx) error {
+	err := r.db.Report(ctx, "summing up activity", func(tx pgx.Tx) error {
 		clear(spans)
 		m, err := directory.FindMachine(ctx, tx, scope, machineID)
 		if err != nil || len(spans) == 0 {
@@ -58,7 +59,7 @@ func (r *Reader) Activity(ctx context.Context, scope directory.Scope, machineID 
 			return err
 		}
 		return nameSpans(ctx, tx, list, spans, apps)
-	}))
+	}, db.KeepRollups, db.PlanOnce)
 	return spans, err
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/codec"
+	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/dictionary"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/people"
@@ -62,7 +63,7 @@ type MachineUse struct {
 // more means that there are machines after these, although fewer than f.Limit came:
 // reading events took enough for one page. Errors are those of Spans.
 func (r *Reader) AppUse(ctx context.Context, f directory.MachineFilter, from, to time.Time, c Classes) (list []MachineUse, more bool, err error) {
-	err = r.db.Summary(ctx, "summing up applications", SeeingEvents(ctx, SeeingRollups(ctx, func(tx pgx.Tx) error {
+	err = r.db.Summary(ctx, "summing up applications", func(tx pgx.Tx) error {
 		list, more = nil, false
 		machines, keys, err := askedFor(ctx, tx, f)
 		if err != nil {
@@ -75,7 +76,7 @@ func (r *Reader) AppUse(ctx context.Context, f directory.MachineFilter, from, to
 		}
 		more = len(uses) < len(rows)
 		return err
-	})))
+	}, db.KeepEvents, db.KeepRollups)
 	return list, more, err
 }
 
@@ -90,7 +91,7 @@ type PersonUse struct {
 // PeopleAppUse is AppUse of people. more means that others follow. Errors are those of
 // people.Within.
 func (r *Reader) PeopleAppUse(ctx context.Context, f people.Filter, from, to time.Time, c Classes) (list []PersonUse, more bool, err error) {
-	err = r.db.Summary(ctx, "summing up people's applications", SeeingEvents(ctx, SeeingRollups(ctx, func(tx pgx.Tx) error {
+	err = r.db.Summary(ctx, "summing up people's applications", func(tx pgx.Tx) error {
 		list = nil
 		var found []people.Person
 		if found, more, err = people.Within(ctx, tx, f); err != nil {
@@ -103,7 +104,7 @@ func (r *Reader) PeopleAppUse(ctx context.Context, f people.Filter, from, to tim
 		}
 		more = more || len(uses) < len(rows)
 		return err
-	})))
+	}, db.KeepEvents, db.KeepRollups)
 	return list, more, err
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/codec"
+	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/dictionary"
 	"activity-tracker.example/server/internal/store/directory"
 )
@@ -37,14 +38,14 @@ type Page struct {
 // most limit, or ErrNotFound where there is no such machine in scope.
 func (r *Reader) Events(ctx context.Context, scope directory.Scope, machineID string, from, to time.Time, limit int) (Page, error) {
 	var page Page
-	err := r.db.Report(ctx, "reading events", SeeingEvents(ctx, func(tx pgx.Tx) error {
+	err := r.db.Report(ctx, "reading events", func(tx pgx.Tx) error {
 		m, err := directory.FindMachine(ctx, tx, scope, machineID)
 		if err != nil {
 			return err
 		}
 		page, err = eventsOf(ctx, tx, m, from, to, limit)
 		return err
-	}))
+	}, db.KeepEvents)
 	return page, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/internal/store/codec"
+	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/minutes"
 	"activity-tracker.example/server/internal/store/people"
@@ -34,7 +35,7 @@ type PersonSpans struct {
 // PeopleMinutes returns what people did in each minute from one time to before another,
 // and whether others follow. Errors are those of people.Within.
 func (r *Reader) PeopleMinutes(ctx context.Context, f people.Filter, from, to time.Time) (list []PersonTime, more bool, err error) {
-	err = r.db.Report(ctx, "reading the minutes of people", SeeingEvents(ctx, SeeingRollups(ctx, func(tx pgx.Tx) error {
+	err = r.db.Report(ctx, "reading the minutes of people", func(tx pgx.Tx) error {
 		var found []people.Person
 		if found, more, err = people.Within(ctx, tx, f); err != nil {
 			return err
@@ -44,7 +45,7 @@ func (r *Reader) PeopleMinutes(ctx context.Context, f people.Filter, from, to ti
 		return r.eachGrid(ctx, tx, q, found, nil, func(i int, g *minutes.Grid, estimated bool) {
 			list[i] = PersonTime{Person: found[i], Grid: g.Clone(), Estimated: estimated}
 		})
-	})))
+	}, db.KeepEvents, db.KeepRollups)
 	return list, more, err
 }
 
@@ -62,7 +63,7 @@ func (r *Reader) PersonMinutes(ctx context.Context, scope directory.Scope, perso
 // their accounts add up, and time that accounts share counts once. What of a span's minutes
 // is recorded and not active is idle. Without counts there are only times.
 func (r *Reader) PeopleSpans(ctx context.Context, f people.Filter, bounds []time.Time, counts bool) (list []PersonSpans, more bool, err error) {
-	err = r.db.Summary(ctx, "summing up people", SeeingEvents(ctx, SeeingRollups(ctx, func(tx pgx.Tx) error {
+	err = r.db.Summary(ctx, "summing up people", func(tx pgx.Tx) error {
 		var found []people.Person
 		if found, more, err = people.Within(ctx, tx, f); err != nil {
 			return err
@@ -85,7 +86,7 @@ func (r *Reader) PeopleSpans(ctx context.Context, f people.Filter, bounds []time
 				list[i].Spans[j] = totalsOf(&all[i*n+j]).within(g, bounds[j], bounds[j+1])
 			}
 		})
-	})))
+	}, db.KeepEvents, db.KeepRollups)
 	return list, more, err
 }
 
@@ -94,7 +95,7 @@ func (r *Reader) PeopleSpans(ctx context.Context, f people.Filter, bounds []time
 func (r *Reader) PersonActivity(ctx context.Context, scope directory.Scope, person int64, bounds []time.Time, apps int) ([]Span, PersonTime, error) {
 	spans := make([]Span, max(len(bounds)-1, 0))
 	var t PersonTime
-	err := r.db.Report(ctx, "summing up a person", SeeingEvents(ctx, SeeingRollups(ctx, func(tx pgx.Tx) error {
+	err := r.db.Report(ctx, "summing up a person", func(tx pgx.Tx) error {
 		clear(spans)
 		p, err := people.Find(ctx, tx, scope, person)
 		if err != nil || len(spans) == 0 {
@@ -116,7 +117,7 @@ func (r *Reader) PersonActivity(ctx context.Context, scope directory.Scope, pers
 			spans[i].Sums = spans[i].within(t.Grid, bounds[i], bounds[i+1])
 		}
 		return nil
-	})))
+	}, db.KeepEvents, db.KeepRollups)
 	return spans, t, err
 }
 

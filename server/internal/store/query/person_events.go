@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/people"
 )
@@ -34,7 +35,7 @@ const accountEvents = 50
 // before a time, at most limit. There may be fewer although there are more.
 func (r *Reader) PersonEvents(ctx context.Context, scope directory.Scope, person int64, from PersonPlace, to time.Time, limit int) (PersonPage, error) {
 	var page PersonPage
-	err := r.db.Report(ctx, "reading a person's events", SeeingEvents(ctx, func(tx pgx.Tx) error {
+	err := r.db.Report(ctx, "reading a person's events", func(tx pgx.Tx) error {
 		page = PersonPage{Page: Page{Events: []api.Event{}}}
 		p, err := people.Find(ctx, tx, scope, person)
 		if err != nil || len(p.Accounts) == 0 {
@@ -54,7 +55,7 @@ func (r *Reader) PersonEvents(ctx context.Context, scope directory.Scope, person
 		}
 		page.Page = merge(lists, limit)
 		return nil
-	}))
+	}, db.KeepEvents)
 	return page, err
 }
 

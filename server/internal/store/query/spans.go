@@ -23,7 +23,7 @@ type MachineSpans struct {
 // not there or in scope, and ErrNoGroup.
 func (r *Reader) Spans(ctx context.Context, f directory.MachineFilter, bounds []time.Time) ([]MachineSpans, error) {
 	var list []MachineSpans
-	err := r.db.Summary(ctx, "summing up machines", SeeingRollups(ctx, func(tx pgx.Tx) error {
+	err := r.db.Summary(ctx, "summing up machines", func(tx pgx.Tx) error {
 		machines, keys, err := askedFor(ctx, tx, f)
 		if err != nil {
 			return err
@@ -45,7 +45,7 @@ func (r *Reader) Spans(ctx context.Context, f directory.MachineFilter, bounds []
 			}
 		}
 		return nil
-	}))
+	}, db.KeepRollups)
 	return list, err
 }
 

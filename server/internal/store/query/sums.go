@@ -10,21 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/internal/store/codec"
-	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/partition"
 )
-
-// SeeingRollups is do in a transaction that sees one state of the database and
-// looks at roll-ups. As with SeeingEvents a partition must not go whose roll-ups it
-// does not see packed yet.
-func SeeingRollups(ctx context.Context, do func(pgx.Tx) error) func(pgx.Tx) error {
-	return func(tx pgx.Tx) error {
-		if _, err := db.Exec(ctx, tx, "keeping partitions of roll-ups", "LOCK TABLE ONLY rollup IN ACCESS SHARE MODE"); err != nil {
-			return err
-		}
-		return do(tx)
-	}
-}
 
 // spanQuery asks for the sums of some machines in consecutive spans of time, from
 // roll-ups of both kinds: those of quarters of an hour, and the packed ones of

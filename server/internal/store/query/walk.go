@@ -29,23 +29,11 @@ const (
 // errStop ends a walk early and without an error.
 var errStop = errors.New("seen enough")
 
-// SeeingEvents is do in a transaction that sees one state of the database and looks
-// at events. Their table is locked, against dropping only, before that state is
-// fixed: else a partition could go whose events it does not see compacted yet.
-func SeeingEvents(ctx context.Context, do func(pgx.Tx) error) func(pgx.Tx) error {
-	return func(tx pgx.Tx) error {
-		if _, err := db.Exec(ctx, tx, "keeping partitions of events", "LOCK TABLE ONLY event IN ACCESS SHARE MODE"); err != nil {
-			return err
-		}
-		return do(tx)
-	}
-}
-
 // WalkEvents calls each with a machine's events with from ≤ timestamp < to,
 // oldest first, without their names and machine; at most limit of them where it
 // is not zero. It is the only way to a machine's events. They are read some at a
-// time and none is open while each runs, which may so use tx; tx is
-// SeeingEvents or holds the machine's lock.
+// time and none is open while each runs, which may so use tx; tx keeps the
+// partitions of events, or holds the machine's lock.
 func WalkEvents(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, limit int, each func(*api.Event, *codec.Refs) error) error {
 	w := walker{tx: tx, machine: machine, from: from, to: to, left: limit, each: each}
 	if limit == 0 {

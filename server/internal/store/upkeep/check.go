@@ -71,7 +71,7 @@ func (u *Upkeep) checkMachine(ctx context.Context, machine int32, repair bool, c
 	if repair {
 		do = u.db.Write
 	}
-	return do(ctx, "checking roll-ups", query.SeeingEvents(ctx, query.SeeingRollups(ctx, func(tx pgx.Tx) error {
+	return do(ctx, "checking roll-ups", func(tx pgx.Tx) error {
 		if repair {
 			if err := events.LockMachines(ctx, tx, []int32{machine}); err != nil {
 				return err
@@ -97,7 +97,7 @@ func (u *Upkeep) checkMachine(ctx context.Context, machine int32, repair bool, c
 			return nil
 		}
 		return replaceRollups(ctx, tx, machine, anew, want)
-	})))
+	}, db.KeepEvents, db.KeepRollups)
 }
 
 // endOfTime is after every event that may be.

@@ -271,10 +271,10 @@ func (c *compaction) defaultRows(ctx context.Context, horizon time.Time) error {
 func (c *compaction) drop(ctx context.Context, p partition.Span) error {
 	done := false
 	// First without keeping anybody waiting; nobody drops it meanwhile.
-	err := c.db.Read(ctx, "looking whether a partition is compacted", query.SeeingEvents(ctx, func(tx pgx.Tx) (err error) {
+	err := c.db.Read(ctx, "looking whether a partition is compacted", func(tx pgx.Tx) (err error) {
 		done, err = compactedWhole(ctx, tx, p)
 		return err
-	}))
+	}, db.KeepEvents)
 	if err != nil || !done {
 		return err
 	}
