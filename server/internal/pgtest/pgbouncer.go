@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,9 +40,10 @@ func Pgbouncer(tb testing.TB, c *Cluster, size string, settings ...string) *Pool
 	p.give(path)
 	running := p.launch(poolerLog, program, path)
 	tb.Cleanup(func() { p.end(running, syscall.SIGTERM) })
+	// Its socket is there before it listens.
 	p.await("pgbouncer to listen", poolerLog, func() bool {
-		_, err := os.Stat(filepath.Join(p.dir, ".s.PGSQL.6432"))
-		return err == nil
+		conn, err := (&net.Dialer{}).DialContext(tb.Context(), "unix", filepath.Join(p.dir, ".s.PGSQL.6432"))
+		return err == nil && conn.Close() == nil
 	})
 	return p
 }
