@@ -169,4 +169,6 @@ type Segment struct {
 	End   time.Time `json:"end"`
 	// ActiveSeconds is for how long somebody was there.
 	ActiveSeconds float64 `json:"active_seconds"`
+	// Reason is why nothing was collected; absent of other states.
+	Reason NotCollectedReason `json:"reason,omitempty"`
 }

@@ -21,15 +21,16 @@ func TestNotCollected(t *testing.T) {
 		{MachineID: "m", Start: start.Add(-time.Hour), End: start, Reason: api.NotCollectedHours},
 		{MachineID: "nobody", Start: start, End: start.Add(time.Hour), Reason: api.NotCollectedHours},
 		{MachineID: "m", Start: start, End: start, Reason: api.NotCollectedPause},
+		{MachineID: "m", Start: start.Add(-time.Hour), End: start.Add(-50 * time.Minute), Reason: api.NotCollectedPause},
 	}
 	send := func(credential string, batch api.EventBatch) (reply api.IngestReply) {
 		b.Do(http.MethodPost, "/api/events", credential, batch).Wants(http.StatusOK, &reply)
 		return reply
 	}
 	events := []api.Event{{MachineID: "m", Timestamp: start}} // one that makes the machine
-	for round, want := range []int{1, 0} {
+	for round, want := range []int{2, 0} {
 		got := send(host, api.EventBatch{Events: events, NotCollected: spans}).NotCollected
-		if got == nil || got.Accepted != want || got.Duplicates != 1-want || len(got.Rejected) != 2 ||
+		if got == nil || got.Accepted != want || got.Duplicates != 2-want || len(got.Rejected) != 2 ||
 			got.Rejected[0].Code != api.CodeUnknownMachine || got.Rejected[0].Index != 1 || got.Rejected[1].Code != api.CodeOutOfRange {
 			t.Errorf("round %d: %+v", round, got)
 		}
@@ -48,9 +49,13 @@ func TestNotCollected(t *testing.T) {
 	b.Do(http.MethodGet, "/api/people/p1/day?date=2024-01-15", viewer, nil).Wants(http.StatusOK, &d)
 	var told []string
 	for _, s := range d.Segments {
-		told = append(told, s.Start.Format("15:04 ")+s.State)
+		told = append(told, s.Start.Format("15:04 ")+s.State+" "+string(s.Reason))
 	}
-	if got := strings.Join(told, ", "); got != "00:00 unknown, 09:00 not_collected, 10:00 active, 10:01 unknown" {
+	if got := strings.Join(told, ", "); got != "00:00 unknown , 09:00 not_collected pause, 09:10 not_collected hours, 10:00 active , 10:01 unknown " {
 		t.Error(got)
+	}
+	csv := b.Do(http.MethodGet, "/api/people/p1/day?date=2024-01-15&format=csv", viewer, nil).Body
+	if want := "not_collected,2024-01-15T09:00:00Z,2024-01-15T09:10:00Z,0,pause\r\n"; !strings.Contains(string(csv), want) {
+		t.Errorf("the table lacks %q: %s", want, csv)
 	}
 }

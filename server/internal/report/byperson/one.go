@@ -73,7 +73,20 @@ func until(d report.Day, now time.Time) time.Time {
 func segments(g *minutes.Grid) []api.Segment {
 	list := []api.Segment{}
 	for _, s := range g.Segments() {
-		list = append(list, api.Segment{State: s.State.String(), Start: s.Start, End: s.End, ActiveSeconds: float64(s.ActiveMS) / 1000})
+		list = append(list, api.Segment{
+			State: s.State.String(), Start: s.Start, End: s.End, ActiveSeconds: float64(s.ActiveMS) / 1000, Reason: reason(s),
+		})
 	}
 	return list
+}
+
+// reason is why nothing was collected; empty of other states.
+func reason(s minutes.Segment) api.NotCollectedReason {
+	switch {
+	case s.State != minutes.NotCollected:
+		return ""
+	case s.Paused:
+		return api.NotCollectedPause
+	}
+	return api.NotCollectedHours
 }

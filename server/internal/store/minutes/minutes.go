@@ -38,6 +38,9 @@ const (
 // Minute is one minute of an account or a person.
 type Minute struct {
 	State State
+	// Paused is why it is NotCollected: the person had paused. Else it was outside work
+	// hours. It says nothing of other states.
+	Paused bool
 	// ActiveMS is for how many milliseconds somebody was there, a minute at most.
 	ActiveMS int64
 }
@@ -115,13 +118,14 @@ func (g *Grid) Add(r Record) {
 	}
 }
 
-// Cover notes that nothing of the account was collected in from ≤ t < to, by rule. What is
-// recorded of a minute counts before that.
-func (g *Grid) Cover(from, to time.Time) {
+// Cover notes that nothing of the account was collected in from ≤ t < to, by rule, or since
+// the person had paused. What is recorded of a minute counts before that.
+func (g *Grid) Cover(from, to time.Time, paused bool) {
 	place := func(at int64) int { return int(min(max(0, at/micros), int64(len(g.List)))) }
 	first, end := place(floor(from.UnixMicro())-g.From), place(to.UnixMicro()+micros-1-g.From)
 	for i := first; i < end; i++ {
 		g.List[i].add(NotCollected, 0)
+		g.List[i].Paused = g.List[i].Paused || paused
 	}
 	g.touch(first, end)
 }
@@ -148,6 +152,7 @@ func (g *Grid) Take(o *Grid) {
 		for i := p.from; i < p.to; i++ {
 			m, other := &g.List[i], o.List[i]
 			m.State, m.ActiveMS = max(m.State, other.State), max(m.ActiveMS, other.ActiveMS)
+			m.Paused = m.Paused || other.Paused
 		}
 		clear(o.List[p.from:p.to])
 	}
@@ -173,23 +178,25 @@ func (g *Grid) part(from, to time.Time) []Minute {
 	return g.List[place(from):max(place(from), place(to))]
 }
 
-// Segment is a run of minutes of one state.
+// Segment is a run of minutes of one state, and of one reason where they are NotCollected.
 type Segment struct {
 	State      State
+	Paused     bool
 	Start, End time.Time
 	ActiveMS   int64
 }
 
-// Segments joins minutes of one state that follow each other.
+// Segments joins minutes of one state and reason that follow each other.
 func (g *Grid) Segments() []Segment {
 	var list []Segment
 	for i, m := range g.List {
 		end := time.UnixMicro(g.From + int64(i+1)*micros).UTC()
-		if n := len(list); n > 0 && list[n-1].State == m.State {
+		paused := m.State == NotCollected && m.Paused
+		if n := len(list); n > 0 && list[n-1].State == m.State && list[n-1].Paused == paused {
 			list[n-1].End, list[n-1].ActiveMS = end, list[n-1].ActiveMS+m.ActiveMS
 			continue
 		}
-		list = append(list, Segment{State: m.State, Start: end.Add(-Length), End: end, ActiveMS: m.ActiveMS})
+		list = append(list, Segment{State: m.State, Paused: paused, Start: end.Add(-Length), End: end, ActiveMS: m.ActiveMS})
 	}
 	return list
 }

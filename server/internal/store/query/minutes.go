@@ -154,7 +154,7 @@ func (g *grids) of(ctx context.Context, accounts []int32) (*minutes.Grid, bool, 
 			estimated = estimated || guessed
 		}
 		for _, t := range g.uncollected[key] {
-			g.account.Cover(t.Start, t.End)
+			g.account.Cover(t.Start, t.End, t.Paused)
 		}
 		g.person.Take(g.account)
 	}

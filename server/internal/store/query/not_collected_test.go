@@ -21,6 +21,9 @@ func segments(t *testing.T, s *storetest.Store, person int64, from time.Time) st
 	var text string
 	for _, one := range got.Grid.Segments() {
 		text += fmt.Sprintf("%s %s, ", one.Start.Format("15:04"), one.State)
+		if one.Paused {
+			text += "paused, "
+		}
 	}
 	return text
 }
@@ -63,5 +66,17 @@ func TestNotCollectedIsAState(t *testing.T) {
 	joined := "10:00 active, 10:01 no_input, 10:02 not_collected, 10:30 active, 10:31 not_collected, 10:51 unknown, "
 	if got := segments(t, s, of("a"), ten); got != joined {
 		t.Errorf("joined: %s", got)
+	}
+	// A pause at one account is the person's reason, whatever the other's is, and hides no
+	// record.
+	pause := span("b", 29*time.Minute, 33*time.Minute)
+	pause.Reason = api.NotCollectedPause
+	if w, err := s.NotCollected.Write(t.Context(), host, []api.NotCollected{pause}); err != nil || w.Accepted != 1 {
+		t.Fatal(w, err)
+	}
+	paused := "10:00 active, 10:01 no_input, 10:02 not_collected, 10:29 not_collected, paused, 10:30 active, 10:31 not_collected, paused, " +
+		"10:33 not_collected, 10:51 unknown, "
+	if got := segments(t, s, of("a"), ten); got != paused {
+		t.Errorf("paused: %s", got)
 	}
 }

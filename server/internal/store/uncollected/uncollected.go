@@ -94,12 +94,16 @@ func lockOwners(ctx context.Context, tx pgx.Tx, list []api.NotCollected) (map[st
 	return owners, nil
 }
 
-// Time is a time in which nothing was collected.
-type Time struct{ Start, End time.Time }
+// Time is a time in which nothing was collected, since the person had paused, or else
+// since it was outside work hours.
+type Time struct {
+	Start, End time.Time
+	Paused     bool
+}
 
 // Of returns the times of machines that overlap with from ≤ t < to, in any order.
 func Of(ctx context.Context, tx pgx.Tx, machines []int32, from, to time.Time) (map[int32][]Time, error) {
-	rows, err := tx.Query(ctx, `SELECT machine, start_at, end_at FROM not_collected
+	rows, err := tx.Query(ctx, `SELECT machine, start_at, end_at, reason = 'pause' FROM not_collected
 		WHERE machine = ANY($1) AND start_at > $2 AND start_at < $3 AND end_at > $4`, machines, from.Add(-longest), to, from)
 	if err != nil {
 		return nil, fmt.Errorf("reading what was not collected: %w", err)
@@ -107,7 +111,7 @@ func Of(ctx context.Context, tx pgx.Tx, machines []int32, from, to time.Time) (m
 	list := map[int32][]Time{}
 	var machine int32
 	var t Time
-	if _, err := pgx.ForEachRow(rows, []any{&machine, &t.Start, &t.End}, func() error {
+	if _, err := pgx.ForEachRow(rows, []any{&machine, &t.Start, &t.End, &t.Paused}, func() error {
 		list[machine] = append(list[machine], t)
 		return nil
 	}); err != nil {

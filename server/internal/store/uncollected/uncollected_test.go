@@ -58,3 +58,39 @@ func TestSpansAreDroppedWithRollups(t *testing.T) {
 		t.Errorf("kept: %s", got)
 	}
 }
+
+// Of a machine that was moved to another host that one's spans are taken from then on, and
+// no longer the earlier host's; what that had told stays.
+func TestSpansOfAMovedMachine(t *testing.T) {
+	url := storetest.NewDatabase(t)
+	s := storetest.OpenAt(t, url, partition.Retention{}, noon)
+	from := storetest.Ask[int64](t, url, "INSERT INTO host (host_id, hostname, enrollment) VALUES ('old', '', '') RETURNING id")
+	to := storetest.Ask[int64](t, url, "INSERT INTO host (host_id, hostname, enrollment) VALUES ('new', '', '') RETURNING id")
+	storetest.Accepted(t, s, from, []api.Event{{MachineID: "m", Timestamp: noon}}, 1)
+	told, later := spanOf("m", -3, api.NotCollectedPause), spanOf("m", -2, api.NotCollectedHours)
+	for _, step := range []struct {
+		move string
+		host int64
+		list []api.NotCollected
+		want string
+	}{
+		{"", from, []api.NotCollected{told}, "{1 0 [] []}"},
+		{"", to, []api.NotCollected{later}, "{0 0 [0] []}"},
+		{"new", from, []api.NotCollected{told, later}, "{0 0 [0 1] []}"},
+		{"", to, []api.NotCollected{told, later}, "{1 1 [] []}"},
+		{"old", to, []api.NotCollected{later}, "{0 0 [0] []}"},
+		{"", from, []api.NotCollected{told, later}, "{0 2 [] []}"},
+	} {
+		if step.move != "" {
+			if _, err := s.Dictionary.Move(t.Context(), []string{"m"}, step.move); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := s.NotCollected.Write(t.Context(), step.host, step.list); err != nil || fmt.Sprint(got) != step.want {
+			t.Errorf("%+v: %v, %v", step, got, err)
+		}
+	}
+	if n := storetest.Ask[int](t, url, "SELECT count(*) FROM not_collected"); n != 2 {
+		t.Errorf("%d rows, want 2", n)
+	}
+}
