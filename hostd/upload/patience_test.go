@@ -106,7 +106,7 @@ func TestServerThatTakesNothing(t *testing.T) {
 	src := rand.NewChaCha8([32]byte{1})
 	_, _ = src.Read(noise)
 	r.up.patience = short
-	_, v, err := r.up.post(t.Context(), Target{URL: url, Credential: secret}, noise, 1)
+	_, v, err := r.up.post(t.Context(), Target{URL: url, Credential: secret}, noise, contents{events: 1})
 	if !v.timedOut || err == nil || !strings.Contains(err.Error(), "took nothing more of a batch for "+short.String()) {
 		t.Errorf("%+v, %v", v, err)
 	}
@@ -133,7 +133,7 @@ func TestThinLine(t *testing.T) {
 	r := newRig(t)
 	r.up.patience = short
 	began := time.Now()
-	_, _, err := r.up.post(t.Context(), Target{URL: url, Credential: secret}, bytes.Repeat([]byte{'x'}, size), 1)
+	_, _, err := r.up.post(t.Context(), Target{URL: url, Credential: secret}, bytes.Repeat([]byte{'x'}, size), contents{events: 1})
 	if took := time.Since(began); err != nil || took < 2*short {
 		t.Errorf("%v after %s", err, took)
 	}

@@ -1,8 +1,6 @@
 package upload
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,32 +43,8 @@ type verdict struct {
 	retryAfter time.Duration
 }
 
-// encode makes the body of POST /api/events out of events that are JSON
-// already.
-func encode(items []buffer.Item) ([]byte, error) {
-	var body bytes.Buffer
-	z := gzip.NewWriter(&body)
-	sep := `{"events":[`
-	for _, it := range items {
-		if _, err := io.WriteString(z, sep); err != nil {
-			return nil, fmt.Errorf("compressing a batch: %w", err)
-		}
-		if _, err := z.Write(it.Event); err != nil {
-			return nil, fmt.Errorf("compressing a batch: %w", err)
-		}
-		sep = ","
-	}
-	if _, err := io.WriteString(z, "]}"); err != nil {
-		return nil, fmt.Errorf("compressing a batch: %w", err)
-	}
-	if err := z.Close(); err != nil {
-		return nil, fmt.Errorf("compressing a batch: %w", err)
-	}
-	return body.Bytes(), nil
-}
-
-// post sends a batch of n events. Without an error, the reply is consistent.
-func (u *Uploader) post(ctx context.Context, t Target, body []byte, n int) (api.IngestReply, verdict, error) {
+// post sends a batch of these contents. Without an error, the reply is consistent.
+func (u *Uploader) post(ctx context.Context, t Target, body []byte, n contents) (api.IngestReply, verdict, error) {
 	var none api.IngestReply
 	where, err := url.JoinPath(t.URL, "api/events")
 	if err != nil {
@@ -159,57 +133,6 @@ func problem(answer []byte) (code, detail string) {
 	return string(p.Code), text.Line(detail, maxMessage)
 }
 
-// maxReply is how many bytes an answer to n events has at most.
-func maxReply(n int) int64 { return replyBytes + int64(n)*rejectionBytes }
-
-// parseReply reads the answer to n events. One that does not add up is an
-// error: whoever sent it, it is no receipt.
-func parseReply(answer []byte, n int) (api.IngestReply, error) {
-	var r api.IngestReply
-	fail := func(what string) (api.IngestReply, error) {
-		return api.IngestReply{}, fmt.Errorf("the server's reply makes no sense (%s); is server_url right?", what)
-	}
-	if int64(len(answer)) > maxReply(n) {
-		return fail("too long")
-	}
-	if err := json.Unmarshal(answer, &r); err != nil {
-		return fail("no JSON of the right form")
-	}
-	if r.Accepted < 0 || r.Accepted > n || r.Duplicates < 0 || r.Duplicates > n || len(r.Rejected) > n ||
-		r.Accepted+r.Duplicates+len(r.Rejected) != n {
-		return fail(fmt.Sprintf("it does not account for the %d events that were sent", n))
-	}
-	named := make([]bool, n)
-	for i := range r.Rejected {
-		x := &r.Rejected[i]
-		if x.Index < 0 || x.Index >= n || named[x.Index] {
-			return fail("an index that was not sent, or twice")
-		}
-		named[x.Index] = true
-		if !validCode(string(x.Code)) {
-			x.Code = api.CodeBadEvent
-		}
-		x.Message = text.Line(x.Message, maxMessage)
-	}
-	return r, nil
-}
-
-// settle returns which events the server has, and what becomes of the others.
-func settle(items []buffer.Item, reply api.IngestReply) (done []buffer.Place, refused []buffer.Refusal) {
-	why := make(map[int]api.Rejection, len(reply.Rejected))
-	for _, r := range reply.Rejected {
-		why[r.Index] = r
-	}
-	for i := range items {
-		if r, no := why[i]; no {
-			refused = append(refused, refusal(&items[i], r))
-		} else {
-			done = append(done, items[i].Place)
-		}
-	}
-	return done, refused
-}
-
 // refusal decides by the contract's table what becomes of an event.
 func refusal(it *buffer.Item, why api.Rejection) buffer.Refusal {
 	r := buffer.Refusal{Place: it.Place, Code: string(why.Code), Message: why.Message}
@@ -237,9 +160,13 @@ func readIdentity(event []byte) identity {
 	var e struct {
 		MachineID string `json:"machine_id"`
 		Timestamp string `json:"timestamp"`
+		Start     string `json:"start"`
 	}
 	if json.Unmarshal(event, &e) != nil {
 		return identity{}
+	}
+	if e.Timestamp == "" {
+		e.Timestamp = e.Start // it is a span
 	}
 	at, err := time.Parse(time.RFC3339, e.Timestamp)
 	if err != nil {

@@ -322,7 +322,7 @@ func (u *Uploader) retrySuspects(ctx context.Context, target Target) error {
 
 // send sends one batch and settles it.
 func (u *Uploader) send(ctx context.Context, target Target, items []buffer.Item) (verdict, error) {
-	body, err := encode(items)
+	body, n, err := encode(items)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -330,7 +330,7 @@ func (u *Uploader) send(ctx context.Context, target Target, items []buffer.Item)
 		return verdict{tooMuch: true, code: string(api.CodeTooLarge), message: "larger than a request may be"},
 			errors.New("the batch is larger than a request may be")
 	}
-	reply, v, err := u.post(ctx, target, body, len(items))
+	reply, v, err := u.post(ctx, target, body, n)
 	if err != nil {
 		return v, err
 	}

@@ -40,7 +40,15 @@ type fakeServer struct {
 	stored   map[string]int
 	// before may answer in the server's place; it then returns true.
 	before func(w http.ResponseWriter, events []string) bool
+	// batch is likewise, of the whole batch.
+	batch  func(w http.ResponseWriter, b *sentBatch) bool
 	reject func(event string) string
+}
+
+// sentBatch is a body of POST /api/events, with what it holds as it was sent.
+type sentBatch struct {
+	Events       []json.RawMessage
+	NotCollected []json.RawMessage `json:"not_collected"`
 }
 
 func newServer(t *testing.T) *fakeServer {
@@ -64,7 +72,7 @@ func (s *fakeServer) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	var batch struct{ Events []json.RawMessage }
+	var batch sentBatch
 	if err := json.NewDecoder(z).Decode(&batch); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
@@ -74,7 +82,7 @@ func (s *fakeServer) serve(w http.ResponseWriter, r *http.Request) {
 		events = append(events, string(e))
 	}
 	s.sizes = append(s.sizes, len(events))
-	if s.before != nil && s.before(w, events) {
+	if s.before != nil && s.before(w, events) || s.batch != nil && s.batch(w, &batch) {
 		return
 	}
 	var reply api.IngestReply
@@ -258,7 +266,7 @@ func TestBadAnswersKeepEverything(t *testing.T) {
 		"index beyond":   {answer(`{"accepted":2,"rejected":[{"index":3,"code":"x"}]}`), StateBackoff, "index"},
 		"index negative": {answer(`{"accepted":2,"rejected":[{"index":-1,"code":"x"}]}`), StateBackoff, "index"},
 		"index twice":    {answer(`{"accepted":1,"rejected":[{"index":1,"code":"x"},{"index":1,"code":"x"}]}`), StateBackoff, "index"},
-		"endless":        {answer(strings.Repeat(" ", int(maxReply(3))) + `{"accepted":3}`), StateBackoff, "too long"},
+		"endless":        {answer(strings.Repeat(" ", int(maxReply(contents{events: 3}))) + `{"accepted":3}`), StateBackoff, "too long"},
 		// Each takes 50 bytes once it is read, and 3 on the wire.
 		"tiny ones": {answer(`{"rejected":[{}` + strings.Repeat(",{}", 10_000) + `]}`), StateBackoff, "too long"},
 		"500":       {refuse(500), StateBackoff, "500: what is wrong"},
@@ -438,7 +446,7 @@ func FuzzReply(f *testing.F) {
 	f.Add([]byte(`{"accepted":-1}`), 0)
 	f.Fuzz(func(t *testing.T, text []byte, n int) {
 		n = int(uint(n) % 100)
-		reply, err := parseReply(text, n)
+		reply, err := parseReply(text, contents{events: n})
 		if err != nil {
 			return
 		}
@@ -469,7 +477,7 @@ func TestEncodedBatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := encode([]buffer.Item{{Place: buffer.Place{Seq: 1}, Event: event}, {Place: buffer.Place{Seq: 2}, Event: []byte(`{"second":true}`)}})
+	body, _, err := encode([]buffer.Item{{Place: buffer.Place{Seq: 1}, Event: event}, {Place: buffer.Place{Seq: 2}, Event: []byte(`{"second":true}`)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -566,7 +574,7 @@ func BenchmarkUpload(b *testing.B) {
 	}
 	var size int
 	for b.Loop() {
-		body, err := encode(items)
+		body, _, err := encode(items)
 		if err != nil {
 			b.Fatal(err)
 		}
