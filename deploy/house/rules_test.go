@@ -48,6 +48,8 @@ var mayImport = map[string][]string{
 	"hostd/collect": {
 		"hostd/buffer", "hostd/hoststat", "hostd/interval", "hostd/reading", "hostd/roster",
 	},
+	"hostd/uncollected": {"hostd/buffer", "hostd/policy", "hostd/roster", "server/api"},
+
 	"hostd/upload":  {"hostd/buffer", "hostd/outbound", "hostd/text", "server/api"},
 	"hostd/notify":  {"hostd/text"},
 	"hostd/control": {"server/api"},

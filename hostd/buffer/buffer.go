@@ -57,6 +57,7 @@ const (
 	Accounts Space = "accounts" // by session: what was already counted
 	Records  Space = "records"  // open records
 	Machines Space = "machines" // by machine_id: what was handed out
+	Told     Space = "told"     // by machine_id: up to when the server was told what was not collected
 )
 
 // Buckets beside the spaces.
@@ -66,7 +67,7 @@ const (
 	bucketMeta  = "meta"
 )
 
-func spaces() []Space { return []Space{Accounts, Records, Machines} }
+func spaces() []Space { return []Space{Accounts, Records, Machines, Told} }
 
 var (
 	// ErrReplaced reports that the file was damaged and has been replaced: the

@@ -16,6 +16,7 @@ func ruleKeys() []key {
 	return []key{
 		{policy.FieldExclude, `a list of users, and of groups as @name, such as ["root", "@admins"]`, kindList, rule(policy.FieldExclude)},
 		{policy.FieldWorkHours, `a zone and times such as {tz: "Europe/Moscow", mon-fri: ["09:00-18:00"]}`, kindMap, rule(policy.FieldWorkHours)},
+		{policy.FieldPause, `true or false`, kindBool, rule(policy.FieldPause)},
 		{policy.FieldTitleRules, `a list of rules such as {title: "KeePass", action: drop}`, kindList, rule(policy.FieldTitleRules)},
 	}
 }
@@ -26,7 +27,6 @@ func (c *Config) Rules() policy.Document {
 	if !c.Features.WindowTitles {
 		d.Titles = new(false)
 	}
-	d.Pause = new(false) // nothing here lets people pause
 	return d
 }
 
@@ -50,6 +50,8 @@ func rule(field string) func(*Config, value) error {
 			c.rules.ExcludeUsers = d.ExcludeUsers
 		case policy.FieldWorkHours:
 			c.rules.WorkHours = d.WorkHours
+		case policy.FieldPause:
+			c.rules.Pause = d.Pause
 		case policy.FieldTitleRules:
 			c.rules.TitleRules = d.TitleRules
 		}

@@ -17,6 +17,7 @@ work_hours:
 title_rules:                         # the first that matches
   - {app: "Thunderbird", title: ".*", action: drop}
   - {title: '^(.*) - KeePass.*$', action: replace, with: "KeePass"}
+pause: false
 features:
   window_titles: false
 `)
@@ -31,7 +32,7 @@ features:
 		"TRACKERD_EXCLUDE_USERS=root, @admins",
 		`TRACKERD_WORK_HOURS={tz: "Europe/Moscow", mon-fri: ["09:00-18:00"], fri: ["09:00-13:00", "14:00-16:00"], holidays: ["2026-01-01"]}`,
 		`TRACKERD_TITLE_RULES=[{app: "Thunderbird", title: ".*", action: drop}, {title: '^(.*) - KeePass.*$', action: replace, with: "KeePass"}]`,
-		"TRACKERD_FEATURES_WINDOW_TITLES=false",
+		"TRACKERD_FEATURES_WINDOW_TITLES=false", "TRACKERD_PAUSE=false",
 	})
 	if err != nil {
 		t.Fatal(err)

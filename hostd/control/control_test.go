@@ -118,6 +118,23 @@ const nobody = 65534
 type fakeDaemon struct {
 	enrolled []EnrollRequest
 	chosen   []Selection
+	paused   []string
+}
+
+func (f *fakeDaemon) Pause(_ context.Context, uid uint32, length time.Duration) (Pause, error) {
+	switch length {
+	case 0:
+		return Pause{}, &RefusalError{CodeForbidden, "pausing is not allowed here"}
+	case time.Second:
+		return Pause{}, errors.New("the disk is full")
+	}
+	f.paused = append(f.paused, fmt.Sprint(uid, length))
+	return Pause{MachineID: "m", UID: uid, Until: time.Unix(1e9, 0).UTC()}, nil
+}
+
+func (f *fakeDaemon) Resume(_ context.Context, uid uint32) (Resumed, error) {
+	f.paused = append(f.paused, fmt.Sprint(uid))
+	return Resumed{Paused: true}, nil
 }
 
 func (*fakeDaemon) Status(context.Context) Status {
@@ -127,7 +144,8 @@ func (*fakeDaemon) Status(context.Context) Status {
 			{ID: "c1", User: "alice", UID: 1000, MachineID: "host-abc123-alice"},
 			{ID: "c2", User: "nobody", UID: nobody, MachineID: "host-abc123-nobody"},
 		},
-		Host: &Host{HostID: "0123", EventsWaiting: 7, Problems: []string{"alice has one"}},
+		Paused: []Pause{{MachineID: "host-abc123-alice", UID: 1000}, {MachineID: "host-abc123-nobody", UID: nobody}},
+		Host:   &Host{HostID: "0123", EventsWaiting: 7, Problems: []string{"alice has one"}},
 	}
 }
 

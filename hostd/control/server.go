@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"activity-tracker.example/server/api"
@@ -22,6 +23,7 @@ type Provider interface {
 	// Enroll's errors are shown to the person who enrols.
 	Enroll(ctx context.Context, r EnrollRequest) (EnrollReply, error)
 	Rejections
+	Pauses
 }
 
 // Limits of the socket, which every user of the host can reach.
@@ -94,6 +96,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /v1/sessions", s.sessions)
 	mux.HandleFunc("GET /v1/doctor", s.doctor)
 	mux.HandleFunc("POST /v1/enroll", s.enroll)
+	mux.HandleFunc("POST "+pausePath, s.pause)
+	mux.HandleFunc("POST "+resumePath, s.resume)
 	mux.HandleFunc("GET "+rejectedPath, s.rejected)
 	mux.HandleFunc("POST "+rejectedPath+"/retry", s.handle(s.provider.Retry))
 	mux.HandleFunc("POST "+rejectedPath+"/drop", s.handle(s.provider.Drop))
@@ -153,6 +157,7 @@ func visible(st Status, uid uint32) Status {
 		}
 	}
 	st.Sessions, st.Host = own, nil
+	st.Paused = slices.DeleteFunc(slices.Clone(st.Paused), func(p Pause) bool { return p.UID != uid })
 	return st
 }
 

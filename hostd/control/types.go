@@ -45,6 +45,8 @@ type Status struct {
 	Rules []Rule `json:"rules,omitempty"`
 	// Sessions are those that the asker may see: all for root, else their own.
 	Sessions []Session `json:"sessions"`
+	// Paused are the pauses that are on, of whom the asker may see.
+	Paused []Pause `json:"paused,omitempty"`
 	// Host is what only root sees; null for others.
 	Host *Host `json:"host"`
 }

@@ -24,8 +24,9 @@ type recorded struct {
 	// words describe it to them.
 	words string
 	// fields are what it speaks of, as they are named on the wire: fields of
-	// api.Event, of its focus ("focus.…") and of the enrolment ("host.…"). A
-	// test holds that each field is spoken of.
+	// api.Event, of its focus ("focus.…"), of what was not collected
+	// ("not_collected.…") and of the enrolment ("host.…"). A test holds that each
+	// field is spoken of.
 	fields []string
 }
 
@@ -58,6 +59,10 @@ func everything(cfg *config.Config) []recorded {
 		{
 			fmt.Sprintf("all this in records of %s each, with date and time", duration(cfg.CollectInterval)),
 			[]string{"timestamp", "interval_sec", "collected_seconds"},
+		},
+		{
+			"when by rule nothing of you was recorded: outside work hours, or because you paused it ('trackctl pause')",
+			[]string{"not_collected.start", "not_collected.end", "not_collected.reason", "not_collected.machine_id"},
 		},
 	}
 	if cfg.Features.TrackSystemStats {

@@ -39,7 +39,7 @@ func usual(t *testing.T, f config.Features) *config.Config {
 // has no word for fails here. So does one that is said to be recorded although
 // the configuration leaves it out.
 func TestEveryFieldIsSpokenOf(t *testing.T) {
-	sent := slices.Concat(fieldsOf[api.Event](""), fieldsOf[api.Focus]("focus."), fieldsOf[api.EnrollRequest]("host."))
+	sent := slices.Concat(fieldsOf[api.Event](""), fieldsOf[api.Focus]("focus."), fieldsOf[api.NotCollected]("not_collected."), fieldsOf[api.EnrollRequest]("host."))
 	sent = slices.DeleteFunc(sent, func(name string) bool { return name == "host.enrollment_token" }) // says nothing about anybody
 	titles := []string{"active_window", "focus.title"}
 	stats := []string{"cpu_percent", "ram_used_percent", "disk_used_percent", "user_cpu_percent", "user_ram_bytes"}

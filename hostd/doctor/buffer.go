@@ -105,6 +105,12 @@ func LaterProblem(g upload.Group, hostID string) (what, todo string) {
 	case string(api.CodeBadTimestamp):
 		cause = "they are more than a day ahead of the server's clock"
 		todo = "compare both clocks ('timedatectl'); they are taken when the server's has come so far"
+	case upload.CodeOlderServer:
+		cause = "the server is older than this trackerd, and takes no times in which nothing was collected"
+		todo = "upgrade the server; all else is sent"
+	case string(api.CodeUnknownMachine):
+		cause = "they are times in which nothing was collected, and no record of this machine_id has come yet"
+		todo = "nothing, where it is new; see which of its records were rejected otherwise ('trackctl rejected list')"
 	case string(api.CodeTooManyMachines):
 		cause = "the server takes no more machine_ids from this host"
 		todo = "look at 'trackerd-server host list' on the server for how many it has"

@@ -41,6 +41,7 @@ func (p *Policy) Describe() []Rule {
 		{Name: rules.FieldExclude, Holds: excluded},
 		{Name: rules.FieldTitles, Holds: titles},
 		{Name: rules.FieldTitleRules, Holds: listed},
+		{Name: rules.FieldPause, Holds: map[bool]string{true: "allowed ('trackctl pause')", false: "not allowed"}[e.Pause]},
 	}
 	for i := range described {
 		described[i].From = slices.Clone(e.Origins[described[i].Name])

@@ -9,17 +9,18 @@ import (
 
 func TestDescribe(t *testing.T) {
 	off := false
+	const allowed = "{pause allowed ('trackctl pause') []}"
 	for _, c := range []struct {
 		file rules.Document
 		want string
 	}{
-		{rules.Document{}, "[{work_hours always []} {exclude_users nobody []} {titles recorded []} {title_rules none []}]"},
+		{rules.Document{}, "[{work_hours always []} {exclude_users nobody []} {titles recorded []} {title_rules none []} " + allowed + "]"},
 		{rules.Document{
 			WorkHours:    hours(t, "Europe/Moscow", day("mon-fri", "09:00-13:00", "14:00-18:00"), day("sat", "10:00-12:00")),
 			ExcludeUsers: []string{"root", "@admins"}, Titles: &off, TitleRules: rules.Rules{{App: "x", Action: rules.Drop}},
 		}, "[{work_hours mon-fri 09:00-13:00 14:00-18:00, sat 10:00-12:00 Europe/Moscow (not now) [file]} " +
-			"{exclude_users 2 names of users and groups [file]} {titles not recorded [file]} {title_rules 1, before anything is stored [file]}]"},
-		{rules.Document{WorkHours: hours(t, "UTC")}, "[{work_hours never UTC (not now) [file]} {exclude_users nobody []} {titles recorded []} {title_rules none []}]"},
+			"{exclude_users 2 names of users and groups [file]} {titles not recorded [file]} {title_rules 1, before anything is stored [file]} " + allowed + "]"},
+		{rules.Document{WorkHours: hours(t, "UTC")}, "[{work_hours never UTC (not now) [file]} {exclude_users nobody []} {titles recorded []} {title_rules none []} " + allowed + "]"},
 	} {
 		p := at(t, "2026-11-22T12:00:00Z", c.file.WorkHours, func() {}) // a Sunday
 		p.effective = rules.Narrow(c.file, nil)

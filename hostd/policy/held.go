@@ -151,6 +151,7 @@ func (p *Policy) decide() {
 	p.effective = rules.Narrow(p.o.Rules, reply.At(now))
 	p.switchAt = reply.Next(now)
 	p.times.change(p.effective.Hours, now)
+	p.endPauses(now.Unix())
 	p.users.Exclude(p.effective.ExcludeUsers)
 }
 

@@ -5,6 +5,7 @@ package policy
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
@@ -24,6 +25,8 @@ type Options struct {
 	Rules rules.Document
 	// File is where the server's last answer is kept.
 	File string
+	// PausesFile is where is kept when accounts paused.
+	PausesFile string
 	// Target returns the server that the host is enrolled with; nil: it never is.
 	Target func() (Target, bool)
 	// Client speaks to the server.
@@ -33,6 +36,7 @@ type Options struct {
 	// Changed is called when other sessions than before may be measured; it must not
 	// block.
 	Changed func()
+	Log     *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -53,6 +57,9 @@ type Policy struct {
 	toldOf    int64     // the revision that was last asked for, as Told had it
 	toldAt    time.Time // and when
 
+	pauses pauses
+	again  chan struct{} // pauses changed
+
 	wake chan struct{}
 }
 
@@ -64,11 +71,17 @@ func New(o Options) *Policy {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	if o.Target == nil {
 		o.Target = func() (Target, bool) { return Target{}, false }
 	}
-	p := &Policy{o: o, users: NewUsers(o.Directory, o.Changed, o.Now), wake: make(chan struct{}, 1)}
+	p := &Policy{o: o, users: NewUsers(o.Directory, o.Changed, o.Now), again: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
 	p.restore()
+	if err := p.restorePauses(); err != nil {
+		o.Log.Error("when people paused is lost; who had paused is measured again", "error", err)
+	}
 	if target, enrolled := o.Target(); enrolled {
 		p.server = target.URL
 	}
@@ -104,37 +117,39 @@ func (p *Policy) until() int64 {
 	return 0
 }
 
-// next is when collecting begins or ends, or another version holds; zero where neither is.
-func (p *Policy) next() time.Time {
+// next is when collecting begins or ends, for all or for an account, or another version
+// holds; zero where none is.
+func (p *Policy) next() (first time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	next := p.times.now().Next(p.o.Now())
-	if next.IsZero() || !p.switchAt.IsZero() && p.switchAt.Before(next) {
-		return p.switchAt
+	for _, at := range []time.Time{p.times.now().Next(p.o.Now()), p.switchAt, p.nextPauseEnd()} {
+		if first.IsZero() || !at.IsZero() && at.Before(first) {
+			first = at
+		}
 	}
-	return next
+	return first
 }
 
-// Missing is how much of a time nothing was collected in, in seconds.
-func (p *Policy) Missing(from, until int64) int64 {
+// Missing is how much of a time nothing of an account was collected in, in seconds.
+func (p *Policy) Missing(machineID string, from, until int64) int64 {
 	var sum int64
-	for _, g := range p.Gaps(from, until) {
+	for _, g := range p.Gaps(machineID, from, until) {
 		sum += g.End - g.Start
 	}
 	return sum
 }
 
-// Gaps returns when nothing was collected within a time that is over.
-func (p *Policy) Gaps(from, until int64) []Gap {
+// Gaps returns when nothing of an account was collected within a time that is over.
+func (p *Policy) Gaps(machineID string, from, until int64) []Gap {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.times.gaps(from, until)
+	return withPauses(p.times.gaps(from, until), p.pauses[machineID], from, until)
 }
 
 // Run calls Changed at its start, and at each moment at which collecting begins or ends,
 // until ctx ends.
 func (p *Policy) Run(ctx context.Context) error {
-	collected := p.collects()
+	collected, paused := p.collects(), len(p.Paused())
 	p.o.Changed() // it may have changed since it was first asked
 	for {
 		wait := lookAgain
@@ -146,13 +161,18 @@ func (p *Policy) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
+		case <-p.again:
+			timer.Stop()
+			paused = len(p.Paused())
+			p.o.Changed()
+			continue
 		case <-timer.C:
 		}
 		if p.due(p.o.Now()) {
 			p.apply()
 		}
-		if now := p.collects(); now != collected {
-			collected = now
+		if c, n := p.collects(), len(p.Paused()); c != collected || n != paused {
+			collected, paused = c, n
 			p.o.Changed()
 		}
 	}
@@ -172,18 +192,27 @@ func (p *Policy) Titles() wire.Rules {
 	return told
 }
 
+// Standing returns whether a user may be measured at all.
+func (p *Policy) Standing(username string) Standing {
+	s, _ := p.users.Standing(username)
+	return s
+}
+
 // Allow takes out of a list of sessions those that may not be measured now. Whoever is
-// excluded is no problem, and is not named.
+// excluded, or has paused, is no problem, and is not named.
 func (p *Policy) Allow(r roster.Result) roster.Result {
 	p.users.Prune()
 	if !p.collects() {
 		r.Tracked = nil
 		return r
 	}
-	kept := make([]roster.Tracked, 0, len(r.Tracked))
+	kept, paused := make([]roster.Tracked, 0, len(r.Tracked)), p.pausedNow()
 	var unresolved []string
 	for i := range r.Tracked {
 		t := r.Tracked[i]
+		if paused[t.MachineID] {
+			continue
+		}
 		switch standing, problem := p.users.Standing(t.Username); {
 		case standing == Measured:
 			kept = append(kept, t)

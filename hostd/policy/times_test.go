@@ -67,7 +67,7 @@ func TestGaps(t *testing.T) {
 		}},
 	} {
 		p := at(t, c.until, c.w, func() {})
-		if got := p.Gaps(unix(t, c.from), unix(t, c.until)); !reflect.DeepEqual(got, c.want) {
+		if got := p.Gaps("m", unix(t, c.from), unix(t, c.until)); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -80,10 +80,10 @@ func TestGapsOfTheirTime(t *testing.T) {
 	p.times.change(nil, time.Unix(noon+3600, 0))
 	p.times.change(rules.Hours{hours(t, "UTC")}, time.Unix(noon+7200, 0))
 	want := []Gap{{noon - 4*3600, noon - 3*3600, ReasonHours}, {noon + 7200, noon + 9000, ReasonHours}}
-	if got := p.Gaps(noon-4*3600, noon+9000); !reflect.DeepEqual(got, want) {
+	if got := p.Gaps("m", noon-4*3600, noon+9000); !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if got := p.Missing(noon-4*3600, noon+9000); got != 3600+1800 {
+	if got := p.Missing("m", noon-4*3600, noon+9000); got != 3600+1800 {
 		t.Errorf("%d s", got)
 	}
 }

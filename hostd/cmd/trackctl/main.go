@@ -124,7 +124,8 @@ func newRoot() *cobra.Command {
 		Version: version,
 		Short:   "Show and manage activity tracking on this host",
 		Long: `trackctl shows what trackerd measures on this host. Everybody may ask about
-themselves; only root sees everybody, and only root may enrol or examine the host.
+themselves, and pause for themselves; only root sees everybody, and only root may enrol
+or examine the host.
 Where the host has no trackerd, or with --user, it asks the one that you run for
 yourself.
 
@@ -140,7 +141,7 @@ running; 4 not permitted; 64 wrong command line.`,
 	root.PersistentFlags().StringVar(&o.socket, "socket", control.DefaultSocket, "trackerd's control socket")
 	root.PersistentFlags().BoolVar(&o.user, "user", false, "ask the trackerd that you run for yourself ('trackerd run --user')")
 	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON for scripts")
-	root.AddCommand(statusCommand(o), sessionsCommand(o), enrollCommand(o), doctorCommand(o), rejectedCommand(o), versionCommand(o))
+	root.AddCommand(statusCommand(o), sessionsCommand(o), enrollCommand(o), doctorCommand(o), rejectedCommand(o), pauseCommand(o), resumeCommand(o), versionCommand(o))
 	return root
 }
 

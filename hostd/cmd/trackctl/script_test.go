@@ -108,6 +108,7 @@ var daemons = map[string]fakeDaemon{
 		{Name: "clock", Result: api.CheckFailed, Detail: "2 h behind the server's", Advice: "let systemd-timesyncd or chrony set it"},
 		{Name: "credential", Result: api.CheckSkipped, Detail: "the server cannot be reached"},
 	})},
+	"paused": {status: paused()},
 	"fresh": {status: fresh(), report: api.NewCheckReport([]api.Check{
 		{Name: "configuration", Result: api.CheckOK, Detail: "valid"},
 		{Name: "server", Result: api.CheckWarning, Detail: "none yet", Advice: "enrol"},
@@ -153,6 +154,17 @@ func (fakeDaemon) Drop(context.Context, control.Selection) (control.Handled, err
 	return control.Handled{Rejected: 2, Postponed: 3}, nil
 }
 
+func (f fakeDaemon) Pause(_ context.Context, uid uint32, length time.Duration) (control.Pause, error) {
+	if len(f.status.Sessions) == 0 {
+		return control.Pause{}, &control.RefusalError{Code: control.CodeForbidden, Message: "pausing is not allowed here (policy 12)"}
+	}
+	return control.Pause{MachineID: "vm-abc123-nobody", UID: uid, Until: at(12).Add(length)}, nil
+}
+
+func (f fakeDaemon) Resume(context.Context, uint32) (control.Resumed, error) {
+	return control.Resumed{Paused: len(f.status.Sessions) > 0}, nil
+}
+
 func fresh() control.Status {
 	return control.Status{
 		Version: "1.2.3", StartedAt: at(9), Hostname: "vm", CollectIntervalSec: 60, SendIntervalSec: 300, IdleAfterSec: 180,
@@ -180,6 +192,13 @@ func busy() control.Status {
 	st.Host.DeadLetters = map[string]int64{"bad_timestamp": 2, "foreign_machine": 1}
 	st.Host.Later = []control.Postponed{{Code: "foreign_machine", MachineID: "vm-abc123-bob", Events: 3, NextTry: at(14)}}
 	st.Host.Problems = []string{"the clock is wrong; set it"}
+	return st
+}
+
+func paused() control.Status {
+	st := fresh()
+	st.Sessions = nil
+	st.Paused = []control.Pause{{MachineID: "vm-abc123-alice", UID: 1000, Until: at(14)}, {MachineID: "vm-abc123-nobody", UID: 65534, Until: at(15)}}
 	return st
 }
 

@@ -67,7 +67,7 @@ func statusText(st control.Status) string {
 		{"Last upload:", uploadText(st.Upload)},
 	}
 	if st.Host == nil {
-		return table(rows) + rulesText(st.Rules) + "\n" + personText(st)
+		return table(rows) + rulesText(st.Rules) + "\n" + pausesText(&st) + personText(st)
 	}
 	rows = append(rows,
 		[]string{"Host:", st.Hostname + ", host id " + st.Host.HostID},
@@ -81,6 +81,7 @@ func statusText(st control.Status) string {
 	for _, p := range st.Host.Problems {
 		fmt.Fprintf(&b, "Problem: %s\n", text.Line(p, 0))
 	}
+	b.WriteString(pausesText(&st))
 	b.WriteString(rulesText(st.Rules))
 	switch {
 	case st.User: // whoever runs it is whom it measures

@@ -30,6 +30,7 @@ func (d *daemon) Status(context.Context) control.Status {
 		Measured:           disclosure.Of(&told, d.opts.user),
 		Rules:              d.rules(),
 		Sessions:           d.sessions(),
+		Paused:             d.paused(),
 		Host: &control.Host{
 			HostID:        d.hostID.String(),
 			EventsWaiting: int64(stored.Waiting),

@@ -30,6 +30,7 @@ import (
 	"activity-tracker.example/hostd/policy"
 	"activity-tracker.example/hostd/reading"
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/hostd/uncollected"
 	"activity-tracker.example/hostd/upload"
 	"activity-tracker.example/hostd/xrdp"
 )
@@ -42,6 +43,8 @@ const (
 	// policyFile is beside it and keeps the server's last answer on what may be
 	// measured.
 	policyFile = "policy.json"
+	// pausesFile is beside it and keeps who paused.
+	pausesFile = "pauses.json"
 	// readyTimeout bounds how long the start waits for logind: one that is
 	// slow must not make it fail, since trackerd copes with its absence.
 	readyTimeout = 5 * time.Second
@@ -86,6 +89,7 @@ type daemon struct {
 	supervisor *helper.Supervisor
 	collector  *collect.Collector
 	uploader   *upload.Uploader
+	teller     *uncollected.Teller
 	// connected reports whether somebody can be at a session; nil, with the
 	// reason, where that cannot be known.
 	connected func(roster.Tracked) (*bool, error)
@@ -95,9 +99,10 @@ type daemon struct {
 	asksDisplays atomic.Bool
 
 	mu       sync.Mutex
-	tracked  int              // how many sessions the roster wants measured
-	problems []roster.Problem // of the last list
-	refused  []roster.Problem // likewise
+	tracked  int               // how many sessions the roster wants measured
+	problems []roster.Problem  // of the last list
+	refused  []roster.Problem  // likewise
+	users    map[string]string // by machine_id, of the last list
 	// enumerated is closed once the first list of sessions was there.
 	enumerated chan struct{}
 	once       sync.Once
@@ -183,15 +188,20 @@ func (d *daemon) openStages(stored []*os.File) error {
 	}
 	d.policy = policy.New(policy.Options{
 		Rules: d.cfg.Rules(), Changed: d.reconsider, File: filepath.Join(filepath.Dir(d.cfg.BufferPath), policyFile),
+		PausesFile: filepath.Join(filepath.Dir(d.cfg.BufferPath), pausesFile), Log: d.log,
 		Target: d.policyTarget, Client: outbound.NewClient(d.outbound(), policy.FetchTimeout),
 	})
 	d.policy.AskFirst()
 	var err error
 	d.collector, err = collect.New(d.buffer, collect.Options{
 		Interval: d.cfg.CollectInterval, IdleAfter: d.cfg.IdleAfter, Stats: stats, Log: d.log,
-		Missing:  func(_ string, from, until int64) int64 { return d.policy.Missing(from, until) },
+		Missing:  d.policy.Missing,
 		Progress: d.watchdog.Loop("collect", loopSilence).Made,
 	})
+	if err != nil {
+		return err
+	}
+	d.teller, err = uncollected.New(uncollected.Options{Buffer: d.buffer, Gaps: d.policy.Gaps, Standing: d.policy.Standing, Log: d.log})
 	if err != nil {
 		return err
 	}
@@ -285,6 +295,7 @@ func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
 		return d.supervisor.Run(ctx, tracked, readings)
 	})
 	g.Go(func() error { return d.collector.Run(collecting, readings) })
+	g.Go(func() error { return d.teller.Run(ctx) })
 	g.Go(func() error { return d.uploader.Run(ctx) })
 	g.Go(func() error { return control.NewServer(d, d.log).Run(ctx, listener) })
 	g.Go(func() error { return d.watchdog.Run(ctx) })
@@ -313,8 +324,10 @@ func (d *daemon) decide(ctx context.Context, sessions <-chan []logind.Session, t
 		}
 		list := d.opts.own(list)
 		decided := d.roster.Update(list, d.listDisplays(list))
+		d.noteUsers(decided.Tracked)
 		decided = d.policy.Allow(d.opts.readable(decided))
 		d.remember(decided)
+		d.teller.Know(decided.Tracked)
 		d.collector.Live(decided.Tracked)
 		select {
 		case <-ctx.Done():
