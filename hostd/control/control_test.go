@@ -59,6 +59,14 @@ func ask(what, socket string) {
 		v, err = c.Retry(ctx, Selection{All: true})
 	case "drop":
 		v, err = c.Drop(ctx, Selection{All: true})
+	case "pause":
+		v, err = c.Pause(ctx, time.Hour)
+	case "pause-0":
+		v, err = c.Pause(ctx, 0)
+	case "pause-1":
+		v, err = c.Pause(ctx, time.Second)
+	case "resume":
+		v, err = c.Resume(ctx)
 	case "listen": // takes one connection and says how much it was told
 		l, lerr := net.Listen("unix", socket)
 		if lerr != nil {

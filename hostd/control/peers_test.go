@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,4 +34,12 @@ func TestManyUsersAreNoWayAround(t *testing.T) {
 			t.Errorf("%d were answered, want %d or one less", n, want)
 		}
 	})
+}
+
+// postAs has a handler answer what a user posts, and returns the status.
+func postAs(handler http.HandlerFunc, uid uint32, body string) int {
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	w := httptest.NewRecorder()
+	handler(w, r.WithContext(context.WithValue(r.Context(), peerKey{}, uid)))
+	return w.Code
 }
