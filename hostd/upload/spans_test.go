@@ -112,9 +112,8 @@ func TestBadAnswersAboutSpans(t *testing.T) {
 			_, _ = w.Write([]byte(answer))
 			return true
 		}
-		r.round()
-		if s := r.up.Status(); len(r.waiting()) != 3 || s.State != StateBackoff {
-			t.Errorf("%s: %d wait, %+v", name, len(r.waiting()), s)
+		if p := r.round(); len(r.waiting()) != 3 || p.state != StateBackoff {
+			t.Errorf("%s: %d wait, %+v", name, len(r.waiting()), p)
 		}
 	}
 }
