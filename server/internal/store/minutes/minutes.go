@@ -181,9 +181,10 @@ func (g *Grid) part(from, to time.Time) []Minute {
 // Segment is a run of minutes of one state, and of one reason where they are NotCollected.
 type Segment struct {
 	State      State
-	Paused     bool
 	Start, End time.Time
 	ActiveMS   int64
+	// Paused is as in Minute, and false of other states.
+	Paused bool
 }
 
 // Segments joins minutes of one state and reason that follow each other.
@@ -196,7 +197,7 @@ func (g *Grid) Segments() []Segment {
 			list[n-1].End, list[n-1].ActiveMS = end, list[n-1].ActiveMS+m.ActiveMS
 			continue
 		}
-		list = append(list, Segment{State: m.State, Paused: paused, Start: end.Add(-Length), End: end, ActiveMS: m.ActiveMS})
+		list = append(list, Segment{State: m.State, Start: end.Add(-Length), End: end, ActiveMS: m.ActiveMS, Paused: paused})
 	}
 	return list
 }

@@ -170,12 +170,16 @@ func TestSegments(t *testing.T) {
 	add(3, 1, 20, minutes.NoInput)
 	add(4, 2, 0, minutes.Locked)
 	add(6, 1, 0, minutes.Disconnected)
+	g.Cover(from.Add(6*time.Minute), from.Add(8*time.Minute), false)
+	g.Cover(from.Add(7*time.Minute), from.Add(9*time.Minute), true)
+	g.Cover(from.Add(8*time.Minute+30*time.Second), from.Add(10*time.Minute), false)
 	want := []minutes.Segment{
-		{minutes.Unknown, from, from.Add(2 * time.Minute), 0},
-		{minutes.Active, from.Add(2 * time.Minute), from.Add(4 * time.Minute), 80_000},
-		{minutes.Locked, from.Add(4 * time.Minute), from.Add(6 * time.Minute), 0},
-		{minutes.Disconnected, from.Add(6 * time.Minute), from.Add(7 * time.Minute), 0},
-		{minutes.Unknown, from.Add(7 * time.Minute), from.Add(10 * time.Minute), 0},
+		{minutes.Unknown, from, from.Add(2 * time.Minute), 0, false},
+		{minutes.Active, from.Add(2 * time.Minute), from.Add(4 * time.Minute), 80_000, false},
+		{minutes.Locked, from.Add(4 * time.Minute), from.Add(6 * time.Minute), 0, false},
+		{minutes.Disconnected, from.Add(6 * time.Minute), from.Add(7 * time.Minute), 0, false},
+		{minutes.NotCollected, from.Add(7 * time.Minute), from.Add(9 * time.Minute), 0, true},
+		{minutes.NotCollected, from.Add(9 * time.Minute), from.Add(10 * time.Minute), 0, false},
 	}
 	if got := g.Segments(); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
