@@ -48,6 +48,8 @@ var mayImport = map[string][]string{
 	"hostd/collect": {
 		"hostd/buffer", "hostd/hoststat", "hostd/interval", "hostd/reading", "hostd/roster",
 	},
+	"hostd/notice":      {"hostd/control", "hostd/text", "server/api/policy"},
+	"hostd/receipts":    {"hostd/buffer", "server/api"},
 	"hostd/uncollected": {"hostd/buffer", "hostd/policy", "hostd/roster", "server/api"},
 
 	"hostd/upload":  {"hostd/buffer", "hostd/outbound", "hostd/text", "server/api"},

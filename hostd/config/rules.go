@@ -16,6 +16,7 @@ func ruleKeys() []key {
 	return []key{
 		{policy.FieldExclude, `a list of users, and of groups as @name, such as ["root", "@admins"]`, kindList, rule(policy.FieldExclude)},
 		{policy.FieldWorkHours, `a zone and times such as {tz: "Europe/Moscow", mon-fri: ["09:00-18:00"]}`, kindMap, rule(policy.FieldWorkHours)},
+		{policy.FieldNotice, `a text in ru, en or both, such as {ru: "Это наш хост.", en: "This is our host."}`, kindMap, rule(policy.FieldNotice)},
 		{policy.FieldPause, `true or false`, kindBool, rule(policy.FieldPause)},
 		{policy.FieldTitleRules, `a list of rules such as {title: "KeePass", action: drop}`, kindList, rule(policy.FieldTitleRules)},
 	}
@@ -50,6 +51,8 @@ func rule(field string) func(*Config, value) error {
 			c.rules.ExcludeUsers = d.ExcludeUsers
 		case policy.FieldWorkHours:
 			c.rules.WorkHours = d.WorkHours
+		case policy.FieldNotice:
+			c.rules.Notice = d.Notice
 		case policy.FieldPause:
 			c.rules.Pause = d.Pause
 		case policy.FieldTitleRules:

@@ -65,6 +65,12 @@ func ask(what, socket string) {
 		v, err = c.Pause(ctx, 0)
 	case "pause-1":
 		v, err = c.Pause(ctx, time.Second)
+	case "notice":
+		v, err = c.Notice(ctx)
+	case "confirm":
+		v, err = c.Confirm(ctx, "v1")
+	case "confirm-other":
+		v, err = c.Confirm(ctx, "v2")
 	case "resume":
 		v, err = c.Resume(ctx)
 	case "listen": // takes one connection and says how much it was told
@@ -124,9 +130,10 @@ func askInLoops(ctx context.Context, ask func(context.Context) error) int64 {
 const nobody = 65534
 
 type fakeDaemon struct {
-	enrolled []EnrollRequest
-	chosen   []Selection
-	paused   []string
+	enrolled  []EnrollRequest
+	chosen    []Selection
+	paused    []string
+	confirmed []uint32
 }
 
 func (f *fakeDaemon) Pause(_ context.Context, uid uint32, length time.Duration) (Pause, error) {
@@ -143,6 +150,19 @@ func (f *fakeDaemon) Pause(_ context.Context, uid uint32, length time.Duration) 
 func (f *fakeDaemon) Resume(_ context.Context, uid uint32) (Resumed, error) {
 	f.paused = append(f.paused, fmt.Sprint(uid))
 	return Resumed{Paused: true}, nil
+}
+
+func (*fakeDaemon) Notice(_ context.Context, uid uint32) (Notice, error) {
+	return Notice{Version: "v1", Text: fmt.Sprint("for ", uid)}, nil
+}
+
+func (f *fakeDaemon) Confirm(_ context.Context, uid uint32, version string) (Notice, error) {
+	if version != "v1" {
+		return Notice{}, &RefusalError{CodeBadRequest, "the notice is another one now"}
+	}
+	f.confirmed = append(f.confirmed, uid)
+	at := time.Unix(1e9, 0).UTC()
+	return Notice{Version: version, ReadAt: &at}, nil
 }
 
 func (*fakeDaemon) Status(context.Context) Status {

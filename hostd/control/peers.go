@@ -24,8 +24,8 @@ const (
 	requestsPerSecond = 5
 	burst             = 20
 	// rejectedCost is as how many requests a list of rejected records counts: it may
-	// read ten thousand, and starts a program to learn who asks. So do pauses, which are
-	// written to the disk.
+	// read ten thousand, and starts a program to learn who asks. So do pauses and
+	// receipts, which are written to the disk.
 	rejectedCost = 10
 	// allPerSecond and allBurst are the same for all users together: whoever has a range
 	// of subordinate user ids (subuid(5)) asks as tens of thousands.
@@ -69,7 +69,7 @@ func (p *pacer) pace(next http.Handler) http.Handler {
 // cost is as how many requests one counts.
 func cost(r *http.Request) int {
 	switch r.URL.Path {
-	case rejectedPath, pausePath, resumePath:
+	case rejectedPath, pausePath, resumePath, noticePath:
 		return rejectedCost
 	}
 	return 1

@@ -24,6 +24,7 @@ type Provider interface {
 	Enroll(ctx context.Context, r EnrollRequest) (EnrollReply, error)
 	Rejections
 	Pauses
+	Notices
 }
 
 // Limits of the socket, which every user of the host can reach.
@@ -98,6 +99,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/enroll", s.enroll)
 	mux.HandleFunc("POST "+pausePath, s.pause)
 	mux.HandleFunc("POST "+resumePath, s.resume)
+	mux.HandleFunc("GET "+noticePath, s.notice)
+	mux.HandleFunc("POST "+noticePath, s.confirm)
 	mux.HandleFunc("GET "+rejectedPath, s.rejected)
 	mux.HandleFunc("POST "+rejectedPath+"/retry", s.handle(s.provider.Retry))
 	mux.HandleFunc("POST "+rejectedPath+"/drop", s.handle(s.provider.Drop))

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +40,7 @@ func usual(t *testing.T, f config.Features) *config.Config {
 // has no word for fails here. So does one that is said to be recorded although
 // the configuration leaves it out.
 func TestEveryFieldIsSpokenOf(t *testing.T) {
-	sent := slices.Concat(fieldsOf[api.Event](""), fieldsOf[api.Focus]("focus."), fieldsOf[api.NotCollected]("not_collected."), fieldsOf[api.EnrollRequest]("host."))
+	sent := slices.Concat(fieldsOf[api.Event](""), fieldsOf[api.Focus]("focus."), fieldsOf[api.NotCollected]("not_collected."), fieldsOf[api.Receipt]("receipt."), fieldsOf[api.EnrollRequest]("host."))
 	sent = slices.DeleteFunc(sent, func(name string) bool { return name == "host.enrollment_token" }) // says nothing about anybody
 	titles := []string{"active_window", "focus.title"}
 	stats := []string{"cpu_percent", "ram_used_percent", "disk_used_percent", "user_cpu_percent", "user_ram_bytes"}
@@ -118,4 +119,27 @@ func read(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+// TestBothLanguagesSayTheSame: for each thing that is said in one language there is one in
+// the other, with the same numbers.
+func TestBothLanguagesSayTheSame(t *testing.T) {
+	numbers := regexp.MustCompile("[0-9]+")
+	for _, f := range []config.Features{{}, {TrackSystemStats: true}, {WindowTitles: true}, {TrackSystemStats: true, WindowTitles: true}} {
+		for _, user := range []bool{false, true} {
+			cfg := usual(t, f)
+			cfg.IdleAfter, cfg.SendInterval, cfg.CollectInterval = 90*time.Second, 7*time.Minute, 30*time.Second
+			en, ru := Of(cfg, user), InRussian(cfg, user)
+			for _, part := range [][2][]string{{en.Counted, ru.Counted}, {en.Never, ru.Never}, {en.Handling, ru.Handling}} {
+				if len(part[0]) != len(part[1]) {
+					t.Fatalf("%d and %d things: %q", len(part[0]), len(part[1]), part)
+				}
+				for i, line := range part[0] {
+					if got, want := numbers.FindAllString(part[1][i], -1), numbers.FindAllString(line, -1); !slices.Equal(got, want) || part[1][i] == "" {
+						t.Errorf("%q and %q", line, part[1][i])
+					}
+				}
+			}
+		}
+	}
 }

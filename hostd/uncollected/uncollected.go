@@ -114,6 +114,14 @@ func (t *Teller) Know(list []roster.Tracked) {
 	}
 }
 
+// Knows reports whether a user's account was measured lately.
+func (t *Teller) Knows(machineID, username string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a, known := t.accounts[machineID]
+	return known && a.Username == username
+}
+
 // Run tells what is over until ctx ends. A disk that refuses is tried again.
 func (t *Teller) Run(ctx context.Context) error {
 	tick := time.NewTicker(tellEvery)

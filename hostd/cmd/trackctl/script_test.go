@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -163,6 +165,38 @@ func (f fakeDaemon) Pause(_ context.Context, uid uint32, length time.Duration) (
 
 func (f fakeDaemon) Resume(context.Context, uint32) (control.Resumed, error) {
 	return control.Resumed{Paused: len(f.status.Sessions) > 0}, nil
+}
+
+func (fakeDaemon) Notice(_ context.Context, uid uint32) (control.Notice, error) {
+	return control.Notice{Version: "0123", Text: "What is recorded about you:\n- everything\x1b[31m\n", ReadAt: confirmed.at(uid)}, nil
+}
+
+func (fakeDaemon) Confirm(_ context.Context, uid uint32, version string) (control.Notice, error) {
+	if version != "0123" {
+		return control.Notice{}, &control.RefusalError{Code: control.CodeBadRequest, Message: "the notice is another one now"}
+	}
+	confirmed.mu.Lock()
+	defer confirmed.mu.Unlock()
+	confirmed.uids = append(confirmed.uids, uid)
+	return control.Notice{Version: version}, nil
+}
+
+// confirmed are who has read the notice of the fake daemons.
+var confirmed confirmations
+
+type confirmations struct {
+	mu   sync.Mutex
+	uids []uint32
+}
+
+func (c *confirmations) at(uid uint32) *time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.Contains(c.uids, uid) {
+		return nil
+	}
+	then := at(13)
+	return &then
 }
 
 func fresh() control.Status {

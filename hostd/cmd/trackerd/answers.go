@@ -64,6 +64,7 @@ func (d *daemon) Enroll(ctx context.Context, r control.EnrollRequest) (control.E
 	reply := control.EnrollReply{ServerURL: d.enrollment.State().ServerURL, HostID: d.hostID.String()}
 	d.log.Info("enrolled", "server", reply.ServerURL, "host_id", reply.HostID)
 	d.policy.Wake()
+	d.receipts.Wake()
 	d.uploader.Wake()
 	return reply, nil
 }

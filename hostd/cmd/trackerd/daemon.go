@@ -29,6 +29,7 @@ import (
 	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/hostd/policy"
 	"activity-tracker.example/hostd/reading"
+	"activity-tracker.example/hostd/receipts"
 	"activity-tracker.example/hostd/roster"
 	"activity-tracker.example/hostd/uncollected"
 	"activity-tracker.example/hostd/upload"
@@ -90,6 +91,7 @@ type daemon struct {
 	collector  *collect.Collector
 	uploader   *upload.Uploader
 	teller     *uncollected.Teller
+	receipts   *receipts.Keeper
 	// connected reports whether somebody can be at a session; nil, with the
 	// reason, where that cannot be known.
 	connected func(roster.Tracked) (*bool, error)
@@ -205,6 +207,12 @@ func (d *daemon) openStages(stored []*os.File) error {
 	if err != nil {
 		return err
 	}
+	d.receipts, err = receipts.New(receipts.Options{
+		Buffer: d.buffer, Target: d.receiptsTarget, Client: outbound.NewClient(d.outbound(), receipts.SendTimeout), Log: d.log,
+	})
+	if err != nil {
+		return err
+	}
 	d.keptName = d.keepName()
 	d.watcher = logind.NewWatcher(d.log)
 	d.watcher.OnProgress(d.watchdog.Loop("logind", listSilence).Made)
@@ -296,6 +304,7 @@ func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
 	})
 	g.Go(func() error { return d.collector.Run(collecting, readings) })
 	g.Go(func() error { return d.teller.Run(ctx) })
+	g.Go(func() error { return d.receipts.Run(ctx) })
 	g.Go(func() error { return d.uploader.Run(ctx) })
 	g.Go(func() error { return control.NewServer(d, d.log).Run(ctx, listener) })
 	g.Go(func() error { return d.watchdog.Run(ctx) })

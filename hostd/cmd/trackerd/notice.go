@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"activity-tracker.example/hostd/control"
+	"activity-tracker.example/hostd/disclosure"
+	"activity-tracker.example/hostd/notice"
+	"activity-tracker.example/hostd/receipts"
+)
+
+// currentNotice is what people are told as the rules are now.
+func (d *daemon) currentNotice() notice.Notice {
+	rules := d.policy.Effective()
+	told := d.cfg
+	told.Features.WindowTitles = rules.Titles
+	return notice.Of(notice.Source{
+		English: disclosure.Of(&told, d.opts.user), Russian: disclosure.InRussian(&told, d.opts.user), Rules: rules,
+	})
+}
+
+// Notice implements control.Notices.
+func (d *daemon) Notice(ctx context.Context, uid uint32) (control.Notice, error) {
+	n := d.currentNotice()
+	reply := control.Notice{Version: n.Version, Text: n.Text}
+	who, _, err := d.account(ctx, uid)
+	if err != nil {
+		return reply, err
+	}
+	if at, read := d.receipts.ReadAt(who.MachineID, n.Version); read {
+		reply.ReadAt = &at
+	}
+	return reply, nil
+}
+
+// Confirm implements control.Notices.
+func (d *daemon) Confirm(ctx context.Context, uid uint32, version string) (control.Notice, error) {
+	n := d.currentNotice()
+	reply := control.Notice{Version: n.Version, Text: n.Text}
+	who, name, err := d.account(ctx, uid)
+	switch {
+	case err != nil:
+		return reply, err
+	case version != n.Version:
+		return reply, &control.RefusalError{Code: control.CodeBadRequest, Message: "the notice is another one now; read it again with 'trackctl notice'"}
+	case !d.teller.Knows(who.MachineID, name):
+		return reply, &control.RefusalError{Code: control.CodeBadRequest, Message: "nothing of you is measured here, so there is nothing to confirm"}
+	}
+	at, err := d.receipts.Add(who.MachineID, version)
+	if errors.Is(err, receipts.ErrTooMany) {
+		return reply, &control.RefusalError{Code: control.CodeBadRequest, Message: err.Error()}
+	}
+	if err != nil {
+		return reply, err
+	}
+	reply.ReadAt = control.Moment(at)
+	return reply, nil
+}
+
+// receiptsTarget returns whom to send receipts to.
+func (d *daemon) receiptsTarget() (receipts.Target, bool) {
+	t, ok := d.enrollment.Target()
+	return receipts.Target{URL: t.URL, Credential: t.Credential}, ok
+}

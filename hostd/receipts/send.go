@@ -1,0 +1,128 @@
+package receipts
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"time"
+
+	"activity-tracker.example/server/api"
+)
+
+const (
+	// SendTimeout bounds one request, for the client.
+	SendTimeout = 30 * time.Second
+	// firstPause and longestPause are between two tries. What stands against a receipt is
+	// a server that is away, or a machine_id of which no record has come yet.
+	firstPause   = 15 * time.Second
+	longestPause = time.Hour
+	// maxReplyBytes bounds what is read of an answer.
+	maxReplyBytes = 4 << 10
+)
+
+// errRefused is a receipt that the server does not take; others it may.
+var errRefused = errors.New("the server does not take it")
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	if o.Client == nil {
+		o.Client = &http.Client{Timeout: SendTimeout}
+	}
+	return o
+}
+
+// Run tells the server what it lacks until ctx ends.
+func (k *Keeper) Run(ctx context.Context) error {
+	for pause := firstPause; ; {
+		wait := longestPause
+		err := k.send(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			pause = firstPause
+		default:
+			if pause == firstPause {
+				k.o.Log.Warn("receipts of the notice wait for the server", "error", err)
+			}
+			wait = pause/2 + time.Duration(k.o.Random()*float64(pause/2)) // hosts must not come back together
+			pause = min(2*pause, longestPause)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-k.wake:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// send sends what the server lacks. One that it refuses keeps no other waiting.
+func (k *Keeper) send(ctx context.Context) error {
+	target, enrolled := k.o.Target()
+	if !enrolled {
+		return nil
+	}
+	var done []api.Receipt
+	var failed error
+	for _, r := range k.unsent(target.URL) {
+		err := k.post(ctx, target, r)
+		if err == nil {
+			done = append(done, r)
+			continue
+		}
+		failed = err
+		if !errors.Is(err, errRefused) {
+			break
+		}
+	}
+	return errors.Join(k.sent(target.URL, done), failed)
+}
+
+func (k *Keeper) post(ctx context.Context, t Target, r api.Receipt) error {
+	where, err := url.JoinPath(t.URL, "api/receipts")
+	if err != nil {
+		return errors.New("the server's URL is not valid; check server_url")
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encoding a receipt: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, where, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("the server's URL is not valid; check server_url")
+	}
+	req.Header.Set("Authorization", "Bearer "+t.Credential)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := k.o.Client.Do(req)
+	if err != nil {
+		return fmt.Errorf("sending a receipt: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()                             // only read
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxReplyBytes)) // so that the connection can be used again
+	switch res.StatusCode {
+	case http.StatusNoContent:
+		return nil
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
+		return fmt.Errorf("sending a receipt: %w (HTTP status %d)", errRefused, res.StatusCode)
+	}
+	return fmt.Errorf("sending a receipt: the server answers %d", res.StatusCode)
+}
