@@ -163,7 +163,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/personapi": {
 		"server/api", "server/internal/auth", "server/internal/export", "server/internal/looked", "server/internal/problem", "server/internal/report",
-		"server/internal/request", "server/internal/store/access", "server/internal/store/people", "server/internal/tabular",
+		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/erasure", "server/internal/store/people", "server/internal/tabular",
 	},
 	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store/directory", "server/internal/store/query"},
 	"server/internal/httpserver": {"server/api", "server/internal/problem"},
@@ -203,10 +203,14 @@ var mayImport = map[string][]string{
 	"server/internal/store/dossier": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/minutes", "server/internal/store/query",
 	},
+	"server/internal/store/erasure": {
+		"server/api", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary",
+		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/people", "server/internal/store/policies", "server/internal/store/query",
+	},
 	"server/internal/store/upkeep": {
 		"server/internal/store/access",
-		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/events",
-		"server/internal/store/partition", "server/internal/store/query", "server/internal/store/uncollected",
+		"server/api", "server/api/policy", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/events",
+		"server/internal/store/partition", "server/internal/store/policies", "server/internal/store/query", "server/internal/store/uncollected",
 	},
 	"server/internal/store/inspect":   {"server/internal/store/db", "server/internal/store/partition", "server/internal/store/upkeep"},
 	"server/internal/store/rooms":     {"server/internal/store/..."},

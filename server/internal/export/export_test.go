@@ -226,6 +226,30 @@ func sumOfEvents(t *testing.T, lines string) (n int64) {
 	}
 }
 
+// Erasing somebody changes nothing in what is exported of others, but the names in who
+// changed what.
+func TestErasingLeavesOthersExports(t *testing.T) {
+	o := newOffice(t)
+	both, err := o.MachineByID(t.Context(), directory.Scope{}, "anna-1")
+	o.must(err)
+	boris, err := o.MachineByID(t.Context(), directory.Scope{}, "boris-1")
+	o.must(err)
+	o.must(o.Access.Write(t.Context(), access.Look{
+		Reader: access.Reader{Kind: access.Token, ID: "tok", Name: "reader"}, What: api.LookedEvents, Machines: access.SetOf(both.Key, boris.Key),
+	}))
+	before := o.export("boris-1")
+	_, err = o.Erasures.Erase(t.Context(), o.person("anna-1"))
+	o.must(err)
+	for range 2 {
+		for file, text := range o.export("boris-1") {
+			if file != dossier.FileChanges+".csv" && file != dossier.FileChanges+".jsonl" && text != before[file] {
+				t.Errorf("%s is %s, was %s", file, text, before[file])
+			}
+		}
+		o.must(o.Erasures.Finish(t.Context()))
+	}
+}
+
 // errFull is returned by a disk that is.
 var errFull = errors.New("the disk is full")
 

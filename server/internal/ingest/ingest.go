@@ -161,6 +161,7 @@ func (in *Ingest) keep(ctx context.Context, host directory.Host, b *batch) (api.
 		}
 	}
 	reject(written.Foreign, api.CodeForeignMachine, foreignMessage(host.HostID))
+	reject(written.Erased, api.CodeErased, erasedMessage)
 	reject(written.Excess, api.CodeTooManyMachines, "the host has as many machine_ids as there may be")
 	sort.Slice(reply.Rejected, func(i, j int) bool { return reply.Rejected[i].Index < reply.Rejected[j].Index })
 	if len(reply.Rejected) > 0 {
@@ -169,6 +170,9 @@ func (in *Ingest) keep(ctx context.Context, host directory.Host, b *batch) (api.
 	}
 	return reply, nil
 }
+
+// erasedMessage is answered to what is older than its person's erasure.
+const erasedMessage = "the person whose it is was erased"
 
 // foreignMessage returns what to do about a machine_id that two hosts report.
 func foreignMessage(hostID string) string {

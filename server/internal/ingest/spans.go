@@ -112,6 +112,9 @@ func (in *Ingest) keepSpans(ctx context.Context, host int64, hostID string, s *s
 	for _, i := range written.Foreign {
 		reply.Rejected = append(reply.Rejected, api.Rejection{Index: s.index[i], Code: api.CodeForeignMachine, Message: foreignMessage(hostID)})
 	}
+	for _, i := range written.Erased {
+		reply.Rejected = append(reply.Rejected, api.Rejection{Index: s.index[i], Code: api.CodeErased, Message: erasedMessage})
+	}
 	for _, i := range written.Unknown {
 		reply.Rejected = append(reply.Rejected, api.Rejection{Index: s.index[i], Code: api.CodeUnknownMachine, Message: "no event of this machine_id has come yet"})
 	}

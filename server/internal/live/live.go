@@ -91,11 +91,12 @@ type Board struct {
 	stopped  bool
 	watchers map[*Watcher]struct{}
 
-	// What Run alone uses: the machines by row, until where they were read, and
-	// when they were last read whole.
-	items map[int32]*Item
-	mark  query.Mark
-	whole time.Time
+	// What Run alone uses: the machines by row, until where they were read, when they
+	// were last read whole, and the newest erasure of then.
+	items  map[int32]*Item
+	mark   query.Mark
+	whole  time.Time
+	erased int64
 }
 
 // New makes a board; Run keeps it.
@@ -196,12 +197,16 @@ func (b *Board) read(ctx context.Context) ([]*Item, error) {
 	if b.items == nil || now.Sub(b.whole) > wholeEvery {
 		since = 0
 	}
-	rows, next, err := b.reader.ChangedMachines(ctx, since)
+	rows, next, erased, err := b.reader.ChangedMachines(ctx, since)
+	if err == nil && since != 0 && erased != b.erased {
+		since = 0
+		rows, next, erased, err = b.reader.ChangedMachines(ctx, since)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if b.mark = next; since == 0 {
-		b.whole = now
+		b.whole, b.erased = now, erased
 	}
 	if since == 0 && b.replaced(rows) {
 		b.items = nil
@@ -233,7 +238,7 @@ func (b *Board) read(ctx context.Context) ([]*Item, error) {
 }
 
 // replaced reports whether all rows there are show that the items are another
-// database's: machines never go, nor change their names.
+// database's, or that some were erased: machines go in no other way, nor change their names.
 func (b *Board) replaced(rows []directory.Machine) bool {
 	found := 0
 	for _, m := range rows {

@@ -81,12 +81,13 @@ type Entry struct {
 	From, To *time.Time
 	// FirstAt and LastAt are when they looked, in whole minutes.
 	FirstAt, LastAt time.Time
-	// Machines is how many machines they looked at together.
+	// Machines is how many machines they looked at together, those that were erased since
+	// among them.
 	Machines int
 }
 
 const entriesSQL = `SELECT a.id, r.kind, r.ref, r.name, a.what, a.span_from, a.span_to, a.first_at, a.last_at,
-		CASE a.machine WHEN 0 THEN (SELECT coalesce(sum(bit_count(machines)), 0)::int FROM access_set WHERE access = a.id) ELSE 1 END
+		CASE a.machine WHEN 0 THEN (SELECT coalesce(sum(bit_count(machines)), 0)::int FROM access_set WHERE access = a.id) + a.erased ELSE 1 END
 	FROM (
 		SELECT DISTINCT id FROM unnest($1::int[]) m CROSS JOIN LATERAL (
 			(SELECT id FROM access_log WHERE machine = m AND id < $2 ORDER BY id DESC LIMIT $3)

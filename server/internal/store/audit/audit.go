@@ -118,6 +118,29 @@ func Erase(ctx context.Context, tx pgx.Tx, name string) (int64, error) {
 		WHERE body = $1 OR body LIKE '{%' AND position($2 IN body) > 0`, name, string(quoted))
 }
 
+// About is whom changes were about.
+type About struct {
+	// People are their ids, MachineIDs their accounts.
+	People, MachineIDs []string
+}
+
+// EraseAbout erases the names in changes that were about somebody: what they were called,
+// and details with an account of theirs or their id. It returns how many texts that were.
+// The chain still holds.
+func EraseAbout(ctx context.Context, tx pgx.Tx, a About) (int64, error) {
+	return db.Exec(ctx, tx, "erasing names in the audit log", `WITH told AS (
+			SELECT l.texts, l.what LIKE 'person.%' AND l.subject_ref = ANY($1) OR s.body = ANY($2) AS subject,
+				CASE WHEN d.body LIKE '{%' THEN d.body::json END AS details
+			FROM audit_log l LEFT JOIN audit_text s ON s.id = l.texts[2] LEFT JOIN audit_text d ON d.id = l.texts[3]
+		), about AS (
+			SELECT texts, subject, details ->> 'person' = ANY($1) OR EXISTS (
+				SELECT FROM json_each_text(details) AS one, unnest(string_to_array(one.value, ', ')) AS id WHERE id = ANY($2)) AS details
+			FROM told
+		), due AS (
+			SELECT texts[2] AS id FROM about WHERE subject UNION SELECT texts[3] FROM about WHERE subject OR details)
+		UPDATE audit_text t SET salt = NULL, body = NULL FROM due WHERE t.id = due.id AND t.body <> ''`, a.People, a.MachineIDs)
+}
+
 // Log is the audit log of one database.
 type Log struct{ db *db.DB }
 

@@ -27,6 +27,7 @@ type Dictionary struct {
 	machines   *db.Cache[string, Owner]
 	apps       *db.Cache[string, uint64]
 	titles     *db.Cache[titleKey, uint64]
+	sweeps     sweeps
 	// joined counts the applications that were not given a number of their own.
 	joined prometheus.Counter
 }
@@ -92,5 +93,8 @@ func (l *Pending) Remember() {
 func (d *Dictionary) Forget() {
 	d.machines.Forget()
 	d.apps.Forget()
+	d.sweeps.mu.Lock()
+	defer d.sweeps.mu.Unlock()
 	d.titles.Forget()
+	d.sweeps.known = false
 }

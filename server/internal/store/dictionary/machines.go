@@ -16,6 +16,9 @@ import (
 type Owner struct {
 	Key  int32
 	Host int64
+	// ErasedBefore is up to when events are refused, in Unix microseconds, since their
+	// person was erased then; Key is 0 where nothing newer has come yet.
+	ErasedBefore int64
 }
 
 const (
@@ -31,7 +34,8 @@ const (
 
 // Owners returns the rows of machines by machine_id, after making those that are
 // new. Who comes first owns a machine, also among several servers. A new machine of
-// a host that has enough is not among them.
+// a host that has enough is not among them. One that was erased is made anew by an event
+// of after that.
 func (d *Dictionary) Owners(ctx context.Context, list []Newest, l *Pending) (map[string]Owner, error) {
 	found := make(map[string]Owner, len(list))
 	var missing []Newest
@@ -53,32 +57,43 @@ func (d *Dictionary) Owners(ctx context.Context, list []Newest, l *Pending) (map
 	c := ColumnsOf(missing)
 	var id string
 	var o Owner
-	// NOT EXISTS only spares sequence numbers; ON CONFLICT decides. The order
+	var erased *time.Time
+	// One statement looks for tombstones and for machines, so that an erasure comes before
+	// both or after both. NOT EXISTS (machine) only spares sequence numbers; ON CONFLICT decides. The order
 	// keeps two servers from waiting for each other.
 	err := d.writeAhead(ctx, "adding machines", statement{`
 		WITH room AS MATERIALIZED (SELECT h.id AS host, CASE h.kind WHEN $11 THEN $10::int ELSE $9::int END
 				- (SELECT count(*) FROM (SELECT FROM machine m WHERE m.host = h.id LIMIT $9) AS few) AS places
 			FROM host h WHERE h.id = ANY($2::bigint[]))
-		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle, last_connected)
-		SELECT n.machine_id, host, least(n.first, now()), least(n.ended, now()), n.last, n.length, n.idle, n.connected
-		FROM (SELECT new.*, row_number() OVER (PARTITION BY new.host ORDER BY new.machine_id COLLATE "C") AS nth
+		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle, last_connected, erased_before)
+		SELECT n.machine_id, host, greatest(least(n.first, now()), n.erased_at), least(n.ended, now()), n.last, n.length, n.idle, n.connected, n.erased_at
+		FROM (SELECT new.*, t.erased_at, row_number() OVER (PARTITION BY new.host ORDER BY new.machine_id COLLATE "C") AS nth
 			FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[], $8::bool[])
 				AS new(machine_id, host, first, last, ended, length, idle, connected)
-			WHERE NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = new.machine_id)) n
+			LEFT JOIN tombstone t ON t.digest = tombstone_of(new.machine_id)
+			WHERE (t.erased_at IS NULL OR new.last >= t.erased_at) AND NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = new.machine_id)) n
 		JOIN room USING (host)
 		WHERE n.nth <= room.places
 		ORDER BY n.machine_id COLLATE "C"
 		ON CONFLICT (machine_id) DO NOTHING`, []any{
 		c.ids, c.hosts, c.First, c.Last, c.End, c.Interval, c.Idle, c.Connected, MaxHostMachines, MaxPersonMachines, api.EnrollUser,
 	}},
-		statement{"SELECT machine_id, id, host FROM machine WHERE machine_id = ANY($1)", []any{c.ids}},
-		[]any{&id, &o.Key, &o.Host}, func() { found[id] = o })
+		statement{`SELECT machine_id, id, host, erased_before FROM machine WHERE machine_id = ANY($1)
+			UNION ALL SELECT i, 0, 0, t.erased_at FROM unnest($1::text[]) i JOIN tombstone t ON t.digest = tombstone_of(i)
+			WHERE NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = i)`, []any{c.ids}},
+		[]any{&id, &o.Key, &o.Host, &erased}, func() {
+			o.ErasedBefore = 0
+			if erased != nil {
+				o.ErasedBefore = erased.UnixMicro()
+			}
+			found[id] = o
+		})
 	if err != nil {
 		return nil, err
 	}
 	for i := range missing {
 		o, ok := found[missing[i].MachineID]
-		if !ok {
+		if !ok || o.Key == 0 {
 			continue
 		}
 		id := strings.Clone(missing[i].MachineID)
@@ -94,13 +109,13 @@ func (d *Dictionary) lookAgain(ctx context.Context, ids []string, found map[stri
 		return nil
 	}
 	return d.db.Read(ctx, "looking up the owners of machines", func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "SELECT machine_id, id, host FROM machine WHERE machine_id = ANY($1)", ids)
+		rows, err := tx.Query(ctx, "SELECT machine_id, id, host, coalesce((extract(epoch FROM erased_before) * 1000000)::bigint, 0) FROM machine WHERE machine_id = ANY($1)", ids)
 		if err != nil {
 			return fmt.Errorf("asking: %w", err)
 		}
 		var id string
 		var o Owner
-		_, err = pgx.ForEachRow(rows, []any{&id, &o.Key, &o.Host}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&id, &o.Key, &o.Host, &o.ErasedBefore}, func() error {
 			if found[id] != o {
 				d.machines.Put(strings.Clone(id), o)
 				found[id] = o

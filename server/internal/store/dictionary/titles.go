@@ -14,8 +14,11 @@ import (
 type titleKey struct {
 	// month counts from the year 0.
 	month  int32
-	digest [sha256.Size / 2]byte
+	digest [TitleDigestBytes]byte
 }
+
+// TitleDigestBytes is the length of a title's digest.
+const TitleDigestBytes = sha256.Size / 2
 
 func keyOfTitle(month int32, name string) titleKey {
 	k := titleKey{month: month}
@@ -41,8 +44,18 @@ type TitleUse struct {
 	Name  string
 }
 
+// TitleKey names a row of a title.
+type TitleKey struct {
+	Month int32
+	ID    uint64
+}
+
 // TitleIDs fills in the numbers of these titles, after making those that are new.
 func (d *Dictionary) TitleIDs(ctx context.Context, ids map[TitleUse]uint64, l *Pending) error {
+	sweeps, err := d.TitleSweeps(ctx)
+	if err != nil {
+		return err
+	}
 	missing := make(map[titleKey]TitleUse)
 	var order []titleKey
 	for use := range ids {
@@ -88,6 +101,6 @@ func (d *Dictionary) TitleIDs(ctx context.Context, ids map[TitleUse]uint64, l *P
 			copy(k.digest[:], digest)
 			id := uint64(id)
 			ids[missing[k]] = id
-			l.add(func() { d.titles.Put(k, id) })
+			l.add(func() { d.rememberTitle(sweeps, k, id) })
 		})
 }

@@ -25,6 +25,7 @@ const (
 func Tables() map[string]Table {
 	hosts := Table{Nobody: "about hosts and their secrets; what an account's host is stands with the account"}
 	logins := Table{Nobody: "about people who log in, who are not tied to those who are measured"}
+	erased := Table{Nobody: "about people of whom nothing can be read any more"}
 	server := Table{Nobody: "about the server's own work"}
 	return map[string]Table{
 		"machine": {File: FilePerson}, "account": {File: FilePerson}, "person": {File: FilePerson}, "host": {File: FilePerson},
@@ -40,6 +41,7 @@ func Tables() map[string]Table {
 		"host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts,
 		"api_token": logins, "api_token_group": logins, "app_user": logins, "app_user_group": logins, "invitation": logins, "login_session": logins,
 		"recovery_code": logins,
-		"audit_head":    server, "category_list": server, "dropped": server, "policy_state": server, "schema_migration": server, "upkeep": server,
+		"erasure":       erased, "erasure_machine": erased, "erasure_title": erased, "tombstone": erased, "tombstone_key": erased,
+		"audit_head": server, "category_list": server, "dropped": server, "policy_state": server, "schema_migration": server, "title_sweep": server, "upkeep": server,
 	}
 }

@@ -37,14 +37,14 @@ const (
 // stored. Where some machines have other events among or after these rows, only
 // their rows are written the longer way, in a transaction of their own: each event
 // is looked at alone.
-func (w *Writer) insert(ctx context.Context, rows []row, list []dictionary.Newest, credentials []string, since uint64) error {
+func (w *Writer) insert(ctx context.Context, rows []row, list []dictionary.Newest, known premises) error {
 	const tries = 2
 	for range tries {
 		n, ok := w.newRowsOf(rows)
 		if !ok {
 			break
 		}
-		occupied, err := w.insertAppending(ctx, n, list, credentials, since)
+		occupied, err := w.insertAppending(ctx, n, list, known)
 		if w.notDirect(err, n) {
 			break
 		}
@@ -58,7 +58,7 @@ func (w *Writer) insert(ctx context.Context, rows []row, list []dictionary.Newes
 			return nil
 		}
 		rest, restOf := setApart(rows, list, occupied)
-		if err := w.insertMerging(ctx, rows[len(rows)-rest:], list[len(list)-restOf:], credentials, since); err != nil {
+		if err := w.insertMerging(ctx, rows[len(rows)-rest:], list[len(list)-restOf:], known); err != nil {
 			return err
 		}
 		rows, list = rows[:len(rows)-rest], list[:len(list)-restOf]
@@ -66,7 +66,7 @@ func (w *Writer) insert(ctx context.Context, rows []row, list []dictionary.Newes
 			return nil
 		}
 	}
-	return w.insertMerging(ctx, rows, list, credentials, since)
+	return w.insertMerging(ctx, rows, list, known)
 }
 
 // notDirect reports whether an error means that rows can't be written straight into
@@ -198,20 +198,20 @@ func (n *newRows) rollupPart(name string) *rollupPart {
 // machines are locked before, so that no two servers can find this of the same rows.
 // Where some machines have events there, another host now, or no row, it writes nothing
 // and returns them. All of it is one message.
-func (w *Writer) insertAppending(ctx context.Context, n *newRows, list []dictionary.Newest, credentials []string, since uint64) (occupied []int32, err error) {
+func (w *Writer) insertAppending(ctx context.Context, n *newRows, list []dictionary.Newest, known premises) (occupied []int32, err error) {
 	if err := w.db.Opened("storing events"); err != nil {
 		return nil, err
 	}
-	var good bool
+	var good, titles bool
 	batch := &pgx.Batch{}
 	w.db.QueueTransaction(batch)
 	batch.Queue(lockSQL, keysOf(list))
-	sql, args := n.statement(list, credentials)
+	sql, args := n.statement(list, known)
 	batch.Queue(sql, args...).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&good, &occupied)
+		return row.Scan(&good, &titles, &occupied)
 	})
 	batch.Queue("COMMIT")
-	conn, err := w.db.Acquire(ctx, since)
+	conn, err := w.db.Acquire(ctx, known.since)
 	if err != nil {
 		return nil, err
 	}
@@ -222,6 +222,8 @@ func (w *Writer) insertAppending(ctx context.Context, n *newRows, list []diction
 	case !good:
 		w.revoked()
 		return nil, ErrRevoked
+	case !titles:
+		return nil, errTitlesRetired
 	}
 	return occupied, nil
 }
@@ -245,20 +247,21 @@ func (a *arguments) nth(list any, kind string) string {
 // statement is what looks whether all rows are new, and then writes them with
 // their roll-ups and machines. Partitions' names are ours. The subqueries of
 // "occupied" are scalar and so never become a join that reads a whole partition.
-func (n *newRows) statement(list []dictionary.Newest, credentials []string) (text string, args arguments) {
+func (n *newRows) statement(list []dictionary.Newest, known premises) (text string, args arguments) {
 	var sql strings.Builder
 	c := dictionary.ColumnsOf(list)
-	known := args.add(credentials)
+	credentials, sweeps := args.add(known.credentials), args.add(known.sweeps)
 	keys, hosts := args.add(c.Keys), args.nth(hostsOf(list), "bigint")
 	first, last := args.nth(c.First, "timestamptz"), args.nth(c.Last, "timestamptz")
 	sql.WriteString("WITH good AS MATERIALIZED (SELECT" +
-		" (SELECT count(*) FROM host_credential WHERE id = ANY(" + known + ")) = cardinality(" + known + "::text[]) AS credentials," +
+		" (SELECT count(*) FROM host_credential WHERE id = ANY(" + credentials + ")) = cardinality(" + credentials + "::text[]) AS credentials," +
+		" (SELECT sweeps FROM title_sweep) = " + sweeps + "::bigint AS titles," +
 		" ARRAY(SELECT n.machine FROM unnest(" + keys + "::int[]) WITH ORDINALITY AS n(machine, nth) WHERE" +
 		" (SELECT m.host = " + hosts + " AND (m.compacted_before > " + first + ") IS NOT TRUE FROM machine m WHERE m.id = n.machine) IS NOT TRUE")
 	for i := range n.events {
 		sql.WriteString(" OR (SELECT true FROM " + n.events[i].name + " e WHERE e.machine = n.machine AND e.ts BETWEEN " + first + " AND " + last + " ORDER BY e.machine, e.ts LIMIT 1)")
 	}
-	sql.WriteString(") AS occupied), go AS MATERIALIZED (SELECT FROM good WHERE credentials AND occupied = '{}')")
+	sql.WriteString(") AS occupied), go AS MATERIALIZED (SELECT FROM good WHERE credentials AND titles AND occupied = '{}')")
 	for i := range n.events {
 		e := &n.events[i]
 		sql.WriteString(", event_" + strconv.Itoa(i) + " AS (INSERT INTO " + e.name + " (machine, ts, body) " + e.selected("go, ", &args) + ")")
@@ -266,6 +269,6 @@ func (n *newRows) statement(list []dictionary.Newest, credentials []string) (tex
 	for i := range n.rollups {
 		sql.WriteString(", rollup_" + strconv.Itoa(i) + " AS (" + addRollups(n.rollups[i].name, "go, ", &args, n.rollups[i].sum) + ")")
 	}
-	sql.WriteString(", updated AS (" + updateMachines("go, ", &args, c) + ") SELECT credentials, occupied FROM good")
+	sql.WriteString(", updated AS (" + updateMachines("go, ", &args, c) + ") SELECT credentials, titles, occupied FROM good")
 	return sql.String(), args
 }

@@ -30,15 +30,15 @@ var errCompacted = errors.New("some events may be of compacted times")
 // beginCompacted begins anew a transaction that errCompacted ended: it locks the machines,
 // puts the rows of compacted times where they belong, notes which of them were
 // new, and inserts the others. The rows' order changes.
-func (w *Writer) beginCompacted(ctx context.Context, conn *pgx.Conn, rows []row, list []dictionary.Newest, credentials []string) (err error) {
+func (w *Writer) beginCompacted(ctx context.Context, conn *pgx.Conn, rows []row, list []dictionary.Newest, known premises) (err error) {
 	// The one that errCompacted ended.
 	if _, err := conn.Exec(ctx, "ROLLBACK"); err != nil {
 		return fmt.Errorf("beginning anew: %w", err)
 	}
 	batch := &pgx.Batch{}
-	beginnings := w.queueBegin(batch, list, credentials)
+	beginnings := w.queueBegin(batch, list, known)
 	batch.Queue("SELECT id, compacted_before FROM machine WHERE id = ANY($1)", keysOf(list))
-	compacted, err := w.begun(ctx, conn, batch, beginnings, list, credentials)
+	compacted, err := w.begun(ctx, conn, batch, beginnings, list, known)
 	if err != nil {
 		return err
 	}
@@ -64,10 +64,10 @@ func (w *Writer) beginCompacted(ctx context.Context, conn *pgx.Conn, rows []row,
 
 // begun sends what begins a transaction, and returns until when each machine is
 // compacted, in Unix microseconds.
-func (w *Writer) begun(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch, beginnings int, list []dictionary.Newest, credentials []string) (compacted map[int32]int64, err error) {
+func (w *Writer) begun(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch, beginnings int, list []dictionary.Newest, known premises) (compacted map[int32]int64, err error) {
 	results := conn.SendBatch(ctx, batch)
 	defer func() { err = errors.Join(err, results.Close()) }()
-	if _, err := w.readBegin(results, beginnings, list, credentials); err != nil {
+	if _, err := w.readBegin(results, beginnings, list, known); err != nil {
 		return nil, err
 	}
 	each, err := results.Query()

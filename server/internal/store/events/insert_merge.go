@@ -17,18 +17,18 @@ import (
 // goes in two messages to PostgreSQL and back: BEGIN to the new events, and the
 // sums of those to COMMIT. A connection that is given back within a transaction,
 // as after an error, is closed by the pool, which rolls it back.
-func (w *Writer) insertMerging(ctx context.Context, rows []row, list []dictionary.Newest, credentials []string, since uint64) error {
+func (w *Writer) insertMerging(ctx context.Context, rows []row, list []dictionary.Newest, known premises) error {
 	if err := w.db.Opened("storing events"); err != nil {
 		return err
 	}
-	conn, err := w.db.Acquire(ctx, since)
+	conn, err := w.db.Acquire(ctx, known.since)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
-	err = w.begin(ctx, conn.Conn(), rows, list, credentials)
+	err = w.begin(ctx, conn.Conn(), rows, list, known)
 	if errors.Is(err, errCompacted) {
-		err = w.beginCompacted(ctx, conn.Conn(), rows, list, credentials)
+		err = w.beginCompacted(ctx, conn.Conn(), rows, list, known)
 	}
 	if err != nil {
 		return err
@@ -52,17 +52,17 @@ func (w *Writer) insertMerging(ctx context.Context, rows []row, list []dictionar
 }
 
 // queueBegin queues what begins a transaction: it locks the machines and looks at
-// the credentials. It returns how many statements come before those.
-func (w *Writer) queueBegin(batch *pgx.Batch, list []dictionary.Newest, credentials []string) (beginnings int) {
+// the credentials and titles. It returns how many statements come before those.
+func (w *Writer) queueBegin(batch *pgx.Batch, list []dictionary.Newest, known premises) (beginnings int) {
 	w.db.QueueTransaction(batch)
 	beginnings = batch.Len()
 	batch.Queue(lockSQL, keysOf(list))
-	batch.Queue("SELECT FROM host_credential WHERE id = ANY($1)", credentials)
+	batch.Queue("SELECT (SELECT count(*) FROM host_credential WHERE id = ANY($1)), (SELECT sweeps FROM title_sweep)", known.credentials)
 	return beginnings
 }
 
 // readBegin reads the results of what queueBegin queued.
-func (w *Writer) readBegin(results pgx.BatchResults, beginnings int, list []dictionary.Newest, credentials []string) (locked, error) {
+func (w *Writer) readBegin(results pgx.BatchResults, beginnings int, list []dictionary.Newest, known premises) (locked, error) {
 	var l locked
 	for range beginnings {
 		if _, err := results.Exec(); err != nil {
@@ -72,29 +72,32 @@ func (w *Writer) readBegin(results pgx.BatchResults, beginnings int, list []dict
 	if err := l.scan(results.QueryRow()); err != nil {
 		return l, err
 	}
-	good, err := results.Exec()
-	if err != nil {
-		return l, fmt.Errorf("looking at credentials: %w", err)
+	var credentials int
+	var sweeps int64
+	if err := results.QueryRow().Scan(&credentials, &sweeps); err != nil {
+		return l, fmt.Errorf("looking at credentials and titles: %w", err)
 	}
 	switch {
 	case !slices.Equal(l.hosts, hostsOf(list)):
 		return l, errMachineGone
-	case int(good.RowsAffected()) != len(credentials):
+	case credentials != len(known.credentials):
 		w.revoked()
 		return l, ErrRevoked
+	case sweeps != known.sweeps:
+		return l, errTitlesRetired
 	}
 	return l, nil
 }
 
 // begin begins a transaction, locks the machines, looks at the credentials and
 // inserts the rows. errCompacted means that the transaction must be begun anew.
-func (w *Writer) begin(ctx context.Context, conn *pgx.Conn, rows []row, list []dictionary.Newest, credentials []string) (err error) {
+func (w *Writer) begin(ctx context.Context, conn *pgx.Conn, rows []row, list []dictionary.Newest, known premises) (err error) {
 	batch := &pgx.Batch{}
-	beginnings := w.queueBegin(batch, list, credentials)
+	beginnings := w.queueBegin(batch, list, known)
 	queueEvents(batch, rows)
 	results := conn.SendBatch(ctx, batch)
 	defer func() { err = errors.Join(err, results.Close()) }()
-	l, err := w.readBegin(results, beginnings, list, credentials)
+	l, err := w.readBegin(results, beginnings, list, known)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func queueMachines(batch *pgx.Batch, list []dictionary.Newest) {
 func updateMachines(from string, args *arguments, c dictionary.MachineColumns) string {
 	keys, last, usernames, connected := args.add(c.Keys), args.add(c.Last), args.add(c.Usernames), args.add(c.Connected)
 	return `UPDATE machine m SET
-			first_seen = least(m.first_seen, ` + args.nth(c.First, "timestamptz") + `),
+			first_seen = greatest(least(m.first_seen, ` + args.nth(c.First, "timestamptz") + `), m.erased_before),
 			last_seen = greatest(m.last_seen, least(` + args.nth(c.End, "timestamptz") + `, now())),
 			username = CASE WHEN n.username <> '' AND n.last >= m.last_ts THEN n.username ELSE m.username END,
 			last_interval = CASE WHEN n.last >= m.last_ts THEN ` + args.nth(c.Interval, "int") + ` ELSE m.last_interval END,

@@ -35,6 +35,8 @@ type Written struct {
 	// Excess are those of machines that are new while their host has enough;
 	// nothing of them was stored.
 	Excess []int
+	// Erased are those whose person was erased after them; nothing of them was stored.
+	Erased []int
 }
 
 // writeError is a refusal to write.
@@ -51,6 +53,19 @@ const ErrRevoked writeError = "the host's credential has been revoked"
 // errMachineGone means that a machine's row is not what was remembered of it: the
 // database was restored or replaced, or the machine belongs to another host now.
 var errMachineGone = errors.New("a machine is no longer what it was in the database")
+
+// errTitlesRetired means that titles were retired since they were looked up.
+var errTitlesRetired = errors.New("titles were retired since they were looked up")
+
+// premises are what must still be so where rows are written.
+type premises struct {
+	// credentials exist.
+	credentials []string
+	// since is how often the database had become another one (db.Changes).
+	since uint64
+	// sweeps is how often titles had been retired.
+	sweeps int64
+}
 
 // row is an event on its way into the database.
 type row struct {
@@ -76,12 +91,28 @@ type row struct {
 // all machines are locked by ascending row before anything else.
 func (w *Writer) writeBatches(ctx context.Context, batches []Batch) ([]Written, error) {
 	done, err := w.tryBatches(ctx, batches)
-	if errors.Is(err, errMachineGone) || errors.Is(err, db.ErrReplaced) {
-		w.forget()
+	for again := 0; again < retries && w.outdated(err); again++ {
 		done, err = w.tryBatches(ctx, batches)
 	}
 	w.db.ResetIfLost(err)
 	return done, err
+}
+
+// retries is how often a write is tried again that relied on what is no longer so: a
+// machine may be erased and titles retired in its way.
+const retries = 2
+
+// outdated reports whether an error means that what was remembered is no longer so, and
+// forgets it.
+func (w *Writer) outdated(err error) bool {
+	switch {
+	case errors.Is(err, errMachineGone), errors.Is(err, db.ErrReplaced):
+		w.forget()
+	case errors.Is(err, errTitlesRetired): // it was forgotten
+	default:
+		return false
+	}
+	return true
 }
 
 // forget empties what is remembered of the database's rows.
@@ -92,7 +123,11 @@ func (w *Writer) forget() {
 
 func (w *Writer) tryBatches(ctx context.Context, batches []Batch) ([]Written, error) {
 	list := summarise(batches)
-	since := w.db.Changes()
+	known := premises{credentials: credentialsOf(batches), since: w.db.Changes()}
+	var err error
+	if known.sweeps, err = w.dictionary.TitleSweeps(ctx); err != nil {
+		return nil, err
+	}
 	var l dictionary.Pending
 	owners, err := w.dictionary.Owners(ctx, list, &l)
 	if err != nil {
@@ -106,22 +141,29 @@ func (w *Writer) tryBatches(ctx context.Context, batches []Batch) ([]Written, er
 	if err := w.refer(ctx, batches, rows, &l); err != nil {
 		return nil, err
 	}
-	list = slices.DeleteFunc(list, func(n dictionary.Newest) bool { return owners[n.MachineID].Host != n.Host })
+	// An erased machine may have nothing but what is refused.
+	list = slices.DeleteFunc(list, func(n dictionary.Newest) bool {
+		o := owners[n.MachineID]
+		return o.Host != n.Host || o.ErasedBefore > 0 && !hasRows(rows, o.Key)
+	})
 	for i := range list {
 		list[i].Key = owners[list[i].MachineID].Key
 	}
 	slices.SortFunc(list, func(a, b dictionary.Newest) int { return cmp.Compare(a.Key, b.Key) })
-	if err = db.Classify("storing events", w.insert(ctx, rows, list, credentialsOf(batches), since)); err != nil {
+	if err = db.Classify("storing events", w.insert(ctx, rows, list, known)); err != nil {
+		if errors.Is(err, errTitlesRetired) {
+			w.dictionary.ForgetTitles(known.sweeps)
+		}
 		return nil, err
 	}
-	w.db.RememberSince(since, l.Remember)
+	w.db.RememberSince(known.since, l.Remember)
 	for i := range rows {
 		if rows[i].stored {
 			done[rows[i].batch].Accepted++
 		}
 	}
 	for i := range done {
-		done[i].Duplicates = len(batches[i].Events) - done[i].Accepted - len(done[i].Foreign) - len(done[i].Excess)
+		done[i].Duplicates = len(batches[i].Events) - done[i].Accepted - len(done[i].Foreign) - len(done[i].Excess) - len(done[i].Erased)
 	}
 	return done, nil
 }
@@ -139,6 +181,15 @@ func ownRows(batches []Batch, owners map[string]dictionary.Owner, done []Written
 			e := &batches[b].Events[i]
 			o, known := owners[e.MachineID]
 			if !known {
+				done[b].Excess = append(done[b].Excess, i)
+				continue
+			}
+			if e.Timestamp.UnixMicro() < o.ErasedBefore {
+				done[b].Erased = append(done[b].Erased, i)
+				continue
+			}
+			if o.Key == 0 {
+				// It was erased between two statements: it comes again.
 				done[b].Excess = append(done[b].Excess, i)
 				continue
 			}
@@ -176,6 +227,12 @@ func (p place) compare(o place) int {
 		return cmp.Compare(p.batch, o.batch)
 	}
 	return cmp.Compare(p.index, o.index)
+}
+
+// hasRows reports whether sorted rows have one of a machine.
+func hasRows(rows []row, machine int32) bool {
+	_, found := slices.BinarySearchFunc(rows, machine, func(r row, m int32) int { return cmp.Compare(r.machine, m) })
+	return found
 }
 
 // refer makes what the rows refer to and where they belong, and packs them.

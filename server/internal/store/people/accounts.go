@@ -24,7 +24,12 @@ func (UnknownError) Decided() {}
 
 // change runs do while no other change of people is under way.
 func (p *People) change(ctx context.Context, what string, do func(pgx.Tx) error) error {
-	return p.db.Write(ctx, what, func(tx pgx.Tx) error {
+	return Change(ctx, p.db, what, do)
+}
+
+// Change runs do in a transaction while no other change of people is under way.
+func Change(ctx context.Context, d *db.DB, what string, do func(pgx.Tx) error) error {
+	return d.Write(ctx, what, func(tx pgx.Tx) error {
 		if _, err := db.Exec(ctx, tx, "waiting for others", "SELECT pg_advisory_xact_lock($1)", int64(peopleLock)); err != nil {
 			return err
 		}

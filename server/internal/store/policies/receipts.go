@@ -17,7 +17,7 @@ const maxReceipts = 1000
 // What is refused about receipts.
 const (
 	// ErrNotOwned means that the host owns no such machine_id, whether or not another
-	// does.
+	// does, or was erased after the notice was read.
 	ErrNotOwned        refusal = "the host has no such machine_id"
 	ErrTooManyReceipts refusal = "the account has as many receipts as there may be"
 )
@@ -42,8 +42,8 @@ func (p *Policies) AddReceipt(ctx context.Context, host int64, machineID, notice
 		var kept int
 		var known bool
 		// Its row is locked, so that those of one machine are counted one after the other.
-		err := tx.QueryRow(ctx, `SELECT max(id) FROM (SELECT id FROM machine WHERE machine_id = $1 AND host = $2 FOR NO KEY UPDATE) m`,
-			machineID, host).Scan(&machine)
+		err := tx.QueryRow(ctx, `SELECT max(id) FROM (SELECT id FROM machine WHERE machine_id = $1 AND host = $2
+			AND (erased_before > $3) IS NOT TRUE FOR NO KEY UPDATE) m`, machineID, host, readAt).Scan(&machine)
 		if err != nil {
 			return fmt.Errorf("looking up the machine: %w", err)
 		}

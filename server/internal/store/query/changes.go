@@ -16,14 +16,16 @@ type Mark int64
 
 // ChangedMachines returns the machines that were changed after a mark, and the mark
 // for the next call; some may be given again. Where the mark is 0, or of another
-// history, it returns all.
+// history, it returns all. erased is another number than before where machines went
+// meanwhile.
 //
 // It needs no column and no index, which each upload would pay for: PostgreSQL
 // keeps with each row by which transaction it was written. What was running at the
 // last call is asked for again. The table is read whole, so ask seldom.
-func (r *Reader) ChangedMachines(ctx context.Context, since Mark) (list []directory.Machine, next Mark, err error) {
+func (r *Reader) ChangedMachines(ctx context.Context, since Mark) (list []directory.Machine, next Mark, erased int64, err error) {
 	err = r.db.Read(ctx, "looking for changed machines", func(tx pgx.Tx) error {
-		if err := tx.QueryRow(ctx, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint").Scan(&next); err != nil {
+		err := tx.QueryRow(ctx, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, (SELECT coalesce(max(id), 0) FROM erasure)").Scan(&next, &erased)
+		if err != nil {
 			return fmt.Errorf("asking where the history is: %w", err)
 		}
 		sql, args := "SELECT "+directory.MachineColumns+" FROM machine m JOIN host h ON h.id = m.host", []any{}
@@ -32,11 +34,10 @@ func (r *Reader) ChangedMachines(ctx context.Context, since Mark) (list []direct
 			sql += " WHERE age(m.xmin) <= age($1::text::xid)"
 			args = append(args, strconv.FormatUint(uint64(uint32(since)), 10))
 		}
-		var err error
 		list, err = db.Collect[directory.Machine](ctx, tx, "reading", sql, args...)
 		return err
 	})
-	return list, next, err
+	return list, next, erased, err
 }
 
 // MachineKeys returns the rows of the machines in a limited scope.

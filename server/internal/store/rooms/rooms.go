@@ -15,6 +15,7 @@ import (
 	"activity-tracker.example/server/internal/store/dictionary"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/dossier"
+	"activity-tracker.example/server/internal/store/erasure"
 	"activity-tracker.example/server/internal/store/events"
 	"activity-tracker.example/server/internal/store/inspect"
 	"activity-tracker.example/server/internal/store/partition"
@@ -41,6 +42,7 @@ type Store struct {
 	Policies     *policies.Policies
 	NotCollected *uncollected.Spans
 	Dossier      *dossier.Dossier
+	Erasures     *erasure.Erasures
 	Access       *access.Log
 	Audit        *audit.Log
 }
@@ -51,6 +53,8 @@ type Options struct {
 	CompactAfter time.Duration
 	// KeepAccess is for how long it is kept who looked; zero means for ever.
 	KeepAccess time.Duration
+	// KeepBackups is for how long backups are kept; zero means that nobody said.
+	KeepBackups time.Duration
 	// Now is the clock; nil means time.Now.
 	Now        func() time.Time
 	Log        *slog.Logger
@@ -74,6 +78,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d), Users: users.New(d), People: people.New(d), Policies: policies.New(d)}
 	s.NotCollected = uncollected.New(d)
 	s.Access, s.Audit, s.Dossier = access.New(d, opts.Now), audit.New(d), dossier.New(d)
+	s.Erasures = erasure.New(d, opts.KeepBackups, opts.Now)
 	s.Dictionary = dictionary.New(d, s.Partitions)
 	s.Writer = events.New(d, s.Partitions, s.Dictionary, s.ForgetHosts)
 	s.Reader = query.New(d, s.Partitions)

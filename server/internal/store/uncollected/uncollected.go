@@ -25,17 +25,19 @@ type Spans struct{ db *db.DB }
 // New returns the spans of a database.
 func New(d *db.DB) *Spans { return &Spans{db: d} }
 
-// Written is what became of a list of spans. Foreign and Unknown are places in it: of
-// machines of other hosts, and of machines that there are not.
+// Written is what became of a list of spans. The others are places in it: of machines of
+// other hosts, of machines that there are not, and of those that were erased since.
 type Written struct {
-	Accepted, Duplicates int
-	Foreign, Unknown     []int
+	Accepted, Duplicates     int
+	Foreign, Unknown, Erased []int
 }
 
-// owner is a machine's row and its host.
+// owner is a machine's row and its host; key is 0 where there is none since it was erased.
 type owner struct {
 	key  int32
 	host int64
+	// erasedBefore is before when it was erased; nil: it was not.
+	erasedBefore *time.Time
 }
 
 // Write stores the spans of a host's machines. They must be valid.
@@ -53,7 +55,9 @@ func (s *Spans) Write(ctx context.Context, host int64, list []api.NotCollected) 
 		for i := range list {
 			o, known := owners[list[i].MachineID]
 			switch {
-			case !known:
+			case known && o.erasedBefore != nil && list[i].Start.Before(*o.erasedBefore):
+				done.Erased = append(done.Erased, i)
+			case !known || o.key == 0:
 				done.Unknown = append(done.Unknown, i)
 			case o.host != host:
 				done.Foreign = append(done.Foreign, i)
@@ -72,26 +76,39 @@ func (s *Spans) Write(ctx context.Context, host int64, list []api.NotCollected) 
 }
 
 // lockOwners locks the machines that are named by ascending row, as everybody does, so
-// that none is given to another host meanwhile, and returns whose they are.
+// that none is given to another host or erased meanwhile, and returns whose they are.
 func lockOwners(ctx context.Context, tx pgx.Tx, list []api.NotCollected) (map[string]owner, error) {
 	names := make([]string, len(list))
 	for i := range list {
 		names[i] = list[i].MachineID
 	}
-	rows, err := tx.Query(ctx, "SELECT machine_id, id, host FROM machine WHERE machine_id = ANY($1) ORDER BY id FOR NO KEY UPDATE", names)
-	if err != nil {
-		return nil, fmt.Errorf("locking machines: %w", err)
-	}
 	owners := map[string]owner{}
-	var name string
-	var o owner
-	if _, err := pgx.ForEachRow(rows, []any{&name, &o.key, &o.host}, func() error {
-		owners[name] = o
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("locking machines: %w", err)
+	for _, sql := range []string{
+		"SELECT machine_id, id, host, erased_before FROM machine WHERE machine_id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+		"SELECT id, 0, 0, t.erased_at FROM unnest($1::text[]) AS id JOIN tombstone t ON t.digest = tombstone_of(id)",
+	} {
+		if err := addOwners(ctx, tx, owners, sql, names); err != nil {
+			return nil, fmt.Errorf("locking machines: %w", err)
+		}
 	}
 	return owners, nil
+}
+
+// addOwners adds those who are not there yet.
+func addOwners(ctx context.Context, tx pgx.Tx, owners map[string]owner, sql string, names []string) error {
+	rows, err := tx.Query(ctx, sql, names)
+	if err != nil {
+		return err
+	}
+	var name string
+	var o owner
+	_, err = pgx.ForEachRow(rows, []any{&name, &o.key, &o.host, &o.erasedBefore}, func() error {
+		if _, known := owners[name]; !known {
+			owners[name] = o
+		}
+		return nil
+	})
+	return err
 }
 
 // Time is a time in which nothing was collected, since the person had paused, or else
