@@ -72,7 +72,7 @@ func (d *Database) Reopen(ctx context.Context) (err error) {
 		name = db.ServerName
 	}
 	d.Store, err = rooms.Open(ctx, d.URL, rooms.Options{
-		Log: d.log, Keep: partition.Retention(c.Keep), CompactAfter: c.CompactAfter, KeepAccess: c.KeepAccess, NoMigrate: c.Database.NoMigrate, Name: name,
+		Log: d.log, Keep: partition.Retention(c.Keep), CompactAfter: c.CompactAfter, KeepAccess: c.KeepAccess, KeepBackups: c.KeepBackups, NoMigrate: c.Database.NoMigrate, Name: name,
 		ReplicaURL: c.Database.ReplicaURL, ReplicaLag: c.Database.ReplicaMaxLag,
 	})
 	return err

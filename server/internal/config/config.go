@@ -22,7 +22,9 @@ type Config struct {
 	CompactAfter time.Duration
 	// KeepAccess is for how long it is kept who looked; 0: for ever.
 	KeepAccess time.Duration
-	Log        Log
+	// KeepBackups is for how long backups are kept, wherever; 0: nobody said.
+	KeepBackups time.Duration
+	Log         Log
 	// Listen is the address that everybody calls.
 	Listen string
 	TLS    TLS

@@ -130,6 +130,11 @@ func retentionSettings() []Setting {
 			set: days("for ever", func(c *Config) *time.Duration { return &c.KeepAccess }),
 		},
 		{
+			Flag: "keep-backups-days", Env: "TRACKERD_SERVER_KEEP_BACKUPS_DAYS", Default: "0", Unit: "DAYS",
+			Help: "for how long you keep backups, for certificates of erasure; 0: not known", In: Everywhere,
+			set: days("not known", func(c *Config) *time.Duration { return &c.KeepBackups }),
+		},
+		{
 			Flag: "compact-after-days", Env: "TRACKERD_SERVER_COMPACT_AFTER_DAYS", Default: "7", Unit: "DAYS",
 			Help: "after how long a day's events are compacted; 0: never", In: Everywhere,
 			set: days("never", func(c *Config) *time.Duration { return &c.CompactAfter }),
