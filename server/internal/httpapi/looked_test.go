@@ -22,6 +22,7 @@ import (
 func showNobody() map[string]string {
 	const hosts = "what may be measured on which hosts, nothing that was"
 	const own, admin, names = "about the caller's own login", "about people who log in, not about those who are measured", "names and numbers of machines, no data of them"
+	const gone = "people of whom nothing is left, without who it was"
 	const administration = "tokens and hosts, and which machine_ids those have"
 	return map[string]string{
 		"listTokens": administration, "createToken": administration, "deleteToken": administration,
@@ -33,7 +34,8 @@ func showNobody() map[string]string {
 		"getLogin": own, "logout": own, "changePassword": own, "beginSecondStep": own, "confirmSecondStep": own,
 		"listPolicies": hosts, "putPolicy": hosts, "getPolicyVersion": hosts, "listHostGroups": hosts, "putHostGroup": hosts, "deleteHostGroup": hosts,
 		"listChanges": "what administrators changed, nobody's activity",
-		"listUsers":   admin, "inviteUser": admin, "getUser": admin, "patchUser": admin, "putUserAccess": admin, "inviteUserAgain": admin,
+		"erasePerson": "of whom nothing can be read then", "listErasures": gone, "getErasure": gone,
+		"listUsers": admin, "inviteUser": admin, "getUser": admin, "patchUser": admin, "putUserAccess": admin, "inviteUserAgain": admin,
 		"forgetSecondStep": admin, "listSessions": admin, "endSessions": admin, "endSession": admin,
 	}
 }

@@ -59,6 +59,7 @@ func measured() []permission {
 		{"GET /api/people/{person}/access", overseeing},
 		{"GET /api/people/{person}/export", admins},
 		{"PATCH /api/people/{person}", labelling},
+		{"DELETE /api/people/{person}", admins},
 		{"POST /api/people/{person}/accounts", admins},
 		{"DELETE /api/people/{person}/accounts/{machine_id}", admins},
 		{"GET /api/activity/{machine_id}/events", reading},
@@ -94,6 +95,8 @@ func administration() []permission {
 		{"DELETE /api/hosts/{host_id}/credential", admins},
 		{"POST /api/hosts/{host_id}/machines", admins},
 		{"GET /api/audit", overseeing},
+		{"GET /api/erasures", overseeing},
+		{"GET /api/erasures/{erasure}", overseeing},
 	}
 }
 

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,21 +24,26 @@ import (
 type walk struct {
 	*servertest.Bench
 	users map[string]users.User
+	// host is a host's credential, passing how many accounts it had that are to be erased.
+	host    string
+	passing int
 }
 
 func newWalk(t *testing.T) *walk {
 	t.Helper()
-	w := &walk{servertest.New(t, servertest.NewDatabase(t)), map[string]users.User{}}
+	w := &walk{Bench: servertest.New(t, servertest.NewDatabase(t)), users: map[string]users.User{}}
 	if _, err := w.Store.Policies.Add(t.Context(), policies.Draft{Author: "test"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	host := w.Host("h")
+	w.host = host
 	w.Host("h-foreign")
 	w.Send(host, servertest.Minute("m-own", 0), servertest.Minute("m-foreign", 0))
 	w.Do(http.MethodPost, "/api/receipts", host, api.Receipt{MachineID: "m-own", Notice: strings.Repeat("0", 16), ReadAt: time.Now()}).Wants(http.StatusNoContent, nil)
 	for _, name := range append([]string{"another"}, rolesOf(users.Roles())...) {
 		w.users[name] = w.User(name, directory.RoleViewer)
 	}
+	w.erased()
 	return w
 }
 
@@ -84,6 +90,21 @@ func (w *walk) login(name string) (id string, header []string) {
 	return fresh.ID, []string{"Cookie", auth.Cookie + "=" + fresh.Reveal(), "If-Match", "*"}
 }
 
+// another makes a person, to be erased, and returns their id.
+func (w *walk) another() string {
+	w.T.Helper()
+	w.passing++
+	id := fmt.Sprintf("m-passing-%d", w.passing)
+	w.Send(w.host, servertest.Minute(id, 0))
+	return w.person(id)
+}
+
+// erased erases such a person.
+func (w *walk) erased() {
+	w.T.Helper()
+	w.Do(http.MethodDelete, "/api/people/"+w.another(), w.Token(directory.RoleAdmin), nil).Wants(http.StatusAccepted, nil)
+}
+
 // person returns the id of the person who has an account.
 func (w *walk) person(machineID string) string {
 	w.T.Helper()
@@ -106,9 +127,12 @@ func (w *walk) target(o servertest.Operation, whose, role, session string) (path
 		session = "ses_0000000000000000"
 	}
 	person := map[string]string{"own": w.person("m-own"), "foreign": w.person("m-foreign"), "unknown": "p999"}[whose]
+	if o.ID == "erasePerson" && whose != "unknown" {
+		person = w.another()
+	}
 	_, query, _ := strings.Cut(o.Target, "?")
 	version := map[string]string{"own": "1", "foreign": "1", "unknown": "1000000"}[whose]
-	path = strings.NewReplacer("{version}", version, "{host_group}", group, "{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session, "{person}", person).Replace(o.Path) + "?" + query
+	path = strings.NewReplacer("{version}", version, "{erasure}", version, "{host_group}", group, "{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session, "{person}", person).Replace(o.Path) + "?" + query
 	body = o.Body
 	switch o.ID {
 	case "renameGroup":
@@ -190,8 +214,8 @@ func expectedOf(o servertest.Operation, role, whose string) int {
 		return 0
 	case o.ID == "putGroup", o.ID == "putHostGroup":
 		return 0 // makes it
-	case strings.Contains(o.Path, "{version}") && whose == "foreign":
-		return 0 // all of policy is for who may read it
+	case (strings.Contains(o.Path, "{version}") || strings.Contains(o.Path, "{erasure}")) && whose == "foreign":
+		return 0 // all of policy and all certificates are for who may read them
 	}
 	return http.StatusNotFound
 }

@@ -192,12 +192,13 @@ func (s *server) changingRoutes(admin chi.Router) {
 	admin.Delete("/api/groups/{group}/machines/{machine_id}", change(member, s.Reports.RemoveMember))
 	admin.Put("/api/groups/{group}/people/{person}", change(personMember, s.Reports.AddPerson))
 	admin.Delete("/api/groups/{group}/people/{person}", change(personMember, s.Reports.RemovePerson))
+	admin.Delete("/api/people/{person}", negotiate.OnlyJSON(s.Person.Erase))
 	admin.Patch("/api/people/{person}", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxPatchBytes, Example: `{"label": "Anna"}`}, s.patchPerson)))
 	admin.Post("/api/people/{person}/accounts", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxJoinBytes, Example: `{"machine_ids": ["vm-abc123-user1"]}`}, s.joinAccounts)))
 	admin.Delete("/api/people/{person}/accounts/{machine_id}", negotiate.OnlyJSON(s.partAccount))
 }
 
-// adminRoutes are those about tokens, enrolments and hosts.
+// adminRoutes are those about tokens, enrolments and hosts, and who was erased.
 func (s *server) adminRoutes(known chi.Router) {
 	a := s.Admin
 	known.Get("/api/tokens", negotiate.OnlyJSON(a.Tokens))
@@ -209,6 +210,8 @@ func (s *server) adminRoutes(known chi.Router) {
 	known.Get("/api/hosts", negotiate.OnlyJSON(a.Hosts))
 	known.Delete("/api/hosts/{host_id}/credential", a.RevokeHost)
 	known.Post("/api/hosts/{host_id}/machines", negotiate.OnlyJSON(a.Move))
+	known.Get("/api/erasures", negotiate.OnlyJSON(s.Person.Erasures))
+	known.Get("/api/erasures/{erasure}", negotiate.OnlyJSON(s.Person.Erasure))
 }
 
 // policyRoutes are those about policy; hosts come with their credential.

@@ -14,18 +14,23 @@ import (
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/store/access"
+	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/erasure"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/tabular"
 )
 
 // API has the routes.
 type API struct {
-	exports export.Exports
-	access  *access.Log
+	exports  export.Exports
+	erasures *erasure.Erasures
+	access   *access.Log
 }
 
 // New returns the routes; log is where it is written who looks.
-func New(exports export.Exports, log *access.Log) *API { return &API{exports: exports, access: log} }
+func New(exports export.Exports, erasures *erasure.Erasures, log *access.Log) *API {
+	return &API{exports: exports, erasures: erasures, access: log}
+}
 
 // Export answers with everything that is kept about a person, as a ZIP archive.
 func (a *API) Export(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +67,10 @@ func asProblem(err error) error {
 	if errors.As(err, &refusal) {
 		return refusal
 	}
-	kinds := []problem.Kind{{Is: people.ErrNone, Code: api.CodeNotFound, Detail: "There is no such person."}}
+	kinds := []problem.Kind{
+		{Is: people.ErrNone, Code: api.CodeNotFound, Detail: "There is no such person."},
+		{Is: db.ErrNotFound, Code: api.CodeNotFound, Detail: noErasure},
+	}
 	if refusal := problem.OfKind(err, kinds); refusal != nil {
 		return refusal
 	}

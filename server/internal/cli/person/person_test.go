@@ -73,6 +73,37 @@ func TestCommands(t *testing.T) {
 		t.Error(info, err)
 	}
 	wroteDown(t, s)
+	erases(t, s, run)
+}
+
+// erases checks that a person is erased when it is told so twice, and that the certificate
+// names nobody.
+func erases(t *testing.T, s *rooms.Store, run func(in string, args ...string) string) {
+	t.Helper()
+	with := func(cmd *cobra.Command, do func(context.Context, *rooms.Store) error) error {
+		return do(cmd.Context(), s)
+	}
+	cmd, out := Command(with, with), &bytes.Buffer{}
+	cmd.SetArgs([]string{"erase", "vm-2"})
+	cmd.SetOut(out)
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "--yes") || !strings.Contains(out.String(), "vm-3") {
+		t.Error(out, err)
+	}
+	if got := run("", "erase", "vm-2", "--yes"); !strings.Contains(got, "erasure 1: accounts: 2, unreadable since 2026-05-04T12:00:00Z, gone: not yet") ||
+		!strings.Contains(got, "still hold it, until they are deleted") {
+		t.Error(got)
+	}
+	if got := run("", "list"); got != "PERSON LABEL ACCOUNTS MACHINE_IDS p1 1 vm-1" {
+		t.Error(got)
+	}
+	if got := run("", "erasures"); got != "ERASURE ACCOUNTS UNREADABLE SINCE GONE SINCE IN BACKUPS ROWS 1 2 2026-05-04T12:00:00Z not yet until deleted 0" {
+		t.Error(got)
+	}
+	for _, args := range [][]string{{"erasures", "--json"}, {"erase", "vm-1", "--yes", "--json"}} {
+		if got := run("", args...); !strings.Contains(got, `"unreadable_since": "2026-05-04T12:00:00Z"`) || strings.Contains(got, "vm-") {
+			t.Error(got)
+		}
+	}
 }
 
 // wroteDown checks that it was written down who was shown by a command, and what it
