@@ -64,7 +64,7 @@ const (
 func (p *Partitions) Ensure(ctx context.Context, t Table, at time.Time) error {
 	start := t.Start(at)
 	name := t.Partition(start)
-	if _, ok := p.made.Get(name); ok || t.Next(start).Before(t.oldest(p.keep, p.now())) ||
+	if _, ok := p.made.Get(name); ok || t.Next(start).Before(t.oldest(p.kept(), p.now())) ||
 		time.Now().UnixNano() < p.attachAgain.Load() {
 		return nil
 	}
@@ -112,7 +112,7 @@ func (p *Partitions) Ensure(ctx context.Context, t Table, at time.Time) error {
 }
 
 // KeepFor is for how long a table's rows are kept; zero means for ever.
-func (p *Partitions) KeepFor(t Table) time.Duration { return t.keep(p.keep) }
+func (p *Partitions) KeepFor(t Table) time.Duration { return t.keep(p.kept()) }
 
 // KeptSince is from when on a table's rows are kept now; the zero time where they
 // are kept for ever.

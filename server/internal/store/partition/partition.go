@@ -14,9 +14,11 @@ const partitionsKnown = 10_000
 
 // Partitions are those of one database.
 type Partitions struct {
-	db   *db.DB
-	keep Retention
-	now  func() time.Time
+	db *db.DB
+	// keep is for how long rows are kept by setting, narrowed with policy; nil: by setting.
+	keep     Retention
+	narrowed atomic.Pointer[Retention]
+	now      func() time.Time
 	// attachAgain is from when on partitions may be made again, in nanoseconds
 	// since 1970.
 	attachAgain atomic.Int64

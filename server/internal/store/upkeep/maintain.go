@@ -2,13 +2,16 @@ package upkeep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/api/policy"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/partition"
+	"activity-tracker.example/server/internal/store/policies"
 )
 
 const (
@@ -69,6 +72,9 @@ func (u *Upkeep) noteMaintained(done Maintained, err error) {
 func (u *Upkeep) Maintain(ctx context.Context) (Maintained, error) {
 	var done Maintained
 	now := u.now()
+	if err := u.followPolicy(ctx); err != nil {
+		return done, err
+	}
 	if err := u.noteDropping(ctx, now); err != nil {
 		return done, err
 	}
@@ -101,6 +107,30 @@ func (u *Upkeep) Maintain(ctx context.Context) (Maintained, error) {
 	var err error
 	done.Packed, err = u.PackRollups(ctx)
 	return done, err
+}
+
+// followPolicy has each kind kept no longer than the policy for all hosts says that is in
+// force. Another version holds here from the next round on.
+func (u *Upkeep) followPolicy(ctx context.Context) error {
+	v, err := u.policies.InForce(ctx, nil)
+	if errors.Is(err, policies.ErrNone) {
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	days := func(n *int) time.Duration {
+		if n == nil {
+			return 0
+		}
+		return time.Duration(*n) * 24 * time.Hour
+	}
+	var keep policy.Retention
+	if v.Policy.Retention != nil {
+		keep = *v.Policy.Retention
+	}
+	u.partitions.Narrow(partition.Retention{Events: days(keep.EventsDays), Titles: days(keep.TitlesDays), Rollups: days(keep.RollupsDays)})
+	return nil
 }
 
 // noteDropping notes, before it is done, of which time events are dropped.

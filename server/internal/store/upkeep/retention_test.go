@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/api/policy"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/partition"
+	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
@@ -63,13 +65,36 @@ func TestPartitionsOnDemand(t *testing.T) {
 	}
 }
 
-// Each kind of data goes at its own time, whichever server sees to it.
+// Each kind of data goes at its own time, whichever server sees to it, by setting or by
+// policy: the shorter holds.
 func TestRetention(t *testing.T) {
+	const day = 24 * time.Hour
+	days := func(n int) *int { return &n }
+	set := partition.Retention{Events: 100 * day, Titles: 40 * day, Rollups: 300 * day}
+	t.Run("set", func(t *testing.T) { retention(t, set, policy.Retention{}) })
+	t.Run("policy", func(t *testing.T) {
+		retention(t, partition.Retention{}, policy.Retention{EventsDays: days(100), TitlesDays: days(40), RollupsDays: days(300)})
+	})
+	t.Run("shorter", func(t *testing.T) {
+		set := partition.Retention{Events: 100 * day, Titles: 41 * day, Rollups: 300 * day}
+		retention(t, set, policy.Retention{EventsDays: days(101), TitlesDays: days(40)})
+	})
+}
+
+func retention(t *testing.T, keep partition.Retention, by policy.Retention) {
+	t.Helper()
 	url := storetest.NewDatabase(t)
 	const day = 24 * time.Hour
 	written := time.Date(2026, 1, 14, 12, 0, 0, 0, time.UTC)
-	keep := partition.Retention{Events: 100 * day, Titles: 40 * day, Rollups: 300 * day}
 	s := storetest.OpenAt(t, url, keep, written)
+	if by != (policy.Retention{}) {
+		if _, err := s.Policies.Add(t.Context(), policies.Draft{Author: "test", Policy: policy.Document{Retention: &by}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Maintain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	host := storetest.AddHost(t, s)
 	e := api.Event{MachineID: "m", Timestamp: written, KeyCount: 7, ActiveApp: "a", ActiveWindow: "secret title"}
 	ancient := e

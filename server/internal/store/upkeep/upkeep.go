@@ -10,6 +10,7 @@ import (
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/partition"
+	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/uncollected"
 )
 
@@ -22,6 +23,7 @@ type Upkeep struct {
 	compactAfter time.Duration
 	access       *access.Log
 	spans        *uncollected.Spans
+	policies     *policies.Policies
 	keepAccess   time.Duration
 	now          func() time.Time
 	log          *slog.Logger
@@ -37,6 +39,8 @@ type Options struct {
 	KeepAccess time.Duration
 	// Spans are kept as long as roll-ups are.
 	Spans *uncollected.Spans
+	// Policies may have it kept for a shorter time.
+	Policies *policies.Policies
 	// Now is the clock.
 	Now func() time.Time
 	Log *slog.Logger
@@ -45,7 +49,7 @@ type Options struct {
 // New returns the upkeep of a database.
 func New(d *db.DB, partitions *partition.Partitions, opts Options) *Upkeep {
 	return &Upkeep{
-		db: d, partitions: partitions, compactAfter: opts.CompactAfter, access: opts.Access, spans: opts.Spans, keepAccess: opts.KeepAccess,
+		db: d, partitions: partitions, compactAfter: opts.CompactAfter, access: opts.Access, spans: opts.Spans, policies: opts.Policies, keepAccess: opts.KeepAccess,
 		now: opts.Now, log: opts.Log,
 	}
 }
