@@ -36,8 +36,8 @@ func newWalk(t *testing.T) *walk {
 		t.Fatal(err)
 	}
 	host := w.Host("h")
-	w.host = host
 	w.Host("h-foreign")
+	w.host = w.Host("h-passing")
 	w.Send(host, servertest.Minute("m-own", 0), servertest.Minute("m-foreign", 0))
 	w.Do(http.MethodPost, "/api/receipts", host, api.Receipt{MachineID: "m-own", Notice: strings.Repeat("0", 16), ReadAt: time.Now()}).Wants(http.StatusNoContent, nil)
 	for _, name := range append([]string{"another"}, rolesOf(users.Roles())...) {

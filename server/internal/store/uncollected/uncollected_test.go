@@ -74,12 +74,12 @@ func TestSpansOfAMovedMachine(t *testing.T) {
 		list []api.NotCollected
 		want string
 	}{
-		{"", from, []api.NotCollected{told}, "{1 0 [] []}"},
-		{"", to, []api.NotCollected{later}, "{0 0 [0] []}"},
-		{"new", from, []api.NotCollected{told, later}, "{0 0 [0 1] []}"},
-		{"", to, []api.NotCollected{told, later}, "{1 1 [] []}"},
-		{"old", to, []api.NotCollected{later}, "{0 0 [0] []}"},
-		{"", from, []api.NotCollected{told, later}, "{0 2 [] []}"},
+		{"", from, []api.NotCollected{told}, "{1 0 [] [] []}"},
+		{"", to, []api.NotCollected{later}, "{0 0 [0] [] []}"},
+		{"new", from, []api.NotCollected{told, later}, "{0 0 [0 1] [] []}"},
+		{"", to, []api.NotCollected{told, later}, "{1 1 [] [] []}"},
+		{"old", to, []api.NotCollected{later}, "{0 0 [0] [] []}"},
+		{"", from, []api.NotCollected{told, later}, "{0 2 [] [] []}"},
 	} {
 		if step.move != "" {
 			if _, err := s.Dictionary.Move(t.Context(), []string{"m"}, step.move); err != nil {
