@@ -280,18 +280,18 @@ func (c *Collector) step(ctx context.Context) {
 	if now.Sub(c.start) >= startHold {
 		sealed = c.ledger.Seal(now)
 	}
-	gone := c.ledger.Changes().GoneAccounts
-	err := c.commit(sealed)
+	changes := c.ledger.Changes()
+	err := c.commit(&changes, sealed)
 	if errors.Is(err, buffer.ErrReplaced) { // a fresh file: it takes the whole state
 		c.rewrite = true
-		err = c.commit(sealed)
+		err = c.commit(&changes, sealed)
 	}
 	if err == nil {
 		for i := range c.pending {
 			c.pending[i].reading.Stored()
 		}
 	}
-	c.note(now, sealed, gone, err)
+	c.note(now, sealed, changes.GoneAccounts, err)
 }
 
 func (c *Collector) takeLive() (live map[string]bool, told bool) {

@@ -76,12 +76,11 @@ type write struct {
 
 // commit stores the ledger's changes and the sealed records, all or nothing.
 // Everything is encoded before the transaction begins.
-func (c *Collector) commit(sealed []interval.Sealed) error {
-	ch := c.ledger.Changes()
+func (c *Collector) commit(ch *interval.Changes, sealed []interval.Sealed) error {
 	if c.rewrite {
 		ch.Set = c.ledger.All()
 	}
-	writes, err := c.encode(&ch)
+	writes, err := c.encode(ch)
 	if err != nil {
 		return err
 	}

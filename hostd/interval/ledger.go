@@ -43,6 +43,8 @@ type Ledger struct {
 	accounts layer[string, *Account]
 	records  layer[Key, *Record]
 	machines layer[string, *Machine]
+	// reported is what reportedUntil returns, kept to be used again.
+	reported map[string]int64
 }
 
 // New continues from a stored state, which it takes over.
@@ -56,6 +58,7 @@ func New(o Options, s State) *Ledger {
 		accounts: newLayer(s.Accounts, (*Account).clone),
 		records:  newLayer(s.Records, (*Record).clone),
 		machines: newLayer(s.Machines, (*Machine).clone),
+		reported: map[string]int64{},
 	}
 }
 
@@ -189,7 +192,8 @@ func (l *Ledger) Seal(now time.Time) []Sealed {
 // reportedUntil is up to when every live session of a machine_id has reported,
 // Unix milliseconds.
 func (l *Ledger) reportedUntil() map[string]int64 {
-	until := map[string]int64{}
+	until := l.reported
+	clear(until)
 	for _, a := range l.accounts.all() {
 		if t, ok := until[a.MachineID]; !a.Ended && (!ok || a.ReportedUnixMilli < t) {
 			until[a.MachineID] = a.ReportedUnixMilli
