@@ -15,17 +15,20 @@ import (
 // What many sessions on one host may cost.
 const (
 	manySessions = 300
-	// manyOver is in what time all of them log in.
-	manyOver = 10 * time.Second
-	// manyReady is how soon after that all are measured, on two cores that do
-	// nothing else. A machine under load takes longer, so it is only reported.
+	// manyOver is in what time all of them log in, and manyReady how soon after that
+	// all are measured, on manyCores that do nothing else. A machine under load takes
+	// longer, so times are only reported; what is checked is what was taken of the
+	// processors, which is manySlack times as much on a slow one.
+	manyOver  = 10 * time.Second
 	manyReady = 30 * time.Second
+	manyCores = 2
+	manySlack = 2
 	// manyPatience is how long the test waits.
 	manyPatience = 5 * time.Minute
 	// manyMemory is what trackerd may have of the host's memory, in KiB.
 	manyMemory = 32 << 10
 	// manyCPU is how much of a core trackerd should take while all work, in
-	// percent; only reported, since a machine under load makes it more.
+	// percent.
 	manyCPU = 1.0
 	// manyUID is the first user of them, and manyDisplay that user's display.
 	manyUID     = 20000
@@ -35,11 +38,12 @@ const (
 	manyPresses = 60
 )
 
-// TestSlowManySessions has 300 people on one host. Their sessions are logind's,
-// opened as xrdp's session manager has PAM open them, and each has an X server of
-// its own, an Xvnc that is there before: 300 desktops would be another test. The
-// users' service managers, which logind starts at a first login, are left out for
-// the same reason.
+// TestSlowManySessions has 300 people on one host. Their sessions are logind's, opened
+// as xrdp's session manager has PAM open them. What else a login is made of is there
+// before, since 300 desktops would be another test: each has an X server, an Xvnc,
+// and is known to logind (`loginctl enable-linger`), so that their runtime folders are
+// mounted. Their service managers are left out. Without this a login takes 70 ms of a
+// processor, also without trackerd, and 300 of them all that two cores have in 10 s.
 func TestSlowManySessions(t *testing.T) {
 	srv := newServer(t)
 	h := crowdedHost(t, srv)
@@ -47,13 +51,15 @@ func TestSlowManySessions(t *testing.T) {
 
 	e2etest.PutProgram(t, h, "activity-tracker.example/testhost/cmd/logins", "/usr/local/bin/logins")
 	h.run(t, "systemctl", "stop", "trackerd")
-	t.Logf("without trackerd, %s (%v wanted)", h.logIn(t), manyOver)
+	t.Logf("without trackerd, 300 logins: %s (%v wanted)", h.logIn(t), manyOver)
 	h.logOut(t)
 	h.run(t, "systemctl", "start", "trackerd")
-	cost := h.logIn(t)
-	opened := time.Now()
-	eventually(t, manyPatience, "all sessions are measured", func() error { return h.allReporting(t) })
-	ready := time.Since(opened)
+	login := h.logIn(t)
+	login.check(t, manyOver)
+	ready := h.costOf(t, func() {
+		eventually(t, manyPatience, "all sessions are measured", func() error { return h.allReporting(t) })
+	})
+	ready.check(t, manyReady)
 
 	before, began := h.processorTime(t), time.Now()
 	h.run(t, "logins", "-sessions", strconv.Itoa(manySessions), "-display", strconv.Itoa(manyDisplay),
@@ -61,10 +67,13 @@ func TestSlowManySessions(t *testing.T) {
 	used := h.processorTime(t) - before
 	cpu := 100 * used.Seconds() / time.Since(began).Seconds()
 	memory := h.memory(t)
-	t.Logf("with it, %s; measured %.1f s after that (%v), trackerd %.1f MB (%d MB), %.2f %% of a core (%.0f %%)",
-		cost, ready.Seconds(), manyReady, float64(memory)/1024, manyMemory>>10, cpu, manyCPU)
+	t.Logf("with it, 300 logins: %s (%v wanted); measured after another %s (%v); trackerd %.1f MB (%d MB), %.2f %% of a core (%.0f %%)",
+		login, manyOver, ready, manyReady, float64(memory)/1024, manyMemory>>10, cpu, manyCPU)
 	if memory > manyMemory {
 		t.Errorf("trackerd has %d KiB of memory", memory)
+	}
+	if cpu > manyCPU*manySlack {
+		t.Errorf("trackerd takes %.2f %% of a core", cpu)
 	}
 	if err := h.allReporting(t); err != nil {
 		t.Error(err)
@@ -104,6 +113,7 @@ func crowdedHost(t *testing.T, srv *server) *host {
 		printf '[Journal]\nSplitMode=none\n' >/etc/systemd/journald.conf.d/one.conf
 		systemctl daemon-reload
 		systemctl restart systemd-journald
+		loginctl enable-linger $(seq -f "many%03.0f" 0 $((N - 1)))
 		for ((i = 0; i < N; i += 10)); do systemctl start $(seq -f "display@%03.0f.service" $i $((i + 9))); done`
 	h.run(t, "env", fmt.Sprintf("N=%d", manySessions), fmt.Sprintf("UID0=%d", manyUID), "bash", "-euc", prepare)
 	eventually(t, manyPatience, "all displays are there", func() error {
@@ -122,49 +132,73 @@ func crowdedHost(t *testing.T, srv *server) *host {
 
 // logIn logs everybody in, and returns when all sessions are there, with what that
 // took.
-func (h *host) logIn(t *testing.T) loginCost {
+func (h *host) logIn(t *testing.T) hostCost {
 	t.Helper()
-	before, start := h.loginTimes(t), time.Now()
-	h.run(t, "systemd-run", "--quiet", "--unit=logins", "--service-type=notify", "--property=LimitNOFILE=4096",
-		"--property=TimeoutStartSec="+strconv.Itoa(int(manyPatience.Seconds())),
-		"logins", "-sessions", strconv.Itoa(manySessions), "-over", manyOver.String(),
-		"-uid", strconv.Itoa(manyUID), "-display", strconv.Itoa(manyDisplay), "open")
-	cost := loginCost{took: time.Since(start), used: h.loginTimes(t)}
-	for i := range cost.used {
-		cost.used[i] -= before[i]
-	}
-	return cost
+	return h.costOf(t, func() {
+		h.run(t, "systemd-run", "--quiet", "--unit=logins", "--service-type=notify", "--property=LimitNOFILE=4096",
+			"--property=TimeoutStartSec="+strconv.Itoa(int(manyPatience.Seconds())),
+			"logins", "-sessions", strconv.Itoa(manySessions), "-over", manyOver.String(),
+			"-uid", strconv.Itoa(manyUID), "-display", strconv.Itoa(manyDisplay), "open")
+	})
 }
 
 // logOut ends all sessions, and waits until nothing of them is left.
 func (h *host) logOut(t *testing.T) {
 	t.Helper()
 	h.run(t, "systemctl", "stop", "logins")
-	eventually(t, manyPatience, "all users are gone", func() error {
-		if left := h.run(t, "bash", "-c", "systemctl list-units --no-legend 'session-*' 'user-runtime-dir@*' 'user@*' | wc -l"); left != "0" {
-			return fmt.Errorf("%s units are left", left)
+	eventually(t, manyPatience, "all sessions are gone", func() error {
+		if left := h.run(t, "bash", "-c", "systemctl list-units --no-legend 'session-*' | wc -l"); left != "0" {
+			return fmt.Errorf("%s are left", left)
 		}
 		return nil
 	})
 }
 
-// loginCost is how long logins took, and what they had of the processors: the whole
-// host, its service manager, logind and the bus, each of which has one thread.
-type loginCost struct {
+// hostCost is how long something took, and what the host had of the processors
+// meanwhile: all of it, its service manager, logind and the bus, each of which has one
+// thread.
+type hostCost struct {
 	took time.Duration
 	used [4]time.Duration
 }
 
-func (c loginCost) String() string {
-	s := fmt.Sprintf("%d sessions opened in %.1f s", manySessions, c.took.Seconds())
-	for i, whose := range []string{"the host", "systemd", "logind", "the bus"} {
-		s += fmt.Sprintf(", %s %.0f %%", whose, 100*c.used[i].Seconds()/c.took.Seconds())
+// costOf returns what f costs the host.
+func (h *host) costOf(t *testing.T, f func()) hostCost {
+	t.Helper()
+	before, start := h.processorTimes(t), time.Now()
+	f()
+	cost := hostCost{took: time.Since(start), used: h.processorTimes(t)}
+	for i := range cost.used {
+		cost.used[i] -= before[i]
 	}
-	return s + " of a core"
+	return cost
 }
 
-// loginTimes returns what a loginCost has to do with, since they were started.
-func (h *host) loginTimes(t *testing.T) (used [4]time.Duration) {
+func (c hostCost) String() string {
+	s := fmt.Sprintf("%.1f s, of the processors", c.took.Seconds())
+	for i, whose := range []string{"the host", "systemd", "logind", "the bus"} {
+		s += fmt.Sprintf(" %s %.1f s", whose, c.used[i].Seconds())
+	}
+	return s
+}
+
+// check fails the test if what was done would by far not fit into a time on manyCores.
+func (c hostCost) check(t *testing.T, within time.Duration) {
+	t.Helper()
+	for i, used := range c.used {
+		has := within * manySlack
+		if i == 0 {
+			has *= manyCores
+		}
+		if used > has {
+			t.Errorf("more than there is in %v: %s", within, c)
+			return
+		}
+	}
+}
+
+// processorTimes returns what a hostCost has to do with, since they were started.
+func (h *host) processorTimes(t *testing.T) (used [4]time.Duration) {
 	t.Helper()
 	out := h.run(t, "bash", "-euc", `
 		awk '$1 == "usage_usec" {printf "%.0f\n", $2 * 1000}' /sys/fs/cgroup/cpu.stat
