@@ -29,13 +29,3 @@ func Recipe(suite debian.Suite) debian.Recipe {
 	r.Customize = customize
 	return r
 }
-
-// GDM is such a tree with GNOME's display manager beside LightDM, which stays the
-// one that starts.
-func GDM(suite debian.Suite) debian.Recipe {
-	r := Recipe(suite).With("gdm", "gdm3", "gnome-session-bin", "gnome-shell", "dbus-user-session", "libgl1-mesa-dri")
-	r.Customize += `echo /usr/sbin/lightdm >"$root/etc/X11/default-display-manager"
-ln -sf /lib/systemd/system/lightdm.service "$root/etc/systemd/system/display-manager.service"
-`
-	return r
-}
