@@ -66,7 +66,10 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		now = time.Now
 	}
 	logins := session.New(s.Users, password.NewHasher(cost), now)
-	in := ingest.New(s.Writer, s.Directory, s.Policies, s.NotCollected, guard, log, metrics, time.Now)
+	in := ingest.New(ingest.Parts{
+		Writer: s.Writer, Directory: s.Directory, Policies: s.Policies, NotCollected: s.NotCollected, Guard: guard,
+		Log: log, Metrics: metrics, Now: time.Now,
+	})
 	list := looked.NewList(s.Access, s.Audit, s.Directory, s.People)
 	return httpapi.New(httpapi.Parts{
 		Reports: report.New(s.Reader, s.Directory, s.People, time.Now), People: byperson.New(s.Reader, time.Now), Guard: guard, Live: board,

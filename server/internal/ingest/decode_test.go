@@ -309,7 +309,7 @@ func FuzzDecodeBatch(f *testing.F) {
 	})
 }
 
-// sameBatch fails unless both ways of reading a body gave the same.
+// sameBatch fails unless both ways of reading a body return the same.
 func sameBatch(t *testing.T, fast, slow *batch) {
 	t.Helper()
 	got, err := json.Marshal([]any{fast.sent, fast.index, fast.events, fast.rejected})

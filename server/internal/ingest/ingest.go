@@ -35,25 +35,38 @@ const (
 
 // Ingest answers POST /api/events and POST /api/enroll.
 type Ingest struct {
-	writer    *events.Writer
-	directory *directory.Directory
-	policies  *policies.Policies
-	spans     *uncollected.Spans
-	guard     *auth.Guard
-	log       *slog.Logger
-	now       func() time.Time
-	memory    *memory
-	limiter   *limiter.Limiter[int64]
-	names     *names
-	decoders  decoders
-	events    *prometheus.CounterVec
-	delay     prometheus.Histogram
+	writer       *events.Writer
+	directory    *directory.Directory
+	policies     *policies.Policies
+	notCollected *uncollected.Times
+	guard        *auth.Guard
+	log          *slog.Logger
+	now          func() time.Time
+	memory       *memory
+	limiter      *limiter.Limiter[int64]
+	names        *names
+	decoders     decoders
+	events       *prometheus.CounterVec
+	delay        prometheus.Histogram
 }
 
-// New makes the handlers; now is the server's clock.
-func New(writer *events.Writer, dir *directory.Directory, p *policies.Policies, spans *uncollected.Spans, guard *auth.Guard, log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) *Ingest {
+// Parts are what ingest is made of.
+type Parts struct {
+	Writer       *events.Writer
+	Directory    *directory.Directory
+	Policies     *policies.Policies
+	NotCollected *uncollected.Times
+	Guard        *auth.Guard
+	Log          *slog.Logger
+	Metrics      prometheus.Registerer
+	// Now is the server's clock.
+	Now func() time.Time
+}
+
+// New makes the handlers.
+func New(p Parts) *Ingest {
 	in := &Ingest{
-		writer: writer, directory: dir, policies: p, spans: spans, guard: guard, log: log, now: now,
+		writer: p.Writer, directory: p.Directory, policies: p.Policies, notCollected: p.NotCollected, guard: p.Guard, log: p.Log, now: p.Now,
 		memory: newMemory(), names: newNames(), limiter: limiter.New[int64](hostRequests, turnWait),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trackerd_server_events_total",
@@ -65,7 +78,7 @@ func New(writer *events.Writer, dir *directory.Directory, p *policies.Policies, 
 		Help:    "How long after the end of its interval an event was stored, repeats too; hosts send every few minutes.",
 		Buckets: []float64{1, 10, 60, 180, 360, 900, 3600, 6 * 3600, 86400, 7 * 86400},
 	})
-	metrics.MustRegister(in.events, in.delay)
+	p.Metrics.MustRegister(in.events, in.delay)
 	return in
 }
 

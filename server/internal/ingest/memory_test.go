@@ -34,7 +34,7 @@ func streamed(t *testing.T, text string) []byte {
 // onlyReader hides all but Read.
 type onlyReader struct{ io.Reader }
 
-// announcing changes what a gzip body says of its length, and so breaks it.
+// announcing changes the length that a gzip body declares, and so breaks it.
 func announcing(b []byte, n uint32) []byte {
 	b = bytes.Clone(b)
 	binary.LittleEndian.PutUint32(b[len(b)-4:], n)
@@ -131,7 +131,7 @@ func TestReadBodyTakesWhatArrives(t *testing.T) {
 }
 
 // Who announces much and sends little takes little; what there is no memory for is
-// told to come back, while small bodies go on.
+// asked to come back, while small bodies go on.
 func TestLargeBodiesDoNotHinderSmallOnes(t *testing.T) {
 	m := newMemory()
 	full := m.rest()

@@ -104,7 +104,7 @@ func (in *Ingest) keepSpans(ctx context.Context, host int64, hostID string, s *s
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	written, err := in.spans.Write(ctx, host, s.list)
+	written, err := in.notCollected.Write(ctx, host, s.list)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ type hoursSheet struct {
 // machines adds the rows of a page of machines.
 func (h *hoursSheet) machines(ctx context.Context, s *subjects) (next string, err error) {
 	n := min(s.Page.Limit, machinesAtOnce, max(1, maxPageRows/max(1, len(h.periods))))
-	list, err := h.reader.Spans(ctx, s.machines(n), h.bounds)
+	list, err := h.reader.SumMachines(ctx, s.machines(n), h.bounds)
 	if err != nil {
 		return "", err
 	}
@@ -84,7 +84,7 @@ func (h *hoursSheet) machines(ctx context.Context, s *subjects) (next string, er
 	for _, m := range list {
 		access.See(ctx, m.Key)
 		for i, p := range h.periods {
-			h.rows = append(h.rows, h.row(p, total{Sums: m.Spans[i], machines: 1, untracked: p.untracked(m.Spans[i], h.now)}))
+			h.rows = append(h.rows, h.row(p, total{Sums: m.Sums[i], machines: 1, untracked: p.untracked(m.Sums[i], h.now)}))
 			row := &h.rows[len(h.rows)-1]
 			row.MachineID, row.UserLabel, row.Username, row.Hostname = m.MachineID, m.UserLabel, m.Username, m.Hostname
 			row.Group = string(s.Group)
@@ -96,7 +96,7 @@ func (h *hoursSheet) machines(ctx context.Context, s *subjects) (next string, er
 // people adds the rows of a page of people.
 func (h *hoursSheet) people(ctx context.Context, s *subjects, days int) (next string, err error) {
 	n := min(s.Page.Limit, PeopleAtOnce(days), max(1, maxPageRows/max(1, len(h.periods))))
-	list, more, err := h.reader.PeopleSpans(ctx, s.people(n), h.bounds, true)
+	list, more, err := h.reader.SumPeople(ctx, s.people(n), h.bounds, true)
 	if err != nil {
 		return "", err
 	}
@@ -104,7 +104,7 @@ func (h *hoursSheet) people(ctx context.Context, s *subjects, days int) (next st
 		p := &list[i]
 		access.See(ctx, p.Keys()...)
 		for j, period := range h.periods {
-			row := h.row(period, total{Sums: p.Spans[j], machines: int64(len(p.Accounts)), untracked: period.untracked(p.Spans[j], h.now)})
+			row := h.row(period, total{Sums: p.Sums[j], machines: int64(len(p.Accounts)), untracked: period.untracked(p.Sums[j], h.now)})
 			row.Person, row.PersonLabel, row.Partial, row.Estimated = PersonID(p.ID).String(), p.Label, p.Partial, p.Estimated
 			row.Group = string(s.Group)
 			h.rows = append(h.rows, row)
@@ -122,14 +122,14 @@ func (h *hoursSheet) addUp(ctx context.Context, group string, f directory.Machin
 	totals := make([]total, len(h.periods))
 	var few access.Handful
 	for {
-		list, err := h.reader.Spans(ctx, f, h.bounds)
+		list, err := h.reader.SumMachines(ctx, f, h.bounds)
 		if err != nil {
 			return 0, err
 		}
 		for _, m := range list {
 			few.Add(m.Key)
 			for i, p := range h.periods {
-				totals[i].add(m.Spans[i], p.untracked(m.Spans[i], h.now))
+				totals[i].add(m.Sums[i], p.untracked(m.Sums[i], h.now))
 			}
 		}
 		if len(list) < f.Limit {

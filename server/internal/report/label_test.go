@@ -11,7 +11,7 @@ import (
 	"activity-tracker.example/server/api"
 )
 
-// Whatever a PATCH says, a label that is taken can be stored and shown.
+// Whatever a PATCH holds, a label that is taken can be stored and shown.
 func FuzzPatch(f *testing.F) {
 	for _, body := range []string{
 		`{"user_label": "Reception"}`, `{"user_label": ""}`, `{}`, `{"user_label": null}`, `{"user_label": "\u0000"}`,

@@ -161,11 +161,11 @@ type DayQuestion struct {
 // Summary sums up a machine's day.
 func (r *Reports) Summary(ctx context.Context, scope directory.Scope, q DayQuestion) (api.Summary, error) {
 	day := q.Day
-	spans, err := r.reader.Activity(ctx, scope, string(q.MachineID), []time.Time{day.Start, day.End}, TopApps)
+	activity, err := r.reader.Activity(ctx, scope, string(q.MachineID), []time.Time{day.Start, day.End}, TopApps)
 	if err != nil {
 		return api.Summary{}, err
 	}
-	s := spans[0]
+	s := activity[0]
 	reply := api.Summary{
 		MachineID: string(q.MachineID), Date: day.Date, TZ: day.Zone.String(),
 		Totals:        s.Counts.Totals(),
@@ -191,19 +191,19 @@ func AppMinutes(list []query.AppSeconds) []api.AppMinutes {
 func (r *Reports) Timeline(ctx context.Context, scope directory.Scope, q DayQuestion) (api.Timeline, error) {
 	day := q.Day
 	hours := day.Hours()
-	spans, err := r.reader.Activity(ctx, scope, string(q.MachineID), hours, 1)
+	activity, err := r.reader.Activity(ctx, scope, string(q.MachineID), hours, 1)
 	if err != nil {
 		return api.Timeline{}, err
 	}
 	reply := api.Timeline{MachineID: string(q.MachineID), Date: day.Date, TZ: day.Zone.String(), Hours: []api.Hour{}}
-	for i, s := range spans {
+	for i, s := range activity {
 		reply.Hours = append(reply.Hours, HourOf(hours[i], day.Zone, s))
 	}
 	return reply, nil
 }
 
 // HourOf is an entry of a timeline.
-func HourOf(start time.Time, zone *time.Location, s query.Span) api.Hour {
+func HourOf(start time.Time, zone *time.Location, s query.Activity) api.Hour {
 	h := api.Hour{
 		Hour: start.In(zone).Hour(), Start: start.UTC(),
 		InputTotals: s.Counts.Totals().InputTotals, ActiveMinutes: MinuteCount(s.ActiveSeconds), IdleMinutes: MinuteCount(s.IdleSeconds),

@@ -1,4 +1,5 @@
-// Package byperson answers what people did: one of them on a day, and reports of many. Time that a person's accounts share counts once.
+// Package byperson answers what people did: one of them on a day, and reports of many.
+// Time that a person's accounts share counts once.
 package byperson
 
 import (

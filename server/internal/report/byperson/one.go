@@ -19,11 +19,11 @@ type PersonDayQuestion struct {
 // Summary sums up a person's day.
 func (r *Reports) Summary(ctx context.Context, scope directory.Scope, q PersonDayQuestion) (api.PersonSummary, error) {
 	day := q.Day
-	spans, t, err := r.reader.PersonActivity(ctx, scope, int64(q.Person), []time.Time{day.Start, day.End}, report.TopApps)
+	activity, t, err := r.reader.PersonActivity(ctx, scope, int64(q.Person), []time.Time{day.Start, day.End}, report.TopApps)
 	if err != nil {
 		return api.PersonSummary{}, err
 	}
-	s := spans[0]
+	s := activity[0]
 	return api.PersonSummary{
 		Person: q.Person.String(), Partial: t.Partial, Date: day.Date, TZ: day.Zone.String(),
 		Totals:        s.Counts.Totals(),
@@ -37,12 +37,12 @@ func (r *Reports) Summary(ctx context.Context, scope directory.Scope, q PersonDa
 func (r *Reports) Timeline(ctx context.Context, scope directory.Scope, q PersonDayQuestion) (api.PersonTimeline, error) {
 	day := q.Day
 	hours := day.Hours()
-	spans, t, err := r.reader.PersonActivity(ctx, scope, int64(q.Person), hours, 1)
+	activity, t, err := r.reader.PersonActivity(ctx, scope, int64(q.Person), hours, 1)
 	if err != nil {
 		return api.PersonTimeline{}, err
 	}
 	reply := api.PersonTimeline{Person: q.Person.String(), Partial: t.Partial, Date: day.Date, TZ: day.Zone.String(), Hours: []api.Hour{}, Estimated: t.Estimated}
-	for i, s := range spans {
+	for i, s := range activity {
 		reply.Hours = append(reply.Hours, report.HourOf(hours[i], day.Zone, s))
 	}
 	return reply, nil

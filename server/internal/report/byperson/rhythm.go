@@ -44,7 +44,7 @@ func (r *Reports) Rhythm(ctx context.Context, scope directory.Scope, q RhythmQue
 	page := report.PeoplePage{Limit: report.PeopleAtOnce(q.Days.Days())}
 	var few access.Handful
 	for more := true; more; {
-		list, others, err := r.reader.PeopleSpans(ctx, q.filter(scope, page), w.hours, false)
+		list, others, err := r.reader.SumPeople(ctx, q.filter(scope, page), w.hours, false)
 		if err != nil {
 			return reply, report.TooLong(err)
 		}
@@ -98,10 +98,10 @@ func newWeek(days report.Range, now time.Time) *week {
 	return w
 }
 
-func (w *week) add(p *query.PersonSpans) {
+func (w *week) add(p *query.PersonSums) {
 	for i, place := range w.places {
-		w.cells[place].active += p.Spans[i].ActiveSeconds
-		w.cells[place].idle += p.Spans[i].IdleSeconds
+		w.cells[place].active += p.Sums[i].ActiveSeconds
+		w.cells[place].idle += p.Sums[i].IdleSeconds
 	}
 }
 

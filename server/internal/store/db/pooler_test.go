@@ -60,9 +60,9 @@ func TestBehindPgbouncer(t *testing.T) {
 	refuseUnsafeWrites(t, cluster)
 	writeFromBoth(t, stores, now)
 	for i, s := range stores {
-		spans, err := s.Activity(t.Context(), directory.Scope{}, "m1", []time.Time{now.Add(-day), now.Add(time.Hour)}, 5)
-		if err != nil || spans[0].Counts[api.Keys] == 0 || len(spans[0].Apps) != 5 {
-			t.Errorf("store %d: %+v, %v", i, spans, err)
+		activity, err := s.Activity(t.Context(), directory.Scope{}, "m1", []time.Time{now.Add(-day), now.Add(time.Hour)}, 5)
+		if err != nil || activity[0].Counts[api.Keys] == 0 || len(activity[0].Apps) != 5 {
+			t.Errorf("store %d: %+v, %v", i, activity, err)
 		}
 		page, err := s.Events(t.Context(), directory.Scope{}, "m1", now.Add(-day), now, 50)
 		if err != nil || len(page.Events) != 50 || !page.More {

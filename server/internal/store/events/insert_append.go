@@ -142,14 +142,14 @@ func (w *Writer) newRowsOf(rows []row) (*newRows, bool) {
 		if e == nil || ts.Before(eFrom) || !ts.Before(eTo) {
 			eFrom = events.Start(ts)
 			eTo = events.Next(eFrom)
-			if e = n.eventPart(events.Partition(eFrom)); e == nil {
+			if e = n.eventPart(events.PartitionName(eFrom)); e == nil {
 				return nil, false
 			}
 		}
 		if r == nil || ts.Before(rFrom) || !ts.Before(rTo) {
 			rFrom = rollups.Start(ts)
 			rTo = rollups.Next(rFrom)
-			if r = n.rollupPart(rollups.Partition(rFrom)); r == nil {
+			if r = n.rollupPart(rollups.PartitionName(rFrom)); r == nil {
 				return nil, false
 			}
 		}

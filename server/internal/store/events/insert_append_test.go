@@ -95,8 +95,8 @@ func TestRowsThatAreNotNew(t *testing.T) {
 	}
 	write("many days", 0, days...)
 	last := days[len(days)-1].Timestamp
-	for _, tier := range []partition.Table{partition.Events(), partition.Rollups()} {
-		name := tier.Partition(tier.Start(last))
+	for _, table := range []partition.Table{partition.Events(), partition.Rollups()} {
+		name := table.PartitionName(table.Start(last))
 		if _, err := storetest.Connect(t, url).Exec(t.Context(), "DROP TABLE "+name); err != nil {
 			t.Fatal(err)
 		}

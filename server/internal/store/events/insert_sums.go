@@ -56,7 +56,7 @@ func joined(column string) string {
 			SELECT sum(u.ms)::bigint FROM unnest(r.apps || excluded.apps, ` + both + `) AS u(app, ms) GROUP BY u.app ORDER BY u.app) END`
 }
 
-// rollupArrays are sums as arrays, with an entry for each row but where it is said.
+// rollupArrays are sums as arrays, with an entry for each row where nothing else stands.
 type rollupArrays struct {
 	machines []int32
 	buckets  []time.Time

@@ -63,7 +63,7 @@ const (
 // it: while a backup reads there, late events go to the default partition.
 func (p *Partitions) Ensure(ctx context.Context, t Table, at time.Time) error {
 	start := t.Start(at)
-	name := t.Partition(start)
+	name := t.PartitionName(start)
 	if _, ok := p.made.Get(name); ok || t.Next(start).Before(t.oldest(p.kept(), p.now())) ||
 		time.Now().UnixNano() < p.attachAgain.Load() {
 		return nil

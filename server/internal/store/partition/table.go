@@ -95,8 +95,8 @@ func nextWeek(t time.Time) time.Time { return t.AddDate(0, 0, 7) }
 
 func nextMonth(t time.Time) time.Time { return t.AddDate(0, 1, 0) }
 
-// Partition returns the name of the partition that starts then.
-func (t Table) Partition(start time.Time) string {
+// PartitionName returns the name of the partition that starts then.
+func (t Table) PartitionName(start time.Time) string {
 	return cmp.Or(t.prefix, t.Name+"_") + start.Format("20060102")
 }
 

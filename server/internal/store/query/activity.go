@@ -31,8 +31,8 @@ type AppSeconds struct {
 	Active, Open float64
 }
 
-// Span is what a machine did in one span of time.
-type Span struct {
+// Activity is what a machine did in one span of time.
+type Activity struct {
 	Sums
 	// Apps are the applications longest used, longest first.
 	Apps []AppSeconds
@@ -43,43 +43,43 @@ type Span struct {
 // Activity sums up a machine's events in consecutive spans of time, from roll-ups:
 // span i reaches from bounds[i] up to before bounds[i+1]. Bounds are multiples of
 // a quarter of an hour in UTC, as all local hours since 2000 are; others are moved
-// to the one before. An event belongs where its timestamp lies. Each span names at
+// to the one before. An event belongs where its timestamp lies. Each names at
 // most apps applications. It returns ErrNotFound where there is no such machine.
-func (r *Reader) Activity(ctx context.Context, scope directory.Scope, machineID string, bounds []time.Time, apps int) ([]Span, error) {
-	spans := make([]Span, max(len(bounds)-1, 0))
+func (r *Reader) Activity(ctx context.Context, scope directory.Scope, machineID string, bounds []time.Time, apps int) ([]Activity, error) {
+	list := make([]Activity, max(len(bounds)-1, 0))
 	err := r.db.Report(ctx, "summing up activity", func(tx pgx.Tx) error {
-		clear(spans)
+		clear(list)
 		m, err := directory.FindMachine(ctx, tx, scope, machineID)
-		if err != nil || len(spans) == 0 {
+		if err != nil || len(list) == 0 {
 			return err
 		}
-		list := make([]codec.Sums, len(spans))
+		sums := make([]codec.Sums, len(list))
 		q := spanQuery{machines: []int32{m.Key}, bounds: bounds, counts: true, apps: true}
-		if err := q.sum(ctx, tx, func(_ int32, span int) *codec.Sums { return &list[span] }); err != nil {
+		if err := q.sum(ctx, tx, func(_ int32, span int) *codec.Sums { return &sums[span] }); err != nil {
 			return err
 		}
-		return nameSpans(ctx, tx, list, spans, apps)
+		return nameApps(ctx, tx, sums, list, apps)
 	}, db.KeepRollups, db.PlanOnce)
-	return spans, err
+	return list, err
 }
 
-// nameSpans turns sums into spans that name at most limit applications each.
-func nameSpans(ctx context.Context, tx pgx.Tx, list []codec.Sums, spans []Span, limit int) error {
-	names, err := namesOf(ctx, tx, list)
+// nameApps turns sums into activity that names at most limit applications each.
+func nameApps(ctx context.Context, tx pgx.Tx, sums []codec.Sums, into []Activity, limit int) error {
+	names, err := namesOf(ctx, tx, sums)
 	if err != nil {
 		return err
 	}
-	for i := range list {
-		spans[i].Sums = totalsOf(&list[i])
-		spans[i].Estimated = list[i].Estimated
-		used := make([]AppSeconds, 0, len(list[i].Apps))
-		for _, of := range list[i].Apps {
+	for i := range sums {
+		into[i].Sums = totalsOf(&sums[i])
+		into[i].Estimated = sums[i].Estimated
+		used := make([]AppSeconds, 0, len(sums[i].Apps))
+		for _, of := range sums[i].Apps {
 			used = append(used, AppSeconds{App: names[of.App], Active: codec.Seconds(of.Active), Open: codec.Seconds(of.Open())})
 		}
 		slices.SortFunc(used, func(a, b AppSeconds) int {
 			return cmp.Or(cmp.Compare(b.Active, a.Active), cmp.Compare(b.Open, a.Open), cmp.Compare(a.App, b.App))
 		})
-		spans[i].Apps = used[:min(limit, len(used))]
+		into[i].Apps = used[:min(limit, len(used))]
 	}
 	return nil
 }

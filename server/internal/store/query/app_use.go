@@ -61,7 +61,7 @@ type MachineUse struct {
 // without a title. So classes of one application always add up to its roll-ups.
 //
 // more means that there are machines after these, although fewer than f.Limit came:
-// reading events took enough for one page. Errors are those of Spans.
+// reading events took enough for one page. Errors are those of SumMachines.
 func (r *Reader) AppUse(ctx context.Context, f directory.MachineFilter, from, to time.Time, c Classes) (list []MachineUse, more bool, err error) {
 	err = r.db.Summary(ctx, "summing up applications", func(tx pgx.Tx) error {
 		list, more = nil, false

@@ -45,9 +45,9 @@ func TestLargestEventComesBack(t *testing.T) {
 	if got, want := fmt.Sprintf("%+v", deref(page.Events[0])), fmt.Sprintf("%+v", deref(e)); got != want {
 		t.Errorf("got  %.300s\nwant %.300s", got, want)
 	}
-	spans, err := s.Activity(t.Context(), directory.Scope{}, e.MachineID, []time.Time{e.Timestamp, e.Timestamp.Add(time.Hour)}, 5)
-	if err != nil || spans[0].Counts[api.Keys] != most || spans[0].ActiveSeconds != seconds || len(spans[0].Apps) != 5 {
-		t.Errorf("%+v, %v", spans, err)
+	activity, err := s.Activity(t.Context(), directory.Scope{}, e.MachineID, []time.Time{e.Timestamp, e.Timestamp.Add(time.Hour)}, 5)
+	if err != nil || activity[0].Counts[api.Keys] != most || activity[0].ActiveSeconds != seconds || len(activity[0].Apps) != 5 {
+		t.Errorf("%+v, %v", activity, err)
 	}
 }
 

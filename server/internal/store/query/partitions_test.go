@@ -51,7 +51,7 @@ func TestNoPartitionIsReadWhole(t *testing.T) {
 			t.Fatalf("%+v, %v", w, err)
 		}
 	}
-	// A connection tells what it did when it ends.
+	// A connection reports what it did when it ends.
 	again.Close()
 	for deadline := time.Now().Add(20 * time.Second); storetest.Ask[int](t, url, found) == foundBefore; {
 		if time.Now().After(deadline) {

@@ -25,10 +25,10 @@ type PersonTime struct {
 	Estimated bool
 }
 
-// PersonSpans is what somebody did in consecutive spans of time.
-type PersonSpans struct {
+// PersonSums is what somebody did in consecutive spans of time.
+type PersonSums struct {
 	people.Person
-	Spans     []Sums
+	Sums      []Sums
 	Estimated bool
 }
 
@@ -59,19 +59,19 @@ func (r *Reader) PersonMinutes(ctx context.Context, scope directory.Scope, perso
 	return list[0], nil
 }
 
-// PeopleSpans sums people up in consecutive spans of time, as Spans does machines: counts of
+// SumPeople sums people up in consecutive spans of time, as SumMachines does machines: counts of
 // their accounts add up, and time that accounts share counts once. What of a span's minutes
 // is recorded and not active is idle. Without counts there are only times.
-func (r *Reader) PeopleSpans(ctx context.Context, f people.Filter, bounds []time.Time, counts bool) (list []PersonSpans, more bool, err error) {
+func (r *Reader) SumPeople(ctx context.Context, f people.Filter, bounds []time.Time, counts bool) (list []PersonSums, more bool, err error) {
 	err = r.db.Summary(ctx, "summing up people", func(tx pgx.Tx) error {
 		var found []people.Person
 		if found, more, err = people.Within(ctx, tx, f); err != nil {
 			return err
 		}
 		n := max(len(bounds)-1, 0)
-		list = make([]PersonSpans, len(found))
+		list = make([]PersonSums, len(found))
 		for i := range found {
-			list[i] = PersonSpans{Person: found[i], Spans: make([]Sums, n)}
+			list[i] = PersonSums{Person: found[i], Sums: make([]Sums, n)}
 		}
 		if n == 0 {
 			return nil
@@ -83,7 +83,7 @@ func (r *Reader) PeopleSpans(ctx context.Context, f people.Filter, bounds []time
 		return r.eachGrid(ctx, tx, q, found, at, func(i int, g *minutes.Grid, estimated bool) {
 			list[i].Estimated = estimated
 			for j := range n {
-				list[i].Spans[j] = totalsOf(&all[i*n+j]).within(g, bounds[j], bounds[j+1])
+				list[i].Sums[j] = totalsOf(&all[i*n+j]).within(g, bounds[j], bounds[j+1])
 			}
 		})
 	}, db.KeepEvents, db.KeepRollups)
@@ -91,34 +91,34 @@ func (r *Reader) PeopleSpans(ctx context.Context, f people.Filter, bounds []time
 }
 
 // PersonActivity sums up somebody's accounts in scope in consecutive spans of time as
-// PeopleSpans does, with applications, of which the times add up.
-func (r *Reader) PersonActivity(ctx context.Context, scope directory.Scope, person int64, bounds []time.Time, apps int) ([]Span, PersonTime, error) {
-	spans := make([]Span, max(len(bounds)-1, 0))
+// SumPeople does, with applications, of which the times add up.
+func (r *Reader) PersonActivity(ctx context.Context, scope directory.Scope, person int64, bounds []time.Time, apps int) ([]Activity, PersonTime, error) {
+	list := make([]Activity, max(len(bounds)-1, 0))
 	var t PersonTime
 	err := r.db.Report(ctx, "summing up a person", func(tx pgx.Tx) error {
-		clear(spans)
+		clear(list)
 		p, err := people.Find(ctx, tx, scope, person)
-		if err != nil || len(spans) == 0 {
+		if err != nil || len(list) == 0 {
 			return err
 		}
-		list := make([]codec.Sums, len(spans))
+		sums := make([]codec.Sums, len(list))
 		q := spanQuery{machines: p.Keys(), bounds: bounds, counts: true, apps: true}
-		at := func(_ int32, span int) *codec.Sums { return &list[span] }
+		at := func(_ int32, span int) *codec.Sums { return &sums[span] }
 		err = r.eachGrid(ctx, tx, q, []people.Person{p}, at, func(_ int, g *minutes.Grid, estimated bool) {
 			t = PersonTime{Person: p, Grid: g.Clone(), Estimated: estimated}
 		})
 		if err == nil {
-			err = nameSpans(ctx, tx, list, spans, apps)
+			err = nameApps(ctx, tx, sums, list, apps)
 		}
 		if err != nil {
 			return err
 		}
-		for i := range spans {
-			spans[i].Sums = spans[i].within(t.Grid, bounds[i], bounds[i+1])
+		for i := range list {
+			list[i].Sums = list[i].within(t.Grid, bounds[i], bounds[i+1])
 		}
 		return nil
 	}, db.KeepEvents, db.KeepRollups)
-	return spans, t, err
+	return list, t, err
 }
 
 // within returns sums with the times that a person's minutes tell of a span.

@@ -23,11 +23,11 @@ func checkMany(t *testing.T, s *storetest.Store, f people.Filter, day time.Time)
 		if err != nil || len(list) > 2 {
 			t.Fatal(len(list), err)
 		}
-		sums, others, err := s.PeopleSpans(t.Context(), f, bounds, true)
+		sums, others, err := s.SumPeople(t.Context(), f, bounds, true)
 		if err != nil || len(sums) != len(list) || others != more {
 			t.Fatal(len(sums), others, more, err)
 		}
-		times, _, err := s.PeopleSpans(t.Context(), f, bounds, false)
+		times, _, err := s.SumPeople(t.Context(), f, bounds, false)
 		if err != nil || len(times) != len(list) {
 			t.Fatal(len(times), err)
 		}
@@ -45,21 +45,21 @@ func checkMany(t *testing.T, s *storetest.Store, f people.Filter, day time.Time)
 	}
 }
 
-func checkOneOfMany(t *testing.T, s *storetest.Store, scope directory.Scope, bounds []time.Time, many *query.PersonTime, sums, times *query.PersonSpans) {
+func checkOneOfMany(t *testing.T, s *storetest.Store, scope directory.Scope, bounds []time.Time, many *query.PersonTime, sums, times *query.PersonSums) {
 	t.Helper()
 	one, err := s.PersonMinutes(t.Context(), scope, many.ID, bounds[0], bounds[len(bounds)-1])
 	if err != nil || !reflect.DeepEqual(one, *many) {
 		t.Fatalf("person %d: %v, not the same of many as of one", many.ID, err)
 	}
-	spans, _, err := s.PersonActivity(t.Context(), scope, many.ID, bounds, 0)
-	if err != nil || len(sums.Spans) != len(spans) || !reflect.DeepEqual(sums.Person, one.Person) || sums.Estimated {
+	activity, _, err := s.PersonActivity(t.Context(), scope, many.ID, bounds, 0)
+	if err != nil || len(sums.Sums) != len(activity) || !reflect.DeepEqual(sums.Person, one.Person) || sums.Estimated {
 		t.Fatalf("%+v, %v", sums, err)
 	}
-	for i := range spans {
-		if !reflect.DeepEqual(sums.Spans[i], spans[i].Sums) {
-			t.Fatalf("person %d, span %d: %+v, want %+v", many.ID, i, sums.Spans[i], spans[i].Sums)
+	for i := range activity {
+		if !reflect.DeepEqual(sums.Sums[i], activity[i].Sums) {
+			t.Fatalf("person %d, span %d: %+v, want %+v", many.ID, i, sums.Sums[i], activity[i].Sums)
 		}
-		if got := times.Spans[i]; got.ActiveSeconds != spans[i].ActiveSeconds || got.IdleSeconds != spans[i].IdleSeconds || got.Events != 0 {
+		if got := times.Sums[i]; got.ActiveSeconds != activity[i].ActiveSeconds || got.IdleSeconds != activity[i].IdleSeconds || got.Events != 0 {
 			t.Fatalf("person %d, span %d without counts: %+v", many.ID, i, got)
 		}
 	}

@@ -23,7 +23,7 @@ type plainMinute struct {
 	active int64
 }
 
-// plain computes a minute of a person straight from what the contract says, with the
+// plain computes a minute of a person straight from the contract, with the
 // records of each account apart.
 func plain(at time.Time, accounts [][]api.Event) (m plainMinute) {
 	for _, events := range accounts {
@@ -101,7 +101,7 @@ func dense(r *rand.Rand, machine string, from time.Time, hours int) []api.Event 
 }
 
 // Whatever accounts, records, joins and partings there are, a person's minutes, sums and
-// events are what a plain model says, before and after compaction and packing, and in
+// events are those of a plain model, before and after compaction and packing, and in
 // part for who may see a part.
 func TestPersonIsAsTheModel(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
@@ -207,18 +207,18 @@ func checkPerson(t *testing.T, s *storetest.Store, scope directory.Scope, person
 	checkEvents(t, s, scope, person, from, to, accounts, partial)
 }
 
-// checkSums checks that spans add up to what is known of all, and counts to those of the
+// checkSums checks that sums add up to what is known of all, and counts to those of the
 // events.
 func checkSums(t *testing.T, s *storetest.Store, scope directory.Scope, person int64, bounds []time.Time, accounts [][]api.Event, active, idle int64) {
 	t.Helper()
-	spans, _, err := s.PersonActivity(t.Context(), scope, person, bounds, 3)
-	if err != nil || len(spans) != len(bounds)-1 {
-		t.Fatal(spans, err)
+	activity, _, err := s.PersonActivity(t.Context(), scope, person, bounds, 3)
+	if err != nil || len(activity) != len(bounds)-1 {
+		t.Fatal(activity, err)
 	}
 	var keys, events, gotActive, gotIdle int64
-	for _, span := range spans {
-		keys, events = keys+span.Counts[api.Keys], events+span.Events
-		gotActive, gotIdle = gotActive+int64(span.ActiveSeconds*1000+0.5), gotIdle+int64(span.IdleSeconds*1000+0.5)
+	for _, one := range activity {
+		keys, events = keys+one.Counts[api.Keys], events+one.Events
+		gotActive, gotIdle = gotActive+int64(one.ActiveSeconds*1000+0.5), gotIdle+int64(one.IdleSeconds*1000+0.5)
 	}
 	var wantKeys, wantEvents int64
 	for _, list := range accounts {

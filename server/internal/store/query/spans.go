@@ -11,18 +11,18 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 )
 
-// MachineSpans is what one machine did in consecutive spans of time.
-type MachineSpans struct {
+// MachineSums is what one machine did in consecutive spans of time.
+type MachineSums struct {
 	directory.Machine
-	Spans []Sums
+	Sums []Sums
 }
 
-// Spans sums up the machines that are asked for in consecutive spans of time, as
+// SumMachines sums up the machines that are asked for in consecutive spans of time, as
 // Activity does for one, without applications. A machine without events in a span
 // has zeros there. It returns ErrNotFound where one machine is asked for and is
 // not there or in scope, and ErrNoGroup.
-func (r *Reader) Spans(ctx context.Context, f directory.MachineFilter, bounds []time.Time) ([]MachineSpans, error) {
-	var list []MachineSpans
+func (r *Reader) SumMachines(ctx context.Context, f directory.MachineFilter, bounds []time.Time) ([]MachineSums, error) {
+	var list []MachineSums
 	err := r.db.Summary(ctx, "summing up machines", func(tx pgx.Tx) error {
 		machines, keys, err := askedFor(ctx, tx, f)
 		if err != nil {
@@ -37,11 +37,11 @@ func (r *Reader) Spans(ctx context.Context, f directory.MachineFilter, bounds []
 				return err
 			}
 		}
-		list = make([]MachineSpans, len(machines))
+		list = make([]MachineSums, len(machines))
 		for i, m := range machines {
-			list[i] = MachineSpans{Machine: m, Spans: make([]Sums, n)}
+			list[i] = MachineSums{Machine: m, Sums: make([]Sums, n)}
 			for j := range n {
-				list[i].Spans[j] = totalsOf(&all[i*n+j])
+				list[i].Sums[j] = totalsOf(&all[i*n+j])
 			}
 		}
 		return nil

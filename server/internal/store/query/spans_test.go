@@ -157,7 +157,7 @@ func TestUsesAddUpToRollups(t *testing.T) {
 }
 
 // Machines come in pages with their sums, one by one and together the same.
-func TestSpansOfManyMachines(t *testing.T) {
+func TestSumsOfManyMachines(t *testing.T) {
 	url := storetest.NewDatabase(t)
 	now := time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
 	s := storetest.OpenAt(t, url, partition.Retention{}, now)
@@ -172,7 +172,7 @@ func TestSpansOfManyMachines(t *testing.T) {
 	for range 2 {
 		var ids []string
 		for f := (directory.MachineFilter{Limit: 2}); ; {
-			list, err := s.Spans(t.Context(), f, bounds)
+			list, err := s.SumMachines(t.Context(), f, bounds)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -182,8 +182,8 @@ func TestSpansOfManyMachines(t *testing.T) {
 					t.Fatal(err)
 				}
 				for i := range one {
-					if !reflect.DeepEqual(one[i].Sums, m.Spans[i]) {
-						t.Errorf("%s: %+v, want %+v", m.MachineID, m.Spans[i], one[i].Sums)
+					if !reflect.DeepEqual(one[i].Sums, m.Sums[i]) {
+						t.Errorf("%s: %+v, want %+v", m.MachineID, m.Sums[i], one[i].Sums)
 					}
 				}
 				ids = append(ids, m.MachineID)
@@ -200,8 +200,8 @@ func TestSpansOfManyMachines(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Spans(t.Context(), directory.MachineFilter{MachineID: "none", Limit: 2}, bounds); err == nil {
-		t.Error("an unknown machine has spans")
+	if _, err := s.SumMachines(t.Context(), directory.MachineFilter{MachineID: "none", Limit: 2}, bounds); err == nil {
+		t.Error("an unknown machine has sums")
 	}
 }
 
@@ -242,7 +242,7 @@ func TestReportsReadNoPartitionWhole(t *testing.T) {
 	again := storetest.OpenAt(t, url, partition.Retention{}, now)
 	for i := range 5 {
 		f := directory.MachineFilter{After: fmt.Sprintf("m%02d", i), Limit: 3}
-		if list, err := again.Spans(t.Context(), f, []time.Time{now.AddDate(0, 0, -15), now.AddDate(0, 0, -1), now}); err != nil || list[0].Spans[1].Events == 0 {
+		if list, err := again.SumMachines(t.Context(), f, []time.Time{now.AddDate(0, 0, -15), now.AddDate(0, 0, -1), now}); err != nil || list[0].Sums[1].Events == 0 {
 			t.Fatalf("%+v, %v", list, err)
 		}
 		if list, err := again.Activity(t.Context(), directory.Scope{}, "m03", []time.Time{now.AddDate(0, 0, -15), now}, 3); err != nil || list[0].Events == 0 {
@@ -283,7 +283,7 @@ func BenchmarkYear(b *testing.B) {
 	measure := func(name string) {
 		b.Run("activity/"+name, func(b *testing.B) {
 			for b.Loop() {
-				if list, err := s.Spans(b.Context(), directory.MachineFilter{MachineID: "m7", Limit: 1}, bounds); err != nil || list[0].Spans[0].Events == 0 {
+				if list, err := s.SumMachines(b.Context(), directory.MachineFilter{MachineID: "m7", Limit: 1}, bounds); err != nil || list[0].Sums[0].Events == 0 {
 					b.Fatal(list, err)
 				}
 			}

@@ -14,7 +14,7 @@ import (
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
-// A stream gives every event once, in order and with its names, over as many
+// A stream has every event once, in order and with its names, over as many
 // pages as it takes.
 func TestEachEvent(t *testing.T) {
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)

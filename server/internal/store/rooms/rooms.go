@@ -40,7 +40,7 @@ type Store struct {
 	Users        *users.Users
 	People       *people.People
 	Policies     *policies.Policies
-	NotCollected *uncollected.Spans
+	NotCollected *uncollected.Times
 	Dossier      *dossier.Dossier
 	Erasures     *erasure.Erasures
 	Access       *access.Log
@@ -83,7 +83,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	s.Writer = events.New(d, s.Partitions, s.Dictionary, s.ForgetHosts)
 	s.Reader = query.New(d, s.Partitions)
 	s.Upkeep = upkeep.New(d, s.Partitions, upkeep.Options{
-		CompactAfter: opts.CompactAfter, Access: s.Access, Spans: s.NotCollected, Policies: s.Policies, KeepAccess: opts.KeepAccess, Now: opts.Now, Log: opts.Log,
+		CompactAfter: opts.CompactAfter, Access: s.Access, NotCollected: s.NotCollected, Policies: s.Policies, KeepAccess: opts.KeepAccess, Now: opts.Now, Log: opts.Log,
 	})
 	s.Inspector = inspect.New(d, s.Partitions, s.Upkeep)
 	return s, nil

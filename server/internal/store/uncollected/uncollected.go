@@ -19,11 +19,11 @@ const longest = api.MaxNotCollectedHours * time.Hour
 // deleteAtOnce bounds the rows that one transaction deletes.
 const deleteAtOnce = 10_000
 
-// Spans are those of one database.
-type Spans struct{ db *db.DB }
+// Times are those of one database.
+type Times struct{ db *db.DB }
 
-// New returns the spans of a database.
-func New(d *db.DB) *Spans { return &Spans{db: d} }
+// New returns the times of a database.
+func New(d *db.DB) *Times { return &Times{db: d} }
 
 // Written is what became of a list of spans. The others are places in it: of machines of
 // other hosts, of machines that there are not, and of those that were erased since.
@@ -41,9 +41,9 @@ type owner struct {
 }
 
 // Write stores the spans of a host's machines. They must be valid.
-func (s *Spans) Write(ctx context.Context, host int64, list []api.NotCollected) (Written, error) {
+func (t *Times) Write(ctx context.Context, host int64, list []api.NotCollected) (Written, error) {
 	var done Written
-	err := s.db.Write(ctx, "storing what was not collected", func(tx pgx.Tx) error {
+	err := t.db.Write(ctx, "storing what was not collected", func(tx pgx.Tx) error {
 		done = Written{}
 		owners, err := lockOwners(ctx, tx, list)
 		if err != nil {
@@ -138,11 +138,11 @@ func Of(ctx context.Context, tx pgx.Tx, machines []int32, from, to time.Time) (m
 }
 
 // DeleteBefore deletes the spans that end before a time, and returns how many.
-func (s *Spans) DeleteBefore(ctx context.Context, cutoff time.Time) (int64, error) {
+func (t *Times) DeleteBefore(ctx context.Context, cutoff time.Time) (int64, error) {
 	var sum int64
 	for {
 		var n int64
-		err := s.db.Write(ctx, "dropping what was not collected long ago", func(tx pgx.Tx) (err error) {
+		err := t.db.Write(ctx, "dropping what was not collected long ago", func(tx pgx.Tx) (err error) {
 			n, err = db.Exec(ctx, tx, "deleting", `DELETE FROM not_collected WHERE ctid = ANY(ARRAY(
 				SELECT ctid FROM not_collected WHERE start_at < $1 AND end_at < $1 LIMIT $2))`, cutoff, deleteAtOnce)
 			return err

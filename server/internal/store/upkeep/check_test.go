@@ -12,8 +12,8 @@ import (
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
-// Duplicates, late events, two servers and many calls at once leave roll-ups as
-// their events say, and every event is answered for.
+// Duplicates, late events, two servers and many calls at once leave roll-ups that
+// are the sums of their events, and every event is answered for.
 func TestRollupsAreExact(t *testing.T) {
 	url := storetest.NewDatabase(t)
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -98,19 +98,19 @@ func TestEstimatedRollups(t *testing.T) {
 	}
 	look := func(want bool, front, back float64) {
 		t.Helper()
-		spans, err := s.Activity(t.Context(), directory.Scope{}, "m", []time.Time{at, now}, 9)
+		activity, err := s.Activity(t.Context(), directory.Scope{}, "m", []time.Time{at, now}, 9)
 		if err != nil {
 			t.Fatal(err)
 		}
 		sum := map[string]float64{}
-		for _, a := range spans[0].Apps {
+		for _, a := range activity[0].Apps {
 			sum[a.App] = a.Active
 			if a.Active+a.Open != map[string]float64{"front": 180, "back": 60}[a.App] {
 				t.Errorf("all of %+v is not what it had the focus", a)
 			}
 		}
-		if spans[0].Estimated != want || sum["front"] != front || sum["back"] != back {
-			t.Errorf("estimated %v: %v, want %v: %v and %v", spans[0].Estimated, sum, want, front, back)
+		if activity[0].Estimated != want || sum["front"] != front || sum["back"] != back {
+			t.Errorf("estimated %v: %v, want %v: %v and %v", activity[0].Estimated, sum, want, front, back)
 		}
 	}
 	// As an older server left it, but for one.
@@ -159,14 +159,14 @@ func TestJoinedByAnOlderServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		spans, err := s.Activity(t.Context(), directory.Scope{}, "m", []time.Time{at, now}, 9)
+		activity, err := s.Activity(t.Context(), directory.Scope{}, "m", []time.Time{at, now}, 9)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !spans[0].Estimated || len(spans[0].Apps) != 2 {
-			t.Errorf("%+v", spans[0])
+		if !activity[0].Estimated || len(activity[0].Apps) != 2 {
+			t.Errorf("%+v", activity[0])
 		}
-		for _, a := range spans[0].Apps {
+		for _, a := range activity[0].Apps {
 			if a.Active < 0 || a.Open < 0 || a.Active+a.Open != map[string]float64{"first": 40, "second": 20}[a.App] {
 				t.Errorf("%+v", a)
 			}

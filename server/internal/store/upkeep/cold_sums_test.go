@@ -46,14 +46,14 @@ func TestPackedRollupsAnswerTheSame(t *testing.T) {
 	for at := now.AddDate(0, 0, -days-1); at.Before(now.AddDate(0, 0, 1)); at = at.Add(time.Duration(r.Int64N(200)) * codec.BucketLength) {
 		bounds = append(bounds, at)
 	}
-	look := func() (all [][]query.Span) {
+	look := func() (all [][]query.Activity) {
 		t.Helper()
 		for m := range machines {
-			spans, err := s.Activity(t.Context(), directory.Scope{}, fmt.Sprintf("m%d", m), bounds, 3)
+			activity, err := s.Activity(t.Context(), directory.Scope{}, fmt.Sprintf("m%d", m), bounds, 3)
 			if err != nil {
 				t.Fatal(err)
 			}
-			all = append(all, spans)
+			all = append(all, activity)
 		}
 		if c, err := s.CheckRollups(t.Context(), false); err != nil || c.Wrong != 0 {
 			t.Fatalf("%+v, %v", c, err)

@@ -77,7 +77,7 @@ func (u *Upkeep) Compact(ctx context.Context) (Compacted, error) {
 	if u.compactAfter == 0 {
 		return c.done, nil
 	}
-	var due []partition.Span
+	var due []partition.Partition
 	err := u.db.Read(ctx, "listing days to compact", func(tx pgx.Tx) (err error) {
 		due, err = u.dueToCompact(ctx, tx)
 		return err
@@ -86,7 +86,7 @@ func (u *Upkeep) Compact(ctx context.Context) (Compacted, error) {
 		return c.done, err
 	}
 	for _, p := range due {
-		if err := c.span(ctx, p); err != nil {
+		if err := c.partition(ctx, p); err != nil {
 			return c.done, err
 		}
 	}
@@ -100,7 +100,7 @@ func (u *Upkeep) Compact(ctx context.Context) (Compacted, error) {
 func (u *Upkeep) compactHorizon() time.Time { return partition.DayOf(u.now().Add(-u.compactAfter)) }
 
 // dueToCompact lists the partitions whose events are all due.
-func (u *Upkeep) dueToCompact(ctx context.Context, tx pgx.Tx) ([]partition.Span, error) {
+func (u *Upkeep) dueToCompact(ctx context.Context, tx pgx.Tx) ([]partition.Partition, error) {
 	return partition.Before(ctx, tx, partition.Events(), u.compactHorizon())
 }
 
@@ -115,8 +115,8 @@ type compaction struct {
 // $3 which are not compacted.
 const compactable = "m.compacted_before < $3 AND m.last_ts >= m.compacted_before AND m.last_ts >= $2 AND m.first_seen < $3"
 
-// span compacts all events of a partition, and drops it.
-func (c *compaction) span(ctx context.Context, p partition.Span) error {
+// partition compacts all events of a partition, and drops it.
+func (c *compaction) partition(ctx context.Context, p partition.Partition) error {
 	for at := p.From; at.Before(p.To); at = partition.Hours().Next(partition.Hours().Start(at)) {
 		if err := c.partitions.Ensure(ctx, partition.Hours(), at); err != nil {
 			return err
@@ -268,7 +268,7 @@ func (c *compaction) defaultRows(ctx context.Context, horizon time.Time) error {
 // drop drops a partition in which no event is left that is not compacted.
 // Writers are kept out while it looks for the last time, so that none is lost;
 // where they don't make room at once, a later round tries again.
-func (c *compaction) drop(ctx context.Context, p partition.Span) error {
+func (c *compaction) drop(ctx context.Context, p partition.Partition) error {
 	done := false
 	// First without keeping anybody waiting; nobody drops it meanwhile.
 	err := c.db.Read(ctx, "looking whether a partition is compacted", func(tx pgx.Tx) (err error) {
@@ -292,7 +292,7 @@ func (c *compaction) drop(ctx context.Context, p partition.Span) error {
 // compactedWhole reports whether a partition is there and all of its events are
 // compacted: a look-up for each machine that may have others, whose plan can't
 // become a read of the whole partition.
-func compactedWhole(ctx context.Context, tx pgx.Tx, p partition.Span) (whole bool, err error) {
+func compactedWhole(ctx context.Context, tx pgx.Tx, p partition.Partition) (whole bool, err error) {
 	if there, err := partition.Exists(ctx, tx, p.Name); err != nil || !there {
 		return false, err
 	}

@@ -93,8 +93,8 @@ func (u *Upkeep) Maintain(ctx context.Context) (Maintained, error) {
 		}
 	}
 	if keep := u.partitions.KeepFor(partition.Rollups()); keep > 0 {
-		spans, err := u.spans.DeleteBefore(ctx, now.Add(-keep))
-		if done.Rows += spans; err != nil {
+		times, err := u.notCollected.DeleteBefore(ctx, now.Add(-keep))
+		if done.Rows += times; err != nil {
 			return done, err
 		}
 	}
@@ -147,7 +147,7 @@ func (u *Upkeep) noteDropping(ctx context.Context, now time.Time) error {
 }
 
 // partitionsBefore lists a table's partitions that hold only times before the cutoff.
-func (u *Upkeep) partitionsBefore(ctx context.Context, t partition.Table, cutoff time.Time) (old []partition.Span, err error) {
+func (u *Upkeep) partitionsBefore(ctx context.Context, t partition.Table, cutoff time.Time) (old []partition.Partition, err error) {
 	err = u.db.Read(ctx, "listing old partitions", func(tx pgx.Tx) (err error) {
 		old, err = partition.Before(ctx, tx, t, cutoff)
 		return err

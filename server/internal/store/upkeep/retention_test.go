@@ -111,11 +111,11 @@ func retention(t *testing.T, keep partition.Retention, by policy.Retention) {
 		for _, e := range page.Events {
 			title += e.ActiveWindow
 		}
-		spans, err := s.Activity(t.Context(), directory.Scope{}, "m", []time.Time{written.Truncate(day), written.Truncate(day).Add(day)}, 1)
+		activity, err := s.Activity(t.Context(), directory.Scope{}, "m", []time.Time{written.Truncate(day), written.Truncate(day).Add(day)}, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(page.Events), title, spans[0].Counts[api.Keys]
+		return len(page.Events), title, activity[0].Counts[api.Keys]
 	}
 	for _, step := range []struct {
 		after  time.Duration

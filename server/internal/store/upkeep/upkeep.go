@@ -22,7 +22,7 @@ type Upkeep struct {
 	// compacted; zero means never.
 	compactAfter time.Duration
 	access       *access.Log
-	spans        *uncollected.Spans
+	notCollected *uncollected.Times
 	policies     *policies.Policies
 	keepAccess   time.Duration
 	now          func() time.Time
@@ -37,8 +37,8 @@ type Options struct {
 	// Access is who looked, which is kept for KeepAccess; zero means for ever.
 	Access     *access.Log
 	KeepAccess time.Duration
-	// Spans are kept as long as roll-ups are.
-	Spans *uncollected.Spans
+	// NotCollected is kept as long as roll-ups are.
+	NotCollected *uncollected.Times
 	// Policies may have it kept for a shorter time.
 	Policies *policies.Policies
 	// Now is the clock.
@@ -49,7 +49,7 @@ type Options struct {
 // New returns the upkeep of a database.
 func New(d *db.DB, partitions *partition.Partitions, opts Options) *Upkeep {
 	return &Upkeep{
-		db: d, partitions: partitions, compactAfter: opts.CompactAfter, access: opts.Access, spans: opts.Spans, policies: opts.Policies, keepAccess: opts.KeepAccess,
+		db: d, partitions: partitions, compactAfter: opts.CompactAfter, access: opts.Access, notCollected: opts.NotCollected, policies: opts.Policies, keepAccess: opts.KeepAccess,
 		now: opts.Now, log: opts.Log,
 	}
 }
