@@ -8,7 +8,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// xrdpSession is what logind 252 says of an xrdp session.
+// xrdpSession is what logind 252 has of an xrdp session.
 func xrdpSession() map[string]dbus.Variant {
 	v := dbus.MakeVariant
 	return map[string]dbus.Variant{

@@ -9,17 +9,17 @@ func TestScheduleReadsAgainWhileThingsSettle(t *testing.T) {
 	start := time.Unix(1_000_000, 0)
 	s := newSchedule(start, settle())
 	if !s.next.Equal(start) {
-		t.Fatal("the first reading has to be at once")
+		t.Fatal("the first listing has to be at once")
 	}
 	s.read(start, start)
 	for _, after := range settle() {
 		if got := s.next.Sub(start); got != after {
-			t.Fatalf("next reading after %v, want %v", got, after)
+			t.Fatalf("next listing after %v, want %v", got, after)
 		}
 		s.read(s.next, s.next)
 	}
 	if got := s.next.Sub(s.lastRead); got != resync {
-		t.Errorf("after things settled the next reading is in %v, want %v", got, resync)
+		t.Errorf("after things settled the next listing is in %v, want %v", got, resync)
 	}
 }
 
@@ -29,7 +29,7 @@ func TestSchedulePokeComesSoonButNotTooOften(t *testing.T) {
 	s.read(now, now)
 	s.poked(now)
 	if got := s.next.Sub(now); got != minGap {
-		t.Errorf("poked right after a reading: next in %v, want %v", got, minGap)
+		t.Errorf("poked right after a listing: next in %v, want %v", got, minGap)
 	}
 	later := now.Add(time.Hour)
 	s.next = later.Add(time.Hour)
@@ -39,9 +39,9 @@ func TestSchedulePokeComesSoonButNotTooOften(t *testing.T) {
 	}
 }
 
-// Readings that take long, since there are many sessions, leave most of the time
+// Listings that take long, since there are many sessions, leave most of the time
 // to others, but never wait for long.
-func TestScheduleAfterALongReading(t *testing.T) {
+func TestScheduleAfterALongListing(t *testing.T) {
 	for took, want := range map[time.Duration]time.Duration{
 		time.Millisecond:       minGap,
 		100 * time.Millisecond: 900 * time.Millisecond,
@@ -52,7 +52,7 @@ func TestScheduleAfterALongReading(t *testing.T) {
 		s.read(now.Add(-took), now)
 		s.poked(now)
 		if got := s.next.Sub(now); got != want {
-			t.Errorf("after a reading of %v the next one comes in %v, want %v", took, got, want)
+			t.Errorf("after a listing of %v the next one comes in %v, want %v", took, got, want)
 		}
 	}
 }
@@ -62,16 +62,16 @@ func TestScheduleAfterALongReading(t *testing.T) {
 func TestScheduleUnderAFlood(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	s := newSchedule(now, settle())
-	readings := 0
+	listings := 0
 	for range 10_000 { // 10 s of a signal each millisecond
 		now = now.Add(time.Millisecond)
 		s.poked(now)
 		if !s.next.After(now) {
 			s.read(now, now)
-			readings++
+			listings++
 		}
 	}
-	if readings < 40 || readings > 51 {
-		t.Errorf("%d readings in 10 s, want about 50", readings)
+	if listings < 40 || listings > 51 {
+		t.Errorf("%d listings in 10 s, want about 50", listings)
 	}
 }

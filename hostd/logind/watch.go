@@ -13,11 +13,11 @@ const (
 	// coalesce is how long signals are gathered before the list is read: a
 	// login makes several within this time.
 	coalesce = 50 * time.Millisecond
-	// minGap is the least time between two readings of the list, so that a
+	// minGap is the least time between two listings, so that a
 	// user who logs in and out in a loop costs little.
 	minGap = 200 * time.Millisecond
-	// gapShare is how many times as long as a reading took it is waited for until
-	// the next one: with 300 sessions, which log in within seconds, readings would
+	// gapShare is how many times as long as a listing took it is waited for until
+	// the next one: with 300 sessions, which log in within seconds, listings would
 	// take a third of the machine from those who log in.
 	gapShare = 9
 	// maxGap is the longest such wait.
@@ -193,7 +193,7 @@ func (w *Watcher) read(ctx context.Context, b *bus) ([]Session, error) {
 type schedule struct {
 	next     time.Time
 	lastRead time.Time
-	gap      time.Duration // between lastRead and the next reading, at least
+	gap      time.Duration // between lastRead and the next listing, at least
 	lastPoke time.Time
 	settle   []time.Duration
 	step     int // of settle, since lastPoke
@@ -203,7 +203,7 @@ func newSchedule(now time.Time, settle []time.Duration) *schedule {
 	return &schedule{next: now, gap: minGap, lastPoke: now, settle: settle}
 }
 
-// poked brings the next reading forward. It never moves it back, or a stream
+// poked brings the next listing forward. It never moves it back, or a stream
 // of signals would keep the list from being read.
 func (s *schedule) poked(now time.Time) {
 	s.lastPoke, s.step = now, 0

@@ -29,7 +29,7 @@ const (
 	// follows.
 	socketName = "xrdp_display_"
 	// freshLeast and freshMost are how long a list is used again. Readings of all
-	// sessions come every few seconds, and each would read the list anew: the table
+	// sessions come every few seconds, and each would have the list read anew: the table
 	// of TCP sockets takes 7 ms, however many there are.
 	freshLeast = 2 * time.Second
 	freshMost  = 5 * time.Second

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	// usualPoll is how often machines are read: with 100,000 of them a reading
+	// usualPoll is how often machines are read: with 100,000 of them a poll
 	// takes PostgreSQL some 50 ms, and intervals are a minute.
 	usualPoll = 5 * time.Second
-	// pollTimeout bounds a reading.
+	// pollTimeout bounds a poll.
 	pollTimeout = 20 * time.Second
 	// wholeEvery is how often all machines are read again, in case the database
 	// was replaced.
@@ -170,7 +170,7 @@ func (b *Board) Run(ctx context.Context) error {
 		case <-ticks.C:
 		case <-b.wake:
 			if b.items != nil && !failed {
-				b.tell(nil)
+				b.publish(nil)
 				continue
 			}
 		}
@@ -183,7 +183,7 @@ func (b *Board) Run(ctx context.Context) error {
 			b.opts.Log.Warn("what machines do can't be read; those who watch see what was", "error", err)
 		}
 		if failed = err != nil; !failed {
-			b.tell(changes)
+			b.publish(changes)
 		}
 	}
 }
@@ -270,8 +270,8 @@ func describe(m *directory.Machine, now time.Time) api.LiveMachine {
 	}
 }
 
-// tell sends changes to those who watch, and all items to who just came.
-func (b *Board) tell(changes []*Item) {
+// publish sends changes to those who watch, and all items to who just came.
+func (b *Board) publish(changes []*Item) {
 	var all []*Item
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -31,7 +31,7 @@ func TestWatcherThatIsSlowIsLetGo(t *testing.T) {
 	}
 	const n = maxPending + 3
 	for i := range n {
-		b.tell([]*Item{{Key: int32(i)}})
+		b.publish([]*Item{{Key: int32(i)}})
 		if m := <-quick.Messages; m.Snapshot != (i == 0) {
 			t.Errorf("message %d: %+v", i, m)
 		}

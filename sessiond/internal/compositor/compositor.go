@@ -113,7 +113,7 @@ func (p Place) kinship(fd int) kinship {
 		// compositor with a capability cannot be looked at.
 		return possible
 	}
-	return p.judge(cgroup)
+	return p.kinshipOf(cgroup)
 }
 
 func readCgroup(pid int32) (string, error) {
@@ -130,9 +130,9 @@ func readCgroup(pid int32) (string, error) {
 	return string(b[:n]), nil
 }
 
-// judge decides by a control group, such as
+// kinshipOf returns, by a control group such as
 // "0::/user.slice/user-1000.slice/session-2.scope", whose the process is.
-func (p Place) judge(cgroup string) kinship {
+func (p Place) kinshipOf(cgroup string) kinship {
 	var parts []string
 	for line := range strings.Lines(cgroup) {
 		parts = append(parts, strings.Split(strings.TrimSpace(line), "/")...)

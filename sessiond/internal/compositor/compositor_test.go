@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestJudge(t *testing.T) {
+func TestKinship(t *testing.T) {
 	t.Parallel()
 	uid := strconv.Itoa(os.Getuid())
 	for cgroup, want := range map[string]kinship{
@@ -24,11 +24,11 @@ func TestJudge(t *testing.T) {
 		"0::/init.scope\n": possible,
 		"":                 possible,
 	} {
-		if got := (Place{Session: "7"}).judge(cgroup); got != want {
+		if got := (Place{Session: "7"}).kinshipOf(cgroup); got != want {
 			t.Errorf("%q: %d, want %d", cgroup, got, want)
 		}
 	}
-	if got := (Place{}).judge("0::/user.slice/user-1000.slice/session-7.scope\n"); got != possible {
+	if got := (Place{}).kinshipOf("0::/user.slice/user-1000.slice/session-7.scope\n"); got != possible {
 		t.Errorf("without a session: %d, want %d", got, possible)
 	}
 }

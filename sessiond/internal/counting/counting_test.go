@@ -183,8 +183,7 @@ func TestFocusOverflow(t *testing.T) {
 	}
 }
 
-// mouse plays a device: it walks a random way and tells it in one of the
-// readings.
+// mouse plays a device: it walks a random way and sends it in one of the modes.
 func mouse(t *testing.T, send func(prev, next Point, screen Size) Point, axes [2]Axis) (got, want float64) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(5, 6))
@@ -211,7 +210,7 @@ func mouse(t *testing.T, send func(prev, next Point, screen Size) Point, axes [2
 	return float64(in.Counters().DistancePx), want
 }
 
-func TestDistanceInEveryReading(t *testing.T) {
+func TestDistanceInEveryMode(t *testing.T) {
 	t.Parallel()
 	tablet := [2]Axis{{0, 32767}, {0, 32767}}
 	for name, c := range map[string]struct {
@@ -219,7 +218,7 @@ func TestDistanceInEveryReading(t *testing.T) {
 		axes [2]Axis
 	}{
 		"pixels": {func(_, next Point, _ Size) Point { return next }, [2]Axis{}},
-		// xorgxrdp's device: pixels, whatever its axes say
+		// xorgxrdp's device: pixels, whatever its axes declare
 		"pixels with a range":  {func(_, next Point, _ Size) Point { return next }, tablet},
 		"pixels, range = size": {func(_, next Point, _ Size) Point { return next }, [2]Axis{{0, 1919}, {0, 1079}}},
 		"a mouse":              {func(prev, next Point, _ Size) Point { return Point{next.X - prev.X, next.Y - prev.Y} }, [2]Axis{}},
@@ -234,7 +233,7 @@ func TestDistanceInEveryReading(t *testing.T) {
 	}
 }
 
-// TestDeviceChangesItsWays: a device that told places and now tells movements
+// TestDeviceChangesItsWays: a device that sent places and now sends movements
 // (some viewers can switch) is found out before long.
 func TestDeviceChangesItsWays(t *testing.T) {
 	t.Parallel()

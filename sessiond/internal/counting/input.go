@@ -46,9 +46,9 @@ type Device struct {
 	Strokes Strokes
 
 	held      bool // the last that a key did was to be pressed, where that is no stroke
-	reading   reading
-	isReadAs  bool
-	trusted   int   // batches since the reading was last held against the pointer
+	mode      mode
+	knowsMode bool
+	trusted   int   // batches since the mode was last held against the pointer
 	remainder Point // what a relative device moved beyond whole pixels
 }
 
@@ -168,13 +168,13 @@ func (in *Input) Where() (p Point, known bool) {
 			continue
 		}
 		d := in.devices[t.device]
-		if moving++; moving > 1 || d == nil || !d.isReadAs || d.reading == asDelta {
+		if moving++; moving > 1 || d == nil || !d.knowsMode || d.mode == asDelta {
 			return p, false
 		}
 		if d.trusted++; d.trusted > trustBatches {
 			return p, false
 		}
-		p = t.track.at[d.reading]
+		p = t.track.at[d.mode]
 	}
 	return p, true
 }
@@ -193,12 +193,12 @@ func (in *Input) HasUnknown() bool {
 func (in *Input) Place(p Point) { in.pointer = p }
 
 // CommitBlind is Commit for when the X server can no longer report where the
-// pointer is: motion counts only for devices that are known to be read rightly.
+// pointer is: motion counts only for devices whose mode is known.
 func (in *Input) CommitBlind() bool {
 	for i := range in.batch {
 		t := &in.batch[i]
-		if d := in.devices[t.device]; t.track.moved && d != nil && d.isReadAs {
-			return in.Commit(t.track.at[d.reading])
+		if d := in.devices[t.device]; t.track.moved && d != nil && d.knowsMode {
+			return in.Commit(t.track.at[d.mode])
 		}
 		t.track = track{}
 	}
@@ -266,27 +266,27 @@ func (in *Input) tally(device uint16, at Instant) *tally {
 
 // travelled is how far the device moved the pointer in a batch that began with
 // the pointer at from and ended with it at to. Only a batch in which nothing
-// else happened (alone) proves how the device is to be read.
+// else happened (alone) proves the mode of the device.
 func (d *Device) travelled(t *track, from, to Point, alone bool) float64 {
 	if !t.moved {
 		return 0
 	}
-	read, fits, proven := t.judge(to, d.reading, d.isReadAs)
+	found, fits, proven := t.match(to, d.mode, d.knowsMode)
 	if alone && proven {
-		d.reading, d.isReadAs = read, true
+		d.mode, d.knowsMode = found, true
 	}
 	if d.trusted > trustBatches { // to was asked for
-		d.isReadAs, d.trusted = fits && d.isReadAs, 0
+		d.knowsMode, d.trusted = fits && d.knowsMode, 0
 	}
-	if !fits && d.isReadAs {
-		read, fits = d.reading, true
+	if !fits && d.knowsMode {
+		found, fits = d.mode, true
 	}
 	d.remainder = Point{}
 	if !fits {
 		return from.distance(to) // the least it can have been
 	}
-	if end := t.at[read]; read == asDelta && end.distance(to) <= matchPx {
+	if end := t.at[found]; found == asDelta && end.distance(to) <= matchPx {
 		d.remainder = Point{end.X - to.X, end.Y - to.Y}
 	}
-	return t.path[read]
+	return t.path[found]
 }

@@ -14,17 +14,17 @@ type Axis struct{ Min, Max float64 }
 // Size is the screen's size in pixels.
 type Size struct{ W, H float64 }
 
-// reading is a way of reading the two numbers of a raw motion event. What a
+// mode is how the two numbers of a raw motion event are meant. What a
 // device claims to be is no guide (xorgxrdp's claims to be relative and sends screen
 // pixels), so every device is read in all ways at once, and where the pointer
 // then really is shows which was right.
-type reading int
+type mode int
 
 const (
-	asPixels   reading = iota // a place on the screen
-	asFraction                // a place in the range that the axes declare
-	asDelta                   // a movement
-	readings
+	asPixels   mode = iota // a place on the screen
+	asFraction             // a place in the range that the axes declare
+	asDelta                // a movement
+	modes
 )
 
 // matchPx is how far a predicted place may be from the real one: both are
@@ -34,8 +34,8 @@ const matchPx = 2.0
 // track follows one device's motion through one batch.
 type track struct {
 	moved bool
-	at    [readings]Point
-	path  [readings]float64
+	at    [modes]Point
+	path  [modes]float64
 }
 
 // step takes one raw motion event: the device's two numbers, of which each may
@@ -43,7 +43,7 @@ type track struct {
 func (t *track) step(value Point, hasX, hasY bool, from Point, axes [2]Axis, screen Size) {
 	if !t.moved {
 		t.moved = true
-		t.at = [readings]Point{from, from, from}
+		t.at = [modes]Point{from, from, from}
 	}
 	next := t.at
 	if hasX {
@@ -79,24 +79,24 @@ func clamp(v, length float64) float64 {
 	return min(max(v, 0), length-1)
 }
 
-// judge reports how the batch is best read, given where the pointer is now; ok is
-// false if no reading leads there (the pointer was warped or held back). known
-// is what earlier batches proved, and stays as long as it fits. proven means
-// that no other reading would have led there as well.
-func (t *track) judge(now Point, known reading, isKnown bool) (best reading, ok, proven bool) {
+// match returns the mode that fits the batch best, given where the pointer is now; ok
+// is false if none leads there (the pointer was warped or held back). known is what
+// earlier batches proved, and stays as long as it fits. proven means that no other
+// mode would have led there as well.
+func (t *track) match(now Point, known mode, isKnown bool) (best mode, ok, proven bool) {
 	if isKnown && t.at[known].distance(now) <= matchPx {
 		return known, true, true
 	}
 	fits := 0
-	for r := readings - 1; r >= 0; r-- {
-		switch d := t.at[r].distance(now); {
+	for m := modes - 1; m >= 0; m-- {
+		switch d := t.at[m].distance(now); {
 		case d > matchPx:
-		case r == asPixels && fits == 1 && best == asFraction && t.path[r] == t.path[best]:
-			best = r // without a declared range these two are one
+		case m == asPixels && fits == 1 && best == asFraction && t.path[m] == t.path[best]:
+			best = m // without a declared range these two are one
 		default:
 			fits++
 			if fits == 1 || d <= t.at[best].distance(now) {
-				best = r
+				best = m
 			}
 		}
 	}

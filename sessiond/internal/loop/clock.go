@@ -18,7 +18,7 @@ func (k clock) instant() counting.Instant {
 	return counting.Instant(time.Since(k.start) / time.Millisecond)
 }
 
-// moment is one reading of both clocks.
+// moment is what both clocks show at one time.
 type moment struct {
 	at       counting.Instant
 	wall     time.Time

@@ -225,7 +225,7 @@ func (l *loop) step(ready bool) error {
 		l.startGathering(now.at)
 	}
 	if l.clock.slot(now.wall) != l.slot {
-		if err := l.turn(now); err != nil {
+		if err := l.endInterval(now); err != nil {
 			return err
 		}
 	}
@@ -266,10 +266,10 @@ func (l *loop) drain(until counting.Instant) error {
 	return err
 }
 
-// turn ends the interval, at the very instant at which the clock struck, and
+// endInterval ends the interval, at the very instant at which the clock struck, and
 // starts the one that now is. Intervals slept through are reported one by one;
 // when the clock was set, there was no time in between to report.
-func (l *loop) turn(now moment) error {
+func (l *loop) endInterval(now moment) error {
 	target := l.clock.slot(now.wall)
 	for n := 0; l.slot != target; n++ {
 		next := moment{wall: l.clock.startOf(l.slot + 1)}
@@ -363,7 +363,7 @@ func (l *loop) hear() error {
 func (l *loop) farewell() {
 	l.ended = true
 	now := l.last()
-	if l.turn(now) != nil {
+	if l.endInterval(now) != nil {
 		return
 	}
 	// Of an interval that begins where counting ends there is nothing to report.

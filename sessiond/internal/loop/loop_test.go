@@ -110,7 +110,7 @@ func TestTurn(t *testing.T) {
 			t.Parallel()
 			l, fd := newLoop(t)
 			now := moment{at: c.at, wall: epoch().Add(c.wall)}
-			if err := l.turn(now); err != nil {
+			if err := l.endInterval(now); err != nil {
 				t.Fatal(err)
 			}
 			if l.slot != l.clock.slot(now.wall) {
@@ -142,7 +142,7 @@ func TestLongSleepIsBounded(t *testing.T) {
 	t.Parallel()
 	l, fd := newLoop(t)
 	const month = 30 * 24 * time.Hour
-	if err := l.turn(moment{at: counting.Instant(month / time.Millisecond), wall: epoch().Add(month)}); err != nil {
+	if err := l.endInterval(moment{at: counting.Instant(month / time.Millisecond), wall: epoch().Add(month)}); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(receive(t, fd)); n != maxCatchUp+1 {

@@ -56,7 +56,7 @@ func (s *pacedSource) SetTitles(counting.Retitle)          {}
 func (s *pacedSource) Garbage() int                        { return 0 }
 func (s *pacedSource) Close()                              {}
 
-// TestPaced: a source that paces itself is drained when it said, and again as
+// TestPaced: a source that paces itself is drained when it asked for it, and again as
 // long as it reports so, without being readable again.
 func TestPaced(t *testing.T) {
 	t.Parallel()
