@@ -90,7 +90,7 @@ func (s *siege) reports(ctx context.Context, machine, credential string) {
 	}
 }
 
-// deliver sends a batch once and says whether it was acknowledged. Anything but
+// deliver sends a batch once and reports whether it was acknowledged. Anything but
 // that and a clear 503 fails the test.
 func (s *siege) deliver(credential string, events []api.Event) bool {
 	began := time.Now()
@@ -207,7 +207,7 @@ func TestPostgreSQLRestarts(t *testing.T) {
 	s.over(cluster.URL("postgres"))
 }
 
-// Sessions are ended, connections cut and half closed.
+// Backends are ended, connections cut and half closed.
 func TestConnectionsAreCut(t *testing.T) {
 	t.Parallel()
 	cluster := pgtest.Start(t)
@@ -243,7 +243,7 @@ func TestDatabaseVanishes(t *testing.T) {
 	network.Cut()
 }
 
-// A host has another name, and a foreign session holds its row for long: what it
+// A host has another name, and a connection of somebody else holds its row for long: what it
 // reports is answered all the same.
 func TestHostIsLocked(t *testing.T) {
 	t.Parallel()
@@ -267,7 +267,7 @@ func TestHostIsLocked(t *testing.T) {
 	}
 }
 
-// A foreign session holds a table for long.
+// A connection of somebody else holds a table for long.
 func TestTableIsLocked(t *testing.T) {
 	t.Parallel()
 	cluster := pgtest.Start(t)
@@ -283,7 +283,7 @@ func TestTableIsLocked(t *testing.T) {
 	s.stalls(1)
 	// Who gave up waits no longer.
 	if n := cluster.SQL("postgres", "SELECT count(*) FROM pg_locks WHERE NOT granted"); n > "4" || len(n) > 1 {
-		t.Errorf("%s sessions wait for the table", n)
+		t.Errorf("%s connections wait for the table", n)
 	}
 	s.Do(http.MethodGet, "/readyz", "", nil).Wants(200, nil)
 	if _, err := conn.Exec(t.Context(), "COMMIT"); err != nil {

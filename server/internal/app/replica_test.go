@@ -14,7 +14,7 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 )
 
-// The whole server reads reports from a replica, tells so, and answers without it.
+// The whole server reads reports from a replica, shows that, and answers without it.
 func TestServeWithReplica(t *testing.T) {
 	t.Parallel()
 	primary := pgtest.Start(t)
@@ -40,7 +40,7 @@ func TestServeWithReplica(t *testing.T) {
 	servertest.Await(t, "the replica's use", inUse(1))
 	servertest.Await(t, "the machine in the list", listed)
 	if n := standby.SQL("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'trackerd-server'"); n == "0" {
-		t.Error("the server has no session on the replica")
+		t.Error("the server has no connection to the replica")
 	}
 	standby.Stop(syscall.SIGKILL)
 	if !listed() {

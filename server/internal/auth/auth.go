@@ -64,7 +64,7 @@ func (g *Guard) Let(rule func(*http.Request) Rule) func(http.Handler) http.Handl
 // check refuses a caller who may not.
 func (rule Rule) check(p Principal) error {
 	switch {
-	case rule.LoginOnly && p.Session == "":
+	case rule.LoginOnly && p.LoginSession == "":
 		return problem.New(api.CodeForbidden, "This is for people who have logged in, not for an API token.")
 	case !slices.Contains(rule.Roles, p.Role):
 		return problem.New(api.CodeForbidden, "This is not for the role "+string(p.Role)+".")
@@ -81,14 +81,14 @@ type Principal struct {
 	Role directory.Role
 	// Scope is which machines the caller may see.
 	Scope directory.Scope
-	// Session is the login's id; empty: it is a token.
-	Session string
+	// LoginSession is the login's id; empty: it is a token.
+	LoginSession string
 }
 
 // actor returns who changes what the caller has changed.
 func (p Principal) actor() audit.Actor {
 	a := audit.Actor{Kind: audit.Token, ID: p.ID, Name: p.Name}
-	if p.Session != "" {
+	if p.LoginSession != "" {
 		a.Kind = audit.User
 	}
 	return a
@@ -116,9 +116,9 @@ func Caller(ctx context.Context) Principal {
 func (g *Guard) Again(ctx context.Context, p Principal) (Principal, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	if p.Session != "" {
-		c, err := g.users.Caller(ctx, p.Session)
-		return loggedIn(p.Session, c), err
+	if p.LoginSession != "" {
+		c, err := g.users.Caller(ctx, p.LoginSession)
+		return loggedIn(p.LoginSession, c), err
 	}
 	token, _, err := g.directory.TokenByID(ctx, p.ID)
 	return principalOf(token), err
@@ -188,7 +188,7 @@ func (g *Guard) Sender(r *http.Request) (directory.Host, error) {
 func (g *Guard) Revoked(r *http.Request) error { return g.unknown(r) }
 
 // credential reads the Authorization header. Of two a proxy before this server may have
-// judged the other.
+// validated the other.
 func (g *Guard) credential(r *http.Request) (secret.Credential, error) {
 	headers := r.Header.Values("Authorization")
 	scheme, text, ok := strings.Cut(r.Header.Get("Authorization"), " ")

@@ -52,26 +52,26 @@ func (g *Guard) login(r *http.Request) (Principal, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
 	defer cancel()
-	session, known, err := g.session(ctx, r)
+	id, known, err := g.loginSession(ctx, r)
 	if err != nil {
 		return none, err
 	}
 	if !known.Seen {
-		if err := g.users.See(ctx, session); err != nil {
+		if err := g.users.See(ctx, id); err != nil {
 			return none, Answer(err)
 		}
 	}
-	return loggedIn(session, known), nil
+	return loggedIn(id, known), nil
 }
 
-// session returns the login that a request brings along.
-func (g *Guard) session(ctx context.Context, r *http.Request) (id string, known users.Caller, err error) {
+// loginSession returns the login that a request brings along.
+func (g *Guard) loginSession(ctx context.Context, r *http.Request) (id string, known users.Caller, err error) {
 	cookie, err := r.Cookie(Cookie)
 	if err != nil {
 		return "", known, errLoginEnded
 	}
 	c, err := secret.Parse(cookie.Value)
-	if err != nil || c.Kind != secret.KindSession {
+	if err != nil || c.Kind != secret.KindLogin {
 		return "", known, errLoginEnded
 	}
 	known, err = g.users.Caller(ctx, c.ID)
@@ -81,11 +81,11 @@ func (g *Guard) session(ctx context.Context, r *http.Request) (id string, known 
 	return c.ID, known, Answer(err)
 }
 
-// Session returns the id of the login that a request brings along, if it lasts.
-func (g *Guard) Session(r *http.Request) string {
+// LoginSession returns the id of the login that a request brings along, if it lasts.
+func (g *Guard) LoginSession(r *http.Request) string {
 	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
 	defer cancel()
-	id, _, err := g.session(ctx, r)
+	id, _, err := g.loginSession(ctx, r)
 	if err != nil {
 		return ""
 	}
@@ -93,6 +93,6 @@ func (g *Guard) Session(r *http.Request) string {
 }
 
 // loggedIn returns whom a login stands for.
-func loggedIn(session string, c users.Caller) Principal {
-	return Principal{ID: c.UserID, Name: c.Login, Role: c.Role, Scope: c.Scope, Session: session}
+func loggedIn(id string, c users.Caller) Principal {
+	return Principal{ID: c.UserID, Name: c.Login, Role: c.Role, Scope: c.Scope, LoginSession: id}
 }

@@ -67,7 +67,7 @@ type listedUser struct {
 }
 
 func listed(u users.User) listedUser {
-	l := listedUser{u.ID, u.Login, u.Role, u.Limited, u.Groups, "active", u.Invited, u.SecondStep, u.Sessions, u.CreatedAt.UTC(), u.LastLoginAt}
+	l := listedUser{u.ID, u.Login, u.Role, u.Limited, u.Groups, "active", u.Invited, u.SecondStep, u.Logins, u.CreatedAt.UTC(), u.LastLoginAt}
 	switch {
 	case u.Disabled:
 		l.State = "disabled"

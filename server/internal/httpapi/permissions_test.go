@@ -83,7 +83,7 @@ func (w *walk) login(name string) (id string, header []string) {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	fresh := secret.New(secret.KindSession)
+	fresh := secret.New(secret.KindLogin)
 	if _, err := w.Store.Users.Begin(w.T.Context(), k, users.Fresh{ID: fresh.ID, Hash: fresh.Hash()}); err != nil {
 		w.T.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestEveryRouteWithEveryRole(t *testing.T) {
 				r := w.Do(o.Method, path, "", body, headers...)
 				got, want := r.Status, expectedOf(o, role, whose)
 				if o.ID == "confirmSecondStep" && want == 0 && got != http.StatusConflict {
-					// Who may is told of the code, which is only the description's.
+					// Who may gets the error about the code, which is only the description's.
 					r.Refused(http.StatusUnauthorized, api.CodeBadCode)
 					continue
 				}

@@ -244,9 +244,9 @@ func (s *server) userRoutes(strangers, known chi.Router) {
 	known.Patch("/api/users/{user}", negotiate.OnlyJSON(u.Patch))
 	known.Put("/api/users/{user}/access", negotiate.OnlyJSON(u.SetAccess))
 	known.Post("/api/users/{user}/invitation", negotiate.OnlyJSON(u.InviteAgain))
-	known.Get("/api/users/{user}/sessions", negotiate.OnlyJSON(u.Sessions))
-	known.Delete("/api/users/{user}/sessions", u.EndSessions)
-	known.Delete("/api/users/{user}/sessions/{session}", u.EndSession)
+	known.Get("/api/users/{user}/sessions", negotiate.OnlyJSON(u.Logins))
+	known.Delete("/api/users/{user}/sessions", u.EndLogins)
+	known.Delete("/api/users/{user}/sessions/{session}", u.EndLogin)
 }
 
 // bounded ends a request that waits for the database too long.

@@ -257,7 +257,7 @@ func (s *Server) ensureRunning(ctx context.Context) error {
 	return s.launch(ctx)
 }
 
-// clearRemains waits for what a killed PostgreSQL left behind: its sessions end
+// clearRemains waits for what a killed PostgreSQL left behind: its backends end
 // by themselves within moments. A pid file that is left then may name a process
 // id that something else has now, on which PostgreSQL would not start.
 func (s *Server) clearRemains(ctx context.Context) error {
@@ -269,7 +269,7 @@ func (s *Server) clearRemains(ctx context.Context) error {
 		return fmt.Errorf("waiting for the processes that a killed PostgreSQL left behind: %w", err)
 	}
 	// Another user may be in a container from which we see no processes: then
-	// the file may be a living one's, and PostgreSQL judges it by itself.
+	// the file may be a living one's, and PostgreSQL checks it by itself.
 	if alone, err := s.soleUser(); err != nil || !alone {
 		return err
 	}

@@ -52,7 +52,7 @@ func (a *Answer) Several() { a.look.Many = true }
 // readerOf returns who looks.
 func readerOf(p auth.Principal) access.Reader {
 	r := access.Reader{Kind: access.Token, ID: p.ID, Name: p.Name}
-	if p.Session != "" {
+	if p.LoginSession != "" {
 		r.Kind = access.User
 	}
 	return r

@@ -157,7 +157,7 @@ func (l *List) page(ctx context.Context, p Page, of subject) (list []api.Access,
 	}
 	list = []api.Access{}
 	for i := range entries {
-		list = append(list, told(&entries[i]))
+		list = append(list, shown(&entries[i]))
 	}
 	return list, next, err
 }
@@ -166,7 +166,7 @@ func (l *List) page(ctx context.Context, p Page, of subject) (list []api.Access,
 func (l *List) each(ctx context.Context, p Page, of subject) iter.Seq2[api.Access, error] {
 	return pages(ctx, p.before, func(ctx context.Context, before int64) ([]access.Entry, error) {
 		return l.entries(ctx, of, before, pageMax)
-	}, func(e *access.Entry) (int64, api.Access) { return e.ID, told(e) })
+	}, func(e *access.Entry) (int64, api.Access) { return e.ID, shown(e) })
 }
 
 // OfMachines returns all who looked at any of these machines, by their rows, the newest
@@ -174,7 +174,7 @@ func (l *List) each(ctx context.Context, p Page, of subject) iter.Seq2[api.Acces
 func (l *List) OfMachines(ctx context.Context, keys []int32) iter.Seq2[api.Access, error] {
 	return pages(ctx, math.MaxInt64, func(ctx context.Context, before int64) ([]access.Entry, error) {
 		return l.log.Of(ctx, keys, before, pageMax)
-	}, func(e *access.Entry) (int64, api.Access) { return e.ID, told(e) })
+	}, func(e *access.Entry) (int64, api.Access) { return e.ID, shown(e) })
 }
 
 // pages goes through a list from an entry to its end, page by page; tell returns an
@@ -213,8 +213,8 @@ func (l *List) entries(ctx context.Context, of subject, before int64, limit int)
 	return l.log.Of(ctx, machines, before, limit)
 }
 
-// told returns an entry as the API shows one.
-func told(e *access.Entry) api.Access {
+// shown returns an entry as the API shows one.
+func shown(e *access.Entry) api.Access {
 	return api.Access{
 		ReaderKind: e.Kind, ReaderID: e.Reader.ID, ReaderName: e.Name, What: e.What, From: inUTC(e.From), To: inUTC(e.To),
 		Machines: int64(e.Machines), FirstAt: e.FirstAt.UTC(), LastAt: e.LastAt.UTC(),

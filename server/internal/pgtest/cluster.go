@@ -73,12 +73,12 @@ func newPlace(tb testing.TB) place {
 		tb.Fatal(err)
 	}
 	p.credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	p.give(dir)
+	p.chown(dir)
 	return p
 }
 
-// give makes the account the owner of a file or folder.
-func (p place) give(path string) {
+// chown makes the account the owner of a file or folder.
+func (p place) chown(path string) {
 	p.tb.Helper()
 	if p.credential == nil {
 		return
@@ -312,8 +312,8 @@ func (c *Cluster) stop(running *process, s syscall.Signal) {
 	default:
 	}
 	c.end(running, s)
-	// A killed one's sessions notice within moments, and hold its memory.
-	c.await("the sessions to end", logName, func() bool { return !c.anyLeft() })
+	// A killed one's backends notice within moments, and hold its memory.
+	c.await("the backends to end", logName, func() bool { return !c.anyLeft() })
 }
 
 // anyLeft reports whether a process still works in the data folder, as all of

@@ -38,7 +38,7 @@ func SmallDisk(tb testing.TB, bytes int) *Disk {
 			tb.Error(err)
 		}
 	})
-	d.give(d.dir)
+	d.chown(d.dir)
 	return d
 }
 

@@ -37,7 +37,7 @@ func Pgbouncer(tb testing.TB, c *Cluster, size string, settings ...string) *Pool
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	p.give(path)
+	p.chown(path)
 	running := p.launch(poolerLog, program, path)
 	tb.Cleanup(func() { p.end(running, syscall.SIGTERM) })
 	// Its socket is there before it listens.

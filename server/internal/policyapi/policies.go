@@ -57,8 +57,8 @@ func matches(header []string, tag string) bool {
 	return false
 }
 
-// told returns a version as the API shows one.
-func told(v policies.Version) policy.Written {
+// shown returns a version as the API shows one.
+func shown(v policies.Version) policy.Written {
 	return policy.Written{Info: policy.Info{
 		Version: v.Version.Version, HostGroup: v.HostGroup, ValidFrom: v.ValidFrom, CreatedAt: v.CreatedAt, Author: v.Author, InForce: v.Holds,
 	}, Policy: v.Policy}
@@ -74,7 +74,7 @@ func (a *API) List(w http.ResponseWriter, r *http.Request) {
 	found, newest, err := a.policies.List(r.Context(), before, limit)
 	list := policy.InfoList{Policies: []policy.Info{}}
 	for _, v := range found {
-		list.Policies = append(list.Policies, told(v).Info)
+		list.Policies = append(list.Policies, shown(v).Info)
 	}
 	if len(found) == limit && found[limit-1].Version.Version > 1 {
 		list.NextCursor = strconv.FormatInt(found[limit-1].Version.Version, 10)
@@ -107,7 +107,7 @@ func (a *API) One(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v, err := a.policies.ByVersion(r.Context(), version)
-	reply(w, r, http.StatusOK, told(v), err)
+	reply(w, r, http.StatusOK, shown(v), err)
 }
 
 // Add writes a version.
@@ -116,7 +116,7 @@ func (a *API) Add(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		w.Header().Set("ETag", etag(v.Version.Version))
 	}
-	reply(w, r, http.StatusCreated, told(v), err)
+	reply(w, r, http.StatusCreated, shown(v), err)
 }
 
 func (a *API) add(w http.ResponseWriter, r *http.Request) (policies.Version, error) {

@@ -66,7 +66,7 @@ func asProblem(err error) error {
 // author names who calls, as the history keeps it.
 func author(r *http.Request) string {
 	caller := auth.Caller(r.Context())
-	if caller.Session != "" {
+	if caller.LoginSession != "" {
 		return "user " + caller.ID
 	}
 	return "token " + caller.ID

@@ -27,10 +27,10 @@ const (
 	KindToken      Kind = "tok"
 	KindHost       Kind = "host"
 	KindEnrollment Kind = "enr"
-	// KindInvitation is a link by which somebody sets a password, KindSession what a
+	// KindInvitation is a link by which somebody sets a password, KindLogin what a
 	// browser keeps of a login.
 	KindInvitation Kind = "inv"
-	KindSession    Kind = "ses"
+	KindLogin      Kind = "ses"
 )
 
 const (
@@ -107,7 +107,7 @@ func Parse(text string) (Credential, error) {
 
 func known(k Kind) bool {
 	switch k {
-	case KindToken, KindHost, KindEnrollment, KindInvitation, KindSession:
+	case KindToken, KindHost, KindEnrollment, KindInvitation, KindLogin:
 		return true
 	}
 	return false

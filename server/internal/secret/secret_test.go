@@ -7,7 +7,7 @@ import (
 )
 
 func TestRoundTrip(t *testing.T) {
-	for _, kind := range []Kind{KindToken, KindHost, KindEnrollment, KindInvitation, KindSession} {
+	for _, kind := range []Kind{KindToken, KindHost, KindEnrollment, KindInvitation, KindLogin} {
 		made := New(kind)
 		read, err := Parse(made.Reveal())
 		if err != nil {

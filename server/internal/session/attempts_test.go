@@ -38,7 +38,7 @@ func TestWaitGrows(t *testing.T) {
 	}
 	for _, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second, time.Minute, time.Minute} {
 		wait := a.begin(p)
-		// What is refused costs nothing: waiting as long as was told helps.
+		// What is refused costs nothing: waiting as long as was asked helps.
 		if again := a.begin(p); wait != want || again != wait {
 			t.Errorf("the wait is %v, then %v, want %v", wait, again, want)
 		}

@@ -50,12 +50,12 @@ type Logins struct {
 	hasher   *password.Hasher
 	attempts *attempts
 	now      func() time.Time
-	turns    *limiter.Limiter[netip.Addr]
+	limiter  *limiter.Limiter[netip.Addr]
 }
 
 // New returns the logins of these users.
 func New(u *users.Users, h *password.Hasher, now func() time.Time) *Logins {
-	return &Logins{users: u, hasher: h, attempts: newAttempts(now), now: now, turns: limiter.New[netip.Addr](siteAtOnce, siteWait)}
+	return &Logins{users: u, hasher: h, attempts: newAttempts(now), now: now, limiter: limiter.New[netip.Addr](siteAtOnce, siteWait)}
 }
 
 // From is where somebody calls from, and with what.
@@ -81,7 +81,7 @@ type proven struct {
 // Begin logs somebody in. What the browser keeps is new each time; the login replaced,
 // which the same browser had before, ends. Errors are ErrWrong, ErrBusy and WaitError.
 func (l *Logins) Begin(ctx context.Context, p Proof, from From, replaced string) (users.User, secret.Credential, error) {
-	fresh := secret.New(secret.KindSession)
+	fresh := secret.New(secret.KindLogin)
 	var user users.User
 	err := l.prove(ctx, p, from, l.code, func(k proven) (err error) {
 		s := users.Fresh{
@@ -146,7 +146,7 @@ func (l *Logins) prove(ctx context.Context, p Proof, from From, code func(*prove
 	if wait := l.attempts.begin(who); wait > 0 {
 		return WaitError(wait)
 	}
-	end, ok := l.turns.Take(ctx, who.site)
+	end, ok := l.limiter.Take(ctx, who.site)
 	if !ok {
 		l.attempts.undo(who)
 		return ErrBusy

@@ -68,7 +68,7 @@ func site(n int) netip.Addr {
 
 func cheap() password.Params { return password.Params{Memory: 64, Time: 1, Threads: 1} }
 
-// The time of an answer does not tell whether there is such a user: a password of
+// The time of an answer does not show whether there is such a user: a password of
 // nobody's costs what one of somebody's does.
 func TestTimeOfUnknownUsers(t *testing.T) {
 	b := newBench(t, password.Params{Memory: 16 << 10, Time: 2, Threads: 1})
@@ -91,7 +91,7 @@ func TestTimeOfUnknownUsers(t *testing.T) {
 	}
 }
 
-// Of 1,000 logins at once each is right, or told to come back; the memory is that of
+// Of 1,000 logins at once each is right, or asked to come back; the memory is that of
 // two hashes and of a few that are not collected yet, also where a server has Go collect
 // seldom.
 func TestThousandLoginsAtOnce(t *testing.T) {
@@ -203,8 +203,8 @@ func TestAgents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list, err := b.users.Sessions(t.Context(), u.ID)
-		i := slices.IndexFunc(list, func(s users.Session) bool { return s.ID == c.ID })
+		list, err := b.users.LoginSessions(t.Context(), u.ID)
+		i := slices.IndexFunc(list, func(s users.LoginSession) bool { return s.ID == c.ID })
 		if err != nil || i < 0 || list[i].Agent != want || list[i].Address != "10.0.0.1" {
 			t.Errorf("%q: %+v %v", agent, list, err)
 		}

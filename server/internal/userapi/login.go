@@ -56,12 +56,12 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) (api.Login, error) {
 	if err != nil {
 		return api.Login{}, err
 	}
-	user, fresh, err := a.logins.Begin(r.Context(), session.Proof{Login: ask.Login, Password: ask.Password, Code: ask.Code}, from(r), a.guard.Session(r))
+	user, fresh, err := a.logins.Begin(r.Context(), session.Proof{Login: ask.Login, Password: ask.Password, Code: ask.Code}, from(r), a.guard.LoginSession(r))
 	if err != nil {
 		return api.Login{}, a.refusal(r, err)
 	}
 	setCookie(w, fresh.Reveal())
-	return api.Login{User: told(user), Session: fresh.ID}, nil
+	return api.Login{User: shown(user), Session: fresh.ID}, nil
 }
 
 // refusal counts a login that failed.
@@ -88,13 +88,13 @@ func setCookie(w http.ResponseWriter, value string) {
 func (a *API) Who(w http.ResponseWriter, r *http.Request) {
 	caller := auth.Caller(r.Context())
 	user, err := a.users.ByID(r.Context(), caller.ID)
-	reply(w, r, http.StatusOK, api.Login{User: told(user), Session: caller.Session}, err)
+	reply(w, r, http.StatusOK, api.Login{User: shown(user), Session: caller.LoginSession}, err)
 }
 
 // Logout ends the login that it is asked by.
 func (a *API) Logout(w http.ResponseWriter, r *http.Request) {
 	caller := auth.Caller(r.Context())
-	err := a.users.End(r.Context(), caller.ID, caller.Session)
+	err := a.users.End(r.Context(), caller.ID, caller.LoginSession)
 	if err == nil {
 		setCookie(w, "")
 	}
@@ -116,7 +116,7 @@ func (a *API) ChangePassword(w http.ResponseWriter, r *http.Request) {
 // Accept sets the password that an invitation is for.
 func (a *API) Accept(w http.ResponseWriter, r *http.Request) {
 	user, err := a.accept(w, r)
-	reply(w, r, http.StatusOK, told(user), err)
+	reply(w, r, http.StatusOK, shown(user), err)
 }
 
 func (a *API) accept(w http.ResponseWriter, r *http.Request) (users.User, error) {
@@ -155,7 +155,7 @@ func (a *API) ConfirmSecondStep(w http.ResponseWriter, r *http.Request) {
 	var codes []string
 	if err == nil {
 		caller := auth.Caller(r.Context())
-		codes, err = a.logins.ConfirmSecondStep(r.Context(), caller.ID, caller.Session, ask.Code)
+		codes, err = a.logins.ConfirmSecondStep(r.Context(), caller.ID, caller.LoginSession, ask.Code)
 		err = a.refusal(r, err)
 	}
 	reply(w, r, http.StatusOK, api.RecoveryCodes{Codes: codes}, err)

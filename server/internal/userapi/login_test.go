@@ -10,7 +10,7 @@ import (
 )
 
 // A password is taken over TLS, to us or to a proxy that is trusted, and from this
-// machine; else it is refused, whatever the caller says of TLS.
+// machine; else it is refused, whatever the caller claims of TLS.
 func TestPrivate(t *testing.T) {
 	proxies, err := httpserver.NewProxies([]string{"192.0.2.1"}, httpserver.XForwardedFor)
 	if err != nil {

@@ -81,10 +81,10 @@ func asProblem(err error) error {
 	return auth.Answer(err)
 }
 
-// told returns a user as the API shows one.
-func told(u users.User) api.User {
+// shown returns a user as the API shows one.
+func shown(u users.User) api.User {
 	t := api.User{
-		ID: u.ID, Login: u.Login, State: api.UserActive, Invited: u.Invited, SecondStep: u.SecondStep, Sessions: u.Sessions,
+		ID: u.ID, Login: u.Login, State: api.UserActive, Invited: u.Invited, SecondStep: u.SecondStep, Sessions: u.Logins,
 		CreatedAt: u.CreatedAt.UTC(), LastLoginAt: u.LastLoginAt,
 	}
 	t.Role = string(u.Role)

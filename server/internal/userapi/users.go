@@ -23,7 +23,7 @@ func (a *API) List(w http.ResponseWriter, r *http.Request) {
 	all, err := a.users.All(r.Context())
 	list := api.UserList{Users: []api.User{}}
 	for _, u := range all {
-		list.Users = append(list.Users, told(u))
+		list.Users = append(list.Users, shown(u))
 	}
 	reply(w, r, http.StatusOK, list, err)
 }
@@ -31,7 +31,7 @@ func (a *API) List(w http.ResponseWriter, r *http.Request) {
 // One answers with one user.
 func (a *API) One(w http.ResponseWriter, r *http.Request) {
 	user, err := a.users.ByID(r.Context(), request.PathName(r, "user"))
-	reply(w, r, http.StatusOK, told(user), err)
+	reply(w, r, http.StatusOK, shown(user), err)
 }
 
 // Invite makes a user and an invitation.
@@ -68,7 +68,7 @@ func (a *API) invitation(w http.ResponseWriter, r *http.Request, keep func(conte
 	fresh := secret.New(secret.KindInvitation)
 	expires := a.now().Add(users.InvitationExpiry).UTC().Truncate(time.Second)
 	user, err := keep(r.Context(), users.Invitation{ID: fresh.ID, Hash: fresh.Hash(), ExpiresAt: expires})
-	reply(w, r, http.StatusCreated, api.UserInvitation{User: told(user), Invitation: fresh.Reveal(), ExpiresAt: expires}, err)
+	reply(w, r, http.StatusCreated, api.UserInvitation{User: shown(user), Invitation: fresh.Reveal(), ExpiresAt: expires}, err)
 }
 
 // Patch disables or enables a user.
@@ -82,7 +82,7 @@ func (a *API) Patch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	user, err := a.users.SetDisabled(r.Context(), request.PathName(r, "user"), *ask.Disabled)
-	reply(w, r, http.StatusOK, told(user), err)
+	reply(w, r, http.StatusOK, shown(user), err)
 }
 
 // SetAccess changes a user's role and groups.
@@ -98,7 +98,7 @@ func (a *API) SetAccess(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	user, err := a.users.SetAccess(r.Context(), request.PathName(r, "user"), access)
-	reply(w, r, http.StatusOK, told(user), err)
+	reply(w, r, http.StatusOK, shown(user), err)
 }
 
 // readAccess checks a role and groups.
@@ -123,25 +123,25 @@ func ofUser(r *http.Request) (string, error) {
 	return user, nil
 }
 
-// Sessions lists a user's logins.
-func (a *API) Sessions(w http.ResponseWriter, r *http.Request) {
+// Logins lists a user's logins.
+func (a *API) Logins(w http.ResponseWriter, r *http.Request) {
 	list := api.LoginSessionList{Sessions: []api.LoginSession{}}
 	user, err := ofUser(r)
 	if err == nil {
-		var all []users.Session
-		all, err = a.users.Sessions(r.Context(), user)
+		var all []users.LoginSession
+		all, err = a.users.LoginSessions(r.Context(), user)
 		for _, s := range all {
 			list.Sessions = append(list.Sessions, api.LoginSession{
 				ID: s.ID, CreatedAt: s.CreatedAt.UTC(), LastSeenAt: s.LastSeenAt.UTC(), Address: s.Address, Agent: s.Agent,
-				Current: s.ID == auth.Caller(r.Context()).Session,
+				Current: s.ID == auth.Caller(r.Context()).LoginSession,
 			})
 		}
 	}
 	reply(w, r, http.StatusOK, list, err)
 }
 
-// EndSessions ends all logins of a user.
-func (a *API) EndSessions(w http.ResponseWriter, r *http.Request) {
+// EndLogins ends all logins of a user.
+func (a *API) EndLogins(w http.ResponseWriter, r *http.Request) {
 	user, err := ofUser(r)
 	if err == nil {
 		_, err = a.users.EndAll(r.Context(), user)
@@ -149,8 +149,8 @@ func (a *API) EndSessions(w http.ResponseWriter, r *http.Request) {
 	reply(w, r, http.StatusNoContent, nil, err)
 }
 
-// EndSession ends one login of a user.
-func (a *API) EndSession(w http.ResponseWriter, r *http.Request) {
+// EndLogin ends one login of a user.
+func (a *API) EndLogin(w http.ResponseWriter, r *http.Request) {
 	user, err := ofUser(r)
 	if err == nil {
 		err = a.users.End(r.Context(), user, request.PathName(r, "session"))

@@ -113,5 +113,5 @@ func setPassword(ctx context.Context, tx pgx.Tx, user, hash string) error {
 	if _, err := db.Exec(ctx, tx, "setting the password", "UPDATE app_user SET password_hash = $2 WHERE id = $1", user, hash); err != nil {
 		return err
 	}
-	return endSessions(ctx, tx, user)
+	return endLogins(ctx, tx, user)
 }

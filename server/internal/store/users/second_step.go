@@ -100,6 +100,6 @@ func (u *Users) ForgetSecondStep(ctx context.Context, user string) (User, error)
 		if _, err := db.Exec(ctx, tx, "taking recovery codes away", "DELETE FROM recovery_code WHERE usr = $1", user); err != nil {
 			return err
 		}
-		return endSessions(ctx, tx, user)
+		return endLogins(ctx, tx, user)
 	})
 }

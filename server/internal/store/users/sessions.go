@@ -14,26 +14,26 @@ import (
 )
 
 const (
-	// SessionIdle is after how long without a request a login ends: a night is
+	// LoginIdle is after how long without a request a login ends: a night is
 	// enough, a working day with its breaks is not.
-	SessionIdle = 8 * time.Hour
-	// SessionEnd is after how long it ends in any case: once a week somebody types
+	LoginIdle = 8 * time.Hour
+	// LoginEnd is after how long it ends in any case: once a week somebody types
 	// their password.
-	SessionEnd = 7 * 24 * time.Hour
-	// MaxSessions is how many logins a user may have at once: more than anybody's
+	LoginEnd = 7 * 24 * time.Hour
+	// MaxLogins is how many logins a user may have at once: more than anybody's
 	// devices. The oldest ends for one more.
-	MaxSessions = 20
+	MaxLogins = 20
 	// seenEvery is how exactly it is kept when a login was last used: a row is not
 	// written with each request.
 	seenEvery = time.Minute
 )
 
-// lasting is whether a login s has not ended. The intervals are SessionIdle and
-// SessionEnd, as a test makes sure.
+// lasting is whether a login s has not ended. The intervals are LoginIdle and
+// LoginEnd, as a test makes sure.
 const lasting = "s.last_seen_at > now() - interval '8 hours' AND s.created_at > now() - interval '7 days'"
 
-// Session is a login that lasts.
-type Session struct {
+// LoginSession is a login that lasts.
+type LoginSession struct {
 	ID         string
 	CreatedAt  time.Time
 	LastSeenAt time.Time
@@ -98,7 +98,7 @@ func (u *Users) Begin(ctx context.Context, k Known, s Fresh) (User, error) {
 		}
 		_, err = db.Exec(ctx, tx, "ending old ones", `DELETE FROM login_session WHERE id = $2 OR usr = $1 AND id NOT IN (
 				SELECT s.id FROM login_session s WHERE s.usr = $1 AND `+lasting+` ORDER BY s.created_at DESC, s.id LIMIT $3)`,
-			k.ID, s.Replaces, MaxSessions-1)
+			k.ID, s.Replaces, MaxLogins-1)
 		if err != nil {
 			return err
 		}
@@ -148,14 +148,14 @@ func (u *Users) See(ctx context.Context, session string) error {
 	})
 }
 
-// Sessions lists a user's logins that last, the newest first; or returns ErrNone.
-func (u *Users) Sessions(ctx context.Context, user string) ([]Session, error) {
-	var all []Session
+// LoginSessions lists a user's logins that last, the newest first; or returns ErrNone.
+func (u *Users) LoginSessions(ctx context.Context, user string) ([]LoginSession, error) {
+	var all []LoginSession
 	err := u.db.Read(ctx, "listing logins", func(tx pgx.Tx) (err error) {
 		if _, err := one(ctx, tx, "WHERE u.id = $1", user); err != nil {
 			return err
 		}
-		all, err = db.Collect[Session](ctx, tx, "reading", `SELECT id, created_at, last_seen_at, address, agent
+		all, err = db.Collect[LoginSession](ctx, tx, "reading", `SELECT id, created_at, last_seen_at, address, agent
 			FROM login_session s WHERE usr = $1 AND `+lasting+" ORDER BY created_at DESC, id", user)
 		return err
 	})
@@ -181,10 +181,10 @@ func (u *Users) End(ctx context.Context, user, session string) error {
 
 // EndAll ends all logins of a user, or returns ErrNone.
 func (u *Users) EndAll(ctx context.Context, user string) (User, error) {
-	return u.change(ctx, "ending all logins of a user", userLoggedOut, user, func(tx pgx.Tx) error { return endSessions(ctx, tx, user) })
+	return u.change(ctx, "ending all logins of a user", userLoggedOut, user, func(tx pgx.Tx) error { return endLogins(ctx, tx, user) })
 }
 
-func endSessions(ctx context.Context, tx pgx.Tx, user string) error {
+func endLogins(ctx context.Context, tx pgx.Tx, user string) error {
 	_, err := db.Exec(ctx, tx, "ending logins", "DELETE FROM login_session WHERE usr = $1", user)
 	return err
 }

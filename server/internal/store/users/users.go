@@ -102,8 +102,8 @@ type User struct {
 	CreatedAt  time.Time
 	// LastLoginAt is nil until the first login.
 	LastLoginAt *time.Time
-	// Sessions is how many logins last.
-	Sessions int
+	// Logins is how many last.
+	Logins int
 }
 
 const selectUsers = `SELECT u.id, u.login, u.role, u.limited,
@@ -121,7 +121,7 @@ func list(ctx context.Context, tx pgx.Tx, where string, args ...any) ([]User, er
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (u User, err error) {
 		err = row.Scan(&u.ID, &u.Login, &u.Role, &u.Limited, &u.Groups, &u.Invited, &u.Password, &u.Disabled,
-			&u.SecondStep, &u.CreatedAt, &u.LastLoginAt, &u.Sessions)
+			&u.SecondStep, &u.CreatedAt, &u.LastLoginAt, &u.Logins)
 		return u, err
 	})
 }
@@ -231,7 +231,7 @@ func (u *Users) SetDisabled(ctx context.Context, id string, disabled bool) (User
 		if _, err := db.Exec(ctx, tx, "ending invitations", "DELETE FROM invitation WHERE usr = $1", id); err != nil {
 			return err
 		}
-		return endSessions(ctx, tx, id)
+		return endLogins(ctx, tx, id)
 	})
 }
 

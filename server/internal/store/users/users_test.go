@@ -214,11 +214,11 @@ func TestWhatEndsLogins(t *testing.T) {
 			return err
 		},
 		"idle": func() error {
-			b.exec("UPDATE login_session SET last_seen_at = now() - $1::interval WHERE usr = $2", users.SessionIdle, anna.ID)
+			b.exec("UPDATE login_session SET last_seen_at = now() - $1::interval WHERE usr = $2", users.LoginIdle, anna.ID)
 			return nil
 		},
 		"old": func() error {
-			b.exec("UPDATE login_session SET created_at = now() - $1::interval WHERE usr = $2", users.SessionEnd, anna.ID)
+			b.exec("UPDATE login_session SET created_at = now() - $1::interval WHERE usr = $2", users.LoginEnd, anna.ID)
 			return nil
 		},
 	}
@@ -235,7 +235,7 @@ func TestWhatEndsLogins(t *testing.T) {
 		if b.lasts("ses_a") || b.lasts("ses_c") {
 			t.Errorf("%s ends no login", how)
 		}
-		if list, err := b.Sessions(t.Context(), anna.ID); err != nil || len(list) > 0 {
+		if list, err := b.LoginSessions(t.Context(), anna.ID); err != nil || len(list) > 0 {
 			t.Errorf("%s: %v %v", how, list, err)
 		}
 		b.exec("DELETE FROM login_session WHERE usr = $1", anna.ID)
@@ -259,7 +259,7 @@ func TestLoginLasts(t *testing.T) {
 	b.user("anna", viewer())
 	b.begin("anna", "ses_a")
 	b.exec("UPDATE login_session SET last_seen_at = now() - $1::interval, created_at = now() - $2::interval",
-		users.SessionIdle-time.Minute, users.SessionEnd-time.Minute)
+		users.LoginIdle-time.Minute, users.LoginEnd-time.Minute)
 	c, err := b.Caller(t.Context(), "ses_a")
 	if err != nil || c.Seen {
 		t.Fatal(c, err)
@@ -301,11 +301,11 @@ func TestLoginThatRaces(t *testing.T) {
 func TestLoginsAreBounded(t *testing.T) {
 	b := newBench(t)
 	anna := b.user("anna", viewer())
-	for i := range users.MaxSessions + 5 {
+	for i := range users.MaxLogins + 5 {
 		b.begin("anna", fmt.Sprint("ses_", i))
 	}
-	list, err := b.Sessions(t.Context(), anna.ID)
-	if err != nil || len(list) != users.MaxSessions || list[0].ID != fmt.Sprint("ses_", users.MaxSessions+4) {
+	list, err := b.LoginSessions(t.Context(), anna.ID)
+	if err != nil || len(list) != users.MaxLogins || list[0].ID != fmt.Sprint("ses_", users.MaxLogins+4) {
 		t.Fatal(len(list), err)
 	}
 	last := list[0].ID

@@ -49,8 +49,8 @@ type follower interface {
 	Close()
 }
 
-// Session is a session that is watched.
-type Session struct {
+// Watcher follows the focus of one session.
+type Watcher struct {
 	opts     Options
 	conn     *wayland.Conn
 	front    front
@@ -61,76 +61,76 @@ type Session struct {
 }
 
 // Open connects to the session's compositor and starts to follow the focus.
-func Open(o Options) (*Session, error) {
+func Open(o Options) (*Watcher, error) {
 	fd, err := o.Place.Connect()
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{opts: o, conn: wayland.New(fd), front: unknown{}, ready: -1}
-	if err := s.start(); err != nil {
-		s.Close()
+	w := &Watcher{opts: o, conn: wayland.New(fd), front: unknown{}, ready: -1}
+	if err := w.start(); err != nil {
+		w.Close()
 		return nil, err
 	}
-	return s, nil
+	return w, nil
 }
 
-func (s *Session) start() (err error) {
-	if s.ready, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+func (w *Watcher) start() (err error) {
+	if w.ready, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return os.NewSyscallError("epoll_create1", err)
 	}
-	if err := s.watch(s.conn.FD()); err != nil {
+	if err := w.watch(w.conn.FD()); err != nil {
 		return err
 	}
-	globals, err := s.conn.Globals(slices.Concat([]string{wlr.Interface}, gnome.Globals(), kwin.Globals())...)
+	globals, err := w.conn.Globals(slices.Concat([]string{wlr.Interface}, gnome.Globals(), kwin.Globals())...)
 	if err != nil {
 		return fmt.Errorf("greeting the compositor: %w", err)
 	}
-	if err := s.choose(globals); err != nil {
+	if err := w.choose(globals); err != nil {
 		return err
 	}
-	s.look(s.opts.Now())
+	w.look(w.opts.Now())
 	return nil
 }
 
 // choose takes the way that fits what the compositor offers.
-func (s *Session) choose(globals map[string]wayland.Global) error {
+func (w *Watcher) choose(globals map[string]wayland.Global) error {
 	offers := func(names []string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { _, offered := globals[name]; return offered })
 	}
 	switch {
 	case offers([]string{wlr.Interface}):
-		windows, err := wlr.Follow(s.conn, globals[wlr.Interface], s.opts.Titles)
+		windows, err := wlr.Follow(w.conn, globals[wlr.Interface], w.opts.Titles)
 		if err != nil {
 			return fmt.Errorf("asking for the windows: %w", err)
 		}
-		s.front = windows
+		w.front = windows
 		return nil
 	case offers(gnome.Globals()):
-		f, err := gnome.Follow(s.opts.Place.Runtime, s.opts.Titles)
-		return s.follow(f, err)
+		f, err := gnome.Follow(w.opts.Place.Runtime, w.opts.Titles)
+		return w.follow(f, err)
 	case offers(kwin.Globals()):
-		f, err := kwin.Follow(s.opts.Place.Runtime, s.opts.KWinScript, s.opts.Titles)
+		f, err := kwin.Follow(w.opts.Place.Runtime, w.opts.KWinScript, w.opts.Titles)
 		if errors.Is(err, kwin.ErrNoScript) {
 			return nil // the front stays unknown
 		}
-		return s.follow(f, err)
+		return w.follow(f, err)
 	}
 	return nil
 }
 
 // follow takes a follower, unless it failed.
-func (s *Session) follow(f follower, err error) error {
+func (w *Watcher) follow(f follower, err error) error {
 	if err != nil {
 		return err
 	}
-	s.front, s.follower = f, f
-	return s.watch(f.FD())
+	w.front, w.follower = f, f
+	return w.watch(f.FD())
 }
 
 // watch makes FD readable whenever a descriptor is.
-func (s *Session) watch(fd int) error {
+func (w *Watcher) watch(fd int) error {
 	e := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(s.ready, unix.EPOLL_CTL_ADD, fd, &e))
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(w.ready, unix.EPOLL_CTL_ADD, fd, &e))
 }
 
 // unknown is the front of a compositor that offers no way to know it.
@@ -142,50 +142,50 @@ func (unknown) Front() (counting.Window, wire.Trouble) {
 }
 
 // FD is the descriptor that becomes readable when Drain has something to do.
-func (s *Session) FD() int { return s.ready }
+func (w *Watcher) FD() int { return w.ready }
 
 // Close ends watching.
-func (s *Session) Close() {
-	if s.follower != nil {
-		s.follower.Close()
+func (w *Watcher) Close() {
+	if w.follower != nil {
+		w.follower.Close()
 	}
-	s.conn.Close()
-	if s.ready >= 0 {
-		_ = unix.Close(s.ready) // nothing is written
+	w.conn.Close()
+	if w.ready >= 0 {
+		_ = unix.Close(w.ready) // nothing is written
 	}
 }
 
 // Drain takes in what has happened up to an instant. Events carry no times: the
 // last of those that arrived together counts, as of now.
-func (s *Session) Drain(until counting.Instant) (got, news bool, err error) {
-	got, err = s.conn.Dispatch()
-	if err == nil && s.follower != nil && s.follower.Ended() {
+func (w *Watcher) Drain(until counting.Instant) (got, news bool, err error) {
+	got, err = w.conn.Dispatch()
+	if err == nil && w.follower != nil && w.follower.Ended() {
 		err = wayland.ErrGone
 	}
-	return got, s.look(min(s.opts.Now(), until)), err
+	return got, w.look(min(w.opts.Now(), until)), err
 }
 
 // look books what is in front, and reports whether that changed anything.
-func (s *Session) look(at counting.Instant) bool {
-	window, trouble := s.front.Front()
-	changed := trouble != s.trouble
-	s.trouble = trouble
-	return s.focus.Switch(window, at) || changed
+func (w *Watcher) look(at counting.Instant) bool {
+	window, trouble := w.front.Front()
+	changed := trouble != w.trouble
+	w.trouble = trouble
+	return w.focus.Switch(window, at) || changed
 }
 
 // Fill sets the focus times as of an instant. Input is not seen here.
-func (s *Session) Fill(r *wire.Report, at counting.Instant) {
+func (w *Watcher) Fill(r *wire.Report, at counting.Instant) {
 	r.Counters = wire.Counters{}
 	r.IdleMS = wire.IdleUnknown
-	r.Trouble = s.trouble
-	r.Focus = s.focus.Snapshot(r.Focus, at)
+	r.Trouble = w.trouble
+	r.Focus = w.focus.Snapshot(r.Focus, at)
 }
 
 // SetTitles sets what may be reported of titles.
-func (s *Session) SetTitles(retitle counting.Retitle) { s.focus.SetTitles(retitle) }
+func (w *Watcher) SetTitles(retitle counting.Retitle) { w.focus.SetTitles(retitle) }
 
 // Restart starts an interval's focus times anew.
-func (s *Session) Restart(at counting.Instant) { s.focus.Restart(at) }
+func (w *Watcher) Restart(at counting.Instant) { w.focus.Restart(at) }
 
 // Garbage is about how many bytes were allocated and left since the last call.
-func (s *Session) Garbage() int { return s.conn.Garbage() }
+func (w *Watcher) Garbage() int { return w.conn.Garbage() }
