@@ -40,7 +40,7 @@ func (b *Buffer) checkFreelist() error {
 	size := int64(db.Info().PageSize)
 	page, ok := newestFreelist(file, size)
 	if !ok {
-		return nil // bbolt itself judges its meta data
+		return nil // bbolt itself checks its meta data
 	}
 	head := make([]byte, pageHeader+freelistEntry)
 	if _, err := file.ReadAt(head, int64(page)*size); errors.Is(err, io.EOF) {

@@ -29,7 +29,7 @@ func (s *Supervisor) command(t roster.Tracked) []string {
 	if t.NeedsWM {
 		args = append(args, "--require-window-manager")
 	}
-	if t.Quiet() {
+	if t.WithoutInput() {
 		args = append(args, "--no-input")
 	}
 	return append(args, s.titles()...)
@@ -123,7 +123,7 @@ func (k *keeper) tellTitles(t *titles) {
 // greet sends the helper behind a link the version that it may write, and its rules
 // for titles.
 func (k *keeper) greet(l *link) {
-	l.tell(wire.Version)
+	l.sendCeiling(wire.Version)
 	k.mu.Lock()
 	k.link = l
 	k.mu.Unlock()

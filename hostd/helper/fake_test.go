@@ -132,7 +132,7 @@ func (u *fakeUnits) alive() int {
 	return len(u.live)
 }
 
-// report sends one report whose key count tells it apart.
+// report sends one report, known by its key count.
 func (p *process) report(keys uint64) {
 	_, _ = p.conn.Write(wire.Append(nil, &wire.Report{StartedUnixNano: int64(p.number) + 1, Counters: wire.Counters{Keys: keys}}))
 }

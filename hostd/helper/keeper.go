@@ -113,7 +113,7 @@ func (k *keeper) update(t roster.Tracked) bool {
 // the same.
 func sameHelper(a, b roster.Tracked) bool {
 	return a.Display == b.Display && a.UID == b.UID && a.Seat == b.Seat && a.VT == b.VT &&
-		a.NeedsWM == b.NeedsWM && a.Quiet() == b.Quiet()
+		a.NeedsWM == b.NeedsWM && a.WithoutInput() == b.WithoutInput()
 }
 
 func (k *keeper) snapshot() State {
@@ -317,7 +317,7 @@ func (k *keeper) serve(ctx context.Context, l *link, readings chan<- reading.Rea
 // the helper writes what each can read, and what it wrote before is stored.
 func (k *keeper) part(l *link, readings chan<- reading.Reading) {
 	k.farewell()
-	l.tell(wire.Baseline)
+	l.sendCeiling(wire.Baseline)
 	_ = k.drain(context.Background(), l, partingTime, readings)
 	l.settle(settleTime)
 }

@@ -78,7 +78,7 @@ func TestLastWordsStayUntilTheyAreStored(t *testing.T) {
 	eventually(t, "the socket to be given up", func() bool { return len(st.names()) == 0 })
 }
 
-// A helper is told which version its daemon reads, and by a daemon that ends, to
+// A helper hears which version its daemon reads, and from a daemon that ends, to
 // write what any can read.
 func TestHelpersHearTheVersion(t *testing.T) {
 	var p *process
@@ -173,7 +173,7 @@ func TestAHelperThatNeverReads(t *testing.T) {
 	}
 	defer l.close()
 	for range 10_000 {
-		l.tell(wire.Version)
+		l.sendCeiling(wire.Version)
 	}
 	if _, err := theirs.Write(wire.Append(nil, &wire.Report{Counters: wire.Counters{Keys: 7}})); err != nil {
 		t.Fatal(err)

@@ -195,8 +195,8 @@ func (l *link) settle(d time.Duration) {
 	}
 }
 
-// tell names the newest version that the helper may write in.
-func (l *link) tell(version byte) { l.send(wire.Ceiling(version)) }
+// sendCeiling names the newest version that the helper may write in.
+func (l *link) sendCeiling(version byte) { l.send(wire.Ceiling(version)) }
 
 // send sends a packet. A helper that reads nothing is not waited for.
 func (l *link) send(packet []byte) {

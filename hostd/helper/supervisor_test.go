@@ -89,7 +89,7 @@ func TestADeadHelperIsStartedAgain(t *testing.T) {
 	}
 }
 
-// A helper that is told to end may still say what it counted.
+// A helper that is asked to end may still report what it counted.
 func TestLogoutReadsTheLastReport(t *testing.T) {
 	u := newFakeUnits(t, func(p *process) { p.report(1); p.untilHungUp(); p.report(99) })
 	st := newFakeStore(t)

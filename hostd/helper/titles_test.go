@@ -23,7 +23,7 @@ func (p *process) say(version byte, rules, keys uint64, title string) {
 	}))
 }
 
-// hear waits for rules from the daemon, whatever else it says.
+// hear waits for rules from the daemon, whatever else it sends.
 func (p *process) hear() (wire.Rules, bool) {
 	for b := make([]byte, wire.MaxRulesBytes); ; {
 		n, err := p.conn.Read(b)
@@ -36,7 +36,7 @@ func (p *process) hear() (wire.Rules, bool) {
 	}
 }
 
-// TestRulesComeFirst: a helper is told about titles before it can read any, and again,
+// TestRulesComeFirst: a helper gets the rules for titles before it can read any, and again,
 // without a restart, when that changes.
 func TestRulesComeFirst(t *testing.T) {
 	u := newFakeUnits(t, func(p *process) {

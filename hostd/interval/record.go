@@ -44,8 +44,8 @@ type Focus struct {
 	Seen bool `json:",omitempty"`
 }
 
-// told is what a helper would have reported.
-func (f *Focus) told() wire.Focus {
+// reported returns what a helper would have reported.
+func (f *Focus) reported() wire.Focus {
 	t := wire.Focus{App: f.App, Title: f.Title, DurationMS: f.DurationMS, ActiveMS: wire.ActiveUnknown}
 	if f.Seen {
 		t.ActiveMS = f.ActiveMS
@@ -131,7 +131,7 @@ func (r *Record) forgetTitles() {
 	r.Focus = nil
 	for i := range old {
 		old[i].Title = ""
-		r.addFocus(old[i].told())
+		r.addFocus(old[i].reported())
 	}
 }
 
@@ -146,7 +146,7 @@ func (r *Record) stand(session string, s Standing) {
 func (r *Record) merge(o *Record) {
 	g := growth{counters: o.Counts}
 	for i := range o.Focus {
-		g.focus = append(g.focus, o.Focus[i].told())
+		g.focus = append(g.focus, o.Focus[i].reported())
 	}
 	r.add(g)
 	r.DeviceUnits = r.DeviceUnits || o.DeviceUnits

@@ -60,8 +60,8 @@ func (t Tracked) Name() string {
 	return string(t.Source) + "." + t.Key.String()
 }
 
-// Quiet reports whether the source is read without its input.
-func (t Tracked) Quiet() bool {
+// WithoutInput reports whether the source is read without its input.
+func (t Tracked) WithoutInput() bool {
 	return t.Locked && (t.Source == SourceX11 || t.Source == "")
 }
 

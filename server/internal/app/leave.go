@@ -23,13 +23,13 @@ type leave struct {
 	ready, begun atomic.Bool
 }
 
-// wait returns when the server is to stop: after told ends and the delay, or a second
+// wait returns when the server is to stop: after asked ends and the delay, or a second
 // signal, or where ctx ends.
-func (l *leave) wait(ctx, told context.Context) error {
+func (l *leave) wait(ctx, asked context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-told.Done():
+	case <-asked.Done():
 	}
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, os.Interrupt, syscall.SIGTERM)

@@ -65,15 +65,15 @@ type server struct {
 	around   Surroundings
 }
 
-// run owns all loops of the server. They end when told does, or with the first that
+// run owns all loops of the server. They end when asked does, or with the first that
 // fails.
-func (s *server) run(told context.Context) error {
+func (s *server) run(asked context.Context) error {
 	leaving, st := s.around.leaving, s.db.Store
 	Notify(s.log, "READY=1", "waiting for the database")
-	ctx, stop := context.WithCancel(context.WithoutCancel(told))
+	ctx, stop := context.WithCancel(context.WithoutCancel(asked))
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { defer stop(); return leaving.wait(ctx, told) })
+	group.Go(func() error { defer stop(); return leaving.wait(ctx, asked) })
 	s.around.Stopping = ctx.Done()
 	// The database outlives ctx until the last request is answered.
 	drained, allDrained := context.WithCancel(context.WithoutCancel(ctx))

@@ -12,7 +12,7 @@ import (
 	"activity-tracker.example/server/internal/tabular"
 )
 
-// readmeName is the file that says what the others are.
+// readmeName is the file that describes the others.
 const readmeName = "README.txt"
 
 // The forms of a list.
@@ -22,12 +22,12 @@ const (
 	asJSON  = ".json"
 )
 
-// told is what README.txt says of a file, in both languages.
-type told struct{ file, english, russian string }
+// description is what README.txt has of a file, in both languages.
+type description struct{ file, english, russian string }
 
 // files are those of an export, in their order.
-func files() []told {
-	return []told{
+func files() []description {
+	return []description{
 		{
 			dossier.FilePerson, "the person, their accounts and the groups that they are in",
 			"человек, его учётные записи и группы, в которых он состоит",

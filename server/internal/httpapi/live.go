@@ -139,7 +139,7 @@ func (st *stream) run(ctx context.Context) error {
 	defer beat.Stop()
 	defer again.Stop()
 	if st.first != nil {
-		if err := st.tell(ctx, *st.first); err != nil {
+		if err := st.sendItems(ctx, *st.first); err != nil {
 			return err
 		}
 	}
@@ -154,7 +154,7 @@ func (st *stream) run(ctx context.Context) error {
 			if !open {
 				return nil
 			}
-			err = st.tell(ctx, m)
+			err = st.sendItems(ctx, m)
 		case <-beat.C:
 			err = st.send([]byte(":\n\n"))
 		case <-again.C:
@@ -197,8 +197,8 @@ func (st *stream) seen(m live.Message) []*live.Item {
 	return machines
 }
 
-// tell sends what the reader may see of a message, when it is written down.
-func (st *stream) tell(ctx context.Context, m live.Message) error {
+// sendItems sends what the reader may see of a message, when it is written down.
+func (st *stream) sendItems(ctx context.Context, m live.Message) error {
 	machines := st.seen(m)
 	if err := st.keep(ctx, machines); err != nil {
 		return err
@@ -212,11 +212,11 @@ func (st *stream) tell(ctx context.Context, m live.Message) error {
 	slices.SortFunc(machines, func(x, y *live.Item) int { return strings.Compare(x.Machine.MachineID, y.Machine.MachineID) })
 	for first := true; first || len(machines) > 0; first = false {
 		n := min(len(machines), liveBatch)
-		told := api.LiveMachines{Machines: make([]api.LiveMachine, n), More: m.Snapshot && n < len(machines)}
+		part := api.LiveMachines{Machines: make([]api.LiveMachine, n), More: m.Snapshot && n < len(machines)}
 		for i := range n {
-			told.Machines[i] = machines[i].Machine
+			part.Machines[i] = machines[i].Machine
 		}
-		data, err := json.Marshal(told)
+		data, err := json.Marshal(part)
 		if err != nil {
 			return fmt.Errorf("writing an event: %w", err)
 		}

@@ -48,7 +48,7 @@ var ErrBusy = errors.New("too many passwords are being checked")
 // Hasher computes hashes, at most two at once. It is shared by all that need any.
 type Hasher struct {
 	params Params
-	turns  chan struct{}
+	slots  chan struct{}
 	// computed counts hashes.
 	computed atomic.Uint64
 	// nobody is the hash of no password.
@@ -59,7 +59,7 @@ type Hasher struct {
 
 // NewHasher returns a hasher that makes hashes at that cost.
 func NewHasher(p Params) *Hasher {
-	h := &Hasher{params: p, turns: make(chan struct{}, atOnce), key: argon2.IDKey}
+	h := &Hasher{params: p, slots: make(chan struct{}, atOnce), key: argon2.IDKey}
 	h.nobody = p.phc(random(saltBytes), random(keyBytes))
 	return h
 }
@@ -96,11 +96,11 @@ func (h *Hasher) Verify(ctx context.Context, password, hash string) (right, weak
 
 func (h *Hasher) compute(ctx context.Context, password string, salt []byte, p Params) ([]byte, error) {
 	select {
-	case h.turns <- struct{}{}:
+	case h.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
 	}
-	defer func() { <-h.turns }()
+	defer func() { <-h.slots }()
 	key := h.key([]byte(password), salt, p.Time, p.Memory, p.Threads, keyBytes)
 	if h.computed.Add(1)%collectEvery == 0 {
 		runtime.GC()

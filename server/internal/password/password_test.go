@@ -107,7 +107,7 @@ func TestNobodyCostsTheSame(t *testing.T) {
 	}
 }
 
-// Of 1,000 at once two are computed at a time, and who waits too long is told so.
+// Of 1,000 at once two are computed at a time, and who waits too long gets ErrBusy.
 func TestFewAtOnce(t *testing.T) {
 	h := NewHasher(cheap())
 	var now, most atomic.Int32
@@ -131,7 +131,7 @@ func TestFewAtOnce(t *testing.T) {
 		t.Errorf("%d at once", most.Load())
 	}
 	for range atOnce {
-		h.turns <- struct{}{}
+		h.slots <- struct{}{}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()

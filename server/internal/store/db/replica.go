@@ -51,8 +51,8 @@ type replica struct {
 	giveUp context.CancelCauseFunc
 	// away is until when it is left alone.
 	away time.Time
-	// told means that the log knows that it is not in use.
-	told bool
+	// logged means that the log knows that it is not in use.
+	logged bool
 	// begun is when it was first looked at.
 	begun    time.Time
 	progress progress
@@ -142,8 +142,8 @@ func (r *replica) leave(why error) {
 		// As after every start.
 		return
 	}
-	if !r.told {
-		r.told = true
+	if !r.logged {
+		r.logged = true
 		r.log.Warn("the database's replica is not used; the primary answers instead", "error", why)
 	}
 }
@@ -194,7 +194,7 @@ func (r *replica) decide(against error) {
 		return
 	}
 	r.use, r.giveUp = context.WithCancelCause(context.Background())
-	r.told = false
+	r.logged = false
 	r.log.Info("reports are read from the database's replica", "lag", r.lag.Round(time.Millisecond))
 }
 

@@ -23,9 +23,9 @@ func urlErrors() []string {
 // it as a password is a guess where it can't be read.
 func unreadableURL(err error) error {
 	what := "can't be read"
-	for _, fault := range urlErrors() {
-		if strings.Contains(err.Error(), "`: "+fault) {
-			what = fault
+	for _, known := range urlErrors() {
+		if strings.Contains(err.Error(), "`: "+known) {
+			what = known
 			break
 		}
 	}

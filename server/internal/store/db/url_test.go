@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// An error about a database URL says what is wrong with it and never what is in it.
+// An error about a database URL has what is wrong with it and never what is in it.
 func TestUnreadableURL(t *testing.T) {
 	const secret = "hunter2"
 	for _, test := range []struct{ url, says string }{
