@@ -1,4 +1,4 @@
-// Bench measures what sessiond costs: CPU per 1,000 input events, memory per
+// Command bench measures what sessiond costs: CPU per 1,000 input events, memory per
 // copy and wake-ups while idle, of 20 copies beside 20 of a minimal C listener,
 // under real input, in one run. It needs root (the helper hides its memory from
 // its own user), Xvfb, Xephyr, xdotool, cc and libxcb's headers.

@@ -5,8 +5,9 @@
 // the helper to the daemon. Counters are cumulative since the helper started, as
 // a network interface's are: a lost, late or repeated message changes no total.
 // The other way go a single byte, the newest version that the daemon reads (Ceiling),
-// and what may be reported of titles (Rules). The package uses only the standard library and avoids reflection,
-// since the helper's memory is counted in hundreds of kilobytes.
+// and what may be reported of titles (Rules). The package uses only the standard
+// library and avoids reflection, since the helper's memory is counted in hundreds of
+// kilobytes.
 package wire
 
 import (

@@ -1,4 +1,5 @@
-// Package text knows which characters the texts that come from outside may have.
+// Package text knows which characters texts that come from outside may have, and shows
+// them so that none steers a terminal.
 package text
 
 import (

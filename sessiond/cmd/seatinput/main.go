@@ -1,5 +1,5 @@
-// Seatinput counts what the hands at one seat do, and reports to the host daemon over
-// the socket that it was started with. It is started by trackerd, as a user of its
+// Command seatinput counts what the hands at one seat do, and reports to the host
+// daemon over the socket that it was started with. It is started by trackerd, as a user of its
 // own that may read input devices and nothing else, while a session whose display
 // does not show its input to others is in front.
 package main

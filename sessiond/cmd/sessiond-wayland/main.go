@@ -1,5 +1,5 @@
-// Sessiond-wayland measures which window of one Wayland session has the focus,
-// and reports it to the host daemon over the socket that it was started with. It
+// Command sessiond-wayland measures which window of one Wayland session has the
+// focus, and reports it to the host daemon over the socket that it was started with. It
 // is started by trackerd, as the session's user, and by nobody else.
 package main
 

@@ -1,4 +1,4 @@
-// Sessiond counts what one X session's user does, and reports it to the host
+// Command sessiond counts what one X session's user does, and reports it to the host
 // daemon over the socket that it was started with. It is started by trackerd,
 // as the session's user, and by nobody else.
 package main

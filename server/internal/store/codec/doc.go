@@ -4,5 +4,6 @@
 //   - event.go: one event, as it is stored when it arrives.
 //   - hour.go: the events of one machine and hour, field by field.
 //   - day.go: the sums of one machine and day.
-//   - column.go: the numbers of one field.
+//
+// The numbers of one field are packed by column.
 package codec

@@ -1,4 +1,4 @@
-// Window is a Wayland window for tests: `window APPLICATION TITLE` shows one, a
+// Command window is a Wayland window for tests: `window APPLICATION TITLE` shows one, a
 // blank picture, until its standard input ends. Each line of that becomes the
 // title.
 package main
