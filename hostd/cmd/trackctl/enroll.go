@@ -53,6 +53,7 @@ token made with 'enrollment create --user'.`,
 			}
 			reply, err := ask.Enroll(c.Context(), control.EnrollRequest{URL: args[0], Token: token, AllowHTTP: allowHTTP})
 			if err != nil {
+				notShellsProxy(c.ErrOrStderr(), err)
 				return err
 			}
 			if o.json {
@@ -63,6 +64,22 @@ token made with 'enrollment create --user'.`,
 	}
 	c.Flags().BoolVar(&allowHTTP, "allow-http", false, "allow plain http: everybody on the way can read and change what is sent")
 	return c
+}
+
+// notShellsProxy adds to a failure that trackerd, which speaks to the server, does not
+// see the proxy of this shell.
+func notShellsProxy(errOut io.Writer, err error) {
+	var refusal *control.RefusalError
+	if !errors.As(err, &refusal) || refusal.Code != control.CodeFailed {
+		return
+	}
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
+		if os.Getenv(name) != "" {
+			_, _ = fmt.Fprintf(errOut, "trackctl: trackerd does not see %s of this shell; "+
+				"where the server is behind that proxy, set proxy_url in trackerd's configuration\n", name) // the failure follows
+			return
+		}
+	}
 }
 
 // urlAndToken checks how many arguments there are.
