@@ -106,7 +106,7 @@ func workThroughRecords(t *testing.T, p *person) {
 	}
 }
 
-// wantUnbroken checks that everything is told, and every interval once: none
+// wantUnbroken checks that everything arrived, and every interval once: none
 // is missing between the first and the last.
 func wantUnbroken(t *testing.T, p *person) {
 	t.Helper()
@@ -119,7 +119,7 @@ func wantUnbroken(t *testing.T, p *person) {
 	}
 }
 
-// status is what trackctl status --json says.
+// status is what trackctl status --json prints.
 type status struct {
 	Hostname string `json:"hostname"`
 	Server   struct {
@@ -128,8 +128,10 @@ type status struct {
 	} `json:"server"`
 	Upload struct {
 		LastSuccess *time.Time `json:"last_success"`
+		LastError   string     `json:"last_error"`
 	} `json:"upload"`
 	Host *struct {
+		HostID        string           `json:"host_id"`
 		EventsWaiting int64            `json:"events_waiting"`
 		DeadLetters   map[string]int64 `json:"dead_letters"`
 		Problems      []string         `json:"problems"`

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,10 +31,11 @@ func hostileUser(t *testing.T, suite debian.Suite) {
 	t.Run("files", func(t *testing.T) { refusedFiles(t, h, alice) })
 	t.Run("helper", func(t *testing.T) { refusedHelper(t, h, alice) })
 	t.Run("control socket", func(t *testing.T) { ownSessionsOnly(t, h, alice, mallory) })
+	t.Run("asking without end", func(t *testing.T) { asksWithoutEnd(t, h) })
 	t.Run("impostor", func(t *testing.T) { refusedImpostor(t, h, alice) })
 	t.Run("foreign machine", func(t *testing.T) { refusedForeignMachine(t, srv, alice) })
 
-	// None of it has left a trace in what is told.
+	// None of it has left a trace in what the server has.
 	wantTold(t, alice, mallory)
 	wantApart(t, srv, alice, mallory)
 }
@@ -120,6 +122,31 @@ func ownSessionsOnly(t *testing.T, h *host, alice, mallory *person) {
 	}
 	refused(t, h, "trackctl enroll http://127.0.0.1:9 abc.def")
 	refused(t, h, "trackctl doctor", h.credential(t))
+}
+
+// asksWithoutEnd has mallory ask for the status again and again, in eight loops at once.
+// She gets as many answers as one user may have, and root one whenever root asks.
+func asksWithoutEnd(t *testing.T, h *host) {
+	const loops, atOnce, perSecond = 8, 20, 5
+	const script = `for i in $(seq "$1"); do timeout 4 sh -c 'while :; do trackctl status >/dev/null 2>&1 && echo answered; done' & done; wait`
+	began := time.Now()
+	asked := make(chan string, 1)
+	go func() {
+		out, err := h.RunAs(t.Context(), "mallory", "sh", "-c", script, "sh", strconv.Itoa(loops))
+		if err != nil {
+			out = err.Error()
+		}
+		asked <- out
+	}()
+	for range 3 {
+		h.status(t)
+	}
+	out := <-asked
+	answers := strings.Count(out, "answered")
+	most := atOnce + loops + int(time.Since(began)/time.Second+1)*perSecond
+	if answers < atOnce || answers > most {
+		t.Errorf("%d answers within %s, want %d to %d: %.200s", answers, time.Since(began), atOnce, most, out)
+	}
 }
 
 // refusedImpostor speaks as if mallory were alice's helper, or trackerd.

@@ -59,8 +59,8 @@ func TestWhoTheHostIs(t *testing.T) {
 	})
 }
 
-// TestTwoHostsOneName gives a second host the machine_id of somebody on a first one,
-// as a copied configuration does.
+// TestTwoHostsOneName configures a second host with the machine_id of somebody on a
+// first, as a copied configuration does, and then has it take the first one's place.
 func TestTwoHostsOneName(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
@@ -95,4 +95,38 @@ func TestTwoHostsOneName(t *testing.T) {
 		t.Errorf("of %d records dropped: %s", waits, out)
 	}
 	second.run(t, "sh", "-c", "trackctl rejected list | grep -q 'No record was rejected'")
+
+	first.run(t, "systemctl", "stop", "trackerd")
+	bob.replaces(t, alice)
+}
+
+// replaces has p's host take the place of one that is gone, as one does that was
+// installed anew under the old name: it reports as of. What it measured before somebody
+// moved the machine_id to it waits, and arrives.
+func (p *person) replaces(t *testing.T, of *person) {
+	t.Helper()
+	h, srv := p.host, p.host.srv
+	h.pause(t, time.Until(nextEnd())) // the record of now is the other's
+	h.configure(t, config+"machine_id: "+of.machine+"\n")
+	h.waitTracked(t, p.Session.ID, time.Now())
+	const keys = 25
+	if _, err := p.Type(t.Context(), strings.Repeat("a", keys)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 30*time.Second, "what was measured waits", func() error {
+		if st := h.status(t); len(st.Host.Later) != 1 || st.Host.Later[0].Events < 2 {
+			return fmt.Errorf("status is %+v", st.Host)
+		}
+		return nil
+	})
+	srv.command(t, "machine", "move", of.machine, "--to", h.status(t).Host.HostID)
+	h.run(t, "trackctl", "rejected", "retry", "--code", "foreign_machine")
+	eventually(t, 30*time.Second, "what waited has arrived", func() error {
+		st := h.status(t)
+		told, err := of.told(t)
+		if err == nil && (len(st.Host.Later) > 0 || told.Keys != of.did.Keys+keys) {
+			err = fmt.Errorf("%+v wait, and %d keys arrived, want %d", st.Host.Later, told.Keys, of.did.Keys+keys)
+		}
+		return err
+	})
 }

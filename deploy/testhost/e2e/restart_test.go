@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -60,6 +61,7 @@ func restarts(t *testing.T, suite debian.Suite) {
 	}
 	t.Run("xrdp restarted", func(t *testing.T) { restartXRDP(t, h, people[0], people[1]) })
 	t.Run("helper killed", func(t *testing.T) { killHelper(t, h, people[1]) })
+	t.Run("helper without a word", func(t *testing.T) { muteHelper(t, h, people[1]) })
 }
 
 // keepTyping has people type until the returned function is called.
@@ -105,7 +107,7 @@ func (h *host) killTrackerd(t *testing.T) {
 }
 
 // restartXRDP cuts all connections while somebody types. What was on its way is
-// nobody's: what arrived, the session's own X server tells; a key that was down and
+// nobody's: what arrived, the session's own X server shows; a key that was down and
 // never let go is no stroke yet. The sessions live on
 // without anybody being able to reach them; who logs in again has two, which
 // add up.
@@ -143,7 +145,7 @@ func restartXRDP(t *testing.T, h *host, typing, idle *person) {
 	wantTold(t, typing, idle)
 }
 
-// typeUntilCut types until the client is gone, and says how that showed.
+// typeUntilCut types until the client is gone, and returns how that showed.
 func (p *person) typeUntilCut(ctx context.Context) error {
 	const longest = 60 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, longest)
@@ -200,8 +202,36 @@ func (p *person) wholeStrokes(t *testing.T) func(*testing.T) int64 {
 	}
 }
 
+// muteHelper has a program in the helper's place that never reports. Its session is
+// shown as starting, although the helper before it has reported a moment ago.
+func muteHelper(t *testing.T, h *host, p *person) {
+	const replace = `mv "$1" "$1.kept"; printf '#!/bin/sh\nexec sleep 300\n' >"$1"; chmod 755 "$1"`
+	const sessiond = "/usr/libexec/trackerd/sessiond"
+	h.run(t, "sh", "-ec", replace, "sh", sessiond)
+	h.waitTracked(t, p.Session.ID, time.Now())
+	helper := h.helperPID(t, p.Session.ID)
+	h.run(t, "kill", "-9", helper)
+	eventually(t, 30*time.Second, "another helper runs", func() error {
+		if now := h.helperPID(t, p.Session.ID); now == helper || now == "0" {
+			return fmt.Errorf("it is process %s", now)
+		}
+		return nil
+	})
+	eventually(t, 10*time.Second, "its session is starting", func() error {
+		list, err := h.sessions(t)
+		if err == nil && !slices.ContainsFunc(list, func(s session) bool { return s.ID == p.Session.ID && s.State == "starting" }) {
+			err = fmt.Errorf("the sessions are %+v", list)
+		}
+		return err
+	})
+	h.run(t, "mv", sessiond+".kept", sessiond)
+	at := time.Now()
+	h.run(t, "kill", "-9", h.helperPID(t, p.Session.ID))
+	h.waitTracked(t, p.Session.ID, at)
+}
+
 // killHelper kills what counts. What it had not reported yet is lost, but
-// nothing else, and nothing is told that was not typed.
+// nothing else, and nothing is counted that was not typed.
 func killHelper(t *testing.T, h *host, p *person) {
 	p.mustWork(t, 50, 0, 0, 0)
 	wantTold(t, p)

@@ -12,7 +12,7 @@ const unknownApp = "(unknown)"
 
 // TestWhatIsInFront: somebody without a window manager, somebody with one that names
 // no window, and somebody whose windows do not name their application. Of each what
-// can be known is reported, and the doctor says of whom it is a guess.
+// can be known is reported, and the doctor reports of whom it is a guess.
 func TestWhatIsInFront(t *testing.T) {
 	t.Parallel()
 	whatIsInFront(t, debian.Bookworm)
@@ -87,7 +87,7 @@ func nameless(t *testing.T, p *person) {
 	p.start(t, "xev", "-name", plain, "-event", "keyboard")
 	awaitWindow(t, p, unknownApp, plain)
 
-	// What the window says of its process counts if the X server knows the same.
+	// What the window claims of its process counts if the X server knows the same.
 	p.retitle(t, plain, "a process of its own", `$(pidof xev)`)
 	awaitWindow(t, p, "xev", "a process of its own")
 	p.retitle(t, "a process of its own", "a process of another", `$(pgrep -u "$USER" -n openbox)`)
@@ -97,6 +97,12 @@ func nameless(t *testing.T, p *person) {
 	awaitWindow(t, p, "crx_nkbihfbeogaeaoeh", "Mail")
 	p.start(t, "xterm", "-name", "google-chrome", "-class", "Google-chrome", "-xrm", "*allowTitleOps: false", "-T", "Search", "-e", "sleep", "300")
 	awaitWindow(t, p, "Google-chrome", "Search")
+
+	// A title that turns the writing, so that it reads as one of another file.
+	if _, err := p.RunInSession(t.Context(), "xprop", "-name", "Search", "-f", "_NET_WM_NAME", "8u", "-set", "_NET_WM_NAME", "invoice\u202etxt.exe"); err != nil {
+		t.Fatal(err)
+	}
+	awaitWindow(t, p, "Google-chrome", "invoicetxt.exe")
 	p.mustWork(t, 30, 0, 0, 0)
 	wantTold(t, p)
 }

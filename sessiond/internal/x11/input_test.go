@@ -64,6 +64,18 @@ func TestSyntheticInputIsCountedApart(t *testing.T) {
 	}
 }
 
+// TestFloodOfSyntheticInput: a program that presses keys as fast as it can costs nobody
+// a stroke of their own.
+func TestFloodOfSyntheticInput(t *testing.T) {
+	t.Parallel()
+	inner, outer := xtest.Xephyr(t)
+	outer.Run(t, "xdotool", "mousemove", "300", "300")
+	w := watchDisplay(t, inner)
+	inner.Start(t, "xdotool", "key", "--repeat", "20000", "--delay", "0", "a")
+	outer.Run(t, "xdotool", "type", "--delay", "2", strings.Repeat("b", 100))
+	w.counts(wire.Counters{Keys: 100, Synthetic: 20_000})
+}
+
 func TestIdleTime(t *testing.T) {
 	t.Parallel()
 	inner, outer := xtest.Xephyr(t)
