@@ -36,7 +36,7 @@ func read(t *testing.T, path string) []byte {
 	return b
 }
 
-// stages reads the Dockerfile; whatever BuildKit's linter says fails.
+// stages reads the Dockerfile; whatever BuildKit's linter finds fails.
 func stages(t *testing.T) []instructions.Stage {
 	t.Helper()
 	result, err := parser.Parse(bytes.NewReader(read(t, filepath.Join(serverDir, "Dockerfile"))))
@@ -65,7 +65,7 @@ func TestDockerfile(t *testing.T) {
 	if tools, want := list[1], composed(t).Services["db"].Image; tools.Name != "tools" || tools.BaseName != want {
 		t.Errorf("backups are made with %s, of a database of %s", tools.BaseName, want)
 	}
-	// An engine builds the last stage where it is told no other.
+	// An engine builds the last stage where none is named.
 	if last := list[len(list)-1]; last.Name != "" || !strings.HasPrefix(last.BaseName, "gcr.io/distroless/static-") {
 		t.Errorf("the last stage is %q from %s", last.Name, last.BaseName)
 	}
@@ -139,7 +139,7 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// The command that README.md tells of reads it, too; it needs no engine for that.
+// The command that README.md has reads it, too; it needs no engine for that.
 func TestComposeCommand(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -152,7 +152,7 @@ func asPostgres(t *testing.T, cmd *exec.Cmd) *exec.Cmd {
 }
 
 // database runs a PostgreSQL that asks for a password over TCP, as the compose
-// file's does, and gives its URL.
+// file's does, and returns its URL.
 func database(t *testing.T, password string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*patience)
@@ -189,7 +189,7 @@ func database(t *testing.T, password string) string {
 	return fmt.Sprintf("postgres://tracker@127.0.0.1:%d/postgres?sslmode=disable", port)
 }
 
-// output collects what a server logs, and waits for it to say something.
+// output collects what a server logs, and waits for a line of it.
 type output struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -19,7 +19,7 @@ type listed struct {
 	XTestImports []string
 }
 
-// mayImport says for each package of the three programs, named below the
+// mayImport has for each package of the three programs, named below the
 // modules' prefix, which others of ours it may import outside tests; "x/..."
 // means everything below x. No stage imports a later one: logind, roster,
 // helper, interval, buffer, upload on the host; store, then ingest and report,
@@ -266,7 +266,7 @@ var onlyIn = []struct {
 // dependency.
 var standardOnly = []string{"sessiond/wire", "server/api", "server/api/policy"}
 
-// shapeless are package names that say nothing of what is inside.
+// shapeless are package names that do not show what is inside.
 var shapeless = []string{"util", "utils", "common", "helpers", "misc", "shared", "lib", "base", "tools"}
 
 // violations are the ways in which the packages, all below prefix, break the

@@ -41,7 +41,7 @@ func some(t *testing.T) (path string, content []byte) {
 	return path, content
 }
 
-// works fails unless the buffer takes and gives events, and only true ones.
+// works fails unless the buffer takes and returns events, and only true ones.
 func works(t *testing.T, path string) (rescued int, s Status) {
 	t.Helper()
 	b := open(t, path, Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})

@@ -68,7 +68,7 @@ func newPerson(i int, user string) *person {
 	}
 }
 
-// says is a report of now, for the interval that now ends or is in.
+// says returns a report of now, for the interval that now ends or is in.
 func (p *person) says(interval time.Duration, atEnd bool) reading.Reading {
 	now := time.Now()
 	start := now.Truncate(interval)
@@ -211,7 +211,7 @@ func TestStored(t *testing.T) {
 	})
 }
 
-// What helpers said while the daemon was away is put into its own minutes, and
+// What helpers reported while the daemon was away is put into its own minutes, and
 // Run stores what it holds when it is stopped.
 func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -291,7 +291,7 @@ func TestDiesAnywhere(t *testing.T) {
 	}
 }
 
-// A full disk: it is said, nothing is lost, and all is stored once there is
+// A full disk: status has it, nothing is lost, and all is stored once there is
 // space again.
 func TestDiskFull(t *testing.T) {
 	dir := t.TempDir()
@@ -432,7 +432,7 @@ func TestStoreLost(t *testing.T) {
 	})
 }
 
-// What waits in the channel when the daemon is told to stop is stored.
+// What waits in the channel when the daemon is asked to stop is stored.
 func TestStopStoresWhatCame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		buf := openBuffer(t, filepath.Join(t.TempDir(), "b"))

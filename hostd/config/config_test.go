@@ -118,7 +118,7 @@ func TestEnrollmentFillsIn(t *testing.T) {
 	}
 }
 
-// TestBad gives each file of testdata/bad to Load and compares the complaint
+// TestBad loads each file of testdata/bad and compares the complaint
 // with the golden file of all of them.
 func TestBad(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")

@@ -37,7 +37,7 @@ func usual(t *testing.T, f config.Features) *config.Config {
 }
 
 // TestEveryFieldIsSpokenOf: a field that is uploaded and that 'trackctl status'
-// has no word for fails here. So does one that is said to be recorded although
+// has no word for fails here. So does one that is listed as recorded although
 // the configuration leaves it out.
 func TestEveryFieldIsSpokenOf(t *testing.T) {
 	sent := slices.Concat(fieldsOf[api.Event](""), fieldsOf[api.Focus]("focus."), fieldsOf[api.NotCollected]("not_collected."), fieldsOf[api.Receipt]("receipt."), fieldsOf[api.EnrollRequest]("host."))
@@ -75,7 +75,7 @@ func TestEveryFieldIsSpokenOf(t *testing.T) {
 	}
 }
 
-// TestMeasuredFollowsTheConfiguration: what is said is what is configured.
+// TestMeasuredFollowsTheConfiguration: what is listed is what is configured.
 func TestMeasuredFollowsTheConfiguration(t *testing.T) {
 	cfg := usual(t, config.Features{})
 	cfg.IdleAfter, cfg.SendInterval, cfg.CollectInterval = 90*time.Second, time.Minute, 30*time.Second

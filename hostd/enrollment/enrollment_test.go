@@ -315,7 +315,7 @@ func TestUnwritableRecord(t *testing.T) {
 	}
 }
 
-// listenSilently accepts one connection and says nothing on it.
+// listenSilently accepts one connection and sends nothing on it.
 func listenSilently(t *testing.T) (url string, accepted <-chan struct{}) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

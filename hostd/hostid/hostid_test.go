@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// systemd itself says what the id has to be.
+// systemd itself prints what the id has to be.
 func TestReadAgreesWithSystemd(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "systemd-id128", "machine-id",
 		"--app-specific="+hex.EncodeToString([]byte(appID))).Output()

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestCutRecord: a record that work hours cut keeps its timestamp and says how much of it
+// TestCutRecord: a record that work hours cut keeps its timestamp and has how much of it
 // was collected; outside of them there is none, and what comes late is not counted in
 // another one's time.
 func TestCutRecord(t *testing.T) {

@@ -19,7 +19,7 @@ const t0 = 1_800_000_000 // a whole hour
 
 func at(sec float64) time.Time { return time.UnixMilli(int64((t0 + sec) * 1000)) }
 
-// say is a report of the helper that started at t0-1, made sec after t0 and
+// say returns a report of the helper that started at t0-1, made sec after t0 and
 // for the minute start seconds after t0.
 func say(start int64, sec float64, keys uint64, focus ...wire.Focus) reading.Reading {
 	return reading.Reading{
@@ -267,7 +267,7 @@ func TestWindowsShareTheTime(t *testing.T) {
 }
 
 // TestLocked: a record is locked if every screen of the person is, and nothing is
-// said where a locker that says nothing decides.
+// known where a locker that reports nothing decides.
 func TestLocked(t *testing.T) {
 	yes, no := new(true), new(false)
 	type session struct {

@@ -29,7 +29,7 @@ type world struct {
 	late    []reading.Reading
 	sealed  map[Key]bool
 	counted map[string]wire.Counters
-	// focus is what was counted of it, and said the greatest that helpers said,
+	// focus is what was counted of it, and said the greatest that helpers reported,
 	// in milliseconds.
 	focus uint64
 	said  map[focusKey]uint64
@@ -264,7 +264,7 @@ func (w *world) check() {
 }
 
 // checkFocus compares the focus time: without jumps of the clock it is never
-// more than was said.
+// more than was reported.
 func (w *world) checkFocus() {
 	w.t.Helper()
 	got, want := w.focus, uint64(0)
@@ -282,7 +282,7 @@ func (w *world) checkFocus() {
 }
 
 // Whatever is lost, late or repeated, and whenever the daemon dies: the sums
-// are what the helpers said, and no event is produced twice.
+// are what the helpers reported, and no event is produced twice.
 func TestSumsAreExact(t *testing.T) {
 	for seed := range uint64(18) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -63,7 +63,7 @@ func TestOtherRulesLate(t *testing.T) {
 	}
 }
 
-// TestOtherRulesInACrowd: where windows were folded together it cannot be told what to
+// TestOtherRulesInACrowd: where windows were folded together it cannot be known what to
 // take out, so that all titles go.
 func TestOtherRulesInACrowd(t *testing.T) {
 	t.Parallel()

@@ -195,7 +195,7 @@ func (a *answers) report(b *testing.B, c *client, machine string, days int) {
 	}
 }
 
-// clone gives more machines the days of the first, in the order in which hosts
+// clone copies the days of the first to more machines, in the order in which hosts
 // would have reported them.
 func (a *answers) clone(b *testing.B, first, last int) {
 	b.Helper()
@@ -218,7 +218,7 @@ func (a *answers) clone(b *testing.B, first, last int) {
 	}
 }
 
-// progress tells a person who waits; a file has no use for it.
+// progress shows a person who waits how far it is; a file has no use for it.
 func progress(format string, args ...any) {
 	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 		fmt.Fprintf(os.Stderr, "\r"+format+" ", args...)

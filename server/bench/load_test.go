@@ -33,7 +33,7 @@ const (
 	daysBack = 6
 )
 
-// figure is what one load gave.
+// figure is what one load measured.
 type figure struct {
 	perSecond float64
 	p50, p99  time.Duration

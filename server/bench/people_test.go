@@ -121,7 +121,7 @@ func (a *answers) reportHours(b *testing.B, c *client, w worker, account int) {
 	}
 }
 
-// clonePerson gives more people the roll-ups of the first, as they would have come, and
+// clonePerson copies the roll-ups of the first to more people, as they would have come, and
 // their accounts; and puts all into a group.
 func (a *answers) clonePerson(b *testing.B, w worker) {
 	b.Helper()

@@ -13,7 +13,7 @@ import (
 	"activity-tracker.example/server/api"
 )
 
-// nothing reads a body and gives an answer.
+// nothing reads a body and answers.
 func nothing(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

@@ -15,7 +15,7 @@ import (
 )
 
 // rivalEnv makes the test program another server, which is measured as a process
-// of its own like ours: its value is the address to listen on. rivalKindEnv says
+// of its own like ours: its value is the address to listen on. rivalKindEnv names
 // which.
 const (
 	rivalEnv     = "TRACKERD_SERVER_BENCH_RIVAL"

@@ -106,7 +106,7 @@ func pastMachine(n int) string { return fmt.Sprintf("office-past-%02d", n) }
 
 var droppedText = regexp.MustCompile(`(\d+) events were dropped, oldest first`)
 
-// dropped is how many events the status says that the full buffer cost.
+// dropped returns how many events the full buffer cost, by the status.
 func (h *host) dropped(t *testing.T) int {
 	t.Helper()
 	m := droppedText.FindStringSubmatch(strings.Join(h.status(t).Host.Problems, "\n"))

@@ -10,7 +10,7 @@ import (
 )
 
 // TestDamagedBuffer damages the file in which records wait, while the host cannot send
-// them. All that can be read arrives, and it is told.
+// them. All that can be read arrives, and status reports the damage.
 func TestDamagedBuffer(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)

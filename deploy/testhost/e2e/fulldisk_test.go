@@ -11,7 +11,7 @@ import (
 
 // TestFullDisk fills the disk on which the daemon keeps what it measured, while
 // somebody types and the server is away. Once there is space again every key is
-// told, in the record of its own time; so it is after a start on the full disk.
+// there, in the record of its own time; so it is after a start on the full disk.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
@@ -54,7 +54,7 @@ func TestFullDisk(t *testing.T) {
 // stateDir is where the daemon keeps what it measured.
 const stateDir = "/var/lib/trackerd"
 
-// smallDisk gives the daemon's state a disk of its own.
+// smallDisk puts the daemon's state onto a disk of its own.
 func (h *host) smallDisk(t *testing.T) {
 	t.Helper()
 	h.run(t, "sh", "-ec", `systemctl stop trackerd

@@ -96,7 +96,7 @@ func (h *host) configure(t *testing.T, yaml string) {
 	h.run(t, "systemctl", "restart", "trackerd")
 }
 
-// enroll gives the host a credential of its server's. The token comes from
+// enroll gets the host a credential of its server's. The token comes from
 // standard input, as a careful person would do it.
 func (h *host) enroll(t *testing.T) {
 	t.Helper()
@@ -140,7 +140,7 @@ func (h *host) showLogOnFailure(t *testing.T) {
 	t.Logf("the host's journal (%v):\n%s", err, log)
 }
 
-// session is what trackctl sessions --json says of one.
+// session is one that trackctl sessions --json lists.
 type session struct {
 	ID         string     `json:"id"`
 	MachineID  string     `json:"machine_id"`

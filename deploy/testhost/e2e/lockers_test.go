@@ -10,9 +10,9 @@ import (
 	"activity-tracker.example/testhost/debian"
 )
 
-// TestSlowLockers locks the screens of two people. The locker of one tells logind,
-// from within the session that it locks, and the records have it. That of the other
-// tells nobody: whether that screen is locked is unknown.
+// TestSlowLockers locks the screens of two people. The locker of one reports to
+// logind, from within the session that it locks, and the records have it. That of the
+// other reports to nobody: whether that screen is locked is unknown.
 func TestSlowLockers(t *testing.T) { onSuites(t, lockers) }
 
 func lockers(t *testing.T, suite debian.Suite) {

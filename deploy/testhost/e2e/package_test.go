@@ -166,7 +166,7 @@ func removeAndPurge(t *testing.T, h *host, p *person) {
 	}
 }
 
-// apt runs apt-get remove or purge, and returns what it said.
+// apt runs apt-get remove or purge, and returns what it printed.
 func (h *host) apt(t *testing.T, verb, name string) string {
 	t.Helper()
 	return h.run(t, "sh", "-c", "DEBIAN_FRONTEND=noninteractive apt-get "+verb+" --yes "+name+" 2>&1")

@@ -14,7 +14,7 @@ import (
 // counts is an amount of work.
 type counts struct{ Keys, Clicks, Scrolls, Distance, Repeats int64 }
 
-// person is a user at work on a host. did adds up what the client was told to
+// person is a user at work on a host. did adds up what the client was asked to
 // send.
 type person struct {
 	*testhost.RDP
@@ -124,7 +124,7 @@ func (p *person) settled(t *testing.T, at time.Time) []api.Event {
 	return events
 }
 
-// wantTold waits until everything that people did is told, and compares. A
+// wantTold waits until the server has everything that people did, and compares. A
 // count that comes late belongs to a later record, so it waits a while for
 // what is missing; what is too much stays too much.
 func wantTold(t *testing.T, people ...*person) {
@@ -143,13 +143,13 @@ func wantTold(t *testing.T, people ...*person) {
 	}
 }
 
-// told is what the summaries say.
+// told returns what the summaries have.
 func (p *person) told(t *testing.T) (counts, error) {
 	sum, err := p.host.srv.summaries(t.Context(), p.machine, p.host.began)
 	return counts{sum.KeyCount, sum.MouseClicks, sum.ScrollCount, sum.MouseDistancePx, sum.RepeatCount}, err
 }
 
-// compare checks that the API tells exactly what p did.
+// compare checks that the API has exactly what p did.
 func (p *person) compare(t *testing.T) {
 	t.Helper()
 	// The records first: they only grow.

@@ -13,7 +13,7 @@ import (
 
 var updateGolden = flag.Bool("update", false, "write the golden files anew")
 
-// TestScriptsBeforeAnyChange has the scripts refuse on a bare machine, and say
+// TestScriptsBeforeAnyChange has the scripts refuse on a bare machine, and print
 // what they would do. Nothing may be another after that.
 func TestScriptsBeforeAnyChange(t *testing.T) {
 	t.Parallel()

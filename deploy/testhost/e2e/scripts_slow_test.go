@@ -71,7 +71,7 @@ func TestSlowMultiUserScript(t *testing.T) {
 // passwordLine is a line of what the script shows once.
 var passwordLine = regexp.MustCompile(`(?m)^ {5}([a-z0-9]+) +([a-z2-9]{4}(?:-[a-z2-9]{4}){3})$`)
 
-// shownPasswords are those in what the script said, by name.
+// shownPasswords are those in what the script printed, by name.
 func shownPasswords(said string) map[string]string {
 	passwords := map[string]string{}
 	for _, m := range passwordLine.FindAllStringSubmatch(said, -1) {

@@ -152,8 +152,8 @@ func (h *host) mainPID(t *testing.T, unit string) string {
 	return h.run(t, "systemctl", "show", "--property=MainPID", "--value", unit)
 }
 
-// halfAnUpload begins one, and ends it when the server has been told to stop. The
-// returned function says how it was answered.
+// halfAnUpload begins one, and ends it when the server has been asked to stop. The
+// returned function returns how it was answered.
 func halfAnUpload(t *testing.T, h *host) func() error {
 	t.Helper()
 	body, half := io.Pipe()
@@ -189,7 +189,7 @@ func halfAnUpload(t *testing.T, h *host) func() error {
 	}
 }
 
-// waitStopping waits until the server has been told to end.
+// waitStopping waits until the server has been asked to end.
 func (h *host) waitStopping(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -228,7 +228,7 @@ func backUpAsRoot(t *testing.T, h *host) {
 	}
 }
 
-// speakTLS follows what the man page says of certificates, with the settings that
+// speakTLS follows the man page about certificates, with the settings that
 // stand in server.env as examples.
 func speakTLS(t *testing.T, h *host) {
 	page, err := os.ReadFile("../../../packaging/trackerd-server/man/trackerd-server.env.5")
@@ -259,7 +259,7 @@ func speakTLS(t *testing.T, h *host) {
 	h.run(t, "rm", "-r", "/etc/trackerd-server/tls")
 }
 
-// configureServer gives the service this configuration.
+// configureServer writes this configuration for the service.
 func (h *host) configureServer(t *testing.T, conf string) {
 	t.Helper()
 	if err := h.WriteFile(t.Context(), serverEnvFile, strings.NewReader(conf+"\n"), 0o640); err != nil {
@@ -270,7 +270,7 @@ func (h *host) configureServer(t *testing.T, conf string) {
 	h.run(t, "systemctl", "restart", serverUnit)
 }
 
-// listenOn443 follows what the man page says of low ports.
+// listenOn443 follows the man page about low ports.
 func listenOn443(t *testing.T, h *host) {
 	page, err := os.ReadFile("../../../packaging/trackerd-server/man/trackerd-server.env.5")
 	if err != nil {
@@ -320,7 +320,7 @@ func removeAndPurgeServer(t *testing.T, h *host) {
 	if got := h.storedEvents(t); got != events {
 		t.Errorf("%s events before, %s after purging", events, got)
 	}
-	// It tells how to drop the database; do as it says.
+	// It prints how to drop the database; do that.
 	drops := 0
 	for line := range strings.Lines(said) {
 		if line = strings.TrimSpace(line); strings.HasPrefix(line, "runuser ") {

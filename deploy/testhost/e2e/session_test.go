@@ -42,7 +42,7 @@ func reconnectAndLogout(t *testing.T, suite debian.Suite) {
 	wantTold(t, p)
 	wantConnected(t, p, true)
 
-	// Logged out, and in again at once: X gives the display away again while
+	// Logged out, and in again at once: X takes the display for another while
 	// logind still is closing the first session.
 	if err := p.Logout(t.Context()); err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func reconnectAndLogout(t *testing.T, suite debian.Suite) {
 	p.mustWork(t, 70, 1, 2, 1)
 	wantTold(t, p)
 
-	// The last words of a session are told as well.
+	// The last words of a session arrive as well.
 	p.mustWork(t, 33, 1, 1, 1)
 	if err := p.Logout(t.Context()); err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func (h *host) unitGone(t *testing.T, sessionID string) error {
 	return err
 }
 
-// wantConnected checks what the newest record says of the client.
+// wantConnected checks what the newest record has of the client.
 func wantConnected(t *testing.T, p *person, want bool) {
 	t.Helper()
 	events := p.records(t)

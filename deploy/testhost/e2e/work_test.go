@@ -13,7 +13,7 @@ import (
 )
 
 // TestTwoUsers has two users log in at once and work, each another known
-// amount. The API must tell exactly that of each, and nothing of the other.
+// amount. The API must have exactly that of each, and nothing of the other.
 func TestTwoUsers(t *testing.T) { onSuites(t, twoUsers) }
 
 func twoUsers(t *testing.T, suite debian.Suite) {
@@ -128,7 +128,7 @@ func wantFocus(t *testing.T, events []api.Event, app, title string) {
 	}
 }
 
-// wantApart checks that each machine tells of its own user alone.
+// wantApart checks that each machine has its own user alone.
 func wantApart(t *testing.T, srv *server, people ...*person) {
 	t.Helper()
 	var list api.MachineList

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"trackctl": main})
 }
 
-// TestScripts runs trackctl against a real control socket; "serve STATE" says
+// TestScripts runs trackctl against a real control socket; "serve STATE" sets
 // what the daemon behind it answers, "nobody" runs a command as another user.
 func TestScripts(t *testing.T) {
 	if os.Geteuid() != 0 {

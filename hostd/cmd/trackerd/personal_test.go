@@ -9,7 +9,7 @@ import (
 )
 
 // Without the rights for a seat's devices the rest of the session is measured, and
-// it is said that its input is not.
+// it is reported that its input is not.
 func TestWithoutSeats(t *testing.T) {
 	key := logind.SessionKey{ID: "2"}
 	got := withoutSeats(roster.Result{Tracked: []roster.Tracked{

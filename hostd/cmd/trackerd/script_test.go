@@ -59,7 +59,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// heard is what systemd was told.
+// heard is what systemd was sent.
 type heard struct {
 	mu    sync.Mutex
 	text  string
@@ -104,7 +104,7 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
-// notified waits until systemd was told the text, since the last time.
+// notified waits until systemd was sent the text, since the last time.
 func notified(ts *testscript.TestScript, _ bool, args []string) {
 	h, _ := ts.Value("heard").(*heard)
 	limit := time.After(waitLimit)
@@ -127,7 +127,7 @@ func notified(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// tokens are those that the server knows, and the credentials it gives for them:
+// tokens are those that the server knows, and the credentials it issues for them:
 // only cred.secret may send events.
 var tokens = map[string]string{"id.secret": "cred.secret", "id.revoked": "cred.revoked"}
 
@@ -309,7 +309,7 @@ func enroll(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// printChecks prints each check's name and result, or what is said of the one named.
+// printChecks prints each check's name and result, or the detail of the one named.
 func printChecks(ts *testscript.TestScript, _ bool, args []string) {
 	report, err := client(ts).Doctor(context.Background())
 	ts.Check(err)

@@ -118,7 +118,7 @@ func TestNarrowingNeverWidens(t *testing.T) {
 	}
 }
 
-// widened says what more is collected by narrow than by wide, which last made of it.
+// widened returns what more is collected by narrow than by wide, which last made of it.
 func widened(t *testing.T, r *rand.Rand, wide, narrow policy.Effective, last policy.Document) string {
 	t.Helper()
 	for range 20 {

@@ -31,7 +31,7 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-// What is advised depends on where a database is, however its URL says so.
+// What is advised depends on where a database is, however its URL is written.
 func TestOnThisMachine(t *testing.T) {
 	for url, want := range map[string]bool{
 		"postgres:///tracker":                                true,

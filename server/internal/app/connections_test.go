@@ -28,7 +28,7 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 )
 
-// askOn sends a request by a connection and gives the status.
+// askOn sends a request by a connection and returns the status.
 func askOn(c net.Conn) (int, error) {
 	if err := c.SetDeadline(time.Now().Add(servertest.Patience)); err != nil {
 		return 0, err
@@ -46,7 +46,7 @@ func askOn(c net.Conn) (int, error) {
 }
 
 // Ten thousand callers stay connected: each costs little, all are answered, and
-// one more is told to come back.
+// one more is asked to come back.
 func TestTenThousandConnections(t *testing.T) {
 	const callers, atOnce = 10_000, 50
 	// 22 kB measured: a goroutine's stack, two buffers of net/http, and garbage.
@@ -187,7 +187,7 @@ func TestStopUnderLoad(t *testing.T) {
 	var acknowledged atomic.Int64
 	var wait sync.WaitGroup
 	const workers = 8
-	// net/http says so, and has no error to compare with.
+	// It is net/http's, which has no error to compare with.
 	const closedIdle = "server closed idle connection"
 	stored := make([]int, workers)
 	for w := range workers {
@@ -225,7 +225,7 @@ func TestStopUnderLoad(t *testing.T) {
 	t.Logf("%d acknowledged", acknowledged.Load())
 }
 
-// A trusted proxy says who calls, and names requests; the figures have an address
+// A trusted proxy names who calls, and the requests; the figures have an address
 // of their own.
 func TestBehindProxy(t *testing.T) {
 	metricsAddr := servertest.FreePort(t)

@@ -26,5 +26,5 @@ func (c Condition) Watch(ctx context.Context) error {
 	return errors.Join(c.c.begin(ctx), c.c.follow(ctx))
 }
 
-// Leave is being told to stop.
+// Leave is being asked to stop.
 func (c Condition) Leave() { c.c.leaving.begun.Store(true) }

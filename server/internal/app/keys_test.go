@@ -37,7 +37,7 @@ func TestEveryStatementNamesTheMachine(t *testing.T) {
 	t.Parallel()
 	cluster := pgtest.StartRecorded(t)
 	exerciseAll(t, cluster.URL("postgres"))
-	// Partitions that were dropped since are still told by their names.
+	// Partitions that were dropped since are still known by their names.
 	big := bigTables(t, cluster.URL("postgres"))
 	of := regexp.MustCompile(`^(` + strings.Join(big, "|") + `)(_default|_\d+)?$`)
 	seen, used := map[string]int{}, map[string]bool{}
@@ -193,7 +193,7 @@ func exerciseAll(t *testing.T, databaseURL string) {
 	maintain(shorter)
 }
 
-// askAll asks every GET route that openapi.json tells of.
+// askAll asks every GET route that openapi.json describes.
 func askAll(b *servertest.Bench, token string, today time.Time) {
 	b.T.Helper()
 	var description struct {

@@ -14,8 +14,8 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 )
 
-// A server that is told to stop says so to load balancers and answers everybody, also
-// on new connections, until the delay is over or it is told again.
+// A server that is asked to stop shows that to load balancers and answers everybody, also
+// on new connections, until the delay is over or it is asked again.
 func TestShutdownDelay(t *testing.T) {
 	t.Parallel()
 	databaseURL := servertest.NewDatabase(t)

@@ -27,7 +27,7 @@ var elsewhere = []string{
 }
 
 // The dashboard and the alerts ask for metrics that a server has, with labels that
-// it gives them.
+// it sets.
 func TestMonitoringAsksForWhatThereIs(t *testing.T) {
 	databaseURL := servertest.NewDatabase(t)
 	before := servertest.New(t, databaseURL)

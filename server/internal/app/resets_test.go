@@ -24,7 +24,7 @@ import (
 	"activity-tracker.example/server/internal/servertest"
 )
 
-// testPair writes a certificate for 127.0.0.1 and its key, and gives the
+// testPair writes a certificate for 127.0.0.1 and its key, and returns the
 // configuration of those who trust it.
 func testPair(t *testing.T) (cert, key string, trusting *tls.Config) {
 	t.Helper()
@@ -48,7 +48,7 @@ func testPair(t *testing.T) (cert, key string, trusting *tls.Config) {
 }
 
 // resets opens streams that begin to report events and resets each at once, until
-// the server ends the connection or there are that many. It says how many it
+// the server ends the connection or there are that many. It returns how many it
 // opened, and whether the server had enough of it.
 func resets(p *servertest.Process, bearer string, trusting *tls.Config, most int) (opened int, calmed bool, err error) {
 	config := trusting.Clone()
@@ -67,8 +67,8 @@ func resets(p *servertest.Process, bearer string, trusting *tls.Config, most int
 	if err := framer.WriteSettings(); err != nil {
 		return 0, false, err
 	}
-	// What the server says must be read, or it would wait rather than suffer. The
-	// answer to a PING tells that it has read all that came before.
+	// What the server sends must be read, or it would wait rather than suffer. The
+	// answer to a PING shows that it has read all that came before.
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -19,7 +19,7 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 )
 
-// A private PostgreSQL is killed in the middle of uploads: hosts are told to come
+// A private PostgreSQL is killed in the middle of uploads: hosts are asked to come
 // back, and nothing that was acknowledged is missing.
 func TestDatabaseKilledInTheMiddle(t *testing.T) {
 	dir := t.TempDir()
@@ -155,7 +155,7 @@ func TestStopFinishesAcceptedRequests(t *testing.T) {
 	}
 }
 
-// The server listens and says 503 while its database is away, and mends itself.
+// The server listens and answers 503 while its database is away, and mends itself.
 func TestStartsBeforeItsDatabase(t *testing.T) {
 	run := servertest.Serve(t, config.Config{Database: config.Database{URL: "postgres://nobody@127.0.0.1:1/none"}})
 	b := servertest.Connect(t, run.URL, &http.Transport{})
@@ -176,7 +176,7 @@ func TestStartsBeforeItsDatabase(t *testing.T) {
 	}
 }
 
-// A server that leaves the schema alone listens, says 503, and is ready once
+// A server that leaves the schema alone listens, answers 503, and is ready once
 // somebody else has migrated.
 func TestServeWaitsForMigration(t *testing.T) {
 	databaseURL := servertest.NewDatabase(t)

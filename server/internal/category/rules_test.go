@@ -59,7 +59,7 @@ func TestWhatNeedsTitles(t *testing.T) {
 	}
 }
 
-// slowMatch says the same as glob in the plainest way.
+// slowMatch returns what glob does, in the plainest way.
 func slowMatch(pattern, text string) bool {
 	switch {
 	case pattern == "":

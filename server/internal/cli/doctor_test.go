@@ -35,7 +35,7 @@ func TestPrintReport(t *testing.T) {
 	}
 }
 
-// A real database: what it says of itself, and of what was done to it.
+// A real database: what it shows of itself, and of what was done to it.
 func TestExamine(t *testing.T) {
 	databaseURL := servertest.NewDatabase(t)
 	b := servertest.New(t, databaseURL)
@@ -51,7 +51,7 @@ func TestExamine(t *testing.T) {
 	if e.Encoding != "UTF8" || e.Admins != 1 || e.GoodEnrollments != 1 || e.Skew.Abs() > time.Minute || e.SizeBytes == 0 || e.DataDirectory == "" {
 		t.Errorf("%+v", e)
 	}
-	// The tests' cluster gives up safety for speed.
+	// The tests' cluster trades safety for speed.
 	for _, c := range doctor.Database(e) {
 		if want := map[string]api.CheckResult{"durability": api.CheckFailed, "partitions": api.CheckOK}[c.Name]; want != "" && c.Result != want {
 			t.Errorf("%+v", c)

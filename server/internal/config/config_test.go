@@ -100,7 +100,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// What is wrong is told with the name under which it was given.
+// An error names the setting as it was set.
 func TestWrongValues(t *testing.T) {
 	for _, test := range []struct{ flag, env, value, want string }{
 		{"keep-events-days", "TRACKERD_SERVER_KEEP_EVENTS_DAYS", "-1", "want days from 0 (for ever) to 36525"},

@@ -90,7 +90,7 @@ func TestVariablesInDocuments(t *testing.T) {
 	}
 }
 
-// Where documents tell for how long data is kept, it is so long.
+// Where documents have for how long data is kept, it is so long.
 func TestRetentionInDocuments(t *testing.T) {
 	days := map[string]string{}
 	for _, s := range Settings() {

@@ -26,7 +26,7 @@ func changesOf(b *servertest.Bench) []string {
 	return got
 }
 
-// A token is made by a login or a token of an administrator, its secret is told once, and
+// A token is made by a login or a token of an administrator, its secret is shown once, and
 // it is good until it is revoked; who is limited makes none.
 func TestTokensByAPI(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
@@ -71,7 +71,7 @@ func TestTokensByAPI(t *testing.T) {
 	}
 }
 
-// An enrolment token that was made by API enrols as often as it says, and not when it was
+// An enrolment token that was made by API enrols as often as it was made for, and not when it was
 // revoked.
 func TestEnrollmentsByAPI(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))

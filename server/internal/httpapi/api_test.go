@@ -75,7 +75,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 			{"admin", admin, r.admin},
 		} {
 			got := b.Do(r.method, r.path, who.bearer, r.body)
-			// The failures of this test are many: 429 says the same as 401.
+			// The failures of this test are many: 429 is as good as 401.
 			status := got.Status
 			if status == 429 {
 				status = 401
@@ -93,7 +93,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 	}
 }
 
-// Of two credentials none counts: a proxy may have judged the other.
+// Of two credentials none counts: a proxy may have validated the other.
 func TestTwoAuthorizations(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
 	admin := "Bearer " + b.Token(directory.RoleAdmin)

@@ -26,7 +26,7 @@ var (
 )
 
 // Who may call a route follows from the table of permissions, for every route that the
-// router has, and the description says the same. What the description says is what
+// router has, and the description has the same. What the description has is what
 // TestCommonReplies of the program then tries with every kind of caller.
 func TestEveryRouteHasItsCallers(t *testing.T) {
 	described := describedPaths(t)

@@ -41,7 +41,7 @@ func TestCommonReplies(t *testing.T) {
 					continue
 				}
 				r := b.Do(o.Method, o.Target, bearer, o.Body)
-				// Many callers here fail: 429 says the same as 401.
+				// Many callers here fail: 429 is as good as 401.
 				if r.Status == http.StatusTooManyRequests {
 					r.Status = http.StatusUnauthorized
 				}

@@ -30,7 +30,7 @@ func zipped(t *testing.T, text []byte, more ...byte) []byte {
 	return append(b.Bytes(), more...)
 }
 
-// What is said in a second header counts as well.
+// What a second header has counts as well.
 func TestTwoEncodings(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
 	host := b.Host("h")

@@ -18,7 +18,7 @@ var unnegotiated = []string{
 	"health", "ready", "metrics", "enroll", "reportEvents", "installScript", "packageFile", "packageByHash",
 }
 
-// Who asks for a form that an answer does not come in is told so, by every route
+// Who asks for a form that an answer does not come in is refused, by every route
 // that has an answer, and before anything is done.
 func TestFormatsThatAreNot(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))

@@ -22,7 +22,7 @@ import (
 type eventStream struct {
 	t     *testing.T
 	lines *bufio.Scanner
-	// seen is what the stream said so far.
+	// seen is what the stream sent so far.
 	seen map[string]api.MachineStatus
 }
 
@@ -74,7 +74,7 @@ func (e *eventStream) next() bool {
 	return false
 }
 
-// wants reads until the stream has said that.
+// wants reads until the stream has sent that.
 func (e *eventStream) wants(want map[string]api.MachineStatus) {
 	e.t.Helper()
 	for !maps.Equal(e.seen, want) {
@@ -100,7 +100,7 @@ func TestLive(t *testing.T) {
 	b.Send(host, event("a", time.Minute, false, nil), event("i", time.Minute, true, ptr(true)), event("d", time.Minute, true, ptr(false)), event("o", time.Hour, false, ptr(false)))
 	want := statuses{"a": "active", "i": "idle", "d": "disconnected", "o": "offline"}
 	empty.wants(want)
-	// Who comes later begins with what is; another server tells the same.
+	// Who comes later begins with what is; another server sends the same.
 	streams := []*eventStream{empty, watch(t, b, viewer), watch(t, other, viewer)}
 	b.Send(host, event("a", 0, true, nil), event("d", 0, false, ptr(true)), event("o", 2*time.Hour, false, ptr(true)))
 	want["a"], want["d"] = "idle", "active"
@@ -165,7 +165,7 @@ func TestLiveScope(t *testing.T) {
 	}
 }
 
-// A database that was replaced while somebody watches is told whole, by and by:
+// A database that was replaced while somebody watches is sent whole, by and by:
 // machines that are not in it are gone.
 func TestLiveOfAReplacedDatabase(t *testing.T) {
 	databaseURL := servertest.NewDatabase(t)

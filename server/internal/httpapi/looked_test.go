@@ -192,7 +192,7 @@ func TestEveryChangeIsWrittenDown(t *testing.T) {
 	}
 }
 
-// Where it can't be written who looks, no answer tells of anybody.
+// Where it can't be written who looks, no answer shows anybody.
 func TestNoAnswerUnlessWritten(t *testing.T) {
 	w := newWalk(t)
 	w.restore()
@@ -313,7 +313,7 @@ func TestWhoIsLookedAt(t *testing.T) {
 	}
 }
 
-// A stream writes down who comes later, before it tells of them.
+// A stream writes down who comes later, before it shows them.
 func TestStreamsWriteWhoComesLater(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
 	host := b.Host("h")
@@ -335,7 +335,7 @@ func TestStreamsWriteWhoComesLater(t *testing.T) {
 	}
 }
 
-// Who looked is told to auditors, as JSON and as a table, page by page.
+// Who looked is shown to auditors, as JSON and as a table, page by page.
 func TestListAccess(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
 	b.Send(b.Host("h"), servertest.Minute("m", 0), servertest.Minute("n", 0))
@@ -448,7 +448,7 @@ func TestOwnLoginIsWrittenDown(t *testing.T) {
 	}
 }
 
-// What is changed by API, by a login or a token, is told to auditors with who did it.
+// What is changed by API, by a login or a token, is shown to auditors with who did it.
 func TestListChanges(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
 	b.Send(b.Host("h"), servertest.Minute("m", 0))

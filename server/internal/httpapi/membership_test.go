@@ -14,7 +14,7 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 )
 
-// A machine tells its groups in JSON and in a table, whatever they are called, and
+// A machine has its groups in JSON and in a table, whatever they are called, and
 // a limited token none that it may not see.
 func TestMachineTellsItsGroups(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))

@@ -119,7 +119,7 @@ func modelLength(e *api.Event) (length, active int64) {
 	return length, active
 }
 
-// modelUses tells for how long an event's windows had the focus. What is more than the
+// modelUses returns for how long an event's windows had the focus. What is more than the
 // interval, or than its active part, is cut in proportion.
 func modelUses(e *api.Event, tell func(modelUse, modelTime)) {
 	length, active := modelLength(e)

@@ -11,7 +11,7 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 )
 
-// Spans of not_collected come beside events, are answered like them, and are told in the
+// Spans of not_collected come beside events, are answered like them, and are shown in the
 // person's day; sent again they change nothing.
 func TestNotCollected(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))

@@ -176,7 +176,7 @@ func TestTooManyAccounts(t *testing.T) {
 	}
 }
 
-// A person's day counts time that accounts share once, adds counts up, and is told in
+// A person's day counts time that accounts share once, adds counts up, and is shown in
 // part to who may see a part.
 func TestPersonDay(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))

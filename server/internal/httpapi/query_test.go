@@ -82,6 +82,6 @@ func TestUnknownQueryParameters(t *testing.T) {
 	if g.Machines != 1 {
 		t.Errorf("%+v", g)
 	}
-	// Who may not ask is not told what there is to ask.
+	// Who may not ask does not learn what there is to ask.
 	b.Do(http.MethodGet, "/api/machines?goup=Nope", "", nil).Refused(401, api.CodeUnauthorized)
 }

@@ -108,7 +108,7 @@ func (x *random) at() time.Time {
 	return at
 }
 
-// report sends a batch, of which each event is answered as the model says.
+// report sends a batch, of which each event is answered as by the model.
 func (x *random) report(t *testing.T, n int) {
 	t.Helper()
 	var want api.IngestReply

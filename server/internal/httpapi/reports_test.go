@@ -63,7 +63,7 @@ func TestIfMatch(t *testing.T) {
 }
 
 // Whatever comes as a body is a list or a refusal, and what was read is read again
-// from what a GET would give.
+// from what a GET would answer.
 func FuzzCategoriesBody(f *testing.F) {
 	for _, seed := range []string{
 		`{"categories":[{"name":"a","colour":"#000000","rating":"neutral","patterns":[{"app":"x*"},{"title":"*y"}]}],"version":3}`,

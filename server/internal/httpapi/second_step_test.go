@@ -68,7 +68,7 @@ func TestSecondStep(t *testing.T) {
 	if r.Header.Get("Set-Cookie") != "" {
 		t.Error("half a login is one")
 	}
-	// With a wrong password nothing tells that there is a second step.
+	// With a wrong password nothing shows that there is a second step.
 	b.Do(http.MethodPost, "/api/login", "", api.LoginRequest{Login: "anna", Password: "wrong", Code: p.code()}).Refused(401, api.CodeBadLogin)
 	login(p.code()).Refused(401, api.CodeBadCode) // it confirmed
 	p.next()

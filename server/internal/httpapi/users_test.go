@@ -278,7 +278,7 @@ func TestGuessersWait(t *testing.T) {
 			t.Errorf("%s: %v", login, statuses)
 		}
 	}
-	// And the right password waits as well, or waiting would tell of it.
+	// And the right password waits as well, or waiting would reveal it.
 	r := b.Do(http.MethodPost, "/api/login", "", api.LoginRequest{Login: "anna", Password: servertest.Password})
 	r.Refused(429, api.CodeRateLimited)
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // authority runs Pebble, Let's Encrypt's own authority for tests, which reaches
-// our challenges on those ports, and gives its directory and the file of its CA.
+// our challenges on those ports, and returns its directory and the file of its CA.
 func authority(t *testing.T, tlsPort, httpPort int) (directory, ca string) {
 	t.Helper()
 	program, err := exec.LookPath("pebble")

@@ -135,7 +135,7 @@ func startWith(t *testing.T, o Options, d deadlines, h http.Handler) *Listener {
 	return e
 }
 
-// serial connects anew and tells which certificate is shown.
+// serial connects anew and returns which certificate is shown.
 func serial(t *testing.T, e *Listener, name string) int64 {
 	t.Helper()
 	d := &tls.Dialer{NetDialer: &net.Dialer{Timeout: patience}, Config: &tls.Config{InsecureSkipVerify: true, ServerName: name}}
@@ -289,7 +289,7 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
-// Beyond the limit a caller is told to come back, and can as soon as another has
+// Beyond the limit a caller is asked to come back, and can as soon as another has
 // gone.
 func TestTooManyConnections(t *testing.T) {
 	metrics := prometheus.NewRegistry()

@@ -14,7 +14,7 @@ type gone struct{ *httptest.ResponseRecorder }
 
 func (gone) FlushError() error { return os.ErrDeadlineExceeded }
 
-// Whoever sends piece by piece is told at once that a piece did not go out.
+// Whoever sends piece by piece learns at once that a piece did not go out.
 func TestSendReportsAReaderThatIsGone(t *testing.T) {
 	var err error
 	h := wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

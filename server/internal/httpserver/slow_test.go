@@ -61,7 +61,7 @@ func TestTricklingCallers(t *testing.T) {
 }
 
 // trickle sends a beginning and then, where it is to, a byte now and then, until
-// the server ends the connection; an error says that it did not.
+// the server ends the connection; an error means that it did not.
 func trickle(t *testing.T, addr, first string, on bool) (time.Duration, error) {
 	t.Helper()
 	begun := time.Now()

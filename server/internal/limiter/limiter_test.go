@@ -8,7 +8,7 @@ import (
 )
 
 // A caller has its few requests at once and no more, whatever it does; others are
-// not told of it.
+// served as before.
 func TestLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const places = 4

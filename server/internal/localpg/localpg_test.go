@@ -306,7 +306,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Root follows no link that another user put into a folder, to give away what it
+// Root follows no link that another user put into a folder, to hand over what it
 // leads to.
 func TestRootFollowsNoLink(t *testing.T) {
 	if os.Geteuid() != 0 {

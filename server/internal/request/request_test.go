@@ -17,7 +17,7 @@ type greeting struct {
 	Name string `json:"name"`
 }
 
-// A body is read or refused by what the route says of it.
+// A body is read or refused by what the route demands of it.
 func TestRead(t *testing.T) {
 	const example = `{"name": "Anna"}`
 	plain := Body{Limit: 20, Example: example}

@@ -34,7 +34,7 @@ func rows(n int, err error) iter.Seq2[line, error] {
 	}
 }
 
-// serve answers with rows as the server does, and gives what Send returned.
+// serve answers with rows as the server does, and returns what Send did.
 func serve(t *testing.T, server *http.Server, name string, rows iter.Seq2[line, error]) (url string, sent chan error) {
 	t.Helper()
 	sent = make(chan error, 1)
@@ -90,7 +90,7 @@ func TestSendNothing(t *testing.T) {
 	}
 }
 
-// A refusal that comes before the first byte can still be told.
+// A refusal that comes before the first byte can still be sent.
 func TestSendErrorBefore(t *testing.T) {
 	unknown := errors.New("no such machine")
 	url, sent := serve(t, nil, "x", rows(0, unknown))
@@ -113,7 +113,7 @@ func TestSendErrorLater(t *testing.T) {
 	}
 }
 
-// A living reader may take longer than the server gives to whole requests.
+// A living reader may take longer than the server allows whole requests.
 func TestSendOutlastsTheServersTimeout(t *testing.T) {
 	const limit = 200 * time.Millisecond
 	slow := func(yield func(line, error) bool) {

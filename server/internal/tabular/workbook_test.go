@@ -125,7 +125,7 @@ func TestWorkbookIsSentInPieces(t *testing.T) {
 	}
 }
 
-// What goes wrong before a workbook is whole can still be told.
+// What goes wrong before a workbook is whole can still be answered with an error.
 func TestWorkbookErrors(t *testing.T) {
 	lost := errors.New("the database is away")
 	for name, test := range map[string]struct {

@@ -9,7 +9,7 @@ import (
 	"activity-tracker.example/sessiond/internal/xtest"
 )
 
-// buildDir names the environment variable that says where binary builds.
+// buildDir names the environment variable with the folder in which binary builds.
 const buildDir = "SESSIOND_TEST_BUILD_DIR"
 
 // binary builds sessiond once for all tests that want it.

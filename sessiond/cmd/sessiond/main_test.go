@@ -71,7 +71,7 @@ func TestDaemonCloses(t *testing.T) {
 	}
 }
 
-// TestDaemonHangsUp has the daemon want no more, as when logind tells it of a
+// TestDaemonHangsUp has the daemon want no more, as when logind reports a
 // logout before the helper notices that X is gone. It still reads last words.
 func TestDaemonHangsUp(t *testing.T) {
 	t.Parallel()
@@ -264,7 +264,7 @@ func TestTitlesAndFocus(t *testing.T) {
 	without.Until("the same without a title", full(without, wire.Focus{App: "Editor"}))
 }
 
-// TestUntil: a helper ends by itself at the second that it was told, with a last report
+// TestUntil: a helper ends by itself at the second that its rules name, with a last report
 // as of that instant; what is typed later is not counted, and an interval that begins
 // there is not reported.
 func TestUntil(t *testing.T) {

@@ -564,7 +564,7 @@ func TestEventFiles(t *testing.T) {
 	}
 }
 
-// FuzzDevice lets a device tell anything.
+// FuzzDevice has a device send anything.
 func FuzzDevice(f *testing.F) {
 	f.Add(encode(tap(evdev.KEY_A), 0))
 	f.Add(encode(moveTo(1<<31-1, -1<<31), 5))

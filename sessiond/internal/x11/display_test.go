@@ -95,7 +95,7 @@ func (w watched) window(want counting.Window) {
 	w.until("the window is "+want.App+", "+want.Title, func() bool { return w.Focus.Current() == want })
 }
 
-// TestGarbageIsNoticed: what xgb leaves is told about as much as it is, or the
+// TestGarbageIsNoticed: what xgb leaves is counted about as it is, or the
 // memory of a helper in use would grow to what Go collects by itself.
 func TestGarbageIsNoticed(t *testing.T) { //nolint:paralleltest // it looks at all that the process allocates
 	w := watchDisplay(t, xtest.Xvfb(t))

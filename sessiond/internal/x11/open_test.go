@@ -31,7 +31,7 @@ func TestParseDisplay(t *testing.T) {
 }
 
 // TestCookie: a server that wants a cookie lets in with the right one, and with
-// none or a wrong one says no.
+// none or a wrong one refuses.
 func TestCookie(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -147,7 +147,7 @@ func connected(t *testing.T) (*Display, net.Conn) {
 	return d, server
 }
 
-// greeted is what a server says to a greeting.
+// greeted is what a server answers to a greeting.
 func greeted() []byte { return append([]byte{1, 0, 11, 0, 0, 0, 30, 0}, setupBody()...) }
 
 // serve sends an answer and then closes its half.

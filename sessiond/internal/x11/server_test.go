@@ -129,7 +129,7 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// FuzzServer: whatever a server says, opening and draining end, with or without
+// FuzzServer: whatever a server sends, opening and draining end, with or without
 // an error, and xgb neither panics in a goroutine of its own nor waits.
 func FuzzServer(f *testing.F) {
 	f.Add([]byte(goodScript()))
@@ -153,7 +153,7 @@ func FuzzServer(f *testing.F) {
 	})
 }
 
-// TestLyingProperty: a value that is said to be longer than its reply is not
+// TestLyingProperty: a value that is declared longer than its reply is not
 // for xgb to see, which would allocate and read it.
 func TestLyingProperty(t *testing.T) {
 	t.Parallel()

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestShell uses the command as its help says.
+// TestShell uses the command as its help describes it.
 func TestShell(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "testhost")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
-// The commands do what they say on a database with accounts.
+// The commands do what their help describes, on a database with accounts.
 func TestCommands(t *testing.T) {
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	s := storetest.OpenAt(t, storetest.NewDatabase(t), partition.Retention{}, now)

@@ -96,7 +96,7 @@ func TestAsked(t *testing.T) {
 	}
 }
 
-// What has one kind of answer says so, rather than give it unasked.
+// What has one kind of answer refuses, rather than send it unasked.
 func TestAcceptsOnly(t *testing.T) {
 	stream, described := []string{"text/event-stream"}, []string{"application/json", "application/openapi+json"}
 	tests := []struct {

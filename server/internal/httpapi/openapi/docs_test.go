@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The page tells of everything that is described, links lead somewhere, and it
+// The page has everything that is described, links lead somewhere, and it
 // loads and runs nothing.
 func TestDocsPage(t *testing.T) {
 	w := httptest.NewRecorder()

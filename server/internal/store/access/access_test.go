@@ -122,7 +122,7 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// An answer in parts is one row with all of its machines; who is among them, is told.
+// An answer in parts is one row with all of its machines; who is among them, finds it.
 func TestSets(t *testing.T) {
 	b := newBench(t)
 	want := map[int32]bool{}

@@ -122,7 +122,7 @@ func (b *bench) aside(sql string, do func()) error {
 }
 
 // A name that was erased is gone everywhere, nobody can try what it was, and the chain
-// holds and says how many.
+// holds and reports how many.
 func TestErase(t *testing.T) {
 	b := newBench(t)
 	b.groups(3)

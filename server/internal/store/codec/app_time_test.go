@@ -58,7 +58,7 @@ func TestEachUse(t *testing.T) {
 	}
 }
 
-// Whatever an event says, its applications have no more time than it has.
+// Whatever an event holds, its applications have no more time than it has.
 func TestUsesStayWithinTheEvent(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	maybe := func(most float64) *float64 {

@@ -39,7 +39,7 @@ func TestPackedEventComesBack(t *testing.T) {
 	}
 }
 
-// What was packed before an event could tell its unit reads back as it was, and an
+// What was packed before an event had a unit reads back as it was, and an
 // event in pixels still takes those bytes.
 func TestOldPackedEventsAreReadAsBefore(t *testing.T) {
 	minute, yes := int64(60), true
@@ -51,7 +51,7 @@ func TestOldPackedEventsAreReadAsBefore(t *testing.T) {
 	r := Refs{Active: Ref{5, 6}}
 	unit := e
 	unit.DistanceUnit = api.UnitPixels
-	// One that says that all of it was collected takes no byte for it.
+	// One of which all was collected takes no byte for it.
 	unit.CollectedSeconds = &minute
 	for _, in := range []*api.Event{&e, &unit} {
 		if got := fmt.Sprintf("%x", AppendEvent(nil, in, &r)); got != old {

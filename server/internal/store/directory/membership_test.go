@@ -13,7 +13,7 @@ import (
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
-// A machine tells its groups, and a limited token those alone that it is limited
+// A machine has its groups, and for a limited token those alone that it is limited
 // to, whichever way it comes to the machine.
 func TestMembership(t *testing.T) {
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -54,7 +54,7 @@ func TestMembership(t *testing.T) {
 			t.Errorf("%+v: %s, want %s (%v)", test.scope, got, test.want, err)
 		}
 	}
-	// A group's machines tell all their groups, not that one alone.
+	// A group's machines have all their groups, not that one alone.
 	list, err := s.Machines(t.Context(), directory.MachineFilter{Group: "a", Limit: 10})
 	if err != nil || len(list) != 2 || strings.Join(list[0].Groups, ",") != "Z,a,b,ä" {
 		t.Errorf("%+v, %v", list, err)

@@ -15,7 +15,7 @@ import (
 	"activity-tracker.example/server/internal/store/upkeep"
 )
 
-// What an examination says of compaction: what waits, and when it last went through.
+// What an examination finds of compaction: what waits, and when it last went through.
 func TestExamineCompaction(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewDatabase(t)
@@ -61,7 +61,7 @@ func TestExamineCompaction(t *testing.T) {
 	}
 }
 
-// What an examination says of a replica that keeps up, stands still, is away, was
+// What an examination finds of a replica that keeps up, stands still, is away, was
 // promoted, or is another's.
 func TestExamineReplica(t *testing.T) {
 	t.Parallel()

@@ -12,7 +12,7 @@ import (
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
-// A look counts hosts by their silence and tells how far partitions are made.
+// A look counts hosts by their silence and finds how far partitions are made.
 func TestLook(t *testing.T) {
 	s := storetest.Unprepared(t, storetest.NewDatabase(t))
 	if err := s.Migrate(t.Context()); err != nil {
@@ -43,7 +43,7 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// A look tells of the weeks that events lie in which came long after their day, as of
+// A look reads the weeks that events lie in which came long after their day, as
 // days.
 func TestLookReadsWeeks(t *testing.T) {
 	url := storetest.NewDatabase(t)

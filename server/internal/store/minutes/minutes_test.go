@@ -98,7 +98,7 @@ func TestGridIsAsTheModel(t *testing.T) {
 	}
 }
 
-// What a record says is there in all, however its minutes lie.
+// What a record holds is there in all, however its minutes lie.
 func TestNothingIsLost(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	from, to := start().Add(-2*time.Hour), start().Add(5*time.Hour)

@@ -18,7 +18,7 @@ import (
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
-// model is what the database is to say: plain maps, changed by the same calls.
+// model is what the database is to hold: plain maps, changed by the same calls.
 type model struct {
 	// person and home are whose an account is, and was made with.
 	person, home map[string]int64
@@ -167,7 +167,7 @@ func (b *bench) part(account string) error {
 	return err
 }
 
-// check compares all that the database says with the model.
+// check compares all that the database holds with the model.
 func (b *bench) check() {
 	b.t.Helper()
 	list, err := b.s.People.List(b.t.Context(), people.Filter{Limit: 1000})
@@ -233,8 +233,8 @@ func idsOf(p people.Person) []string {
 	return list
 }
 
-// Whatever is joined, parted and grouped in whatever order, the database says what a
-// plain model says.
+// Whatever is joined, parted and grouped in whatever order, the database holds what a
+// plain model does.
 func TestJoinsAndGroupsAreExact(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Log("seed", seed)
