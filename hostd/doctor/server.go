@@ -98,4 +98,4 @@ func checkCredential(f *Facts, server api.Check) api.Check {
 // clonesAdvice is for machines that were copied before they enrolled: the server
 // takes them for one, and each revokes the others' credential.
 const clonesAdvice = "if it happens again and again, another machine was cloned from this one, or this one from another: " +
-	"give each a machine-id of its own ('rm /etc/machine-id && systemd-machine-id-setup', then restart it), and enrol both"
+	"give each a machine-id of its own (" + enrollment.OwnMachineID + "), and enrol both"

@@ -31,6 +31,8 @@ const (
 	maxReplyBytes = 64 << 10
 	// maxTokenBytes bounds an enrolment token ("id.secret").
 	maxTokenBytes = 512
+	// OwnMachineID is how a machine that was cloned gets an id of its own.
+	OwnMachineID = "'rm /etc/machine-id && systemd-machine-id-setup', then restart it"
 	// maxDetailBytes bounds what of a server's own words is shown.
 	maxDetailBytes = 300
 )
@@ -136,6 +138,9 @@ func refusal(base string, resp *http.Response, raw []byte) error {
 	case p.Code == api.CodeBadToken, isProblem && resp.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("%s does not accept this enrolment token: it is unknown, expired, used up or of the other kind%s; "+
 			"make a new one on the server with 'trackerd-server enrollment create', for one person without root with '--user'", base, detail)
+	case p.Code == api.CodeHostEnrolled:
+		return fmt.Errorf("%s has a host with this one's id already%s; if this machine was cloned from one that is in use, "+
+			"or that from it, give it a machine-id of its own instead: %s, and enrol it", base, detail, OwnMachineID)
 	case resp.StatusCode == http.StatusTooManyRequests:
 		return fmt.Errorf("%s is refusing for now: too many attempts; wait a minute and try again", base)
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:

@@ -204,6 +204,7 @@ func TestRefusals(t *testing.T) {
 		"database away":   {503, problem(503, api.CodeUnavailable, "no database\n\x1b[2J"), "is there but not ready (HTTP 503) (the server says: no database; ?[2J)"},
 		"redirect":        {307, "moved", "redirects to https://elsewhere.example/api/enroll; enrol with the final URL"},
 		"other refusal":   {400, problem(400, api.CodeBadRequest, "host_id"), "HTTP 400, bad_request (the server says: host_id)"},
+		"enrolled before": {409, problem(409, api.CodeHostEnrolled, "as a token has it"), "(the server says: as a token has it); if this machine was cloned from one that is in use, or that from it, give it a machine-id of its own instead: 'rm /etc/machine-id"},
 		"no tracker":      {404, "<html>", "not as a tracker server does; check the URL"},
 		"ok but no":       {200, api.EnrollReply{HostID: hostID, Credential: "a.b"}, "HTTP 200, but not as a tracker"},
 		"another host":    {201, api.EnrollReply{HostID: "other", Credential: "a.b"}, "not as a tracker server does"},

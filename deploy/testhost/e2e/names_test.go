@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -56,6 +57,27 @@ func TestWhoTheHostIs(t *testing.T) {
 			}
 			return err
 		})
+	})
+	t.Run("cloned before it enrolled", func(t *testing.T) {
+		// Another machine of the same machine-id, which has no credential to show.
+		h.waitUploaded(t)
+		h.run(t, "sh", "-c", "rm "+stateDir+"/credential && systemctl restart trackerd")
+		token := srv.command(t, "enrollment", "create", "--uses", "1", "--expires", "10m")
+		res, err := h.Exec(t.Context(), testhost.Command{Args: []string{"trackctl", "enroll", "http://" + insideAddr, "-"}, Stdin: strings.NewReader(token + "\n")})
+		if err != nil || res.Code != 1 || !strings.Contains(res.Stderr, "a machine-id of its own") || !strings.Contains(res.Stderr, "enrollment create --host") {
+			t.Errorf("trackctl enroll: %v, exit code %d: %s; want what to do", err, res.Code, res.Stderr)
+		}
+	})
+}
+
+// waitUploaded waits until the server has taken something, by which a credential is used.
+func (h *host) waitUploaded(t *testing.T) {
+	t.Helper()
+	eventually(t, 30*time.Second, "something is uploaded", func() error {
+		if h.lastUpload(t).IsZero() {
+			return errors.New("nothing was yet")
+		}
+		return nil
 	})
 }
 
