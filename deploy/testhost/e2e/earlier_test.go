@@ -37,7 +37,7 @@ func TestSlowUpgrade(t *testing.T) {
 	h.configure(t, config)
 	// The configuration is changed, and so is the packaged one.
 	h.run(t, "sh", "-c", `echo 'force-confold' >/etc/dpkg/dpkg.cfg.d/keep`)
-	h.enroll(t)
+	h.getCredential(t) // that agent knows of no policy
 	p := h.login(t, "alice")
 	p.mustWork(t, 40, 3, 3, 2)
 	wantTold(t, p)

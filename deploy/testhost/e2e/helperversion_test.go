@@ -25,7 +25,7 @@ func TestSlowHelperOfAnotherVersion(t *testing.T) {
 	// As one who upgrades unattended: a configuration of one's own stays.
 	h.run(t, "sh", "-c", `echo 'force-confold' >/etc/dpkg/dpkg.cfg.d/keep`)
 	h.configure(t, config)
-	h.enroll(t)
+	h.getCredential(t) // that agent knows of no policy
 	p := h.login(t, "alice")
 	old := h.helperPID(t, p.Session.ID)
 

@@ -96,9 +96,20 @@ func (h *host) configure(t *testing.T, yaml string) {
 	h.run(t, "systemctl", "restart", "trackerd")
 }
 
-// enroll gets the host a credential of its server's. The token comes from
-// standard input, as a careful person would do it.
+// enroll enrols the host, and waits until the server has said what may be measured: a host
+// that asked in vain for 5 s, as on a busy computer, ends its helpers until then.
 func (h *host) enroll(t *testing.T) {
+	t.Helper()
+	h.getCredential(t)
+	eventually(t, time.Minute, "the server's policy is there", func() error {
+		_, err := h.Run(t.Context(), "test", "-s", "/var/lib/trackerd/policy.json")
+		return err
+	})
+}
+
+// getCredential gets the host a credential of its server's. The token comes from
+// standard input, as a careful person would do it.
+func (h *host) getCredential(t *testing.T) {
 	t.Helper()
 	token := h.srv.command(t, "enrollment", "create", "--uses", "1", "--expires", "10m")
 	res, err := h.Exec(t.Context(), testhost.Command{
