@@ -17,7 +17,7 @@ import (
 // fails at once with EAGAIN where there is none. flags has MSG_TRUNC for one that is
 // longer than b, and MSG_CTRUNC for one with descriptors, which the kernel closes.
 func Peek(fd int, b []byte) (n, flags int, err error) {
-	part := unix.Iovec{Base: unsafe.SliceData(b)}
+	part := unix.Iovec{Base: unsafe.SliceData(b)} //nolint:gosec // the kernel wants an address
 	part.SetLen(len(b))
 	message := unix.Msghdr{Iov: &part}
 	message.SetIovlen(1)

@@ -16,11 +16,14 @@ import (
 	rules "activity-tracker.example/server/api/policy"
 )
 
+// A pause is at least and at most so long: less is none, and more than a working day is for
+// exclude_users.
 const (
-	// MinPause and MaxPause bound a pause: less is none, and more than a working day is
-	// for exclude_users.
 	MinPause = time.Minute
 	MaxPause = 8 * time.Hour
+)
+
+const (
 	// maxPauses is how many pauses are remembered of an account, and how many it may
 	// begin in the time that is remembered at least.
 	maxPauses = 100

@@ -100,8 +100,11 @@ func TestPauseWithinWorkHours(t *testing.T) {
 	mustPause(t, p, "a", 4*time.Hour)
 	at := func(s string) int64 { return unix(t, "2026-11-23T"+s+":00Z") }
 	want := []Gap{
-		{at("12:50"), at("13:00"), ReasonPause}, {at("13:00"), at("14:00"), ReasonHours}, {at("14:00"), at("14:30"), ReasonPause},
-		{at("14:30"), at("15:00"), ReasonHours}, {at("15:00"), at("16:50"), ReasonPause},
+		{at("12:50"), at("13:00"), ReasonPause},
+		{at("13:00"), at("14:00"), ReasonHours},
+		{at("14:00"), at("14:30"), ReasonPause},
+		{at("14:30"), at("15:00"), ReasonHours},
+		{at("15:00"), at("16:50"), ReasonPause},
 	}
 	if got := p.Gaps("a", at("12:00"), at("17:00")); !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)

@@ -50,14 +50,10 @@ func (o Options) withDefaults() Options {
 func (k *Keeper) Run(ctx context.Context) error {
 	for pause := firstPause; ; {
 		wait := longestPause
-		err := k.send(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err == nil:
+		if err := k.send(ctx); err == nil {
 			pause = firstPause
-		default:
-			if pause == firstPause {
+		} else {
+			if pause == firstPause && ctx.Err() == nil {
 				k.o.Log.Warn("receipts of the notice wait for the server", "error", err)
 			}
 			wait = pause/2 + time.Duration(k.o.Random()*float64(pause/2)) // hosts must not come back together

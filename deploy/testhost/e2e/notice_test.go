@@ -80,7 +80,7 @@ func (p *person) confirm(t *testing.T, answer string) string {
 	if err != nil || res.Code != 0 {
 		t.Fatalf("trackctl notice: %v, exit code %d: %s%s", err, res.Code, res.Stdout, res.Stderr)
 	}
-	return string(res.Stdout)
+	return res.Stdout
 }
 
 // receipts waits until the server lists some.

@@ -87,7 +87,7 @@ func (h *host) trackctlAs(t *testing.T, name string, args ...string) (string, er
 	if err == nil && res.Code != 0 {
 		err = fmt.Errorf("exit code %d: %s", res.Code, res.Stderr)
 	}
-	return string(res.Stdout), err
+	return res.Stdout, err
 }
 
 // trackctl runs it as p and reads what it prints as JSON.

@@ -6,16 +6,17 @@ import "strings"
 // would take as long again.
 type Begin string
 
+// Partitions of these tables are kept from being dropped. They are locked before the state
+// is fixed that the transaction sees: else one could go whose rows it does not see packed
+// yet.
 const (
-	// KeepEvents and KeepRollups keep partitions of these tables from being dropped. They
-	// are locked before the state is fixed that the transaction sees: else one could go
-	// whose rows it does not see packed yet.
 	KeepEvents  Begin = "LOCK TABLE ONLY event IN ACCESS SHARE MODE"
 	KeepRollups Begin = "LOCK TABLE ONLY rollup IN ACCESS SHARE MODE"
-	// PlanOnce is for statements whose plan is the same for all arguments: by default
-	// PostgreSQL guesses from their first few whether planning anew is worth its time.
-	PlanOnce Begin = "SET LOCAL " + planMode + " = force_generic_plan"
 )
+
+// PlanOnce is for statements whose plan is the same for all arguments: by default
+// PostgreSQL guesses from their first few whether planning anew is worth its time.
+const PlanOnce Begin = "SET LOCAL " + planMode + " = force_generic_plan"
 
 func beginSQL(with []Begin) string {
 	var sql strings.Builder

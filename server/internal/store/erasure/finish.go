@@ -108,10 +108,8 @@ func eraseLooks(ctx context.Context, tx pgx.Tx, d *due, atOnce limits) (more boo
 	if err != nil {
 		return false, err
 	}
-	next := int64(0)
 	if n == 0 {
-		var left int
-		left, next, err = access.Leave(ctx, tx, d.Machine, d.LooksAfter, atOnce.looks)
+		left, next, err := access.Leave(ctx, tx, d.Machine, d.LooksAfter, atOnce.looks)
 		if err != nil || next == d.LooksAfter {
 			return false, err
 		}
