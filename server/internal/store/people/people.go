@@ -24,7 +24,7 @@ const MaxAccounts = 100
 // peopleLock is the advisory lock under which accounts change hands, one change after
 // the other: they are rare, and each may be of any people and groups. Any fixed number
 // would do.
-const peopleLock = 0x7472_6163_6b70
+const peopleLock = 0x7472_6163_6b61
 
 // refusal is a decision about people.
 type refusal string
