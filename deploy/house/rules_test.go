@@ -42,14 +42,14 @@ var mayImport = map[string][]string{
 	"hostd/packet":       nil,
 	"hostd/helper":       {"hostd/logind", "hostd/packet", "hostd/reading", "hostd/roster", "sessiond/wire"},
 	"hostd/hoststat":     nil,
-	"hostd/policy":       {"hostd/durable", "hostd/roster", "server/api/policy", "sessiond/wire"},
+	"hostd/policy":       {"hostd/durable", "hostd/outbound", "hostd/roster", "server/api/policy", "sessiond/wire"},
 	"hostd/interval":     {"hostd/reading", "hostd/roster", "sessiond/wire", "server/api"},
 	"hostd/buffer":       {"hostd/durable"},
 	"hostd/collect": {
 		"hostd/buffer", "hostd/hoststat", "hostd/interval", "hostd/reading", "hostd/roster",
 	},
 	"hostd/notice":      {"hostd/control", "hostd/text", "server/api/policy"},
-	"hostd/receipts":    {"hostd/buffer", "server/api"},
+	"hostd/receipts":    {"hostd/buffer", "hostd/outbound", "server/api"},
 	"hostd/uncollected": {"hostd/buffer", "hostd/policy", "hostd/roster", "server/api"},
 
 	"hostd/upload":  {"hostd/buffer", "hostd/outbound", "hostd/text", "server/api"},

@@ -82,7 +82,7 @@ func TestEnrollAndRestart(t *testing.T) {
 	if err := s.Enroll(context.Background(), request(srv.URL+"/")); err != nil {
 		t.Fatal(err)
 	}
-	want := Target{URL: srv.URL, Credential: "cred.secret"}
+	want := outbound.Target{URL: srv.URL, Credential: "cred.secret"}
 	if got, ok := s.Target(); !ok || got != want {
 		t.Errorf("at once: %+v, %v", got, ok)
 	}
@@ -113,7 +113,7 @@ func TestCredentialStaysWithItsServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := load(t, dir, "server_url: https://other.example\n")
-	if target, ok := s.Target(); ok || target != (Target{}) {
+	if target, ok := s.Target(); ok || target != (outbound.Target{}) {
 		t.Errorf("another server_url: %+v", target)
 	}
 	if p := s.State().Problem; !strings.Contains(p, "config.yaml:1 says server_url https://other.example") {

@@ -56,14 +56,6 @@ type Options struct {
 	StopIfExposed bool
 }
 
-// Target is where to send events and what proves who sends them.
-type Target struct {
-	// URL is the server's, as config.ParseServerURL writes it.
-	URL string
-	// Credential is the bearer token that this server issued.
-	Credential string
-}
-
 // State is how enrolled the host is, without the secret.
 type State struct {
 	// Enrolled is true where there is a credential for the configured server.
@@ -93,7 +85,7 @@ type Store struct {
 	configuredFrom string
 
 	mu     sync.Mutex
-	target Target // zero while not enrolled
+	target outbound.Target // zero while not enrolled
 	state  State
 }
 
@@ -127,7 +119,7 @@ func Open(o Options, cfg config.Config) (*Store, error) {
 		s.state.Problem = p
 		return s, nil
 	}
-	s.target = Target{URL: c.ServerURL, Credential: c.Credential}
+	s.target = outbound.Target{URL: c.ServerURL, Credential: c.Credential}
 	s.state = State{Enrolled: true, ServerURL: c.ServerURL}
 	return s, nil
 }
@@ -149,7 +141,7 @@ func (s *Store) mismatch(c credentialFile, cfg config.Config) string {
 
 // Target returns the server and the credential that it issued; false while the
 // host is not enrolled.
-func (s *Store) Target() (Target, bool) {
+func (s *Store) Target() (outbound.Target, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.target, s.state.Enrolled
@@ -183,11 +175,11 @@ host_id: %q
 allow_http: %t
 `, c.ServerURL, c.HostID, allowHTTP)
 	if err := durable.WriteFile(s.o.Record, []byte(record), recordMode); err != nil {
-		s.target, s.state.Enrolled = Target{}, false
+		s.target, s.state.Enrolled = outbound.Target{}, false
 		s.state.Problem = "the enrolment could not be written to " + s.o.Record + "; enrol again"
 		return fmt.Errorf("record the enrolment: %w", err)
 	}
-	s.target = Target{URL: c.ServerURL, Credential: c.Credential}
+	s.target = outbound.Target{URL: c.ServerURL, Credential: c.Credential}
 	s.state = State{Enrolled: true, ServerURL: c.ServerURL}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"activity-tracker.example/hostd/outbound"
 	rules "activity-tracker.example/server/api/policy"
 )
 
@@ -23,9 +24,6 @@ const (
 	// askAgain is when a host that waits for its first policy asks again.
 	askAgain = 15 * time.Second
 )
-
-// Target is the server and the credential that it issued.
-type Target struct{ URL, Credential string }
 
 // errUnreadable is why the policy that is held stays.
 var errUnreadable = errors.New("the server's policy cannot be read, the last one holds on")
@@ -122,7 +120,7 @@ func (p *Policy) isNew(server string) bool {
 	return p.server != server && (p.held == nil || p.held.Server != server)
 }
 
-func (p *Policy) ask(ctx context.Context, t Target) error {
+func (p *Policy) ask(ctx context.Context, t outbound.Target) error {
 	where, err := url.JoinPath(t.URL, "api/policy")
 	if err != nil {
 		return errors.New("the server's URL is not valid; check server_url")

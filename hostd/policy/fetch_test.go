@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/hostd/roster"
 	rules "activity-tracker.example/server/api/policy"
 )
@@ -51,8 +52,10 @@ func (w *world) host(file rules.Document) *Policy {
 	w.t.Helper()
 	return New(Options{
 		Rules: file, File: w.file, Client: w.srv.Client(), Changed: func() {},
-		Target: func() (Target, bool) { return Target{URL: w.srv.URL, Credential: "secret"}, w.enrolled },
-		Now:    func() time.Time { return time.Now().Add(w.skew) },
+		Target: func() (outbound.Target, bool) {
+			return outbound.Target{URL: w.srv.URL, Credential: "secret"}, w.enrolled
+		},
+		Now: func() time.Time { return time.Now().Add(w.skew) },
 	})
 }
 
@@ -227,7 +230,7 @@ func TestFollow(t *testing.T) {
 	})
 	p := New(Options{
 		File: w.file, Client: w.srv.Client(), Changed: func() { changed <- struct{}{} },
-		Target: func() (Target, bool) { return Target{URL: w.srv.URL, Credential: "secret"}, true },
+		Target: func() (outbound.Target, bool) { return outbound.Target{URL: w.srv.URL, Credential: "secret"}, true },
 	})
 	go func() { _ = p.Follow(t.Context(), time.Hour) }()
 	for _, wake := range []bool{false, true} {

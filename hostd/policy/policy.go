@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/hostd/roster"
 	rules "activity-tracker.example/server/api/policy"
 	"activity-tracker.example/sessiond/wire"
@@ -28,7 +29,7 @@ type Options struct {
 	// PausesFile is where is kept when accounts paused.
 	PausesFile string
 	// Target returns the server that the host is enrolled with; nil: it never is.
-	Target func() (Target, bool)
+	Target func() (outbound.Target, bool)
 	// Client speaks to the server.
 	Client *http.Client
 	// Directory knows groups of users; nil is the system's.
@@ -75,7 +76,7 @@ func New(o Options) *Policy {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Target == nil {
-		o.Target = func() (Target, bool) { return Target{}, false }
+		o.Target = func() (outbound.Target, bool) { return outbound.Target{}, false }
 	}
 	p := &Policy{o: o, users: NewUsers(o.Directory, o.Changed, o.Now), again: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
 	p.restore()

@@ -1,5 +1,5 @@
-// Package receipts keeps that accounts of this host have confirmed a notice, and tells the
-// server, each until it has it. Nobody is kept from anything by one that is lacking.
+// Package receipts keeps that accounts of this host have confirmed a notice, and sends
+// that to the server until it has it. Nobody is kept from anything by one that is lacking.
 package receipts
 
 import (
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"activity-tracker.example/hostd/buffer"
+	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/server/api"
 )
 
@@ -24,14 +25,11 @@ const maxKept = 8192
 // ErrTooMany is returned where no more receipts are kept.
 var ErrTooMany = errors.New("this host keeps as many receipts as it may; those that wait for the server have to go first")
 
-// Target is the server and the credential that it issued.
-type Target struct{ URL, Credential string }
-
 // Options of a Keeper.
 type Options struct {
 	Buffer *buffer.Buffer
 	// Target returns the server that the host is enrolled with.
-	Target func() (Target, bool)
+	Target func() (outbound.Target, bool)
 	// Client speaks to the server.
 	Client *http.Client
 	Log    *slog.Logger

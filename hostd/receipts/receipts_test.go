@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"activity-tracker.example/hostd/buffer"
+	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/server/api"
 )
 
@@ -98,7 +99,7 @@ func (r *rig) restart() {
 	}
 	r.k, err = New(Options{
 		Buffer: r.buf, Now: func() time.Time { return r.now }, Random: func() float64 { return 0 }, Client: &http.Client{Transport: &http.Transport{}},
-		Target: func() (Target, bool) { return Target{URL: r.url, Credential: "secret"}, r.url != "" },
+		Target: func() (outbound.Target, bool) { return outbound.Target{URL: r.url, Credential: "secret"}, r.url != "" },
 	})
 	if err != nil {
 		r.t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"time"
 
+	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/server/api"
 )
 
@@ -46,7 +47,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Run tells the server what it lacks until ctx ends.
+// Run sends the server what it lacks until ctx ends.
 func (k *Keeper) Run(ctx context.Context) error {
 	for pause := firstPause; ; {
 		wait := longestPause
@@ -93,7 +94,7 @@ func (k *Keeper) send(ctx context.Context) error {
 	return errors.Join(k.sent(target.URL, done), failed)
 }
 
-func (k *Keeper) post(ctx context.Context, t Target, r api.Receipt) error {
+func (k *Keeper) post(ctx context.Context, t outbound.Target, r api.Receipt) error {
 	where, err := url.JoinPath(t.URL, "api/receipts")
 	if err != nil {
 		return errors.New("the server's URL is not valid; check server_url")

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"activity-tracker.example/hostd/outbound"
 )
 
 const (
@@ -29,7 +31,7 @@ var errUnauthorized = errors.New("the server refuses this host's credential; 'su
 
 // failed notes a failure and returns how long to wait: full jitter, since hosts
 // that failed together must not come back together.
-func (u *Uploader) failed(target Target, err error, retryAfter time.Duration) pause {
+func (u *Uploader) failed(target outbound.Target, err error, retryAfter time.Duration) pause {
 	now := u.o.Now()
 	if u.failedTo != target {
 		u.fails = 0

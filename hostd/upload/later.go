@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"activity-tracker.example/hostd/buffer"
+	"activity-tracker.example/hostd/outbound"
 )
 
 const (
@@ -37,7 +38,7 @@ type Group struct {
 // next returns what to send: one event each of the groups that are to be tried
 // again, else what is new, else what the server takes again. After a try that failed
 // what is new goes first: it may be the try that the server stumbles over.
-func (u *Uploader) next(target Target) ([]buffer.Item, error) {
+func (u *Uploader) next(target outbound.Target) ([]buffer.Item, error) {
 	u.follow(target)
 	takes := []func() ([]buffer.Item, error){u.due, u.fresh, u.released}
 	if u.newFirst {
@@ -95,7 +96,7 @@ func (u *Uploader) released() ([]buffer.Item, error) {
 }
 
 // follow keeps a try for each group there is. Another server is asked at once.
-func (u *Uploader) follow(target Target) {
+func (u *Uploader) follow(target outbound.Target) {
 	there := u.queue.Later()
 	now := u.o.Now()
 	for g := range u.tries {

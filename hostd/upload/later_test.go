@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"activity-tracker.example/hostd/buffer"
+	"activity-tracker.example/hostd/outbound"
 )
 
 // laterRig is a rig with a clock, and events of two accounts.
@@ -156,7 +157,7 @@ func TestLaterIsTriedAtOnce(t *testing.T) {
 	r.refuses("ann", "foreign_machine")
 	r.round()
 	other := newServer(t)
-	r.up.target = func() (Target, bool) { return Target{URL: other.URL, Credential: secret}, true }
+	r.up.target = func() (outbound.Target, bool) { return outbound.Target{URL: other.URL, Credential: secret}, true }
 	if r.round(); r.later() != 0 || len(other.stored) != 4 {
 		t.Errorf("%d later, %d stored at the other server", r.later(), len(other.stored))
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"activity-tracker.example/hostd/outbound"
 )
 
 // short is a patience that a test has: longer than a machine that others keep busy
@@ -80,7 +82,7 @@ func TestServersThatDoNotAnswer(t *testing.T) {
 			r := newRig(t, number(900)...)
 			r.up.patience = short
 			url := rude(t, treat)
-			r.up.target = func() (Target, bool) { return Target{URL: url, Credential: secret}, true }
+			r.up.target = func() (outbound.Target, bool) { return outbound.Target{URL: url, Credential: secret}, true }
 			began := time.Now()
 			p := r.round()
 			if took := time.Since(began); p.state != StateBackoff || took > 10*short || len(r.waiting()) != 900 {
@@ -106,7 +108,7 @@ func TestServerThatTakesNothing(t *testing.T) {
 	src := rand.NewChaCha8([32]byte{1})
 	_, _ = src.Read(noise)
 	r.up.patience = short
-	_, v, err := r.up.post(t.Context(), Target{URL: url, Credential: secret}, noise, contents{events: 1})
+	_, v, err := r.up.post(t.Context(), outbound.Target{URL: url, Credential: secret}, noise, contents{events: 1})
 	if !v.timedOut || err == nil || !strings.Contains(err.Error(), "took nothing more of a batch for "+short.String()) {
 		t.Errorf("%+v, %v", v, err)
 	}
@@ -133,7 +135,7 @@ func TestThinLine(t *testing.T) {
 	r := newRig(t)
 	r.up.patience = short
 	began := time.Now()
-	_, _, err := r.up.post(t.Context(), Target{URL: url, Credential: secret}, bytes.Repeat([]byte{'x'}, size), contents{events: 1})
+	_, _, err := r.up.post(t.Context(), outbound.Target{URL: url, Credential: secret}, bytes.Repeat([]byte{'x'}, size), contents{events: 1})
 	if took := time.Since(began); err != nil || took < 2*short {
 		t.Errorf("%v after %s", err, took)
 	}
@@ -145,7 +147,7 @@ func TestBatchesGrowAgain(t *testing.T) {
 	r := newRig(t, number(1000)...)
 	r.up.patience = short / 10 // whatever it was that timed out
 	good, silent := r.up.target, rude(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
-	r.up.target = func() (Target, bool) { return Target{URL: silent, Credential: secret}, true }
+	r.up.target = func() (outbound.Target, bool) { return outbound.Target{URL: silent, Credential: secret}, true }
 	for range 5 {
 		r.round()
 	}

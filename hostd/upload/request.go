@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"activity-tracker.example/hostd/buffer"
+	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/hostd/text"
 	"activity-tracker.example/server/api"
 )
@@ -44,7 +45,7 @@ type verdict struct {
 }
 
 // post sends a batch of these contents. Without an error, the reply is consistent.
-func (u *Uploader) post(ctx context.Context, t Target, body []byte, n contents) (api.IngestReply, verdict, error) {
+func (u *Uploader) post(ctx context.Context, t outbound.Target, body []byte, n contents) (api.IngestReply, verdict, error) {
 	var none api.IngestReply
 	where, err := url.JoinPath(t.URL, "api/events")
 	if err != nil {

@@ -47,15 +47,6 @@ type Queue interface {
 	Status() buffer.Status
 }
 
-// Target is where to send, and as whom. The credential is only ever sent to
-// the URL.
-type Target struct {
-	// URL of the server, without the path of the API.
-	URL string
-	// Credential is the host's bearer token.
-	Credential string
-}
-
 // Options of an Uploader.
 type Options struct {
 	// Period is how often what was sealed is sent.
@@ -114,7 +105,7 @@ type Status struct {
 // Uploader sends what waits in a Queue.
 type Uploader struct {
 	queue  Queue
-	target func() (Target, bool)
+	target func() (outbound.Target, bool)
 	o      Options
 	wake   chan struct{}
 
@@ -123,9 +114,9 @@ type Uploader struct {
 	patience time.Duration          // with a server that does not answer
 	suspects map[uint64]buffer.Item // held back, by seq
 	fails    int                    // in a row
-	failedTo Target                 // where the last failure was
+	failedTo outbound.Target        // where the last failure was
 	tries    map[buffer.Group]*try  // of what waits for later
-	triedAt  Target                 // where
+	triedAt  outbound.Target        // where
 	newFirst bool                   // since a try has failed, until nothing new waits
 
 	mu     sync.Mutex
@@ -137,7 +128,7 @@ type Uploader struct {
 
 // New makes an Uploader; target is asked before each request and returns false
 // while the host is not enrolled.
-func New(queue Queue, target func() (Target, bool), o Options) *Uploader {
+func New(queue Queue, target func() (outbound.Target, bool), o Options) *Uploader {
 	if o.Client == nil {
 		o.Client = outbound.NewClient(outbound.Options{}, RequestTimeout)
 	}
@@ -302,7 +293,7 @@ func (u *Uploader) suspect(it buffer.Item) {
 
 // retrySuspects sends the events that were held back, each alone, now that the
 // server has taken another. The refused ones become dead letters.
-func (u *Uploader) retrySuspects(ctx context.Context, target Target) error {
+func (u *Uploader) retrySuspects(ctx context.Context, target outbound.Target) error {
 	for seq, it := range u.suspects {
 		u.o.Progress()
 		v, err := u.send(ctx, target, []buffer.Item{it})
@@ -321,7 +312,7 @@ func (u *Uploader) retrySuspects(ctx context.Context, target Target) error {
 }
 
 // send sends one batch and settles it.
-func (u *Uploader) send(ctx context.Context, target Target, items []buffer.Item) (verdict, error) {
+func (u *Uploader) send(ctx context.Context, target outbound.Target, items []buffer.Item) (verdict, error) {
 	body, n, err := encode(items)
 	if err != nil {
 		return verdict{}, err

@@ -128,7 +128,7 @@ func newRig(t *testing.T, events ...string) *rig {
 	r.add(events...)
 	client := outbound.NewClient(outbound.Options{}, RequestTimeout)
 	t.Cleanup(client.CloseIdleConnections)
-	r.up = New(buf, func() (Target, bool) { return Target{URL: r.srv.URL, Credential: secret}, true },
+	r.up = New(buf, func() (outbound.Target, bool) { return outbound.Target{URL: r.srv.URL, Credential: secret}, true },
 		Options{Period: time.Hour, Client: client, Random: func() float64 { return 0.5 }})
 	return r
 }
@@ -318,7 +318,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	srv.StartTLS()
 	defer srv.Close()
 	r := newRig(t, number(3)...)
-	r.up.target = func() (Target, bool) { return Target{URL: srv.URL, Credential: secret}, true }
+	r.up.target = func() (outbound.Target, bool) { return outbound.Target{URL: srv.URL, Credential: secret}, true }
 	if p := r.round(); p.state != StateBackoff || !strings.Contains(r.up.Status().LastError, "protocol version") {
 		t.Errorf("%+v %q", p, r.up.Status().LastError)
 	}
@@ -543,7 +543,7 @@ func TestRun(t *testing.T) {
 
 func TestNotEnrolled(t *testing.T) {
 	r := newRig(t, number(2)...)
-	r.up.target = func() (Target, bool) { return Target{}, false }
+	r.up.target = func() (outbound.Target, bool) { return outbound.Target{}, false }
 	if p := r.round(); p.state != StateUnenrolled || r.srv.requests != 0 {
 		t.Errorf("%+v", p)
 	}
@@ -559,7 +559,7 @@ func TestBufferFails(t *testing.T) {
 
 func TestBadURL(t *testing.T) {
 	r := newRig(t, number(1)...)
-	r.up.target = func() (Target, bool) { return Target{URL: "http://%zz", Credential: secret}, true }
+	r.up.target = func() (outbound.Target, bool) { return outbound.Target{URL: "http://%zz", Credential: secret}, true }
 	if p := r.round(); p.state != StateBackoff || !strings.Contains(r.up.Status().LastError, "server_url") {
 		t.Errorf("%+v %q", p, r.up.Status().LastError)
 	}

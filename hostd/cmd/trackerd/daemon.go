@@ -191,7 +191,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 	d.policy = policy.New(policy.Options{
 		Rules: d.cfg.Rules(), Changed: d.reconsider, File: filepath.Join(filepath.Dir(d.cfg.BufferPath), policyFile),
 		PausesFile: filepath.Join(filepath.Dir(d.cfg.BufferPath), pausesFile), Log: d.log,
-		Target: d.policyTarget, Client: outbound.NewClient(d.outbound(), policy.FetchTimeout),
+		Target: d.enrollment.Target, Client: outbound.NewClient(d.outbound(), policy.FetchTimeout),
 	})
 	d.policy.AskFirst()
 	var err error
@@ -208,7 +208,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 		return err
 	}
 	d.receipts, err = receipts.New(receipts.Options{
-		Buffer: d.buffer, Target: d.receiptsTarget, Client: outbound.NewClient(d.outbound(), receipts.SendTimeout), Log: d.log,
+		Buffer: d.buffer, Target: d.enrollment.Target, Client: outbound.NewClient(d.outbound(), receipts.SendTimeout), Log: d.log,
 	})
 	if err != nil {
 		return err
@@ -228,7 +228,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 		Progress: d.watchdog.Loop("helpers", loopSilence).Made, Log: d.log,
 	}, d.units, d.notify)
 	d.supervisor.SetTitles(d.policy.Titles())
-	d.uploader = upload.New(d.buffer, d.target, upload.Options{
+	d.uploader = upload.New(d.buffer, d.enrollment.Target, upload.Options{
 		Period: d.cfg.SendInterval, Log: d.log, Policy: d.policy.Told, Hostname: headerName(d.hostname), Client: outbound.NewClient(d.outbound(), upload.RequestTimeout),
 		Progress: d.watchdog.Loop("upload", uploadSilence).Made,
 	})
@@ -270,18 +270,6 @@ func (d *daemon) close() error {
 // outbound is how the server is reached.
 func (d *daemon) outbound() outbound.Options {
 	return outbound.Options{ProxyURL: d.cfg.ProxyURL, CAFile: d.cfg.CAFile}
-}
-
-// target returns where the uploader sends to.
-func (d *daemon) target() (upload.Target, bool) {
-	t, ok := d.enrollment.Target()
-	return upload.Target{URL: t.URL, Credential: t.Credential}, ok
-}
-
-// policyTarget returns whom to ask what may be measured.
-func (d *daemon) policyTarget() (policy.Target, bool) {
-	t, ok := d.enrollment.Target()
-	return policy.Target{URL: t.URL, Credential: t.Credential}, ok
 }
 
 // loops runs every stage until ctx ends or one of them fails.

@@ -57,9 +57,3 @@ func (d *daemon) Confirm(ctx context.Context, uid uint32, version string) (contr
 	reply.ReadAt = control.Moment(at)
 	return reply, nil
 }
-
-// receiptsTarget returns whom to send receipts to.
-func (d *daemon) receiptsTarget() (receipts.Target, bool) {
-	t, ok := d.enrollment.Target()
-	return receipts.Target{URL: t.URL, Credential: t.Credential}, ok
-}
