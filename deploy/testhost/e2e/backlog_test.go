@@ -68,22 +68,32 @@ func TestSlowFullBuffer(t *testing.T) {
 // the people of the past for each minute.
 func fullBuffer(t *testing.T, first time.Time) (path string) {
 	t.Helper()
+	path = filledBuffer(t, buffer.DefaultMaxEvents, func(i int) api.Event {
+		return api.Event{MachineID: pastMachine(i % pastPeople), Username: "past", Timestamp: first.Add(time.Duration(i/pastPeople) * time.Minute), KeyCount: 1}
+	})
+	if info, err := os.Stat(path); err == nil {
+		t.Logf("the buffer has %d MiB", info.Size()>>20)
+	}
+	return path
+}
+
+// filledBuffer makes a buffer in which so many events wait.
+func filledBuffer(t *testing.T, count int, event func(i int) api.Event) (path string) {
+	t.Helper()
 	path = filepath.Join(t.TempDir(), "buffer.db")
 	b, err := buffer.Open(path, buffer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const atOnce = 20_000
-	for from := 0; from < buffer.DefaultMaxEvents; from += atOnce {
+	for from := 0; from < count; from += atOnce {
 		err := b.Update(func(tx *buffer.Tx) error {
-			for i := from; i < from+atOnce; i++ {
-				event, err := json.Marshal(api.Event{
-					MachineID: pastMachine(i % pastPeople), Username: "past", Timestamp: first.Add(time.Duration(i/pastPeople) * time.Minute), KeyCount: 1,
-				})
+			for i := from; i < min(from+atOnce, count); i++ {
+				one, err := json.Marshal(event(i))
 				if err != nil {
 					return err
 				}
-				if err := tx.Enqueue(event); err != nil {
+				if err := tx.Enqueue(one); err != nil {
 					return err
 				}
 			}
@@ -95,9 +105,6 @@ func fullBuffer(t *testing.T, first time.Time) (path string) {
 	}
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
-	}
-	if info, err := os.Stat(path); err == nil {
-		t.Logf("the buffer has %d MiB", info.Size()>>20)
 	}
 	return path
 }

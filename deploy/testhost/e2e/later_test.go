@@ -1,13 +1,10 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"activity-tracker.example/hostd/buffer"
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/testhost/debian"
 )
@@ -58,28 +55,7 @@ func TestSlowAheadOfTheServer(t *testing.T) {
 // which the last begins then.
 func recordsUntil(t *testing.T, machine string, last time.Time, records int) (path string) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "buffer.db")
-	b, err := buffer.Open(path, buffer.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = b.Update(func(tx *buffer.Tx) error {
-		for i := range records {
-			event, err := json.Marshal(api.Event{MachineID: machine, Username: "ahead", Timestamp: last.Add(time.Duration(i+1-records) * time.Second), KeyCount: 1})
-			if err != nil {
-				return err
-			}
-			if err := tx.Enqueue(event); err != nil {
-				return err
-			}
-		}
-		return nil
+	return filledBuffer(t, records, func(i int) api.Event {
+		return api.Event{MachineID: machine, Username: "ahead", Timestamp: last.Add(time.Duration(i+1-records) * time.Second), KeyCount: 1}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
