@@ -26,7 +26,7 @@ type Confirmation struct {
 }
 
 // Notices shows people the notice, and takes that they have read it, each by their own
-// uid. An error that is a RefusalError is told as it is.
+// uid. An error that is a RefusalError is shown as it is.
 type Notices interface {
 	Notice(ctx context.Context, uid uint32) (Notice, error)
 	Confirm(ctx context.Context, uid uint32, version string) (Notice, error)
@@ -58,7 +58,7 @@ func (c *Client) Notice(ctx context.Context) (Notice, error) {
 	return n, c.do(ctx, http.MethodGet, noticePath, nil, &n)
 }
 
-// Confirm tells trackerd that the asker has read a version of the notice.
+// Confirm notes with trackerd that the asker has read a version of the notice.
 func (c *Client) Confirm(ctx context.Context, version string) (Notice, error) {
 	var n Notice
 	return n, c.do(ctx, http.MethodPost, noticePath, Confirmation{Version: version}, &n)

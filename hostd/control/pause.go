@@ -34,7 +34,7 @@ type Resumed struct {
 }
 
 // Pauses has people pause being measured, each by their own uid. An error that is a
-// RefusalError is told as it is.
+// RefusalError is shown as it is.
 type Pauses interface {
 	Pause(ctx context.Context, uid uint32, length time.Duration) (Pause, error)
 	Resume(ctx context.Context, uid uint32) (Resumed, error)

@@ -1,4 +1,4 @@
-// Package uncollected tells the server, each time once, when by rule nothing of an account
+// Package uncollected reports to the server, each time once, when by rule nothing of an account
 // was collected: outside work hours, and while it had paused. That goes by the rules alone,
 // whether or not anybody was logged in.
 package uncollected
@@ -122,7 +122,7 @@ func (t *Teller) Knows(machineID, username string) bool {
 	return known && a.Username == username
 }
 
-// Run tells what is over until ctx ends. A disk that refuses is tried again.
+// Run reports what is over until ctx ends. A disk that refuses is tried again.
 func (t *Teller) Run(ctx context.Context) error {
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
@@ -195,7 +195,7 @@ func (t *Teller) look(machineID string, a *account, now int64) (change, bool) {
 	if a.Seen < now-back {
 		return change{machineID: machineID}, true
 	}
-	// A clock that was set back tells some of it again, which changes nothing.
+	// A clock that was set back reports some of it again, which changes nothing.
 	from := max(min(a.Until, now), now-back)
 	next := &account{Username: a.Username, Until: now, Seen: a.Seen}
 	c := change{machineID: machineID, account: next}

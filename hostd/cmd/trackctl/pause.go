@@ -78,7 +78,7 @@ func resumeCommand(o *options) *cobra.Command {
 	}
 }
 
-// pausesText tells of the pauses that are on: to a person of their own.
+// pausesText lists the pauses that are on: to a person of their own.
 func pausesText(st *control.Status) string {
 	var b strings.Builder
 	for _, p := range st.Paused {

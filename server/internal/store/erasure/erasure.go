@@ -52,7 +52,7 @@ type Certificate struct {
 	BackupsUntil *time.Time `db:"-"`
 }
 
-// Told returns it as it is told.
+// Told returns it as the API shows it.
 func (c *Certificate) Told() api.Erasure {
 	return api.Erasure{
 		ID: c.ID, UnreadableSince: c.UnreadableAt, GoneSince: c.GoneAt, BackupsUntil: c.BackupsUntil, Accounts: int64(c.Accounts), PoliciesLeft: c.PoliciesLeft,

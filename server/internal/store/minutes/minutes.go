@@ -39,7 +39,7 @@ const (
 type Minute struct {
 	State State
 	// Paused is why it is NotCollected: the person had paused. Else it was outside work
-	// hours. It says nothing of other states.
+	// hours. False for other states.
 	Paused bool
 	// ActiveMS is for how many milliseconds somebody was there, a minute at most.
 	ActiveMS int64
