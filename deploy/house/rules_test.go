@@ -120,6 +120,8 @@ var mayImport = map[string][]string{
 	"server/internal/timestamp": nil,
 	"server/internal/category":  {"server/api"},
 
+	"server/internal/plainjpeg": nil,
+
 	"server/internal/problem": {"server/api", "server/internal/text"},
 	"server/internal/request": {"server/internal/problem", "server/internal/text"},
 	"server/internal/auth": {
