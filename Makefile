@@ -37,12 +37,13 @@ DEB_trackerd-gnome := dist/trackerd-gnome_$(VERSION)-1_$(ARCH_trackerd-gnome).de
 DEB_trackerd-server := dist/trackerd-server_$(VERSION)-1_$(DEB_ARCH).deb
 DEBS := $(foreach p,$(PACKAGES),$(DEB_$(p)))
 
-BINARIES := trackerd trackctl sessiond seatinput sessiond-wayland trackerd-server
+BINARIES := trackerd trackctl sessiond seatinput sessiond-wayland shot trackerd-server
 SOURCE_trackerd := hostd/cmd/trackerd
 SOURCE_trackctl := hostd/cmd/trackctl
 SOURCE_sessiond := sessiond/cmd/sessiond
 SOURCE_seatinput := sessiond/cmd/seatinput
 SOURCE_sessiond-wayland := sessiond/cmd/sessiond-wayland
+SOURCE_shot := sessiond/cmd/shot
 SOURCE_trackerd-server := server/cmd/trackerd-server
 
 # How long `make fuzz` gives each fuzz target.
@@ -85,7 +86,7 @@ $(BINARIES): setup-go
 
 .PHONY: deb $(addprefix deb-,$(PACKAGES))
 deb: $(addprefix deb-,$(PACKAGES)) ## the Debian packages in dist/
-deb-trackerd: trackerd trackctl sessiond seatinput sessiond-wayland
+deb-trackerd: trackerd trackctl sessiond seatinput sessiond-wayland shot
 deb-trackerd-server: trackerd-server
 $(addprefix deb-,$(PACKAGES)): deb-%: setup-package
 	@VERSION='$(VERSION)' ARCH='$(or $(ARCH_$*),$(DEB_ARCH))' packaging/build-deb.sh $* '$(DEB_$*)'

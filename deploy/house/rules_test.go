@@ -68,9 +68,10 @@ var mayImport = map[string][]string{
 	"sessiond/internal/x11": {
 		"sessiond/internal/counting", "sessiond/internal/sys", "sessiond/internal/text", "sessiond/wire",
 	},
-	"sessiond/internal/seat":   {"sessiond/internal/counting", "sessiond/internal/sys", "sessiond/wire"},
-	"sessiond/internal/outbox": {"sessiond/internal/sys", "sessiond/wire"},
-	"sessiond/internal/titles": {"sessiond/internal/counting", "sessiond/wire"},
+	"sessiond/internal/x11/picture": {"sessiond/internal/x11", "sessiond/wire"},
+	"sessiond/internal/seat":        {"sessiond/internal/counting", "sessiond/internal/sys", "sessiond/wire"},
+	"sessiond/internal/outbox":      {"sessiond/internal/sys", "sessiond/wire"},
+	"sessiond/internal/titles":      {"sessiond/internal/counting", "sessiond/wire"},
 	"sessiond/internal/loop": {
 		"sessiond/internal/counting", "sessiond/internal/outbox", "sessiond/internal/sys", "sessiond/internal/titles", "sessiond/wire",
 	},
@@ -100,6 +101,9 @@ var mayImport = map[string][]string{
 	"sessiond/cmd/sessiond-wayland": {
 		"sessiond/internal/compositor", "sessiond/internal/counting", "sessiond/internal/focus", "sessiond/internal/launch",
 		"sessiond/internal/loop", "sessiond/internal/wayland",
+	},
+	"sessiond/cmd/shot": {
+		"sessiond/internal/launch", "sessiond/internal/sys", "sessiond/internal/titles", "sessiond/internal/x11", "sessiond/internal/x11/picture", "sessiond/wire",
 	},
 	"sessiond/cmd/seatinput": {"sessiond/internal/counting", "sessiond/internal/launch", "sessiond/internal/loop", "sessiond/internal/seat"},
 

@@ -8,9 +8,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -125,27 +123,9 @@ func exitCode(err error) (code int, message string) {
 // file: xgb would read one by itself, without bounds, for a greeting that is
 // never sent, and refuse to work if it dislikes what it finds.
 func authority() x11.Authority {
-	var a x11.Authority
-	a.Hostname, _ = os.Hostname() // unknown: any host's entry will do
-	if file := os.Getenv("XAUTHORITY"); file != "" {
-		a.Files = []string{file}
-	} else {
-		a.Files = usualFiles(os.Getenv("HOME"), os.Getenv("USER"), os.Getuid())
-	}
+	a := x11.UsersAuthority()
 	for _, name := range []string{"XAUTHORITY", "HOME"} {
 		_ = os.Unsetenv(name) // never fails for these names
 	}
 	return a
-}
-
-// usualFiles lists where display managers and startx keep a user's cookies.
-func usualFiles(home, user string, uid int) []string {
-	files := []string{filepath.Join("/run/user", strconv.Itoa(uid), "gdm/Xauthority")}
-	if user != "" && user == filepath.Base(user) {
-		files = append(files, filepath.Join("/run/lightdm", user, "xauthority"))
-	}
-	if home != "" {
-		files = append(files, filepath.Join(home, ".Xauthority"))
-	}
-	return files
 }

@@ -84,3 +84,56 @@ func apply(list []rule, app, title string) string {
 	}
 	return title
 }
+
+// Covers returns whether a window is one of those whose title rules drop, so that no
+// picture shows it: by any of its titles, as it is or as the lists before leave it, and
+// also behind a rule that replaces. A window that names no application may be of any, and
+// where no title may be reported, each is dropped.
+func Covers(r *wire.Rules) (func(app string, titles []string) bool, error) {
+	lists := make([][]rule, 0, len(r.Lists))
+	drops := !r.Titles
+	for _, list := range r.Lists {
+		compiled, err := compile(list)
+		if err != nil {
+			return nil, err
+		}
+		for i := range compiled {
+			drops = drops || compiled[i].with == ""
+		}
+		lists = append(lists, compiled)
+	}
+	if !drops {
+		return nil, nil //nolint:nilnil // no window is to be looked at
+	}
+	return func(app string, titles []string) bool {
+		if len(titles) == 0 {
+			titles = []string{""}
+		}
+		for _, title := range titles {
+			if !r.Titles || covers(lists, app, title) {
+				return true
+			}
+		}
+		return false
+	}, nil
+}
+
+func covers(lists [][]rule, app, title string) bool {
+	seen := []string{title}
+	for _, list := range lists {
+		for i := range list {
+			r := &list[i]
+			if r.with != "" || app != "" && r.app != nil && !r.app.MatchString(app) {
+				continue
+			}
+			for _, t := range seen {
+				if r.title == nil || r.title.MatchString(t) {
+					return true
+				}
+			}
+		}
+		title = apply(list, app, title)
+		seen = append(seen, title)
+	}
+	return false
+}

@@ -49,3 +49,50 @@ func TestUncompilable(t *testing.T) {
 		}
 	}
 }
+
+func TestCovers(t *testing.T) {
+	t.Parallel()
+	rules := wire.Rules{ID: 1, Titles: true, Lists: [][]wire.Rule{
+		{{App: "Mail", With: "post"}, {Title: "KeePass", With: "a safe"}, {App: "^Bank$", Title: "."}, {Title: "secret"}},
+		{{Title: "^a safe$"}, {App: "Mail"}},
+	}}
+	covers, err := Covers(&rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		app    string
+		titles []string
+		want   bool
+	}{
+		{"Editor", []string{"notes"}, false},
+		{"Editor", nil, false},
+		{"Editor", []string{"notes", "a secret"}, true}, // by its other name
+		{"Bank", []string{"account"}, true},             //
+		{"Bank", nil, false},                            // the rule wants a title
+		{"", []string{"account"}, true},                 // it may be of any application
+		{"Editor", []string{"db - KeePass"}, true},      // what the first list leaves, the second drops
+		{"Mail", nil, true},                             // also without a title
+		{"Mail", []string{"secret"}, true},              // also behind a rule that replaces
+		{"Banker", []string{"nothing to see"}, false},   //
+		{"Banker", []string{"secretary"}, true},         //
+		{"Banker", []string{"", "nothing here"}, false}, //
+	} {
+		if got := covers(c.app, c.titles); got != c.want {
+			t.Errorf("%q %q: %v", c.app, c.titles, got)
+		}
+	}
+}
+
+func TestCoversWithout(t *testing.T) {
+	t.Parallel()
+	if covers, err := Covers(&wire.Rules{ID: 1, Titles: true, Lists: [][]wire.Rule{{{Title: "a", With: "b"}}}}); err != nil || covers != nil {
+		t.Errorf("nothing is dropped, and windows are looked at: %v", err)
+	}
+	if covers, err := Covers(&wire.Rules{ID: 1}); err != nil || !covers("Editor", nil) {
+		t.Errorf("titles are off, and a window may be shown: %v", err)
+	}
+	if _, err := Covers(&wire.Rules{ID: 1, Titles: true, Lists: [][]wire.Rule{{{Title: "("}}}}); err == nil {
+		t.Error("a rule that does not compile is none")
+	}
+}

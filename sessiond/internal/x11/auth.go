@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,30 @@ type Authority struct {
 	Files []string
 	// Hostname picks among entries of several hosts.
 	Hostname string
+}
+
+// UsersAuthority returns where the cookies of the user who runs this may be.
+func UsersAuthority() Authority {
+	var a Authority
+	a.Hostname, _ = os.Hostname() // unknown: any host's entry will do
+	if file := os.Getenv("XAUTHORITY"); file != "" {
+		a.Files = []string{file}
+	} else {
+		a.Files = usualFiles(os.Getenv("HOME"), os.Getenv("USER"), os.Getuid())
+	}
+	return a
+}
+
+// usualFiles lists where display managers and startx keep a user's cookies.
+func usualFiles(home, user string, uid int) []string {
+	files := []string{filepath.Join("/run/user", strconv.Itoa(uid), "gdm/Xauthority")}
+	if user != "" && user == filepath.Base(user) {
+		files = append(files, filepath.Join("/run/lightdm", user, "xauthority"))
+	}
+	if home != "" {
+		files = append(files, filepath.Join(home, ".Xauthority"))
+	}
+	return files
 }
 
 // cookie is the display's, or none.

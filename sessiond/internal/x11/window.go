@@ -262,13 +262,17 @@ const webAppPrefix = "crx_"
 // text reads a text property of one of the types that titles have; of any
 // other it is empty.
 func (d *Display) text(reply *xproto.GetPropertyReply, limit int) string {
+	return textOf(reply, d.atoms.utf8String, d.atoms.compoundText, limit)
+}
+
+func textOf(reply *xproto.GetPropertyReply, utf8String, compound xproto.Atom, limit int) string {
 	value := propertyBytes(reply)
 	switch reply.Type {
-	case d.atoms.utf8String:
+	case utf8String:
 		return cleanText(value, utf8Text, limit)
 	case xproto.AtomString:
 		return cleanText(value, latin1Text, limit)
-	case d.atoms.compoundText:
+	case compound:
 		return cleanText(value, compoundText, limit)
 	}
 	return ""
