@@ -48,8 +48,11 @@ var mayImport = map[string][]string{
 	"hostd/collect": {
 		"hostd/buffer", "hostd/hoststat", "hostd/interval", "hostd/reading", "hostd/roster",
 	},
-	"hostd/notice":      {"hostd/control", "hostd/text", "server/api/policy"},
-	"hostd/receipts":    {"hostd/buffer", "hostd/outbound", "server/api"},
+	"hostd/notice":   {"hostd/control", "hostd/text", "server/api/policy"},
+	"hostd/receipts": {"hostd/buffer", "hostd/outbound", "server/api"},
+	"hostd/shots": {
+		"hostd/durable", "hostd/helper", "hostd/outbound", "hostd/roster", "hostd/text", "server/api", "server/api/policy", "sessiond/wire",
+	},
 	"hostd/uncollected": {"hostd/buffer", "hostd/policy", "hostd/roster", "server/api"},
 
 	"hostd/upload":  {"hostd/buffer", "hostd/outbound", "hostd/text", "server/api"},

@@ -2,9 +2,12 @@ package helper
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/dbus"
 
 	"activity-tracker.example/hostd/logind"
 	"activity-tracker.example/hostd/roster"
@@ -141,5 +144,25 @@ func TestDeadSocketsComeFirst(t *testing.T) {
 	got := deadFirst([]*os.File{liveOurs, deadOurs})
 	if got[0] != deadOurs || got[1] != liveOurs {
 		t.Error("a live socket would be read before a dead one")
+	}
+}
+
+// What a unit needs beyond a helper's comes last, where it adds to the calls that are let
+// through, in whichever sandbox it runs.
+func TestMoreThanAHelper(t *testing.T) {
+	for _, source := range []roster.Source{roster.SourceX11, roster.SourceWayland} {
+		u := Unit{Name: "trackerd-shot-c1.service", Source: source, Command: []string{"/shot"}, Calls: []string{"shmget"}, Limit: time.Minute}
+		for _, p := range [][]systemd.Property{properties(u, 0), userProperties(u, 0)} {
+			last := p[len(p)-2:]
+			if f, ok := last[0].Value.Value().(filter); !ok || !f.Allow || !slices.Equal(f.Entries, u.Calls) || last[1].Name != "RuntimeMaxUSec" {
+				t.Errorf("%s: %v", source, last)
+			}
+		}
+		u.Calls, u.Limit = nil, 0
+		for _, p := range properties(u, 0) {
+			if p.Name == "RuntimeMaxUSec" {
+				t.Error("a helper ends by itself")
+			}
+		}
 	}
 }

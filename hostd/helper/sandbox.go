@@ -87,18 +87,27 @@ func prop(name string, value any) systemd.Property {
 // reads and its clock; all else is taken away: files by the helper itself or by
 // mounts (sandbox_source.go).
 func properties(u Unit, socket int) []systemd.Property {
-	p := append(command(u, socket), isolation()...)
-	p = append(p, limits()...)
+	p := slices.Concat(command(u, socket), isolation(), limits())
 	switch {
 	case u.Source == roster.SourceSeat:
 		p = append(p, seatAccess()...)
 	case confinesItself(u):
-		return slices.Concat(p, sessionAccess(u), landlockCalls())
+		return slices.Concat(p, sessionAccess(u), landlockCalls(), more(u))
 	default:
-		p = append(p, sessionAccess(u)...)
-		p = append(p, sessionMounts()...)
+		p = slices.Concat(p, sessionAccess(u), sessionMounts())
 	}
-	return append(p, mounts()...)
+	return slices.Concat(p, mounts(), more(u))
+}
+
+// more is what a unit needs beyond a helper's, and its limit.
+func more(u Unit) (p []systemd.Property) {
+	if len(u.Calls) > 0 {
+		p = append(p, prop("SystemCallFilter", filter{Allow: true, Entries: u.Calls}))
+	}
+	if u.Limit > 0 {
+		p = append(p, prop("RuntimeMaxUSec", uint64(u.Limit/time.Microsecond)))
+	}
+	return p
 }
 
 // command is what the unit runs, and how it ends.

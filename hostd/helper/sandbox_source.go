@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"slices"
 	"strconv"
 
 	systemd "github.com/coreos/go-systemd/v22/dbus"
@@ -72,9 +73,8 @@ func seatAccess() []systemd.Property {
 // lets anybody give up is given up. The helper is the person's own program, and
 // protects itself against their others.
 func userProperties(u Unit, socket int) []systemd.Property {
-	p := command(u, socket)
-	p = append(
-		p,
+	p := append(
+		command(u, socket),
 		prop("NoNewPrivileges", true),
 		prop("RestrictNamespaces", uint64(0)),
 		prop("RestrictAddressFamilies", filter{Allow: true, Entries: []string{"AF_UNIX"}}),
@@ -91,7 +91,7 @@ func userProperties(u Unit, socket int) []systemd.Property {
 	if confinesItself(u) {
 		p = append(p, landlockCalls()...)
 	}
-	return append(p, limits()...)
+	return slices.Concat(p, limits(), more(u))
 }
 
 // landlocked asks the kernel whether a program can give up files by itself, which

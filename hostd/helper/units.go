@@ -3,6 +3,7 @@ package helper
 import (
 	"context"
 	"os"
+	"time"
 
 	"activity-tracker.example/hostd/roster"
 )
@@ -19,6 +20,10 @@ type Unit struct {
 	Source roster.Source
 	// Command is the program's absolute path and its arguments.
 	Command []string
+	// Calls are system calls that it needs beyond a helper's.
+	Calls []string
+	// Limit ends it after so long; 0: never.
+	Limit time.Duration
 	// Socket becomes the program's standard input, or the output where it confines
 	// itself.
 	Socket *os.File

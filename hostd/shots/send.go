@@ -1,0 +1,256 @@
+package shots
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"activity-tracker.example/hostd/outbound"
+	"activity-tracker.example/hostd/text"
+	"activity-tracker.example/server/api"
+)
+
+const (
+	// SendTimeout bounds one request: 512 KiB over a line of 64 kbit/s take 64 s.
+	SendTimeout = 2 * time.Minute
+	// firstPause and longestPause are between two tries.
+	firstPause   = 15 * time.Second
+	longestPause = time.Hour
+	// laterPause is how long the pictures of an account wait that the server does not
+	// take from this host yet: an administrator has to do something.
+	laterPause = time.Hour
+	// maxReplyBytes bounds what is read of an answer, and maxDetail what is kept of it.
+	maxReplyBytes = 4 << 10
+	maxDetail     = 300
+)
+
+// Codes of problems that decide what becomes of a picture.
+const (
+	codeOff     = "screenshots_off"
+	codeForeign = "foreign_machine"
+	codeErased  = "erased"
+)
+
+// verdict is what becomes of a picture after an answer.
+type verdict int
+
+const (
+	sent      verdict = iota
+	refused           // never to be sent again
+	forgotten         // likewise, of somebody who was erased
+	later             // of this account none now
+	wait              // nothing now
+)
+
+// Send sends what waits until ctx ends, the oldest first.
+func (k *Keeper) Send(ctx context.Context) error {
+	held := map[string]time.Time{} // until when an account's pictures wait
+	for pause := firstPause; ; {
+		next := longestPause
+		asked, err := k.sendAll(ctx, held)
+		if err == nil {
+			pause = firstPause
+		} else {
+			k.failed(ctx, err)
+			next = pause/2 + time.Duration(k.o.Random()*float64(pause/2)) // hosts must not come back together
+			if asked > 0 {
+				next = asked + time.Duration(k.o.Random()*float64(min(asked, firstPause)))
+			}
+			pause = min(2*pause, longestPause)
+		}
+		woken, err := k.rest(ctx, next, err == nil)
+		if err != nil {
+			return nil
+		}
+		if woken { // by enrolling: it is another server, or another credential
+			pause, held = firstPause, map[string]time.Time{}
+		}
+	}
+}
+
+// rest waits; a new picture ends it only where nothing went wrong, and enrolling always.
+// An error is that ctx has ended.
+func (k *Keeper) rest(ctx context.Context, d time.Duration, wakes bool) (enrolled bool, err error) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	var fresh chan struct{}
+	if wakes {
+		fresh = k.fresh
+	}
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-k.enrolled:
+		return true, nil
+	case <-fresh:
+	case <-timer.C:
+	}
+	return false, nil
+}
+
+func (k *Keeper) failed(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.status.LastError == "" {
+		k.o.Log.Warn("screenshots wait for the server", "error", err)
+	}
+	k.status.LastError = err.Error()
+}
+
+// sendAll sends what waits, until the server asks to wait or is away. asked is for how long
+// it asked to be left alone.
+func (k *Keeper) sendAll(ctx context.Context, held map[string]time.Time) (asked time.Duration, err error) {
+	target, enrolled := k.o.Target()
+	if !enrolled {
+		return 0, nil
+	}
+	for _, e := range k.waiting() {
+		if k.o.Now().Before(held[e.who]) {
+			continue
+		}
+		shot, err := k.read(e)
+		if err != nil {
+			continue
+		}
+		v, asked, err := k.post(ctx, target, shot)
+		switch v {
+		case wait:
+			return asked, err
+		case later:
+			held[e.who] = k.o.Now().Add(laterPause)
+			k.failed(ctx, err)
+		case sent, refused, forgotten:
+			k.settle(ctx, e, v, err)
+		}
+	}
+	return 0, nil
+}
+
+// waiting are the pictures that are not too old, the oldest first.
+func (k *Keeper) waiting() []entry {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.spool.bound(k.o.Now())
+	return append([]entry{}, k.spool.list...)
+}
+
+func (k *Keeper) read(e entry) (Shot, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	shot, err := k.spool.read(e.name)
+	if err != nil {
+		k.spool.done(e)
+		k.spool.dropped++
+	}
+	return shot, err
+}
+
+func (k *Keeper) settle(ctx context.Context, e entry, v verdict, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.spool.done(e)
+	switch v {
+	case forgotten:
+		k.status.Forgotten++
+	case refused:
+		if k.status.Refused++; ctx.Err() == nil {
+			k.o.Log.Warn("the server does not take a screenshot", "error", err)
+		}
+		k.status.LastError = err.Error()
+	case sent, later, wait:
+		k.status.Sent++
+		k.status.LastSent, k.status.LastError = k.o.Now(), ""
+	}
+}
+
+// post sends one picture, and returns what becomes of it.
+func (k *Keeper) post(ctx context.Context, t outbound.Target, shot Shot) (verdict, time.Duration, error) {
+	where, err := url.JoinPath(t.URL, "api/screenshots")
+	if err != nil {
+		return wait, 0, errors.New("the server's URL is not valid; check server_url")
+	}
+	query := url.Values{"machine_id": {shot.MachineID}, "taken_at": {shot.TakenAt.Format(time.RFC3339)}, "kind": {string(shot.Kind)}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, where+"?"+query.Encode(), bytes.NewReader(shot.JPEG))
+	if err != nil {
+		return wait, 0, errors.New("the server's URL is not valid; check server_url")
+	}
+	req.Header.Set("Authorization", "Bearer "+t.Credential)
+	req.Header.Set("Content-Type", "image/jpeg")
+	res, err := k.o.Client.Do(req)
+	if err != nil {
+		return wait, 0, fmt.Errorf("sending a screenshot: %w", withoutQuery(err))
+	}
+	defer func() { _ = res.Body.Close() }() // only read
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxReplyBytes))
+	if err != nil {
+		return wait, 0, fmt.Errorf("reading the server's answer to a screenshot: %w", err)
+	}
+	return judge(res, answer, k.o.Now())
+}
+
+// withoutQuery takes the address from an error: it names an account.
+func withoutQuery(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// judge reports what an answer means for a picture.
+func judge(res *http.Response, answer []byte, now time.Time) (verdict, time.Duration, error) {
+	var p api.Problem
+	_ = json.Unmarshal(answer, &p) // what is none has no code
+	err := fmt.Errorf("the server answers %d to a screenshot", res.StatusCode)
+	if detail := text.Line(cmp.Or(p.Detail, p.Title), maxDetail); detail != "" {
+		err = fmt.Errorf("%w: %s", err, detail)
+	}
+	switch res.StatusCode {
+	case http.StatusOK, http.StatusCreated:
+		var reply struct {
+			ID string `json:"id"`
+		}
+		if json.Unmarshal(answer, &reply) != nil || reply.ID == "" {
+			return wait, 0, errors.New("the server's reply to a screenshot makes no sense; is server_url right?")
+		}
+		return sent, 0, nil
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return refused, 0, err
+	case http.StatusGone:
+		if string(p.Code) == codeErased {
+			return forgotten, 0, nil
+		}
+	case http.StatusForbidden:
+		switch string(p.Code) {
+		case codeOff:
+			return refused, 0, err
+		case codeForeign:
+			return later, 0, err
+		}
+	}
+	return wait, retryAfter(res.Header.Get("Retry-After"), now), err
+}
+
+// retryAfter reads RFC 9110's header, seconds or a date; at most longestPause.
+func retryAfter(header string, now time.Time) time.Duration {
+	header = strings.TrimSpace(header)
+	if n, err := strconv.ParseUint(header, 10, 32); err == nil {
+		return min(time.Duration(n)*time.Second, longestPause)
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return min(max(at.Sub(now), 0), longestPause)
+	}
+	return 0
+}
