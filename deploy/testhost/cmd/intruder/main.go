@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -88,7 +89,7 @@ func attach(pid int) ([]thread, error) {
 		if err := unix.PtraceAttach(tid); err != nil {
 			return nil, fmt.Errorf("attach to thread %d: %w", tid, err)
 		}
-		if err := stopped(tid); err != nil {
+		if _, err := stopped(tid); err != nil {
 			return nil, err
 		}
 		th := thread{tid: tid}
@@ -110,15 +111,16 @@ func attach(pid int) ([]thread, error) {
 	return threads, nil
 }
 
-func stopped(tid int) error {
+// stopped waits until a thread stops, and returns for which signal.
+func stopped(tid int) (syscall.Signal, error) {
 	var status unix.WaitStatus
 	if _, err := unix.Wait4(tid, &status, unix.WALL, nil); err != nil {
-		return fmt.Errorf("wait for thread %d: %w", tid, err)
+		return 0, fmt.Errorf("wait for thread %d: %w", tid, err)
 	}
 	if !status.Stopped() {
-		return fmt.Errorf("thread %d has ended", tid)
+		return 0, fmt.Errorf("thread %d has ended", tid)
 	}
-	return nil
+	return status.StopSignal(), nil
 }
 
 // borrowed is how much of the process' memory a call's texts may take.
@@ -128,7 +130,7 @@ const borrowed = 1024
 func (th *thread) call(a attempt) (syscall.Errno, error) {
 	at := uintptr(th.saved.Rsp-2*borrowed) &^ 7
 	before := make([]byte, borrowed)
-	if _, err := unix.PtracePeekData(th.tid, at, before); err != nil {
+	if err := transfer(unix.ProcessVMReadv, th.tid, before, at); err != nil {
 		return 0, err
 	}
 	texts, args := a.lay(uint64(at))
@@ -137,20 +139,48 @@ func (th *thread) call(a attempt) (syscall.Errno, error) {
 	for i, r := range []*uint64{&regs.Rdi, &regs.Rsi, &regs.Rdx, &regs.R10, &regs.R8, &regs.R9} {
 		*r = args[i]
 	}
-	if _, err := unix.PtracePokeData(th.tid, at, texts); err != nil {
+	if err := transfer(unix.ProcessVMWritev, th.tid, texts, at); err != nil {
 		return 0, err
 	}
-	if err := errors.Join(unix.PtraceSetRegs(th.tid, &regs), unix.PtraceSingleStep(th.tid), stopped(th.tid)); err != nil {
+	if err := errors.Join(unix.PtraceSetRegs(th.tid, &regs), th.step()); err != nil {
 		return 0, err
 	}
 	if err := unix.PtraceGetRegs(th.tid, &regs); err != nil {
 		return 0, err
 	}
-	if _, err := unix.PtracePokeData(th.tid, at, before); err != nil {
+	if err := transfer(unix.ProcessVMWritev, th.tid, before, at); err != nil {
 		return 0, err
 	}
 	if got := int64(regs.Rax); got < 0 {
 		return syscall.Errno(-got), nil
 	}
 	return 0, nil
+}
+
+// step has the thread run one instruction. It may stop before that for a signal,
+// which is dropped: a helper that stands still for long is asked to end.
+func (th *thread) step() error {
+	for {
+		if err := unix.PtraceSingleStep(th.tid); err != nil {
+			return err
+		}
+		if signal, err := stopped(th.tid); err != nil || signal == unix.SIGTRAP {
+			return err
+		}
+	}
+}
+
+// transfer reads or writes a process' memory. Word by word, as ptrace does it, takes
+// longer on a machine made of software than a helper may be silent.
+func transfer(
+	call func(pid int, local []unix.Iovec, remote []unix.RemoteIovec, flags uint) (int, error),
+	pid int, b []byte, at uintptr,
+) error {
+	local := []unix.Iovec{{Base: &b[0]}}
+	local[0].SetLen(len(b))
+	n, err := call(pid, local, []unix.RemoteIovec{{Base: at, Len: len(b)}}, 0)
+	if err == nil && n != len(b) {
+		err = io.ErrShortWrite
+	}
+	return err
 }
