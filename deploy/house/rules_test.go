@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"hostd/text":         nil,
 	"hostd/durable":      nil,
 	"hostd/outbound":     nil,
-	"hostd/disclosure":   {"hostd/config", "hostd/control", "hostd/text"},
+	"hostd/disclosure":   {"hostd/config", "hostd/control", "hostd/text", "server/api/policy"},
 	"hostd/config":       {"hostd/text", "server/api/policy"},
 	"hostd/enrollment":   {"hostd/config", "hostd/durable", "hostd/outbound", "hostd/text", "server/api"},
 	"hostd/hostid":       {"hostd/durable"},

@@ -92,6 +92,8 @@ type Features struct {
 	TrackSystemStats bool
 	// WindowTitles records titles of windows, and not only applications.
 	WindowTitles bool
+	// Screenshots are whether pictures are taken, and which.
+	Screenshots policy.EffectiveScreenshots
 }
 
 // Enrollment is what enrolling with a server recorded. It holds no secret.

@@ -131,7 +131,7 @@ func TestBad(t *testing.T) {
 	}
 	for _, env := range []string{
 		"TRACKERD_COLLECT_INTERVAL_SEC=7", "TRACKERD_COLLECT_INTERVAL=60", "TRACKERD_ALLOW_HTTP=1",
-		"TRACKERD_FEATURES_SCREENSHOTS=true", "TRACKERD_SERVER_URL=http://tracker.example", "TRACKERD_BUFFER_PATH=b.db",
+		"TRACKERD_FEATURES_SCREENSHOTS=1", "TRACKERD_SCREENSHOTS={kind: sharp}", "TRACKERD_SERVER_URL=http://tracker.example", "TRACKERD_BUFFER_PATH=b.db",
 		"TRACKERD_SESSIONS=rdp,tty", "TRACKERD_SESSIONS=,", "TRACKERD_SESSIONS=virtual", "TRACKERD_VIRTUAL_USER=anna",
 	} {
 		got.WriteString(complaint(t, Paths{}, []string{env}))

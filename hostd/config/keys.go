@@ -37,6 +37,8 @@ const maxShown = 60
 const (
 	keyServerURL = "server_url"
 	keyProxyURL  = "proxy_url"
+	// keyScreenshots is the group with what features.screenshots switches on.
+	keyScreenshots = "screenshots"
 )
 
 // value is one scalar as it was written, before it is checked.
@@ -153,7 +155,13 @@ func plainKeys() []key {
 
 // lastKeys come last, so that no complaint proposes them first.
 func lastKeys() []key {
-	return []key{{"features.screenshots", "false", kindBool, refuseScreenshots}}
+	return []key{
+		{keyScreenshots, `a kind and an interval such as {interval_sec: 600, kind: blurred}`, kindMap, rule(keyScreenshots)},
+		{
+			"features.screenshots", "true or false", kindBool,
+			func(c *Config, v value) error { return setBool(&c.Features.Screenshots.Allow, v) },
+		},
+	}
 }
 
 // enrollmentKeys are the keys of the file that enrolment writes.
@@ -224,19 +232,6 @@ func setBufferPath(c *Config, v value) error {
 		return errOutOfRange
 	}
 	c.BufferPath = filepath.Clean(v.text)
-	return nil
-}
-
-// refuseScreenshots takes what the contract's sample file has, false, which has
-// no effect, and refuses true rather than start and silently take none.
-func refuseScreenshots(_ *Config, v value) error {
-	var on bool
-	if err := setBool(&on, v); err != nil {
-		return err
-	}
-	if on {
-		return errors.New("trackerd takes no pictures of the screen; set it to false or leave it out")
-	}
 	return nil
 }
 

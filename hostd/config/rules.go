@@ -28,6 +28,13 @@ func (c *Config) Rules() policy.Document {
 	if !c.Features.WindowTitles {
 		d.Titles = new(false)
 	}
+	if c.Features.Screenshots.Allow {
+		s := policy.Screenshots{Allow: new(true)}
+		if d.Screenshots != nil {
+			s.Kind, s.IntervalSec = d.Screenshots.Kind, d.Screenshots.IntervalSec
+		}
+		d.Screenshots = &s
+	}
 	return d
 }
 
@@ -47,6 +54,11 @@ func rule(field string) func(*Config, value) error {
 			return err
 		}
 		switch field {
+		case keyScreenshots:
+			if d.Screenshots.Allow != nil { // in a policy alone
+				return errors.New("allow is no key of it; features.screenshots switches pictures on")
+			}
+			c.rules.Screenshots = d.Screenshots
 		case policy.FieldExclude:
 			c.rules.ExcludeUsers = d.ExcludeUsers
 		case policy.FieldWorkHours:

@@ -102,8 +102,38 @@ type Host struct {
 	// Forgotten is how many records of people who were erased on the server were
 	// forgotten here.
 	Forgotten int64 `json:"forgotten,omitempty"`
+	// Screenshots are how it goes with pictures; absent where none are taken.
+	Screenshots *Screenshots `json:"screenshots,omitempty"`
 	// Problems are what is wrong now, each with what to do.
 	Problems []string `json:"problems"`
+}
+
+// Screenshots are how it goes with pictures of screens, in numbers since trackerd started.
+type Screenshots struct {
+	// Waiting is how many the server has not yet.
+	Waiting int `json:"waiting"`
+	// Taken and Sent count pictures, Dropped those that no longer found room or were too
+	// old, Refused those that the server does not take, and Forgotten those of people who
+	// were erased there.
+	Taken     int64 `json:"taken"`
+	Sent      int64 `json:"sent"`
+	Dropped   int64 `json:"dropped"`
+	Refused   int64 `json:"refused"`
+	Forgotten int64 `json:"forgotten"`
+	// LastSent is when the server last took one; null if it has not since trackerd started.
+	LastSent *time.Time `json:"last_sent"`
+	// LastError is why the last one was not sent or kept; empty if it was.
+	LastError string `json:"last_error,omitempty"`
+}
+
+// Pictures are how it goes with those of one session.
+type Pictures struct {
+	// WhyNot is why none may be taken at this moment; empty: one may.
+	WhyNot string `json:"why_not,omitempty"`
+	// LastTaken is when the last one was taken; null if none was since trackerd started.
+	LastTaken *time.Time `json:"last_taken"`
+	// LastFailed is why none was taken the last time that one was to be.
+	LastFailed string `json:"last_failed,omitempty"`
 }
 
 // SessionState is how well a session is measured.
@@ -142,6 +172,8 @@ type Session struct {
 	LastReport *time.Time `json:"last_report"`
 	// Problem is what is wrong with it; empty if nothing is.
 	Problem string `json:"problem,omitempty"`
+	// Screenshots are how it goes with its pictures; absent where none are taken.
+	Screenshots *Pictures `json:"screenshots,omitempty"`
 }
 
 // SessionList answers GET /v1/sessions.

@@ -9,6 +9,7 @@ import (
 	"activity-tracker.example/hostd/config"
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/text"
+	"activity-tracker.example/server/api/policy"
 )
 
 // For how many days the server keeps what it got, unless it is set otherwise
@@ -17,7 +18,12 @@ import (
 const (
 	usualEventsDays = 400
 	usualSumsDays   = 1100
+	// usualPictureDays is the default of TRACKERD_SERVER_KEEP_SCREENSHOTS_DAYS.
+	usualPictureDays = 14
 )
+
+// waitingDays is for how long a picture waits for the server at most.
+const waitingDays = 7
 
 // words are one thing said in both languages.
 type words struct{ en, ru string }
@@ -93,7 +99,25 @@ func everything(cfg *config.Config) []recorded {
 	if cfg.Features.TrackSystemStats {
 		list = append(list, stats()...)
 	}
+	if s := cfg.Features.Screenshots; s.Allow {
+		list = append(list, pictures(s))
+	}
 	return list
+}
+
+// pictures is what is recorded where pictures of the screen are taken.
+func pictures(s policy.EffectiveScreenshots) recorded {
+	each := time.Duration(s.IntervalSec) * time.Second
+	seen := words{"so blurred that no writing can be read", "настолько размытый, что прочесть ничего нельзя"}
+	if s.Kind == policy.Readable {
+		seen = words{"at half its size, in which writing can be read", "в половину размера, на котором можно читать"}
+	}
+	return recorded{words{
+		fmt.Sprintf("a picture of your screen, %s, at a random moment in %s, while you are active and connected, your screen is not locked, you confirmed to have read this and no window is open whose title a rule drops; your screen shows it each time",
+			seen.en, duration(each)),
+		fmt.Sprintf("снимок вашего экрана, %s, в случайный момент за %s, пока вы активны и подключены, экран не заблокирован, вы подтвердили, что прочли это, и не открыто окно, заголовок которого правило удаляет; каждый раз об этом говорится на экране",
+			seen.ru, russianDuration(each)),
+	}, []string{"screenshot.machine_id", "screenshot.taken_at", "screenshot.kind", "screenshot"}}
 }
 
 // window is what is recorded of the window in front.
@@ -141,6 +165,13 @@ func never(cfg *config.Config) []words {
 		{"pictures of your screen, sound or camera", "снимки вашего экрана, звук и камера"},
 		{"the contents of windows, files, mail or the clipboard", "содержимое окон, файлов, почты и буфера обмена"},
 	}
+	if cfg.Features.Screenshots.Allow {
+		list[1] = words{"sound or camera", "звук и камера"}
+		list[2] = words{
+			"the contents of files, mail or the clipboard, but for what a picture of your screen shows of them",
+			"содержимое файлов, почты и буфера обмена, кроме того, что из них видно на снимке экрана",
+		}
+	}
 	if !cfg.Features.WindowTitles {
 		list = append(list, words{"titles of windows", "заголовки окон"})
 	}
@@ -153,7 +184,7 @@ func handling(cfg *config.Config, user bool) []words {
 	if user {
 		reader = words{"in a folder of your own, where only you and root can read it", "в вашей собственной папке, где прочитать их можете только вы и root"}
 	}
-	return []words{
+	list := []words{
 		{
 			fmt.Sprintf("it waits %s, and is uploaded to the server at intervals of %s", reader.en, duration(cfg.SendInterval)),
 			fmt.Sprintf("записи ждут %s, и отправляются на сервер через каждые %s", reader.ru, russianDuration(cfg.SendInterval)),
@@ -169,6 +200,13 @@ func handling(cfg *config.Config, user bool) []words {
 				usualEventsDays, usualSumsDays),
 		},
 	}
+	if cfg.Features.Screenshots.Allow {
+		list = append(list, words{
+			fmt.Sprintf("a picture waits here for %d days at most; usual on the server are %d days", waitingDays, usualPictureDays),
+			fmt.Sprintf("снимок ждёт здесь не дольше %d дней; обычно на сервере — %d дней", waitingDays, usualPictureDays),
+		})
+	}
+	return list
 }
 
 // Of returns what a person is shown under a configuration; user is set when they run

@@ -13,6 +13,7 @@ import (
 
 	"activity-tracker.example/hostd/config"
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/api/policy"
 )
 
 // fieldsOf names a struct's fields as they are on the wire, after prefix.
@@ -36,6 +37,11 @@ func usual(t *testing.T, f config.Features) *config.Config {
 	return &cfg
 }
 
+// pictured are pictures of a kind.
+func pictured(kind policy.Kind) policy.EffectiveScreenshots {
+	return policy.EffectiveScreenshots{Allow: true, Kind: kind, IntervalSec: policy.DefaultScreenshotSec}
+}
+
 // TestEveryFieldIsSpokenOf: a field that is uploaded and that 'trackctl status'
 // has no word for fails here. So does one that is listed as recorded although
 // the configuration leaves it out.
@@ -52,8 +58,12 @@ func TestEveryFieldIsSpokenOf(t *testing.T) {
 		"no titles":  {config.Features{TrackSystemStats: true}, titles},
 		"no stats":   {config.Features{WindowTitles: true}, stats},
 		"neither":    {config.Features{}, slices.Concat(titles, stats)},
+		"pictures":   {config.Features{TrackSystemStats: true, WindowTitles: true, Screenshots: pictured(policy.Blurred)}, nil},
 	} {
 		want := slices.DeleteFunc(slices.Clone(sent), func(name string) bool { return slices.Contains(c.without, name) })
+		if c.features.Screenshots.Allow { // the query of POST /api/screenshots, and its body
+			want = append(want, "screenshot.machine_id", "screenshot.taken_at", "screenshot.kind", "screenshot")
+		}
 		said := make(map[string]int)
 		for _, r := range everything(usual(t, c.features)) {
 			for _, field := range r.fields {
@@ -98,8 +108,12 @@ func TestMeasuredFollowsTheConfiguration(t *testing.T) {
 // days are those of the server's package.
 func TestReadersAreToldTheSame(t *testing.T) {
 	readme := strings.Join(strings.Fields(read(t, "../../README.md")), " ")
-	m := Of(usual(t, config.Features{TrackSystemStats: true, WindowTitles: true}), false)
-	for _, line := range slices.Concat(m.Counted, m.Never, m.Handling) {
+	features := config.Features{TrackSystemStats: true, WindowTitles: true}
+	m := Of(usual(t, features), false)
+	lines := slices.Concat(m.Counted, m.Never, m.Handling)
+	features.Screenshots = pictured(policy.Blurred)
+	m = Of(usual(t, features), false)
+	for _, line := range slices.Concat(lines, m.Counted, m.Never, m.Handling) {
 		if !strings.Contains(readme, "- "+line) {
 			t.Errorf("README.md lacks: - %s", line)
 		}
@@ -125,7 +139,7 @@ func read(t *testing.T, path string) string {
 // the other, with the same numbers.
 func TestBothLanguagesSayTheSame(t *testing.T) {
 	numbers := regexp.MustCompile("[0-9]+")
-	for _, f := range []config.Features{{}, {TrackSystemStats: true}, {WindowTitles: true}, {TrackSystemStats: true, WindowTitles: true}} {
+	for _, f := range []config.Features{{}, {TrackSystemStats: true}, {WindowTitles: true}, {TrackSystemStats: true, WindowTitles: true}, {Screenshots: pictured(policy.Blurred)}, {Screenshots: pictured(policy.Readable)}} {
 		for _, user := range []bool{false, true} {
 			cfg := usual(t, f)
 			cfg.IdleAfter, cfg.SendInterval, cfg.CollectInterval = 90*time.Second, 7*time.Minute, 30*time.Second

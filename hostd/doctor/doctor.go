@@ -65,6 +65,7 @@ func Examine(f *Facts) []api.Check {
 		checkClients(f.Helpers), checkFocus(f.Helpers), checkX(f.Sessions), checkBuffer(f), checkRejected(f),
 	}
 	checks = append(checks, checkDevices(f.Helpers)...)
+	checks = append(checks, checkScreenshots(f.Sessions)...)
 	return append(checks, checkLock(f.Helpers)...)
 }
 

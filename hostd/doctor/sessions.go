@@ -121,6 +121,30 @@ func checkLock(helpers []Helper) []api.Check {
 	return nil
 }
 
+// checkScreenshots reports of which sessions a picture may be taken now, where any are
+// taken. That none may be is no fault of the host's: it is mostly what protects people.
+func checkScreenshots(sessions []control.Session) []api.Check {
+	var told []string
+	for i := range sessions {
+		s := &sessions[i]
+		if s.Screenshots == nil {
+			continue
+		}
+		one := "may be taken of session " + s.ID
+		if s.Screenshots.WhyNot != "" {
+			one = "not of session " + s.ID + " now: " + s.Screenshots.WhyNot
+		}
+		if s.Screenshots.LastFailed != "" {
+			one += " (and not the last time: " + s.Screenshots.LastFailed + ")"
+		}
+		told = append(told, one)
+	}
+	if len(told) == 0 {
+		return nil
+	}
+	return []api.Check{{Name: "screenshots", Result: api.CheckOK, Detail: strings.Join(told, "; ")}}
+}
+
 // focusTrouble returns what keeps a helper from seeing which window is in front,
 // and what to do; todo is empty where nothing has to be done, and both where all
 // is well. What is wrong with a seat's devices is checkDevices's to report.

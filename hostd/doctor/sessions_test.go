@@ -104,3 +104,18 @@ func TestLockedSessions(t *testing.T) {
 		}
 	}
 }
+
+func TestScreenshotsAreExplained(t *testing.T) {
+	t.Parallel()
+	if c := checkScreenshots([]control.Session{{ID: "c1"}}); c != nil {
+		t.Errorf("none are taken: %+v", c)
+	}
+	c := checkScreenshots([]control.Session{
+		{ID: "c1", Screenshots: &control.Pictures{}},
+		{ID: "c2", Screenshots: &control.Pictures{WhyNot: "its screen is locked", LastFailed: "a window was open"}},
+	})
+	const want = "may be taken of session c1; not of session c2 now: its screen is locked (and not the last time: a window was open)"
+	if len(c) != 1 || c[0].Detail != want || c[0].Result != api.CheckOK {
+		t.Errorf("%+v", c)
+	}
+}

@@ -379,7 +379,7 @@ func (k *keeper) read(ctx context.Context, l *link, readings chan<- reading.Read
 func (k *keeper) deliver(ctx context.Context, l *link, r wire.Report, readings chan<- reading.Reading) {
 	k.mu.Lock()
 	k.state.Reports++
-	k.state.LastReport, k.state.Trouble = time.Now(), r.Trouble
+	k.state.LastReport, k.state.Trouble, k.state.IdleMS, k.state.Locked = time.Now(), r.Trouble, r.IdleMS, r.Locked
 	t := k.state.Session
 	k.mu.Unlock()
 	if t.NeedsWM && r.Trouble == wire.TroubleNoWindowManager {

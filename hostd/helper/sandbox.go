@@ -99,15 +99,14 @@ func properties(u Unit, socket int) []systemd.Property {
 	return slices.Concat(p, mounts(), more(u))
 }
 
-// more is what a unit needs beyond a helper's, and its limit.
-func more(u Unit) (p []systemd.Property) {
-	if len(u.Calls) > 0 {
-		p = append(p, prop("SystemCallFilter", filter{Allow: true, Entries: u.Calls}))
+// more is what a unit that is no helper needs beyond one's, and its limit.
+func more(u Unit) []systemd.Property {
+	if u.Limit == 0 {
+		return nil
 	}
-	if u.Limit > 0 {
-		p = append(p, prop("RuntimeMaxUSec", uint64(u.Limit/time.Microsecond)))
+	return []systemd.Property{
+		prop("SystemCallFilter", filter{Allow: true, Entries: u.Calls}), prop("RuntimeMaxUSec", uint64(u.Limit/time.Microsecond)),
 	}
-	return p
 }
 
 // command is what the unit runs, and how it ends.
@@ -119,8 +118,7 @@ func command(u Unit, socket int) []systemd.Property {
 	if confinesItself(u) {
 		at = []systemd.Property{prop("StandardOutputFileDescriptor", dbus.UnixFD(socket))}
 	}
-	return append(
-		at,
+	return append(at,
 		prop("Description", u.Description),
 		prop("Type", "exec"), // the start fails where the program cannot be run
 		prop("ExecStart", []execCommand{{Path: u.Command[0], Args: u.Command}}),

@@ -73,8 +73,7 @@ func seatAccess() []systemd.Property {
 // lets anybody give up is given up. The helper is the person's own program, and
 // protects itself against their others.
 func userProperties(u Unit, socket int) []systemd.Property {
-	p := append(
-		command(u, socket),
+	p := append(command(u, socket),
 		prop("NoNewPrivileges", true),
 		prop("RestrictNamespaces", uint64(0)),
 		prop("RestrictAddressFamilies", filter{Allow: true, Entries: []string{"AF_UNIX"}}),

@@ -30,6 +30,9 @@ type State struct {
 	LastReport time.Time
 	// Trouble is what it last reported that it cannot see.
 	Trouble wire.Trouble
+	// IdleMS and Locked are as it last reported.
+	IdleMS uint64
+	Locked bool
 	// Reports is how many reports arrived since the daemon started.
 	Reports uint64
 	// Restarts is how often the helper had to be started again, and Refused

@@ -20,10 +20,10 @@ type Unit struct {
 	Source roster.Source
 	// Command is the program's absolute path and its arguments.
 	Command []string
-	// Calls are system calls that it needs beyond a helper's.
-	Calls []string
-	// Limit ends it after so long; 0: never.
+	// Limit ends it after so long; 0 is a helper, which never ends by itself.
 	Limit time.Duration
+	// Calls are system calls that one with a limit needs beyond a helper's.
+	Calls []string
 	// Socket becomes the program's standard input, or the output where it confines
 	// itself.
 	Socket *os.File

@@ -41,12 +41,37 @@ func (p *Policy) Describe() []Rule {
 		{Name: rules.FieldExclude, Holds: excluded},
 		{Name: rules.FieldTitles, Holds: titles},
 		{Name: rules.FieldTitleRules, Holds: listed},
+		{Name: Screenshots, Holds: describeScreenshots(e.Screenshots)},
 		{Name: rules.FieldPause, Holds: map[bool]string{true: "allowed ('trackctl pause')", false: "not allowed"}[e.Pause]},
 	}
 	for i := range described {
 		described[i].From = slices.Clone(e.Origins[described[i].Name])
+		if described[i].Name != Screenshots {
+			continue
+		}
+		fields := []string{rules.FieldScreenshots}
+		if e.Screenshots.Allow {
+			fields = append(fields, rules.FieldKind, rules.FieldInterval)
+		}
+		for _, field := range fields {
+			for _, origin := range e.Origins[field] {
+				if !slices.Contains(described[i].From, origin) {
+					described[i].From = append(described[i].From, origin)
+				}
+			}
+		}
 	}
 	return described
+}
+
+// Screenshots is the name of the rule about pictures, which is three fields.
+const Screenshots = "screenshots"
+
+func describeScreenshots(s rules.EffectiveScreenshots) string {
+	if !s.Allow {
+		return "none are taken"
+	}
+	return fmt.Sprintf("%s, one of each session in %d s", s.Kind, s.IntervalSec)
 }
 
 // describeHours writes hours as their key does, and what they mean now.

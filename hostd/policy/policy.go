@@ -104,6 +104,9 @@ func (p *Policy) collects() bool {
 	return !p.waiting && p.times.now().Collects(p.o.Now())
 }
 
+// Collects reports whether anything of an account is collected at this moment.
+func (p *Policy) Collects(machineID string) bool { return p.collects() && !p.pausedNow()[machineID] }
+
 // until is when collecting ends or has ended, seconds UTC; 0 where it does not.
 func (p *Policy) until() int64 {
 	p.mu.Lock()

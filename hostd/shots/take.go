@@ -91,10 +91,13 @@ func (k *Keeper) shoot(ctx context.Context, t roster.Tracked, kind policy.Kind) 
 		return nil, fmt.Errorf("start the program that takes it: %w", err)
 	}
 	_ = theirs.Close() // the program has its own
-	picture, err := receive(ctx, ours)
+	picture, shared, err := receive(ctx, ours)
 	var outcome outcomeError
 	if err != nil && !errors.As(err, &outcome) {
 		k.stop(unit.Name)
+	}
+	if err == nil {
+		k.o.Log.Info("a screenshot was taken", "session", t.Key.ID, "bytes", len(picture), "shared_memory", shared)
 	}
 	return picture, err
 }
@@ -123,36 +126,36 @@ func socketPair() (ours net.Conn, theirs *os.File, err error) {
 }
 
 // receive reads what a program sends, which may be anything: its user may have replaced it.
-func receive(ctx context.Context, c net.Conn) ([]byte, error) {
+func receive(ctx context.Context, c net.Conn) (picture []byte, shared bool, err error) {
 	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
 	b := make([]byte, wire.PicturePartBytes+1)
 	n, err := packet(ctx, c, b)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	p, err := wire.ParsePicture(b[:n])
 	switch {
 	case err != nil:
-		return nil, errNoSense
+		return nil, false, errNoSense
 	case p.Outcome != wire.OutcomeTaken:
-		return nil, outcomeError(p.Outcome)
+		return nil, false, outcomeError(p.Outcome)
 	}
-	picture := make([]byte, 0, p.Bytes)
+	picture = make([]byte, 0, p.Bytes)
 	for len(picture) < p.Bytes {
 		n, err := packet(ctx, c, b)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if n > wire.PicturePartBytes || len(picture)+n > p.Bytes {
-			return nil, errNoSense
+			return nil, false, errNoSense
 		}
 		picture = append(picture, b[:n]...)
 	}
 	size, err := jpeg.DecodeConfig(bytes.NewReader(picture))
 	if err != nil || size.Width <= 0 || size.Height <= 0 || size.Width*size.Height > wire.MaxPicturePixels {
-		return nil, errNoSense
+		return nil, false, errNoSense
 	}
-	return picture, nil
+	return picture, p.Shared, nil
 }
 
 func packet(ctx context.Context, c net.Conn, b []byte) (int, error) {

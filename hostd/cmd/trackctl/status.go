@@ -76,6 +76,9 @@ func statusText(st control.Status) string {
 		[]string{"Rejected:", deadText(st.Host)},
 		[]string{"Records:", fmt.Sprintf("one every %d s, uploaded every %d s", st.CollectIntervalSec, st.SendIntervalSec)},
 	)
+	if s := st.Host.Screenshots; s != nil {
+		rows = append(rows, []string{"Screenshots:", screenshotsText(s)})
+	}
 	var b strings.Builder
 	b.WriteString(table(rows))
 	for _, p := range st.Host.Problems {
@@ -88,6 +91,44 @@ func statusText(st control.Status) string {
 		b.WriteString("\n" + personText(st))
 	case len(st.Sessions) > 0:
 		b.WriteString("\n" + sessionsText(st.Sessions))
+	}
+	return b.String()
+}
+
+// screenshotsText sums up how it goes with pictures.
+func screenshotsText(s *control.Screenshots) string {
+	told := fmt.Sprintf("%d taken, %d sent, %d waiting; the last sent %s", s.Taken, s.Sent, s.Waiting, when(s.LastSent, "not since trackerd started"))
+	for _, n := range []struct {
+		count int64
+		what  string
+	}{{s.Dropped, "thrown away: too many or too old"}, {s.Refused, "refused by the server"}, {s.Forgotten, "forgotten as the server asked"}} {
+		if n.count > 0 {
+			told += fmt.Sprintf("; %d %s", n.count, n.what)
+		}
+	}
+	if s.LastError != "" {
+		told += "; " + s.LastError
+	}
+	return told
+}
+
+// picturesText lists of each session whether a picture may be taken of it now, and why not.
+func picturesText(list []control.Session) string {
+	var b strings.Builder
+	for i := range list {
+		s := list[i].Screenshots
+		if s == nil {
+			continue
+		}
+		now := "may be taken now"
+		if s.WhyNot != "" {
+			now = "not now: " + s.WhyNot
+		}
+		fmt.Fprintf(&b, "Screenshots of session %s: %s; the last %s", list[i].ID, now, when(s.LastTaken, "not since trackerd started"))
+		if s.LastFailed != "" {
+			b.WriteString("; then none: " + s.LastFailed)
+		}
+		b.WriteString("\n")
 	}
 	return b.String()
 }
@@ -195,7 +236,7 @@ func sessionsText(list []control.Session) string {
 			s.ID, s.User, s.MachineID, s.Kind, displayText(s), connectedText(s), string(s.State), when(s.LastReport, "none yet"), s.Problem,
 		})
 	}
-	return table(rows)
+	return table(rows) + picturesText(list)
 }
 
 // connectedText returns whether somebody can be at a session.

@@ -7,7 +7,6 @@ import (
 
 	"activity-tracker.example/hostd/buffer"
 	"activity-tracker.example/hostd/control"
-	"activity-tracker.example/hostd/disclosure"
 	"activity-tracker.example/hostd/doctor"
 	"activity-tracker.example/hostd/enrollment"
 )
@@ -15,8 +14,7 @@ import (
 // Status implements control.Provider.
 func (d *daemon) Status(context.Context) control.Status {
 	stored := d.buffer.Status()
-	told := d.cfg
-	told.Features.WindowTitles = d.policy.Effective().Titles // the server's policy may forbid them
+	measured, _ := d.recorded()
 	return control.Status{
 		Version:            version,
 		StartedAt:          d.started.UTC().Truncate(time.Second),
@@ -27,7 +25,7 @@ func (d *daemon) Status(context.Context) control.Status {
 		CollectIntervalSec: int(d.cfg.CollectInterval / time.Second),
 		SendIntervalSec:    int(d.cfg.SendInterval / time.Second),
 		IdleAfterSec:       int(d.cfg.IdleAfter / time.Second),
-		Measured:           disclosure.Of(&told, d.opts.user),
+		Measured:           measured,
 		Rules:              d.rules(),
 		Sessions:           d.sessions(),
 		Paused:             d.paused(),
@@ -37,6 +35,7 @@ func (d *daemon) Status(context.Context) control.Status {
 			DeadLetters:   deadLetters(stored),
 			Later:         d.postponed(),
 			Forgotten:     int64(stored.Forgotten),
+			Screenshots:   d.pictures(),
 			Problems:      d.currentProblems(stored),
 		},
 	}
@@ -65,6 +64,9 @@ func (d *daemon) Enroll(ctx context.Context, r control.EnrollRequest) (control.E
 	d.log.Info("enrolled", "server", reply.ServerURL, "host_id", reply.HostID)
 	d.policy.Wake()
 	d.receipts.Wake()
+	if d.shots != nil {
+		d.shots.Wake()
+	}
 	d.uploader.Wake()
 	return reply, nil
 }

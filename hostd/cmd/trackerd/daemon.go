@@ -31,6 +31,7 @@ import (
 	"activity-tracker.example/hostd/reading"
 	"activity-tracker.example/hostd/receipts"
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/hostd/shots"
 	"activity-tracker.example/hostd/uncollected"
 	"activity-tracker.example/hostd/upload"
 	"activity-tracker.example/hostd/xrdp"
@@ -92,6 +93,7 @@ type daemon struct {
 	uploader   *upload.Uploader
 	teller     *uncollected.Teller
 	receipts   *receipts.Keeper
+	shots      *shots.Keeper // nil where no pictures are taken and none wait
 	// connected reports whether somebody can be at a session; nil, with the
 	// reason, where that cannot be known.
 	connected func(roster.Tracked) (*bool, error)
@@ -228,6 +230,9 @@ func (d *daemon) openStages(stored []*os.File) error {
 		Progress: d.watchdog.Loop("helpers", loopSilence).Made, Log: d.log,
 	}, d.units, d.notify)
 	d.supervisor.SetTitles(d.policy.Titles())
+	if err := d.openShots(); err != nil {
+		return err
+	}
 	d.uploader = upload.New(d.buffer, d.enrollment.Target, upload.Options{
 		Period: d.cfg.SendInterval, Log: d.log, Policy: d.policy.Told, Hostname: headerName(d.hostname), Client: outbound.NewClient(d.outbound(), upload.RequestTimeout),
 		Progress: d.watchdog.Loop("upload", uploadSilence).Made,
@@ -293,6 +298,10 @@ func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
 	g.Go(func() error { return d.collector.Run(collecting, readings) })
 	g.Go(func() error { return d.teller.Run(ctx) })
 	g.Go(func() error { return d.receipts.Run(ctx) })
+	if d.shots != nil {
+		g.Go(func() error { return d.shots.Run(ctx) })
+		g.Go(func() error { return d.shots.Send(ctx) })
+	}
 	g.Go(func() error { return d.uploader.Run(ctx) })
 	g.Go(func() error { return control.NewServer(d, d.log).Run(ctx, listener) })
 	g.Go(func() error { return d.watchdog.Run(ctx) })

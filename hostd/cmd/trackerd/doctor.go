@@ -57,7 +57,7 @@ func (d *daemon) helpers() []doctor.Helper {
 
 // sessions lists the sessions that are measured now.
 func (d *daemon) sessions() []control.Session {
-	return doctor.Sessions(d.helpers(), time.Now(), d.cfg.CollectInterval)
+	return d.withPictures(doctor.Sessions(d.helpers(), time.Now(), d.cfg.CollectInterval))
 }
 
 // disk reads how much room the buffer has.

@@ -5,19 +5,14 @@ import (
 	"errors"
 
 	"activity-tracker.example/hostd/control"
-	"activity-tracker.example/hostd/disclosure"
 	"activity-tracker.example/hostd/notice"
 	"activity-tracker.example/hostd/receipts"
 )
 
 // currentNotice is what people are told as the rules are now.
 func (d *daemon) currentNotice() notice.Notice {
-	rules := d.policy.Effective()
-	told := d.cfg
-	told.Features.WindowTitles = rules.Titles
-	return notice.Of(notice.Source{
-		English: disclosure.Of(&told, d.opts.user), Russian: disclosure.InRussian(&told, d.opts.user), Rules: rules,
-	})
+	english, russian := d.recorded()
+	return notice.Of(notice.Source{English: english, Russian: russian, Rules: d.policy.Effective()})
 }
 
 // Notice implements control.Notices.

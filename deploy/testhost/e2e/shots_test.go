@@ -1,0 +1,76 @@
+package e2e
+
+import (
+	"bytes"
+	"image/jpeg"
+	"strings"
+	"testing"
+	"time"
+
+	"activity-tracker.example/testhost"
+	"activity-tracker.example/testhost/debian"
+)
+
+// pictures is what trackctl status --json tells of screenshots.
+type pictures struct {
+	Sessions []struct {
+		Screenshots *struct {
+			WhyNot    string     `json:"why_not"`
+			LastTaken *time.Time `json:"last_taken"`
+		} `json:"screenshots"`
+	} `json:"sessions"`
+}
+
+// TestScreenshot: of somebody at work there is no picture until they have confirmed the
+// notice that names pictures; then there is one, blurred, for root alone, while the server
+// is away.
+func TestScreenshot(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	h := trackedHost(t, debian.Trixie, srv)
+	defer h.showLogOnFailure(t)
+	const folder = "/var/lib/trackerd/screenshots"
+	if res, err := h.Exec(t.Context(), testhost.Command{Args: []string{"ls", folder}}); err != nil || res.Code == 0 {
+		t.Errorf("pictures are off, and there is %s: %v", folder, err)
+	}
+	h.configure(t, config+"features: {screenshots: true}\nscreenshots: {interval_sec: 60}\n")
+	p := h.login(t, "alice")
+	p.mustWork(t, 5, 0, 0, 0)
+	srv.Stop(t)
+	stop := keepTyping(t, p)
+	defer stop()
+	why := func() string {
+		var st pictures
+		p.trackctl(t, &st, "status")
+		if len(st.Sessions) != 1 || st.Sessions[0].Screenshots == nil {
+			return "no word of pictures"
+		}
+		return st.Sessions[0].Screenshots.WhyNot
+	}
+	if got := why(); !strings.Contains(got, "notice") {
+		t.Errorf("before it is confirmed: %q", got)
+	}
+	if n := p.notice(t); !strings.Contains(n.Text, "a picture of your screen, so blurred") || !strings.Contains(n.Text, "снимок вашего экрана") {
+		t.Errorf("the notice names no pictures: %s", n.Text)
+	}
+	p.confirm(t, "yes")
+	if got := why(); got != "" {
+		t.Errorf("once it is confirmed: %q", got)
+	}
+	var file string
+	eventually(t, 3*time.Minute, "a picture is kept", func() error {
+		out, err := h.Run(t.Context(), "sh", "-c", "find "+folder+" -name '*.shot' -perm 600 -user root | head -n 1 | grep .")
+		file = strings.TrimSpace(out)
+		return err
+	})
+	data := h.run(t, "cat", file)
+	_, picture, _ := strings.Cut(data, "\n")
+	size, err := jpeg.DecodeConfig(bytes.NewReader([]byte(picture)))
+	if err != nil || size.Width != 1024/16 || size.Height != 768/16 {
+		t.Errorf("the picture is %+v, %v", size, err)
+	}
+	log := h.run(t, "journalctl", "-u", "trackerd", "-o", "cat", "--no-pager")
+	if !strings.Contains(log, "shared_memory=true") {
+		t.Error("memory was not shared with the X server")
+	}
+}
