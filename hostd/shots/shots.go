@@ -4,6 +4,7 @@
 package shots
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -210,7 +211,9 @@ func (k *Keeper) due(before, now time.Time) (list []roster.Tracked, wait time.Du
 	if !rules.On || rules.Interval < time.Second {
 		return nil, wait
 	}
-	for _, t := range k.o.Sessions() {
+	sessions := k.o.Sessions()
+	k.forgetOthers(sessions)
+	for _, t := range sessions {
 		if at := k.next(t.Name(), before, rules.Interval); !at.After(now) && now.Sub(at) <= lookAgain+time.Second {
 			list = append(list, t)
 		}
@@ -221,10 +224,20 @@ func (k *Keeper) due(before, now time.Time) (list []roster.Tracked, wait time.Du
 
 // Take takes a picture of a session now and keeps it, if it may be taken before and after.
 func (k *Keeper) Take(ctx context.Context, t roster.Tracked) {
-	if err := k.take(ctx, t); err != nil && ctx.Err() == nil {
-		k.o.Log.Info("no screenshot was taken", "session", t.Key.ID, "reason", err)
-		k.note(t, func(s *Session) { s.LastFailed = err.Error() })
+	err := k.take(ctx, t)
+	if err == nil || ctx.Err() != nil {
+		return
 	}
+	level, usual := slog.LevelInfo, notNowError("")
+	if errors.As(err, &usual) { // as of everybody who is not at work
+		level = slog.LevelDebug
+	}
+	k.o.Log.Log(ctx, level, "no screenshot was taken", "session", t.Key.ID, "reason", err)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := k.status.Of[t.Name()]
+	s.LastFailed = err.Error()
+	k.status.Of[t.Name()] = s
 }
 
 // notNowError is why no picture may be taken.
@@ -240,17 +253,25 @@ func (k *Keeper) take(ctx context.Context, t roster.Tracked) error {
 	if why := k.o.WhyNot(t); why != "" {
 		return notNowError(why)
 	}
-	picture, err := k.shoot(ctx, t, rules.Kind)
+	titles := k.titles()
+	picture, err := k.shoot(ctx, t, rules.Kind, titles)
 	if err != nil {
 		return err
 	}
-	if k.o.Rules() != rules {
+	if k.o.Rules() != rules || !bytes.Equal(k.titles(), titles) {
 		return notNowError("the rules changed meanwhile")
 	}
 	if why := k.o.WhyNot(t); why != "" {
 		return notNowError(why)
 	}
 	return k.keep(t, Shot{MachineID: t.MachineID, Kind: rules.Kind, JPEG: picture})
+}
+
+// titles is the packet with the rules for titles that hold now.
+func (k *Keeper) titles() []byte {
+	rules := k.o.Titles()
+	rules.ID, rules.UntilUnix = 1, 0 // for helpers alone
+	return wire.AppendRules(nil, &rules)
 }
 
 // keep keeps a picture that was taken now.
@@ -275,17 +296,14 @@ func (k *Keeper) keep(t roster.Tracked, shot Shot) error {
 	return nil
 }
 
-// note changes what is told of a session, and forgets those that are gone.
-func (k *Keeper) note(t roster.Tracked, change func(*Session)) {
-	there := map[string]bool{t.Name(): true}
-	for _, other := range k.o.Sessions() {
-		there[other.Name()] = true
+// forgetOthers forgets how it went with sessions that are over.
+func (k *Keeper) forgetOthers(sessions []roster.Tracked) {
+	there := make(map[string]bool, len(sessions))
+	for i := range sessions {
+		there[sessions[i].Name()] = true
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s := k.status.Of[t.Name()]
-	change(&s)
-	k.status.Of[t.Name()] = s
 	for name := range k.status.Of {
 		if !there[name] {
 			delete(k.status.Of, name)

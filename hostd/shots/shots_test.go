@@ -94,6 +94,7 @@ type fixture struct {
 	now     time.Time
 	rules   Rules
 	whyNot  string
+	titles  wire.Rules
 	target  outbound.Target
 }
 
@@ -111,11 +112,11 @@ func get[T any](f *fixture, of *T) T {
 
 func newFixture(t *testing.T, dir string, change func(*Options)) *fixture {
 	t.Helper()
-	f := &fixture{program: &program{}, now: time.Now(), rules: Rules{On: true, Kind: policy.Blurred, Interval: time.Minute}}
+	f := &fixture{program: &program{}, now: time.Now(), titles: wire.Rules{Titles: true}, rules: Rules{On: true, Kind: policy.Blurred, Interval: time.Minute}}
 	o := Options{
 		Dir: dir, Binary: "/shot", Program: f.program,
 		Rules:    func() Rules { return get(f, &f.rules) },
-		Titles:   func() wire.Rules { return wire.Rules{Titles: true} },
+		Titles:   func() wire.Rules { return get(f, &f.titles) },
 		Sessions: func() []roster.Tracked { return []roster.Tracked{tracked} },
 		WhyNot:   func(roster.Tracked) string { return get(f, &f.whyNot) },
 		Target:   func() (outbound.Target, bool) { x := get(f, &f.target); return x, x.URL != "" },
@@ -250,8 +251,11 @@ func TestMayNot(t *testing.T) {
 		"locked":  func() { f.whyNot = "the screen is locked" },
 		"off":     func() { f.rules.On = false },
 		"blurred": func() { f.rules.Kind = policy.Readable },
+		"titles":  func() { f.titles.Lists = [][]wire.Rule{{{App: "Mail"}}} },
 	} {
-		f.set(func() { f.whyNot, f.rules = "", Rules{On: true, Kind: policy.Blurred, Interval: time.Minute} })
+		f.set(func() {
+			f.whyNot, f.titles, f.rules = "", wire.Rules{Titles: true}, Rules{On: true, Kind: policy.Blurred, Interval: time.Minute}
+		})
 		f.program.does = func(fd int, u helper.Unit) { f.set(change); shot(picture)(fd, u) }
 		f.Take(t.Context(), tracked)
 		if s := f.Status(); len(f.files(t)) > 0 || s.Taken > 0 || s.Of[tracked.Name()].LastFailed == "" {

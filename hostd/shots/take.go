@@ -68,7 +68,7 @@ type Program interface {
 }
 
 // shoot has a picture taken of a session.
-func (k *Keeper) shoot(ctx context.Context, t roster.Tracked, kind policy.Kind) ([]byte, error) {
+func (k *Keeper) shoot(ctx context.Context, t roster.Tracked, kind policy.Kind, titles []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, takeTime)
 	defer cancel()
 	ours, theirs, err := socketPair()
@@ -77,9 +77,7 @@ func (k *Keeper) shoot(ctx context.Context, t roster.Tracked, kind policy.Kind) 
 	}
 	defer func() { _ = ours.Close() }()
 	defer func() { _ = theirs.Close() }()
-	rules := k.o.Titles()
-	rules.ID = max(rules.ID, 1)
-	if _, err := ours.Write(wire.AppendRules(nil, &rules)); err != nil {
+	if _, err := ours.Write(titles); err != nil {
 		return nil, fmt.Errorf("send the rules for titles: %w", err)
 	}
 	unit := helper.Unit{
