@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"hostd/shots": {
 		"hostd/durable", "hostd/helper", "hostd/outbound", "hostd/roster", "hostd/text", "server/api", "server/api/policy", "sessiond/wire",
 	},
+	"hostd/selflink":    {"hostd/outbound", "hostd/text", "server/api"},
 	"hostd/uncollected": {"hostd/buffer", "hostd/policy", "hostd/roster", "server/api"},
 
 	"hostd/upload":  {"hostd/buffer", "hostd/outbound", "hostd/text", "server/api"},
@@ -146,7 +147,15 @@ var mayImport = map[string][]string{
 	"server/internal/userapi": {
 		"server/api", "server/internal/auth", "server/internal/httpserver", "server/internal/password", "server/internal/problem",
 		"server/internal/request", "server/internal/secret", "server/internal/session", "server/internal/store/db", "server/internal/store/directory",
-		"server/internal/store/users", "server/internal/text",
+		"server/internal/store/self", "server/internal/store/users", "server/internal/text",
+	},
+	"server/internal/selfapi": {
+		"server/api", "server/api/policy", "server/internal/auth", "server/internal/problem", "server/internal/report", "server/internal/request", "server/internal/secret",
+		"server/internal/store/directory", "server/internal/store/people", "server/internal/store/policies", "server/internal/store/self", "server/internal/store/users", "server/internal/text",
+	},
+	"server/internal/ui": {
+		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/selfapi",
+		"server/internal/store/access", "server/internal/store/directory", "server/internal/userapi",
 	},
 	"server/internal/policyapi": {
 		"server/api", "server/api/policy", "server/internal/auth", "server/internal/problem", "server/internal/request", "server/internal/store/directory", "server/internal/store/policies", "server/internal/text",
@@ -172,7 +181,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/personapi": {
 		"server/api", "server/internal/auth", "server/internal/export", "server/internal/looked", "server/internal/problem", "server/internal/report",
-		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/erasure", "server/internal/store/people", "server/internal/tabular",
+		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/erasure", "server/internal/store/people", "server/internal/tabular",
 	},
 	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store/directory", "server/internal/store/query"},
 	"server/internal/httpserver": {"server/api", "server/internal/problem"},
@@ -182,7 +191,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/export", "server/internal/personapi", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
 		"server/internal/httpserver", "server/internal/limiter",
 		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
-		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi",
+		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi", "server/internal/selfapi",
 	},
 	"server/internal/httpapi/negotiate": {"server/api", "server/internal/problem", "server/internal/tabular"},
 	"server/internal/httpapi/openapi":   {"server/internal/problem"},
@@ -197,6 +206,7 @@ var mayImport = map[string][]string{
 	"server/internal/store/directory":   {"server/api", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/text"},
 	"server/internal/store/users":       {"server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory"},
 	"server/internal/store/people":      {"server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory"},
+	"server/internal/store/self":        {"server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/store/users"},
 	"server/internal/store/policies":    {"server/api/policy", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db"},
 	"server/internal/store/minutes":     nil,
 	"server/internal/store/uncollected": {"server/api", "server/internal/store/db"},
@@ -232,7 +242,7 @@ var mayImport = map[string][]string{
 	"server/internal/app": {
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/export", "server/internal/personapi", "server/internal/httpapi", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
-		"server/internal/secret", "server/internal/session", "server/internal/store/...", "server/internal/userapi",
+		"server/internal/secret", "server/internal/selfapi", "server/internal/session", "server/internal/store/...", "server/internal/ui", "server/internal/userapi",
 	},
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},
 	"server/internal/cli/person": {

@@ -75,6 +75,9 @@ type Document struct {
 	Screenshots *Screenshots `json:"screenshots,omitempty"`
 	// Pause is false where people may not pause being measured.
 	Pause *bool `json:"pause,omitempty"`
+	// Self is false where people may not open their own page by 'trackctl web'. The server
+	// asks it when a link is made and used.
+	Self *bool `json:"self,omitempty"`
 	// Notice is shown to those who are measured, beside what the rules amount to.
 	Notice *Notice `json:"notice,omitempty"`
 	// Retention is how long the server keeps what it was sent; hosts ignore it.

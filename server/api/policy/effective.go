@@ -16,6 +16,8 @@ type Effective struct {
 	TitleRules  []Rules              `json:"title_rules"`
 	Screenshots EffectiveScreenshots `json:"screenshots"`
 	Pause       bool                 `json:"pause"`
+	// Self is whether people may open their own page by a link of trackctl.
+	Self bool `json:"self"`
 	// Notices are the file's text and the policies'.
 	Notices []Notice `json:"notices"`
 	// Origins holds where each field that differs from the default comes from, by the
@@ -40,6 +42,7 @@ const (
 	FieldKind        = "screenshots.kind"
 	FieldInterval    = "screenshots.interval_sec"
 	FieldPause       = "pause"
+	FieldSelf        = "self"
 	FieldNotice      = "notice"
 )
 
@@ -51,7 +54,7 @@ const DefaultScreenshotSec = 600
 // switch titles off: the server refuses them, and nothing is let through by mistake.
 func Narrow(file Document, policies []Version) Effective {
 	e := Effective{
-		Titles: true, Pause: true, Origins: map[string][]string{},
+		Titles: true, Pause: true, Self: true, Origins: map[string][]string{},
 		Screenshots: EffectiveScreenshots{Kind: Readable},
 	}
 	// The file alone switches screenshots on, and sets which kind at most.
@@ -102,6 +105,10 @@ func (e *Effective) narrow(d Document, origin string) {
 	if says(d.Pause, false) {
 		e.Pause = false
 		e.add(FieldPause, origin)
+	}
+	if says(d.Self, false) {
+		e.Self = false
+		e.add(FieldSelf, origin)
 	}
 	if d.Notice != nil && strings.TrimSpace(d.Notice.RU+d.Notice.EN) != "" {
 		e.Notices = append(e.Notices, *d.Notice)

@@ -22,8 +22,10 @@ import (
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
 	"activity-tracker.example/server/internal/repository"
+	"activity-tracker.example/server/internal/selfapi"
 	"activity-tracker.example/server/internal/session"
 	"activity-tracker.example/server/internal/store/rooms"
+	"activity-tracker.example/server/internal/ui"
 	"activity-tracker.example/server/internal/userapi"
 )
 
@@ -71,10 +73,14 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		Log: log, Metrics: metrics, Now: time.Now,
 	})
 	list := looked.NewList(s.Access, s.Audit, s.Directory, s.People)
+	reports, byPerson := report.New(s.Reader, s.Directory, s.People, time.Now), byperson.New(s.Reader, time.Now)
+	own := selfapi.New(s.Self, s.Policies, guard, around.Repository.BaseURL().String(), now)
+	pages := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Now: now}
 	return httpapi.New(httpapi.Parts{
-		Reports: report.New(s.Reader, s.Directory, s.People, time.Now), People: byperson.New(s.Reader, time.Now), Guard: guard, Live: board,
+		Reports: reports, People: byPerson, Pages: pages.Before, Guard: guard, Live: board,
 		Access: s.Access, Looked: list,
-		Users:  userapi.New(s.Users, logins, guard, now),
+		Users:  userapi.New(s.Users, logins, s.Self, guard, now),
+		Self:   own,
 		Policy: policyapi.New(s.Policies, guard),
 		Admin:  adminapi.New(s.Directory, s.Dictionary, now),
 		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list}, s.Erasures, s.Access),

@@ -55,8 +55,7 @@ func (g *Guard) Let(rule func(*http.Request) Rule) func(http.Handler) http.Handl
 				problem.Write(w, r, err)
 				return
 			}
-			ctx := audit.As(context.WithValue(r.Context(), principalKey{}, caller), caller.actor())
-			next.ServeHTTP(w, r.WithContext(ctx))
+			next.ServeHTTP(w, r.WithContext(As(r.Context(), caller)))
 		})
 	}
 }
@@ -83,12 +82,17 @@ type Principal struct {
 	Scope directory.Scope
 	// LoginSession is the login's id; empty: it is a token.
 	LoginSession string
+	// Machine is the row of the one account that the login opens; 0: it is a user's.
+	Machine int32
 }
 
 // actor returns who changes what the caller has changed.
 func (p Principal) actor() audit.Actor {
 	a := audit.Actor{Kind: audit.Token, ID: p.ID, Name: p.Name}
-	if p.LoginSession != "" {
+	switch {
+	case p.Role == directory.RoleSelf:
+		a.Kind = audit.Self
+	case p.LoginSession != "":
 		a.Kind = audit.User
 	}
 	return a
@@ -109,6 +113,18 @@ func Caller(ctx context.Context) Principal {
 		return p
 	}
 	return Principal{Scope: directory.Nothing()}
+}
+
+// As returns a context whose caller, and who changes what is changed, is that one.
+func As(ctx context.Context, p Principal) context.Context {
+	return audit.As(context.WithValue(ctx, principalKey{}, p), p.actor())
+}
+
+// Within returns a context whose caller sees nothing but that.
+func Within(ctx context.Context, scope directory.Scope) context.Context {
+	p := Caller(ctx)
+	p.Scope = scope
+	return context.WithValue(ctx, principalKey{}, p)
 }
 
 // Again returns a caller as it is now, or db.ErrNotFound where it may no longer

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"strconv"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/problem"
@@ -92,7 +93,33 @@ func (g *Guard) LoginSession(r *http.Request) string {
 	return id
 }
 
-// loggedIn returns whom a login stands for.
+// LoggedIn returns whom the login stands for that a request brings along; the zero value
+// where it brings none that lasts.
+func (g *Guard) LoggedIn(r *http.Request) (Principal, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
+	defer cancel()
+	id, known, err := g.loginSession(ctx, r)
+	if errors.Is(err, errLoginEnded) {
+		return Principal{}, nil
+	}
+	return loggedIn(id, known), err
+}
+
+// SetCookie has the browser keep a login until it ends; empty: keep none.
+func SetCookie(w http.ResponseWriter, value string) {
+	c := &http.Cookie{Name: Cookie, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	http.SetCookie(w, c)
+}
+
+// loggedIn returns whom a login stands for. One that opens an account alone has an id for
+// limits, and names nobody.
 func loggedIn(id string, c users.Caller) Principal {
-	return Principal{ID: c.UserID, Name: c.Login, Role: c.Role, Scope: c.Scope, LoginSession: id}
+	p := Principal{ID: c.UserID, Name: c.Login, Role: c.Role, Scope: c.Scope, LoginSession: id, Machine: c.Machine}
+	if c.Machine != 0 {
+		p.ID = "account " + strconv.Itoa(int(c.Machine))
+	}
+	return p
 }

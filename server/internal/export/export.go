@@ -47,13 +47,20 @@ type Export struct {
 
 // whole is person.json.
 type whole struct {
-	ID        string            `json:"id"`
-	Label     string            `json:"label"`
-	CreatedAt time.Time         `json:"created_at"`
-	Accounts  []dossier.Account `json:"accounts"`
+	ID        string    `json:"id"`
+	Label     string    `json:"label"`
+	CreatedAt time.Time `json:"created_at"`
+	// Partial means that they have other accounts, which are not in here.
+	Partial  bool              `json:"partial"`
+	Accounts []dossier.Account `json:"accounts"`
 	// MadeAs are those whom an account was made with, and who have no other.
 	MadeAs []home               `json:"accounts_made_as"`
 	Groups []dossier.Membership `json:"groups"`
+	// Users are the login names of those who see this as their own.
+	Users []string `json:"users"`
+	// Links and Logins are those by which an account was opened from its host.
+	Links  []dossier.Link  `json:"links"`
+	Logins []dossier.Login `json:"logins"`
 }
 
 type home struct {
@@ -62,11 +69,12 @@ type home struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// Find returns what there is of a person, or people.ErrNone.
-func (e Exports) Find(ctx context.Context, id report.PersonID) (*Export, error) {
+// Find returns what there is of those accounts of a person that are in scope, or
+// people.ErrNone.
+func (e Exports) Find(ctx context.Context, scope directory.Scope, id report.PersonID) (*Export, error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
-	p, err := e.People.ByID(ctx, directory.Scope{}, int64(id))
+	p, err := e.People.ByID(ctx, scope, int64(id))
 	if err != nil {
 		return nil, err
 	}
@@ -77,13 +85,22 @@ func (e Exports) Find(ctx context.Context, id report.PersonID) (*Export, error) 
 	if x.homes, err = e.Dossier.Homes(ctx, p.ID, x.keys); err != nil {
 		return nil, err
 	}
-	x.whole = whole{ID: report.PersonID(p.ID).String(), Label: p.Label, CreatedAt: p.CreatedAt.UTC(), MadeAs: []home{}}
+	x.whole = whole{ID: report.PersonID(p.ID).String(), Label: p.Label, CreatedAt: p.CreatedAt.UTC(), Partial: p.Partial, MadeAs: []home{}}
 	ids := []int64{p.ID}
 	for _, h := range x.homes {
 		ids = append(ids, h.ID)
 		x.whole.MadeAs = append(x.whole.MadeAs, home{report.PersonID(h.ID).String(), h.Label, h.CreatedAt.UTC()})
 	}
 	if x.whole.Accounts, err = e.Dossier.Accounts(ctx, x.keys); err != nil {
+		return nil, err
+	}
+	if x.whole.Users, err = e.Dossier.Users(ctx, p.ID, x.keys); err != nil {
+		return nil, err
+	}
+	if x.whole.Links, err = e.Dossier.Links(ctx, x.keys); err != nil {
+		return nil, err
+	}
+	if x.whole.Logins, err = e.Dossier.Logins(ctx, x.keys); err != nil {
 		return nil, err
 	}
 	x.whole.Groups, err = e.Dossier.Groups(ctx, ids, x.keys)

@@ -119,7 +119,7 @@ func (o *office) join(to, account string) {
 func (o *office) find(machineID string) *export.Export {
 	o.t.Helper()
 	x, err := export.Exports{People: o.People, Reader: o.Reader, Dossier: o.Dossier, Looked: looked.NewList(o.Access, o.Audit, o.Directory, o.People)}.
-		Find(o.t.Context(), report.PersonID(o.person(machineID)))
+		Find(o.t.Context(), directory.Scope{}, report.PersonID(o.person(machineID)))
 	o.must(err)
 	return x
 }

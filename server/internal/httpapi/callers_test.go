@@ -21,8 +21,8 @@ var (
 		"GET /healthz", "GET /readyz", "GET /metrics", "GET /api/openapi.json", "GET /api/docs",
 		"GET /install.sh", "GET /packages/{file}", "GET /packages/by-hash/SHA256/{digest}",
 	}
-	hostRoutes      = []string{"POST /api/enroll", "POST /api/events", "GET /api/policy", "POST /api/receipts"}
-	strangersRoutes = []string{"POST /api/login", "POST /api/invitation"}
+	hostRoutes      = []string{"POST /api/enroll", "POST /api/events", "GET /api/policy", "POST /api/receipts", "POST /api/self-links"}
+	strangersRoutes = []string{"POST /api/login", "POST /api/invitation", "POST /api/self-sessions"}
 )
 
 // Who may call a route follows from the table of permissions, for every route that the
@@ -128,9 +128,9 @@ func TestDocumentedPermissions(t *testing.T) {
 
 // permissionsTable is the table in Markdown.
 func permissionsTable() string {
-	roles := []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer, directory.RoleAuditor}
+	roles := []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer, directory.RoleAuditor, directory.RoleSelf}
 	var b strings.Builder
-	b.WriteString("| | admin | manager | viewer | auditor | API token |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| | admin | manager | viewer | auditor | self | API token |\n|---|---|---|---|---|---|---|\n")
 	for _, p := range permissions() {
 		fmt.Fprintf(&b, "| `%s` ", p.Route)
 		for _, role := range roles {

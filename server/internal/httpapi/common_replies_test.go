@@ -31,7 +31,14 @@ func TestCommonReplies(t *testing.T) {
 		b.User(string(role), role)
 		logins[string(role)] = b.Login(string(role))
 	}
-	b.Send(callers["host"], servertest.Minute("vm-abc123-user1", 0))
+	b.Send(callers["host"], servertest.Minute("vm-abc123-user1", 0), servertest.Minute("vm-self", 0))
+	login := func(role string) []string {
+		if role == self {
+			return b.OpenSelf(callers["host"], "vm-self")
+		}
+		return b.Login(role)
+	}
+	logins[self] = login(self)
 	for _, o := range d.Operations {
 		t.Run(o.ID, func(t *testing.T) {
 			_, open := o.Schemes[""]
@@ -55,7 +62,7 @@ func TestCommonReplies(t *testing.T) {
 					t.Errorf("somebody with the role %s: %d, may: %v", role, r.Status, o.Roles)
 				}
 				if ended := endsLogins(o); ended && slices.Contains(o.Roles, role) {
-					logins[role] = b.Login(role)
+					logins[role] = login(role)
 				}
 			}
 			// Packages don't come from the database; TestTooManyDownloads has theirs.

@@ -33,6 +33,7 @@ func showNobody() map[string]string {
 		"listCategories": "names of applications, whoever uses them", "replaceCategories": "as above",
 		"getLogin": own, "logout": own, "changePassword": own, "beginSecondStep": own, "confirmSecondStep": own,
 		"listPolicies": hosts, "putPolicy": hosts, "getPolicyVersion": hosts, "listHostGroups": hosts, "putHostGroup": hosts, "deleteHostGroup": hosts,
+		"tieUser": admin, "untieUser": admin,
 		"listChanges": "what administrators changed, nobody's activity",
 		"erasePerson": "of whom nothing can be read then", "listErasures": gone, "getErasure": gone,
 		"listUsers": admin, "inviteUser": admin, "getUser": admin, "patchUser": admin, "putUserAccess": admin, "inviteUserAgain": admin,
@@ -99,6 +100,9 @@ func TestEveryRouteWritesWhoLooks(t *testing.T) {
 		for _, format := range formatsOf(o) {
 			id, token := freshToken(w.Bench)
 			r := w.askIn(o, format, token)
+			if o.Schemes["apiToken"] == nil && strings.HasPrefix(o.Path, "/api/me") {
+				id = w.users["admin"].ID // no token has such a route
+			}
 			found := lookedAt(w.Bench, id, "m-own")
 			if len(found) > 0 {
 				wrote++
@@ -214,7 +218,7 @@ func TestNoAnswerUnlessWritten(t *testing.T) {
 	defer rename("access_gone", "access_log")
 	exceptions, refused := showNobody(), 0
 	for _, o := range w.Described.Operations {
-		if _, exception := exceptions[o.ID]; exception || len(o.Roles) == 0 || o.ID == "listAccess" || o.ID == "listPersonAccess" {
+		if _, exception := exceptions[o.ID]; exception || len(o.Roles) == 0 || strings.HasSuffix(o.ID, "Access") && strings.HasPrefix(o.ID, "list") {
 			continue
 		}
 		for _, format := range formatsOf(o) {

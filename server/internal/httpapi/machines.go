@@ -9,6 +9,7 @@ import (
 	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/request"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 const (
@@ -217,10 +218,21 @@ func (s *server) audit() http.HandlerFunc {
 
 // personAccess answers who looked at a person's data.
 func (s *server) personAccess() http.HandlerFunc {
+	return s.accessOf(func(*http.Request) directory.Scope { return directory.Scope{} })
+}
+
+// ownAccess answers who looked at the caller's own data.
+func (s *server) ownAccess() http.HandlerFunc {
+	return s.accessOf(func(r *http.Request) directory.Scope { return auth.Caller(r.Context()).Scope })
+}
+
+func (s *server) accessOf(within func(*http.Request) directory.Scope) http.HandlerFunc {
 	return render(s, answer[looked.PersonQuestion, api.PersonAccessList, api.Access]{
 		ask: func(r *http.Request) (looked.PersonQuestion, error) {
-			q := r.URL.Query()
-			return looked.ParsePersonQuestion(request.PathValue(r, "person"), q.Get("limit"), q.Get("cursor"))
+			query := r.URL.Query()
+			q, err := looked.ParsePersonQuestion(request.PathValue(r, "person"), query.Get("limit"), query.Get("cursor"))
+			q.Within = within(r)
+			return q, err
 		},
 		at:      func(looked.PersonQuestion) looked.At { return looked.At{What: api.LookedAccess} },
 		get:     s.Looked.PersonAccess,

@@ -22,7 +22,7 @@ type permission struct {
 // logged in alike. A route that is not in it is open to all, or for nobody. README.md
 // prints it.
 func permissions() []permission {
-	return slices.Concat(measured(), administration(), logins())
+	return slices.Concat(measured(), oneself(), administration(), logins())
 }
 
 func only(roles ...directory.Role) auth.Rule { return auth.Rule{Roles: roles} }
@@ -74,6 +74,27 @@ func measured() []permission {
 	}
 }
 
+// everybody are all roles that somebody who has logged in may have.
+func everybody() auth.Rule {
+	return auth.Rule{Roles: []directory.Role{
+		directory.RoleAdmin, directory.RoleManager, directory.RoleViewer, directory.RoleAuditor, directory.RoleSelf,
+	}, LoginOnly: true}
+}
+
+// oneself are the routes about the caller as somebody who is measured. Nobody erases there.
+func oneself() []permission {
+	own := everybody()
+	return []permission{
+		{"GET /api/me", own},
+		{"GET /api/me/summary", own},
+		{"GET /api/me/timeline", own},
+		{"GET /api/me/events", own},
+		{"GET /api/me/day", own},
+		{"GET /api/me/access", own},
+		{"GET /api/me/export", own},
+	}
+}
+
 // administration are the routes about policy, tokens and hosts, and what was changed.
 func administration() []permission {
 	admins, overseeing := only(directory.RoleAdmin), only(directory.RoleAdmin, directory.RoleAuditor)
@@ -107,7 +128,7 @@ func logins() []permission {
 	themselves := auth.Rule{Roles: own.Roles, LoginOnly: true}
 	return []permission{
 		{"GET /api/login", themselves},
-		{"POST /api/logout", themselves},
+		{"POST /api/logout", everybody()},
 		{"PUT /api/login/password", themselves},
 		{"POST /api/login/second-step", themselves},
 		{"PUT /api/login/second-step", themselves},
@@ -116,6 +137,8 @@ func logins() []permission {
 		{"GET /api/users/{user}", admins},
 		{"PATCH /api/users/{user}", admins},
 		{"PUT /api/users/{user}/access", admins},
+		{"PUT /api/users/{user}/person", admins},
+		{"DELETE /api/users/{user}/person", admins},
 		{"POST /api/users/{user}/invitation", admins},
 		{"DELETE /api/users/{user}/second-step", admins},
 		{"GET /api/users/{user}/sessions", own},

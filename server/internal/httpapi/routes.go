@@ -31,6 +31,7 @@ import (
 	"activity-tracker.example/server/internal/report/byperson"
 	"activity-tracker.example/server/internal/repository"
 	"activity-tracker.example/server/internal/request"
+	"activity-tracker.example/server/internal/selfapi"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/userapi"
 )
@@ -57,6 +58,10 @@ type Parts struct {
 	Looked *looked.List
 	// Users answers about people who log in.
 	Users *userapi.API
+	// Self answers about oneself.
+	Self *selfapi.API
+	// Pages has those for people, before all other routes; nil: there are none.
+	Pages func(next http.Handler) http.Handler
 	// Policy answers about policy, to hosts and to people.
 	Policy *policyapi.API
 	// Admin answers about tokens, enrolments and hosts.
@@ -91,7 +96,11 @@ type server struct {
 // New joins the parts to the server's handler.
 func New(p Parts) http.Handler {
 	s := newServer(p)
-	return s.Proxies.Resolve(s.common(s.routes()))
+	var routes http.Handler = s.routes()
+	if s.Pages != nil {
+		routes = s.Pages(routes)
+	}
+	return s.Proxies.Resolve(s.common(routes))
 }
 
 func newServer(p Parts) *server {
@@ -141,8 +150,26 @@ func (s *server) routes() chi.Router {
 	s.changingRoutes(admin)
 	s.adminRoutes(admin)
 	s.policyRoutes(r.With(bounded, asDescribed), admin)
-	s.userRoutes(r.With(bounded, asDescribed, userapi.OwnPage, userapi.Private), r.With(bounded, known, asDescribed))
+	strangers := r.With(bounded, asDescribed, userapi.OwnPage, userapi.Private)
+	s.userRoutes(strangers, admin)
+	s.ownRoutes(r.With(bounded, asDescribed), strangers, r.With(known, asDescribed), admin)
 	return r
+}
+
+// ownRoutes are those about oneself: the routes about a person, of the caller's own accounts.
+func (s *server) ownRoutes(hosts, strangers, reader, admin chi.Router) {
+	hosts.Post("/api/self-links", negotiate.OnlyJSON(s.Self.MakeLink))
+	strangers.Post("/api/self-sessions", negotiate.OnlyJSON(s.Self.OpenSession))
+	me := reader.With(s.inTurn, s.Self.Own)
+	me.Get("/api/me", s.person())
+	me.Get("/api/me/summary", s.personSummary())
+	me.Get("/api/me/timeline", s.personTimeline())
+	me.Get("/api/me/events", s.personEvents())
+	me.Get("/api/me/day", s.personDay())
+	me.Get("/api/me/access", s.ownAccess())
+	me.Get("/api/me/export", negotiate.Only(s.Person.ExportOwn, export.Type))
+	admin.Put("/api/users/{user}/person", s.Self.Tie)
+	admin.Delete("/api/users/{user}/person", s.Self.Untie)
 }
 
 // readingRoutes are those that answer with what is known of people and machines, each

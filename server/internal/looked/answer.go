@@ -11,6 +11,7 @@ import (
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/audit"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // At is what an answer shows, and of which time.
@@ -52,7 +53,11 @@ func (a *Answer) Several() { a.look.Many = true }
 // readerOf returns who looks.
 func readerOf(p auth.Principal) access.Reader {
 	r := access.Reader{Kind: access.Token, ID: p.ID, Name: p.Name}
-	if p.LoginSession != "" {
+	switch {
+	case p.Role == directory.RoleSelf:
+		// All are one: whose account it was stands with what they looked at.
+		return access.Reader{Kind: access.Self}
+	case p.LoginSession != "":
 		r.Kind = access.User
 	}
 	return r

@@ -38,6 +38,9 @@ type Question struct {
 type PersonQuestion struct {
 	Page
 	Person report.PersonID
+	// Within is which of the person's accounts are asked about. It is not the caller's
+	// scope, which is that of activity: an auditor may see none.
+	Within directory.Scope
 }
 
 // Page is a part of a list without further questions.
@@ -117,13 +120,13 @@ func (l *List) Each(ctx context.Context, _ directory.Scope, q Question) iter.Seq
 
 // PersonAccess is Access for all accounts that are a person's now.
 func (l *List) PersonAccess(ctx context.Context, _ directory.Scope, q PersonQuestion) (api.PersonAccessList, error) {
-	access, next, err := l.page(ctx, q.Page, l.accounts(q.Person))
+	access, next, err := l.page(ctx, q.Page, l.accounts(q))
 	return api.PersonAccessList{Person: q.Person.String(), Access: access, NextCursor: next}, err
 }
 
 // EachOfPerson is Each for all accounts that are a person's now.
 func (l *List) EachOfPerson(ctx context.Context, _ directory.Scope, q PersonQuestion) iter.Seq2[api.Access, error] {
-	return l.each(ctx, q.Page, l.accounts(q.Person))
+	return l.each(ctx, q.Page, l.accounts(q))
 }
 
 // subject looks up the rows of the machines that a question is about.
@@ -136,9 +139,9 @@ func (l *List) machine(id report.MachineID) subject {
 	}
 }
 
-func (l *List) accounts(id report.PersonID) subject {
+func (l *List) accounts(q PersonQuestion) subject {
 	return func(ctx context.Context) ([]int32, error) {
-		p, err := l.people.ByID(ctx, directory.Scope{}, int64(id))
+		p, err := l.people.ByID(ctx, q.Within, int64(q.Person))
 		keys := make([]int32, len(p.Accounts))
 		for i := range p.Accounts {
 			keys[i] = p.Accounts[i].Key

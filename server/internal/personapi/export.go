@@ -15,6 +15,7 @@ import (
 	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/erasure"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/tabular"
@@ -34,11 +35,20 @@ func New(exports export.Exports, erasures *erasure.Erasures, log *access.Log) *A
 
 // Export answers with everything that is kept about a person, as a ZIP archive.
 func (a *API) Export(w http.ResponseWriter, r *http.Request) {
+	a.export(w, r, directory.Scope{})
+}
+
+// ExportOwn answers with everything that is kept about the caller's own accounts.
+func (a *API) ExportOwn(w http.ResponseWriter, r *http.Request) {
+	a.export(w, r, auth.Caller(r.Context()).Scope)
+}
+
+func (a *API) export(w http.ResponseWriter, r *http.Request, scope directory.Scope) {
 	ctx, look := looked.Begin(r.Context(), a.access, looked.At{What: api.LookedExport})
 	id, err := personID(r)
 	var x *export.Export
 	if err == nil {
-		x, err = a.exports.Find(ctx, id)
+		x, err = a.exports.Find(ctx, scope, id)
 	}
 	if err == nil {
 		err = look.Keep(ctx)

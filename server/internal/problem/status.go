@@ -12,7 +12,7 @@ func Status(code api.Code) int {
 	switch code {
 	case api.CodeBadRequest, api.CodeBadPassword, api.CodePolicyTooLarge:
 		return http.StatusBadRequest
-	case api.CodeUnauthorized, api.CodeBadToken, api.CodeBadLogin, api.CodeBadInvitation, api.CodeSecondStep, api.CodeBadCode:
+	case api.CodeUnauthorized, api.CodeBadToken, api.CodeBadLogin, api.CodeBadInvitation, api.CodeSecondStep, api.CodeBadCode, api.CodeBadLink:
 		return http.StatusUnauthorized
 	case api.CodeForbidden, api.CodeNoTLS:
 		return http.StatusForbidden
@@ -23,7 +23,7 @@ func Status(code api.Code) int {
 	case api.CodeNotAcceptable:
 		return http.StatusNotAcceptable
 	case api.CodeHostEnrolled, api.CodeGroupExists, api.CodeTooManyGroups, api.CodeUserExists, api.CodeUserDisabled, api.CodeTooManyUsers, api.CodeNoneBegun,
-		api.CodeTooManyAccounts, api.CodeOfPerson, api.CodeHostFull:
+		api.CodeTooManyAccounts, api.CodeOfPerson, api.CodeHostFull, api.CodeSelfOff, api.CodeNoBaseURL, api.CodeLoggedIn, api.CodeOtherPerson:
 		return http.StatusConflict
 	case api.CodeChangedMeanwhile:
 		return http.StatusPreconditionFailed

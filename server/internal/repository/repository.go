@@ -57,6 +57,14 @@ func New(o Options) *Repository {
 	}
 }
 
+// BaseURL returns where callers find this server.
+func (r *Repository) BaseURL() BaseURL {
+	if r == nil {
+		return BaseURL{}
+	}
+	return r.base
+}
+
 // take waits for a place among the downloads, and returns what frees it.
 func (r *Repository) take(req *http.Request) (end func(), ok bool) {
 	endEach, ok := r.each.Take(req.Context(), site(req))

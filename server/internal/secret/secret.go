@@ -1,5 +1,5 @@
 // Package secret makes and checks the server's credentials: API tokens, host
-// credentials, enrolment tokens, invitations and login sessions, all of the form
+// credentials, enrolment tokens, invitations, logins and links, all of the form
 // "id.secret".
 //
 // The id is public and finds the row; the secret is 256 random bits, of which
@@ -31,6 +31,8 @@ const (
 	// browser keeps of a login.
 	KindInvitation Kind = "inv"
 	KindLogin      Kind = "ses"
+	// KindSelf is a link by which somebody opens their own account.
+	KindSelf Kind = "self"
 )
 
 const (
@@ -107,7 +109,7 @@ func Parse(text string) (Credential, error) {
 
 func known(k Kind) bool {
 	switch k {
-	case KindToken, KindHost, KindEnrollment, KindInvitation, KindLogin:
+	case KindToken, KindHost, KindEnrollment, KindInvitation, KindLogin, KindSelf:
 		return true
 	}
 	return false

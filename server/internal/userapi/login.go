@@ -13,21 +13,28 @@ import (
 	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/session"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/users"
 )
 
-// Private refuses a request that brings a password over a network where others can
+// Private refuses a request that brings a password or a link over a network where others can
 // read it.
 func Private(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		addr := auth.Address(r)
-		if httpserver.Secure(r.Context()) || addr == (netip.Addr{}) || addr.IsLoopback() {
+		if IsPrivate(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
 		problem.Write(w, r, problem.New(api.CodeNoTLS,
-			"Passwords are taken over https alone. Where a proxy speaks it for this server, name the proxy: --trusted-proxy."))
+			"Passwords and links are taken over https alone. Where a proxy speaks it for this server, name the proxy: --trusted-proxy."))
 	})
+}
+
+// IsPrivate reports whether nobody on the way reads a request: it came by TLS, or from this
+// machine.
+func IsPrivate(r *http.Request) bool {
+	addr := auth.Address(r)
+	return httpserver.Secure(r.Context()) || addr == (netip.Addr{}) || addr.IsLoopback()
 }
 
 // OwnPage refuses what another site's page has a browser send.
@@ -60,7 +67,7 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) (api.Login, error) {
 	if err != nil {
 		return api.Login{}, a.refusal(r, err)
 	}
-	setCookie(w, fresh.Reveal())
+	auth.SetCookie(w, fresh.Reveal())
 	return api.Login{User: shown(user), Session: fresh.ID}, nil
 }
 
@@ -75,15 +82,6 @@ func (a *API) refusal(r *http.Request, err error) error {
 	return err
 }
 
-// setCookie has the browser keep a login until it ends; empty: keep none.
-func setCookie(w http.ResponseWriter, value string) {
-	c := &http.Cookie{Name: auth.Cookie, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	if value == "" {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
-}
-
 // Who answers with who has logged in.
 func (a *API) Who(w http.ResponseWriter, r *http.Request) {
 	caller := auth.Caller(r.Context())
@@ -94,9 +92,14 @@ func (a *API) Who(w http.ResponseWriter, r *http.Request) {
 // Logout ends the login that it is asked by.
 func (a *API) Logout(w http.ResponseWriter, r *http.Request) {
 	caller := auth.Caller(r.Context())
-	err := a.users.End(r.Context(), caller.ID, caller.LoginSession)
+	var err error
+	if caller.Role == directory.RoleSelf {
+		err = a.self.End(r.Context(), caller.LoginSession)
+	} else {
+		err = a.users.End(r.Context(), caller.ID, caller.LoginSession)
+	}
 	if err == nil {
-		setCookie(w, "")
+		auth.SetCookie(w, "")
 	}
 	reply(w, r, http.StatusNoContent, nil, err)
 }
@@ -108,7 +111,7 @@ func (a *API) ChangePassword(w http.ResponseWriter, r *http.Request) {
 		err = a.refusal(r, a.logins.ChangePassword(r.Context(), auth.Caller(r.Context()).ID, ask.Password, ask.NewPassword, from(r)))
 	}
 	if err == nil {
-		setCookie(w, "")
+		auth.SetCookie(w, "")
 	}
 	reply(w, r, http.StatusNoContent, nil, err)
 }

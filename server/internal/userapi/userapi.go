@@ -14,6 +14,7 @@ import (
 	"activity-tracker.example/server/internal/session"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/self"
 	"activity-tracker.example/server/internal/store/users"
 )
 
@@ -28,13 +29,14 @@ const (
 type API struct {
 	users  *users.Users
 	logins *session.Logins
+	self   *self.Self
 	guard  *auth.Guard
 	now    func() time.Time
 }
 
 // New returns the answers about these users.
-func New(u *users.Users, logins *session.Logins, guard *auth.Guard, now func() time.Time) *API {
-	return &API{users: u, logins: logins, guard: guard, now: now}
+func New(u *users.Users, logins *session.Logins, s *self.Self, guard *auth.Guard, now func() time.Time) *API {
+	return &API{users: u, logins: logins, self: s, guard: guard, now: now}
 }
 
 // reply answers with v, with nothing where it is nil, or with what err means.

@@ -16,6 +16,7 @@ import (
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/audit"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/rooms"
 )
 
@@ -40,7 +41,7 @@ alone. That it was exported is written down, as a look at the person.`,
 					return err
 				}
 				exports := export.Exports{People: st.People, Reader: st.Reader, Dossier: st.Dossier, Looked: looked.NewList(st.Access, st.Audit, st.Directory, st.People)}
-				x, err := exports.Find(ctx, report.PersonID(p.ID))
+				x, err := exports.Find(ctx, directory.Scope{}, report.PersonID(p.ID))
 				if err != nil {
 					return advise(err, args[0])
 				}

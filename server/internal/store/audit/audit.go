@@ -29,6 +29,8 @@ const (
 	Command = "command"
 	// Enrollment is who has an enrolment token.
 	Enrollment = "enrollment"
+	// Self is whoever has opened one account by a link from its host. Which, is not kept.
+	Self = "self"
 	// Server is the server by itself.
 	Server = "server"
 )

@@ -27,6 +27,8 @@ const (
 	RoleManager Role = "manager"
 	// RoleAuditor sees nobody's activity.
 	RoleAuditor Role = "auditor"
+	// RoleSelf sees one account, by a link from its host. No user has it.
+	RoleSelf Role = "self"
 )
 
 // Token is an API token without its secret.

@@ -15,6 +15,9 @@ import (
 type Scope struct {
 	limited bool
 	Groups  []int32
+	// Machines are the accounts that somebody may see as their own, by their rows. They
+	// are found as those of a person, and in no list.
+	Machines []int32
 }
 
 // Nothing is the scope of a caller who may see no machine.
@@ -22,6 +25,9 @@ func Nothing() Scope { return Scope{limited: true} }
 
 // OfGroups is the scope of a caller who may see the machines of these groups alone.
 func OfGroups(keys []int32) Scope { return Scope{limited: true, Groups: keys} }
+
+// OfMachines is the scope of a caller who may see these accounts of a person alone.
+func OfMachines(keys []int32) Scope { return Scope{limited: true, Machines: keys} }
 
 // Limited reports whether there may be machines out of scope.
 func (s Scope) Limited() bool { return s.limited }

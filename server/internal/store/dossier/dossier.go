@@ -77,6 +77,47 @@ func (d *Dossier) Groups(ctx context.Context, people []int64, keys []int32) ([]M
 		UNION SELECT g.name, '', true FROM group_person p JOIN machine_group g ON g.id = p.grp WHERE p.person = ANY($1) ORDER BY 1, 2`, people, keys)
 }
 
+// Users returns the login names of the users to whom a person or one of those accounts is
+// their own.
+func (d *Dossier) Users(ctx context.Context, person int64, keys []int32) ([]string, error) {
+	type one struct{ Login string }
+	list, err := collect[one](ctx, d, "reading which users they are", `SELECT login FROM app_user u WHERE person = $1
+		OR EXISTS (SELECT FROM own_account o WHERE o.usr = u.id AND o.machine = ANY($2)) ORDER BY login`, person, keys)
+	names := []string{}
+	for _, u := range list {
+		names = append(names, u.Login)
+	}
+	return names, err
+}
+
+// Link is one that opens an account, without its secret.
+type Link struct {
+	MachineID string    `json:"machine_id"`
+	CreatedAt time.Time `json:"created_at"`
+	Used      bool      `json:"used"`
+}
+
+// Links returns those of accounts; they are kept for a minute.
+func (d *Dossier) Links(ctx context.Context, keys []int32) ([]Link, error) {
+	return collect[Link](ctx, d, "reading links", `SELECT m.machine_id, l.created_at, l.used FROM self_link l JOIN machine m ON m.id = l.machine
+		WHERE l.machine = ANY($1) ORDER BY l.created_at, l.id`, keys)
+}
+
+// Login is one that opens an account alone.
+type Login struct {
+	MachineID  string    `json:"machine_id"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastSeenAt time.Time `json:"last_seen_at"`
+	Address    string    `json:"address"`
+	Agent      string    `json:"agent"`
+}
+
+// Logins returns those of accounts that are kept; they last for an hour.
+func (d *Dossier) Logins(ctx context.Context, keys []int32) ([]Login, error) {
+	return collect[Login](ctx, d, "reading logins", `SELECT m.machine_id, s.created_at, s.last_seen_at, s.address, s.agent FROM login_session s JOIN machine m ON m.id = s.machine
+		WHERE s.machine = ANY($1) ORDER BY s.created_at, s.id`, keys)
+}
+
 // Receipt is that a program of an account has confirmed that a notice was read.
 type Receipt struct {
 	MachineID  string    `json:"machine_id"`

@@ -24,12 +24,13 @@ const (
 // the schema: whoever adds a table decides here whether it holds something of somebody.
 func Tables() map[string]Table {
 	hosts := Table{Nobody: "about hosts and their secrets; what an account's host is stands with the account"}
-	logins := Table{Nobody: "about people who log in, who are not tied to those who are measured"}
+	logins := Table{Nobody: "about people who log in, whoever they are among those who are measured"}
 	erased := Table{Nobody: "about people of whom nothing can be read any more"}
 	server := Table{Nobody: "about the server's own work"}
 	return map[string]Table{
 		"machine": {File: FilePerson}, "account": {File: FilePerson}, "person": {File: FilePerson}, "host": {File: FilePerson},
 		"machine_group": {File: FilePerson}, "group_member": {File: FilePerson}, "group_person": {File: FilePerson},
+		"app_user": {File: FilePerson}, "own_account": {File: FilePerson}, "self_link": {File: FilePerson}, "login_session": {File: FilePerson},
 		"event": {File: FileEvents}, "event_hour": {File: FileEvents}, "title": {File: FileEvents}, "app": {File: FileEvents},
 		"rollup": {File: FileSums}, "rollup_day": {File: FileSums},
 		"not_collected": {File: FileNotCollected},
@@ -39,7 +40,7 @@ func Tables() map[string]Table {
 		"policy": {File: FilePolicy},
 
 		"host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts,
-		"api_token": logins, "api_token_group": logins, "app_user": logins, "app_user_group": logins, "invitation": logins, "login_session": logins,
+		"api_token": logins, "api_token_group": logins, "app_user_group": logins, "invitation": logins,
 		"recovery_code": logins,
 		"erasure":       erased, "erasure_machine": erased, "erasure_title": erased, "tombstone": erased, "tombstone_key": erased,
 		"audit_head": server, "category_list": server, "dropped": server, "policy_state": server, "schema_migration": server, "title_sweep": server, "upkeep": server,

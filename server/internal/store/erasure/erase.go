@@ -126,6 +126,7 @@ func remove(ctx context.Context, tx pgx.Tx, person int64, keys []int32) (gone []
 	batch.Queue("DELETE FROM machine WHERE id = ANY($1)", keys)
 	batch.Queue("DELETE FROM group_person WHERE person = $1", person)
 	batch.Queue("UPDATE person SET label = '' WHERE id = $1", person)
+	batch.Queue("UPDATE app_user SET person = NULL WHERE person = $1", person)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, 0, fmt.Errorf("removing accounts: %w", err)
 	}

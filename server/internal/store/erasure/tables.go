@@ -21,18 +21,18 @@ func Tables() map[string]Fate {
 	programs := Fate{Stays: "names of programs, whoever uses them"}
 	groups := Fate{Stays: "groups as such; who was in them is in others"}
 	hosts := Fate{Stays: "about hosts and their secrets, whoever works there"}
-	logins := Fate{Stays: "about people who log in, who are not tied to those who are measured"}
+	logins := Fate{Stays: "about people who log in, whoever they are among those who are measured"}
 	readers := Fate{Stays: "about those who looked; it goes with their last look"}
 	server := Fate{Stays: "about the server's own work"}
 	own := Fate{Stays: "numbers and times of erasures, without who it was"}
 	return map[string]Fate{
 		"machine": atOnce, "account": atOnce, "person": atOnce, "group_member": atOnce, "group_person": atOnce, "receipt": atOnce,
-		"audit_text": atOnce, "policy": atOnce,
+		"audit_text": atOnce, "policy": atOnce, "self_link": atOnce, "own_account": atOnce, "login_session": atOnce, "app_user": atOnce,
 		"event": after, "event_hour": after, "rollup": after, "rollup_day": after, "not_collected": after, "title": after, "access_log": after, "access_set": after,
 		"app": programs, "category_list": programs, "machine_group": groups, "access_reader": readers,
 		"audit_log": {Stays: "kinds, times and digests; what names somebody is in audit_text"},
 		"host":      hosts, "host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts,
-		"api_token": logins, "api_token_group": logins, "app_user": logins, "app_user_group": logins, "invitation": logins, "login_session": logins,
+		"api_token": logins, "api_token_group": logins, "app_user_group": logins, "invitation": logins,
 		"recovery_code": logins,
 		"audit_head":    server, "dropped": server, "policy_state": server, "schema_migration": server, "title_sweep": server, "upkeep": server,
 		"erasure": own, "erasure_machine": own, "erasure_title": own, "tombstone": own, "tombstone_key": own,

@@ -200,11 +200,11 @@ func addAccounts(ctx context.Context, tx pgx.Tx, scope directory.Scope, list []P
 
 func accountsOf(ctx context.Context, tx pgx.Tx, scope directory.Scope, ids []int64) ([]accountOf, error) {
 	rows, err := tx.Query(ctx, `SELECT a.person,
-			NOT $2 OR EXISTS (SELECT FROM group_member g WHERE g.machine = a.machine AND g.grp = ANY($3)), `+directory.MachineColumns+`
+			NOT $2 OR coalesce(a.machine = ANY($4), false) OR EXISTS (SELECT FROM group_member g WHERE g.machine = a.machine AND g.grp = ANY($3)), `+directory.MachineColumns+`
 		FROM unnest($1::bigint[]) i CROSS JOIN LATERAL (SELECT * FROM account WHERE person = i OFFSET 0) a
 		CROSS JOIN LATERAL (SELECT * FROM machine WHERE id = a.machine OFFSET 0) m
 		CROSS JOIN LATERAL (SELECT hostname FROM host WHERE id = m.host OFFSET 0) h
-		ORDER BY a.person, m.machine_id`, ids, scope.Limited(), scope.Groups)
+		ORDER BY a.person, m.machine_id`, ids, scope.Limited(), scope.Groups, scope.Machines)
 	if err != nil {
 		return nil, fmt.Errorf("reading accounts: %w", err)
 	}

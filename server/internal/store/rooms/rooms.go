@@ -22,6 +22,7 @@ import (
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/query"
+	"activity-tracker.example/server/internal/store/self"
 	"activity-tracker.example/server/internal/store/uncollected"
 	"activity-tracker.example/server/internal/store/upkeep"
 	"activity-tracker.example/server/internal/store/users"
@@ -38,6 +39,7 @@ type Store struct {
 	Partitions   *partition.Partitions
 	Dictionary   *dictionary.Dictionary
 	Users        *users.Users
+	Self         *self.Self
 	People       *people.People
 	Policies     *policies.Policies
 	NotCollected *uncollected.Times
@@ -75,7 +77,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d), Users: users.New(d), People: people.New(d), Policies: policies.New(d)}
+	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d), Users: users.New(d), Self: self.New(d), People: people.New(d), Policies: policies.New(d)}
 	s.NotCollected = uncollected.New(d)
 	s.Access, s.Audit, s.Dossier = access.New(d, opts.Now), audit.New(d), dossier.New(d)
 	s.Erasures = erasure.New(d, opts.KeepBackups, opts.Now)

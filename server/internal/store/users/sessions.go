@@ -23,14 +23,17 @@ const (
 	// MaxLogins is how many logins a user may have at once: more than anybody's
 	// devices. The oldest ends for one more.
 	MaxLogins = 20
+	// SelfEnd is after how long a login ends that opens one account by a link.
+	SelfEnd = time.Hour
 	// seenEvery is how exactly it is kept when a login was last used: a row is not
 	// written with each request.
 	seenEvery = time.Minute
 )
 
-// lasting is whether a login s has not ended. The intervals are LoginIdle and
-// LoginEnd, as a test makes sure.
-const lasting = "s.last_seen_at > now() - interval '8 hours' AND s.created_at > now() - interval '7 days'"
+// lasting is whether a login s has not ended. The intervals are LoginIdle, LoginEnd and
+// SelfEnd, as a test makes sure.
+const lasting = "s.last_seen_at > now() - interval '8 hours' AND s.created_at > now() - interval '7 days'" +
+	" AND (s.machine IS NULL OR s.created_at > now() - interval '1 hour')"
 
 // LoginSession is a login that lasts.
 type LoginSession struct {
@@ -114,6 +117,8 @@ type Caller struct {
 	Login  string
 	Role   directory.Role
 	Scope  directory.Scope
+	// Machine is the row of the one account that the login opens, where it is of no user.
+	Machine int32
 	// Hash is that of the login's secret.
 	Hash []byte
 	// Seen means that it was noted within seenEvery that the login is in use.
@@ -126,12 +131,12 @@ func (u *Users) Caller(ctx context.Context, session string) (Caller, error) {
 	var c Caller
 	var limited bool
 	var groups []int32
-	err := u.db.AskOnce(ctx, "looking up a login", `SELECT s.usr, u.login, s.secret_hash, s.last_seen_at > now() - interval '1 minute', u.role, u.limited,
-			ARRAY(SELECT grp FROM app_user_group WHERE usr = s.usr ORDER BY grp)
-		FROM login_session s JOIN app_user u ON u.id = s.usr WHERE s.id = $1 AND NOT u.disabled AND `+lasting,
-		session, &c.UserID, &c.Login, &c.Hash, &c.Seen, &c.Role, &limited, &groups)
+	err := u.db.AskOnce(ctx, "looking up a login", `SELECT coalesce(s.usr, ''), coalesce(u.login, ''), s.secret_hash, s.last_seen_at > now() - interval '1 minute',
+			coalesce(u.role, '`+string(directory.RoleSelf)+`'), coalesce(u.limited, false), ARRAY(SELECT grp FROM app_user_group WHERE usr = s.usr ORDER BY grp), coalesce(s.machine, 0)
+		FROM login_session s LEFT JOIN app_user u ON u.id = s.usr WHERE s.id = $1 AND u.disabled IS NOT TRUE AND `+lasting,
+		session, &c.UserID, &c.Login, &c.Hash, &c.Seen, &c.Role, &limited, &groups, &c.Machine)
 	switch {
-	case c.Role == directory.RoleAuditor:
+	case c.Role == directory.RoleAuditor, c.Role == directory.RoleSelf:
 		c.Scope = directory.Nothing()
 	case limited:
 		c.Scope = directory.OfGroups(groups)
