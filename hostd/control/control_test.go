@@ -71,6 +71,8 @@ func ask(what, socket string) {
 		v, err = c.Confirm(ctx, "v1")
 	case "confirm-other":
 		v, err = c.Confirm(ctx, "v2")
+	case "web":
+		v, err = c.WebLink(ctx)
 	case "resume":
 		v, err = c.Resume(ctx)
 	case "listen": // takes one connection and says how much it was told
@@ -163,6 +165,10 @@ func (f *fakeDaemon) Confirm(_ context.Context, uid uint32, version string) (Not
 	f.confirmed = append(f.confirmed, uid)
 	at := time.Unix(1e9, 0).UTC()
 	return Notice{Version: version, ReadAt: &at}, nil
+}
+
+func (*fakeDaemon) WebLink(_ context.Context, uid uint32) (WebLink, error) {
+	return WebLink{URL: fmt.Sprint("https://a.example/self#", uid)}, nil
 }
 
 func (*fakeDaemon) Status(context.Context) Status {
@@ -312,6 +318,17 @@ func TestOthersSeeThemselves(t *testing.T) {
 	}
 	if len(d.enrolled) != 0 {
 		t.Error("another user enrolled the host")
+	}
+}
+
+// A link is the asker's own; root gets none.
+func TestWebLink(t *testing.T) {
+	socket := start(t, &fakeDaemon{})
+	if out, err := asNobody(t, "web", socket).CombinedOutput(); err != nil || !strings.Contains(string(out), `"url":"https://a.example/self#65534"`) {
+		t.Errorf("%s %v", out, err)
+	}
+	if _, err := NewClient(socket).WebLink(t.Context()); !errors.Is(err, ErrNotPermitted) {
+		t.Errorf("root gets one: %v", err)
 	}
 }
 

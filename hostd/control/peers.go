@@ -25,7 +25,7 @@ const (
 	burst             = 20
 	// rejectedCost is as how many requests a list of rejected records counts: it may
 	// read ten thousand, and starts a program to learn who asks. So do pauses and
-	// receipts, which are written to the disk.
+	// receipts, which are written to the disk, and links, which the server is asked for.
 	rejectedCost = 10
 	// allPerSecond and allBurst are the same for all users together: whoever has a range
 	// of subordinate user ids (subuid(5)) asks as tens of thousands.
@@ -69,7 +69,7 @@ func (p *pacer) pace(next http.Handler) http.Handler {
 // cost is as how many requests one counts.
 func cost(r *http.Request) int {
 	switch r.URL.Path {
-	case rejectedPath, pausePath, resumePath, noticePath:
+	case rejectedPath, pausePath, resumePath, noticePath, webPath:
 		return rejectedCost
 	}
 	return 1

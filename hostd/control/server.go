@@ -25,6 +25,7 @@ type Provider interface {
 	Rejections
 	Pauses
 	Notices
+	Links
 }
 
 // Limits of the socket, which every user of the host can reach.
@@ -101,6 +102,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST "+resumePath, s.resume)
 	mux.HandleFunc("GET "+noticePath, s.notice)
 	mux.HandleFunc("POST "+noticePath, s.confirm)
+	mux.HandleFunc("POST "+webPath, s.web)
 	mux.HandleFunc("GET "+rejectedPath, s.rejected)
 	mux.HandleFunc("POST "+rejectedPath+"/retry", s.handle(s.provider.Retry))
 	mux.HandleFunc("POST "+rejectedPath+"/drop", s.handle(s.provider.Drop))

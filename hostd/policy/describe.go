@@ -43,6 +43,7 @@ func (p *Policy) Describe() []Rule {
 		{Name: rules.FieldTitleRules, Holds: listed},
 		{Name: Screenshots, Holds: describeScreenshots(e.Screenshots)},
 		{Name: rules.FieldPause, Holds: map[bool]string{true: "allowed ('trackctl pause')", false: "not allowed"}[e.Pause]},
+		{Name: rules.FieldSelf, Holds: map[bool]string{true: "allowed ('trackctl web')", false: "not allowed"}[e.Self]},
 	}
 	for i := range described {
 		described[i].From = slices.Clone(e.Origins[described[i].Name])

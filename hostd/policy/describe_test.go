@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	rules "activity-tracker.example/server/api/policy"
@@ -9,7 +10,7 @@ import (
 
 func TestDescribe(t *testing.T) {
 	off, on := false, true
-	const allowed = "{screenshots none are taken []} {pause allowed ('trackctl pause') []}"
+	const allowed = "{screenshots none are taken []} {pause allowed ('trackctl pause') []} {self allowed ('trackctl web') []}"
 	for _, c := range []struct {
 		file rules.Document
 		want string
@@ -22,7 +23,7 @@ func TestDescribe(t *testing.T) {
 			"{exclude_users 2 names of users and groups [file]} {titles not recorded [file]} {title_rules 1, before anything is stored [file]} " + allowed + "]"},
 		{
 			rules.Document{Screenshots: &rules.Screenshots{Allow: &on, Kind: rules.Readable, IntervalSec: 900}},
-			"[{work_hours always []} {exclude_users nobody []} {titles recorded []} {title_rules none []} {screenshots readable, one of each session in 900 s [file]} {pause allowed ('trackctl pause') []}]",
+			"[{work_hours always []} {exclude_users nobody []} {titles recorded []} {title_rules none []} {screenshots readable, one of each session in 900 s [file]} {pause allowed ('trackctl pause') []} {self allowed ('trackctl web') []}]",
 		},
 		{rules.Document{WorkHours: hours(t, "UTC")}, "[{work_hours never UTC (not now) [file]} {exclude_users nobody []} {titles recorded []} {title_rules none []} " + allowed + "]"},
 	} {
@@ -30,6 +31,10 @@ func TestDescribe(t *testing.T) {
 		p.effective = rules.Narrow(c.file, nil)
 		if got := fmt.Sprint(p.Describe()); got != c.want {
 			t.Errorf("%s\nwant\n%s", got, c.want)
+		}
+		p.effective = rules.Narrow(c.file, []rules.Version{{Version: 3, Policy: rules.Document{Self: &off}}})
+		if got := fmt.Sprint(p.Describe()); !strings.Contains(got, "{self not allowed [policy 3]}") {
+			t.Error(got)
 		}
 	}
 }

@@ -141,7 +141,7 @@ running; 4 not permitted; 64 wrong command line.`,
 	root.PersistentFlags().StringVar(&o.socket, "socket", control.DefaultSocket, "trackerd's control socket")
 	root.PersistentFlags().BoolVar(&o.user, "user", false, "ask the trackerd that you run for yourself ('trackerd run --user')")
 	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON for scripts")
-	root.AddCommand(statusCommand(o), sessionsCommand(o), enrollCommand(o), doctorCommand(o), rejectedCommand(o), pauseCommand(o), resumeCommand(o), noticeCommand(o), versionCommand(o))
+	root.AddCommand(statusCommand(o), sessionsCommand(o), enrollCommand(o), doctorCommand(o), rejectedCommand(o), pauseCommand(o), resumeCommand(o), noticeCommand(o), webCommand(o), versionCommand(o))
 	return root
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -179,6 +180,13 @@ func (fakeDaemon) Confirm(_ context.Context, uid uint32, version string) (contro
 	defer confirmed.mu.Unlock()
 	confirmed.uids = append(confirmed.uids, uid)
 	return control.Notice{Version: version}, nil
+}
+
+func (f fakeDaemon) WebLink(_ context.Context, uid uint32) (control.WebLink, error) {
+	if len(f.status.Sessions) == 0 {
+		return control.WebLink{}, &control.RefusalError{Code: control.CodeBadRequest, Message: "the server does not answer; try again later"}
+	}
+	return control.WebLink{URL: fmt.Sprint("https://tracker.example/self#self_0.", uid), ExpiresAt: at(12)}, nil
 }
 
 // confirmed are who has read the notice of the fake daemons.
