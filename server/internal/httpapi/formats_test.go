@@ -23,9 +23,10 @@ var unnegotiated = []string{
 func TestFormatsThatAreNot(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))
 	admin := b.Token(directory.RoleAdmin)
-	b.User("anna", directory.RoleAdmin)
+	anna := b.User("anna", directory.RoleAdmin)
 	login := b.Login("anna")
 	b.Send(b.Host("h"), servertest.Minute("vm-abc123-user1", 0))
+	b.Do(http.MethodPut, "/api/users/"+anna.ID+"/person", admin, api.UserPerson{Person: "p1"}).Wants(204, nil)
 	b.Do(http.MethodPut, "/api/groups/Reception", admin, nil).Wants(201, nil)
 	state := func() string {
 		var all []byte
