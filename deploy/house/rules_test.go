@@ -233,7 +233,8 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/store/inspect":   {"server/internal/store/db", "server/internal/store/partition", "server/internal/store/upkeep"},
 	"server/internal/store/rooms":     {"server/internal/store/..."},
-	"server/internal/store/storetest": {"server/api", "server/internal/localpg", "server/internal/pgtest", "server/internal/store/..."}, // rooms for tests
+	"server/internal/store/storetest": {"server/api", "server/internal/pgtest", "server/internal/store/..."},             // rooms for tests
+	"server/internal/store/testdb":    {"server/internal/localpg", "server/internal/secret", "server/internal/store/db"}, // databases for tests
 
 	"server/internal/doctor": {
 		"server/api", "server/internal/config", "server/internal/httpserver", "server/internal/quantity", "server/internal/repository",

@@ -20,6 +20,7 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/rooms"
+	"activity-tracker.example/server/internal/store/testdb"
 )
 
 // command runs a command within this process.
@@ -72,7 +73,7 @@ func sql(t *testing.T, databaseURL, statement string, into ...any) {
 // A backup made while hosts upload holds one moment: what was acknowledged before
 // is in it, and its roll-ups are exact.
 func TestBackupUnderWrites(t *testing.T) {
-	from, to := servertest.NewDatabase(t), servertest.NewDatabase(t)
+	from, to := servertest.NewDatabase(t), testdb.Empty(t)
 	b := servertest.New(t, from)
 	credential := b.Host("h")
 	var uploads servertest.Uploads
@@ -117,7 +118,7 @@ func TestBackupUnderWrites(t *testing.T) {
 }
 
 func TestRestoreRefuses(t *testing.T) {
-	from, to := servertest.NewDatabase(t), servertest.NewDatabase(t)
+	from, to := testdb.Empty(t), testdb.Empty(t)
 	file := filepath.Join(t.TempDir(), "a.dump")
 	wantError(t, "nothing of trackerd-server's", "backup", file, "--database-url", from)
 	must(t, "token", "create", "--name", "kept", "--role", "viewer", "--database-url", from)
@@ -175,7 +176,7 @@ func TestRestoreRefuses(t *testing.T) {
 // A server that had no connection while a backup was restored does not trust what
 // it remembers: there the machines' rows may have each other's numbers.
 func TestServerNoticesRestore(t *testing.T) {
-	from, to := servertest.NewDatabase(t), servertest.NewDatabase(t)
+	from, to := servertest.NewDatabase(t), testdb.Empty(t)
 	dir := t.TempDir()
 	one := servertest.New(t, from)
 	credential := one.Host("h")

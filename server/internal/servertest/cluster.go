@@ -3,32 +3,17 @@
 package servertest
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"go.uber.org/goleak"
-
-	"activity-tracker.example/server/internal/localpg"
-	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/store/testdb"
 )
 
-const (
-	// Patience bounds every wait of a test.
-	Patience = 60 * time.Second
-	// clusterTimeout bounds making the cluster of a run.
-	clusterTimeout = 10 * time.Minute
-	// clusterEnv names, for the tests and the commands that they start, where the
-	// package's PostgreSQL is.
-	clusterEnv = "TRACKERD_SERVER_TEST_CLUSTER"
-)
+// Patience bounds every wait of a test.
+const Patience = 60 * time.Second
 
 // Cluster runs a package's tests beside one PostgreSQL; its Run is for TestMain. It
 // fails where goroutines are left.
@@ -40,61 +25,19 @@ type Cluster struct {
 }
 
 // Run runs the tests and returns the exit code.
-func (c Cluster) Run() (code int) {
-	if err := c.run(&code); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
-}
+func (c Cluster) Run() int { return testdb.Run(c.run) }
 
-func (c Cluster) run(code *int) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), clusterTimeout)
-	defer cancel()
-	dir, err := os.MkdirTemp("", "trk")
-	if err != nil {
-		return fmt.Errorf("making a folder for PostgreSQL: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	cluster, err := localpg.Start(ctx, localpg.Options{StateDir: dir, Volatile: true, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, cluster.Close(ctx)) }()
-	if err := os.Setenv(clusterEnv, cluster.DatabaseURL("%s")); err != nil {
-		return err
-	}
+func (c Cluster) run(dir string) (int, error) {
 	seen := filepath.Join(dir, "seen")
 	if err := errors.Join(os.Mkdir(seen, 0o700), os.Setenv(seenEnv, seen)); err != nil {
-		return err
+		return 1, err
 	}
-	if *code = c.M.Run(); *code != 0 {
-		return nil
+	code := c.M.Run()
+	if code != 0 || !c.EveryReply {
+		return code, nil
 	}
-	if c.EveryReply {
-		if err := checkSeen(); err != nil {
-			return err
-		}
-	}
-	// The one goroutine left reaps the cluster.
-	return goleak.Find(goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait"))
+	return 0, checkSeen()
 }
 
-// NewDatabase makes an empty database and returns its URL.
-func NewDatabase(tb testing.TB) string {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), Patience)
-	defer cancel()
-	pattern := os.Getenv(clusterEnv)
-	named := func(name string) string { return strings.Replace(pattern, "%25s", name, 1) }
-	conn, err := pgx.Connect(ctx, named("postgres"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	name := strings.ToLower("t" + secret.New(secret.KindToken).ID)
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
-		tb.Fatal(err)
-	}
-	return named(name)
-}
+// NewDatabase makes a migrated database and returns its URL.
+func NewDatabase(tb testing.TB) string { return testdb.New(tb) }

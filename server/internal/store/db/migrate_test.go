@@ -13,10 +13,11 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/storetest"
+	"activity-tracker.example/server/internal/store/testdb"
 )
 
 func TestServersThatStartTogetherMigrateOnce(t *testing.T) {
-	url := storetest.NewDatabase(t)
+	url := testdb.Empty(t)
 	var wait sync.WaitGroup
 	for range 8 {
 		s := storetest.Unprepared(t, url)
@@ -37,7 +38,7 @@ func TestServersThatStartTogetherMigrateOnce(t *testing.T) {
 }
 
 func TestNewerSchemaIsRefused(t *testing.T) {
-	url := storetest.NewDatabase(t)
+	url := testdb.Empty(t)
 	if err := storetest.Unprepared(t, url).Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 }
 
 func TestFailedMigrationLeavesNothing(t *testing.T) {
-	url := storetest.NewDatabase(t)
+	url := testdb.Empty(t)
 	// One of the first migration's tables is in the way.
 	if _, err := storetest.Connect(t, url).Exec(t.Context(), "CREATE TABLE event (x int)"); err != nil {
 		t.Fatal(err)
@@ -74,7 +75,7 @@ func TestFailedMigrationLeavesNothing(t *testing.T) {
 }
 
 func TestConnectionsAreDurable(t *testing.T) {
-	s := storetest.Unprepared(t, storetest.NewDatabase(t)+"&synchronous_commit=off")
+	s := storetest.Unprepared(t, testdb.Empty(t)+"&synchronous_commit=off")
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -8,12 +8,13 @@ import (
 
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/storetest"
+	"activity-tracker.example/server/internal/store/testdb"
 )
 
 // Machines that were there before people get theirs when the schema is brought up to
 // date, and those that come after as well.
 func TestMigrationMakesPeople(t *testing.T) {
-	url := storetest.NewDatabase(t)
+	url := testdb.Empty(t)
 	conn := storetest.Connect(t, url)
 	exec := func(sql string) {
 		t.Helper()
