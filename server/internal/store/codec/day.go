@@ -111,7 +111,10 @@ func (u *dayDecoder) minutes() {
 			u.Bad = true
 			return
 		}
-		if to := u.targets[i]; to != nil {
+		if to := u.targets[i]; to != nil && n > 0 && len(to.Minutes) == 0 {
+			// Not copied: many people's days have a million of them.
+			to.Minutes = u.B[:n:n]
+		} else if to != nil {
 			to.Minutes = append(to.Minutes, u.B[:n]...)
 		}
 		u.B = u.B[n:]
@@ -178,7 +181,8 @@ func appendTimes(l []uint64, t *Sums, part func(AppTime) int64) []uint64 {
 type DayParts struct{ Counts, Apps, Minutes bool }
 
 // DecodeDay adds each bucket of a packed day, oldest first, to the sums that into
-// returns for its start in Unix microseconds; nil leaves it out.
+// returns for its start in Unix microseconds; nil leaves it out. Minutes of sums may lie in
+// packed afterwards.
 func DecodeDay(day time.Time, packed PackedDay, parts DayParts, into func(bucket int64) *Sums) error {
 	u := &dayDecoder{decoder: decoder{column.Reader{B: packed.Body}}}
 	version := u.Byte()

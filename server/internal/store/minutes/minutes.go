@@ -41,8 +41,9 @@ type Minute struct {
 	// Paused is why it is NotCollected: the person had paused. Else it was outside work
 	// hours. False for other states.
 	Paused bool
-	// ActiveMS is for how many milliseconds somebody was there, a minute at most.
-	ActiveMS int64
+	// ActiveMS is for how many milliseconds somebody was there, a minute at most. It is
+	// small, since a week of many people has millions of minutes.
+	ActiveMS uint16
 }
 
 // Record is what a record holds of its time.
@@ -139,7 +140,7 @@ func stateOf(active int64, rest State) State {
 
 // add adds what another record of the same account holds of the minute.
 func (m *Minute) add(state State, active int64) {
-	m.State, m.ActiveMS = max(m.State, state), min(LengthMS, m.ActiveMS+active)
+	m.State, m.ActiveMS = max(m.State, state), uint16(min(LengthMS, int64(m.ActiveMS)+active))
 }
 
 // until is how much of the record's active time lies before a time within it.
@@ -162,13 +163,14 @@ func (g *Grid) Take(o *Grid) {
 // Sum adds up the minutes from one time to before another: for how long somebody was
 // there, and how much more of the minutes is recorded.
 func (g *Grid) Sum(from, to time.Time) (activeMS, idleMS int64) {
+	recorded := int64(0)
 	for _, m := range g.part(from, to) {
-		activeMS += m.ActiveMS
+		activeMS += int64(m.ActiveMS)
 		if m.State > NotCollected {
-			idleMS += LengthMS - m.ActiveMS
+			recorded++
 		}
 	}
-	return activeMS, idleMS
+	return activeMS, recorded*LengthMS - activeMS
 }
 
 func (g *Grid) part(from, to time.Time) []Minute {
@@ -194,10 +196,10 @@ func (g *Grid) Segments() []Segment {
 		end := time.UnixMicro(g.From + int64(i+1)*micros).UTC()
 		paused := m.State == NotCollected && m.Paused
 		if n := len(list); n > 0 && list[n-1].State == m.State && list[n-1].Paused == paused {
-			list[n-1].End, list[n-1].ActiveMS = end, list[n-1].ActiveMS+m.ActiveMS
+			list[n-1].End, list[n-1].ActiveMS = end, list[n-1].ActiveMS+int64(m.ActiveMS)
 			continue
 		}
-		list = append(list, Segment{State: m.State, Start: end.Add(-Length), End: end, ActiveMS: m.ActiveMS, Paused: paused})
+		list = append(list, Segment{State: m.State, Start: end.Add(-Length), End: end, ActiveMS: int64(m.ActiveMS), Paused: paused})
 	}
 	return list
 }

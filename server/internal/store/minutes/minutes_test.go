@@ -23,6 +23,7 @@ type second struct {
 // model spreads records over seconds, one by one, and adds these up to minutes.
 func model(from, to time.Time, list []minutes.Record) []minutes.Minute {
 	out := make([]minutes.Minute, int(to.Sub(from)/time.Minute))
+	active := make([]int64, len(out))
 	for _, r := range list {
 		share := make([]second, len(out)*60)
 		for s := range r.LengthMS / 1000 {
@@ -44,11 +45,11 @@ func model(from, to time.Time, list []minutes.Record) []minutes.Minute {
 				}
 			}
 			out[i].State = max(out[i].State, state)
-			out[i].ActiveMS += int64(sum + 0.5)
+			active[i] += int64(sum + 0.5)
 		}
 	}
 	for i := range out {
-		out[i].ActiveMS = min(out[i].ActiveMS, minutes.LengthMS)
+		out[i].ActiveMS = uint16(min(active[i], minutes.LengthMS))
 	}
 	return out
 }
@@ -91,7 +92,7 @@ func TestGridIsAsTheModel(t *testing.T) {
 			t.Fatal("the order of records matters")
 		}
 		for i, want := range model(from, to, list) {
-			if d := g.List[i].ActiveMS - want.ActiveMS; g.List[i].State != want.State || d > int64(len(list)) || -d > int64(len(list)) {
+			if d := int64(g.List[i].ActiveMS) - int64(want.ActiveMS); g.List[i].State != want.State || d > int64(len(list)) || -d > int64(len(list)) {
 				t.Fatalf("minute %d: %+v, want %+v of %+v", i, g.List[i], want, list)
 			}
 		}

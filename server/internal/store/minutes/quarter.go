@@ -66,7 +66,7 @@ func (q *Quarter) Append(b []byte) []byte {
 			n++
 		}
 		if m.State != Unknown {
-			b = appendRun(b, int64(i-after), n, m.State, m.ActiveMS)
+			b = appendRun(b, int64(i-after), n, m.State, int64(m.ActiveMS))
 			after = i + n
 		}
 		i += n
@@ -90,30 +90,28 @@ func appendRun(b []byte, gap int64, n int, state State, active int64) []byte {
 	return binary.AppendUvarint(b, timeCode(active))
 }
 
-// run is a run of equal minutes, its first after where the one before ended.
-type run struct {
-	gap, n uint64
-	Minute
-}
-
-func (u *reader) run() run {
+// run reads a run of equal minutes, its first after where the one before ended.
+func (u *reader) run() (gap, n uint64, m Minute) {
 	head := u.number()
-	r := run{n: head>>(stateBits+1) + 1, Minute: Minute{State: State(head >> 1 & (1<<stateBits - 1))}}
+	n, m.State = head>>(stateBits+1)+1, State(head>>1&(1<<stateBits-1))
 	if head&1 == 1 {
-		r.gap = u.number()
+		gap = u.number()
 	}
-	switch r.State {
-	case whole:
-		r.State, r.ActiveMS = Active, LengthMS
-	case Active:
-		r.ActiveMS = timeOf(u.number())
-	case Unknown:
+	active := int64(0)
+	switch {
+	case m.State == Active:
+		active = timeOf(u.number())
+	case m.State == whole:
+		m.State, active = Active, LengthMS
+	case m.State == Unknown || m.State > whole:
 		u.bad = true
-	default:
-		u.bad = u.bad || r.State > whole
 	}
-	u.bad = u.bad || r.gap > reach || r.n > reach || r.ActiveMS > LengthMS
-	return r
+	if gap > reach || n > reach || active > LengthMS {
+		u.bad = true
+		return 0, 0, Minute{}
+	}
+	m.ActiveMS = uint16(active)
+	return gap, n, m
 }
 
 // timeCode makes usual times short: odd numbers are seconds, others twice the
@@ -136,7 +134,7 @@ func timeOf(code uint64) int64 {
 // Run is a run of equal minutes.
 type Run struct {
 	// At is its first minute, counted from the quarter's beginning, N how many there are.
-	At, N int
+	At, N int32
 	Minute
 }
 
@@ -145,13 +143,13 @@ func AppendRuns(list []Run, b []byte) (all []Run, of int64, err error) {
 	for u := (reader{b: b}); len(u.b) > 0; {
 		records, runs, at := u.number(), u.number(), uint64(0)
 		for range min(runs, reach+1) {
-			r := u.run()
-			if u.bad || at+r.gap+r.n > reach {
+			gap, n, m := u.run()
+			if u.bad || at+gap+n > reach {
 				return list, 0, ErrDamaged
 			}
-			at += r.gap
-			list = append(list, Run{At: int(at), N: int(r.n), Minute: r.Minute})
-			at += r.n
+			at += gap
+			list = append(list, Run{At: int32(at), N: int32(n), Minute: m})
+			at += n
 		}
 		if u.bad || records == 0 || records > 1<<32 || runs > reach {
 			return list, 0, ErrDamaged
@@ -167,7 +165,7 @@ func Decode(b []byte) (Quarter, error) {
 	runs, records, err := AppendRuns(nil, b)
 	for _, r := range runs {
 		for i := range r.N {
-			q.list[r.At+i].add(r.State, r.ActiveMS)
+			q.list[r.At+i].add(r.State, int64(r.ActiveMS))
 		}
 	}
 	q.Records = records
@@ -186,13 +184,16 @@ func Joined(b []byte) []byte {
 // AddRuns adds the records that begin in the quarter from a start in Unix microseconds.
 func (g *Grid) AddRuns(start int64, runs []Run) {
 	first := int((start - g.From) / micros)
+	begin, end := len(g.List), 0
 	for _, r := range runs {
-		from, to := max(0, first+r.At), min(len(g.List), first+r.At+r.N)
+		from := max(0, first+int(r.At))
+		to := min(len(g.List), first+int(r.At+r.N))
 		for i := from; i < to; i++ {
-			g.List[i].add(r.State, r.ActiveMS)
+			g.List[i].add(r.State, int64(r.ActiveMS))
 		}
-		g.touch(from, to)
+		begin, end = min(begin, from), max(end, to)
 	}
+	g.touch(begin, end)
 }
 
 type reader struct {
@@ -200,7 +201,16 @@ type reader struct {
 	bad bool
 }
 
+// number reads a number; most are short.
 func (u *reader) number() uint64 {
+	if b := u.b; len(b) > 0 && b[0] < 1<<7 {
+		u.b = b[1:]
+		return uint64(b[0])
+	}
+	return u.long()
+}
+
+func (u *reader) long() uint64 {
 	v, n := binary.Uvarint(u.b)
 	if n <= 0 {
 		u.b, u.bad = nil, true

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -111,38 +112,48 @@ func (d *unpackedDay) into(bucket int64) *codec.Sums {
 
 // done hands on what was unpacked.
 func (d *unpackedDay) done() {
+	list := slices.Grow(d.minutes[*d.machine], d.n)
+	defer func() { d.minutes[*d.machine], d.n = list, 0 }()
 	for i := range d.n {
 		t := &d.list[i]
-		d.minutes[*d.machine] = append(d.minutes[*d.machine], quarter{d.starts[i], t.Events, t.ActiveMS, t.Minutes})
+		list = append(list, quarter{d.starts[i], t.Events, t.ActiveMS, t.Minutes})
 		if sum := d.sums(d.starts[i]); sum != nil {
 			t.Minutes = nil
 			sum.Merge(t)
 		}
 	}
-	d.n = 0
 }
 
-// grids makes minutes of what is recorded.
+// grids is of what minutes are made, by several at once.
 type grids struct {
-	tx         pgx.Tx
-	partitions *partition.Partitions
-	recorded   recorded
+	from, to time.Time
+	recorded recorded
 	// uncollected is when nothing of machines was collected.
 	uncollected map[int32][]uncollected.Time
+
+	// mu guards the rest: few quarters are made of events.
+	mu         sync.Mutex
+	tx         pgx.Tx
+	partitions *partition.Partitions
 	// kept is from when on events are kept; zero: nobody has asked.
 	kept time.Time
+}
+
+// gridMaker makes minutes of one person after another.
+type gridMaker struct {
+	*grids
 	// person and account are made once, since a month has many minutes.
 	person, account *minutes.Grid
 	runs            []minutes.Run
 }
 
-func newGrids(tx pgx.Tx, p *partition.Partitions, from, to time.Time) *grids {
-	return &grids{tx: tx, partitions: p, recorded: recorded{}, person: minutes.NewGrid(from, to), account: minutes.NewGrid(from, to)}
+func (g *grids) maker() *gridMaker {
+	return &gridMaker{grids: g, person: minutes.NewGrid(g.from, g.to), account: minutes.NewGrid(g.from, g.to)}
 }
 
 // of returns the minutes of somebody with these accounts, until it is called again, and
 // whether some are estimated.
-func (g *grids) of(ctx context.Context, accounts []int32) (*minutes.Grid, bool, error) {
+func (g *gridMaker) of(ctx context.Context, accounts []int32) (*minutes.Grid, bool, error) {
 	clear(g.person.List)
 	estimated := false
 	for _, key := range accounts {
@@ -164,13 +175,15 @@ func (g *grids) of(ctx context.Context, accounts []int32) (*minutes.Grid, bool, 
 // add adds a quarter of an hour to the account's minutes. Where an older server wrote to
 // it they are made of its events, or, where those are no longer kept, estimated: the
 // quarter of an hour is spread over its minutes.
-func (g *grids) add(ctx context.Context, machine int32, q *quarter) (estimated bool, err error) {
+func (g *gridMaker) add(ctx context.Context, machine int32, q *quarter) (estimated bool, err error) {
 	var records int64
 	g.runs, records, err = minutes.AppendRuns(g.runs[:0], q.minutes)
 	if err == nil && records == q.events {
 		g.account.AddRuns(q.bucket, g.runs)
 		return false, nil
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.kept.IsZero() {
 		if g.kept, err = KeptFrom(ctx, g.tx, g.partitions); err != nil {
 			return false, err

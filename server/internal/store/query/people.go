@@ -2,10 +2,12 @@ package query
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"activity-tracker.example/server/internal/store/codec"
 	"activity-tracker.example/server/internal/store/db"
@@ -128,27 +130,37 @@ func (s Sums) within(g *minutes.Grid, from, to time.Time) Sums {
 	return s
 }
 
-// eachGrid asks q, with minutes, and calls do with those of each person; they hold until do
-// returns.
+// peopleAWorker is of how many people minutes are made before another processor is worth it.
+const peopleAWorker = 25
+
+// eachGrid asks q, with minutes, and calls do with those of each person, of several at once;
+// they hold until do returns.
 func (r *Reader) eachGrid(ctx context.Context, tx pgx.Tx, q spanQuery, list []people.Person, at func(int32, int) *codec.Sums, do func(i int, g *minutes.Grid, estimated bool)) error {
-	from, to := q.bounds[0], q.bounds[len(q.bounds)-1]
-	all := newGrids(tx, r.partitions, from, to)
+	all := &grids{from: q.bounds[0], to: q.bounds[len(q.bounds)-1], recorded: recorded{}, tx: tx, partitions: r.partitions}
 	q.minutes = all.recorded
 	err := q.sum(ctx, tx, at)
 	if err != nil {
 		return err
 	}
-	if all.uncollected, err = uncollected.Of(ctx, tx, q.machines, from, to); err != nil {
+	if all.uncollected, err = uncollected.Of(ctx, tx, q.machines, all.from, all.to); err != nil {
 		return err
 	}
-	for i := range list {
-		g, estimated, err := all.of(ctx, list[i].Keys())
-		if err != nil {
-			return err
-		}
-		do(i, g, estimated)
+	workers := min(runtime.GOMAXPROCS(0), len(list)/peopleAWorker+1)
+	group, ctx := errgroup.WithContext(ctx)
+	for worker := range workers {
+		group.Go(func() error {
+			maker := all.maker()
+			for i := worker; i < len(list); i += workers {
+				g, estimated, err := maker.of(ctx, list[i].Keys())
+				if err != nil {
+					return err
+				}
+				do(i, g, estimated)
+			}
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // rowsOf lists the accounts of each person.

@@ -195,10 +195,10 @@ func checkPerson(t *testing.T, s *storetest.Store, scope directory.Scope, person
 	for i, m := range got.Grid.List {
 		at := from.Add(time.Duration(i) * time.Minute)
 		want := plain(at, accounts)
-		if int(m.State) != want.rank || m.ActiveMS != want.active {
+		if int(m.State) != want.rank || int64(m.ActiveMS) != want.active {
 			t.Fatalf("person %d at %v: %+v, want %+v", person, at, m, want)
 		}
-		active += m.ActiveMS
+		active += int64(m.ActiveMS)
 		if want.rank > 1 {
 			idle += 60_000 - want.active
 		}
