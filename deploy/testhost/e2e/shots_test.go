@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"image/jpeg"
 	"strings"
 	"testing"
@@ -73,4 +74,38 @@ func TestScreenshot(t *testing.T) {
 	if !strings.Contains(log, "shared_memory=true") {
 		t.Error("memory was not shared with the X server")
 	}
+}
+
+// TestSlowScreenshotRules is the same on the other Debian, where at first a window is open
+// whose title a rule drops, then is not.
+func TestSlowScreenshotRules(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	h := trackedHost(t, debian.Bookworm, srv)
+	defer h.showLogOnFailure(t)
+	h.configure(t, config+"features: {screenshots: true}\nscreenshots: {interval_sec: 60, kind: readable}\ntitle_rules: [{app: '^Ledger$', action: drop}]\n")
+	p := h.login(t, "alice")
+	p.mustWork(t, 5, 0, 0, 0)
+	p.start(t, "xterm", "-class", "Ledger", "-geometry", "30x10+750+80", "-e", "sleep", "3000")
+	awaitWindow(t, p, "Ledger", "")
+	p.confirm(t, "yes")
+	stop := keepTyping(t, p)
+	defer stop()
+	log := func() string { return h.run(t, "journalctl", "-u", "trackerd", "-o", "cat", "--no-pager") }
+	eventually(t, 3*time.Minute, "no picture is taken for the window", func() error {
+		if !strings.Contains(log(), "whose title a rule drops") {
+			return errors.New("nothing was to be taken yet")
+		}
+		return nil
+	})
+	if got := log(); strings.Contains(got, "a screenshot was taken") {
+		t.Error("a picture was taken with the window open")
+	}
+	h.run(t, "pkill", "-f", "sleep 3000")
+	eventually(t, 3*time.Minute, "a picture is taken", func() error {
+		if !strings.Contains(log(), "shared_memory=true") {
+			return errors.New("none is")
+		}
+		return nil
+	})
 }

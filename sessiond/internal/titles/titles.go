@@ -87,8 +87,7 @@ func apply(list []rule, app, title string) string {
 
 // Covers returns whether a window is one of those whose title rules drop, so that no
 // picture shows it: by any of its titles, as it is or as the lists before leave it, and
-// also behind a rule that replaces. A window that names no application may be of any, and
-// where no title may be reported, each is dropped.
+// also behind a rule that replaces. Where no title may be reported, each window is one.
 func Covers(r *wire.Rules) (func(app string, titles []string) bool, error) {
 	lists := make([][]rule, 0, len(r.Lists))
 	drops := !r.Titles
@@ -123,7 +122,7 @@ func covers(lists [][]rule, app, title string) bool {
 	for _, list := range lists {
 		for i := range list {
 			r := &list[i]
-			if r.with != "" || app != "" && r.app != nil && !r.app.MatchString(app) {
+			if r.with != "" || r.app != nil && !r.app.MatchString(app) {
 				continue
 			}
 			for _, t := range seen {

@@ -70,7 +70,7 @@ func TestCovers(t *testing.T) {
 		{"Editor", []string{"notes", "a secret"}, true}, // by its other name
 		{"Bank", []string{"account"}, true},             //
 		{"Bank", nil, false},                            // the rule wants a title
-		{"", []string{"account"}, true},                 // it may be of any application
+		{"(unknown)", []string{"account"}, false},       //
 		{"Editor", []string{"db - KeePass"}, true},      // what the first list leaves, the second drops
 		{"Mail", nil, true},                             // also without a title
 		{"Mail", []string{"secret"}, true},              // also behind a rule that replaces

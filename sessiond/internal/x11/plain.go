@@ -1,6 +1,7 @@
 package x11
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -70,7 +71,7 @@ func (g *greeter) Write(b []byte) (int, error) {
 
 // Names are the texts by which a window is known, as rules are held against them.
 type Names struct {
-	// App is the application; empty where the window names none.
+	// App is the application.
 	App string
 	// Titles are all that the window has, which may differ.
 	Titles []string
@@ -79,12 +80,19 @@ type Names struct {
 // TextAtoms are the types of titles, as a server numbers them.
 type TextAtoms struct{ UTF8String, CompoundText xproto.Atom }
 
-// ReadNames reads a window's WM_CLASS, and whatever texts it has for a title; nil is one
-// that it has not.
-func ReadNames(types TextAtoms, class *xproto.GetPropertyReply, titles ...*xproto.GetPropertyReply) Names {
+// ReadNames reads a window's WM_CLASS, its _NET_WM_PID, and whatever texts it has for a
+// title; nil is one that it has not. A window without a class has the name of the program
+// that it names, whether that is true or not: only its own user could hide one so.
+func ReadNames(types TextAtoms, class, pid *xproto.GetPropertyReply, titles ...*xproto.GetPropertyReply) Names {
 	var n Names
 	if class != nil {
 		n.App = appName(propertyBytes(class))
+	}
+	if n.App == "" && pid != nil && pid.Format == 32 && len(pid.Value) >= 4 {
+		n.App = programName(binary.LittleEndian.Uint32(pid.Value))
+	}
+	if n.App == "" {
+		n.App = wire.UnknownApp
 	}
 	for _, reply := range titles {
 		if reply == nil {

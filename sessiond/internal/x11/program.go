@@ -36,12 +36,17 @@ func (d *Display) program(window xproto.Window) (string, error) {
 	if known != said || err != nil {
 		return "", err
 	}
-	name, err := os.ReadFile(filepath.Join("/proc", strconv.FormatUint(uint64(said), 10), "comm"))
-	if err != nil || len(name) == 0 {
-		return "", nil //nolint:nilerr // it has ended
-	}
 	d.c.garbage += headerBytes
-	return text.Clean(name[:len(name)-1], wire.MaxAppBytes), nil
+	return programName(said), nil
+}
+
+// programName returns the name of a process; empty if it has ended.
+func programName(pid uint32) string {
+	name, err := os.ReadFile(filepath.Join("/proc", strconv.FormatUint(uint64(pid), 10), "comm"))
+	if err != nil || len(name) == 0 {
+		return ""
+	}
+	return text.Clean(name[:len(name)-1], wire.MaxAppBytes)
 }
 
 // findResource learns whether X-Resource is there.

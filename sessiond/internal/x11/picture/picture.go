@@ -52,10 +52,13 @@ type Screen struct {
 	black uint32
 	form  form
 	types x11.TextAtoms
-	// netWMName and visibleName are further names of a window's title.
-	netWMName, visibleName xproto.Atom
+	// netWMName and visibleName are further names of a window's title, and netWMPid of the
+	// process that made it.
+	netWMName, visibleName, netWMPid xproto.Atom
 	// between is called after the picture, before windows are looked at again.
 	between func()
+	// maxBytes bounds a picture.
+	maxBytes int
 	// noShared keeps from asking for shared memory.
 	noShared bool
 }
@@ -70,12 +73,12 @@ func Open(display int, a x11.Authority, letIn func() error) (*Screen, error) {
 	first := setup.DefaultScreen(x)
 	s := &Screen{
 		x: x, root: first.Root, depth: first.RootDepth, white: first.WhitePixel, black: first.BlackPixel,
-		form: formOf(setup, first), between: func() {},
+		form: formOf(setup, first), between: func() {}, maxBytes: wire.MaxPictureBytes,
 	}
 	for _, atom := range []struct {
 		name string
 		to   *xproto.Atom
-	}{{"UTF8_STRING", &s.types.UTF8String}, {"COMPOUND_TEXT", &s.types.CompoundText}, {"_NET_WM_NAME", &s.netWMName}, {"_NET_WM_VISIBLE_NAME", &s.visibleName}} {
+	}{{"UTF8_STRING", &s.types.UTF8String}, {"COMPOUND_TEXT", &s.types.CompoundText}, {"_NET_WM_NAME", &s.netWMName}, {"_NET_WM_PID", &s.netWMPid}, {"_NET_WM_VISIBLE_NAME", &s.visibleName}} {
 		reply, err := xproto.InternAtom(x, false, uint16(len(atom.name)), atom.name).Reply()
 		if err != nil {
 			x.Close()
@@ -108,7 +111,7 @@ func (s *Screen) Take(o Options) (Picture, error) {
 		return Picture{}, err
 	}
 	var b bytes.Buffer
-	if err := jpeg.Encode(&b, shrunk, &jpeg.Options{Quality: quality}); err != nil || b.Len() > wire.MaxPictureBytes {
+	if err := jpeg.Encode(&b, shrunk, &jpeg.Options{Quality: quality}); err != nil || b.Len() > s.maxBytes {
 		return Picture{}, OutcomeError(wire.OutcomeTooLarge)
 	}
 	return Picture{JPEG: b.Bytes(), Shared: shared}, nil

@@ -66,9 +66,9 @@ func (s *Screen) viewable(windows []xproto.Window) []xproto.Window {
 // anyCovered holds the names of windows against what must not be seen. One without any
 // is part of another.
 func (s *Screen) anyCovered(windows []xproto.Window, covers func(string, []string) bool) bool {
-	const class, texts = 0, 3
-	names := []xproto.Atom{xproto.AtomWmClass, s.netWMName, xproto.AtomWmName, s.visibleName}
-	asked := make([][1 + texts]xproto.GetPropertyCookie, len(windows))
+	const class, pid, texts = 0, 1, 2
+	names := [...]xproto.Atom{xproto.AtomWmClass, s.netWMPid, s.netWMName, xproto.AtomWmName, s.visibleName}
+	asked := make([][len(names)]xproto.GetPropertyCookie, len(windows))
 	for i, w := range windows {
 		for j, atom := range names {
 			asked[i][j] = xproto.GetProperty(s.x, false, w, atom, xproto.GetPropertyTypeAny, 0, maxTextWords)
@@ -76,7 +76,7 @@ func (s *Screen) anyCovered(windows []xproto.Window, covers func(string, []strin
 	}
 	found := false
 	for i := range asked {
-		var replies [1 + texts]*xproto.GetPropertyReply
+		var replies [len(names)]*xproto.GetPropertyReply
 		named := false
 		for j := range asked[i] {
 			if reply, err := asked[i][j].Reply(); err == nil && reply.Type != xproto.AtomNone {
@@ -86,7 +86,7 @@ func (s *Screen) anyCovered(windows []xproto.Window, covers func(string, []strin
 		if !named {
 			continue
 		}
-		n := x11.ReadNames(s.types, replies[class], replies[1:]...)
+		n := x11.ReadNames(s.types, replies[class], replies[pid], replies[texts:]...)
 		found = found || covers(n.App, n.Titles)
 	}
 	return found
