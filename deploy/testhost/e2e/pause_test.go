@@ -15,7 +15,7 @@ import (
 // TestPause: what somebody types while they have paused is nowhere, what they type before
 // and after is exact, and the server is told when they had paused and that they had,
 // although it was away all the while and trackerd was restarted. Nobody else can pause for
-// them.
+// them. On their own page they see themselves alone.
 func TestPause(t *testing.T) { onSuites(t, pause) }
 
 func pause(t *testing.T, suite debian.Suite) {
@@ -25,7 +25,9 @@ func pause(t *testing.T, suite debian.Suite) {
 	p := h.login(t, "alice")
 	p.mustWork(t, 40, 3, 2, 2)
 	wantTold(t, p)
+	p.wantNoPage(t, p.name, "--base-url")
 	srv.Stop(t)
+	p.wantNoPage(t, p.name, "the server does not answer")
 	p.mustWork(t, 20, 1, 1, 2)
 	for name, want := range map[string]string{"root": "root cannot pause for others", "nobody": "no session of yours is measured here"} {
 		if out, err := h.trackctlAs(t, name, "pause"); err == nil || !strings.Contains(err.Error(), want) {
@@ -63,10 +65,12 @@ func pause(t *testing.T, suite debian.Suite) {
 	}
 	h.waitTracked(t, p.Session.ID, before)
 	p.mustWork(t, 30, 2, 1, 2)
+	srv.Env = []string{"TRACKERD_SERVER_BASE_URL=http://" + srv.Addr}
 	srv.Start(t)
 	wantTold(t, p)
 	p.wantNoRecords(t, began.Add(time.Second), before)
 	p.wantNotCollected(t, minute)
+	p.wantOwnPage(t)
 }
 
 // typeUnseen types and clicks what is to be counted nowhere.

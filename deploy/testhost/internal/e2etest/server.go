@@ -17,6 +17,8 @@ type Server struct {
 	Client
 	// Args name its database, for every subcommand.
 	Args []string
+	// Env is added to its environment when it starts.
+	Env []string
 
 	program, log string
 	daemon       *Daemon
@@ -68,6 +70,7 @@ func (s *Server) Start(t *testing.T) {
 	defer log.Close()
 	cmd := exec.Command(s.program, append([]string{"serve", "--listen", s.Addr}, s.Args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = append(os.Environ(), s.Env...)
 	s.daemon = StartDaemon(t, cmd)
 	s.WaitReady(t, http.StatusOK)
 }
