@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"activity-tracker.example/testhost/debian"
 	"activity-tracker.example/testhost/testmachine"
 )
 
@@ -12,7 +13,7 @@ import (
 // shows, each key is counted once, and no two records have one identity: the
 // server would drop the second, and its counts with it.
 func TestSlowClockSteps(t *testing.T) {
-	m := trackedMachine(t)
+	m := trackedMachine(t, debian.Bookworm)
 	s := m.waitTracked(t, testmachine.Alice)
 	one := counts{keys: 12, clicks: 2, scroll: 3, distance: 40}
 	m.work(t, one)

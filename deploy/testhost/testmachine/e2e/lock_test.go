@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/testhost/debian"
 	"activity-tracker.example/testhost/testmachine"
 )
 
@@ -18,7 +19,7 @@ const greeter = "lightdm"
 // works at it. What is typed at the greeter that unlocks counts for nobody, and
 // the time asleep is no work.
 func TestSlowLockAndSleep(t *testing.T) {
-	m := trackedMachine(t)
+	m := trackedMachine(t, debian.Bookworm)
 	alice := m.waitTracked(t, testmachine.Alice)
 	one := counts{keys: 12, clicks: 2, scroll: 2, distance: 30}
 	m.work(t, one)

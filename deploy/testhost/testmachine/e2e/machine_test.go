@@ -34,10 +34,10 @@ type machine struct {
 	srv *e2etest.Server
 }
 
-// trackedMachine starts a machine of Debian 12, installs trackerd and enrols it.
-func trackedMachine(t *testing.T) *machine {
+// trackedMachine starts a machine of the usual recipe, installs trackerd and enrols it.
+func trackedMachine(t *testing.T, suite debian.Suite) *machine {
 	t.Helper()
-	return trackedMachineOf(t, testmachine.Recipe(debian.Bookworm))
+	return trackedMachineOf(t, testmachine.Recipe(suite))
 }
 
 // trackedMachineOf starts a machine, installs trackerd and enrols it.

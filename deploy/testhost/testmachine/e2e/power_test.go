@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/testhost/debian"
 	"activity-tracker.example/testhost/testmachine"
 )
 
@@ -16,7 +17,7 @@ import (
 // record has it, and was on the disk before it was seen to wait. Of what was typed
 // since, only what the helper had reported can be. Nothing is there twice.
 func TestSlowPowerCut(t *testing.T) {
-	m := trackedMachine(t)
+	m := trackedMachine(t, debian.Bookworm)
 	alice := m.waitTracked(t, testmachine.Alice)
 	one := counts{keys: 12, clicks: 2, scroll: 3, distance: 40}
 	m.work(t, one)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/testhost/debian"
 	"activity-tracker.example/testhost/testmachine"
 )
 
@@ -14,7 +15,7 @@ import (
 // takes that for a session without a screen. What is typed at the console counts
 // for nobody, what is done in X is counted exactly.
 func TestSlowStartx(t *testing.T) {
-	m := trackedMachine(t)
+	m := trackedMachine(t, debian.Bookworm)
 	const console = 2
 	must(t, m.SwitchVT(t.Context(), console))
 	m.typeAt(t, console, "login:", testmachine.Bob)

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"activity-tracker.example/testhost"
+	"activity-tracker.example/testhost/debian"
 	"activity-tracker.example/testhost/testmachine"
 )
 
 // TestSlowSwitching has two people take turns at one seat. What is typed counts
 // for whoever is in front, and for nobody at the greeter.
 func TestSlowSwitching(t *testing.T) {
-	m := trackedMachine(t)
+	m := trackedMachine(t, debian.Bookworm)
 	alice := m.waitTracked(t, testmachine.Alice)
 	one := counts{keys: 12, clicks: 2, scroll: 2, distance: 30}
 	m.work(t, one)

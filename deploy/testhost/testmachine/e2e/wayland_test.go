@@ -31,7 +31,7 @@ func TestSlowWaylandSeat(t *testing.T) {
 
 func waylandSeat(t *testing.T, c compositor) {
 	t.Helper()
-	m := trackedMachineOf(t, testmachine.Recipe(c.suite))
+	m := trackedMachine(t, c.suite)
 	m.loginTo(t, c, testmachine.Bob)
 	bob := m.waitTracked(t, testmachine.Bob)
 	m.waitSeatInput(t, true)
