@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"image/jpeg"
 	"strings"
 	"testing"
@@ -16,8 +18,7 @@ import (
 type pictures struct {
 	Sessions []struct {
 		Screenshots *struct {
-			WhyNot    string     `json:"why_not"`
-			LastTaken *time.Time `json:"last_taken"`
+			WhyNot string `json:"why_not"`
 		} `json:"screenshots"`
 	} `json:"sessions"`
 }
@@ -40,24 +41,12 @@ func TestScreenshot(t *testing.T) {
 	srv.Stop(t)
 	stop := keepTyping(t, p)
 	defer stop()
-	why := func() string {
-		var st pictures
-		p.trackctl(t, &st, "status")
-		if len(st.Sessions) != 1 || st.Sessions[0].Screenshots == nil {
-			return "no word of pictures"
-		}
-		return st.Sessions[0].Screenshots.WhyNot
-	}
-	if got := why(); !strings.Contains(got, "notice") {
-		t.Errorf("before it is confirmed: %q", got)
-	}
+	p.awaitPictures(t, "before it is confirmed", func(whyNot string) bool { return strings.Contains(whyNot, "notice") })
 	if n := p.notice(t); !strings.Contains(n.Text, "a picture of your screen, so blurred") || !strings.Contains(n.Text, "снимок вашего экрана") {
 		t.Errorf("the notice names no pictures: %s", n.Text)
 	}
 	p.confirm(t, "yes")
-	if got := why(); got != "" {
-		t.Errorf("once it is confirmed: %q", got)
-	}
+	p.awaitPictures(t, "once it is confirmed", func(whyNot string) bool { return whyNot == "" })
 	var file string
 	eventually(t, 3*time.Minute, "a picture is kept", func() error {
 		out, err := h.Run(t.Context(), "sh", "-c", "find "+folder+" -name '*.shot' -perm 600 -user root | head -n 1 | grep .")
@@ -74,6 +63,27 @@ func TestScreenshot(t *testing.T) {
 	if !strings.Contains(log, "shared_memory=true") {
 		t.Error("memory was not shared with the X server")
 	}
+}
+
+// awaitPictures waits until trackctl status tells what is wanted of why there are none.
+func (p *person) awaitPictures(t *testing.T, when string, is func(whyNot string) bool) {
+	t.Helper()
+	eventually(t, time.Minute, "pictures "+when, func() error {
+		out, err := p.host.trackctlAs(t, p.name, "status", "--json")
+		var st pictures
+		if err == nil {
+			err = json.Unmarshal([]byte(out), &st)
+		}
+		switch {
+		case err != nil:
+			return err
+		case len(st.Sessions) != 1 || st.Sessions[0].Screenshots == nil:
+			return errors.New("no word of pictures")
+		case !is(st.Sessions[0].Screenshots.WhyNot):
+			return fmt.Errorf("it says %q", st.Sessions[0].Screenshots.WhyNot)
+		}
+		return nil
+	})
 }
 
 // TestSlowScreenshotRules is the same on the other Debian, where at first a window is open
