@@ -147,6 +147,7 @@ func TestAnotherSiteAndUsers(t *testing.T) {
 	b.cookie = b.Login("anna")[1]
 	login := b.cookie
 	b.ask(http.MethodGet, "/self", nil).has(t, http.StatusOK, "no account is known to be yours")
+	link = b.SelfLink(host, "vm-alice").URL
 	asked := b.ask(http.MethodPost, "/self", url.Values{"link": {link}})
 	asked.has(t, http.StatusConflict, "You are logged in", `name="tie" value="yes"`, link)
 	b.ask(http.MethodPost, "/self", url.Values{"link": {link}, "tie": {"yes"}}).has(t, http.StatusSeeOther)
