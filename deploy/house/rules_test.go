@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"hostd/collect": {
 		"hostd/buffer", "hostd/hoststat", "hostd/interval", "hostd/reading", "hostd/roster",
 	},
+	"hostd/asking":   {"hostd/buffer", "hostd/durable", "hostd/helper", "hostd/notice", "hostd/roster"},
 	"hostd/notice":   {"hostd/control", "hostd/text", "server/api/policy"},
 	"hostd/receipts": {"hostd/buffer", "hostd/outbound", "server/api"},
 	"hostd/shots": {

@@ -57,6 +57,7 @@ const (
 	Accounts Space = "accounts" // by session: what was already counted
 	Records  Space = "records"  // open records
 	Machines Space = "machines" // by machine_id: what was handed out
+	Asked    Space = "asked"    // by machine_id: when it was asked for a receipt
 	Receipts Space = "receipts" // of the notice, by machine_id and version
 	Told     Space = "told"     // by machine_id: up to when the server was told what was not collected
 )
@@ -68,7 +69,7 @@ const (
 	bucketMeta  = "meta"
 )
 
-func spaces() []Space { return []Space{Accounts, Records, Machines, Receipts, Told} }
+func spaces() []Space { return []Space{Accounts, Records, Machines, Asked, Receipts, Told} }
 
 var (
 	// ErrReplaced reports that the file was damaged and has been replaced: the

@@ -31,6 +31,9 @@ type Notice struct {
 	// Version is the hash of Text, in hexadecimal digits.
 	Version string
 	Text    string
+	// Login is what logins on terminals show, of a few lines; empty where neither file
+	// nor policy has a notice, and nobody is to be asked.
+	Login string
 }
 
 // Source is what a notice is made of.
@@ -81,7 +84,16 @@ func Of(s Source) Notice {
 	parts := []string{s.in(russian(), s.Russian), s.in(english(), s.English)}
 	words := text.Cut(text.Block(strings.Join(parts, "\n\n")), MaxBytes)
 	sum := sha256.Sum256([]byte(words))
-	return Notice{Version: hex.EncodeToString(sum[:versionBytes]), Text: words}
+	n := Notice{Version: hex.EncodeToString(sum[:versionBytes]), Text: words}
+	if len(s.Rules.Notices) > 0 {
+		n.Login = text.Block(s.login(russian()) + s.login(english()))
+	}
+	return n
+}
+
+// login are the lines for terminals in one language.
+func (s *Source) login(l language) string {
+	return l.title + ": trackctl notice\n" + strings.Join(s.own(l), "\n") + "\n"
 }
 
 // in writes one language.

@@ -76,6 +76,9 @@ func XRDP(suite Suite) Recipe {
 		// What trackerd-server recommends; no host starts it unless a test does.
 		"postgresql",
 	)
+	if suite == Trixie {
+		r = r.With("xrdp", "zenity") // of the other release it would bring 100 packages
+	}
 	r.Customize = customizeXRDP
 	return r
 }

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"activity-tracker.example/hostd/asking"
 	"activity-tracker.example/hostd/buffer"
 	"activity-tracker.example/hostd/collect"
 	"activity-tracker.example/hostd/config"
@@ -94,6 +95,7 @@ type daemon struct {
 	teller     *uncollected.Teller
 	receipts   *receipts.Keeper
 	shots      *shots.Keeper // nil where no pictures are taken and none wait
+	asker      *asking.Asker // nil where one person runs it for themselves
 	// connected reports whether somebody can be at a session; nil, with the
 	// reason, where that cannot be known.
 	connected func(roster.Tracked) (*bool, error)
@@ -237,7 +239,8 @@ func (d *daemon) openStages(stored []*os.File) error {
 		Period: d.cfg.SendInterval, Log: d.log, Policy: d.policy.Told, Hostname: headerName(d.hostname), Client: outbound.NewClient(d.outbound(), upload.RequestTimeout),
 		Progress: d.watchdog.Loop("upload", uploadSilence).Made,
 	})
-	return nil
+	d.asker, err = d.newAsker()
+	return err
 }
 
 // naming is how machine_ids are made.
@@ -301,6 +304,9 @@ func (d *daemon) loops(ctx context.Context, listener *net.UnixListener) error {
 	if d.shots != nil {
 		g.Go(func() error { return d.shots.Run(ctx) })
 		g.Go(func() error { return d.shots.Send(ctx) })
+	}
+	if d.asker != nil {
+		g.Go(func() error { return d.asker.Run(ctx) })
 	}
 	g.Go(func() error { return d.uploader.Run(ctx) })
 	g.Go(func() error { return control.NewServer(d, d.log).Run(ctx, listener) })

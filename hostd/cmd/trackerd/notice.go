@@ -3,11 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"path/filepath"
 
+	"activity-tracker.example/hostd/asking"
 	"activity-tracker.example/hostd/control"
 	"activity-tracker.example/hostd/notice"
 	"activity-tracker.example/hostd/receipts"
 )
+
+// motdFile is what /etc/motd.d/trackerd leads to, beside the control socket.
+const motdFile = "motd"
 
 // currentNotice is what people are told as the rules are now.
 func (d *daemon) currentNotice() notice.Notice {
@@ -51,4 +56,22 @@ func (d *daemon) Confirm(ctx context.Context, uid uint32, version string) (contr
 	}
 	reply.ReadAt = control.Moment(at)
 	return reply, nil
+}
+
+// newAsker makes what asks people; whoever measures themselves needs none.
+func (d *daemon) newAsker() (*asking.Asker, error) {
+	if d.opts.user {
+		return nil, nil
+	}
+	return asking.New(asking.Options{
+		Buffer: d.buffer, Notice: d.currentNotice, Sessions: d.supervisor.States, Connected: d.connected, Log: d.log, File: filepath.Join(filepath.Dir(d.opts.socketPath), motdFile),
+		Read: func(machineID, version string) bool {
+			_, read := d.receipts.ReadAt(machineID, version)
+			return read
+		},
+		Confirm: func(machineID, version string) error {
+			_, err := d.receipts.Add(machineID, version)
+			return err
+		},
+	})
 }
