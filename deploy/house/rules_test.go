@@ -62,7 +62,7 @@ var mayImport = map[string][]string{
 	"hostd/control": {"server/api"},
 	"hostd/doctor": {
 		"hostd/buffer", "hostd/collect", "hostd/config", "hostd/control", "hostd/enrollment", "hostd/helper",
-		"hostd/logind", "hostd/roster", "hostd/text", "hostd/upload", "server/api", "sessiond/wire",
+		"hostd/logind", "hostd/policy", "hostd/roster", "hostd/text", "hostd/upload", "server/api", "sessiond/wire",
 	},
 
 	"sessiond/wire":              nil,

@@ -19,6 +19,12 @@ type Notice struct {
 	ReadAt *time.Time `json:"read_at"`
 }
 
+// NoticeRead is which notice holds, and when the asker's account confirmed it.
+type NoticeRead struct {
+	Version string     `json:"version"`
+	ReadAt  *time.Time `json:"read_at"`
+}
+
 // Confirmation is the body of POST /v1/notice.
 type Confirmation struct {
 	// Version is of the notice that was read.
@@ -35,6 +41,16 @@ type Notices interface {
 func (s *Server) notice(w http.ResponseWriter, r *http.Request) {
 	reply, err := s.provider.Notice(r.Context(), peerOf(r))
 	s.answer(w, reply, err)
+}
+
+// noticeRead returns what the notice is to somebody. What is not known of them, such as
+// their name, leaves it unread.
+func (s *Server) noticeRead(ctx context.Context, uid uint32) *NoticeRead {
+	n, _ := s.provider.Notice(ctx, uid)
+	if n.Version == "" {
+		return nil
+	}
+	return &NoticeRead{Version: n.Version, ReadAt: n.ReadAt}
 }
 
 func (s *Server) confirm(w http.ResponseWriter, r *http.Request) {

@@ -113,7 +113,9 @@ func (s *Server) routes() http.Handler {
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
-	s.reply(w, visible(s.provider.Status(r.Context()), peerOf(r)))
+	st := visible(s.provider.Status(r.Context()), peerOf(r))
+	st.Notice = s.noticeRead(r.Context(), peerOf(r))
+	s.reply(w, st)
 }
 
 func (s *Server) sessions(w http.ResponseWriter, r *http.Request) {

@@ -47,6 +47,8 @@ type Status struct {
 	Sessions []Session `json:"sessions"`
 	// Paused are the pauses that are on, of whom the asker may see.
 	Paused []Pause `json:"paused,omitempty"`
+	// Notice is that about this, for whoever asks; absent where an older trackerd runs.
+	Notice *NoticeRead `json:"notice,omitempty"`
 	// Host is what only root sees; null for others.
 	Host *Host `json:"host"`
 }

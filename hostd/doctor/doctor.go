@@ -39,6 +39,7 @@ type Facts struct {
 	Collecting        collect.Status
 	Uploading         upload.Status
 	Disk              Disk
+	Policy            Policy
 }
 
 // Helper is one helper, and whether somebody can be at its session.
@@ -61,7 +62,7 @@ type Disk struct {
 func Examine(f *Facts) []api.Check {
 	ready, clock := checkServer(f)
 	checks := []api.Check{
-		checkConfiguration(f), clock, ready, checkCredential(f, ready), checkBus(f), checkRoster(f),
+		checkConfiguration(f), clock, ready, checkCredential(f, ready), checkPolicy(f), checkBus(f), checkRoster(f),
 		checkClients(f.Helpers), checkFocus(f.Helpers), checkX(f.Sessions), checkBuffer(f), checkRejected(f),
 	}
 	checks = append(checks, checkDevices(f.Helpers)...)

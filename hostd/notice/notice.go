@@ -49,6 +49,7 @@ type language struct {
 	title, counted, never, handling, rules             string
 	hours, always, and, none, except, excluded, titles string
 	noTitles, allTitles, pause, noPause                string
+	days                                               func(string) string
 	own                                                func(rules.Notice) string
 }
 
@@ -61,7 +62,8 @@ func english() language {
 		titles:   "titles of windows are dropped or replaced by %d rules before they are stored", allTitles: "titles of windows are recorded as they are",
 		noTitles: "titles of windows are not recorded",
 		pause:    "you can pause it for a while: trackctl pause", noPause: "pausing is not allowed",
-		own: func(n rules.Notice) string { return n.EN },
+		days: func(keys string) string { return keys },
+		own:  func(n rules.Notice) string { return n.EN },
 	}
 }
 
@@ -70,11 +72,12 @@ func russian() language {
 		title:   "На этом компьютере измеряется активность (Activity Tracker)",
 		counted: "Что о вас записывается", never: "Что — никогда", handling: "Что с этим происходит", rules: "Правила",
 		hours: "записывается в это время: %s", always: "записывается в любое время", and: "и одновременно", none: "никогда", except: "кроме",
-		excluded: "не измеряются %d имён пользователей и групп",
+		excluded: "не измеряются названные по имени пользователи и группы, их %d",
 		titles:   "заголовки окон до записи удаляются или заменяются по правилам, их %d", allTitles: "заголовки окон записываются как есть",
 		noTitles: "заголовки окон не записываются",
 		pause:    "вы можете это на время приостановить: trackctl pause", noPause: "приостанавливать нельзя",
-		own: func(n rules.Notice) string { return n.RU },
+		days: strings.NewReplacer("mon", "пн", "tue", "вт", "wed", "ср", "thu", "чт", "fri", "пт", "sat", "сб", "sun", "вс").Replace,
+		own:  func(n rules.Notice) string { return n.RU },
 	}
 }
 
@@ -166,7 +169,7 @@ func (s *Source) hours(l language) string {
 	for _, w := range s.Rules.Hours {
 		var days []string
 		for _, d := range w.Days() {
-			days = append(days, d.Days+" "+strings.Join(d.Spans, " "))
+			days = append(days, l.days(d.Days)+" "+strings.Join(d.Spans, " "))
 		}
 		if len(days) == 0 {
 			days = []string{l.none}

@@ -107,7 +107,9 @@ func (p *Policy) fetch(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.trouble = err
+	if p.trouble = err; err == nil {
+		p.answered = p.o.Now()
+	}
 	return err
 }
 

@@ -55,6 +55,7 @@ type Policy struct {
 	waiting   bool      // the server has not answered yet
 	switchAt  time.Time // when another version begins to hold; zero: none does
 	trouble   error     // of the last question
+	answered  time.Time // when the server answered last; zero: not yet
 	toldOf    int64     // the revision that was last asked for, as Told had it
 	toldAt    time.Time // and when
 

@@ -66,6 +66,7 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	if !ok {
 		ts.Fatalf("no such daemon: %s", args[0])
 	}
+	daemon.confirmed = &confirmations{} // of this script alone
 	l, err := control.Listen(context.Background(), ts.Getenv("SOCK"), control.ForEverybody)
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -121,6 +122,8 @@ var daemons = map[string]fakeDaemon{
 type fakeDaemon struct {
 	status control.Status
 	report api.CheckReport
+	// confirmed are who has read its notice.
+	confirmed *confirmations
 }
 
 func (f fakeDaemon) Status(context.Context) control.Status  { return f.status }
@@ -168,17 +171,17 @@ func (f fakeDaemon) Resume(context.Context, uint32) (control.Resumed, error) {
 	return control.Resumed{Paused: len(f.status.Sessions) > 0}, nil
 }
 
-func (fakeDaemon) Notice(_ context.Context, uid uint32) (control.Notice, error) {
-	return control.Notice{Version: "0123", Text: "What is recorded about you:\n- everything\x1b[31m\n", ReadAt: confirmed.at(uid)}, nil
+func (f fakeDaemon) Notice(_ context.Context, uid uint32) (control.Notice, error) {
+	return control.Notice{Version: "0123", Text: "What is recorded about you:\n- everything\x1b[31m\n", ReadAt: f.confirmed.at(uid)}, nil
 }
 
-func (fakeDaemon) Confirm(_ context.Context, uid uint32, version string) (control.Notice, error) {
+func (f fakeDaemon) Confirm(_ context.Context, uid uint32, version string) (control.Notice, error) {
 	if version != "0123" {
 		return control.Notice{}, &control.RefusalError{Code: control.CodeBadRequest, Message: "the notice is another one now"}
 	}
-	confirmed.mu.Lock()
-	defer confirmed.mu.Unlock()
-	confirmed.uids = append(confirmed.uids, uid)
+	f.confirmed.mu.Lock()
+	defer f.confirmed.mu.Unlock()
+	f.confirmed.uids = append(f.confirmed.uids, uid)
 	return control.Notice{Version: version}, nil
 }
 
@@ -188,9 +191,6 @@ func (f fakeDaemon) WebLink(_ context.Context, uid uint32) (control.WebLink, err
 	}
 	return control.WebLink{URL: fmt.Sprint("https://tracker.example/self#self_0.", uid), ExpiresAt: at(12)}, nil
 }
-
-// confirmed are who has read the notice of the fake daemons.
-var confirmed confirmations
 
 type confirmations struct {
 	mu   sync.Mutex

@@ -67,7 +67,7 @@ func statusText(st control.Status) string {
 		{"Last upload:", uploadText(st.Upload)},
 	}
 	if st.Host == nil {
-		return table(rows) + rulesText(st.Rules) + "\n" + pausesText(&st) + personText(st)
+		return table(append(rows, noticeRow(&st, true)...)) + rulesText(st.Rules) + "\n" + pausesText(&st) + personText(st)
 	}
 	rows = append(rows,
 		[]string{"Host:", st.Hostname + ", host id " + st.Host.HostID},
@@ -79,6 +79,7 @@ func statusText(st control.Status) string {
 	if s := st.Host.Screenshots; s != nil {
 		rows = append(rows, []string{"Screenshots:", screenshotsText(s)})
 	}
+	rows = append(rows, noticeRow(&st, st.User)...)
 	var b strings.Builder
 	b.WriteString(table(rows))
 	for _, p := range st.Host.Problems {
@@ -131,6 +132,22 @@ func picturesText(list []control.Session) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// noticeRow is which notice holds, and for whoever is measured whether they confirmed it.
+func noticeRow(st *control.Status, measured bool) [][]string {
+	n := st.Notice
+	if n == nil {
+		return nil
+	}
+	words := "version " + n.Version
+	switch {
+	case n.ReadAt != nil:
+		words += ", which you confirmed on " + when(n.ReadAt, "")
+	case measured:
+		words += ", which you have not confirmed; read it with 'trackctl notice'"
+	}
+	return [][]string{{"Notice:", text.Line(words, 0)}}
 }
 
 // rulesText lists the rules that hold, and where each comes from.

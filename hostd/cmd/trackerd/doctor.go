@@ -31,6 +31,7 @@ func (d *daemon) Doctor(ctx context.Context) api.CheckReport {
 		Config: &d.cfg, User: d.opts.user, HostID: d.hostID.String(), Enrolled: d.enrollment.State(),
 		Bus: d.watcher.Healthy(), Helpers: d.helpers(), Sessions: d.sessions(),
 		Buffer: d.buffer.Status(), Collecting: d.collector.Status(), Uploading: d.uploader.Status(), Disk: d.disk(),
+		Policy: doctor.Policy{State: d.policy.State(), Problem: d.policy.Problem(), Rules: d.policy.Describe()},
 	}
 	d.mu.Lock()
 	f.Tracked, f.Problems, f.Refused = d.tracked, d.problems, d.refused
