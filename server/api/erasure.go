@@ -31,6 +31,8 @@ type Erased struct {
 	// NotCollected are times in which nothing was collected.
 	NotCollected int64 `json:"not_collected"`
 	Receipts     int64 `json:"receipts"`
+	// Screenshots are pictures of screens, and marks of deleted ones.
+	Screenshots int64 `json:"screenshots"`
 	// Titles are those that nobody else had in their month.
 	Titles int64 `json:"titles"`
 	// Looks are entries of who looked, Names texts of who changed what, Policies versions

@@ -17,6 +17,7 @@ import (
 	"activity-tracker.example/server/internal/store/dossier"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/query"
+	"activity-tracker.example/server/internal/store/screenshots"
 )
 
 const (
@@ -34,6 +35,8 @@ type Exports struct {
 	Reader  *query.Reader
 	Dossier *dossier.Dossier
 	Looked  *looked.List
+	// Screenshots are pictures of screens.
+	Screenshots *screenshots.Screenshots
 }
 
 // Export is one of one person, with the accounts that they had when it began.
@@ -132,6 +135,8 @@ func (x *Export) Write(ctx context.Context, w io.Writer) error {
 		func() error { return addList(z, dossier.FileSums, x.sums(ctx)) },
 		func() error { return addList(z, dossier.FileNotCollected, x.uncollected(ctx)) },
 		func() error { return addList(z, dossier.FileReceipts, x.receipts(ctx)) },
+		func() error { return addList(z, dossier.FileScreenshots, x.screenshots(ctx)) },
+		func() error { return x.addPictures(ctx, z) },
 		func() error {
 			return addList(z, dossier.FileAccess, func() iter.Seq2[api.Access, error] { return x.from.Looked.OfMachines(ctx, x.keys) })
 		},

@@ -23,6 +23,7 @@ import (
 	"activity-tracker.example/server/internal/store/dossier"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
+	"activity-tracker.example/server/internal/store/screenshots"
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
@@ -42,7 +43,9 @@ const recordsOf = 60
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	o := &office{Store: storetest.OpenCompacting(t, storetest.NewDatabase(t), now), t: t}
+	o := &office{t: t, Store: storetest.Prepared(t, storetest.NewDatabase(t), storetest.Options{
+		CompactAfter: storetest.CompactDays * 24 * time.Hour, Now: func() time.Time { return now }, Screenshots: screenshots.Options{Dir: t.TempDir()},
+	})}
 	o.host = storetest.AddHost(t, o.Store)
 	for _, name := range []string{"anna", "boris"} {
 		o.add(name)
@@ -84,6 +87,15 @@ func (o *office) add(name string) {
 		if err != nil || w.Accepted != 1 {
 			o.t.Fatal(w, err)
 		}
+		for i, picture := range []string{"picture of ", "deleted one of "} {
+			shot, _, err := o.Screenshots.Add(ctx, &screenshots.NewScreenshot{
+				Host: o.host, MachineID: id, TakenAt: now.Add(-time.Duration(i) * time.Hour), Kind: policy.Blurred, Picture: []byte(picture + name),
+			})
+			o.must(err)
+			if i > 0 {
+				o.must(o.Screenshots.Delete(ctx, shot, screenshots.Deletion{By: "deleter of " + name}))
+			}
+		}
 		_, err = o.SetLabel(ctx, directory.Scope{}, id, "label of "+name)
 		o.must(err)
 	}
@@ -118,7 +130,7 @@ func (o *office) join(to, account string) {
 
 func (o *office) find(machineID string) *export.Export {
 	o.t.Helper()
-	x, err := export.Exports{People: o.People, Reader: o.Reader, Dossier: o.Dossier, Looked: looked.NewList(o.Access, o.Audit, o.Directory, o.People)}.
+	x, err := export.Exports{People: o.People, Reader: o.Reader, Dossier: o.Dossier, Looked: looked.NewList(o.Access, o.Audit, o.Directory, o.People), Screenshots: o.Screenshots}.
 		Find(o.t.Context(), directory.Scope{}, report.PersonID(o.person(machineID)))
 	o.must(err)
 	return x
@@ -170,6 +182,7 @@ func rows(t *testing.T, files map[string]string, name string) int {
 // An export has all that there is of a person, and of another nothing.
 func TestExportIsWholeAndOfNobodyElse(t *testing.T) {
 	o := newOffice(t)
+	pictures := 0
 	for name, other := range map[string]string{"anna": "boris", "boris": "anna"} {
 		files := o.export(name + "-1")
 		for file, text := range files {
@@ -177,7 +190,15 @@ func TestExportIsWholeAndOfNobodyElse(t *testing.T) {
 				at := strings.Index(text, other)
 				t.Errorf("%s of %s has something of %s: %.300s", file, name, other, text[max(0, at-200):])
 			}
-			if file != "README.txt" && !strings.Contains(files["README.txt"], file) {
+			described := file
+			if folder, _, ok := strings.Cut(file, "/"); ok {
+				described = folder + "/*.jpg"
+				pictures++
+				if text != "picture of "+name {
+					t.Errorf("%s: %q", file, text)
+				}
+			}
+			if file != "README.txt" && !strings.Contains(files["README.txt"], described) {
 				t.Errorf("README.txt tells nothing of %s", file)
 			}
 		}
@@ -187,7 +208,8 @@ func TestExportIsWholeAndOfNobodyElse(t *testing.T) {
 			},
 			dossier.FileEvents + ".csv": {"app of ", "title 59 of ", "title 0 of ", "focus of ", "other title of "},
 			dossier.FileSums + ".jsonl": {"focus of ", "active_seconds"}, dossier.FileReceipts + ".csv": {"-1,", "-2,"}, dossier.FileNotCollected + ".csv": {"-1,", "-2,", "hours"},
-			dossier.FileAccess + ".csv": {"reader of "}, dossier.FilePolicy + ".csv": {name},
+			dossier.FileScreenshots + ".csv": {"-1,", "-2,", "blurred", "deleter of "},
+			dossier.FileAccess + ".csv":      {"reader of "}, dossier.FilePolicy + ".csv": {name},
 			dossier.FileChanges + ".jsonl": {"person.labelled", "person called ", "person.joined", "machine.labelled", "group.machine_added", "group.person_added"},
 		} {
 			for _, text := range texts {
@@ -205,11 +227,14 @@ func TestExportIsWholeAndOfNobodyElse(t *testing.T) {
 		if events := sumOfEvents(t, files[dossier.FileSums+".jsonl"]); events != 2*recordsOf || rows(t, files, dossier.FileSums) == 0 {
 			t.Errorf("sums of %d records", events)
 		}
-		for file, want := range map[string]int{dossier.FileNotCollected: 2, dossier.FileReceipts: 2, dossier.FileAccess: 1, dossier.FilePolicy: 1} {
+		for file, want := range map[string]int{dossier.FileNotCollected: 2, dossier.FileReceipts: 2, dossier.FileScreenshots: 4, dossier.FileAccess: 1, dossier.FilePolicy: 1} {
 			if n := rows(t, files, file); n != want {
 				t.Errorf("%s: %d rows, want %d", file, n, want)
 			}
 		}
+	}
+	if pictures != 4 {
+		t.Errorf("%d pictures of two people with two accounts of one each", pictures)
 	}
 }
 

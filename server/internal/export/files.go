@@ -20,6 +20,8 @@ const (
 	asCSV   = ".csv"
 	asLines = ".jsonl"
 	asJSON  = ".json"
+	// asPicture is of pictures, each a file of its own.
+	asPicture = ".jpg"
 )
 
 // description is what README.txt has of a file, in both languages.
@@ -47,6 +49,10 @@ func files() []description {
 		{
 			dossier.FileReceipts, "which notice was confirmed as read from which account, and when",
 			"какое уведомление, с какой учётной записи и когда подтверждено как прочитанное",
+		},
+		{
+			dossier.FileScreenshots, "pictures of the screen, which lie in the folder of that name, and who deleted one",
+			"снимки экрана (сами они - в папке с тем же названием) и кто удалил снимок",
 		},
 		{
 			dossier.FileAccess, "who looked at this data, and when; this export is among it",
@@ -85,8 +91,11 @@ func readme() string {
 
 // namesOf returns the names in the archive of a file in its forms.
 func namesOf(file string) []string {
-	if file == dossier.FilePerson {
+	switch file {
+	case dossier.FilePerson:
 		return []string{file + asJSON}
+	case dossier.FileScreenshots:
+		return []string{file + asCSV, file + asLines, file + "/*" + asPicture}
 	}
 	return []string{file + asCSV, file + asLines}
 }

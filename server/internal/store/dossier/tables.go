@@ -15,6 +15,7 @@ const (
 	FileSums         = "sums"
 	FileNotCollected = "not_collected"
 	FileReceipts     = "receipts"
+	FileScreenshots  = "screenshots"
 	FileAccess       = "access"
 	FileChanges      = "changes"
 	FilePolicy       = "policy"
@@ -35,6 +36,7 @@ func Tables() map[string]Table {
 		"rollup": {File: FileSums}, "rollup_day": {File: FileSums},
 		"not_collected": {File: FileNotCollected},
 		"receipt":       {File: FileReceipts},
+		"screenshot":    {File: FileScreenshots},
 		"access_log":    {File: FileAccess}, "access_set": {File: FileAccess}, "access_reader": {File: FileAccess},
 		"audit_log": {File: FileChanges}, "audit_text": {File: FileChanges},
 		"policy": {File: FilePolicy},
@@ -42,7 +44,7 @@ func Tables() map[string]Table {
 		"host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts,
 		"api_token": logins, "api_token_group": logins, "app_user_group": logins, "invitation": logins,
 		"recovery_code": logins,
-		"erasure":       erased, "erasure_machine": erased, "erasure_title": erased, "tombstone": erased, "tombstone_key": erased,
-		"audit_head": server, "category_list": server, "dropped": server, "policy_state": server, "schema_migration": server, "title_sweep": server, "upkeep": server,
+		"erasure":       erased, "erasure_machine": erased, "erasure_title": erased, "erasure_file": erased, "tombstone": erased, "tombstone_key": erased,
+		"audit_head": server, "category_list": server, "dropped": server, "policy_state": server, "screenshot_folder": server, "schema_migration": server, "title_sweep": server, "upkeep": server,
 	}
 }

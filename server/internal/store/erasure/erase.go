@@ -14,6 +14,7 @@ import (
 	"activity-tracker.example/server/internal/store/events"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
+	"activity-tracker.example/server/internal/store/screenshots"
 )
 
 // erase erases a person, while no other change of people is under way.
@@ -40,6 +41,9 @@ func (e *Erasures) erase(ctx context.Context, tx pgx.Tx, id int64, now time.Time
 	if c.Policies, c.PoliciesLeft, err = eraseNames(ctx, tx, keys); err != nil {
 		return c, err
 	}
+	if c.Screenshots, err = screenshots.EraseRows(ctx, tx, c.ID, keys); err != nil {
+		return c, err
+	}
 	about := audit.About{MachineIDs: machineIDs(&person)}
 	if about.People, c.Receipts, err = remove(ctx, tx, id, keys); err != nil {
 		return c, err
@@ -47,8 +51,8 @@ func (e *Erasures) erase(ctx context.Context, tx pgx.Tx, id int64, now time.Time
 	if c.Texts, err = audit.EraseAbout(ctx, tx, about); err != nil {
 		return c, err
 	}
-	_, err = db.Exec(ctx, tx, "noting what was erased", "UPDATE erasure SET receipts = $2, texts = $3, policies = $4, policies_left = $5 WHERE id = $1",
-		c.ID, c.Receipts, c.Texts, c.Policies, c.PoliciesLeft)
+	_, err = db.Exec(ctx, tx, "noting what was erased", "UPDATE erasure SET receipts = $2, texts = $3, policies = $4, policies_left = $5, screenshots = $6 WHERE id = $1",
+		c.ID, c.Receipts, c.Texts, c.Policies, c.PoliciesLeft, c.Screenshots)
 	if err != nil {
 		return c, err
 	}

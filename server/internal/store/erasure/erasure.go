@@ -12,12 +12,14 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/people"
+	"activity-tracker.example/server/internal/store/screenshots"
 )
 
 // Erasures are those of one database.
 type Erasures struct {
-	db  *db.DB
-	now func() time.Time
+	db          *db.DB
+	screenshots *screenshots.Screenshots
+	now         func() time.Time
 	// keepBackups is for how long backups are kept; zero: nobody said.
 	keepBackups time.Duration
 	// atOnce bounds what one transaction deletes.
@@ -28,9 +30,9 @@ type Erasures struct {
 
 // New returns the erasures of a database, whose backups are kept for that long (zero: nobody
 // said); now is the clock.
-func New(d *db.DB, keepBackups time.Duration, now func() time.Time) *Erasures {
+func New(d *db.DB, pictures *screenshots.Screenshots, keepBackups time.Duration, now func() time.Time) *Erasures {
 	return &Erasures{
-		db: d, now: now, keepBackups: keepBackups, atOnce: limits{rows: rowsAtOnce, hours: hoursAtOnce, looks: looksAtOnce}, begun: make(chan struct{}, 1),
+		db: d, screenshots: pictures, now: now, keepBackups: keepBackups, atOnce: limits{rows: rowsAtOnce, hours: hoursAtOnce, looks: looksAtOnce}, begun: make(chan struct{}, 1),
 	}
 }
 
@@ -43,8 +45,8 @@ type Certificate struct {
 	GoneAt       *time.Time
 	Accounts     int
 	// How many rows were deleted so far: of events, packed hours, sums, packed days, times
-	// in which nothing was collected, receipts and titles, and how many looks.
-	Events, Hours, Sums, Days, Spans, Receipts, Titles, Looks int64
+	// in which nothing was collected, receipts, pictures and titles, and how many looks.
+	Events, Hours, Sums, Days, Spans, Receipts, Screenshots, Titles, Looks int64
 	// Texts of the audit log were erased, and user names in Policies; in PoliciesLeft they
 	// stay, since these hold: without their name they would be measured.
 	Texts, Policies, PoliciesLeft int64
@@ -57,13 +59,13 @@ func (c *Certificate) Told() api.Erasure {
 	return api.Erasure{
 		ID: c.ID, UnreadableSince: c.UnreadableAt, GoneSince: c.GoneAt, BackupsUntil: c.BackupsUntil, Accounts: int64(c.Accounts), PoliciesLeft: c.PoliciesLeft,
 		Deleted: api.Erased{
-			Records: c.Events, Hours: c.Hours, Sums: c.Sums, Days: c.Days, NotCollected: c.Spans, Receipts: c.Receipts, Titles: c.Titles,
+			Records: c.Events, Hours: c.Hours, Sums: c.Sums, Days: c.Days, NotCollected: c.Spans, Receipts: c.Receipts, Screenshots: c.Screenshots, Titles: c.Titles,
 			Looks: c.Looks, Names: c.Texts, Policies: c.Policies,
 		},
 	}
 }
 
-const certificateColumns = "id, unreadable_at, gone_at, accounts, events, hours, sums, days, spans, receipts, titles, looks, texts, policies, policies_left"
+const certificateColumns = "id, unreadable_at, gone_at, accounts, events, hours, sums, days, spans, receipts, screenshots, titles, looks, texts, policies, policies_left"
 
 // List lists certificates before that one, the newest first, at most so many.
 func (e *Erasures) List(ctx context.Context, before int64, limit int) ([]Certificate, error) {

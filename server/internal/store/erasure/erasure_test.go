@@ -23,8 +23,11 @@ import (
 func TestErase(t *testing.T) {
 	o := newOffice(t)
 	keys, boris, anna := o.keys("anna-1"), o.told("boris"), o.person("anna-1").ID
+	if n := o.picturesOf("anna") + o.picturesOf("boris"); n != 4 {
+		t.Errorf("%d pictures", n)
+	}
 	c := o.erase("anna-1")
-	if c.Accounts != 2 || c.GoneAt != nil || !c.UnreadableAt.Equal(noon) || c.Receipts != 2 || c.Texts == 0 || c.Policies != 1 || c.PoliciesLeft != 0 {
+	if c.Accounts != 2 || c.GoneAt != nil || !c.UnreadableAt.Equal(noon) || c.Receipts != 2 || c.Screenshots != 2 || c.Texts == 0 || c.Policies != 1 || c.PoliciesLeft != 0 {
 		t.Errorf("%+v", c)
 	}
 	for _, id := range []string{"anna-1", "anna-2"} {
@@ -43,6 +46,9 @@ func TestErase(t *testing.T) {
 		o.finish()
 	}
 	o.gone("anna", keys)
+	if n := o.picturesOf("boris"); n != 2 {
+		t.Errorf("%d of others' pictures are left", n)
+	}
 	o.certified(c.ID)
 }
 

@@ -62,10 +62,12 @@ func (e *Erasures) Finish(ctx context.Context) error {
 	if err := e.sweepTitles(ctx); err != nil {
 		return err
 	}
+	// A folder that is away keeps nothing else waiting.
+	files := e.screenshots.EraseFiles(ctx)
 	if err := e.noteGone(ctx); err != nil {
 		return err
 	}
-	return e.forget(ctx)
+	return errors.Join(files, e.forget(ctx))
 }
 
 // due is an account of which something is left.
@@ -142,7 +144,8 @@ func (e *Erasures) noteGone(ctx context.Context) error {
 	return e.db.Write(ctx, "noting that nothing is left", func(tx pgx.Tx) error {
 		_, err := db.Exec(ctx, tx, "writing", `UPDATE erasure e SET gone_at = $1 WHERE gone_at IS NULL
 			AND NOT EXISTS (SELECT FROM erasure_machine m WHERE m.erasure = e.id)
-			AND NOT EXISTS (SELECT FROM erasure_title t WHERE t.erasure = e.id)`, e.now().UTC())
+			AND NOT EXISTS (SELECT FROM erasure_title t WHERE t.erasure = e.id)
+			AND NOT EXISTS (SELECT FROM erasure_file f WHERE f.erasure = e.id)`, e.now().UTC())
 		return err
 	})
 }

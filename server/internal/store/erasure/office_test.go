@@ -3,6 +3,10 @@ package erasure_test
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +20,7 @@ import (
 	"activity-tracker.example/server/internal/store/erasure"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
+	"activity-tracker.example/server/internal/store/screenshots"
 	"activity-tracker.example/server/internal/store/storetest"
 )
 
@@ -29,15 +34,17 @@ const records = 60
 // name in it.
 type office struct {
 	*storetest.Store
-	t     *testing.T
-	url   string
-	host  int64
-	after atomic.Int64
+	t   *testing.T
+	url string
+	// pictures is the folder of their files.
+	pictures string
+	host     int64
+	after    atomic.Int64
 }
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	o := &office{t: t, url: storetest.NewDatabase(t)}
+	o := &office{t: t, url: storetest.NewDatabase(t), pictures: t.TempDir()}
 	o.Store = o.server()
 	o.host = storetest.AddHost(t, o.Store)
 	for _, name := range []string{"anna", "boris"} {
@@ -61,6 +68,7 @@ func newOffice(t *testing.T) *office {
 func (o *office) server() *storetest.Store {
 	return storetest.Prepared(o.t, o.url, storetest.Options{
 		CompactAfter: storetest.CompactDays * 24 * time.Hour, Now: func() time.Time { return noon.Add(time.Duration(o.after.Load())) },
+		Screenshots: screenshots.Options{Dir: o.pictures},
 	})
 }
 
@@ -85,6 +93,8 @@ func (o *office) add(name string) {
 		if err != nil || w.Accepted != 1 {
 			o.t.Fatal(w, err)
 		}
+		_, _, err = o.Screenshots.Add(ctx, &screenshots.NewScreenshot{Host: o.host, MachineID: id, TakenAt: noon.Add(-time.Hour), Kind: policy.Blurred, Picture: []byte(id)})
+		o.must(err)
 		_, err = o.SetLabel(ctx, directory.Scope{}, id, "label of "+name)
 		o.must(err)
 	}
@@ -192,6 +202,22 @@ func (o *office) finish() {
 	o.must(o.Erasures.Finish(o.t.Context()))
 }
 
+// picturesOf returns how many files of pictures there are of a person of two accounts.
+func (o *office) picturesOf(name string) (n int) {
+	o.t.Helper()
+	o.must(filepath.WalkDir(o.pictures, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		picture, err := os.ReadFile(path)
+		if strings.HasPrefix(string(picture), name) {
+			n++
+		}
+		return err
+	}))
+	return n
+}
+
 // columnsOf returns every table, without partitions, and whether it has a column machine.
 func (o *office) columnsOf() map[string]bool {
 	o.t.Helper()
@@ -213,6 +239,9 @@ func (o *office) columnsOf() map[string]bool {
 // gone checks that a person, of whom these are the accounts' rows, is in no table any more.
 func (o *office) gone(name string, keys []int32) {
 	o.t.Helper()
+	if n := o.picturesOf(name); n > 0 {
+		o.t.Errorf("%d pictures of %s are there", n, name)
+	}
 	for table, machine := range o.columnsOf() {
 		where := fmt.Sprintf("t::text ILIKE '%%%s%%' OR t::text LIKE '%%%x%%'", name, name)
 		if machine {
@@ -221,7 +250,7 @@ func (o *office) gone(name string, keys []int32) {
 		switch table {
 		case "access_set":
 			where = fmt.Sprintf("get_bit(machines, %d) + get_bit(machines, %d) > 0", keys[0], keys[1])
-		case "erasure_machine", "erasure_title":
+		case "erasure_machine", "erasure_title", "erasure_file":
 			where = "true"
 		}
 		if n := storetest.Ask[int](o.t, o.url, "SELECT count(*) FROM "+table+" t WHERE "+where); n > 0 {

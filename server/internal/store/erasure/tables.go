@@ -26,7 +26,7 @@ func Tables() map[string]Fate {
 	server := Fate{Stays: "about the server's own work"}
 	own := Fate{Stays: "numbers and times of erasures, without who it was"}
 	return map[string]Fate{
-		"machine": atOnce, "account": atOnce, "person": atOnce, "group_member": atOnce, "group_person": atOnce, "receipt": atOnce,
+		"machine": atOnce, "account": atOnce, "person": atOnce, "group_member": atOnce, "group_person": atOnce, "receipt": atOnce, "screenshot": atOnce,
 		"audit_text": atOnce, "policy": atOnce, "self_link": atOnce, "own_account": atOnce, "login_session": atOnce, "app_user": atOnce,
 		"event": after, "event_hour": after, "rollup": after, "rollup_day": after, "not_collected": after, "title": after, "access_log": after, "access_set": after,
 		"app": programs, "category_list": programs, "machine_group": groups, "access_reader": readers,
@@ -34,7 +34,7 @@ func Tables() map[string]Fate {
 		"host":      hosts, "host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts,
 		"api_token": logins, "api_token_group": logins, "app_user_group": logins, "invitation": logins,
 		"recovery_code": logins,
-		"audit_head":    server, "dropped": server, "policy_state": server, "schema_migration": server, "title_sweep": server, "upkeep": server,
-		"erasure": own, "erasure_machine": own, "erasure_title": own, "tombstone": own, "tombstone_key": own,
+		"audit_head":    server, "dropped": server, "policy_state": server, "screenshot_folder": server, "schema_migration": server, "title_sweep": server, "upkeep": server,
+		"erasure": own, "erasure_machine": own, "erasure_title": own, "erasure_file": own, "tombstone": own, "tombstone_key": own,
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/query"
+	"activity-tracker.example/server/internal/store/screenshots"
 	"activity-tracker.example/server/internal/store/self"
 	"activity-tracker.example/server/internal/store/uncollected"
 	"activity-tracker.example/server/internal/store/upkeep"
@@ -43,6 +44,7 @@ type Store struct {
 	People       *people.People
 	Policies     *policies.Policies
 	NotCollected *uncollected.Times
+	Screenshots  *screenshots.Screenshots
 	Dossier      *dossier.Dossier
 	Erasures     *erasure.Erasures
 	Access       *access.Log
@@ -57,6 +59,8 @@ type Options struct {
 	KeepAccess time.Duration
 	// KeepBackups is for how long backups are kept; zero means that nobody said.
 	KeepBackups time.Duration
+	// Screenshots is how pictures are kept; its clock is Now.
+	Screenshots screenshots.Options
 	// Now is the clock; nil means time.Now.
 	Now        func() time.Time
 	Log        *slog.Logger
@@ -80,12 +84,14 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d), Users: users.New(d), Self: self.New(d), People: people.New(d), Policies: policies.New(d)}
 	s.NotCollected = uncollected.New(d)
 	s.Access, s.Audit, s.Dossier = access.New(d, opts.Now), audit.New(d), dossier.New(d)
-	s.Erasures = erasure.New(d, opts.KeepBackups, opts.Now)
+	opts.Screenshots.Now = opts.Now
+	s.Screenshots = screenshots.New(d, opts.Screenshots)
+	s.Erasures = erasure.New(d, s.Screenshots, opts.KeepBackups, opts.Now)
 	s.Dictionary = dictionary.New(d, s.Partitions)
 	s.Writer = events.New(d, s.Partitions, s.Dictionary, s.ForgetHosts)
 	s.Reader = query.New(d, s.Partitions)
 	s.Upkeep = upkeep.New(d, s.Partitions, upkeep.Options{
-		CompactAfter: opts.CompactAfter, Access: s.Access, NotCollected: s.NotCollected, Policies: s.Policies, KeepAccess: opts.KeepAccess, Now: opts.Now, Log: opts.Log,
+		CompactAfter: opts.CompactAfter, Access: s.Access, NotCollected: s.NotCollected, Screenshots: s.Screenshots, Policies: s.Policies, KeepAccess: opts.KeepAccess, Now: opts.Now, Log: opts.Log,
 	})
 	s.Inspector = inspect.New(d, s.Partitions, s.Upkeep)
 	return s, nil

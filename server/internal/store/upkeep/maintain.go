@@ -33,6 +33,8 @@ type Maintained struct {
 	// Partitions were dropped, and Rows deleted that lay in none.
 	Partitions []string
 	Rows       int64
+	// Files of pictures were deleted that had no row.
+	Files int64
 }
 
 // RunMaintenance makes partitions ahead and drops what is no longer kept, now and
@@ -58,6 +60,9 @@ func (u *Upkeep) RunMaintenance(ctx context.Context) error {
 func (u *Upkeep) noteMaintained(done Maintained, err error) {
 	if len(done.Partitions) > 0 || done.Rows > 0 {
 		u.log.Info("old data dropped", "partitions", done.Partitions, "rows", done.Rows)
+	}
+	if done.Files > 0 {
+		u.log.Info("files of pictures without a row deleted", "files", done.Files)
 	}
 	if done.Packed > 0 {
 		u.log.Info("roll-ups packed", "rollups", done.Packed)
@@ -105,8 +110,24 @@ func (u *Upkeep) Maintain(ctx context.Context) (Maintained, error) {
 		}
 	}
 	var err error
-	done.Packed, err = u.PackRollups(ctx)
-	return done, err
+	if done.Packed, err = u.PackRollups(ctx); err != nil {
+		return done, err
+	}
+	return done, u.maintainScreenshots(ctx, &done)
+}
+
+// maintainScreenshots drops old pictures, and files that were left behind. It comes last:
+// a folder that is away keeps nothing else waiting.
+func (u *Upkeep) maintainScreenshots(ctx context.Context, done *Maintained) error {
+	if keep := u.screenshots.KeepFor(); keep > 0 {
+		dropped, err := u.screenshots.DropBefore(ctx, u.now().Add(-keep))
+		if done.Rows += dropped; err != nil {
+			return err
+		}
+	}
+	swept, err := u.screenshots.Sweep(ctx)
+	done.Files = swept
+	return err
 }
 
 // followPolicy has each kind kept no longer than the policy for all hosts says that is in
@@ -129,6 +150,7 @@ func (u *Upkeep) followPolicy(ctx context.Context) error {
 	if v.Policy.Retention != nil {
 		keep = *v.Policy.Retention
 	}
+	u.screenshots.Narrow(days(keep.ScreenshotsDays))
 	u.partitions.Narrow(partition.Retention{Events: days(keep.EventsDays), Titles: days(keep.TitlesDays), Rollups: days(keep.RollupsDays)})
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/policies"
+	"activity-tracker.example/server/internal/store/screenshots"
 	"activity-tracker.example/server/internal/store/uncollected"
 )
 
@@ -23,6 +24,7 @@ type Upkeep struct {
 	compactAfter time.Duration
 	access       *access.Log
 	notCollected *uncollected.Times
+	screenshots  *screenshots.Screenshots
 	policies     *policies.Policies
 	keepAccess   time.Duration
 	now          func() time.Time
@@ -39,6 +41,8 @@ type Options struct {
 	KeepAccess time.Duration
 	// NotCollected is kept as long as roll-ups are.
 	NotCollected *uncollected.Times
+	// Screenshots have a retention of their own.
+	Screenshots *screenshots.Screenshots
 	// Policies may have it kept for a shorter time.
 	Policies *policies.Policies
 	// Now is the clock.
@@ -49,7 +53,7 @@ type Options struct {
 // New returns the upkeep of a database.
 func New(d *db.DB, partitions *partition.Partitions, opts Options) *Upkeep {
 	return &Upkeep{
-		db: d, partitions: partitions, compactAfter: opts.CompactAfter, access: opts.Access, notCollected: opts.NotCollected, policies: opts.Policies, keepAccess: opts.KeepAccess,
+		db: d, partitions: partitions, compactAfter: opts.CompactAfter, access: opts.Access, notCollected: opts.NotCollected, screenshots: opts.Screenshots, policies: opts.Policies, keepAccess: opts.KeepAccess,
 		now: opts.Now, log: opts.Log,
 	}
 }
