@@ -161,6 +161,11 @@ var mayImport = map[string][]string{
 	"server/internal/policyapi": {
 		"server/api", "server/api/policy", "server/internal/auth", "server/internal/problem", "server/internal/request", "server/internal/store/directory", "server/internal/store/policies", "server/internal/text",
 	},
+	"server/internal/shots": {
+		"server/api", "server/api/policy", "server/internal/auth", "server/internal/limiter", "server/internal/looked", "server/internal/plainjpeg", "server/internal/problem", "server/internal/report",
+		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people",
+		"server/internal/store/policies", "server/internal/store/screenshots", "server/internal/text",
+	},
 	"server/internal/ingest": {
 		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/problem", "server/internal/secret",
 		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/policies", "server/internal/store/uncollected", "server/internal/text", "server/internal/timestamp",
@@ -178,7 +183,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/export": {
 		"server/api", "server/internal/looked", "server/internal/report", "server/internal/store/directory", "server/internal/store/dossier",
-		"server/internal/store/people", "server/internal/store/query", "server/internal/tabular",
+		"server/internal/store/people", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/tabular",
 	},
 	"server/internal/personapi": {
 		"server/api", "server/internal/auth", "server/internal/export", "server/internal/looked", "server/internal/problem", "server/internal/report",
@@ -192,7 +197,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/export", "server/internal/personapi", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
 		"server/internal/httpserver", "server/internal/limiter",
 		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
-		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi", "server/internal/selfapi",
+		"server/internal/request", "server/internal/shots", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi", "server/internal/selfapi",
 	},
 	"server/internal/httpapi/negotiate": {"server/api", "server/internal/problem", "server/internal/tabular"},
 	"server/internal/httpapi/openapi":   {"server/internal/problem"},
@@ -211,6 +216,9 @@ var mayImport = map[string][]string{
 	"server/internal/store/policies":    {"server/api/policy", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db"},
 	"server/internal/store/minutes":     nil,
 	"server/internal/store/uncollected": {"server/api", "server/internal/store/db"},
+	"server/internal/store/screenshots": {
+		"server/api", "server/api/policy", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people",
+	},
 	"server/internal/store/events": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/minutes",
 		"server/internal/store/partition",
@@ -226,11 +234,12 @@ var mayImport = map[string][]string{
 	"server/internal/store/erasure": {
 		"server/api", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary",
 		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/people", "server/internal/store/policies", "server/internal/store/query",
+		"server/internal/store/screenshots",
 	},
 	"server/internal/store/upkeep": {
 		"server/internal/store/access",
 		"server/api", "server/api/policy", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/events",
-		"server/internal/store/partition", "server/internal/store/policies", "server/internal/store/query", "server/internal/store/uncollected",
+		"server/internal/store/partition", "server/internal/store/policies", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/store/uncollected",
 	},
 	"server/internal/store/inspect":   {"server/internal/store/db", "server/internal/store/partition", "server/internal/store/upkeep"},
 	"server/internal/store/rooms":     {"server/internal/store/..."},
@@ -244,7 +253,7 @@ var mayImport = map[string][]string{
 	"server/internal/app": {
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/export", "server/internal/personapi", "server/internal/httpapi", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
-		"server/internal/secret", "server/internal/selfapi", "server/internal/session", "server/internal/store/...", "server/internal/ui", "server/internal/userapi",
+		"server/internal/secret", "server/internal/selfapi", "server/internal/session", "server/internal/shots", "server/internal/store/...", "server/internal/ui", "server/internal/userapi",
 	},
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},
 	"server/internal/cli/person": {

@@ -12,11 +12,16 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/rooms"
+	"activity-tracker.example/server/internal/store/screenshots"
 )
 
 // databaseStop bounds an orderly stop of the private PostgreSQL; a service
 // has 90 s for it.
 const databaseStop = 30 * time.Second
+
+// leastFree is what pictures leave of their file system, in bytes: the database may be on
+// it, and stops where it is full.
+const leastFree = 1 << 30
 
 // Purpose is what a database is opened for.
 type Purpose int
@@ -73,7 +78,8 @@ func (d *Database) Reopen(ctx context.Context) (err error) {
 	}
 	d.Store, err = rooms.Open(ctx, d.URL, rooms.Options{
 		Log: d.log, Keep: partition.Retention(c.Keep), CompactAfter: c.CompactAfter, KeepAccess: c.KeepAccess, KeepBackups: c.KeepBackups, NoMigrate: c.Database.NoMigrate, Name: name,
-		ReplicaURL: c.Database.ReplicaURL, ReplicaLag: c.Database.ReplicaMaxLag,
+		Screenshots: screenshots.Options{Dir: c.Screenshots, Keep: c.KeepScreenshots, MaxBytes: int64(c.ScreenshotsMaxBytes), LeastFree: leastFree},
+		ReplicaURL:  c.Database.ReplicaURL, ReplicaLag: c.Database.ReplicaMaxLag,
 	})
 	return err
 }

@@ -24,6 +24,7 @@ import (
 	"activity-tracker.example/server/internal/repository"
 	"activity-tracker.example/server/internal/selfapi"
 	"activity-tracker.example/server/internal/session"
+	"activity-tracker.example/server/internal/shots"
 	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/ui"
 	"activity-tracker.example/server/internal/userapi"
@@ -83,7 +84,8 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		Self:   own,
 		Policy: policyapi.New(s.Policies, guard),
 		Admin:  adminapi.New(s.Directory, s.Dictionary, now),
-		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list}, s.Erasures, s.Access),
+		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list, Screenshots: s.Screenshots}, s.Erasures, s.Access),
+		Shots:  shots.New(s.Screenshots, s.Policies, guard, s.Access, now),
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,

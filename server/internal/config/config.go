@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -22,6 +23,11 @@ type Config struct {
 	CompactAfter time.Duration
 	// KeepAccess is for how long it is kept who looked; 0: for ever.
 	KeepAccess time.Duration
+	// Screenshots is the folder of pictures, kept for KeepScreenshots (0: for ever), of at
+	// most ScreenshotsMaxBytes together (0: nothing bounds them).
+	Screenshots         string
+	KeepScreenshots     time.Duration
+	ScreenshotsMaxBytes int
 	// KeepBackups is for how long backups are kept, wherever; 0: nobody said.
 	KeepBackups time.Duration
 	Log         Log
@@ -93,6 +99,9 @@ func (c *Config) finish() error {
 	}
 	if c.StateDir == "" {
 		c.StateDir = defaultStateDir(c.Service)
+	}
+	if c.Screenshots == "" {
+		c.Screenshots = filepath.Join(c.StateDir, "screenshots")
 	}
 	return c.Database.addPassword()
 }

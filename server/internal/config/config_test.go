@@ -49,7 +49,8 @@ func TestDefaults(t *testing.T) {
 		Database: Database{URL: "postgres://db/x", ReplicaMaxLag: 30 * time.Second},
 		StateDir: defaultStateDir(false),
 		Keep:     Retention{Events: 400 * quantity.Day, Titles: 400 * quantity.Day, Rollups: 1100 * quantity.Day},
-		Log:      Log{Format: "text"}, CompactAfter: 7 * quantity.Day, KeepAccess: 1100 * quantity.Day, Listen: ":8100", ProxyHeader: "x-forwarded-for", MaxConnections: 10_000,
+		Log:      Log{Format: "text"}, CompactAfter: 7 * quantity.Day, KeepAccess: 1100 * quantity.Day, Screenshots: defaultStateDir(false) + "/screenshots",
+		KeepScreenshots: 14 * quantity.Day, ScreenshotsMaxBytes: 10_000_000_000, Listen: ":8100", ProxyHeader: "x-forwarded-for", MaxConnections: 10_000,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("%+v\nwant %+v", c, want)

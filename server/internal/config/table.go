@@ -44,6 +44,8 @@ type Setting struct {
 const (
 	// maxKeepDays is a century: more is a mistake.
 	maxKeepDays = 36_525
+	// maxScreenshotsBytes is a petabyte: more is a mistake.
+	maxScreenshotsBytes = 1_000_000_000_000_000
 	// maxConnections is more connections than one process is good for.
 	maxConnections = 1_000_000
 	// minReplicaLag is twice the grain in which lag is measured; with more than
@@ -128,6 +130,21 @@ func retentionSettings() []Setting {
 			Flag: "keep-access-days", Env: "TRACKERD_SERVER_KEEP_ACCESS_DAYS", Default: "1100", Unit: "DAYS",
 			Help: "for how long it is kept who looked at whose data; 0: for ever", In: Everywhere,
 			set: days("for ever", func(c *Config) *time.Duration { return &c.KeepAccess }),
+		},
+		{
+			Flag: "keep-screenshots-days", Env: "TRACKERD_SERVER_KEEP_SCREENSHOTS_DAYS", Default: "14", Unit: "DAYS",
+			Help: "for how long pictures of screens are kept; 0: for ever", In: Everywhere,
+			set: days("for ever", func(c *Config) *time.Duration { return &c.KeepScreenshots }),
+		},
+		{
+			Flag: "screenshots", Env: "TRACKERD_SERVER_SCREENSHOTS", Unit: "DIR", Note: "screenshots in --state-dir",
+			Help: "folder for pictures of screens, one for all servers of a database", In: Everywhere,
+			set: text(func(c *Config) *string { return &c.Screenshots }),
+		},
+		{
+			Flag: "screenshots-max-bytes", Env: "TRACKERD_SERVER_SCREENSHOTS_MAX_BYTES", Default: "10000000000", Unit: "BYTES",
+			Help: "how much all of them take at most; 0: nothing bounds them", In: Everywhere,
+			set: count(0, maxScreenshotsBytes, func(c *Config) *int { return &c.ScreenshotsMaxBytes }),
 		},
 		{
 			Flag: "keep-backups-days", Env: "TRACKERD_SERVER_KEEP_BACKUPS_DAYS", Default: "0", Unit: "DAYS",

@@ -21,7 +21,7 @@ var (
 		"GET /healthz", "GET /readyz", "GET /metrics", "GET /api/openapi.json", "GET /api/docs",
 		"GET /install.sh", "GET /packages/{file}", "GET /packages/by-hash/SHA256/{digest}",
 	}
-	hostRoutes      = []string{"POST /api/enroll", "POST /api/events", "GET /api/policy", "POST /api/receipts", "POST /api/self-links"}
+	hostRoutes      = []string{"POST /api/enroll", "POST /api/events", "GET /api/policy", "POST /api/receipts", "POST /api/self-links", "POST /api/screenshots"}
 	strangersRoutes = []string{"POST /api/login", "POST /api/invitation", "POST /api/self-sessions"}
 )
 

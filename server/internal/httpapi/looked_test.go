@@ -34,8 +34,9 @@ func showNobody() map[string]string {
 		"getLogin": own, "logout": own, "changePassword": own, "beginSecondStep": own, "confirmSecondStep": own,
 		"listPolicies": hosts, "putPolicy": hosts, "getPolicyVersion": hosts, "listHostGroups": hosts, "putHostGroup": hosts, "deleteHostGroup": hosts,
 		"tieUser": admin, "untieUser": admin,
-		"listChanges": "what administrators changed, nobody's activity",
-		"erasePerson": "of whom nothing can be read then", "listErasures": gone, "getErasure": gone,
+		"deleteScreenshot": "that there was one, which whoever may has seen in the list",
+		"listChanges":      "what administrators changed, nobody's activity",
+		"erasePerson":      "of whom nothing can be read then", "listErasures": gone, "getErasure": gone,
 		"listUsers": admin, "inviteUser": admin, "getUser": admin, "patchUser": admin, "putUserAccess": admin, "inviteUserAgain": admin,
 		"forgetSecondStep": admin, "listSessions": admin, "endSessions": admin, "endSession": admin,
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/report"
@@ -30,6 +32,8 @@ type walk struct {
 	// host is a host's credential, passing how many accounts it had that are to be erased.
 	host    string
 	passing int
+	// shots are pictures of m-own and m-foreign.
+	shots map[string]string
 }
 
 func newWalk(t *testing.T) *walk {
@@ -42,6 +46,9 @@ func newWalk(t *testing.T) *walk {
 	w.Host("h-foreign")
 	w.host = w.Host("h-passing")
 	w.Send(host, servertest.Minute("m-own", 0), servertest.Minute("m-foreign", 0))
+	w.shots = map[string]string{
+		"own": w.Shoot(host, "m-own", time.Now()), "foreign": w.Shoot(host, "m-foreign", time.Now()), "unknown": strings.Repeat("0", 32),
+	}
 	w.Do(http.MethodPost, "/api/receipts", host, api.Receipt{MachineID: "m-own", Notice: strings.Repeat("0", 16), ReadAt: time.Now()}).Wants(http.StatusNoContent, nil)
 	for _, name := range append([]string{"another"}, rolesOf(users.Roles())...) {
 		w.users[name] = w.User(name, directory.RoleViewer)
@@ -57,6 +64,21 @@ func newWalk(t *testing.T) *walk {
 
 // self is the role of a login that a link has made.
 const self = string(directory.RoleSelf)
+
+// shot makes another picture of one's own screen, or another's, whoever has the account by
+// now, and returns its id.
+func (w *walk) shot(whose string) (id string) {
+	w.T.Helper()
+	err := w.Store.DB.Write(w.T.Context(), "adding a picture", func(tx pgx.Tx) error {
+		return tx.QueryRow(w.T.Context(), `INSERT INTO screenshot (id, machine, taken_at, received_at, kind, width, height, bytes, digest)
+			SELECT gen_random_uuid(), machine, (SELECT min(taken_at) FROM screenshot) - interval '1 second', received_at, kind, width, height, bytes,
+				sha256(gen_random_uuid()::text::bytea) FROM screenshot WHERE id = $1::uuid RETURNING replace(id::text, '-', '')`, w.shots[whose]).Scan(&id)
+	})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return id
+}
 
 func rolesOf(roles []directory.Role) []string {
 	var names []string
@@ -156,8 +178,12 @@ func (w *walk) target(o servertest.Operation, whose, role, session string) (path
 		person = w.another()
 	}
 	_, query, _ := strings.Cut(o.Target, "?")
+	shot := w.shots[whose]
+	if o.ID == "deleteScreenshot" && whose != "unknown" {
+		shot = w.shot(whose)
+	}
 	version := map[string]string{"own": "1", "foreign": "1", "unknown": "1000000"}[whose]
-	path = strings.NewReplacer("{version}", version, "{erasure}", version, "{host_group}", group, "{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session, "{person}", person).Replace(o.Path) + "?" + query
+	path = strings.NewReplacer("{screenshot}", shot, "{version}", version, "{erasure}", version, "{host_group}", group, "{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session, "{person}", person).Replace(o.Path) + "?" + query
 	body = o.Body
 	switch o.ID {
 	case "renameGroup":

@@ -32,6 +32,7 @@ import (
 	"activity-tracker.example/server/internal/repository"
 	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/selfapi"
+	"activity-tracker.example/server/internal/shots"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/userapi"
 )
@@ -66,6 +67,8 @@ type Parts struct {
 	Policy *policyapi.API
 	// Admin answers about tokens, enrolments and hosts.
 	Admin *adminapi.API
+	// Shots takes in pictures of screens and shows them.
+	Shots *shots.API
 	// Person answers with all that is kept of one person.
 	Person *personapi.API
 	// Events and Enroll are the hosts' routes.
@@ -153,6 +156,7 @@ func (s *server) routes() chi.Router {
 	strangers := r.With(bounded, asDescribed, userapi.OwnPage, userapi.Private)
 	s.userRoutes(strangers, admin)
 	s.ownRoutes(r.With(bounded, asDescribed), strangers, r.With(known, asDescribed), admin)
+	s.shotRoutes(r.With(bounded, asDescribed), r.With(known, asDescribed, s.inTurn), admin)
 	return r
 }
 
@@ -252,6 +256,27 @@ func (s *server) policyRoutes(hosts, known chi.Router) {
 	known.Get("/api/host-groups", negotiate.OnlyJSON(p.HostGroups))
 	known.Put("/api/host-groups/{host_group}", negotiate.OnlyJSON(p.SetHostGroup))
 	known.Delete("/api/host-groups/{host_group}", p.RemoveHostGroup)
+}
+
+// shotRoutes are those about pictures of screens; hosts come with their credential.
+func (s *server) shotRoutes(hosts, viewer, known chi.Router) {
+	hosts.Post("/api/screenshots", negotiate.OnlyJSON(s.Shots.Take))
+	viewer.Get("/api/people/{person}/screenshots", s.screenshots())
+	viewer.Get("/api/screenshots/{screenshot}", negotiate.Only(s.Shots.Picture, "image/jpeg"))
+	known.Delete("/api/screenshots/{screenshot}", s.Shots.Delete)
+}
+
+// screenshots lists the pictures of a person.
+func (s *server) screenshots() http.HandlerFunc {
+	return render(s, answer[shots.Question, api.ScreenshotList, api.Screenshot]{
+		ask:     shots.Ask,
+		at:      shots.Question.At,
+		get:     s.Shots.List,
+		each:    s.Shots.Each,
+		limited: func(q shots.Question) bool { return q.Limited },
+		file:    func(q shots.Question) string { return "screenshots-" + q.Person.String() },
+		rows:    func(l api.ScreenshotList) ([]api.Screenshot, string) { return l.Screenshots, l.NextCursor },
+	})
 }
 
 // userRoutes are those about people who log in; strangers come without a login.

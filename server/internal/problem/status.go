@@ -10,11 +10,11 @@ import (
 // table is a failure of the server.
 func Status(code api.Code) int {
 	switch code {
-	case api.CodeBadRequest, api.CodeBadPassword, api.CodePolicyTooLarge:
+	case api.CodeBadRequest, api.CodeBadPassword, api.CodePolicyTooLarge, api.CodeBadMachineID, api.CodeBadTimestamp:
 		return http.StatusBadRequest
 	case api.CodeUnauthorized, api.CodeBadToken, api.CodeBadLogin, api.CodeBadInvitation, api.CodeSecondStep, api.CodeBadCode, api.CodeBadLink:
 		return http.StatusUnauthorized
-	case api.CodeForbidden, api.CodeNoTLS:
+	case api.CodeForbidden, api.CodeNoTLS, api.CodeScreenshotsOff, api.CodeForeignMachine, api.CodeTooLate:
 		return http.StatusForbidden
 	case api.CodeNotFound:
 		return http.StatusNotFound
@@ -35,7 +35,11 @@ func Status(code api.Code) int {
 		return http.StatusPreconditionRequired
 	case api.CodeRateLimited:
 		return http.StatusTooManyRequests
-	case api.CodeUnavailable, api.CodeStopping:
+	case api.CodeErased:
+		return http.StatusGone
+	case api.CodeBadPicture:
+		return http.StatusUnprocessableEntity
+	case api.CodeUnavailable, api.CodeStopping, api.CodeScreenshotsFull:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError

@@ -17,6 +17,7 @@ import (
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/rooms"
+	"activity-tracker.example/server/internal/store/screenshots"
 )
 
 // How often the live view of a test's server looks at the database and at tokens.
@@ -24,6 +25,9 @@ const (
 	livePoll    = 20 * time.Millisecond
 	liveRecheck = 100 * time.Millisecond
 )
+
+// keepScreenshots is for how long a test's server keeps pictures.
+const keepScreenshots = 14 * 24 * time.Hour
 
 // CheapPassword is what a password costs where a test is about something else.
 func CheapPassword() password.Params { return password.Params{Memory: 64, Time: 1, Threads: 1} }
@@ -41,6 +45,8 @@ type Bench struct {
 	StopLive context.CancelFunc
 	// Packages is the folder of what hosts install.
 	Packages string
+	// Pictures is the folder of pictures of screens.
+	Pictures string
 	// Described is what every reply is held against; nil: nothing is.
 	Described *Description
 }
@@ -54,14 +60,17 @@ func (c *Clock) now() time.Time { return time.Now().Add(time.Duration(c.Ahead.Lo
 func New(tb testing.TB, databaseURL string) *Bench {
 	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
-	st, err := rooms.Open(tb.Context(), databaseURL, rooms.Options{Log: log})
+	pictures := tb.TempDir()
+	st, err := rooms.Open(tb.Context(), databaseURL, rooms.Options{Log: log, Screenshots: screenshots.Options{Dir: pictures, Keep: keepScreenshots}})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	if err := st.Prepare(tb.Context(), func(error) {}); err != nil {
 		tb.Fatal(err)
 	}
-	return newOn(tb, st, log)
+	b := newOn(tb, st, log)
+	b.Pictures = pictures
+	return b
 }
 
 // NewAway starts a server whose database is away.

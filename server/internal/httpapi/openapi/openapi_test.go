@@ -122,6 +122,7 @@ func TestDescriptionMatchesTypes(t *testing.T) {
 		api.SelfSessionRequest{},
 		api.SelfSession{},
 		api.UserPerson{},
+		api.Screenshot{}, api.ScreenshotAdded{}, api.ScreenshotList{},
 		api.ReceiptList{},
 		api.HostGroup{},
 		api.HostGroupList{},

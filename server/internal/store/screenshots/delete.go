@@ -120,7 +120,7 @@ func (s *Screenshots) Sweep(ctx context.Context) (swept int64, err error) {
 // anyFolder reports whether the database has ever had a picture.
 func (s *Screenshots) anyFolder(ctx context.Context) (used bool, err error) {
 	err = s.db.Read(ctx, "asking for the folder of pictures", func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, "SELECT used FROM screenshot_folder").Scan(&used)
+		return tx.QueryRow(ctx, "SELECT name IS NOT NULL FROM screenshot_folder").Scan(&used)
 	})
 	return used, err
 }

@@ -76,20 +76,23 @@ func (f *folder) find(ctx context.Context) (path string, err error) {
 		return "", fmt.Errorf("%w: none is named", ErrFolder)
 	}
 	err = f.db.Write(ctx, "looking for the folder of pictures", func(tx pgx.Tx) error {
-		var used bool
-		var name string
-		if err := tx.QueryRow(ctx, "SELECT name::text, used FROM screenshot_folder FOR UPDATE").Scan(&name, &used); err != nil {
+		var name *string
+		if err := tx.QueryRow(ctx, "SELECT name::text FROM screenshot_folder FOR UPDATE").Scan(&name); err != nil {
 			return err
 		}
-		path = filepath.Join(f.dir, name)
-		if used {
+		if name != nil {
+			path = filepath.Join(f.dir, *name)
 			return nil
 		}
+		var fresh string
+		if err := tx.QueryRow(ctx, "UPDATE screenshot_folder SET name = gen_random_uuid() RETURNING name::text").Scan(&fresh); err != nil {
+			return err
+		}
+		path = filepath.Join(f.dir, fresh)
 		if err := makeFolder(path); err != nil {
 			return folderError{err}
 		}
-		_, err := db.Exec(ctx, tx, "noting that there is one", "UPDATE screenshot_folder SET used = true")
-		return err
+		return nil
 	})
 	var made folderError
 	if errors.As(err, &made) {

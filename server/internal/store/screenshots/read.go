@@ -78,8 +78,8 @@ func (s *Screenshots) Find(ctx context.Context, scope directory.Scope, id ID) (f
 
 // find notes that the answer is about whose picture it is.
 func find(ctx context.Context, tx pgx.Tx, scope directory.Scope, id ID, lock string) (Screenshot, error) {
-	list, err := collect(ctx, tx, `WHERE s.id = $1 AND (NOT $2 OR EXISTS (SELECT FROM group_member g WHERE g.machine = s.machine AND g.grp = ANY($3))) `+lock,
-		id, scope.Limited(), scope.Groups)
+	list, err := collect(ctx, tx, `WHERE s.id = $1 AND (NOT $2 OR EXISTS (SELECT FROM group_member g WHERE g.machine = s.machine AND g.grp = ANY($3))
+		OR s.machine = ANY($4)) `+lock, id, scope.Limited(), scope.Groups, scope.Machines)
 	if err != nil {
 		return Screenshot{}, err
 	}

@@ -21,12 +21,12 @@ CREATE TABLE screenshot (
 CREATE INDEX screenshot_taken ON screenshot (taken_at);
 
 -- Which folder within the one that is configured is this database's, so that no other's
--- pictures are taken for files without a row. Once it is used it must be there: a server
--- with another folder would take in what the others don't find.
+-- pictures are taken for files without a row. It is named when it is made, as a database may
+-- be a copy. From then on it must be there: a server with another folder would take in what
+-- the others don't find.
 CREATE TABLE screenshot_folder (
     one           boolean     PRIMARY KEY DEFAULT true CHECK (one),
-    name          uuid        NOT NULL DEFAULT gen_random_uuid(),
-    used          boolean     NOT NULL DEFAULT false
+    name          uuid
 );
 INSERT INTO screenshot_folder DEFAULT VALUES;
 
