@@ -158,8 +158,12 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/selfapi",
 		"server/internal/store/access", "server/internal/store/directory", "server/internal/userapi",
 	},
+	"server/internal/preview": {
+		"server/api", "server/api/policy", "server/internal/category", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/query",
+	},
 	"server/internal/policyapi": {
-		"server/api", "server/api/policy", "server/internal/auth", "server/internal/problem", "server/internal/request", "server/internal/store/directory", "server/internal/store/policies", "server/internal/text",
+		"server/api", "server/api/policy", "server/internal/auth", "server/internal/looked", "server/internal/preview", "server/internal/problem", "server/internal/request",
+		"server/internal/store/access", "server/internal/store/directory", "server/internal/store/policies", "server/internal/text",
 	},
 	"server/internal/shots": {
 		"server/api", "server/api/policy", "server/internal/auth", "server/internal/limiter", "server/internal/looked", "server/internal/plainjpeg", "server/internal/problem", "server/internal/report",
@@ -197,7 +201,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/export", "server/internal/personapi", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
 		"server/internal/httpserver", "server/internal/limiter",
 		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
-		"server/internal/request", "server/internal/shots", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi", "server/internal/selfapi",
+		"server/internal/request", "server/internal/shots", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi", "server/internal/selfapi", "server/internal/preview",
 	},
 	"server/internal/httpapi/negotiate": {"server/api", "server/internal/problem", "server/internal/tabular"},
 	"server/internal/httpapi/openapi":   {"server/internal/problem"},
@@ -253,7 +257,7 @@ var mayImport = map[string][]string{
 	"server/internal/app": {
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/export", "server/internal/personapi", "server/internal/httpapi", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
-		"server/internal/secret", "server/internal/selfapi", "server/internal/session", "server/internal/shots", "server/internal/store/...", "server/internal/ui", "server/internal/userapi",
+		"server/internal/secret", "server/internal/selfapi", "server/internal/session", "server/internal/shots", "server/internal/store/...", "server/internal/ui", "server/internal/userapi", "server/internal/preview",
 	},
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},
 	"server/internal/cli/person": {
@@ -261,7 +265,7 @@ var mayImport = map[string][]string{
 		"server/internal/store/people", "server/internal/store/rooms", "server/internal/text",
 	},
 	"server/internal/cli/policy": {
-		"server/api", "server/api/policy", "server/internal/cli/console", "server/internal/looked", "server/internal/store/policies", "server/internal/store/rooms", "server/internal/text",
+		"server/api", "server/api/policy", "server/internal/cli/console", "server/internal/looked", "server/internal/preview", "server/internal/store/policies", "server/internal/store/rooms", "server/internal/text",
 	},
 	"server/internal/cli/overseeing": {
 		"server/api", "server/internal/cli/console", "server/internal/looked", "server/internal/store/audit", "server/internal/store/rooms", "server/internal/text",

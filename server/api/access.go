@@ -16,6 +16,7 @@ const (
 	LookedReceipts = "receipts"
 	LookedAccess   = "access"
 	LookedExport   = "export"
+	LookedPreview  = "preview"
 )
 
 // AccessList answers GET /api/machines/{machine_id}/access.

@@ -19,6 +19,7 @@ import (
 	"activity-tracker.example/server/internal/password"
 	"activity-tracker.example/server/internal/personapi"
 	"activity-tracker.example/server/internal/policyapi"
+	"activity-tracker.example/server/internal/preview"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
 	"activity-tracker.example/server/internal/repository"
@@ -77,12 +78,15 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	reports, byPerson := report.New(s.Reader, s.Directory, s.People, time.Now), byperson.New(s.Reader, time.Now)
 	own := selfapi.New(s.Self, s.Policies, guard, around.Repository.BaseURL().String(), now)
 	pages := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Now: now}
+	previews := preview.New(s.Reader, s.Directory, time.Now)
 	return httpapi.New(httpapi.Parts{
 		Reports: reports, People: byPerson, Pages: pages.Before, Guard: guard, Live: board,
 		Access: s.Access, Looked: list,
 		Users:  userapi.New(s.Users, logins, s.Self, guard, now),
 		Self:   own,
 		Policy: policyapi.New(s.Policies, guard),
+		Users:  userapi.New(s.Users, logins, guard, now),
+		Policy: policyapi.New(s.Policies, guard, previews, s.Access), Previews: previews,
 		Admin:  adminapi.New(s.Directory, s.Dictionary, now),
 		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list, Screenshots: s.Screenshots}, s.Erasures, s.Access),
 		Shots:  shots.New(s.Screenshots, s.Policies, guard, s.Access, now),

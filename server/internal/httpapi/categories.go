@@ -8,9 +8,11 @@ import (
 	"strings"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/store/directory"
 )
@@ -72,6 +74,27 @@ func (s *server) replaceCategories(w http.ResponseWriter, r *http.Request) (api.
 		return api.CategoryList{}, err
 	}
 	return s.Reports.SetCategories(r.Context(), categories, versions)
+}
+
+// previewCategories answers where the last week's time would count with other categories.
+func (s *server) previewCategories(w http.ResponseWriter, r *http.Request) {
+	preview, err := s.shiftedCategories(w, r)
+	reply(w, r, http.StatusOK, preview, err)
+}
+
+func (s *server) shiftedCategories(w http.ResponseWriter, r *http.Request) (preview api.CategoryPreview, err error) {
+	draft, err := readCategories(w, r)
+	if err == nil {
+		err = report.CheckCategories(draft)
+	}
+	if err != nil {
+		return preview, err
+	}
+	ctx, look := looked.Begin(r.Context(), s.Access, looked.At{What: api.LookedPreview})
+	if preview, err = s.Previews.Categories(ctx, auth.Caller(ctx).Scope, draft); err != nil {
+		return preview, err
+	}
+	return preview, look.Keep(ctx)
 }
 
 // readCategories reads the body of a change. A name that is not known is refused:

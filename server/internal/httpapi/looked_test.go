@@ -125,6 +125,8 @@ func TestEveryRouteWritesWhoLooks(t *testing.T) {
 // each with the reason.
 func unwritten() map[string]string {
 	return map[string]string{
+		"previewPolicy":     "nothing is changed; who looks is written down",
+		"previewCategories": "as above",
 		"logout":            "logging in and out changes nothing for anybody else",
 		"confirmSecondStep": "needs a device; see TestOwnLoginIsWrittenDown",
 	}

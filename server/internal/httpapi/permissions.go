@@ -74,6 +74,7 @@ func measured() []permission {
 		{"GET /api/reports/rhythm", viewers},
 		{"GET /api/categories", viewers},
 		{"PUT /api/categories", admins},
+		{"POST /api/categories/preview", labelling},
 	}
 }
 
@@ -105,6 +106,7 @@ func administration() []permission {
 		{"GET /api/policies", overseeing},
 		{"PUT /api/policies", admins},
 		{"GET /api/policies/{version}", overseeing},
+		{"POST /api/policies/preview", admins},
 		{"GET /api/receipts", overseeing},
 		{"GET /api/host-groups", overseeing},
 		{"PUT /api/host-groups/{host_group}", admins},

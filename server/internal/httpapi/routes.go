@@ -26,6 +26,7 @@ import (
 	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/personapi"
 	"activity-tracker.example/server/internal/policyapi"
+	"activity-tracker.example/server/internal/preview"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
@@ -65,6 +66,8 @@ type Parts struct {
 	Pages func(next http.Handler) http.Handler
 	// Policy answers about policy, to hosts and to people.
 	Policy *policyapi.API
+	// Previews answers what other rules would do.
+	Previews *preview.Previews
 	// Admin answers about tokens, enrolments and hosts.
 	Admin *adminapi.API
 	// Shots takes in pictures of screens and shows them.
@@ -204,6 +207,8 @@ func (s *server) readingRoutes(reader chi.Router) {
 	viewer.Get("/api/reports/day", s.dayReport())
 	viewer.Get("/api/reports/rhythm", s.rhythmReport())
 	viewer.Get("/api/categories", s.categories())
+	viewer.Post("/api/categories/preview", negotiate.OnlyJSON(s.previewCategories))
+	viewer.Post("/api/policies/preview", negotiate.OnlyJSON(s.Policy.Preview))
 	viewer.Get("/api/receipts", s.receipts())
 	viewer.Get("/api/audit", s.audit())
 }

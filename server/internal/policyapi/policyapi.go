@@ -9,7 +9,9 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/api/policy"
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/preview"
 	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/policies"
 )
 
@@ -17,10 +19,14 @@ import (
 type API struct {
 	policies *policies.Policies
 	guard    *auth.Guard
+	previews *preview.Previews
+	access   *access.Log
 }
 
-// New returns the answers about these policies.
-func New(p *policies.Policies, guard *auth.Guard) *API { return &API{policies: p, guard: guard} }
+// New returns the answers about these policies; log is where it is written who looks.
+func New(p *policies.Policies, guard *auth.Guard, previews *preview.Previews, log *access.Log) *API {
+	return &API{policies: p, guard: guard, previews: previews, access: log}
+}
 
 // reply answers with v, with nothing where it is nil, or with what err means.
 func reply(w http.ResponseWriter, r *http.Request, status int, v any, err error) {

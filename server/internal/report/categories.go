@@ -20,14 +20,14 @@ func (r *Reports) Categories(ctx context.Context) (api.CategoryList, error) {
 // one of these, or whatever it is for nil, and returns the new list. Otherwise it
 // returns directory.ErrCategoriesChanged.
 func (r *Reports) SetCategories(ctx context.Context, list []api.Category, versions []int64) (api.CategoryList, error) {
-	if err := checkCategories(list); err != nil {
+	if err := CheckCategories(list); err != nil {
 		return api.CategoryList{}, err
 	}
 	return r.directory.SetCategories(ctx, list, versions)
 }
 
-// checkCategories completes a list, or returns what is wrong in it.
-func checkCategories(list []api.Category) error {
+// CheckCategories completes a list, or returns what is wrong in it.
+func CheckCategories(list []api.Category) error {
 	if len(list) > api.MaxCategories {
 		return InvalidError(fmt.Sprintf("categories: want at most %d", api.MaxCategories))
 	}

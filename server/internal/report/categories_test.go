@@ -38,12 +38,12 @@ func TestCategoriesRefused(t *testing.T) {
 		"a name twice":      {oneCategory("a"), oneCategory("a ")},
 		"too many":          make([]api.Category, api.MaxCategories+1),
 	} {
-		if err := checkCategories(list); err == nil {
+		if err := CheckCategories(list); err == nil {
 			t.Errorf("%s is accepted", name)
 		}
 	}
 	good := []api.Category{{Name: " Mail ", Colour: "#ABCDEF", Rating: api.RatingNeutral}}
-	if err := checkCategories(good); err != nil || good[0].Name != "Mail" || good[0].Colour != "#abcdef" || good[0].Patterns == nil {
+	if err := CheckCategories(good); err != nil || good[0].Name != "Mail" || good[0].Colour != "#abcdef" || good[0].Patterns == nil {
 		t.Errorf("%+v, %v", good, err)
 	}
 }

@@ -36,7 +36,7 @@ a newer one does. None is ever changed.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(show(stores), edit(stores), check(), history(stores), groups(stores))
+	cmd.AddCommand(show(stores), edit(stores), check(stores), history(stores), groups(stores))
 	return cmd
 }
 
@@ -108,23 +108,38 @@ func forWhom(group *string) string {
 	return "the host group " + text.ForTerminal(*group)
 }
 
-func check() *cobra.Command {
-	return &cobra.Command{
-		Use:   "check FILE",
+func check(stores Stores) *cobra.Command {
+	var shown, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check FILE [--preview]",
 		Short: "Check a policy without writing it",
-		Long:  `check reads a policy from a file, or from standard input as -, and tells what is wrong with it.`,
-		Args:  cobra.ExactArgs(1),
+		Long: `check reads a policy from a file, or from standard input as -, and tells what is wrong with it.
+
+With --preview it shows what its rules would do to the titles of the last week, as they were
+recorded, by application. That is looking at people's data, and is written down as such.`,
+		Example: `  trackerd-server policy check summer.json --preview`,
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if asJSON && !shown {
+				return console.Usagef("--json is for --preview")
+			}
 			raw, err := readFile(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			if _, err := policy.Parse(raw); err != nil {
+			document, err := policy.Parse(raw)
+			if err != nil {
 				return fmt.Errorf("%s: %w", text.ForTerminal(args[0]), err)
+			}
+			if shown {
+				return showPreview(stores, cmd, document, asJSON)
 			}
 			return console.Line(cmd.OutOrStdout(), "The policy is good.")
 		},
 	}
+	cmd.Flags().BoolVar(&shown, "preview", false, "show what its rules would do to the titles of the last week")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
 }
 
 // readFile reads a policy from a file or standard input; one that is too large only as
