@@ -84,8 +84,6 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		Access: s.Access, Looked: list,
 		Users:  userapi.New(s.Users, logins, s.Self, guard, now),
 		Self:   own,
-		Policy: policyapi.New(s.Policies, guard),
-		Users:  userapi.New(s.Users, logins, guard, now),
 		Policy: policyapi.New(s.Policies, guard, previews, s.Access), Previews: previews,
 		Admin:  adminapi.New(s.Directory, s.Dictionary, now),
 		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list, Screenshots: s.Screenshots}, s.Erasures, s.Access),
