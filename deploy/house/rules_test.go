@@ -141,6 +141,13 @@ var mayImport = map[string][]string{
 		"server/internal/limiter", "server/internal/password", "server/internal/secret", "server/internal/store/users", "server/internal/text",
 		"server/internal/totp",
 	},
+	"server/internal/sso": {
+		"server/internal/password", "server/internal/secret", "server/internal/store/directory", "server/internal/store/users", "server/internal/text",
+	},
+	"server/internal/ssoapi": {
+		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/secret", "server/internal/session", "server/internal/sso",
+		"server/internal/store/directory", "server/internal/store/self", "server/internal/store/users", "server/internal/text",
+	},
 	"server/internal/adminapi": {
 		"server/api", "server/internal/auth", "server/internal/ingest", "server/internal/problem", "server/internal/request", "server/internal/secret",
 		"server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/directory", "server/internal/text",
@@ -148,7 +155,7 @@ var mayImport = map[string][]string{
 	"server/internal/userapi": {
 		"server/api", "server/internal/auth", "server/internal/httpserver", "server/internal/password", "server/internal/problem",
 		"server/internal/request", "server/internal/secret", "server/internal/session", "server/internal/store/db", "server/internal/store/directory",
-		"server/internal/store/self", "server/internal/store/users", "server/internal/text",
+		"server/internal/store/users", "server/internal/text",
 	},
 	"server/internal/selfapi": {
 		"server/api", "server/api/policy", "server/internal/auth", "server/internal/problem", "server/internal/report", "server/internal/request", "server/internal/secret",
@@ -201,7 +208,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/export", "server/internal/personapi", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
 		"server/internal/httpserver", "server/internal/limiter",
 		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
-		"server/internal/request", "server/internal/shots", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi", "server/internal/selfapi", "server/internal/preview",
+		"server/internal/request", "server/internal/shots", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi", "server/internal/selfapi", "server/internal/preview", "server/internal/ssoapi",
 	},
 	"server/internal/httpapi/negotiate": {"server/api", "server/internal/problem", "server/internal/tabular"},
 	"server/internal/httpapi/openapi":   {"server/internal/problem"},
@@ -257,7 +264,7 @@ var mayImport = map[string][]string{
 	"server/internal/app": {
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/export", "server/internal/personapi", "server/internal/httpapi", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
-		"server/internal/secret", "server/internal/selfapi", "server/internal/session", "server/internal/shots", "server/internal/store/...", "server/internal/ui", "server/internal/userapi", "server/internal/preview",
+		"server/internal/secret", "server/internal/selfapi", "server/internal/session", "server/internal/shots", "server/internal/store/...", "server/internal/ui", "server/internal/userapi", "server/internal/preview", "server/internal/sso", "server/internal/ssoapi",
 	},
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},
 	"server/internal/cli/person": {
@@ -277,6 +284,7 @@ var mayImport = map[string][]string{
 		"server/internal/store/rooms", "server/internal/store/upkeep", "server/internal/store/users", "server/internal/text",
 	},
 	"server/internal/servertest": {"server/api", "server/internal/..."}, // whole servers for tests
+	"server/ssotest":             nil,                                   // single sign-on against a real provider
 	"server/bench":               {"server/api", "server/internal/localpg"},
 	"server/cmd/trackerd-server": {"server/internal/cli"},
 }
@@ -292,6 +300,9 @@ var onlyIn = []struct {
 	{"github.com/godbus/dbus", []string{"hostd/logind", "hostd/helper", "sessiond/internal/sessionbus", "sessiond/internal/focus", "deploy"}, "logind is asked in one place, units are started in one, desktops in one"},
 	{"github.com/coreos/go-systemd", []string{"hostd/logind", "hostd/helper", "hostd/notify", "server/internal/app"}, "systemd is spoken to in one place for each purpose"},
 	{"github.com/jackc/pgx", []string{"server/internal/store", "server/internal/servertest"}, "all SQL is in one place"},
+	{"github.com/coreos/go-oidc", []string{"server/internal/sso"}, "one package asks the provider"},
+	{"golang.org/x/oauth2", []string{"server/internal/sso"}, "one package asks the provider"},
+	{"github.com/zitadel/oidc", []string{"server/ssotest"}, "a provider is for tests"},
 	{"go.etcd.io/bbolt", []string{"hostd/buffer"}, "one package knows how records lie on disk"},
 	{"github.com/shirou/gopsutil", []string{"hostd/hoststat"}, "figures of the host come from one place"},
 }

@@ -24,6 +24,10 @@ const (
 	CodeUserExists    Code = "user_exists"    // another user has that name
 	CodeUserDisabled  Code = "user_disabled"  // who is disabled can't be invited
 	CodeTooManyUsers  Code = "too_many_users" // as many users as there may be
+	CodeSSOFailed     Code = "sso_failed"     // what came back from the provider is not valid, or too late
+	CodeSSORefused    Code = "sso_refused"    // the provider knows them, and they have no role here
+	CodeOnlySSO       Code = "only_sso"       // nobody logs in by password
+	CodeBySSO         Code = "by_sso"         // the provider decides it of this user
 )
 
 // UserState is whether somebody may log in.
@@ -55,10 +59,12 @@ type User struct {
 	// Invited means that an invitation waits for them.
 	Invited bool `json:"invited"`
 	// SecondStep means that a password alone is not enough.
-	SecondStep  bool       `json:"second_step"`
-	Sessions    int        `json:"sessions"`
-	CreatedAt   time.Time  `json:"created_at"`
-	LastLoginAt *time.Time `json:"last_login_at"`
+	SecondStep bool `json:"second_step"`
+	// SingleSignOn means that they log in by it, and have no password.
+	SingleSignOn bool       `json:"single_sign_on"`
+	Sessions     int        `json:"sessions"`
+	CreatedAt    time.Time  `json:"created_at"`
+	LastLoginAt  *time.Time `json:"last_login_at"`
 }
 
 // UserList answers GET /api/users.
@@ -103,6 +109,12 @@ type Login struct {
 	User User `json:"user"`
 	// Session is the id of the login.
 	Session string `json:"session"`
+}
+
+// Logout answers POST /api/logout where the login goes on at the provider.
+type Logout struct {
+	// LogoutURL is where the browser ends it there.
+	LogoutURL string `json:"logout_url"`
 }
 
 // PasswordChange is the body of PUT /api/login/password.

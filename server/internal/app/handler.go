@@ -26,6 +26,8 @@ import (
 	"activity-tracker.example/server/internal/selfapi"
 	"activity-tracker.example/server/internal/session"
 	"activity-tracker.example/server/internal/shots"
+	"activity-tracker.example/server/internal/sso"
+	"activity-tracker.example/server/internal/ssoapi"
 	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/ui"
 	"activity-tracker.example/server/internal/userapi"
@@ -43,6 +45,8 @@ type Surroundings struct {
 	Stopping <-chan struct{}
 	// Repository is where hosts get the agent from; nil: nowhere.
 	Repository *repository.Repository
+	// SSO is the provider of single sign-on; nil: there is none.
+	SSO *sso.Provider
 	// PasswordCost is what hashing a password costs; zero: the usual.
 	PasswordCost password.Params
 	// Now is the clock of logins; nil: the real one.
@@ -74,6 +78,11 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		Writer: s.Writer, Directory: s.Directory, Policies: s.Policies, NotCollected: s.NotCollected, Guard: guard,
 		Log: log, Metrics: metrics, Now: time.Now,
 	})
+	people := userapi.New(s.Users, logins, guard, now)
+	if around.SSO != nil && around.SSO.Only {
+		guard.OnlySSO()
+		people.OnlySSO()
+	}
 	list := looked.NewList(s.Access, s.Audit, s.Directory, s.People)
 	reports, byPerson := report.New(s.Reader, s.Directory, s.People, time.Now), byperson.New(s.Reader, time.Now)
 	own := selfapi.New(s.Self, s.Policies, guard, around.Repository.BaseURL().String(), now)
@@ -82,7 +91,8 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	return httpapi.New(httpapi.Parts{
 		Reports: reports, People: byPerson, Pages: pages.Before, Guard: guard, Live: board,
 		Access: s.Access, Looked: list,
-		Users:  userapi.New(s.Users, logins, s.Self, guard, now),
+		Users:  people,
+		SSO:    ssoapi.New(around.SSO, s.Users, s.Self, guard, log, now),
 		Self:   own,
 		Policy: policyapi.New(s.Policies, guard, previews, s.Access), Previews: previews,
 		Admin:  adminapi.New(s.Directory, s.Dictionary, now),

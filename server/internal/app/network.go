@@ -3,11 +3,15 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -15,6 +19,7 @@ import (
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/httpserver"
 	"activity-tracker.example/server/internal/repository"
+	"activity-tracker.example/server/internal/sso"
 )
 
 // acmeFolder is where certificates by ACME are kept, below the state folder.
@@ -27,6 +32,9 @@ func Check(c config.Config) error {
 		return err
 	}
 	if _, err := Repository(c); err != nil {
+		return err
+	}
+	if _, err := singleSignOn(c); err != nil {
 		return err
 	}
 	return listenerOptions(c, nil, nil).Check()
@@ -96,4 +104,67 @@ func serveMetrics(ctx context.Context, addr string, metrics *prometheus.Registry
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	return httpserver.ServePlain(ctx, l, mux, log)
+}
+
+const (
+	// maxSecretBytes bounds the client's secret: more is another file.
+	maxSecretBytes = 1024
+	// secretMode are the rights that others must not have on it.
+	secretMode = 0o037
+)
+
+// singleSignOn returns the provider that the settings name; nil: none.
+func singleSignOn(c config.Config) (*sso.Provider, error) {
+	if c.SSO.Issuer == "" {
+		return nil, nil
+	}
+	clientSecret, err := clientSecret(c.SSO.SecretFile)
+	if err != nil {
+		return nil, fmt.Errorf("--sso-client-secret-file: %w", err)
+	}
+	file, err := os.Open(c.SSO.RolesFile)
+	if err != nil {
+		return nil, fmt.Errorf("--sso-roles-file: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	roles, err := sso.ReadRoles(file)
+	if err != nil {
+		return nil, fmt.Errorf("--sso-roles-file %s: %w", c.SSO.RolesFile, err)
+	}
+	p, err := sso.New(sso.Options{
+		Issuer: c.SSO.Issuer, ClientID: c.SSO.ClientID, ClientSecret: clientSecret, BaseURL: c.BaseURL,
+		GroupsClaim: c.SSO.GroupsClaim, Scopes: c.SSO.Scopes, Roles: roles, Only: c.SSO.Only,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("single sign-on: %w", err)
+	}
+	return p, nil
+}
+
+// clientSecret reads a file that nobody else may read.
+func clientSecret(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	f, err := os.Open(path) //nolint:gosec // The administrator names it.
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if info.Mode().Perm()&secretMode != 0 {
+		return "", fmt.Errorf("%s: others may read or change it: chmod 600", path)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
+	if err != nil {
+		return "", err
+	}
+	secret := strings.TrimRight(string(b), "\r\n")
+	if secret == "" || len(b) > maxSecretBytes || strings.ContainsAny(secret, "\x00\r\n") {
+		return "", errors.New("want the client's secret, one line of at most 1024 bytes")
+	}
+	return secret, nil
 }

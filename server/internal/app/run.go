@@ -43,6 +43,10 @@ func Run(ctx context.Context, c config.Config, version string, log *slog.Logger)
 	if around.Repository, err = Repository(c); err != nil {
 		return err
 	}
+	if around.SSO, err = singleSignOn(c); err != nil {
+		return err
+	}
+	defer around.SSO.Close()
 	db, err := OpenDatabase(ctx, c, log, ForServer)
 	if errors.Is(err, context.Canceled) {
 		log.Info("told to stop before the database was there")

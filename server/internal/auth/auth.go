@@ -29,7 +29,12 @@ type Guard struct {
 	directory *directory.Directory
 	users     *users.Users
 	failures  *Failures
+	// onlySSO means that no login by password is good.
+	onlySSO bool
 }
+
+// OnlySSO has the guard take no login but those by single sign-on.
+func (g *Guard) OnlySSO() { g.onlySSO = true }
 
 // NewGuard creates a guard over the store's credentials and logins.
 func NewGuard(dir *directory.Directory, u *users.Users, failures *Failures) *Guard {

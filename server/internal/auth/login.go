@@ -18,6 +18,15 @@ import (
 // alone, over TLS, and send it to all of it.
 const Cookie = "__Host-activity-tracker"
 
+// SetCookie has the browser keep a login until it ends; empty: keep none.
+func SetCookie(w http.ResponseWriter, value string) {
+	c := &http.Cookie{Name: Cookie, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	http.SetCookie(w, c)
+}
+
 // errLoginEnded is the answer to a cookie of no login.
 var errLoginEnded = problem.New(api.CodeUnauthorized, "The login has ended; log in again.")
 
@@ -67,19 +76,28 @@ func (g *Guard) login(r *http.Request) (Principal, error) {
 
 // loginSession returns the login that a request brings along.
 func (g *Guard) loginSession(ctx context.Context, r *http.Request) (id string, known users.Caller, err error) {
-	cookie, err := r.Cookie(Cookie)
+	c, err := LoginOf(r)
 	if err != nil {
-		return "", known, errLoginEnded
-	}
-	c, err := secret.Parse(cookie.Value)
-	if err != nil || c.Kind != secret.KindLogin {
-		return "", known, errLoginEnded
+		return "", known, err
 	}
 	known, err = g.users.Caller(ctx, c.ID)
-	if errors.Is(err, db.ErrNotFound) || err == nil && !c.Matches(known.Hash) {
+	if errors.Is(err, db.ErrNotFound) || err == nil && (!c.Matches(known.Hash) || g.onlySSO && !known.SSO && known.Machine == 0) {
 		return "", known, errLoginEnded
 	}
 	return c.ID, known, Answer(err)
+}
+
+// LoginOf returns what a browser keeps of its login, whether that lasts or not.
+func LoginOf(r *http.Request) (secret.Credential, error) {
+	cookie, err := r.Cookie(Cookie)
+	if err != nil {
+		return secret.Credential{}, errLoginEnded
+	}
+	c, err := secret.Parse(cookie.Value)
+	if err != nil || c.Kind != secret.KindLogin {
+		return secret.Credential{}, errLoginEnded
+	}
+	return c, nil
 }
 
 // LoginSession returns the id of the login that a request brings along, if it lasts.
@@ -103,15 +121,6 @@ func (g *Guard) LoggedIn(r *http.Request) (Principal, error) {
 		return Principal{}, nil
 	}
 	return loggedIn(id, known), err
-}
-
-// SetCookie has the browser keep a login until it ends; empty: keep none.
-func SetCookie(w http.ResponseWriter, value string) {
-	c := &http.Cookie{Name: Cookie, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	if value == "" {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
 }
 
 // loggedIn returns whom a login stands for. One that opens an account alone has an id for

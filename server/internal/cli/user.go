@@ -61,16 +61,18 @@ type listedUser struct {
 	State       string         `json:"state"`
 	Invited     bool           `json:"invited"`
 	SecondStep  bool           `json:"second_step"`
+	SSO         bool           `json:"single_sign_on"`
 	Sessions    int            `json:"sessions"`
 	CreatedAt   time.Time      `json:"created_at"`
 	LastLoginAt *time.Time     `json:"last_login_at,omitempty"`
 }
 
 func listed(u users.User) listedUser {
-	l := listedUser{u.ID, u.Login, u.Role, u.Limited, u.Groups, "active", u.Invited, u.SecondStep, u.Logins, u.CreatedAt.UTC(), u.LastLoginAt}
+	l := listedUser{u.ID, u.Login, u.Role, u.Limited, u.Groups, "active", u.Invited, u.SecondStep, u.SSO, u.Logins, u.CreatedAt.UTC(), u.LastLoginAt}
 	switch {
 	case u.Disabled:
 		l.State = "disabled"
+	case u.SSO:
 	case !u.Password && !u.Invited:
 		l.State = "invitation expired"
 	case !u.Password:

@@ -46,6 +46,7 @@ type Config struct {
 	// Packages is the folder of what hosts install, BaseURL where they find the
 	// server.
 	Packages, BaseURL string
+	SSO               SSO
 	// FirstTokenToLog makes an administrator's token where there is none, and logs it.
 	FirstTokenToLog bool
 	// Service is set where the settings are those of the package's service.
@@ -83,6 +84,33 @@ type TLS struct {
 	ACMEEmail, ACMEHTTP, ACMEDirectory, ACMECA string
 }
 
+// SSO is how people log in by an OpenID provider.
+type SSO struct {
+	// Issuer is the provider's URL; empty: there is none.
+	Issuer, ClientID string
+	// SecretFile holds the client's secret, RolesFile what groups there give here.
+	SecretFile, RolesFile string
+	// GroupsClaim is where the provider has somebody's groups, Scopes what is asked for
+	// beside openid.
+	GroupsClaim string
+	Scopes      []string
+	// Only means that nobody logs in by password.
+	Only bool
+}
+
+// check finds settings without those that they need.
+func (s SSO) check(baseURL string) error {
+	switch given := s.ClientID != "" || s.SecretFile != "" || s.RolesFile != "" || s.Only; {
+	case s.Issuer == "" && given:
+		return errors.New("--sso-issuer or TRACKERD_SERVER_SSO_ISSUER is missing; the other settings of single sign-on are for it")
+	case s.Issuer == "":
+		return nil
+	case s.ClientID == "" || s.RolesFile == "" || baseURL == "":
+		return errors.New("single sign-on (--sso-issuer) needs --sso-client-id, --sso-roles-file and --base-url as well")
+	}
+	return nil
+}
+
 // OwnName is the name that a server with certificates by ACME answers to, and to no
 // other; empty where it has none.
 func (c Config) OwnName() string {
@@ -96,6 +124,9 @@ func (c Config) OwnName() string {
 func (c *Config) finish() error {
 	if c.Database.ReplicaURL != "" && c.Database.URL == "" {
 		return errors.New("REPLICA_DATABASE_URL needs DATABASE_URL: the private PostgreSQL has no replica")
+	}
+	if err := c.SSO.check(c.BaseURL); err != nil {
+		return err
 	}
 	if c.StateDir == "" {
 		c.StateDir = defaultStateDir(c.Service)

@@ -51,6 +51,7 @@ func TestDefaults(t *testing.T) {
 		Keep:     Retention{Events: 400 * quantity.Day, Titles: 400 * quantity.Day, Rollups: 1100 * quantity.Day},
 		Log:      Log{Format: "text"}, CompactAfter: 7 * quantity.Day, KeepAccess: 1100 * quantity.Day, Screenshots: defaultStateDir(false) + "/screenshots",
 		KeepScreenshots: 14 * quantity.Day, ScreenshotsMaxBytes: 10_000_000_000, Listen: ":8100", ProxyHeader: "x-forwarded-for", MaxConnections: 10_000,
+		SSO: SSO{GroupsClaim: "groups", Scopes: []string{"profile"}},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("%+v\nwant %+v", c, want)
@@ -172,5 +173,29 @@ func TestHealthcheckReadsItsOwn(t *testing.T) {
 	t.Setenv("TRACKERD_SERVER_LISTEN", "127.0.0.1:1")
 	if c, err := NewFlags().Load(Healthcheck); err != nil || c.Listen != "127.0.0.1:1" {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// Single sign-on takes all that it needs, and nothing of it goes without the issuer.
+func TestSingleSignOnIsWhole(t *testing.T) {
+	clearEnv(t)
+	all := []string{"--sso-issuer=https://id.example.org", "--sso-client-id=x", "--sso-roles-file=/r", "--base-url=https://t.example.org"}
+	c, err := load(t, append(all, "--sso-only", "--sso-scope=profile,groups")...)
+	if err != nil || !c.SSO.Only || len(c.SSO.Scopes) != 2 || c.SSO.GroupsClaim != "groups" {
+		t.Errorf("%+v %v", c.SSO, err)
+	}
+	for i := range all {
+		var args []string
+		for j, arg := range all {
+			if j != i {
+				args = append(args, arg)
+			}
+		}
+		if _, err := load(t, args...); err == nil {
+			t.Errorf("it does without %s", all[i])
+		}
+	}
+	if _, err := load(t, "--sso-only"); err == nil {
+		t.Error("--sso-only alone lets nobody log in")
 	}
 }

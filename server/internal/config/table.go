@@ -59,7 +59,7 @@ const (
 
 // Settings returns the table, in the order of --help.
 func Settings() []Setting {
-	return slices.Concat(databaseSettings(), retentionSettings(), logSettings(), listenerSettings(), acmeSettings(), proxySettings(), hostSettings())
+	return slices.Concat(databaseSettings(), retentionSettings(), logSettings(), listenerSettings(), acmeSettings(), proxySettings(), hostSettings(), ssoSettings())
 }
 
 // databaseSettings name the database, for all commands.
@@ -275,6 +275,47 @@ func hostSettings() []Setting {
 			Flag: "first-token-to-log", Env: "TRACKERD_SERVER_FIRST_TOKEN",
 			Help: "where there is no API token at all, make an administrator's and log it; in the environment: log", In: Serve,
 			set: setFirstToken,
+		},
+	}
+}
+
+// ssoSettings are how people log in by an OpenID provider.
+func ssoSettings() []Setting {
+	return []Setting{
+		{
+			Flag: "sso-issuer", Env: "TRACKERD_SERVER_SSO_ISSUER", Unit: "URL", Note: "no single sign-on",
+			Help: "OpenID provider by which people log in, as it names itself", In: Serve,
+			set: text(func(c *Config) *string { return &c.SSO.Issuer }),
+		},
+		{
+			Flag: "sso-client-id", Env: "TRACKERD_SERVER_SSO_CLIENT_ID", Unit: "ID",
+			Help: "what the provider calls this server", In: Serve,
+			set: text(func(c *Config) *string { return &c.SSO.ClientID }),
+		},
+		{
+			Flag: "sso-client-secret-file", Env: "TRACKERD_SERVER_SSO_CLIENT_SECRET_FILE", Unit: "FILE", Note: "PKCE alone",
+			Help: "file of mode 0600 with the secret that the provider gave for it, alone in one line", In: Serve,
+			set: text(func(c *Config) *string { return &c.SSO.SecretFile }),
+		},
+		{
+			Flag: "sso-roles-file", Env: "TRACKERD_SERVER_SSO_ROLES_FILE", Unit: "FILE",
+			Help: "file of lines GROUP -> ROLE or GROUP -> ROLE: GROUP HERE; ANOTHER", In: Serve,
+			set: text(func(c *Config) *string { return &c.SSO.RolesFile }),
+		},
+		{
+			Flag: "sso-groups-claim", Env: "TRACKERD_SERVER_SSO_GROUPS_CLAIM", Default: "groups", Unit: "NAME",
+			Help: "claim in which the provider names somebody's groups", In: Serve,
+			set: text(func(c *Config) *string { return &c.SSO.GroupsClaim }),
+		},
+		{
+			Flag: "sso-scope", Env: "TRACKERD_SERVER_SSO_SCOPE", Default: "profile", Unit: "NAME", Many: true,
+			Help: "scope to ask for beside openid, such as groups; repeatable", In: Serve,
+			set: list(func(c *Config) *[]string { return &c.SSO.Scopes }),
+		},
+		{
+			Flag: "sso-only", Env: "TRACKERD_SERVER_SSO_ONLY",
+			Help: "let nobody log in by password; logins by password end", In: Serve,
+			set: toggle(func(c *Config) *bool { return &c.SSO.Only }),
 		},
 	}
 }

@@ -22,7 +22,7 @@ var (
 		"GET /install.sh", "GET /packages/{file}", "GET /packages/by-hash/SHA256/{digest}",
 	}
 	hostRoutes      = []string{"POST /api/enroll", "POST /api/events", "GET /api/policy", "POST /api/receipts", "POST /api/self-links", "POST /api/screenshots"}
-	strangersRoutes = []string{"POST /api/login", "POST /api/invitation", "POST /api/self-sessions"}
+	strangersRoutes = []string{"POST /api/login", "POST /api/invitation", "POST /api/self-sessions", "GET /login/sso", "GET /login/sso/callback"}
 )
 
 // Who may call a route follows from the table of permissions, for every route that the

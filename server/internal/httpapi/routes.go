@@ -34,6 +34,7 @@ import (
 	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/selfapi"
 	"activity-tracker.example/server/internal/shots"
+	"activity-tracker.example/server/internal/ssoapi"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/userapi"
 )
@@ -64,6 +65,8 @@ type Parts struct {
 	Self *selfapi.API
 	// Pages has those for people, before all other routes; nil: there are none.
 	Pages func(next http.Handler) http.Handler
+	// SSO answers browsers on their way to the provider of single sign-on and back.
+	SSO *ssoapi.API
 	// Policy answers about policy, to hosts and to people.
 	Policy *policyapi.API
 	// Previews answers what other rules would do.
@@ -156,6 +159,8 @@ func (s *server) routes() chi.Router {
 	s.changingRoutes(admin)
 	s.adminRoutes(admin)
 	s.policyRoutes(r.With(bounded, asDescribed), admin)
+	// Providers add parameters of their own when they send browsers back.
+	r.With(bounded, userapi.Private).Get("/login/sso/callback", s.SSO.Callback)
 	strangers := r.With(bounded, asDescribed, userapi.OwnPage, userapi.Private)
 	s.userRoutes(strangers, admin)
 	s.ownRoutes(r.With(bounded, asDescribed), strangers, r.With(known, asDescribed), admin)
@@ -287,20 +292,21 @@ func (s *server) screenshots() http.HandlerFunc {
 // userRoutes are those about people who log in; strangers come without a login.
 func (s *server) userRoutes(strangers, known chi.Router) {
 	u := s.Users
-	strangers.Post("/api/login", negotiate.OnlyJSON(u.Login))
-	strangers.Post("/api/invitation", negotiate.OnlyJSON(u.Accept))
+	strangers.With(u.ByPassword).Post("/api/login", negotiate.OnlyJSON(u.Login))
+	strangers.With(u.ByPassword).Post("/api/invitation", negotiate.OnlyJSON(u.Accept))
+	strangers.Get("/login/sso", s.SSO.Begin)
 	known.Get("/api/login", negotiate.OnlyJSON(u.Who))
-	known.Post("/api/logout", u.Logout)
+	known.Post("/api/logout", negotiate.OnlyJSON(s.SSO.Logout))
 	known.With(userapi.Private).Put("/api/login/password", u.ChangePassword)
 	known.With(userapi.Private).Post("/api/login/second-step", negotiate.OnlyJSON(u.BeginSecondStep))
 	known.With(userapi.Private).Put("/api/login/second-step", negotiate.OnlyJSON(u.ConfirmSecondStep))
 	known.Delete("/api/users/{user}/second-step", u.ForgetSecondStep)
 	known.Get("/api/users", negotiate.OnlyJSON(u.List))
-	known.Post("/api/users", negotiate.OnlyJSON(u.Invite))
+	known.With(u.ByPassword).Post("/api/users", negotiate.OnlyJSON(u.Invite))
 	known.Get("/api/users/{user}", negotiate.OnlyJSON(u.One))
 	known.Patch("/api/users/{user}", negotiate.OnlyJSON(u.Patch))
 	known.Put("/api/users/{user}/access", negotiate.OnlyJSON(u.SetAccess))
-	known.Post("/api/users/{user}/invitation", negotiate.OnlyJSON(u.InviteAgain))
+	known.With(u.ByPassword).Post("/api/users/{user}/invitation", negotiate.OnlyJSON(u.InviteAgain))
 	known.Get("/api/users/{user}/sessions", negotiate.OnlyJSON(u.Logins))
 	known.Delete("/api/users/{user}/sessions", u.EndLogins)
 	known.Delete("/api/users/{user}/sessions/{session}", u.EndLogin)

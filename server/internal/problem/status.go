@@ -12,9 +12,9 @@ func Status(code api.Code) int {
 	switch code {
 	case api.CodeBadRequest, api.CodeBadPassword, api.CodePolicyTooLarge, api.CodeBadMachineID, api.CodeBadTimestamp:
 		return http.StatusBadRequest
-	case api.CodeUnauthorized, api.CodeBadToken, api.CodeBadLogin, api.CodeBadInvitation, api.CodeSecondStep, api.CodeBadCode, api.CodeBadLink:
+	case api.CodeUnauthorized, api.CodeBadToken, api.CodeBadLogin, api.CodeBadInvitation, api.CodeSecondStep, api.CodeBadCode, api.CodeBadLink, api.CodeSSOFailed:
 		return http.StatusUnauthorized
-	case api.CodeForbidden, api.CodeNoTLS, api.CodeScreenshotsOff, api.CodeForeignMachine, api.CodeTooLate:
+	case api.CodeForbidden, api.CodeNoTLS, api.CodeScreenshotsOff, api.CodeForeignMachine, api.CodeTooLate, api.CodeSSORefused, api.CodeOnlySSO:
 		return http.StatusForbidden
 	case api.CodeNotFound:
 		return http.StatusNotFound
@@ -22,7 +22,7 @@ func Status(code api.Code) int {
 		return http.StatusMethodNotAllowed
 	case api.CodeNotAcceptable:
 		return http.StatusNotAcceptable
-	case api.CodeHostEnrolled, api.CodeGroupExists, api.CodeTooManyGroups, api.CodeUserExists, api.CodeUserDisabled, api.CodeTooManyUsers, api.CodeNoneBegun,
+	case api.CodeHostEnrolled, api.CodeGroupExists, api.CodeTooManyGroups, api.CodeUserExists, api.CodeUserDisabled, api.CodeTooManyUsers, api.CodeBySSO, api.CodeNoneBegun,
 		api.CodeTooManyAccounts, api.CodeOfPerson, api.CodeHostFull, api.CodeSelfOff, api.CodeNoBaseURL, api.CodeLoggedIn, api.CodeOtherPerson:
 		return http.StatusConflict
 	case api.CodeChangedMeanwhile:

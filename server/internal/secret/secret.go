@@ -9,6 +9,7 @@
 package secret
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -33,6 +34,8 @@ const (
 	KindLogin      Kind = "ses"
 	// KindSelf is a link by which somebody opens their own account.
 	KindSelf Kind = "self"
+	// KindAttempt is what a browser keeps while it logs in at a provider.
+	KindAttempt Kind = "sso"
 )
 
 const (
@@ -86,6 +89,14 @@ func (c Credential) Matches(hash []byte) bool {
 	return subtle.ConstantTimeCompare(c.Hash(), hash) == 1
 }
 
+// Derive returns another secret, of HashBytes, made of this one for one purpose. Nobody
+// who has it, or the stored hash, learns this one or that of another purpose.
+func (c Credential) Derive(purpose string) []byte {
+	mac := hmac.New(sha256.New, []byte(c.secret))
+	_, _ = mac.Write([]byte(purpose)) // it never fails
+	return mac.Sum(nil)
+}
+
 // Parse reads "id.secret". It rejects whatever New would not have made, so that
 // no other text ever reaches the database. The error names no part of it.
 func Parse(text string) (Credential, error) {
@@ -109,7 +120,7 @@ func Parse(text string) (Credential, error) {
 
 func known(k Kind) bool {
 	switch k {
-	case KindToken, KindHost, KindEnrollment, KindInvitation, KindLogin, KindSelf:
+	case KindToken, KindHost, KindEnrollment, KindInvitation, KindLogin, KindSelf, KindAttempt:
 		return true
 	}
 	return false

@@ -15,6 +15,7 @@ import (
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/password"
 	"activity-tracker.example/server/internal/secret"
+	"activity-tracker.example/server/internal/sso"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/store/screenshots"
@@ -56,10 +57,38 @@ type Clock struct{ Ahead atomic.Int64 }
 
 func (c *Clock) now() time.Time { return time.Now().Add(time.Duration(c.Ahead.Load())) }
 
-// New starts a server on that database.
+// New starts a server on that database, whose provider of single sign-on is down.
 func New(tb testing.TB, databaseURL string) *Bench {
 	tb.Helper()
-	log := slog.New(slog.DiscardHandler)
+	return NewWith(tb, databaseURL, downSSO, slog.New(slog.DiscardHandler))
+}
+
+// downSSO returns a provider that does not answer.
+func downSSO(tb testing.TB, baseURL string) *sso.Provider {
+	return SSO(tb, sso.Options{Issuer: "http://127.0.0.1:1", BaseURL: baseURL})
+}
+
+// NoSSO is for a server without single sign-on.
+func NoSSO(testing.TB, string) *sso.Provider { return nil }
+
+// SSO returns a provider of single sign-on, with what the options lack.
+func SSO(tb testing.TB, o sso.Options) *sso.Provider {
+	tb.Helper()
+	if o.ClientID == "" {
+		o.ClientID = "tracker"
+	}
+	p, err := sso.New(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(p.Close)
+	return p
+}
+
+// NewWith starts a server on that database, with a provider of single sign-on that knows
+// the server's URL, and that log.
+func NewWith(tb testing.TB, databaseURL string, provider func(tb testing.TB, baseURL string) *sso.Provider, log *slog.Logger) *Bench {
+	tb.Helper()
 	pictures := tb.TempDir()
 	st, err := rooms.Open(tb.Context(), databaseURL, rooms.Options{Log: log, Screenshots: screenshots.Options{Dir: pictures, Keep: keepScreenshots}})
 	if err != nil {
@@ -68,7 +97,7 @@ func New(tb testing.TB, databaseURL string) *Bench {
 	if err := st.Prepare(tb.Context(), func(error) {}); err != nil {
 		tb.Fatal(err)
 	}
-	b := newOn(tb, st, log)
+	b := newOn(tb, st, provider, log)
 	b.Pictures = pictures
 	return b
 }
@@ -81,11 +110,11 @@ func NewAway(tb testing.TB) *Bench {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return newOn(tb, st, log)
+	return newOn(tb, st, downSSO, log)
 }
 
 // newOn starts a server on a store, which it closes in the end.
-func newOn(tb testing.TB, st *rooms.Store, log *slog.Logger) *Bench {
+func newOn(tb testing.TB, st *rooms.Store, provider func(testing.TB, string) *sso.Provider, log *slog.Logger) *Bench {
 	tb.Helper()
 	described, err := ReadDescription()
 	if err != nil {
@@ -97,9 +126,12 @@ func newOn(tb testing.TB, st *rooms.Store, log *slog.Logger) *Bench {
 	var running sync.WaitGroup
 	running.Go(func() { _ = board.Run(ctx) })
 	packages, folder := newRepository(tb)
-	server := httptest.NewServer(app.NewHandler(st, board, log, app.Surroundings{
-		Metrics: app.NewMetrics(), Repository: packages, PasswordCost: CheapPassword(), Now: clock.now,
-	}))
+	server := httptest.NewUnstartedServer(nil)
+	server.Config.Handler = app.NewHandler(st, board, log, app.Surroundings{
+		Metrics: app.NewMetrics(), Repository: packages, SSO: provider(tb, "http://"+server.Listener.Addr().String()),
+		PasswordCost: CheapPassword(), Now: clock.now,
+	})
+	server.Start()
 	b := Connect(tb, server.URL, &http.Transport{})
 	b.Store, b.Clock, b.StopLive, b.Packages, b.Described = st, clock, cancel, folder, described
 	b.Close = sync.OnceFunc(func() {
@@ -117,7 +149,10 @@ func newOn(tb testing.TB, st *rooms.Store, log *slog.Logger) *Bench {
 func Connect(tb testing.TB, url string, transport *http.Transport) *Bench {
 	tb.Helper()
 	tb.Cleanup(transport.CloseIdleConnections)
-	return &Bench{T: tb, URL: url, HTTP: &http.Client{Transport: transport, Timeout: Patience}}
+	return &Bench{T: tb, URL: url, HTTP: &http.Client{
+		Transport: transport, Timeout: Patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 }
 
 // Token keeps an API token and returns it whole.

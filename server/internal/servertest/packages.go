@@ -52,8 +52,8 @@ func newRepository(tb testing.TB) (served *repository.Repository, dir string) {
 	return repository.New(repository.Options{Dir: dir, BaseURL: base, AtOnce: Downloads}), dir
 }
 
-// moduleFile returns the path of a file of the module, from whichever of its folders
-// the tests run in.
+// moduleFile returns the path of a file of the server's module, from whichever folder
+// below it the tests run in.
 func moduleFile(tb testing.TB, name string) string {
 	tb.Helper()
 	dir, err := os.Getwd()
@@ -61,11 +61,16 @@ func moduleFile(tb testing.TB, name string) string {
 		tb.Fatal(err)
 	}
 	for dir != filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, name)
+		if path := filepath.Join(dir, name); exists(path) {
+			return path
 		}
 		dir = filepath.Dir(dir)
 	}
-	tb.Fatal("the tests run in no module")
+	tb.Fatal("the tests run outside of the server's module")
 	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

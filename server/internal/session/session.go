@@ -86,7 +86,7 @@ func (l *Logins) Begin(ctx context.Context, p Proof, from From, replaced string)
 	err := l.prove(ctx, p, from, l.code, func(k proven) (err error) {
 		s := users.Fresh{
 			ID: fresh.ID, Hash: fresh.Hash(), Replaces: replaced, Spent: k.spent,
-			Address: addressText(from.Address), Agent: agentText(from.Agent),
+			Address: from.AddressText(), Agent: from.AgentText(),
 		}
 		if k.weak {
 			if s.Rehashed, err = l.hasher.Hash(ctx, k.typed); err != nil {
@@ -202,15 +202,18 @@ func busy(err error) error {
 	return err
 }
 
-func addressText(addr netip.Addr) string {
+// AddressText is what is kept of the address.
+func (f From) AddressText() string {
+	addr := f.Address
 	if !addr.IsValid() {
 		return ""
 	}
 	return addr.Unmap().WithZone("").String()
 }
 
-// agentText is what is kept of a browser's name, which anybody may have written.
-func agentText(agent string) string {
+// AgentText is what is kept of a browser's name, which anybody may have written.
+func (f From) AgentText() string {
+	agent := f.Agent
 	if len(agent) > maxAgentBytes {
 		agent = strings.ToValidUTF8(agent[:maxAgentBytes], "")
 	}

@@ -13,7 +13,6 @@ import (
 	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/session"
-	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/users"
 )
 
@@ -42,6 +41,17 @@ func OwnPage(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := auth.FromOwnPage(r); err != nil {
 			problem.Write(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ByPassword refuses what is about passwords where there is single sign-on alone.
+func (a *API) ByPassword(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.onlySSO {
+			problem.Write(w, r, problem.New(api.CodeOnlySSO, "Here people log in by single sign-on alone: GET /login/sso"))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -87,21 +97,6 @@ func (a *API) Who(w http.ResponseWriter, r *http.Request) {
 	caller := auth.Caller(r.Context())
 	user, err := a.users.ByID(r.Context(), caller.ID)
 	reply(w, r, http.StatusOK, api.Login{User: shown(user), Session: caller.LoginSession}, err)
-}
-
-// Logout ends the login that it is asked by.
-func (a *API) Logout(w http.ResponseWriter, r *http.Request) {
-	caller := auth.Caller(r.Context())
-	var err error
-	if caller.Role == directory.RoleSelf {
-		err = a.self.End(r.Context(), caller.LoginSession)
-	} else {
-		err = a.users.End(r.Context(), caller.ID, caller.LoginSession)
-	}
-	if err == nil {
-		auth.SetCookie(w, "")
-	}
-	reply(w, r, http.StatusNoContent, nil, err)
 }
 
 // ChangePassword changes the caller's password, which ends all of their logins.

@@ -14,7 +14,6 @@ import (
 	"activity-tracker.example/server/internal/session"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
-	"activity-tracker.example/server/internal/store/self"
 	"activity-tracker.example/server/internal/store/users"
 )
 
@@ -29,14 +28,18 @@ const (
 type API struct {
 	users  *users.Users
 	logins *session.Logins
-	self   *self.Self
 	guard  *auth.Guard
 	now    func() time.Time
+	// onlySSO means that nobody logs in by password.
+	onlySSO bool
 }
 
+// OnlySSO has nobody log in by password.
+func (a *API) OnlySSO() { a.onlySSO = true }
+
 // New returns the answers about these users.
-func New(u *users.Users, logins *session.Logins, s *self.Self, guard *auth.Guard, now func() time.Time) *API {
-	return &API{users: u, logins: logins, self: s, guard: guard, now: now}
+func New(u *users.Users, logins *session.Logins, guard *auth.Guard, now func() time.Time) *API {
+	return &API{users: u, logins: logins, guard: guard, now: now}
 }
 
 // reply answers with v, with nothing where it is nil, or with what err means.
@@ -54,6 +57,7 @@ func kinds() []problem.Kind {
 		{Is: users.ErrNoneBegun, Code: api.CodeNoneBegun, Detail: "No second step is being set up; begin with POST."},
 		{Is: session.ErrCodeNeeded, Code: api.CodeSecondStep, Detail: "Send a code of the second step as well."},
 		{Is: users.ErrDisabled, Code: api.CodeUserDisabled, Detail: "The user is disabled; enable them first."},
+		{Is: users.ErrBySSO, Code: api.CodeBySSO, Detail: "The user logs in by single sign-on: their groups at the provider decide what they may do. Disabling them works."},
 		{Is: directory.ErrNoGroup, Code: api.CodeBadRequest, Detail: "groups: there is no group of one of these names."},
 	}
 }
@@ -86,7 +90,7 @@ func asProblem(err error) error {
 // shown returns a user as the API shows one.
 func shown(u users.User) api.User {
 	t := api.User{
-		ID: u.ID, Login: u.Login, State: api.UserActive, Invited: u.Invited, SecondStep: u.SecondStep, Sessions: u.Logins,
+		ID: u.ID, Login: u.Login, State: api.UserActive, Invited: u.Invited, SecondStep: u.SecondStep, SingleSignOn: u.SSO, Sessions: u.Logins,
 		CreatedAt: u.CreatedAt.UTC(), LastLoginAt: u.LastLoginAt,
 	}
 	t.Role = string(u.Role)
@@ -100,7 +104,7 @@ func shown(u users.User) api.User {
 	switch {
 	case u.Disabled:
 		t.State = api.UserDisabled
-	case !u.Password:
+	case !u.Password && !u.SSO:
 		t.State = api.UserInvited
 	}
 	return t

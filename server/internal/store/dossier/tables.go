@@ -43,8 +43,8 @@ func Tables() map[string]Table {
 
 		"host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts,
 		"api_token": logins, "api_token_group": logins, "app_user_group": logins, "invitation": logins,
-		"recovery_code": logins,
-		"erasure":       erased, "erasure_machine": erased, "erasure_title": erased, "erasure_file": erased, "tombstone": erased, "tombstone_key": erased,
+		"recovery_code": logins, "sso_user": logins, "sso_attempt": logins,
+		"erasure": erased, "erasure_machine": erased, "erasure_title": erased, "erasure_file": erased, "tombstone": erased, "tombstone_key": erased,
 		"audit_head": server, "category_list": server, "dropped": server, "policy_state": server, "screenshot_folder": server, "schema_migration": server, "title_sweep": server, "upkeep": server,
 	}
 }

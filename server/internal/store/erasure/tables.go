@@ -33,8 +33,8 @@ func Tables() map[string]Fate {
 		"audit_log": {Stays: "kinds, times and digests; what names somebody is in audit_text"},
 		"host":      hosts, "host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts,
 		"api_token": logins, "api_token_group": logins, "app_user_group": logins, "invitation": logins,
-		"recovery_code": logins,
-		"audit_head":    server, "dropped": server, "policy_state": server, "screenshot_folder": server, "schema_migration": server, "title_sweep": server, "upkeep": server,
+		"recovery_code": logins, "sso_user": logins, "sso_attempt": logins,
+		"audit_head": server, "dropped": server, "policy_state": server, "screenshot_folder": server, "schema_migration": server, "title_sweep": server, "upkeep": server,
 		"erasure": own, "erasure_machine": own, "erasure_title": own, "erasure_file": own, "tombstone": own, "tombstone_key": own,
 	}
 }

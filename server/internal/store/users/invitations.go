@@ -43,11 +43,14 @@ func (u *Users) Invite(ctx context.Context, login string, a Access, inv Invitati
 }
 
 // InviteAgain makes another invitation for a user, as for one who has forgotten the
-// password, in the place of any before; or returns ErrNone or ErrDisabled. Their
+// password, in the place of any before; or returns ErrNone, ErrDisabled or ErrBySSO. Their
 // password and logins stay until it is accepted.
 func (u *Users) InviteAgain(ctx context.Context, id string, inv Invitation) (User, error) {
 	return u.change(ctx, "inviting a user again", userInvited, id, func(tx pgx.Tx) error {
 		invited, err := one(ctx, tx, "WHERE u.id = $1", id)
+		if err == nil && invited.SSO {
+			err = ErrBySSO
+		}
 		if err == nil && invited.Disabled {
 			err = ErrDisabled
 		}

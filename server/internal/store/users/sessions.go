@@ -20,6 +20,9 @@ const (
 	// LoginEnd is after how long it ends in any case: once a week somebody types
 	// their password.
 	LoginEnd = 7 * 24 * time.Hour
+	// SSOEnd is after how long one by single sign-on ends in any case: whoever has lost
+	// their group at the provider is asked for it again within that time.
+	SSOEnd = 12 * time.Hour
 	// MaxLogins is how many logins a user may have at once: more than anybody's
 	// devices. The oldest ends for one more.
 	MaxLogins = 20
@@ -30,9 +33,9 @@ const (
 	seenEvery = time.Minute
 )
 
-// lasting is whether a login s has not ended. The intervals are LoginIdle, LoginEnd and
-// SelfEnd, as a test makes sure.
-const lasting = "s.last_seen_at > now() - interval '8 hours' AND s.created_at > now() - interval '7 days'" +
+// lasting is whether a login s has not ended. The intervals are LoginIdle, SSOEnd, LoginEnd
+// and SelfEnd, as a test makes sure.
+const lasting = "s.last_seen_at > now() - interval '8 hours' AND s.created_at > now() - CASE WHEN s.sso THEN interval '12 hours' ELSE interval '7 days' END" +
 	" AND (s.machine IS NULL OR s.created_at > now() - interval '1 hour')"
 
 // LoginSession is a login that lasts.
@@ -81,6 +84,8 @@ type Fresh struct {
 	Rehashed string
 	// Spent is the code of the second step; nothing where the user has none.
 	Spent Spent
+	// LogoutHint is for logging out at the provider, encrypted; nil: nothing.
+	LogoutHint []byte
 }
 
 // Begin keeps a login of a user who was known as k, or returns ErrChanged where that
@@ -99,16 +104,21 @@ func (u *Users) Begin(ctx context.Context, k Known, s Fresh) (User, error) {
 		if err != nil {
 			return err
 		}
-		_, err = db.Exec(ctx, tx, "ending old ones", `DELETE FROM login_session WHERE id = $2 OR usr = $1 AND id NOT IN (
-				SELECT s.id FROM login_session s WHERE s.usr = $1 AND `+lasting+` ORDER BY s.created_at DESC, s.id LIMIT $3)`,
-			k.ID, s.Replaces, MaxLogins-1)
-		if err != nil {
-			return err
-		}
-		_, err = db.Exec(ctx, tx, "inserting", `INSERT INTO login_session (id, usr, secret_hash, address, agent) VALUES ($1, $2, $3, $4, $5)`,
-			s.ID, k.ID, s.Hash, s.Address, s.Agent)
-		return err
+		return keepLogin(ctx, tx, k.ID, s)
 	})
+}
+
+// keepLogin keeps a login in the place of the one that it replaces and of the oldest.
+func keepLogin(ctx context.Context, tx pgx.Tx, user string, s Fresh) error {
+	_, err := db.Exec(ctx, tx, "ending old ones", `DELETE FROM login_session WHERE id = $2 OR usr = $1 AND id NOT IN (
+			SELECT s.id FROM login_session s WHERE s.usr = $1 AND `+lasting+` ORDER BY s.created_at DESC, s.id LIMIT $3)`,
+		user, s.Replaces, MaxLogins-1)
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec(ctx, tx, "inserting", `INSERT INTO login_session (id, usr, secret_hash, address, agent) VALUES ($1, $2, $3, $4, $5)`,
+		s.ID, user, s.Hash, s.Address, s.Agent)
+	return err
 }
 
 // Caller is whom a login stands for.
@@ -121,6 +131,8 @@ type Caller struct {
 	Machine int32
 	// Hash is that of the login's secret.
 	Hash []byte
+	// SSO means that the provider vouched for it.
+	SSO bool
 	// Seen means that it was noted within seenEvery that the login is in use.
 	Seen bool
 }
@@ -131,10 +143,10 @@ func (u *Users) Caller(ctx context.Context, session string) (Caller, error) {
 	var c Caller
 	var limited bool
 	var groups []int32
-	err := u.db.AskOnce(ctx, "looking up a login", `SELECT coalesce(s.usr, ''), coalesce(u.login, ''), s.secret_hash, s.last_seen_at > now() - interval '1 minute',
+	err := u.db.AskOnce(ctx, "looking up a login", `SELECT coalesce(s.usr, ''), coalesce(u.login, ''), s.secret_hash, s.last_seen_at > now() - interval '1 minute', s.sso,
 			coalesce(u.role, '`+string(directory.RoleSelf)+`'), coalesce(u.limited, false), ARRAY(SELECT grp FROM app_user_group WHERE usr = s.usr ORDER BY grp), coalesce(s.machine, 0)
 		FROM login_session s LEFT JOIN app_user u ON u.id = s.usr WHERE s.id = $1 AND u.disabled IS NOT TRUE AND `+lasting,
-		session, &c.UserID, &c.Login, &c.Hash, &c.Seen, &c.Role, &limited, &groups, &c.Machine)
+		session, &c.UserID, &c.Login, &c.Hash, &c.Seen, &c.SSO, &c.Role, &limited, &groups, &c.Machine)
 	switch {
 	case c.Role == directory.RoleAuditor, c.Role == directory.RoleSelf:
 		c.Scope = directory.Nothing()

@@ -102,6 +102,8 @@ type User struct {
 	CreatedAt  time.Time
 	// LastLoginAt is nil until the first login.
 	LastLoginAt *time.Time
+	// SSO means that they log in by single sign-on.
+	SSO bool
 	// Logins is how many last.
 	Logins int
 }
@@ -110,6 +112,7 @@ const selectUsers = `SELECT u.id, u.login, u.role, u.limited,
 	ARRAY(SELECT g.name FROM app_user_group l JOIN machine_group g ON g.id = l.grp WHERE l.usr = u.id ORDER BY g.name),
 	EXISTS (SELECT FROM invitation i WHERE i.usr = u.id AND i.expires_at > now()),
 	u.password_hash IS NOT NULL, u.disabled, u.totp_secret IS NOT NULL, u.created_at, u.last_login_at,
+	EXISTS (SELECT FROM sso_user o WHERE o.usr = u.id),
 	(SELECT count(*)::int FROM login_session s WHERE s.usr = u.id AND ` + lasting + `)
 	FROM app_user u `
 
@@ -121,7 +124,7 @@ func list(ctx context.Context, tx pgx.Tx, where string, args ...any) ([]User, er
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (u User, err error) {
 		err = row.Scan(&u.ID, &u.Login, &u.Role, &u.Limited, &u.Groups, &u.Invited, &u.Password, &u.Disabled,
-			&u.SecondStep, &u.CreatedAt, &u.LastLoginAt, &u.Logins)
+			&u.SecondStep, &u.CreatedAt, &u.LastLoginAt, &u.SSO, &u.Logins)
 		return u, err
 	})
 }
@@ -191,7 +194,8 @@ func (u *Users) change(ctx context.Context, what, kind, id string, do func(pgx.T
 // become is the change that made a user what they are.
 func (u *User) become(what string) audit.Change {
 	c := audit.Change{What: what, ID: u.ID, Name: u.Login}
-	if what == userInvited || what == userAccess {
+	switch what {
+	case userInvited, userAccess, userMade, userProviderAccess:
 		c.Details = map[string]string{"role": string(u.Role)}
 		if u.Limited {
 			c.Details["groups"] = strings.Join(u.Groups, ", ")
@@ -210,6 +214,10 @@ const (
 	userLoggedOut  = "user.logged_out"
 	userLoginEnded = "user.login_ended"
 	userSecondStep = "user.second_step_removed"
+	// What follows from somebody's groups at the provider when they log in.
+	userMade           = "user.made_by_sso"
+	userProviderAccess = "user.access_by_sso"
+	userRoleLost       = "user.role_lost"
 	// What users change of their own.
 	userOwnPassword         = "user.password_changed"
 	userSecondStepBegun     = "user.second_step_begun"
@@ -236,18 +244,25 @@ func (u *Users) SetDisabled(ctx context.Context, id string, disabled bool) (User
 }
 
 // SetAccess changes what a user may do. It holds from their next request on. Where a
-// group does not exist it is directory.ErrNoGroup.
+// group does not exist it is directory.ErrNoGroup; where the provider decides it, ErrBySSO.
 func (u *Users) SetAccess(ctx context.Context, id string, a Access) (User, error) {
 	return u.change(ctx, "changing a user's role", userAccess, id, func(tx pgx.Tx) error {
-		_, err := db.Exec(ctx, tx, "updating", "UPDATE app_user SET role = $2, limited = $3 WHERE id = $1", id, a.Role, a.Limited)
-		if err != nil {
+		if err := refuseSSO(ctx, tx, id); err != nil {
 			return err
 		}
-		if _, err := db.Exec(ctx, tx, "clearing groups", "DELETE FROM app_user_group WHERE usr = $1", id); err != nil {
-			return err
-		}
-		return limit(ctx, tx, id, a)
+		return setAccess(ctx, tx, id, a)
 	})
+}
+
+func setAccess(ctx context.Context, tx pgx.Tx, id string, a Access) error {
+	_, err := db.Exec(ctx, tx, "updating", "UPDATE app_user SET role = $2, limited = $3 WHERE id = $1", id, a.Role, a.Limited)
+	if err != nil {
+		return err
+	}
+	if _, err := db.Exec(ctx, tx, "clearing groups", "DELETE FROM app_user_group WHERE usr = $1", id); err != nil {
+		return err
+	}
+	return limit(ctx, tx, id, a)
 }
 
 // limit limits a user without groups to theirs.
