@@ -132,7 +132,7 @@ var mayImport = map[string][]string{
 	"server/internal/plainjpeg": nil,
 
 	"server/internal/problem": {"server/api", "server/internal/text"},
-	"server/internal/request": {"server/internal/problem", "server/internal/text"},
+	"server/internal/request": {"server/api", "server/internal/problem", "server/internal/text"},
 	"server/internal/auth": {
 		"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store/audit", "server/internal/store/db",
 		"server/internal/store/directory", "server/internal/store/users",

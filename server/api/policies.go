@@ -1,6 +1,9 @@
 package api
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // CodePolicyTooLarge is the code of a policy that has more than it may: rules, patterns,
 // names or bytes.
@@ -48,4 +51,77 @@ type ReceiptRow struct {
 type ReceiptList struct {
 	Receipts   []ReceiptRow `json:"receipts"`
 	NextCursor string       `json:"next_cursor,omitempty"`
+}
+
+// PolicyPreviewDraft is the body of POST /api/policies/preview.
+type PolicyPreviewDraft struct {
+	Policy json.RawMessage `json:"policy"`
+}
+
+// TitlePreview answers POST /api/policies/preview: what a policy would do to titles as they
+// were recorded, from ≤ time < to.
+type TitlePreview struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	// Machines is how many were looked at.
+	Machines int64 `json:"machines"`
+	// Cut means that it took too long, or there were too many titles: others are left out.
+	Cut  bool              `json:"cut"`
+	Apps []TitlePreviewApp `json:"apps"`
+	// AppsLeftOff is how many applications follow.
+	AppsLeftOff int64 `json:"apps_left_off"`
+}
+
+// TitlePreviewApp is what becomes of an application's titles.
+type TitlePreviewApp struct {
+	App      string     `json:"app"`
+	Kept     TitleShare `json:"kept"`
+	Replaced TitleShare `json:"replaced"`
+	Dropped  TitleShare `json:"dropped"`
+	// Examples are some of those that would not be kept.
+	Examples []TitleExample `json:"examples"`
+}
+
+// TitleShare is a part of an application's titles.
+type TitleShare struct {
+	// Titles counts different ones.
+	Titles int64 `json:"titles"`
+	// FocusSeconds is for how long their windows were in front.
+	FocusSeconds int64 `json:"focus_seconds"`
+}
+
+// TitleExample is a title, and what would become of it: nothing where With is empty.
+type TitleExample struct {
+	Title string `json:"title"`
+	With  string `json:"with"`
+}
+
+// CategoryPreview answers POST /api/categories/preview: where time would count that counts
+// elsewhere now.
+type CategoryPreview struct {
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+	Machines int64     `json:"machines"`
+	Cut      bool      `json:"cut"`
+	// Categories are those of now and of the draft; the empty name is none.
+	Categories []CategoryShift `json:"categories"`
+	// Moved are the uses whose category would be another, longest first.
+	Moved []MovedUse `json:"moved"`
+	// MovedLeftOff is how many follow.
+	MovedLeftOff int64 `json:"moved_left_off"`
+}
+
+// CategoryShift is a category's time now and by the draft.
+type CategoryShift struct {
+	Category    string `json:"category"`
+	NowSeconds  int64  `json:"now_seconds"`
+	ThenSeconds int64  `json:"then_seconds"`
+}
+
+// MovedUse is for how long an application was in front whose category would be another.
+type MovedUse struct {
+	App          string `json:"app"`
+	Now          string `json:"now"`
+	Then         string `json:"then"`
+	FocusSeconds int64  `json:"focus_seconds"`
 }

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"image/jpeg"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/testhost"
 	"activity-tracker.example/testhost/debian"
 )
@@ -25,7 +27,7 @@ type pictures struct {
 
 // TestScreenshot: of somebody at work there is no picture until they have confirmed the
 // notice that names pictures; then there is one, blurred, for root alone, while the server
-// is away.
+// is away. Once that is back it has it.
 func TestScreenshot(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
@@ -62,6 +64,32 @@ func TestScreenshot(t *testing.T) {
 	log := h.run(t, "journalctl", "-u", "trackerd", "-o", "cat", "--no-pager")
 	if !strings.Contains(log, "shared_memory=true") {
 		t.Error("memory was not shared with the X server")
+	}
+	srv.Start(t)
+	p.wantPictureSent(t, folder)
+}
+
+// wantPictureSent waits until the server has what waits in the folder.
+func (p *person) wantPictureSent(t *testing.T, folder string) {
+	t.Helper()
+	var list api.ScreenshotList
+	eventually(t, 2*time.Minute, "pictures are sent", func() error {
+		var people api.PersonList
+		if err := p.host.srv.Get(t.Context(), "/api/people?machine_id="+url.QueryEscape(p.machine), &people); err != nil || len(people.People) != 1 {
+			return fmt.Errorf("people: %+v, %w", people, err)
+		}
+		if err := p.host.srv.Get(t.Context(), "/api/people/"+people.People[0].ID+"/screenshots", &list); err != nil {
+			return err
+		}
+		if waiting, err := p.host.Run(t.Context(), "find", folder, "-name", "*.shot"); err != nil || waiting != "" || len(list.Screenshots) == 0 {
+			return fmt.Errorf("there are %d, and there wait %q, %w", len(list.Screenshots), waiting, err)
+		}
+		return nil
+	})
+	for _, s := range list.Screenshots {
+		if s.MachineID != p.machine || s.Kind != "blurred" || s.Width != 1024/16 || s.Height != 768/16 {
+			t.Errorf("the server has %+v", s)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/testdb"
 )
 
 // A private PostgreSQL is killed in the middle of uploads: hosts are asked to come
@@ -179,7 +180,7 @@ func TestStartsBeforeItsDatabase(t *testing.T) {
 // A server that leaves the schema alone listens, answers 503, and is ready once
 // somebody else has migrated.
 func TestServeWaitsForMigration(t *testing.T) {
-	databaseURL := servertest.NewDatabase(t)
+	databaseURL := testdb.Empty(t)
 	run := servertest.Serve(t, config.Config{Database: config.Database{URL: databaseURL, NoMigrate: true}})
 	b := servertest.Connect(t, run.URL, &http.Transport{})
 	servertest.Await(t, "the process", func() bool {

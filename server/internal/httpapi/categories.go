@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
@@ -50,7 +48,7 @@ func (s *server) receipts() http.HandlerFunc {
 
 // setVersion names the list's version, for If-Match.
 func setVersion(h http.Header, list api.CategoryList) {
-	h.Set("ETag", `"`+strconv.FormatInt(list.Version, 10)+`"`)
+	h.Set("ETag", request.ETag(list.Version))
 }
 
 // putCategories puts a list in the place of all categories.
@@ -65,7 +63,7 @@ func (s *server) putCategories(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) replaceCategories(w http.ResponseWriter, r *http.Request) (api.CategoryList, error) {
-	versions, err := ifMatch(r)
+	versions, err := request.IfMatch(r, "Send the ETag of the list that you changed as If-Match, or * to replace whatever there is.")
 	if err != nil {
 		return api.CategoryList{}, err
 	}
@@ -114,26 +112,4 @@ func readCategories(w http.ResponseWriter, r *http.Request) ([]api.Category, err
 		return nil, problem.BadRequest("categories is missing; an empty list takes all away.")
 	}
 	return *list.Categories, nil
-}
-
-// ifMatch returns the versions that a change may be of; nil means any. The header
-// must be there, or two administrators could overwrite each other unawares.
-func ifMatch(r *http.Request) ([]int64, error) {
-	header := strings.Join(r.Header.Values("If-Match"), ",")
-	if strings.TrimSpace(header) == "" {
-		return nil, problem.New(api.CodeVersionMissing,
-			"Send the ETag of the list that you changed as If-Match, or * to replace whatever there is.")
-	}
-	if strings.TrimSpace(header) == "*" {
-		return nil, nil
-	}
-	versions := []int64{}
-	for _, tag := range strings.Split(header, ",") {
-		// A tag that is none of ours is of no version that there is.
-		text := strings.TrimSpace(tag)
-		if v, err := strconv.ParseInt(strings.Trim(text, `"`), 10, 64); err == nil && text == `"`+strconv.FormatInt(v, 10)+`"` {
-			versions = append(versions, v)
-		}
-	}
-	return versions, nil
 }

@@ -26,42 +26,6 @@ func TestReportThatTakesTooLong(t *testing.T) {
 	}
 }
 
-func TestIfMatch(t *testing.T) {
-	for header, want := range map[string]string{
-		"":                       "missing",
-		"  ":                     "missing",
-		"*":                      "any",
-		`"3"`:                    "3",
-		`"3", "12"`:              "3 12",
-		`W/"3"`:                  "",
-		`3`:                      "",
-		`"03"`:                   "",
-		`""3""`:                  "",
-		`"3`:                     "",
-		`"99999999999999999999"`: "",
-		`"x",*`:                  "",
-	} {
-		r := httptest.NewRequest(http.MethodPut, "/", http.NoBody)
-		if header != "" {
-			r.Header.Set("If-Match", header)
-		}
-		versions, err := ifMatch(r)
-		got := "any"
-		if err != nil {
-			got = "missing"
-		} else if versions != nil {
-			text, err := json.Marshal(versions)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = strings.NewReplacer("[", "", "]", "", ",", " ").Replace(string(text))
-		}
-		if got != want {
-			t.Errorf("%q: %q, want %q", header, got, want)
-		}
-	}
-}
-
 // Whatever comes as a body is a list or a refusal, and what was read is read again
 // from what a GET would answer.
 func FuzzCategoriesBody(f *testing.F) {

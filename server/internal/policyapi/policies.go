@@ -79,7 +79,7 @@ func (a *API) List(w http.ResponseWriter, r *http.Request) {
 	if len(found) == limit && found[limit-1].Version.Version > 1 {
 		list.NextCursor = strconv.FormatInt(found[limit-1].Version.Version, 10)
 	}
-	w.Header().Set("ETag", etag(newest))
+	w.Header().Set("ETag", request.ETag(newest))
 	reply(w, r, http.StatusOK, list, err)
 }
 
@@ -114,13 +114,13 @@ func (a *API) One(w http.ResponseWriter, r *http.Request) {
 func (a *API) Add(w http.ResponseWriter, r *http.Request) {
 	v, err := a.add(w, r)
 	if err == nil {
-		w.Header().Set("ETag", etag(v.Version.Version))
+		w.Header().Set("ETag", request.ETag(v.Version.Version))
 	}
 	reply(w, r, http.StatusCreated, shown(v), err)
 }
 
 func (a *API) add(w http.ResponseWriter, r *http.Request) (policies.Version, error) {
-	newest, err := ifMatch(r)
+	newest, err := request.IfMatch(r, "Send the ETag of GET /api/policies as If-Match, or * to write whatever there is.")
 	if err != nil {
 		return policies.Version{}, err
 	}
@@ -146,27 +146,4 @@ func (a *API) add(w http.ResponseWriter, r *http.Request) (policies.Version, err
 		err = problem.BadRequest("host_group: there is no host group of that name.")
 	}
 	return v, err
-}
-
-func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
-
-// ifMatch returns the versions that may be the newest there is; nil means any. The header
-// must be there, or two administrators could overwrite each other unawares.
-func ifMatch(r *http.Request) ([]int64, error) {
-	header := strings.TrimSpace(strings.Join(r.Header.Values("If-Match"), ","))
-	switch header {
-	case "":
-		return nil, problem.New(api.CodeVersionMissing, "Send the ETag of GET /api/policies as If-Match, or * to write whatever there is.")
-	case "*":
-		return nil, nil
-	}
-	versions := []int64{}
-	for _, tag := range strings.Split(header, ",") {
-		// A tag that is none of ours is of no version that there is.
-		text := strings.TrimSpace(tag)
-		if v, err := strconv.ParseInt(strings.Trim(text, `"`), 10, 64); err == nil && text == etag(v) {
-			versions = append(versions, v)
-		}
-	}
-	return versions, nil
 }
