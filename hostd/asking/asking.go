@@ -223,10 +223,11 @@ func (a *Asker) note(machineID string) error {
 // writeFile makes the file hold what logins on terminals show; nothing is no file.
 func (a *Asker) writeFile(text string) error {
 	before, err := os.ReadFile(a.o.File)
+	there := err == nil
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("reading %s: %w", a.o.File, err)
-	case text == "" && err != nil, err == nil && text != "" && bytes.Equal(before, []byte(text)):
+	case text == "" && !there, text != "" && there && bytes.Equal(before, []byte(text)):
 		return nil
 	case text == "":
 		if err := os.Remove(a.o.File); err != nil {

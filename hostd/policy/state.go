@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	rules "activity-tracker.example/server/api/policy"
 )
 
 // State is how the host stands with the server's policy, for the doctor.
@@ -40,7 +38,7 @@ func (p *Policy) broken() error {
 	if len(p.o.Rules.TitleRules) > 0 {
 		lists = lists[1:]
 	}
-	if err := rules.Rules(slices.Concat(lists...)).Validate(); err != nil {
+	if err := slices.Concat(lists...).Validate(); err != nil {
 		return fmt.Errorf("the title rules of the server's policies: %w", err)
 	}
 	return nil

@@ -50,6 +50,7 @@ func (e *RefusedError) Error() string {
 		return "the server does not know this host any more; an administrator of it runs 'trackctl enroll'"
 	case codeUnknown:
 		return "the server does not know such links: it is older than this program"
+	default:
 	}
 	if e.Words != "" {
 		return "the server refuses it: " + e.Words

@@ -69,7 +69,7 @@ func (k *Keeper) Send(ctx context.Context) error {
 		}
 		woken, err := k.rest(ctx, next, err == nil)
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // it is to stop
 		}
 		if woken { // by enrolling: it is another server, or another credential
 			pause, held = firstPause, map[string]time.Time{}

@@ -54,11 +54,11 @@ func (p *program) Stop(_ context.Context, name string) error {
 }
 
 // photo is a JPEG of a size.
-func photo(t testing.TB, w, h int) []byte {
-	t.Helper()
+func photo(tb testing.TB, w, h int) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, image.NewRGBA(image.Rect(0, 0, w, h)), nil); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }
@@ -277,7 +277,7 @@ func TestMoments(t *testing.T) {
 		if at.Before(start) || !at.Before(start.Add(interval)) {
 			t.Fatalf("the moment of %v is %v", start, at)
 		}
-		if at != again.moment("a", n, interval) || at == other.moment("a", n, interval) || at == f.moment("b", n, interval) {
+		if !at.Equal(again.moment("a", n, interval)) || at.Equal(other.moment("a", n, interval)) || at.Equal(f.moment("b", n, interval)) {
 			t.Fatal("moments are the same of another session or host, or others after a restart")
 		}
 		if at.Sub(start) < interval/4 {

@@ -75,6 +75,7 @@ func newDown(t *testing.T, change ...func(*sso.Options)) *bench {
 		t.Fatal(err)
 	}
 	b.Bench = servertest.NewWith(t, b.database, func(tb testing.TB, baseURL string) *sso.Provider {
+		tb.Helper()
 		o := sso.Options{
 			Issuer: b.p.server.URL, ClientID: clientID, ClientSecret: clientSecret, BaseURL: baseURL,
 			GroupsClaim: "groups", Scopes: []string{"profile", "email"}, Roles: read, Now: func() time.Time { return time.Now().Add(b.ahead) },

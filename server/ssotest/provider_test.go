@@ -194,7 +194,7 @@ func (p *provider) signing() (key crypto.Signer, kid string) {
 // resign signs a token again whose claims, key or whole the lie has changed.
 func (p *provider) resign(token string, lie func(*reply)) string {
 	key, kid := p.signing()
-	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		p.t.Errorf("the real token: %v", err)
 		return ""

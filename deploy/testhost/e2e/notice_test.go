@@ -167,7 +167,7 @@ func (p *person) tick(t *testing.T, window image.Rectangle, box, button image.Po
 	clicked := time.Time{}
 	eventually(t, 90*time.Second, "the window is answered", func() error {
 		if _, err := p.RunInSession(t.Context(), "xwininfo", "-name", "Activity Tracker"); err != nil {
-			return nil // it is gone
+			return nil //nolint:nilerr // it is gone
 		}
 		const drawn = 5 * time.Second // by then, or the click was lost
 		switch {

@@ -94,7 +94,7 @@ func (e *Effective) narrow(d Document, origin string) {
 		}
 		e.add(FieldExclude, origin)
 	}
-	if says(d.Titles, false) {
+	if forbids(d.Titles) {
 		e.Titles = false
 		e.add(FieldTitles, origin)
 	}
@@ -102,11 +102,11 @@ func (e *Effective) narrow(d Document, origin string) {
 		e.TitleRules = append(e.TitleRules, d.TitleRules)
 		e.add(FieldTitleRules, origin)
 	}
-	if says(d.Pause, false) {
+	if forbids(d.Pause) {
 		e.Pause = false
 		e.add(FieldPause, origin)
 	}
-	if says(d.Self, false) {
+	if forbids(d.Self) {
 		e.Self = false
 		e.add(FieldSelf, origin)
 	}
@@ -121,7 +121,7 @@ func (e *Effective) narrowScreenshots(s *Screenshots, origin string) {
 	if s == nil {
 		return
 	}
-	if says(s.Allow, false) {
+	if forbids(s.Allow) {
 		if e.Screenshots.Allow {
 			delete(e.Origins, FieldScreenshots)
 		}
@@ -145,4 +145,5 @@ func (e *Effective) add(field, origin string) {
 	}
 }
 
-func says(value *bool, what bool) bool { return value != nil && *value == what }
+// forbids reports whether a field says no.
+func forbids(value *bool) bool { return value != nil && !*value }

@@ -146,7 +146,7 @@ func clientSecret(path string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	f, err := os.Open(path) //nolint:gosec // The administrator names it.
+	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}

@@ -79,6 +79,7 @@ func (p *provider) server() *servertest.Bench {
 		p.t.Fatal(err)
 	}
 	return servertest.NewWith(p.t, servertest.NewDatabase(p.t), func(tb testing.TB, baseURL string) *sso.Provider {
+		tb.Helper()
 		return servertest.SSO(tb, sso.Options{Issuer: p.url, BaseURL: baseURL, GroupsClaim: "groups", Roles: roles})
 	}, slog.New(slog.DiscardHandler))
 }

@@ -137,7 +137,7 @@ func (a *API) OpenSession(w http.ResponseWriter, r *http.Request) {
 // Their login is never replaced.
 func (a *API) Open(w http.ResponseWriter, r *http.Request, ask api.SelfSessionRequest) (api.SelfSession, error) {
 	var none api.SelfSession
-	link, account, err := a.look(r, ask.Link)
+	link, err := a.look(r, ask.Link)
 	if err != nil {
 		return none, err
 	}
@@ -149,7 +149,7 @@ func (a *API) Open(w http.ResponseWriter, r *http.Request, ask api.SelfSessionRe
 		return a.tie(r, ask, link, caller)
 	}
 	fresh := secret.New(secret.KindLogin)
-	account, err = a.self.Open(r.Context(), link.ID, link.Matches, users.Fresh{
+	account, err := a.self.Open(r.Context(), link.ID, link.Matches, users.Fresh{
 		ID: fresh.ID, Hash: fresh.Hash(), Replaces: caller.LoginSession, Address: addressOf(r), Agent: agentOf(r),
 	})
 	if err != nil {
@@ -160,24 +160,24 @@ func (a *API) Open(w http.ResponseWriter, r *http.Request, ask api.SelfSessionRe
 	return api.SelfSession{MachineID: account.MachineID, EndsAt: &ends}, nil
 }
 
-// look reads a link and finds whose it is; nothing is used up by that.
-func (a *API) look(r *http.Request, given string) (secret.Credential, self.Account, error) {
+// look reads a link, of an account that it may open; nothing is used up by that.
+func (a *API) look(r *http.Request, given string) (secret.Credential, error) {
 	if _, behind, found := strings.Cut(given, "#"); found {
 		given = behind
 	}
 	link, err := secret.Parse(strings.TrimSpace(given))
 	if err != nil || link.Kind != secret.KindSelf {
-		return link, self.Account{}, a.refused(r, self.ErrLink)
+		return link, a.refused(r, self.ErrLink)
 	}
 	account, err := a.self.Look(r.Context(), link.ID, link.Matches)
 	if err != nil {
-		return link, account, a.refused(r, err)
+		return link, a.refused(r, err)
 	}
 	on, err := a.allowed(r.Context(), account.Host)
 	if err == nil && !on {
 		err = errOff()
 	}
-	return link, account, err
+	return link, err
 }
 
 // refused counts a wrong link, whatever was wrong with it.

@@ -65,6 +65,7 @@ func New(tb testing.TB, databaseURL string) *Bench {
 
 // downSSO returns a provider that does not answer.
 func downSSO(tb testing.TB, baseURL string) *sso.Provider {
+	tb.Helper()
 	return SSO(tb, sso.Options{Issuer: "http://127.0.0.1:1", BaseURL: baseURL})
 }
 

@@ -40,4 +40,7 @@ func (c Cluster) run(dir string) (int, error) {
 }
 
 // NewDatabase makes a migrated database and returns its URL.
-func NewDatabase(tb testing.TB) string { return testdb.New(tb) }
+func NewDatabase(tb testing.TB) string {
+	tb.Helper()
+	return testdb.New(tb)
+}

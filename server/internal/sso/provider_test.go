@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"golang.org/x/oauth2"
 
@@ -25,8 +26,10 @@ func TestSafe(t *testing.T) {
 		}
 	}
 	for _, o := range []Options{
-		{}, {Issuer: "http://id.example.org", ClientID: "x", BaseURL: "https://x.example"},
-		{Issuer: "https://id.example.org", BaseURL: "https://x.example"}, {Issuer: "https://id.example.org", ClientID: "x", BaseURL: "http://x.example"},
+		{},
+		{Issuer: "http://id.example.org", ClientID: "x", BaseURL: "https://x.example"},
+		{Issuer: "https://id.example.org", BaseURL: "https://x.example"},
+		{Issuer: "https://id.example.org", ClientID: "x", BaseURL: "http://x.example"},
 	} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%+v is taken", o)
@@ -92,7 +95,7 @@ func TestGroupsClaim(t *testing.T) {
 // What others worded is one short line in the log.
 func TestBrief(t *testing.T) {
 	got := brief(errors.New("a\r\nlevel=ERROR msg=\"forged\"\x1b[31m\xff" + strings.Repeat("ö", 300)))
-	if len(got) > maxReason+5 || strings.ContainsAny(got, "\r\n\x1b\xff") {
+	if len(got) > maxReason+5 || strings.ContainsAny(got, "\r\n\x1b") || !utf8.ValidString(got) {
 		t.Errorf("%q", got)
 	}
 	if !errors.Is(exchangeError(fmt.Errorf("x: %w", &url.Error{Op: "Post", URL: "https://x", Err: errors.New("refused")})), ErrDown) {

@@ -59,12 +59,13 @@ type Pages struct {
 	Looked  *looked.List
 	Access  *access.Log
 	Now     func() time.Time
-}
 
-var page = template.Must(template.New("self").Parse(selfHTML))
+	page *template.Template
+}
 
 // Before returns the pages, with next for all other paths.
 func (p *Pages) Before(next http.Handler) http.Handler {
+	p.page = template.Must(template.New("self").Parse(selfHTML))
 	static, err := fs.Sub(embedded, "static")
 	if err != nil {
 		//nolint:forbidigo // it is part of the program
@@ -210,7 +211,7 @@ func (p *Pages) refuse(w http.ResponseWriter, r *http.Request, v *view, err erro
 		}
 	}
 	var b bytes.Buffer
-	if err := page.Execute(&b, v); err != nil {
+	if err := p.page.Execute(&b, v); err != nil {
 		problem.Write(w, r, problem.Internal(err))
 		return
 	}
@@ -294,8 +295,13 @@ func (w *words) figures(o *own, s *api.PersonSummary, zone *time.Location) {
 	}
 	minutes := func(n int64) string { return strconv.FormatInt(n, 10) + " " + w.minutes }
 	o.Figures = []row{
-		{w.active, minutes(s.ActiveMinutes)}, {w.idle, minutes(s.IdleMinutes)}, {w.first, at(s.FirstActivity)}, {w.last, at(s.LastActivity)},
-		{w.keys, strconv.FormatInt(s.KeyCount, 10)}, {w.clicks, strconv.FormatInt(s.MouseClicks, 10)}, {w.scroll, strconv.FormatInt(s.ScrollCount, 10)},
+		{w.active, minutes(s.ActiveMinutes)},
+		{w.idle, minutes(s.IdleMinutes)},
+		{w.first, at(s.FirstActivity)},
+		{w.last, at(s.LastActivity)},
+		{w.keys, strconv.FormatInt(s.KeyCount, 10)},
+		{w.clicks, strconv.FormatInt(s.MouseClicks, 10)},
+		{w.scroll, strconv.FormatInt(s.ScrollCount, 10)},
 		{w.distance, strconv.FormatInt(s.MouseDistancePx, 10) + " px"},
 	}
 	for _, a := range s.TopApps {

@@ -102,7 +102,7 @@ func hand(socket int, taken picture.Picture, err error) (code int, message strin
 	if err := tell(socket, wire.Picture{Shared: taken.Shared, Bytes: len(taken.JPEG)}, taken.JPEG); err != nil {
 		return launch.ExitInternal, err.Error()
 	}
-	time.Sleep(wordTime) // the window goes with the connection
+	<-time.After(wordTime) // the window goes with the connection
 	return launch.ExitOK, ""
 }
 

@@ -29,7 +29,10 @@ type wall struct {
 	ahead    time.Duration
 }
 
-func newWall(t *testing.T) *wall { return newWallIn(t, t.TempDir(), screenshots.Options{}) }
+func newWall(t *testing.T) *wall {
+	t.Helper()
+	return newWallIn(t, t.TempDir(), screenshots.Options{})
+}
 
 func newWallIn(t *testing.T, dir string, o screenshots.Options) *wall {
 	t.Helper()

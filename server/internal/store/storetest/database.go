@@ -25,7 +25,10 @@ func Main(m *testing.M) int {
 }
 
 // NewDatabase makes a migrated database and returns its URL.
-func NewDatabase(tb testing.TB) string { return testdb.New(tb) }
+func NewDatabase(tb testing.TB) string {
+	tb.Helper()
+	return testdb.New(tb)
+}
 
 // Connect makes a connection that ends with the test.
 func Connect(tb testing.TB, url string) *pgx.Conn {
