@@ -11,6 +11,7 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/store/upkeep"
+	"github.com/jackc/pgx/v5"
 )
 
 // Compact runs a round of compaction.
@@ -79,8 +80,14 @@ func Accepted(t *testing.T, s *Store, host int64, events []api.Event, want int) 
 // Ask returns the one value that a query selects.
 func Ask[T any](t *testing.T, url, sql string) T {
 	t.Helper()
+	// Not Connect, whose connections last for the whole test: there are only so many.
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
 	var v T
-	if err := Connect(t, url).QueryRow(t.Context(), sql).Scan(&v); err != nil {
+	if err := conn.QueryRow(t.Context(), sql).Scan(&v); err != nil {
 		t.Fatal(err)
 	}
 	return v
