@@ -226,20 +226,21 @@ func (w *walk) named(path, whose string) string {
 // nobody's.
 func TestEveryRouteWithEveryRole(t *testing.T) {
 	w := newWalk(t)
-	tried := map[int]int{}
+	tried, changed := map[int]int{}, true
 	for _, o := range w.Described.Operations {
 		if len(o.Roles) == 0 {
 			continue
 		}
 		for _, role := range append(rolesOf(users.Roles()), self) {
 			for _, whose := range []string{"own", "foreign", "unknown"} {
-				if role != self { // which changes nothing
+				if changed {
 					w.restore()
 				}
 				session, headers := w.login(role)
 				path, body := w.target(o, whose, role, session)
 				r := w.Do(o.Method, path, "", body, headers...)
 				got, want := r.Status, expectedOf(o, role, whose)
+				changed = o.Method != http.MethodGet && got < http.StatusBadRequest
 				if o.ID == "confirmSecondStep" && want == 0 && got != http.StatusConflict {
 					// Who may gets the error about the code, which is only the description's.
 					r.Refused(http.StatusUnauthorized, api.CodeBadCode)
