@@ -55,6 +55,9 @@ HOST_TEST_TIMEOUT ?= 25m
 UNIT_TEST_TIMEOUT ?= 15m
 # Machines with a seat take five to ten minutes a test and release of Debian.
 SLOW_TEST_TIMEOUT ?= 4h
+# How many packages are tested at once: one more than there are processors, since many tests
+# wait for clocks and programs.
+UNIT_PACKAGES ?= $(shell echo $$(($$(nproc) + 1)))
 # A test whose name begins so takes too long for every change, or needs what few
 # changes touch. Only test-slow and test-all run it.
 SLOW_TESTS := ^TestSlow
@@ -139,7 +142,7 @@ test-unit: setup-test ## tests that boot no host: unit, race, fuzz seeds, Postgr
 	@mkdir -p $(RESULTS)
 	@echo "test: $(UNIT_MODULES)"
 	@CGO_ENABLED=1 $(GOTESTSUM) --jsonfile $(RESULTS)/unit.json -- \
-		-race -skip '$(SLOW_TESTS)' -timeout $(UNIT_TEST_TIMEOUT) $(patsubst %,./%/...,$(UNIT_MODULES))
+		-p $(UNIT_PACKAGES) -race -skip '$(SLOW_TESTS)' -timeout $(UNIT_TEST_TIMEOUT) $(patsubst %,./%/...,$(UNIT_MODULES))
 
 # Built before the tests, whose time is bounded.
 .PHONY: test-trees
