@@ -78,17 +78,20 @@ func TestPolicyPreviewRefuses(t *testing.T) {
 	for range 201 {
 		many = append(many, `{"title":"x","action":"drop"}`)
 	}
-	for body, code := range map[string]api.Code{
-		`{}`: api.CodeBadRequest,
-		`{"policy":{"title_rules":[{"title":"(","action":"drop"}]}}`:                       api.CodeBadRequest,
-		`{"policy":{},"more":1}`:                                                           api.CodeBadRequest,
-		`{"policy":{"title_rules":[` + strings.Join(many, ",") + `]}}`:                     api.CodePolicyTooLarge,
-		`{"policy":{"notice":{"en":"` + strings.Repeat("x", 1<<20) + `"}}}`:                api.CodePolicyTooLarge,
-		`{"policy":{"title_rules":[{"title":"((x{1000}){1000}){1000}","action":"drop"}]}}`: api.CodeBadRequest,
+	for _, c := range []struct {
+		code api.Code
+		body string
+	}{
+		{api.CodeBadRequest, `{"policy":{"title_rules":[{"title":"(","action":"drop"}]}}`},
+		{api.CodeBadRequest, `{"policy":{},"more":1}`},
+		{api.CodePolicyTooLarge, `{"policy":{"title_rules":[` + strings.Join(many, ",") + `]}}`},
+		{api.CodePolicyTooLarge, `{"policy":{"notice":{"en":"` + strings.Repeat("x", 1<<20) + `"}}}`},
+		{api.CodeBadRequest, `{"policy":{"title_rules":[{"title":"((x{1000}){1000}){1000}","action":"drop"}]}}`},
+		{api.CodeBadRequest, `{}`},
 	} {
-		r := b.Do(http.MethodPost, "/api/policies/preview", admin, json.RawMessage(body))
-		if r.Status != http.StatusBadRequest || !strings.Contains(string(r.Body), string(code)) {
-			t.Errorf("%.60s: %d %.200s", body, r.Status, r.Body)
+		r := b.Do(http.MethodPost, "/api/policies/preview", admin, json.RawMessage(c.body))
+		if r.Status != http.StatusBadRequest || !strings.Contains(string(r.Body), string(c.code)) {
+			t.Errorf("%.60s: %d %.200s", c.body, r.Status, r.Body)
 		}
 	}
 }

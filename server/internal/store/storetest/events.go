@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/store/upkeep"
-	"github.com/jackc/pgx/v5"
 )
 
 // Compact runs a round of compaction.
