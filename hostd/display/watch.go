@@ -24,12 +24,7 @@ func (p Places) Watch(ctx context.Context, changed func()) error {
 		return fmt.Errorf("watch X displays: %w", err)
 	}
 	events := os.NewFile(uintptr(fd), "X displays")
-	stop := context.AfterFunc(ctx, func() { _ = events.Close() }) // ends the reading
-	defer func() {
-		if stop() {
-			_ = events.Close()
-		}
-	}()
+	defer func() { _ = events.Close() }() // only read; closing twice does no harm
 	const what = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_ONLYDIR
 	if _, err := unix.InotifyAddWatch(fd, p.Sockets, what); err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -38,6 +33,9 @@ func (p Places) Watch(ctx context.Context, changed func()) error {
 		<-ctx.Done()
 		return nil
 	}
+	// Only now: fd, a bare number, must be open for the call above.
+	stop := context.AfterFunc(ctx, func() { _ = events.Close() }) // ends the reading
+	defer stop()
 	buf := make([]byte, 64<<10) // some thousand events, of which none is looked at
 	for {
 		if _, err := events.Read(buf); err != nil {
