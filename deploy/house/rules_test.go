@@ -137,6 +137,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/problem", "server/internal/secret", "server/internal/store/audit", "server/internal/store/db",
 		"server/internal/store/directory", "server/internal/store/users",
 	},
+	"server/internal/permission": {"server/internal/auth", "server/internal/store/directory"},
 	"server/internal/session": {
 		"server/internal/limiter", "server/internal/password", "server/internal/secret", "server/internal/store/users", "server/internal/text",
 		"server/internal/totp",
@@ -205,7 +206,7 @@ var mayImport = map[string][]string{
 	"server/internal/tabular":    {"server/internal/httpserver"},
 	"server/internal/repository": {"server/api", "server/internal/limiter", "server/internal/problem"},
 	"server/internal/httpapi": {
-		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/export", "server/internal/personapi", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
+		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/export", "server/internal/permission", "server/internal/personapi", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
 		"server/internal/httpserver", "server/internal/limiter",
 		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
 		"server/internal/request", "server/internal/shots", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi", "server/internal/selfapi", "server/internal/preview", "server/internal/ssoapi",

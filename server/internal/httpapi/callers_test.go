@@ -12,6 +12,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/permission"
 	"activity-tracker.example/server/internal/store/directory"
 )
 
@@ -31,7 +32,7 @@ var (
 func TestEveryRouteHasItsCallers(t *testing.T) {
 	described := describedPaths(t)
 	rules := map[string]auth.Rule{}
-	for _, p := range permissions() {
+	for _, p := range permission.Table() {
 		if _, twice := rules[p.Route]; twice {
 			t.Errorf("%s has two rules", p.Route)
 		}
@@ -131,7 +132,7 @@ func permissionsTable() string {
 	roles := []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer, directory.RoleAuditor, directory.RoleSelf}
 	var b strings.Builder
 	b.WriteString("| | admin | manager | viewer | auditor | self | API token |\n|---|---|---|---|---|---|---|\n")
-	for _, p := range permissions() {
+	for _, p := range permission.Table() {
 		fmt.Fprintf(&b, "| `%s` ", p.Route)
 		for _, role := range roles {
 			b.WriteString("| " + map[bool]string{true: "yes "}[slices.Contains(p.Roles, role)])

@@ -24,6 +24,7 @@ import (
 	"activity-tracker.example/server/internal/limiter"
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/permission"
 	"activity-tracker.example/server/internal/personapi"
 	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/preview"
@@ -127,7 +128,7 @@ func (s *server) common(next http.Handler) http.Handler {
 // routes is every route there is; openapi.json describes the same, as a test
 // makes sure.
 //
-// permissions has who may use which of them.
+// The table of permissions has who may use which of them.
 //
 // /healthz, /readyz, /metrics and the description are open to all: probes and
 // scrapers have no tokens, and nothing there names a person, machine or host. So
@@ -153,7 +154,7 @@ func (s *server) routes() chi.Router {
 	r.Post("/api/enroll", s.Enroll)
 	r.Post("/api/events", s.Events)
 
-	known := s.Guard.Let(permitted())
+	known := s.Guard.Let(permission.OfRoute())
 	s.readingRoutes(r.With(known, asDescribed))
 	admin := r.With(bounded, known, asDescribed)
 	s.changingRoutes(admin)

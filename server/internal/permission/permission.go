@@ -1,4 +1,6 @@
-package httpapi
+// Package permission is who may use which route: one table of routes and roles, for API
+// tokens and for people who have logged in.
+package permission
 
 import (
 	"net/http"
@@ -10,29 +12,28 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 )
 
-// permission is a route and who may use it. Whoever may is answered within their
-// scope: what is out of it looks like what does not exist.
-type permission struct {
+// Entry is a route and who may use it. Whoever may is answered within their scope: what
+// is out of it looks like what does not exist.
+type Entry struct {
 	// Route is the method and the path.
 	Route string
 	auth.Rule
 }
 
-// permissions is the table of routes and roles, for API tokens and for people who have
-// logged in alike. A route that is not in it is open to all, or for nobody. README.md
+// Table is all of it. A route that is not in it is open to all, or for nobody. README.md
 // prints it.
-func permissions() []permission {
+func Table() []Entry {
 	return slices.Concat(measured(), oneself(), administration(), logins())
 }
 
 func only(roles ...directory.Role) auth.Rule { return auth.Rule{Roles: roles} }
 
 // measured are the routes about people who are measured, and their machines.
-func measured() []permission {
+func measured() []Entry {
 	admins, overseeing := only(directory.RoleAdmin), only(directory.RoleAdmin, directory.RoleAuditor)
 	labelling := only(directory.RoleAdmin, directory.RoleManager)
 	viewers := only(directory.RoleAdmin, directory.RoleManager, directory.RoleViewer)
-	return []permission{
+	return []Entry{
 		{"GET /api/live", viewers},
 		{"GET /api/machines", viewers},
 		{"GET /api/machines/{machine_id}", viewers},
@@ -86,9 +87,9 @@ func everybody() auth.Rule {
 }
 
 // oneself are the routes about the caller as somebody who is measured. Nobody erases there.
-func oneself() []permission {
+func oneself() []Entry {
 	own := everybody()
-	return []permission{
+	return []Entry{
 		{"GET /api/me", own},
 		{"GET /api/me/summary", own},
 		{"GET /api/me/timeline", own},
@@ -100,9 +101,9 @@ func oneself() []permission {
 }
 
 // administration are the routes about policy, tokens and hosts, and what was changed.
-func administration() []permission {
+func administration() []Entry {
 	admins, overseeing := only(directory.RoleAdmin), only(directory.RoleAdmin, directory.RoleAuditor)
-	return []permission{
+	return []Entry{
 		{"GET /api/policies", overseeing},
 		{"PUT /api/policies", admins},
 		{"GET /api/policies/{version}", overseeing},
@@ -127,11 +128,11 @@ func administration() []permission {
 }
 
 // logins are the routes about people who log in.
-func logins() []permission {
+func logins() []Entry {
 	admins := only(directory.RoleAdmin)
 	own := only(directory.RoleAdmin, directory.RoleManager, directory.RoleViewer, directory.RoleAuditor)
 	themselves := auth.Rule{Roles: own.Roles, LoginOnly: true}
-	return []permission{
+	return []Entry{
 		{"GET /api/login", themselves},
 		{"POST /api/logout", everybody()},
 		{"PUT /api/login/password", themselves},
@@ -152,10 +153,10 @@ func logins() []permission {
 	}
 }
 
-// permitted returns who may use the route that took a request.
-func permitted() func(*http.Request) auth.Rule {
+// OfRoute returns who may use the route that took a request.
+func OfRoute() func(*http.Request) auth.Rule {
 	rules := map[string]auth.Rule{}
-	for _, p := range permissions() {
+	for _, p := range Table() {
 		rules[p.Route] = p.Rule
 	}
 	return func(r *http.Request) auth.Rule {
