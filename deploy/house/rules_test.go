@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"hostd/cmd/trackctl": {"hostd/control", "hostd/text", "server/api"},
 	"hostd/text":         nil,
 	"hostd/durable":      nil,
-	"hostd/outbound":     nil,
+	"hostd/outbound":     {"hostd/text", "server/api"},
 	"hostd/disclosure":   {"hostd/config", "hostd/control", "hostd/text", "server/api/policy"},
 	"hostd/config":       {"hostd/text", "server/api/policy"},
 	"hostd/enrollment":   {"hostd/config", "hostd/durable", "hostd/outbound", "hostd/text", "server/api"},

@@ -1,4 +1,4 @@
-// Package outbound makes the HTTP clients that speak to the server: over the proxy
+// Package outbound makes what speaks to the server, clients and requests: over the proxy
 // that is configured, and trusting the authorities that are installed now.
 package outbound
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"time"
 
 	"activity-tracker.example/hostd/outbound"
@@ -123,15 +122,10 @@ func (p *Policy) isNew(server string) bool {
 }
 
 func (p *Policy) ask(ctx context.Context, t outbound.Target) error {
-	where, err := url.JoinPath(t.URL, "api/policy")
+	req, err := t.Request(ctx, http.MethodGet, "api/policy", nil)
 	if err != nil {
-		return errors.New("the server's URL is not valid; check server_url")
+		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
-	if err != nil {
-		return errors.New("the server's URL is not valid; check server_url")
-	}
-	req.Header.Set("Authorization", "Bearer "+t.Credential)
 	if tag := p.tag(); tag != "" {
 		req.Header.Set("If-None-Match", tag)
 	}

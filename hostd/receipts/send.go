@@ -1,7 +1,6 @@
 package receipts
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"time"
 
 	"activity-tracker.example/hostd/outbound"
@@ -95,20 +93,14 @@ func (k *Keeper) send(ctx context.Context) error {
 }
 
 func (k *Keeper) post(ctx context.Context, t outbound.Target, r api.Receipt) error {
-	where, err := url.JoinPath(t.URL, "api/receipts")
-	if err != nil {
-		return errors.New("the server's URL is not valid; check server_url")
-	}
 	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encoding a receipt: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, where, bytes.NewReader(body))
+	req, err := t.Request(ctx, http.MethodPost, "api/receipts", body)
 	if err != nil {
-		return errors.New("the server's URL is not valid; check server_url")
+		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+t.Credential)
-	req.Header.Set("Content-Type", "application/json")
 	res, err := k.o.Client.Do(req)
 	if err != nil {
 		return fmt.Errorf("sending a receipt: %w", err)

@@ -3,7 +3,6 @@
 package selflink
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"activity-tracker.example/hostd/outbound"
-	"activity-tracker.example/hostd/text"
 	"activity-tracker.example/server/api"
 )
 
@@ -24,8 +22,6 @@ const (
 	Timeout = 20 * time.Second
 	// maxReplyBytes bounds what is read of an answer.
 	maxReplyBytes = 16 << 10
-	// maxWords bounds what is shown of the server's words, in bytes.
-	maxWords = 400
 )
 
 // RefusedError is the server's answer where it makes no link.
@@ -64,20 +60,14 @@ var ErrAway = errors.New("the server does not answer")
 // Ask returns a link to an account of this host.
 func Ask(ctx context.Context, client *http.Client, t outbound.Target, machineID string) (api.SelfLink, error) {
 	var none api.SelfLink
-	where, err := url.JoinPath(t.URL, "api/self-links")
-	if err != nil {
-		return none, errors.New("the server's URL is not valid; check server_url")
-	}
 	body, err := json.Marshal(api.SelfLinkRequest{MachineID: machineID})
 	if err != nil {
 		return none, fmt.Errorf("encoding the request: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, where, bytes.NewReader(body))
+	req, err := t.Request(ctx, http.MethodPost, "api/self-links", body)
 	if err != nil {
-		return none, errors.New("the server's URL is not valid; check server_url")
+		return none, err
 	}
-	req.Header.Set("Authorization", "Bearer "+t.Credential)
-	req.Header.Set("Content-Type", "application/json")
 	res, err := client.Do(req)
 	if err != nil {
 		return none, fmt.Errorf("%w: %w", ErrAway, err)
@@ -108,17 +98,14 @@ func link(data []byte) (api.SelfLink, error) {
 
 // refusal returns why there is none.
 func refusal(status int, data []byte) error {
-	var p api.Problem
-	if json.Unmarshal(data, &p) != nil {
-		p = api.Problem{}
-	}
+	code, words := outbound.Refusal(data)
 	switch {
 	case status >= http.StatusInternalServerError:
 		return fmt.Errorf("%w: HTTP status %d", ErrAway, status)
-	case p.Code == "" && status == http.StatusNotFound, p.Code == api.CodeNotAllowed:
-		p.Code = codeUnknown
+	case code == "" && status == http.StatusNotFound, code == api.CodeNotAllowed:
+		code = codeUnknown
 	}
-	return &RefusedError{Code: p.Code, Words: text.Line(p.Detail, maxWords)}
+	return &RefusedError{Code: code, Words: words}
 }
 
 // codeUnknown is of a server that has no such route.

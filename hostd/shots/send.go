@@ -1,8 +1,6 @@
 package shots
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,12 +8,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"activity-tracker.example/hostd/outbound"
-	"activity-tracker.example/hostd/text"
 	"activity-tracker.example/server/api"
 )
 
@@ -28,16 +23,15 @@ const (
 	// laterPause is how long the pictures of an account wait that the server does not
 	// take from this host yet: an administrator has to do something.
 	laterPause = time.Hour
-	// maxReplyBytes bounds what is read of an answer, and maxDetail what is kept of it.
+	// maxReplyBytes bounds what is read of an answer.
 	maxReplyBytes = 4 << 10
-	maxDetail     = 300
 )
 
 // Codes of problems that decide what becomes of a picture.
 const (
-	codeOff     = "screenshots_off"
-	codeForeign = "foreign_machine"
-	codeErased  = "erased"
+	codeOff     api.Code = "screenshots_off"
+	codeForeign api.Code = "foreign_machine"
+	codeErased  api.Code = "erased"
 )
 
 // verdict is what becomes of a picture after an answer.
@@ -177,16 +171,13 @@ func (k *Keeper) settle(ctx context.Context, e entry, v verdict, err error) {
 
 // post sends one picture, and returns what becomes of it.
 func (k *Keeper) post(ctx context.Context, t outbound.Target, shot Shot) (verdict, time.Duration, error) {
-	where, err := url.JoinPath(t.URL, "api/screenshots")
+	req, err := t.Request(ctx, http.MethodPost, "api/screenshots", shot.JPEG)
 	if err != nil {
-		return wait, 0, errors.New("the server's URL is not valid; check server_url")
+		return wait, 0, err
 	}
-	query := url.Values{"machine_id": {shot.MachineID}, "taken_at": {shot.TakenAt.Format(time.RFC3339)}, "kind": {string(shot.Kind)}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, where+"?"+query.Encode(), bytes.NewReader(shot.JPEG))
-	if err != nil {
-		return wait, 0, errors.New("the server's URL is not valid; check server_url")
-	}
-	req.Header.Set("Authorization", "Bearer "+t.Credential)
+	req.URL.RawQuery = url.Values{
+		"machine_id": {shot.MachineID}, "taken_at": {shot.TakenAt.Format(time.RFC3339)}, "kind": {string(shot.Kind)},
+	}.Encode()
 	req.Header.Set("Content-Type", "image/jpeg")
 	res, err := k.o.Client.Do(req)
 	if err != nil {
@@ -211,10 +202,9 @@ func withoutQuery(err error) error {
 
 // judge reports what an answer means for a picture.
 func judge(res *http.Response, answer []byte, now time.Time) (verdict, time.Duration, error) {
-	var p api.Problem
-	_ = json.Unmarshal(answer, &p) // what is none has no code
+	code, detail := outbound.Refusal(answer)
 	err := fmt.Errorf("the server answers %d to a screenshot", res.StatusCode)
-	if detail := text.Line(cmp.Or(p.Detail, p.Title), maxDetail); detail != "" {
+	if detail != "" {
 		err = fmt.Errorf("%w: %s", err, detail)
 	}
 	switch res.StatusCode {
@@ -229,28 +219,17 @@ func judge(res *http.Response, answer []byte, now time.Time) (verdict, time.Dura
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		return refused, 0, err
 	case http.StatusGone:
-		if string(p.Code) == codeErased {
+		if code == codeErased {
 			return forgotten, 0, nil
 		}
 	case http.StatusForbidden:
-		switch string(p.Code) {
+		switch code {
 		case codeOff:
 			return refused, 0, err
 		case codeForeign:
 			return later, 0, err
+		default:
 		}
 	}
-	return wait, retryAfter(res.Header.Get("Retry-After"), now), err
-}
-
-// retryAfter reads RFC 9110's header, seconds or a date; at most longestPause.
-func retryAfter(header string, now time.Time) time.Duration {
-	header = strings.TrimSpace(header)
-	if n, err := strconv.ParseUint(header, 10, 32); err == nil {
-		return min(time.Duration(n)*time.Second, longestPause)
-	}
-	if at, err := http.ParseTime(header); err == nil {
-		return min(max(at.Sub(now), 0), longestPause)
-	}
-	return 0
+	return wait, outbound.RetryAfter(res.Header.Get("Retry-After"), now), err
 }

@@ -533,18 +533,3 @@ func TestSend(t *testing.T) {
 		t.Errorf("%v, %+v", got, s)
 	}
 }
-
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	now := time.Unix(1_800_000_000, 0)
-	for header, want := range map[string]time.Duration{
-		"": 0, "x": 0, "-1": 0, "30": 30 * time.Second, "4000000000": longestPause,
-		now.Add(time.Minute).UTC().Format(http.TimeFormat):    time.Minute,
-		now.Add(-time.Minute).UTC().Format(http.TimeFormat):   0,
-		now.Add(24 * time.Hour).UTC().Format(http.TimeFormat): longestPause,
-	} {
-		if got := retryAfter(header, now); got != want {
-			t.Errorf("%q: %v", header, got)
-		}
-	}
-}

@@ -2,9 +2,6 @@ package upload
 
 import (
 	"errors"
-	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"activity-tracker.example/hostd/outbound"
@@ -21,9 +18,6 @@ const (
 	// unauthorizedPause is the least pause after 401 or 403: only a person
 	// mends that, and enrolling wakes the uploader.
 	unauthorizedPause = time.Minute
-	// maxRetryAfter bounds what a server may ask for, so that a wrong header
-	// cannot silence a host for days.
-	maxRetryAfter = time.Hour
 )
 
 // errUnauthorized is wrapped when the server does not take the credential.
@@ -72,23 +66,4 @@ func (u *Uploader) longest() time.Duration {
 // part is a random part of d.
 func (u *Uploader) part(d time.Duration) time.Duration {
 	return time.Duration(u.o.Random() * float64(d))
-}
-
-// parseRetryAfter reads RFC 9110's header, seconds or a date; zero where it
-// holds nothing usable. The result is at most maxRetryAfter.
-func parseRetryAfter(header string, now time.Time) time.Duration {
-	header = strings.TrimSpace(header)
-	if header == "" {
-		return 0
-	}
-	if n, err := strconv.ParseUint(header, 10, 64); err == nil {
-		return time.Duration(min(n, uint64(maxRetryAfter/time.Second))) * time.Second
-	} else if errors.Is(err, strconv.ErrRange) && header[0] != '-' {
-		return maxRetryAfter
-	}
-	at, err := http.ParseTime(header)
-	if err != nil {
-		return 0
-	}
-	return min(max(at.Sub(now), 0), maxRetryAfter)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"activity-tracker.example/hostd/buffer"
+	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/hostd/text"
 	"activity-tracker.example/server/api"
 )
@@ -105,10 +106,10 @@ func account(accepted, duplicates int, rejected []api.Rejection, n int) string {
 			return "an index that was not sent, or twice"
 		}
 		named[x.Index] = true
-		if !validCode(string(x.Code)) {
+		if !outbound.ValidCode(x.Code) {
 			x.Code = api.CodeBadEvent
 		}
-		x.Message = text.Line(x.Message, maxMessage)
+		x.Message = text.Line(x.Message, outbound.MaxDetail)
 	}
 	return ""
 }

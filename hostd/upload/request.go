@@ -7,13 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"activity-tracker.example/hostd/buffer"
 	"activity-tracker.example/hostd/outbound"
-	"activity-tracker.example/hostd/text"
 	"activity-tracker.example/server/api"
 )
 
@@ -23,10 +20,6 @@ const (
 	// that is read takes many times the least that it has on the wire.
 	replyBytes     = 16 << 10
 	rejectionBytes = 512
-	// maxMessage bounds what is kept of a server's words, in bytes.
-	maxMessage = 300
-	// maxCode bounds a code's length, in bytes; the contract's longest has 20.
-	maxCode = 64
 )
 
 // RequestTimeout bounds one request from dialling to the last byte, whatever patience
@@ -47,19 +40,13 @@ type verdict struct {
 // post sends a batch of these contents. Without an error, the reply is consistent.
 func (u *Uploader) post(ctx context.Context, t outbound.Target, body []byte, n contents) (api.IngestReply, verdict, error) {
 	var none api.IngestReply
-	where, err := url.JoinPath(t.URL, "api/events")
-	if err != nil {
-		return none, verdict{}, errors.New("the server's URL is not valid; check server_url")
-	}
 	ctx, patience := await(ctx, u.patience)
 	defer patience.end()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, where, nil)
+	req, err := t.Request(ctx, http.MethodPost, "api/events", nil)
 	if err != nil {
-		return none, verdict{}, errors.New("the server's URL is not valid; check server_url")
+		return none, verdict{}, err
 	}
 	patience.attach(req, body)
-	req.Header.Set("Authorization", "Bearer "+t.Credential)
-	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Content-Encoding", "gzip")
 	if u.o.Hostname != "" {
 		req.Header.Set(api.HostnameHeader, u.o.Hostname)
@@ -96,7 +83,7 @@ func told(ctx context.Context, err error) error {
 
 // judge reports what a status other than 200 means.
 func (u *Uploader) judge(res *http.Response, answer []byte) (verdict, error) {
-	code, detail := problem(answer)
+	code, detail := outbound.Refusal(answer)
 	said := fmt.Sprintf("the server answered %d", res.StatusCode)
 	if detail != "" {
 		said += ": " + detail
@@ -104,9 +91,9 @@ func (u *Uploader) judge(res *http.Response, answer []byte) (verdict, error) {
 	switch s := res.StatusCode; {
 	case s == http.StatusBadRequest, s == http.StatusUnprocessableEntity:
 		if code == "" {
-			code = string(api.CodeBadRequest)
+			code = api.CodeBadRequest
 		}
-		return verdict{tooMuch: true, code: code, message: said}, errors.New(said)
+		return verdict{tooMuch: true, code: string(code), message: said}, errors.New(said)
 	case s == http.StatusRequestEntityTooLarge:
 		return verdict{tooMuch: true, code: string(api.CodeTooLarge), message: said}, errors.New(said)
 	case s == http.StatusUnauthorized, s == http.StatusForbidden:
@@ -114,24 +101,8 @@ func (u *Uploader) judge(res *http.Response, answer []byte) (verdict, error) {
 	case s >= 300 && s < 400:
 		return verdict{}, fmt.Errorf("%s and points elsewhere; set server_url to where the server is", said)
 	default:
-		return verdict{retryAfter: parseRetryAfter(res.Header.Get("Retry-After"), u.o.Now())}, errors.New(said)
+		return verdict{retryAfter: outbound.RetryAfter(res.Header.Get("Retry-After"), u.o.Now())}, errors.New(said)
 	}
-}
-
-// problem reads a refusal's code and detail, as far as it is one.
-func problem(answer []byte) (code, detail string) {
-	var p api.Problem
-	if json.Unmarshal(answer, &p) != nil {
-		return "", ""
-	}
-	detail = p.Detail
-	if detail == "" {
-		detail = p.Title
-	}
-	if !validCode(string(p.Code)) {
-		p.Code = ""
-	}
-	return string(p.Code), text.Line(detail, maxMessage)
 }
 
 // refusal decides by the contract's table what becomes of an event.
@@ -174,9 +145,4 @@ func readIdentity(event []byte) identity {
 		at = time.Time{}
 	}
 	return identity{MachineID: e.MachineID, Timestamp: at}
-}
-
-// validCode reports whether a code may become a name in status and logs.
-func validCode(code string) bool {
-	return code != "" && len(code) <= maxCode && strings.Trim(code, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }

@@ -416,31 +416,6 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
-	for header, want := range map[string]time.Duration{
-		"": 0, "0": 0, "7": 7 * time.Second, " 7 ": 7 * time.Second, "3601": time.Hour, "99999999999999999999999": time.Hour,
-		"-5": 0, "1.5": 0, "soon": 0, "Sun, 22 Nov 2026 20:01:00 GMT": time.Minute,
-		"Sun, 22 Nov 2026 19:00:00 GMT": 0, "Sun, 22 Nov 2099 19:00:00 GMT": time.Hour,
-		"Sunday, 22-Nov-26 20:00:30 GMT": 30 * time.Second,
-	} {
-		if got := parseRetryAfter(header, now); got != want {
-			t.Errorf("%q: %v, want %v", header, got, want)
-		}
-	}
-}
-
-func FuzzRetryAfter(f *testing.F) {
-	for _, s := range []string{"7", "-1", "Sun, 22 Nov 2026 20:01:00 GMT", "99999999999999999999"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, header string) {
-		if d := parseRetryAfter(header, time.Unix(1_800_000_000, 0)); d < 0 || d > maxRetryAfter {
-			t.Errorf("%q: %v", header, d)
-		}
-	})
-}
-
 func FuzzReply(f *testing.F) {
 	f.Add([]byte(`{"accepted":1,"duplicates":1,"rejected":[{"index":2,"code":"bad_event","message":"x"}]}`), 3)
 	f.Add([]byte(`{"accepted":-1}`), 0)
@@ -459,7 +434,7 @@ func FuzzReply(f *testing.F) {
 			t.Errorf("%d done, %d refused of %d: %+v", len(done), len(refused), n, reply)
 		}
 		for _, r := range refused {
-			if !validCode(r.Code) || len(r.Message) > maxMessage+8 {
+			if !outbound.ValidCode(api.Code(r.Code)) || len(r.Message) > outbound.MaxDetail+8 {
 				t.Errorf("refusal %+v", r)
 			}
 		}
