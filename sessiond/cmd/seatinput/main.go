@@ -23,25 +23,12 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-func main() {
-	code, message := run(os.Args[1:])
-	out := os.Stdout
-	if code != launch.ExitOK {
-		out, message = os.Stderr, "seatinput: "+message+"\n"
-	}
-	_, _ = out.WriteString(message) // there is nowhere else to write it
-	os.Exit(code)
-}
+func main() { os.Exit(launch.Main("seatinput", run)) }
 
 func run(args []string) (code int, message string) {
 	f, err := parseFlags(args)
-	switch {
-	case err != nil:
-		return launch.ExitUsage, err.Error() + " (see seatinput --help)"
-	case f.Help:
-		return launch.ExitOK, usage
-	case f.Version:
-		return launch.ExitOK, "seatinput " + version + "\n"
+	if code, message, answered := f.Answer("seatinput", usage, version, err); answered {
+		return code, message
 	}
 	if err := launch.CheckSocket(unix.Stdin, "seatinput"); err != nil {
 		return launch.ExitUsage, err.Error()

@@ -35,27 +35,12 @@ const (
 // version is set by the linker.
 var version = "dev"
 
-func main() {
-	code, message := run(os.Args[1:])
-	out := os.Stdout
-	if code != launch.ExitOK {
-		out, message = os.Stderr, "shot: "+message+"\n"
-	}
-	if message != "" { // standard output may be the daemon's socket
-		_, _ = out.WriteString(message) // there is nowhere else to write it
-	}
-	os.Exit(code)
-}
+func main() { os.Exit(launch.Main("shot", run)) }
 
 func run(args []string) (code int, message string) {
 	f, err := parseFlags(args)
-	switch {
-	case err != nil:
-		return launch.ExitUsage, err.Error() + " (see shot --help)"
-	case f.Help:
-		return launch.ExitOK, usage
-	case f.Version:
-		return launch.ExitOK, "shot " + version + "\n"
+	if code, message, answered := f.Answer("shot", usage, version, err); answered {
+		return code, message
 	}
 	socket, confine, err := launch.Socket("shot")
 	if err != nil {

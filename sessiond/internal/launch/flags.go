@@ -6,6 +6,7 @@ package launch
 
 import (
 	"maps"
+	"os"
 	"strings"
 	"time"
 )
@@ -105,4 +106,32 @@ func (f *Flags) values() map[string]func(string) error {
 			return nil
 		},
 	}
+}
+
+// Main runs a helper with its command line, prints what it leaves to be read, an error
+// behind its name, and returns its exit code.
+func Main(name string, run func(args []string) (code int, message string)) (code int) {
+	code, message := run(os.Args[1:])
+	out := os.Stdout
+	if code != ExitOK {
+		out, message = os.Stderr, name+": "+message+"\n"
+	}
+	if message != "" { // standard output may be the daemon's socket
+		_, _ = out.WriteString(message) // there is nowhere else to write it
+	}
+	return code
+}
+
+// Answer returns what a command line alone is answered with: an error, help or the version;
+// answered is false where the helper is to run.
+func (f *Flags) Answer(name, usage, version string, err error) (code int, message string, answered bool) {
+	switch {
+	case err != nil:
+		return ExitUsage, err.Error() + " (see " + name + " --help)", true
+	case f.Help:
+		return ExitOK, usage, true
+	case f.Version:
+		return ExitOK, name + " " + version + "\n", true
+	}
+	return ExitOK, "", false
 }
