@@ -240,12 +240,16 @@ var mayImport = map[string][]string{
 		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/minutes", "server/internal/store/partition",
 		"server/internal/store/people", "server/internal/store/uncollected",
 	},
+	"server/internal/store/months": {
+		"server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory",
+		"server/internal/store/people", "server/internal/store/query",
+	},
 	"server/internal/store/dossier": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/minutes", "server/internal/store/query",
 	},
 	"server/internal/store/erasure": {
 		"server/api", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary",
-		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/people", "server/internal/store/policies", "server/internal/store/query",
+		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/months", "server/internal/store/people", "server/internal/store/policies", "server/internal/store/query",
 		"server/internal/store/screenshots",
 	},
 	"server/internal/store/upkeep": {

@@ -40,6 +40,8 @@ type Erased struct {
 	Looks    int64 `json:"looks"`
 	Names    int64 `json:"names"`
 	Policies int64 `json:"policies"`
+	// Months are closed months with figures of the person's accounts.
+	Months int64 `json:"months"`
 }
 
 // ErasureList answers GET /api/erasures.

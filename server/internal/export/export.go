@@ -144,6 +144,7 @@ func (x *Export) Write(ctx context.Context, w io.Writer) error {
 			return addList(z, dossier.FileChanges, func() iter.Seq2[api.Change, error] { return x.changes(ctx) })
 		},
 		func() error { return addList(z, dossier.FilePolicy, x.policy(ctx)) },
+		func() error { return addList(z, dossier.FileMonths, x.closedMonths(ctx)) },
 	} {
 		if err := add(); err != nil {
 			return err
@@ -187,6 +188,14 @@ func (x *Export) policy(ctx context.Context) func() iter.Seq2[dossier.Exclusion,
 	return func() iter.Seq2[dossier.Exclusion, error] {
 		return pages(ctx, 0, func(ctx context.Context, after int64) ([]dossier.Exclusion, int64, error) {
 			return x.from.Dossier.Exclusions(ctx, x.keys, after)
+		})
+	}
+}
+
+func (x *Export) closedMonths(ctx context.Context) func() iter.Seq2[dossier.ClosedDay, error] {
+	return func() iter.Seq2[dossier.ClosedDay, error] {
+		return pages(ctx, 0, func(ctx context.Context, after int64) ([]dossier.ClosedDay, int64, error) {
+			return x.from.Dossier.ClosedDays(ctx, x.person.ID, x.keys, after)
 		})
 	}
 }

@@ -66,6 +66,10 @@ func files() []description {
 			dossier.FilePolicy, "versions of policy that name one of the user names as not measured",
 			"версии правил, в которых одно из имён пользователя указано как исключённое из учёта",
 		},
+		{
+			dossier.FileMonths, "days of closed months, as they stood when the month was closed; without figures where somebody else's account has a part in them",
+			"дни закрытых месяцев, какими они были при закрытии; без цифр, если в них есть доля чужой учётной записи",
+		},
 	}
 }
 

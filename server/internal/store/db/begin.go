@@ -14,6 +14,9 @@ const (
 	KeepRollups Begin = "LOCK TABLE ONLY rollup IN ACCESS SHARE MODE"
 )
 
+// CloseMonths has closings of months, and erasing people of closed ones, follow each other.
+const CloseMonths Begin = "LOCK TABLE month_person IN SHARE ROW EXCLUSIVE MODE"
+
 // PlanOnce is for statements whose plan is the same for all arguments: by default
 // PostgreSQL guesses from their first few whether planning anew is worth its time.
 const PlanOnce Begin = "SET LOCAL " + planMode + " = force_generic_plan"

@@ -30,6 +30,8 @@ const (
 	ErrTooManyGroups groupError = "there are too many groups"
 	// ErrOfPerson means that a person in the group brings the machine.
 	ErrOfPerson groupError = "a person in the group brings the machine"
+	// ErrClosedMonths means that the group has closed months, which it would take with it.
+	ErrClosedMonths groupError = "the group has closed months"
 )
 
 // Group is a group of machines.
@@ -137,13 +139,22 @@ func (d *Directory) RenameGroup(ctx context.Context, name, to string) (Group, er
 	return g, err
 }
 
-// RemoveGroup removes a group, or returns ErrNoGroup. Its machines stay; tokens
-// that were limited to it see that much less.
+// RemoveGroup removes a group, or returns ErrNoGroup or ErrClosedMonths. Its machines stay;
+// tokens that were limited to it see that much less.
 func (d *Directory) RemoveGroup(ctx context.Context, name string) error {
 	return d.db.Write(ctx, "removing a group", func(tx pgx.Tx) error {
-		n, err := db.Exec(ctx, tx, "deleting", "DELETE FROM machine_group WHERE name = $1", name)
+		// Whoever closes a month of it ends before, or finds that it is gone.
+		n, err := db.Exec(ctx, tx, "locking the group", "SELECT FROM machine_group WHERE name = $1 FOR UPDATE", name)
 		if err == nil && n == 0 {
 			return ErrNoGroup
+		}
+		if err != nil {
+			return err
+		}
+		n, err = db.Exec(ctx, tx, "deleting", `DELETE FROM machine_group g WHERE name = $1
+			AND NOT EXISTS (SELECT FROM month WHERE grp = g.id)`, name)
+		if err == nil && n == 0 {
+			return ErrClosedMonths
 		}
 		if err != nil {
 			return err

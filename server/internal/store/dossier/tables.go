@@ -19,6 +19,7 @@ const (
 	FileAccess       = "access"
 	FileChanges      = "changes"
 	FilePolicy       = "policy"
+	FileMonths       = "months"
 )
 
 // Tables returns every table that there is, without partitions. A test compares it with
@@ -40,6 +41,7 @@ func Tables() map[string]Table {
 		"access_log":    {File: FileAccess}, "access_set": {File: FileAccess}, "access_reader": {File: FileAccess},
 		"audit_log": {File: FileChanges}, "audit_text": {File: FileChanges},
 		"policy": {File: FilePolicy},
+		"month":  {File: FileMonths}, "month_person": {File: FileMonths},
 
 		"host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts,
 		"api_token": logins, "api_token_group": logins, "app_user_group": logins, "invitation": logins,

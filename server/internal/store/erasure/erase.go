@@ -12,6 +12,7 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/events"
+	"activity-tracker.example/server/internal/store/months"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/screenshots"
@@ -28,6 +29,11 @@ func (e *Erasures) erase(ctx context.Context, tx pgx.Tx, id int64, now time.Time
 		return c, people.ErrNone // others' accounts were made with them, no more is known
 	}
 	keys := person.Keys()
+	// Before any other lock: who closes a month has this one for a while.
+	closed, err := months.Erase(ctx, tx, keys)
+	if err != nil {
+		return c, err
+	}
 	if err := leaveGroups(ctx, tx, keys); err != nil {
 		return c, err
 	}
@@ -38,6 +44,7 @@ func (e *Erasures) erase(ctx context.Context, tx pgx.Tx, id int64, now time.Time
 	if c, err = e.note(ctx, tx, now, keys); err != nil {
 		return c, err
 	}
+	c.Months = closed
 	if c.Policies, c.PoliciesLeft, err = eraseNames(ctx, tx, keys); err != nil {
 		return c, err
 	}
@@ -51,8 +58,8 @@ func (e *Erasures) erase(ctx context.Context, tx pgx.Tx, id int64, now time.Time
 	if c.Texts, err = audit.EraseAbout(ctx, tx, about); err != nil {
 		return c, err
 	}
-	_, err = db.Exec(ctx, tx, "noting what was erased", "UPDATE erasure SET receipts = $2, texts = $3, policies = $4, policies_left = $5, screenshots = $6 WHERE id = $1",
-		c.ID, c.Receipts, c.Texts, c.Policies, c.PoliciesLeft, c.Screenshots)
+	_, err = db.Exec(ctx, tx, "noting what was erased", "UPDATE erasure SET receipts = $2, texts = $3, policies = $4, policies_left = $5, screenshots = $6, months = $7 WHERE id = $1",
+		c.ID, c.Receipts, c.Texts, c.Policies, c.PoliciesLeft, c.Screenshots, c.Months)
 	if err != nil {
 		return c, err
 	}

@@ -23,13 +23,14 @@ func Tables() map[string]Fate {
 	hosts := Fate{Stays: "about hosts and their secrets, whoever works there"}
 	logins := Fate{Stays: "about people who log in, whoever they are among those who are measured"}
 	readers := Fate{Stays: "about those who looked; it goes with their last look"}
+	months := Fate{Stays: "that months were closed, by whom and when; what people did in them is in month_person"}
 	server := Fate{Stays: "about the server's own work"}
 	own := Fate{Stays: "numbers and times of erasures, without who it was"}
 	return map[string]Fate{
 		"machine": atOnce, "account": atOnce, "person": atOnce, "group_member": atOnce, "group_person": atOnce, "receipt": atOnce, "screenshot": atOnce,
-		"audit_text": atOnce, "policy": atOnce, "self_link": atOnce, "own_account": atOnce, "login_session": atOnce, "app_user": atOnce,
+		"audit_text": atOnce, "month_person": atOnce, "policy": atOnce, "self_link": atOnce, "own_account": atOnce, "login_session": atOnce, "app_user": atOnce,
 		"event": after, "event_hour": after, "rollup": after, "rollup_day": after, "not_collected": after, "title": after, "access_log": after, "access_set": after,
-		"app": programs, "category_list": programs, "machine_group": groups, "access_reader": readers,
+		"app": programs, "category_list": programs, "machine_group": groups, "month": months, "access_reader": readers,
 		"audit_log": {Stays: "kinds, times and digests; what names somebody is in audit_text"},
 		"host":      hosts, "host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts,
 		"api_token": logins, "api_token_group": logins, "app_user_group": logins, "invitation": logins,

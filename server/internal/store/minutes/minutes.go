@@ -164,7 +164,7 @@ func (g *Grid) Take(o *Grid) {
 // there, and how much more of the minutes is recorded.
 func (g *Grid) Sum(from, to time.Time) (activeMS, idleMS int64) {
 	recorded := int64(0)
-	for _, m := range g.part(from, to) {
+	for _, m := range g.Part(from, to) {
 		activeMS += int64(m.ActiveMS)
 		if m.State > NotCollected {
 			recorded++
@@ -173,7 +173,8 @@ func (g *Grid) Sum(from, to time.Time) (activeMS, idleMS int64) {
 	return activeMS, recorded*LengthMS - activeMS
 }
 
-func (g *Grid) part(from, to time.Time) []Minute {
+// Part returns the minutes from one time to before another.
+func (g *Grid) Part(from, to time.Time) []Minute {
 	place := func(at time.Time) int64 {
 		return min(max(0, (floor(at.UnixMicro())-g.From)/micros), int64(len(g.List)))
 	}

@@ -44,7 +44,7 @@ func (r *Reader) PeopleMinutes(ctx context.Context, f people.Filter, from, to ti
 		}
 		list = make([]PersonTime, len(found))
 		q := spanQuery{machines: slices.Concat(rowsOf(found)...), bounds: []time.Time{from, to}}
-		return r.eachGrid(ctx, tx, q, found, nil, func(i int, g *minutes.Grid, estimated bool) {
+		return r.eachGrid(ctx, tx, q, rowsOf(found), nil, func(i int, g *minutes.Grid, estimated bool) {
 			list[i] = PersonTime{Person: found[i], Grid: g.Clone(), Estimated: estimated}
 		})
 	}, db.KeepEvents, db.KeepRollups)
@@ -82,7 +82,7 @@ func (r *Reader) SumPeople(ctx context.Context, f people.Filter, bounds []time.T
 		all, place := make([]codec.Sums, n*len(found)), placesOf(rows)
 		q := spanQuery{machines: slices.Concat(rows...), bounds: bounds, counts: counts}
 		at := func(machine int32, span int) *codec.Sums { return &all[place[machine]*n+span] }
-		return r.eachGrid(ctx, tx, q, found, at, func(i int, g *minutes.Grid, estimated bool) {
+		return r.eachGrid(ctx, tx, q, rows, at, func(i int, g *minutes.Grid, estimated bool) {
 			list[i].Estimated = estimated
 			for j := range n {
 				list[i].Sums[j] = totalsOf(&all[i*n+j]).within(g, bounds[j], bounds[j+1])
@@ -106,7 +106,7 @@ func (r *Reader) PersonActivity(ctx context.Context, scope directory.Scope, pers
 		sums := make([]codec.Sums, len(list))
 		q := spanQuery{machines: p.Keys(), bounds: bounds, counts: true, apps: true}
 		at := func(_ int32, span int) *codec.Sums { return &sums[span] }
-		err = r.eachGrid(ctx, tx, q, []people.Person{p}, at, func(_ int, g *minutes.Grid, estimated bool) {
+		err = r.eachGrid(ctx, tx, q, [][]int32{p.Keys()}, at, func(_ int, g *minutes.Grid, estimated bool) {
 			t = PersonTime{Person: p, Grid: g.Clone(), Estimated: estimated}
 		})
 		if err == nil {
@@ -133,9 +133,9 @@ func (s Sums) within(g *minutes.Grid, from, to time.Time) Sums {
 // peopleAWorker is of how many people minutes are made before another processor is worth it.
 const peopleAWorker = 25
 
-// eachGrid asks q, with minutes, and calls do with those of each person, of several at once;
-// they hold until do returns.
-func (r *Reader) eachGrid(ctx context.Context, tx pgx.Tx, q spanQuery, list []people.Person, at func(int32, int) *codec.Sums, do func(i int, g *minutes.Grid, estimated bool)) error {
+// eachGrid asks q, with minutes, and calls do with those of each person, whose accounts list
+// has, of several at once; they hold until do returns.
+func (r *Reader) eachGrid(ctx context.Context, tx pgx.Tx, q spanQuery, list [][]int32, at func(int32, int) *codec.Sums, do func(i int, g *minutes.Grid, estimated bool)) error {
 	all := &grids{from: q.bounds[0], to: q.bounds[len(q.bounds)-1], recorded: recorded{}, tx: tx, partitions: r.partitions}
 	q.minutes = all.recorded
 	err := q.sum(ctx, tx, at)
@@ -151,7 +151,7 @@ func (r *Reader) eachGrid(ctx context.Context, tx pgx.Tx, q spanQuery, list []pe
 		group.Go(func() error {
 			maker := all.maker()
 			for i := worker; i < len(list); i += workers {
-				g, estimated, err := maker.of(ctx, list[i].Keys())
+				g, estimated, err := maker.of(ctx, list[i])
 				if err != nil {
 					return err
 				}

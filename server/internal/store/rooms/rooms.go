@@ -18,6 +18,7 @@ import (
 	"activity-tracker.example/server/internal/store/erasure"
 	"activity-tracker.example/server/internal/store/events"
 	"activity-tracker.example/server/internal/store/inspect"
+	"activity-tracker.example/server/internal/store/months"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
@@ -47,6 +48,7 @@ type Store struct {
 	Screenshots  *screenshots.Screenshots
 	Dossier      *dossier.Dossier
 	Erasures     *erasure.Erasures
+	Months       *months.Months
 	Access       *access.Log
 	Audit        *audit.Log
 }
@@ -90,6 +92,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	s.Dictionary = dictionary.New(d, s.Partitions)
 	s.Writer = events.New(d, s.Partitions, s.Dictionary, s.ForgetHosts)
 	s.Reader = query.New(d, s.Partitions)
+	s.Months = months.New(d, s.Reader, opts.Now)
 	s.Upkeep = upkeep.New(d, s.Partitions, upkeep.Options{
 		CompactAfter: opts.CompactAfter, Access: s.Access, NotCollected: s.NotCollected, Screenshots: s.Screenshots, Policies: s.Policies, KeepAccess: opts.KeepAccess, Now: opts.Now, Log: opts.Log,
 	})

@@ -155,15 +155,24 @@ func (u *Upkeep) followPolicy(ctx context.Context) error {
 	return nil
 }
 
-// noteDropping notes, before it is done, of which time events are dropped.
+// noteDropping notes, before it is done, of which time events and roll-ups are dropped.
 func (u *Upkeep) noteDropping(ctx context.Context, now time.Time) error {
-	keep := u.partitions.KeepFor(partition.Events())
-	if keep == 0 {
+	before := func(t partition.Table) *time.Time {
+		keep := u.partitions.KeepFor(t)
+		if keep == 0 {
+			return nil
+		}
+		at := now.Add(-keep)
+		return &at
+	}
+	events, rollups := before(partition.Events()), before(partition.Rollups())
+	if events == nil && rollups == nil {
 		return nil
 	}
-	return u.db.Write(ctx, "noting which events are dropped", func(tx pgx.Tx) error {
-		_, err := db.Exec(ctx, tx, "writing", `INSERT INTO dropped (events_before) VALUES ($1)
-			ON CONFLICT (one) DO UPDATE SET events_before = greatest(dropped.events_before, excluded.events_before)`, now.Add(-keep))
+	return u.db.Write(ctx, "noting what is dropped", func(tx pgx.Tx) error {
+		_, err := db.Exec(ctx, tx, "writing", `INSERT INTO dropped (events_before, rollups_before) VALUES (coalesce($1, 'epoch'::timestamptz), $2)
+			ON CONFLICT (one) DO UPDATE SET events_before = greatest(dropped.events_before, excluded.events_before),
+				rollups_before = greatest(dropped.rollups_before, excluded.rollups_before)`, events, rollups)
 		return err
 	})
 }
