@@ -164,7 +164,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/ui": {
 		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/selfapi",
-		"server/internal/store/access", "server/internal/store/directory", "server/internal/userapi",
+		"server/internal/shots", "server/internal/store/access", "server/internal/store/directory", "server/internal/userapi",
 	},
 	"server/internal/preview": {
 		"server/api", "server/api/policy", "server/internal/category", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/query",

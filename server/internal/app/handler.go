@@ -86,7 +86,8 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	list := looked.NewList(s.Access, s.Audit, s.Directory, s.People)
 	reports, byPerson := report.New(s.Reader, s.Directory, s.People, time.Now), byperson.New(s.Reader, time.Now)
 	own := selfapi.New(s.Self, s.Policies, guard, around.Repository.BaseURL().String(), now)
-	pages := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Now: now}
+	pictures := shots.New(s.Screenshots, s.Policies, guard, s.Access, now)
+	pages := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Shots: pictures, Now: now}
 	previews := preview.New(s.Reader, s.Directory, time.Now)
 	return httpapi.New(httpapi.Parts{
 		Reports: reports, People: byPerson, Pages: pages.Before, Guard: guard, Live: board,
@@ -97,7 +98,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		Policy: policyapi.New(s.Policies, guard, previews, s.Access), Previews: previews,
 		Admin:  adminapi.New(s.Directory, s.Dictionary, now),
 		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list, Screenshots: s.Screenshots}, s.Erasures, s.Access),
-		Shots:  shots.New(s.Screenshots, s.Policies, guard, s.Access, now),
+		Shots:  pictures,
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,

@@ -272,6 +272,10 @@ func (s *server) policyRoutes(hosts, known chi.Router) {
 // shotRoutes are those about pictures of screens; hosts come with their credential.
 func (s *server) shotRoutes(hosts, viewer, known chi.Router) {
 	hosts.Post("/api/screenshots", negotiate.OnlyJSON(s.Shots.Take))
+	me := viewer.With(s.Self.Own)
+	me.Get("/api/me/screenshots", s.screenshots())
+	me.Get("/api/me/screenshots/{screenshot}", negotiate.Only(s.Shots.Picture, "image/jpeg"))
+	known.With(s.Self.Own).Delete("/api/me/screenshots/{screenshot}", s.Shots.DeleteOwn)
 	viewer.Get("/api/people/{person}/screenshots", s.screenshots())
 	viewer.Get("/api/screenshots/{screenshot}", negotiate.Only(s.Shots.Picture, "image/jpeg"))
 	known.Delete("/api/screenshots/{screenshot}", s.Shots.Delete)

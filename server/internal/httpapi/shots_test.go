@@ -10,9 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/api/policy"
 	"activity-tracker.example/server/internal/servertest"
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/policies"
 )
@@ -210,4 +213,76 @@ func TestScreenshotsAtOnce(t *testing.T) {
 	s.Do(http.MethodGet, "/api/screenshots/"+id, s.admin, nil).Refused(503, api.CodeUnavailable)
 	s.taken = s.taken.Add(-2 * time.Second)
 	s.send(s.host, servertest.Picture(t, 120, 67)).Refused(503, api.CodeUnavailable)
+}
+
+// People see the pictures of their own accounts, and no others; they delete one within an
+// hour after it came, which leaves a mark that they and whoever oversees them see.
+func TestOwnScreenshots(t *testing.T) {
+	s := newStudio(t)
+	s.Send(s.host, servertest.Minute("m2", 0))
+	mine, another := s.Shoot(s.host, "m1", s.taken), s.Shoot(s.host, "m2", s.taken)
+	old := s.Shoot(s.host, "m1", s.taken.Add(-2*time.Hour))
+	s.age(old, 61*time.Minute)
+	link := s.OpenSelf(s.host, "m1")
+	user := s.User("anna", directory.RoleViewer)
+	s.Do(http.MethodPut, "/api/users/"+user.ID+"/person", s.admin, api.UserPerson{Person: "p1"}).Wants(204, nil)
+	anna := s.Login("anna")
+	for _, who := range [][]string{link, anna} {
+		var list api.ScreenshotList
+		s.Do(http.MethodGet, "/api/me/screenshots", "", nil, who...).Wants(200, &list)
+		if list.Person != "p1" || len(list.Screenshots) != 2 || list.Screenshots[0].ID != old || list.Screenshots[1].ID != mine {
+			t.Errorf("%+v", list)
+		}
+		if r := s.Do(http.MethodGet, "/api/me/screenshots/"+mine, "", nil, who...); r.Status != 200 || r.Header.Get("Content-Type") != "image/jpeg" {
+			t.Errorf("%d %s", r.Status, r.Body)
+		}
+		for _, id := range []string{another, "x", strings.Repeat("0", 32)} {
+			s.Do(http.MethodGet, "/api/me/screenshots/"+id, "", nil, who...).Refused(404, api.CodeNotFound)
+			s.Do(http.MethodDelete, "/api/me/screenshots/"+id, "", nil, who...).Refused(404, api.CodeNotFound)
+		}
+		s.Do(http.MethodDelete, "/api/me/screenshots/"+old, "", nil, who...).Refused(403, api.CodeTooLate)
+		s.Do(http.MethodDelete, "/api/me/screenshots/"+mine, "", nil, append(slices.Clone(who), "Sec-Fetch-Site", "cross-site")...).Refused(403, api.CodeForbidden)
+	}
+	s.Do(http.MethodGet, "/api/screenshots/"+mine, "", nil, link...).Refused(403, api.CodeForbidden)
+	s.Do(http.MethodDelete, "/api/screenshots/"+mine, "", nil, link...).Refused(403, api.CodeForbidden)
+	s.Do(http.MethodDelete, "/api/screenshots/"+mine, "", nil, anna...).Refused(403, api.CodeForbidden)
+
+	second := s.Shoot(s.host, "m1", s.taken.Add(-time.Minute))
+	for id, by := range map[string][]string{mine: link, second: anna} {
+		for range 2 {
+			s.Do(http.MethodDelete, "/api/me/screenshots/"+id, "", nil, by...).Wants(204, nil)
+		}
+	}
+	s.Do(http.MethodGet, "/api/me/screenshots/"+mine, "", nil, link...).Refused(404, api.CodeNotFound)
+	var list api.ScreenshotList
+	for path, who := range map[string][]string{"/api/me/screenshots": link, "/api/people/p1/screenshots": s.Login("anna")} {
+		s.Do(http.MethodGet, path, "", nil, who...).Wants(200, &list)
+		marks := map[string]string{}
+		for _, one := range list.Screenshots {
+			if one.DeletedAt != nil {
+				marks[one.ID] = *one.DeletedBy
+			}
+		}
+		if len(marks) != 2 || marks[mine] != "self" || marks[second] != "user "+user.ID {
+			t.Errorf("%s: %v", path, marks)
+		}
+	}
+	// What one deleted stays deleted, though the host sends it again.
+	s.send(s.host, servertest.Picture(t, 120, 67)).Wants(200, nil)
+	s.Do(http.MethodGet, "/api/me/screenshots/"+mine, "", nil, link...).Refused(404, api.CodeNotFound)
+	if looks := lookedAt(s.Bench, "", "m1"); len(looks) == 0 || looks[0].Reader.Kind != access.Self || looks[0].What != api.LookedScreenshots {
+		t.Errorf("one's own looks are not written down: %+v", looks)
+	}
+}
+
+// age has a picture have come a while ago.
+func (s *studio) age(id string, by time.Duration) {
+	s.T.Helper()
+	err := s.Store.DB.Write(s.T.Context(), "testing", func(tx pgx.Tx) error {
+		_, err := tx.Exec(s.T.Context(), "UPDATE screenshot SET received_at = received_at - $2::interval WHERE id = $1::uuid", id, by)
+		return err
+	})
+	if err != nil {
+		s.T.Fatal(err)
+	}
 }

@@ -97,6 +97,9 @@ func oneself() []Entry {
 		{"GET /api/me/day", own},
 		{"GET /api/me/access", own},
 		{"GET /api/me/export", own},
+		{"GET /api/me/screenshots", own},
+		{"GET /api/me/screenshots/{screenshot}", own},
+		{"DELETE /api/me/screenshots/{screenshot}", own},
 	}
 }
 

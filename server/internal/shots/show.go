@@ -165,20 +165,61 @@ func (a *API) picture(r *http.Request) (picture []byte, of screenshots.Screensho
 	return picture, of, look.Keep(ctx)
 }
 
-// Delete deletes a picture: an administrator any, other people for a while their own. That
-// there was one, and who deleted it, stays.
+// Delete deletes a picture that the caller sees, however old it is. That there was one, and
+// who deleted it, stays.
 func (a *API) Delete(w http.ResponseWriter, r *http.Request) {
-	id, err := screenshots.ParseID(request.PathValue(r, "screenshot"))
-	if err == nil {
-		caller := auth.Caller(r.Context())
-		d := screenshots.Deletion{Scope: caller.Scope, By: "token " + caller.ID, Within: ownWithin}
-		if caller.LoginSession != "" {
-			d.By = "user " + caller.ID
-		}
-		if caller.Role == directory.RoleAdmin {
-			d.Within = 0
-		}
-		err = a.store.Delete(r.Context(), id, d)
-	}
+	err := a.remove(r.Context(), auth.Caller(r.Context()).Scope, request.PathValue(r, "screenshot"), 0)
 	problem.Reply(w, r, http.StatusNoContent, nil, err, asProblem)
+}
+
+// DeleteOwn is Delete for people of their own pictures, for a while.
+func (a *API) DeleteOwn(w http.ResponseWriter, r *http.Request) {
+	err := a.RemoveOwn(r.Context(), auth.Caller(r.Context()).Scope, request.PathValue(r, "screenshot"))
+	problem.Reply(w, r, http.StatusNoContent, nil, err, asProblem)
+}
+
+// RemoveOwn deletes a picture of one's own accounts, or refuses.
+func (a *API) RemoveOwn(ctx context.Context, own directory.Scope, picture string) error {
+	return asProblem(a.remove(ctx, own, picture, ownWithin))
+}
+
+func (a *API) remove(ctx context.Context, scope directory.Scope, picture string, within time.Duration) error {
+	id, err := screenshots.ParseID(picture)
+	if err != nil {
+		return err
+	}
+	return a.store.Delete(ctx, id, screenshots.Deletion{Scope: scope, By: by(auth.Caller(ctx)), Within: within})
+}
+
+// by names who deletes a picture. Whoever came by a link has no name: the account is that
+// of the picture.
+func by(caller auth.Principal) string {
+	switch {
+	case caller.Role == directory.RoleSelf:
+		return string(directory.RoleSelf)
+	case caller.LoginSession != "":
+		return "user " + caller.ID
+	default:
+		return "token " + caller.ID
+	}
+}
+
+// Own is a picture of one's own.
+type Own struct {
+	api.Screenshot
+	// Deletable means that it can still be deleted.
+	Deletable bool
+}
+
+// Newest returns the newest pictures of one's own accounts, the newest first.
+func (a *API) Newest(ctx context.Context, own directory.Scope, person report.PersonID, limit int) ([]Own, error) {
+	found, err := a.store.Newest(ctx, own, int64(person), limit)
+	if err != nil {
+		return nil, asProblem(err)
+	}
+	list := make([]Own, len(found))
+	for i := range found {
+		list[i] = Own{found[i].Told(), found[i].DeletedAt == nil && a.now().Sub(found[i].ReceivedAt) <= ownWithin}
+	}
+	return list, nil
 }

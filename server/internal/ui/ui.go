@@ -24,6 +24,7 @@ import (
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
 	"activity-tracker.example/server/internal/selfapi"
+	"activity-tracker.example/server/internal/shots"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/userapi"
@@ -36,6 +37,10 @@ const (
 	pageTimeout = 10 * time.Second
 	// looksShown is how many looks a page has, the newest.
 	looksShown = "20"
+	// picturesShown is how many pictures a page lists, the newest. It shows none of them:
+	// each that is shown is a look that is written down, and those would fill the list of
+	// who looked.
+	picturesShown = 20
 	// contentPolicy lets a page load what this server has, and nothing run within it.
 	contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 	// clock and moment are how times are shown.
@@ -58,7 +63,9 @@ type Pages struct {
 	Reports *report.Reports
 	Looked  *looked.List
 	Access  *access.Log
-	Now     func() time.Time
+	// Shots has pictures of screens.
+	Shots *shots.API
+	Now   func() time.Time
 
 	page *template.Template
 }
@@ -110,12 +117,19 @@ type own struct {
 	Date, Zone string
 	Figures    []row
 	Apps       []row
+	Pictures   []picture
 	Looks      []look
 }
 
 type row struct{ Name, Value string }
 
 type look struct{ When, Who, What string }
+
+// picture is one of a screen. Gone is when it was deleted and by whom; empty: it is there.
+type picture struct {
+	ID, When, Account, Kind, Gone string
+	Deletable                     bool
+}
 
 // self shows whoever is measured what is kept of them, and takes links.
 func (p *Pages) self(w http.ResponseWriter, r *http.Request) {
@@ -136,7 +150,7 @@ func (p *Pages) self(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// take takes a link, or ends the login of one.
+// take takes a link, ends the login of one, or deletes a picture.
 func (p *Pages) take(w http.ResponseWriter, r *http.Request, v *view) {
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
 		p.refuse(w, r, v, problem.New(api.CodeForbidden, ""))
@@ -152,6 +166,14 @@ func (p *Pages) take(w http.ResponseWriter, r *http.Request, v *view) {
 		return
 	}
 	v.TZ = cmp.Or(r.PostForm.Get("tz"), "UTC")
+	if id := r.PostForm.Get("delete"); id != "" {
+		if err := p.deletePicture(r, id); err != nil {
+			p.show(w, r, v, err)
+			return
+		}
+		back(w, "self?tz="+url.QueryEscape(v.TZ))
+		return
+	}
 	if r.PostForm.Get("end") != "" {
 		if err := p.Self.End(w, r); err != nil {
 			p.refuse(w, r, v, err)
@@ -171,6 +193,26 @@ func (p *Pages) take(w http.ResponseWriter, r *http.Request, v *view) {
 		return
 	}
 	back(w, "self?tz="+url.QueryEscape(v.TZ))
+}
+
+// deletePicture deletes a picture of the caller's own. Where the login has ended, or there
+// is no such picture, the page shows that next.
+func (p *Pages) deletePicture(r *http.Request, id string) error {
+	caller, err := p.Guard.LoggedIn(r)
+	if err != nil || caller.LoginSession == "" {
+		return err
+	}
+	ctx := auth.As(r.Context(), caller)
+	mine, err := p.Self.OwnOf(ctx)
+	if err != nil {
+		return err
+	}
+	err = p.Shots.RemoveOwn(ctx, directory.OfMachines(mine.Accounts), id)
+	var refusal *problem.Error
+	if errors.As(err, &refusal) && refusal.Code == api.CodeNotFound {
+		return nil
+	}
+	return err
 }
 
 // back has the browser ask for a page of ours; relative, so that it holds whatever a proxy
@@ -253,7 +295,32 @@ func (p *Pages) own(ctx context.Context, link bool, v *view) (*own, error) {
 	if err := sums.Keep(ctx); err != nil {
 		return nil, err
 	}
+	if err := p.pictures(ctx, v.Words, o, scope, person); err != nil {
+		return nil, err
+	}
 	return o, p.looks(ctx, v.Words, o, scope, person)
+}
+
+// pictures adds the newest pictures of screens.
+func (p *Pages) pictures(ctx context.Context, w *words, o *own, scope directory.Scope, person report.PersonID) error {
+	ctx, answer := looked.Begin(ctx, p.Access, looked.At{What: api.LookedScreenshots})
+	list, err := p.Shots.Newest(ctx, scope, person, picturesShown)
+	if err != nil {
+		return err
+	}
+	zone, err := time.LoadLocation(o.Zone)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		s := &list[i]
+		one := picture{ID: s.ID, When: s.TakenAt.In(zone).Format(moment), Account: s.MachineID, Kind: w.kinds[s.Kind], Deletable: s.Deletable}
+		if s.DeletedAt != nil {
+			one.Gone = w.deleted + " " + s.DeletedAt.In(zone).Format(moment) + w.by + w.deleter(*s.DeletedBy)
+		}
+		o.Pictures = append(o.Pictures, one)
+	}
+	return answer.Keep(ctx)
 }
 
 // today returns the day that it is in a zone.

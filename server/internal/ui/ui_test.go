@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store/directory"
@@ -161,4 +163,48 @@ func TestAnotherSiteAndUsers(t *testing.T) {
 	if c := changes.Changes[1]; c.What != "user.tied" || c.ActorKind != "user" || *c.ActorName != "anna" || c.Details["machine_ids"] != "vm-alice" {
 		t.Errorf("%+v", c)
 	}
+}
+
+// The page lists pictures of one's own screen, in two languages, without showing them; a
+// form deletes one for an hour, and what is left of it is seen.
+func TestPictures(t *testing.T) {
+	b, host := newBrowser(t)
+	now := time.Now().Truncate(time.Second)
+	fresh, foreign := b.Shoot(host, "vm-alice", now), b.Shoot(host, "vm-bob", now)
+	b.ask(http.MethodPost, "/self", url.Values{"link": {b.SelfLink(host, "vm-alice").URL}})
+	page := b.ask(http.MethodGet, "/self", nil)
+	page.has(t, http.StatusOK, "Pictures of your screen", `<a href="api/me/screenshots/`+fresh+`">blurred</a>`, `name="delete" value="`+fresh+`"`)
+	if strings.Contains(page.text, foreign) || strings.Contains(page.text, "<img") {
+		t.Error(page.text)
+	}
+	b.ask(http.MethodGet, "/self", nil, "Accept-Language", "ru").has(t, http.StatusOK, "Снимки вашего экрана", ">размытый</a>", ">Удалить</button>")
+	b.ask(http.MethodPost, "/self", url.Values{"delete": {fresh}}, "Sec-Fetch-Site", "cross-site").has(t, http.StatusForbidden)
+	for _, id := range []string{foreign, "x", strings.Repeat("0", 32)} {
+		b.ask(http.MethodPost, "/self", url.Values{"delete": {id}}).has(t, http.StatusSeeOther)
+	}
+	stranger := &browser{Bench: b.Bench}
+	stranger.ask(http.MethodPost, "/self", url.Values{"delete": {fresh}}).has(t, http.StatusSeeOther)
+	admin := b.Token(directory.RoleAdmin)
+	for _, id := range []string{fresh, foreign} {
+		b.Do(http.MethodGet, "/api/screenshots/"+id, admin, nil).Wants(http.StatusOK, nil)
+	}
+	b.ask(http.MethodPost, "/self", url.Values{"delete": {fresh}, "tz": {"Europe/Moscow"}}).has(t, http.StatusSeeOther)
+	b.Do(http.MethodGet, "/api/screenshots/"+fresh, admin, nil).Refused(http.StatusNotFound, api.CodeNotFound)
+	page = b.ask(http.MethodGet, "/self", nil)
+	page.has(t, http.StatusOK, "deleted 2", "by somebody who opened this account&#39;s link")
+	if strings.Contains(page.text, fresh) {
+		t.Error(page.text)
+	}
+	old := b.Shoot(host, "vm-alice", now.Add(-time.Minute))
+	err := b.Store.DB.Write(t.Context(), "testing", func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "UPDATE screenshot SET received_at = received_at - interval '61 minutes' WHERE id = $1::uuid", old)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page = b.ask(http.MethodGet, "/self", nil); !strings.Contains(page.text, old) || strings.Contains(page.text, "delete") && strings.Contains(page.text, `value="`+old) {
+		t.Error(page.text)
+	}
+	b.ask(http.MethodPost, "/self", url.Values{"delete": {old}}).has(t, http.StatusForbidden, "more than an hour ago", "<strong>vm-alice</strong>")
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"strings"
 
 	"activity-tracker.example/server/api"
@@ -9,6 +10,9 @@ import (
 // words are those of a page in one language.
 type words struct {
 	Lang, Title, Opened, Partial, Ends, Today, Apps, Looked, Nobody, When, Who, What, Zone, Show, Export, Close, OpenTitle, How, Paste, Open, Tie string
+	// Pictures of screens.
+	Pictures, Hour, Taken, Account, Picture, Delete, deleted, by string
+	kinds                                                        map[string]string
 	// What the table of figures has.
 	active, idle, first, last, keys, clicks, scroll, distance, minutes, none string
 	// Who looked.
@@ -25,6 +29,9 @@ func english() *words {
 		Zone: "Time zone", Show: "Show", Export: "Download everything that is kept", Close: "Close this page now",
 		OpenTitle: "Open your page", How: "On the host where you work, type: trackctl web. Open the link that it prints, or paste it here. It works once, for a minute.",
 		Paste: "The link, or what stands behind its #", Open: "Open", Tie: "See this account as my own",
+		Pictures: "Pictures of your screen", Hour: "The newest ones. You can delete one for an hour after it came; that there was one, and who deleted it, stays.",
+		Taken: "Taken", Account: "Account", Picture: "Picture", Delete: "Delete", deleted: "deleted", by: " by ",
+		kinds:  map[string]string{"blurred": "blurred", "readable": "readable"},
 		active: "Active", idle: "Present without input", first: "First activity", last: "Last activity", keys: "Keys pressed", clicks: "Clicks", scroll: "Steps scrolled", distance: "Way of the pointer", minutes: "min", none: "none",
 		user: "user", token: "program with the token", self: "somebody who opened this account's link", command: "command on the server, by user id", server: "the server",
 		refusals: map[api.Code]string{
@@ -35,6 +42,7 @@ func english() *words {
 			api.CodeRateLimited: "Too many attempts failed. Wait a little, and try again.",
 			api.CodeNoTLS:       "Links are taken over https alone.",
 			api.CodeForbidden:   "Another site's page asked for this; nothing was done.",
+			api.CodeTooLate:     "The picture came more than an hour ago; it can no longer be deleted here.",
 			api.CodeNotFound:    "You are logged in, and no account is known to be yours.",
 		},
 		failed: "That did not work. Try again later.",
@@ -48,6 +56,9 @@ func russian() *words {
 		Zone: "Часовой пояс", Show: "Показать", Export: "Скачать всё, что хранится", Close: "Закрыть эту страницу сейчас",
 		OpenTitle: "Открыть свою страницу", How: "На машине, где вы работаете, наберите: trackctl web. Откройте ссылку, которую она напечатает, или вставьте её сюда. Она действует один раз, в течение минуты.",
 		Paste: "Ссылка или то, что стоит в ней после #", Open: "Открыть", Tie: "Считать эту учётную запись моей",
+		Pictures: "Снимки вашего экрана", Hour: "Самые новые. Снимок можно удалить в течение часа после того, как он пришёл; запись о том, что он был и кто его удалил, останется.",
+		Taken: "Снят", Account: "Учётная запись", Picture: "Снимок", Delete: "Удалить", deleted: "удалён", by: ": ",
+		kinds:  map[string]string{"blurred": "размытый", "readable": "чёткий"},
 		active: "Активность", idle: "Без ввода", first: "Первая активность", last: "Последняя активность", keys: "Нажатия клавиш", clicks: "Щелчки", scroll: "Шаги прокрутки", distance: "Путь указателя", minutes: "мин", none: "нет",
 		user: "пользователь", token: "программа с токеном", self: "тот, кто открыл ссылку этой учётной записи", command: "команда на сервере, номер пользователя", server: "сервер",
 		refusals: map[api.Code]string{
@@ -58,6 +69,7 @@ func russian() *words {
 			api.CodeRateLimited: "Слишком много неудачных попыток. Подождите немного и попробуйте снова.",
 			api.CodeNoTLS:       "Ссылки принимаются только по https.",
 			api.CodeForbidden:   "Об этом попросила страница другого сайта; ничего не сделано.",
+			api.CodeTooLate:     "Снимок пришёл больше часа назад; удалить его здесь уже нельзя.",
 			api.CodeNotFound:    "Вы вошли как пользователь, но ни одна учётная запись не указана как ваша.",
 		},
 		failed: "Не получилось. Попробуйте позже.",
@@ -81,13 +93,16 @@ func wordsFor(accepted string) *words {
 
 // reader returns who looked.
 func (w *words) reader(a *api.Access) string {
-	kind := map[string]string{"user": w.user, "token": w.token, "self": w.self, "command": w.command}[a.ReaderKind]
-	if kind == "" {
-		kind = a.ReaderKind
-	}
-	name := a.ReaderName
-	if name == "" {
-		name = a.ReaderID
-	}
-	return strings.TrimSpace(kind + " " + name)
+	return w.somebody(a.ReaderKind, cmp.Or(a.ReaderName, a.ReaderID))
+}
+
+// deleter returns who deleted a picture.
+func (w *words) deleter(by string) string {
+	kind, id, _ := strings.Cut(by, " ")
+	return w.somebody(kind, id)
+}
+
+func (w *words) somebody(kind, name string) string {
+	words := map[string]string{"user": w.user, "token": w.token, "self": w.self, "command": w.command}
+	return strings.TrimSpace(cmp.Or(words[kind], kind) + " " + name)
 }

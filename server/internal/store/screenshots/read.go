@@ -58,6 +58,20 @@ func (s *Screenshots) Of(ctx context.Context, f *Filter) (list []Screenshot, err
 	return list, err
 }
 
+// Newest lists the newest pictures of a person's accounts that are in scope, the newest
+// first, with those that were deleted; or people.ErrNone.
+func (s *Screenshots) Newest(ctx context.Context, scope directory.Scope, person int64, limit int) (list []Screenshot, err error) {
+	err = s.db.Report(ctx, "listing the newest pictures", func(tx pgx.Tx) error {
+		p, err := people.Find(ctx, tx, scope, person)
+		if err != nil {
+			return err
+		}
+		list, err = collect(ctx, tx, "WHERE s.machine = ANY($1) ORDER BY s.taken_at DESC, s.id DESC LIMIT $2", p.Keys(), limit)
+		return err
+	})
+	return list, err
+}
+
 // OfMachine lists the pictures of an account from a time on, the oldest first.
 func (s *Screenshots) OfMachine(ctx context.Context, machine int32, from time.Time, limit int) (list []Screenshot, err error) {
 	err = s.db.Report(ctx, "listing an account's pictures", func(tx pgx.Tx) (err error) {
