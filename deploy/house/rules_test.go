@@ -155,7 +155,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/userapi": {
 		"server/api", "server/internal/auth", "server/internal/httpserver", "server/internal/password", "server/internal/problem",
-		"server/internal/request", "server/internal/secret", "server/internal/session", "server/internal/store/db", "server/internal/store/directory",
+		"server/internal/report", "server/internal/request", "server/internal/secret", "server/internal/session", "server/internal/store/db", "server/internal/store/directory",
 		"server/internal/store/users", "server/internal/text",
 	},
 	"server/internal/selfapi": {
@@ -279,11 +279,15 @@ var mayImport = map[string][]string{
 	"server/internal/cli/policy": {
 		"server/api", "server/api/policy", "server/internal/cli/console", "server/internal/looked", "server/internal/preview", "server/internal/store/policies", "server/internal/store/rooms", "server/internal/text",
 	},
+	"server/internal/cli/user": {
+		"server/internal/cli/console", "server/internal/cli/person", "server/internal/password", "server/internal/quantity", "server/internal/report", "server/internal/secret",
+		"server/internal/store/directory", "server/internal/store/rooms", "server/internal/store/users", "server/internal/text",
+	},
 	"server/internal/cli/overseeing": {
 		"server/api", "server/internal/cli/console", "server/internal/looked", "server/internal/store/audit", "server/internal/store/rooms", "server/internal/text",
 	},
 	"server/internal/cli": {
-		"server/api", "server/internal/app", "server/internal/backup", "server/internal/cli/console", "server/internal/cli/overseeing", "server/internal/cli/person", "server/internal/cli/policy", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
+		"server/api", "server/internal/app", "server/internal/backup", "server/internal/cli/console", "server/internal/cli/overseeing", "server/internal/cli/person", "server/internal/cli/policy", "server/internal/cli/user", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/localpg", "server/internal/password", "server/internal/quantity", "server/internal/secret",
 		"server/internal/store/audit", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/directory", "server/internal/store/inspect",
 		"server/internal/store/rooms", "server/internal/store/upkeep", "server/internal/store/users", "server/internal/text",

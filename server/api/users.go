@@ -65,6 +65,11 @@ type User struct {
 	Sessions     int        `json:"sessions"`
 	CreatedAt    time.Time  `json:"created_at"`
 	LastLoginAt  *time.Time `json:"last_login_at"`
+	// Person is whom of those who are measured they are; absent: nobody.
+	Person string `json:"person,omitempty"`
+	// Accounts are those whose links they opened, which alone are their own; absent: all
+	// that the person has.
+	Accounts []string `json:"accounts,omitempty"`
 }
 
 // UserList answers GET /api/users.

@@ -19,6 +19,7 @@ import (
 	"activity-tracker.example/server/internal/cli/overseeing"
 	"activity-tracker.example/server/internal/cli/person"
 	"activity-tracker.example/server/internal/cli/policy"
+	"activity-tracker.example/server/internal/cli/user"
 	"activity-tracker.example/server/internal/config"
 	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
@@ -78,7 +79,7 @@ its database; root then goes on as the user ` + config.ServiceUser + `.`,
 		RunE:          showHelp,
 	}
 	p.addFlags(root.PersistentFlags(), config.Everywhere)
-	root.AddCommand(serveCommand(p), tokenCommand(p), userCommand(p), enrollmentCommand(p), rollupsCommand(p),
+	root.AddCommand(serveCommand(p), tokenCommand(p), user.Command(p.withStore, user.Inviting{AddFlags: p.addInviteFlags, Stores: p.withPublicStore}), enrollmentCommand(p), rollupsCommand(p),
 		hostCommand(p), machineCommand(p), person.Command(p.withStore, p.storeWithin(checkTimeout)), policy.Command(p.withStore), policy.Receipts(p.withStore), overseeing.AuditCommand(p.withStore), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
 		backupCommand(p), restoreCommand(p), doctorCommand(p))
 	console.MarkUsage(root)
@@ -156,6 +157,18 @@ func (p *program) storeWithin(limit time.Duration) person.Stores {
 	}
 }
 
+// addInviteFlags adds the settings of who invites people.
+func (p *program) addInviteFlags(set *pflag.FlagSet) { p.addFlags(set, config.Invite) }
+
+// withPublicStore is withStore for what prints links: do gets where people find the server.
+func (p *program) withPublicStore(cmd *cobra.Command, do func(context.Context, *rooms.Store, string) error) error {
+	c, err := p.flags.Load(config.Everywhere | config.Invite)
+	if err != nil {
+		return err
+	}
+	return withStoreFor(cmd, c, commandTimeout, func(ctx context.Context, st *rooms.Store) error { return do(ctx, st, c.BaseURL) })
+}
+
 // withStoreFor runs do, which may take that long, on a database that is up to date.
 func withStoreFor(cmd *cobra.Command, c config.Config, limit time.Duration, do func(context.Context, *rooms.Store) error) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), limit)
@@ -195,12 +208,5 @@ func printList[T any](p *program, cmd *cobra.Command, asJSON bool, header []stri
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		return console.JSON(cmd.OutOrStdout(), list)
-	}
-	rows := make([][]string, len(list))
-	for i, one := range list {
-		rows[i] = row(one)
-	}
-	return console.Table(cmd.OutOrStdout(), header, rows)
+	return console.List(cmd.OutOrStdout(), asJSON, header, list, row)
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"activity-tracker.example/server/internal/cli/console"
+	"activity-tracker.example/server/internal/cli/user"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/rooms"
@@ -55,7 +55,7 @@ of these groups alone; an admin may also change.`,
 				return st.AddToken(ctx, token, fresh.Hash())
 			})
 			if err != nil {
-				return groupAdvice(err)
+				return user.GroupAdvice(err)
 			}
 			if asJSON {
 				return console.JSON(cmd.OutOrStdout(), struct {
@@ -88,17 +88,6 @@ func usage(err error, value ...any) error {
 	return console.Usagef("--%s%s: %s", invalid.Field, given, invalid.Reason)
 }
 
-// groupsOf returns what a token or user sees, for people.
-func groupsOf(limited bool, groups []string) string {
-	switch {
-	case !limited:
-		return "all machines"
-	case len(groups) == 0:
-		return "nothing: the groups were removed"
-	}
-	return strings.Join(groups, ", ")
-}
-
 func tokenList(p *program) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -108,7 +97,7 @@ func tokenList(p *program) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			read := func(ctx context.Context, st *rooms.Store) ([]directory.Token, error) { return st.Tokens(ctx) }
 			return printList(p, cmd, asJSON, []string{"ID", "ROLE", "CREATED", "NAME", "GROUPS"}, read, func(t directory.Token) []string {
-				return []string{t.ID, string(t.Role), t.CreatedAt.UTC().Format(time.RFC3339), t.Name, groupsOf(t.Limited, t.Groups)}
+				return []string{t.ID, string(t.Role), t.CreatedAt.UTC().Format(time.RFC3339), t.Name, console.Sees(t.Limited, t.Groups)}
 			})
 		},
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -377,8 +378,10 @@ func TestTying(t *testing.T) {
 	if p := o.me(login); accounts(p) != bob {
 		t.Errorf("%+v", p)
 	}
+	o.is(user.ID, "p2", bob)
 	path := "/api/users/" + user.ID + "/person"
 	o.Do(http.MethodPut, path, admin, api.UserPerson{Person: "p2"}).Wants(http.StatusNoContent, nil)
+	o.is(user.ID, "p2")
 	if p := o.me(login); accounts(p) != elsewhere+" "+bob || p.Partial {
 		t.Errorf("%+v", p)
 	}
@@ -389,7 +392,22 @@ func TestTying(t *testing.T) {
 	o.Do(http.MethodGet, "/api/me", "", nil, login...).Refused(http.StatusNotFound, api.CodeNotFound)
 	o.Do(http.MethodPut, path, admin, api.UserPerson{Person: "p1"}).Wants(http.StatusNoContent, nil)
 	o.Do(http.MethodDelete, path, admin, nil).Wants(http.StatusNoContent, nil)
+	o.is(user.ID, "")
 	o.Do(http.MethodGet, "/api/me", "", nil, login...).Refused(http.StatusNotFound, api.CodeNotFound)
+}
+
+// is fails unless administrators are shown whom a user is, with which accounts alone.
+func (o *office) is(user, person string, accounts ...string) {
+	o.T.Helper()
+	var one api.User
+	var list api.UserList
+	o.Do(http.MethodGet, "/api/users/"+user, o.Token(directory.RoleAdmin), nil).Wants(http.StatusOK, &one)
+	o.Do(http.MethodGet, "/api/users", o.Token(directory.RoleAdmin), nil).Wants(http.StatusOK, &list)
+	for _, u := range append(list.Users, one) {
+		if u.ID == user && (u.Person != person || !slices.Equal(u.Accounts, accounts)) {
+			o.T.Errorf("is %q with %q, want %q with %q", u.Person, u.Accounts, person, accounts)
+		}
+	}
 }
 
 // Whoever looks at their own data by a link is written down as that, without a name.

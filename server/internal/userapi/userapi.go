@@ -11,6 +11,7 @@ import (
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/password"
 	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/session"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
@@ -91,7 +92,10 @@ func asProblem(err error) error {
 func shown(u users.User) api.User {
 	t := api.User{
 		ID: u.ID, Login: u.Login, State: api.UserActive, Invited: u.Invited, SecondStep: u.SecondStep, SingleSignOn: u.SSO, Sessions: u.Logins,
-		CreatedAt: u.CreatedAt.UTC(), LastLoginAt: u.LastLoginAt,
+		CreatedAt: u.CreatedAt.UTC(), LastLoginAt: u.LastLoginAt, Accounts: u.Accounts,
+	}
+	if u.Person != 0 {
+		t.Person = report.PersonID(u.Person).String()
 	}
 	t.Role = string(u.Role)
 	if u.Limited {

@@ -82,3 +82,26 @@ func OneOf(flag, value string, words ...string) error {
 	}
 	return Usagef("--%s %q: want one of %v", flag, value, words)
 }
+
+// List prints a list, as JSON or as a table with a row for each.
+func List[T any](w io.Writer, asJSON bool, header []string, list []T, row func(T) []string) error {
+	if asJSON {
+		return JSON(w, list)
+	}
+	rows := make([][]string, len(list))
+	for i, one := range list {
+		rows[i] = row(one)
+	}
+	return Table(w, header, rows)
+}
+
+// Sees returns what a token or user sees, for people.
+func Sees(limited bool, groups []string) string {
+	switch {
+	case !limited:
+		return "all machines"
+	case len(groups) == 0:
+		return "nothing: the groups were removed"
+	}
+	return strings.Join(groups, ", ")
+}

@@ -42,7 +42,7 @@ Backups hold what was there when they were made.`,
 			}
 			var p people.Person
 			err := stores(cmd, func(ctx context.Context, st *rooms.Store) (err error) {
-				if p, err = find(ctx, st, args[0]); err != nil {
+				if p, err = Find(ctx, st, args[0]); err != nil {
 					return err
 				}
 				return keep(ctx, st, p)
@@ -64,7 +64,7 @@ Backups hold what was there when they were made.`,
 func erase(cmd *cobra.Command, stores Stores, name string, asJSON bool) error {
 	var told api.Erasure
 	err := stores(cmd, func(ctx context.Context, st *rooms.Store) error {
-		p, err := find(ctx, st, name)
+		p, err := Find(ctx, st, name)
 		if err != nil {
 			return err
 		}

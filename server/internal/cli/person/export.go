@@ -36,7 +36,7 @@ alone. That it was exported is written down, as a look at the person.`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return stores(cmd, func(ctx context.Context, st *rooms.Store) error {
-				p, err := find(ctx, st, args[0])
+				p, err := Find(ctx, st, args[0])
 				if err != nil {
 					return err
 				}

@@ -135,8 +135,8 @@ func keep(ctx context.Context, st *rooms.Store, shown ...people.Person) error {
 	})
 }
 
-// find returns who is named: by id, or by an account of theirs.
-func find(ctx context.Context, st *rooms.Store, name string) (people.Person, error) {
+// Find returns who is named: by id, or by an account of theirs.
+func Find(ctx context.Context, st *rooms.Store, name string) (people.Person, error) {
 	if id, err := report.ParsePersonID(name); err == nil {
 		p, err := st.People.ByID(ctx, directory.Scope{}, int64(id))
 		return p, advise(err, name)
@@ -169,7 +169,7 @@ func show(stores Stores) *cobra.Command {
 		Short: "Show a person, named by id or by an account of theirs",
 		Args:  cobra.ExactArgs(1),
 	}, func(ctx context.Context, st *rooms.Store, args []string) (people.Person, error) {
-		return find(ctx, st, args[0])
+		return Find(ctx, st, args[0])
 	})
 }
 
@@ -183,7 +183,7 @@ Sums of the person hold for all the past at once, and the accounts stay what the
   trackerd-server person join vm-abc123-anna vm-99df6b-anna`,
 		Args: cobra.MinimumNArgs(2),
 	}, func(ctx context.Context, st *rooms.Store, args []string) (people.Person, error) {
-		p, err := find(ctx, st, args[0])
+		p, err := Find(ctx, st, args[0])
 		if err != nil {
 			return p, err
 		}

@@ -177,13 +177,8 @@ func (s *Self) OfAccount(ctx context.Context, machine int32) (Own, error) {
 	return o, err
 }
 
-// ownSQL returns whose a user's own accounts are: the person whom they are tied to with all
-// accounts, else the person of the account that they opened last, with those opened.
-const ownSQL = `SELECT p.person, ARRAY(SELECT a.machine FROM account a WHERE a.person = p.person AND (p.all_accounts
-		OR EXISTS (SELECT FROM own_account o WHERE o.usr = $1 AND o.machine = a.machine)) ORDER BY a.machine)
-	FROM (SELECT person, true AS all_accounts FROM app_user WHERE id = $1 AND person IS NOT NULL
-		UNION ALL (SELECT a.person, false FROM own_account o JOIN account a ON a.machine = o.machine
-			WHERE o.usr = $1 ORDER BY o.tied_at DESC, o.machine LIMIT 1)) AS p ORDER BY all_accounts DESC LIMIT 1`
+// ownSQL returns what is a user's own.
+const ownSQL = "SELECT own.person, own.machines FROM app_user u CROSS JOIN LATERAL (" + users.OwnSQL + ") own WHERE u.id = $1"
 
 // OfUser returns what is a user's own, or ErrNobody.
 func (s *Self) OfUser(ctx context.Context, user string) (o Own, err error) {

@@ -106,15 +106,28 @@ type User struct {
 	SSO bool
 	// Logins is how many last.
 	Logins int
+	// Person is whom of those who are measured the user is; 0: nobody. Accounts are the
+	// machine_ids that alone are the user's own then; nil: all that the person has.
+	Person   int64
+	Accounts []string
 }
+
+// OwnSQL returns what is the own of a user u: the person whom they are tied to with all
+// accounts, else the person of the account that they opened last, with those opened.
+const OwnSQL = `SELECT p.person, p.whole, ARRAY(SELECT a.machine FROM account a WHERE a.person = p.person AND (p.whole
+		OR EXISTS (SELECT FROM own_account o WHERE o.usr = u.id AND o.machine = a.machine)) ORDER BY a.machine) AS machines
+	FROM (SELECT u.person, true AS whole WHERE u.person IS NOT NULL
+		UNION ALL (SELECT a.person, false FROM own_account o JOIN account a ON a.machine = o.machine
+			WHERE o.usr = u.id ORDER BY o.tied_at DESC, o.machine LIMIT 1)) AS p ORDER BY p.whole DESC LIMIT 1`
 
 const selectUsers = `SELECT u.id, u.login, u.role, u.limited,
 	ARRAY(SELECT g.name FROM app_user_group l JOIN machine_group g ON g.id = l.grp WHERE l.usr = u.id ORDER BY g.name),
 	EXISTS (SELECT FROM invitation i WHERE i.usr = u.id AND i.expires_at > now()),
 	u.password_hash IS NOT NULL, u.disabled, u.totp_secret IS NOT NULL, u.created_at, u.last_login_at,
 	EXISTS (SELECT FROM sso_user o WHERE o.usr = u.id),
-	(SELECT count(*)::int FROM login_session s WHERE s.usr = u.id AND ` + lasting + `)
-	FROM app_user u `
+	(SELECT count(*)::int FROM login_session s WHERE s.usr = u.id AND ` + lasting + `),
+	coalesce(own.person, 0), CASE WHEN NOT own.whole THEN ARRAY(SELECT m.machine_id FROM machine m WHERE m.id = ANY(own.machines) ORDER BY m.machine_id) END
+	FROM app_user u LEFT JOIN LATERAL (` + OwnSQL + `) own ON true `
 
 // list reads users; where follows selectUsers.
 func list(ctx context.Context, tx pgx.Tx, where string, args ...any) ([]User, error) {
@@ -124,7 +137,7 @@ func list(ctx context.Context, tx pgx.Tx, where string, args ...any) ([]User, er
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (u User, err error) {
 		err = row.Scan(&u.ID, &u.Login, &u.Role, &u.Limited, &u.Groups, &u.Invited, &u.Password, &u.Disabled,
-			&u.SecondStep, &u.CreatedAt, &u.LastLoginAt, &u.SSO, &u.Logins)
+			&u.SecondStep, &u.CreatedAt, &u.LastLoginAt, &u.SSO, &u.Logins, &u.Person, &u.Accounts)
 		return u, err
 	})
 }

@@ -1,4 +1,5 @@
-package cli
+// Package user is the command trackerd-server user: who logs in, and what they may do.
+package user
 
 import (
 	"context"
@@ -9,11 +10,13 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"activity-tracker.example/server/internal/cli/console"
-	"activity-tracker.example/server/internal/config"
+	"activity-tracker.example/server/internal/cli/person"
 	"activity-tracker.example/server/internal/password"
 	"activity-tracker.example/server/internal/quantity"
+	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/rooms"
@@ -28,25 +31,37 @@ const (
 	maxInvitation = 30 * quantity.Day
 )
 
-func userCommand(p *program) *cobra.Command {
+// Stores runs what it is given on a database that is up to date.
+type Stores func(*cobra.Command, func(context.Context, *rooms.Store) error) error
+
+// Inviting is what invitations take beside a database.
+type Inviting struct {
+	// AddFlags adds the flags of the server's address.
+	AddFlags func(*pflag.FlagSet)
+	// Stores is Stores, with the server's public address; empty: it was not set.
+	Stores func(*cobra.Command, func(ctx context.Context, st *rooms.Store, baseURL string) error) error
+}
+
+// Command returns the command with all below it.
+func Command(stores Stores, in Inviting) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "People who log in: who may, and what",
 		Args:  cobra.NoArgs,
-		RunE:  showHelp,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(userInvite(p), userList(p), userRole(p),
-		userChange(p, "disable", "Keep somebody from logging in, and end their logins", func(ctx context.Context, u *users.Users, id string) (users.User, error) {
-			return u.SetDisabled(ctx, id, true)
+	cmd.AddCommand(inviteCommand(in), list(stores), setRole(stores), tie(stores), untie(stores),
+		change(stores, "disable", "Keep somebody from logging in, and end their logins", func(ctx context.Context, st *rooms.Store, id string) (users.User, error) {
+			return st.Users.SetDisabled(ctx, id, true)
 		}),
-		userChange(p, "enable", "Let somebody log in again who was disabled", func(ctx context.Context, u *users.Users, id string) (users.User, error) {
-			return u.SetDisabled(ctx, id, false)
+		change(stores, "enable", "Let somebody log in again who was disabled", func(ctx context.Context, st *rooms.Store, id string) (users.User, error) {
+			return st.Users.SetDisabled(ctx, id, false)
 		}),
-		userChange(p, "logout", "End all logins of somebody", func(ctx context.Context, u *users.Users, id string) (users.User, error) {
-			return u.EndAll(ctx, id)
+		change(stores, "logout", "End all logins of somebody", func(ctx context.Context, st *rooms.Store, id string) (users.User, error) {
+			return st.Users.EndAll(ctx, id)
 		}),
-		userChange(p, "forget-second-step", "Take away the second step of somebody who has lost the device", func(ctx context.Context, u *users.Users, id string) (users.User, error) {
-			return u.ForgetSecondStep(ctx, id)
+		change(stores, "forget-second-step", "Take away the second step of somebody who has lost the device", func(ctx context.Context, st *rooms.Store, id string) (users.User, error) {
+			return st.Users.ForgetSecondStep(ctx, id)
 		}))
 	return cmd
 }
@@ -65,10 +80,27 @@ type listedUser struct {
 	Sessions    int            `json:"sessions"`
 	CreatedAt   time.Time      `json:"created_at"`
 	LastLoginAt *time.Time     `json:"last_login_at,omitempty"`
+	// Person is whom of those who are measured the user is, Accounts with which alone.
+	Person   string   `json:"person,omitempty"`
+	Accounts []string `json:"accounts,omitempty"`
+}
+
+// is returns whom of those who are measured the user is, for people.
+func (u *listedUser) is() string {
+	switch {
+	case u.Person == "":
+		return "nobody"
+	case u.Accounts == nil:
+		return u.Person
+	}
+	return u.Person + ": " + strings.Join(u.Accounts, ", ")
 }
 
 func listed(u users.User) listedUser {
-	l := listedUser{u.ID, u.Login, u.Role, u.Limited, u.Groups, "active", u.Invited, u.SecondStep, u.SSO, u.Logins, u.CreatedAt.UTC(), u.LastLoginAt}
+	l := listedUser{u.ID, u.Login, u.Role, u.Limited, u.Groups, "active", u.Invited, u.SecondStep, u.SSO, u.Logins, u.CreatedAt.UTC(), u.LastLoginAt, "", u.Accounts}
+	if u.Person != 0 {
+		l.Person = report.PersonID(u.Person).String()
+	}
 	switch {
 	case u.Disabled:
 		l.State = "disabled"
@@ -122,7 +154,7 @@ func loginName(name string) (string, error) {
 	return login, nil
 }
 
-func userInvite(p *program) *cobra.Command {
+func inviteCommand(in Inviting) *cobra.Command {
 	var role string
 	var groups []string
 	var asJSON bool
@@ -155,13 +187,13 @@ password: that and their logins are good until the link is used.`,
 			if err != nil {
 				return err
 			}
-			return invite(p, cmd, time.Duration(expires), asJSON, keep)
+			return invite(in, cmd, time.Duration(expires), asJSON, keep)
 		},
 	}
 	addAccess(cmd, &role, &groups)
 	cmd.Flags().Var(&expires, "expires", "for how long the link works, as 90m, 24h or 7d")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	p.addFlags(cmd.Flags(), config.Invite)
+	in.AddFlags(cmd.Flags())
 	return cmd
 }
 
@@ -190,23 +222,21 @@ func inviting(login, role string, groups []string) (func(context.Context, *users
 }
 
 // invite keeps and prints an invitation.
-func invite(p *program, cmd *cobra.Command, expires time.Duration, asJSON bool, keep func(context.Context, *users.Users, users.Invitation) (users.User, error)) error {
-	c, err := p.flags.Load(config.Everywhere | config.Invite)
-	if err != nil {
-		return err
-	}
+func invite(in Inviting, cmd *cobra.Command, expires time.Duration, asJSON bool, keep func(context.Context, *users.Users, users.Invitation) (users.User, error)) error {
 	fresh := secret.New(secret.KindInvitation)
 	inv := users.Invitation{ID: fresh.ID, Hash: fresh.Hash(), ExpiresAt: time.Now().Add(expires).UTC().Truncate(time.Second)}
 	var user users.User
-	err = withStoreFor(cmd, c, commandTimeout, func(ctx context.Context, st *rooms.Store) (err error) {
+	var baseURL string
+	err := in.Stores(cmd, func(ctx context.Context, st *rooms.Store, public string) (err error) {
+		baseURL = public
 		user, err = keep(ctx, st.Users, inv)
 		return err
 	})
 	if err != nil {
-		return groupAdvice(err)
+		return GroupAdvice(err)
 	}
 	// Behind # it is in no server's log, wherever the link is opened.
-	link := strings.TrimSuffix(c.BaseURL, "/") + "/invitation#" + fresh.Reveal()
+	link := strings.TrimSuffix(baseURL, "/") + "/invitation#" + fresh.Reveal()
 	if asJSON {
 		return console.JSON(cmd.OutOrStdout(), struct {
 			User      listedUser `json:"user"`
@@ -214,7 +244,7 @@ func invite(p *program, cmd *cobra.Command, expires time.Duration, asJSON bool, 
 			ExpiresAt time.Time  `json:"expires_at"`
 		}{listed(user), link, inv.ExpiresAt})
 	}
-	if c.BaseURL == "" {
+	if baseURL == "" {
 		if err := console.Line(cmd.ErrOrStderr(), "The link is below the server's address, which --base-url would put before it."); err != nil {
 			return err
 		}
@@ -222,39 +252,41 @@ func invite(p *program, cmd *cobra.Command, expires time.Duration, asJSON bool, 
 	return console.Line(cmd.OutOrStdout(), link)
 }
 
-// groupAdvice adds to an error about a group what to do.
-func groupAdvice(err error) error {
+// GroupAdvice adds to an error about a group what to do.
+func GroupAdvice(err error) error {
 	if errors.Is(err, directory.ErrNoGroup) {
 		return fmt.Errorf("%w; an administrator makes one by PUT /api/groups/NAME, and GET /api/groups lists all", err)
 	}
 	return err
 }
 
-func userList(p *program) *cobra.Command {
+func list(stores Stores) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List who may log in, and who is invited",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			header := []string{"LOGIN", "ROLE", "STATE", "LOGINS", "CREATED", "LAST LOGIN", "GROUPS"}
-			read := func(ctx context.Context, st *rooms.Store) ([]listedUser, error) {
-				all, err := st.Users.All(ctx)
-				var list []listedUser
-				for _, u := range all {
-					list = append(list, listed(u))
+			all := []listedUser{}
+			err := stores(cmd, func(ctx context.Context, st *rooms.Store) error {
+				found, err := st.Users.All(ctx)
+				for _, u := range found {
+					all = append(all, listed(u))
 				}
-				return list, err
+				return err
+			})
+			if err != nil {
+				return err
 			}
-			return printList(p, cmd, asJSON, header, read, userRow)
+			return console.List(cmd.OutOrStdout(), asJSON, []string{"LOGIN", "ROLE", "STATE", "LOGINS", "CREATED", "LAST LOGIN", "PERSON", "GROUPS"}, all, row)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-func userRow(u listedUser) []string {
-	last, sees := "never", groupsOf(u.Limited, u.Groups)
+func row(u listedUser) []string {
+	last, sees := "never", console.Sees(u.Limited, u.Groups)
 	if u.Role == directory.RoleAuditor {
 		sees = "no machines"
 	}
@@ -263,16 +295,16 @@ func userRow(u listedUser) []string {
 	}
 	return []string{
 		u.Login, string(u.Role), u.State, strconv.Itoa(u.Sessions), u.CreatedAt.Format(time.RFC3339), last,
-		sees,
+		u.is(), sees,
 	}
 }
 
-func userRole(p *program) *cobra.Command {
+func setRole(stores Stores) *cobra.Command {
 	var role string
 	var groups []string
 	var access users.Access
-	cmd := userChange(p, "role", "Change what somebody may do", func(ctx context.Context, u *users.Users, id string) (users.User, error) {
-		return u.SetAccess(ctx, id, access)
+	cmd := change(stores, "role", "Change what somebody may do", func(ctx context.Context, st *rooms.Store, id string) (users.User, error) {
+		return st.Users.SetAccess(ctx, id, access)
 	})
 	cmd.Use = "role --role ROLE [--group GROUP]… NAME"
 	cmd.Long = "role sets role and groups anew: without --group it is all machines. It holds at once."
@@ -287,9 +319,9 @@ func userRole(p *program) *cobra.Command {
 	return cmd
 }
 
-// userChange returns a command that changes the user it names and prints how they are
+// change returns a command that changes the user it names and prints how they are
 // then.
-func userChange(p *program, name, short string, do func(context.Context, *users.Users, string) (users.User, error)) *cobra.Command {
+func change(stores Stores, name, short string, do func(context.Context, *rooms.Store, string) (users.User, error)) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   name + " NAME",
@@ -301,10 +333,10 @@ func userChange(p *program, name, short string, do func(context.Context, *users.
 				return err
 			}
 			var changed users.User
-			err = p.withStore(cmd, func(ctx context.Context, st *rooms.Store) error {
+			err = stores(cmd, func(ctx context.Context, st *rooms.Store) error {
 				known, err := st.Users.ByLogin(ctx, login)
 				if err == nil {
-					changed, err = do(ctx, st.Users, known.ID)
+					changed, err = do(ctx, st, known.ID)
 				}
 				return err
 			})
@@ -312,14 +344,56 @@ func userChange(p *program, name, short string, do func(context.Context, *users.
 			case errors.Is(err, users.ErrNone):
 				return fmt.Errorf("there is no user %q; trackerd-server user list shows all", text.ForTerminal(login))
 			case err != nil:
-				return groupAdvice(err)
+				return GroupAdvice(err)
 			case asJSON:
 				return console.JSON(cmd.OutOrStdout(), listed(changed))
 			}
 			u := listed(changed)
-			return console.Line(cmd.OutOrStdout(), fmt.Sprintf("%s: %s, %s, logins: %d", text.ForTerminal(u.Login), u.Role, u.State, u.Sessions))
+			line := fmt.Sprintf("%s: %s, %s, logins: %d", u.Login, u.Role, u.State, u.Sessions)
+			if u.Person != "" {
+				line += ", is " + u.is()
+			}
+			return console.Line(cmd.OutOrStdout(), text.ForTerminal(line))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func tie(stores Stores) *cobra.Command {
+	var named string
+	cmd := change(stores, "tie", "Make a user one of the people who are measured", func(ctx context.Context, st *rooms.Store, id string) (users.User, error) {
+		p, err := person.Find(ctx, st, named)
+		if err == nil {
+			err = st.Self.TiePerson(ctx, id, p.ID)
+		}
+		if err != nil {
+			return users.User{}, err
+		}
+		return st.Users.ByID(ctx, id)
+	})
+	cmd.Use = "tie NAME PERSON"
+	cmd.Long = `tie has a user see a person as themselves, with all accounts, below /api/me and on the
+page /self. The person is named by id or by an account of theirs. It takes the place of
+whom the user was before, and of accounts that they opened by links.`
+	cmd.Example = `  trackerd-server user tie anna@example.org p17
+  trackerd-server user tie anna@example.org vm-abc123-anna`
+	cmd.Args = cobra.ExactArgs(2)
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		named = args[1]
+		return run(cmd, args)
+	}
+	return cmd
+}
+
+func untie(stores Stores) *cobra.Command {
+	cmd := change(stores, "untie", "Make a user nobody of the people who are measured", func(ctx context.Context, st *rooms.Store, id string) (users.User, error) {
+		if err := st.Self.Untie(ctx, id); err != nil {
+			return users.User{}, err
+		}
+		return st.Users.ByID(ctx, id)
+	})
+	cmd.Long = "untie also forgets the accounts that the user opened by links."
 	return cmd
 }
