@@ -324,6 +324,39 @@ func TestWhoIsLookedAt(t *testing.T) {
 	}
 }
 
+// A sum is of few where it is of few people: five accounts hide nobody who has two of them.
+func TestWhoIsLookedAtInSums(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	all := []string{"a", "b", "c", "d", "e", "f"}
+	var minutes []api.Event
+	for _, m := range all {
+		minutes = append(minutes, servertest.Minute(m, 0))
+	}
+	b.Send(b.Host("h"), minutes...)
+	b.Group("five", "a", "b", "c", "d", "e")
+	b.Do(http.MethodPost, "/api/people/p1/accounts", b.Token(directory.RoleAdmin), api.PersonJoin{MachineIDs: []string{"b"}}).Wants(http.StatusOK, nil)
+	const days = "from=2024-01-15&to=2024-01-15"
+	for _, path := range []string{
+		"/api/reports/activity?" + days + "&per=group", "/api/reports/apps?" + days + "&per=group&format=csv", "/api/reports/rhythm?" + days + "&group=five",
+	} {
+		id, token := freshToken(b)
+		b.Do(http.MethodGet, path, token, nil).Wants(http.StatusOK, nil)
+		for _, m := range all {
+			if looks, want := lookedAt(b, id, m), m != "f"; (len(looks) == 1) != want {
+				t.Errorf("%s: looks at %s: %+v", path, m, looks)
+			}
+		}
+	}
+	// Six accounts of five people are many.
+	for _, path := range []string{"/api/reports/activity?" + days + "&per=all", "/api/reports/apps?" + days + "&per=all", "/api/reports/rhythm?" + days} {
+		id, token := freshToken(b)
+		b.Do(http.MethodGet, path, token, nil).Wants(http.StatusOK, nil)
+		if looks := lookedAt(b, id, "a"); len(looks) != 0 {
+			t.Errorf("%s: %+v", path, looks)
+		}
+	}
+}
+
 // A stream writes down who comes later, before it shows them.
 func TestStreamsWriteWhoComesLater(t *testing.T) {
 	b := servertest.New(t, servertest.NewDatabase(t))

@@ -54,7 +54,7 @@ func (r *Reports) apps(ctx context.Context, s *subjects, q AppsQuestion) (rows [
 	if err != nil {
 		return nil, "", err
 	}
-	u := uses{reader: r.reader, days: q.Days, rules: rules, byApp: q.By != ByCategory, rows: []api.AppRow{}}
+	u := uses{reports: r, days: q.Days, rules: rules, byApp: q.By != ByCategory, rows: []api.AppRow{}}
 	switch s.Per {
 	case PerMachine:
 		next, err = u.machines(ctx, s)
@@ -77,17 +77,17 @@ func (r *Reports) EachApp(ctx context.Context, scope directory.Scope, q AppsQues
 
 // uses makes the rows of one report.
 type uses struct {
-	reader *query.Reader
-	days   Range
-	rules  *category.Rules
-	byApp  bool
-	rows   []api.AppRow
+	reports *Reports
+	days    Range
+	rules   *category.Rules
+	byApp   bool
+	rows    []api.AppRow
 }
 
 // machines adds the rows of a page of machines.
 func (u *uses) machines(ctx context.Context, s *subjects) (next string, err error) {
 	n := min(s.Page.Limit, machinesAtOnce)
-	list, more, err := u.reader.AppUse(ctx, s.machines(n), u.days.Start, u.days.End, classes(u.rules))
+	list, more, err := u.reports.reader.AppUse(ctx, s.machines(n), u.days.Start, u.days.End, classes(u.rules))
 	if err != nil {
 		return "", err
 	}
@@ -111,7 +111,7 @@ func (u *uses) machines(ctx context.Context, s *subjects) (next string, err erro
 
 // people adds the rows of a page of people.
 func (u *uses) people(ctx context.Context, s *subjects) (next string, err error) {
-	list, more, err := u.reader.PeopleAppUse(ctx, s.people(min(s.Page.Limit, machinesAtOnce)), u.days.Start, u.days.End, classes(u.rules))
+	list, more, err := u.reports.reader.PeopleAppUse(ctx, s.people(min(s.Page.Limit, machinesAtOnce)), u.days.Start, u.days.End, classes(u.rules))
 	if err != nil {
 		return "", err
 	}
@@ -138,14 +138,14 @@ func (u *uses) people(ctx context.Context, s *subjects) (next string, err error)
 // asks for.
 func (u *uses) addUp(ctx context.Context, group string, f directory.MachineFilter) (int, error) {
 	sum, row := useSum{}, api.AppRow{Group: group}
-	var few access.Handful
+	var keys []int32
 	for {
-		list, more, err := u.reader.AppUse(ctx, f, u.days.Start, u.days.End, classes(u.rules))
+		list, more, err := u.reports.reader.AppUse(ctx, f, u.days.Start, u.days.End, classes(u.rules))
 		if err != nil {
 			return 0, err
 		}
 		for _, m := range list {
-			few.Add(m.Key)
+			keys = append(keys, m.Key)
 			sum.add(m.Uses, u.byApp)
 			row.Machines++
 			row.Estimated = row.Estimated || m.Estimated
@@ -155,7 +155,9 @@ func (u *uses) addUp(ctx context.Context, group string, f directory.MachineFilte
 		}
 		f.After = list[len(list)-1].MachineID
 	}
-	few.See(ctx)
+	if err := u.reports.people.SeeFew(ctx, keys); err != nil {
+		return 0, err
+	}
 	before := len(u.rows)
 	u.add(sum, row)
 	return len(u.rows) - before, nil

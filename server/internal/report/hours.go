@@ -39,7 +39,7 @@ func (r *Reports) activity(ctx context.Context, s *subjects, q ActivityQuestion)
 	if err != nil {
 		return nil, "", err
 	}
-	h := hoursSheet{reader: r.reader, periods: periods, bounds: bounds(periods), now: r.now(), rows: []api.ActivityRow{}}
+	h := hoursSheet{reports: r, periods: periods, bounds: bounds(periods), now: r.now(), rows: []api.ActivityRow{}}
 	switch s.Per {
 	case PerMachine:
 		next, err = h.machines(ctx, s)
@@ -63,7 +63,7 @@ func (r *Reports) EachActivity(ctx context.Context, scope directory.Scope, q Act
 
 // hours makes the rows of one report.
 type hoursSheet struct {
-	reader  *query.Reader
+	reports *Reports
 	periods []Period
 	bounds  []time.Time
 	now     time.Time
@@ -73,7 +73,7 @@ type hoursSheet struct {
 // machines adds the rows of a page of machines.
 func (h *hoursSheet) machines(ctx context.Context, s *subjects) (next string, err error) {
 	n := min(s.Page.Limit, machinesAtOnce, max(1, maxPageRows/max(1, len(h.periods))))
-	list, err := h.reader.SumMachines(ctx, s.machines(n), h.bounds)
+	list, err := h.reports.reader.SumMachines(ctx, s.machines(n), h.bounds)
 	if err != nil {
 		return "", err
 	}
@@ -96,7 +96,7 @@ func (h *hoursSheet) machines(ctx context.Context, s *subjects) (next string, er
 // people adds the rows of a page of people.
 func (h *hoursSheet) people(ctx context.Context, s *subjects, days int) (next string, err error) {
 	n := min(s.Page.Limit, PeopleAtOnce(days), max(1, maxPageRows/max(1, len(h.periods))))
-	list, more, err := h.reader.SumPeople(ctx, s.people(n), h.bounds, true)
+	list, more, err := h.reports.reader.SumPeople(ctx, s.people(n), h.bounds, true)
 	if err != nil {
 		return "", err
 	}
@@ -120,14 +120,14 @@ func (h *hoursSheet) people(ctx context.Context, s *subjects, days int) (next st
 // asks for.
 func (h *hoursSheet) addUp(ctx context.Context, group string, f directory.MachineFilter) (int, error) {
 	totals := make([]total, len(h.periods))
-	var few access.Handful
+	var keys []int32
 	for {
-		list, err := h.reader.SumMachines(ctx, f, h.bounds)
+		list, err := h.reports.reader.SumMachines(ctx, f, h.bounds)
 		if err != nil {
 			return 0, err
 		}
 		for _, m := range list {
-			few.Add(m.Key)
+			keys = append(keys, m.Key)
 			for i, p := range h.periods {
 				totals[i].add(m.Sums[i], p.untracked(m.Sums[i], h.now))
 			}
@@ -137,7 +137,9 @@ func (h *hoursSheet) addUp(ctx context.Context, group string, f directory.Machin
 		}
 		f.After = list[len(list)-1].MachineID
 	}
-	few.See(ctx)
+	if err := h.reports.people.SeeFew(ctx, keys); err != nil {
+		return 0, err
+	}
 	for i, p := range h.periods {
 		row := h.row(p, totals[i])
 		row.Group = group

@@ -2,25 +2,25 @@ package access
 
 import "context"
 
-// anonymous is from how many people or machines on a sum shows nobody's data.
-const anonymous = 5
+// Anonymous is from how many people on a sum shows nobody's data.
+const Anonymous = 5
 
-// Handful is whose data a sum is of, as long as they are few.
+// Handful is the people whose data a sum is of, as long as they are few.
 type Handful struct {
 	n        int
 	machines []int32
 }
 
-// Add adds one more to the sum: a machine, or a person with theirs.
+// Add adds one more person to the sum, with their machines.
 func (h *Handful) Add(machines ...int32) {
-	if h.n++; h.n < anonymous {
+	if h.n++; h.n < Anonymous {
 		h.machines = append(h.machines, machines...)
 	}
 }
 
 // See notes that the answer is about each of them, where they are few.
 func (h *Handful) See(ctx context.Context) {
-	if h.n < anonymous {
+	if h.n < Anonymous {
 		See(ctx, h.machines...)
 	}
 }
