@@ -57,14 +57,23 @@ type Keeper struct {
 
 	mu   sync.Mutex
 	list map[id]kept
+	// refused are those that a server has refused, until they are sent or this ends.
+	refused map[id]refusal
 
 	// wake has Run look at once.
 	wake chan struct{}
 }
 
+// refusal is when a receipt that a server has refused is sent to it again.
+type refusal struct {
+	server string
+	pause  time.Duration
+	until  time.Time
+}
+
 // New goes on from what the buffer holds.
 func New(o Options) (*Keeper, error) {
-	k := &Keeper{o: o.withDefaults(), list: map[id]kept{}, wake: make(chan struct{}, 1)}
+	k := &Keeper{o: o.withDefaults(), list: map[id]kept{}, refused: map[id]refusal{}, wake: make(chan struct{}, 1)}
 	_, err := o.Buffer.Load(buffer.Receipts, func(key, value []byte) error {
 		machineID, notice, ok := strings.Cut(string(key), "\x00")
 		var one kept
@@ -121,12 +130,13 @@ func (k *Keeper) Wake() {
 	}
 }
 
-// unsent are those that a server lacks, the oldest first.
+// unsent are those that a server lacks, the oldest first, but for refused ones that rest.
 func (k *Keeper) unsent(server string) (list []api.Receipt) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	now := k.o.Now()
 	for i, one := range k.list {
-		if one.Server != server {
+		if r := k.refused[i]; one.Server != server && !(r.server == server && now.Before(r.until)) {
 			list = append(list, api.Receipt{MachineID: i.machineID, Notice: i.notice, ReadAt: one.ReadAt})
 		}
 	}
@@ -137,6 +147,37 @@ func (k *Keeper) unsent(server string) (list []api.Receipt) {
 		return strings.Compare(a.MachineID+"\x00"+a.Notice, b.MachineID+"\x00"+b.Notice)
 	})
 	return list
+}
+
+// refuse has a receipt rest that a server has refused, each time for longer: what stands
+// against it may pass, as a machine_id of which no record has come yet, or never does, as
+// for somebody who was erased. It reports whether it is the first time.
+func (k *Keeper) refuse(server string, r api.Receipt) (first bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i := id{r.MachineID, r.Notice}
+	before := k.refused[i]
+	next := refusal{server: server, pause: firstPause}
+	if before.server == server {
+		next.pause = min(2*before.pause, longestRest)
+	}
+	next.until = k.o.Now().Add(k.about(next.pause))
+	k.refused[i] = next
+	return before.server != server
+}
+
+// untilDue is how long it is until a refused receipt is sent again, within bounds.
+func (k *Keeper) untilDue() time.Duration {
+	target, _ := k.o.Target()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	wait, now := longestPause, k.o.Now()
+	for _, r := range k.refused {
+		if r.server == target.URL {
+			wait = min(wait, r.until.Sub(now))
+		}
+	}
+	return max(wait, shortestPause)
 }
 
 // sent notes that a server has some.
@@ -150,6 +191,7 @@ func (k *Keeper) sent(server string, list []api.Receipt) error {
 			one.Server = server
 			changed[i] = one
 		}
+		delete(k.refused, i)
 	}
 	return k.store(changed, nil)
 }

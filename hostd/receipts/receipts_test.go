@@ -161,6 +161,7 @@ func TestRefusedOnesKeepNobodyWaiting(t *testing.T) {
 		t.Error(err)
 	}
 	s.want(t, "two are refused", "eve v1 12:00:02")
+	r.now = r.now.Add(firstPause)
 	s.status["ann"], s.asked = http.StatusUnauthorized, 0
 	if err := r.k.send(t.Context()); err == nil || errors.Is(err, errRefused) {
 		t.Error(err)
@@ -173,6 +174,39 @@ func TestRefusedOnesKeepNobodyWaiting(t *testing.T) {
 		t.Error(err)
 	}
 	s.want(t, "none is refused", "eve v1 12:00:02", "ann v1 12:00:00", "bob v1 12:00:01")
+}
+
+// One that is refused again and again is asked about once a day in the end, also while
+// others come; another server is asked anew, and a pause that is over is the next try's.
+func TestRefusedOnesRest(t *testing.T) {
+	s, other := newServer(t), newServer(t)
+	r := newRig(t, s.URL)
+	r.add("gone", "v1")
+	s.status["gone"] = http.StatusNotFound
+	for range 7 * 24 * 60 { // a look each minute of a week
+		if err := r.k.send(t.Context()); err != nil && !errors.Is(err, errRefused) {
+			t.Fatal(err)
+		}
+		r.now = r.now.Add(time.Minute)
+	}
+	// Random is 0: pauses are half as long as they may be.
+	if s.asked < 14 || s.asked > 30 {
+		t.Errorf("asked %d times in a week", s.asked)
+	}
+	if due := r.k.untilDue(); due > longestPause || due < shortestPause {
+		t.Error(due)
+	}
+	r.add("ann", "v1")
+	_ = r.k.send(t.Context())
+	s.want(t, "beside it", "ann v1 12:00:00")
+	r.url = other.URL
+	if err := r.k.send(t.Context()); err != nil {
+		t.Error(err)
+	}
+	other.want(t, "another server", "gone v1 12:00:00", "ann v1 12:00:00")
+	if due := r.k.untilDue(); due != longestPause {
+		t.Errorf("sent, it is due in %v", due)
+	}
 }
 
 // Of earlier notices what the server has goes, and what it lacks stays; another server is

@@ -22,6 +22,10 @@ const (
 	// a server that is away, or a machine_id of which no record has come yet.
 	firstPause   = 15 * time.Second
 	longestPause = time.Hour
+	// longestRest is between two tries of a receipt that the server has refused again and
+	// again, shortestPause between any two.
+	longestRest   = 24 * time.Hour
+	shortestPause = time.Second
 	// maxReplyBytes bounds what is read of an answer.
 	maxReplyBytes = 4 << 10
 )
@@ -48,14 +52,14 @@ func (o Options) withDefaults() Options {
 // Run sends the server what it lacks until ctx ends.
 func (k *Keeper) Run(ctx context.Context) error {
 	for pause := firstPause; ; {
-		wait := longestPause
-		if err := k.send(ctx); err == nil {
-			pause = firstPause
+		var wait time.Duration
+		if err := k.send(ctx); err == nil || errors.Is(err, errRefused) {
+			pause, wait = firstPause, k.untilDue()
 		} else {
 			if pause == firstPause && ctx.Err() == nil {
 				k.o.Log.Warn("receipts of the notice wait for the server", "error", err)
 			}
-			wait = pause/2 + time.Duration(k.o.Random()*float64(pause/2)) // hosts must not come back together
+			wait = k.about(pause)
 			pause = min(2*pause, longestPause)
 		}
 		timer := time.NewTimer(wait)
@@ -70,6 +74,11 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
+// about returns a part of a pause, by chance: hosts must not come back together.
+func (k *Keeper) about(pause time.Duration) time.Duration {
+	return pause/2 + time.Duration(k.o.Random()*float64(pause/2))
+}
+
 // send sends what the server lacks. One that it refuses keeps no other waiting.
 func (k *Keeper) send(ctx context.Context) error {
 	target, enrolled := k.o.Target()
@@ -78,6 +87,7 @@ func (k *Keeper) send(ctx context.Context) error {
 	}
 	var done []api.Receipt
 	var failed error
+	fresh := 0 // refused for the first time
 	for _, r := range k.unsent(target.URL) {
 		err := k.post(ctx, target, r)
 		if err == nil {
@@ -88,6 +98,12 @@ func (k *Keeper) send(ctx context.Context) error {
 		if !errors.Is(err, errRefused) {
 			break
 		}
+		if k.refuse(target.URL, r) {
+			fresh++
+		}
+	}
+	if fresh > 0 {
+		k.o.Log.Warn("the server refuses receipts of the notice; they are sent again, after pauses of up to a day", "receipts", fresh, "error", failed)
 	}
 	return errors.Join(k.sent(target.URL, done), failed)
 }
