@@ -12,7 +12,8 @@ started by trackerd with a socket as standard input or output, not by hand.
 
 Options:
   --display :N        the X display (required)
-  --kind KIND         blurred: a sixteenth of each side, readable: half (required)
+  --kind KIND         blurred: a sixteenth of each side, readable: half
+                      or, of a large screen, a third or a quarter (required)
   --version           print the version
   --help              print this
 

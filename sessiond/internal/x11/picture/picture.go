@@ -16,8 +16,10 @@ import (
 
 const (
 	// blurredBy and readableBy are how many pixels of the screen a pixel of a picture
-	// has in each direction. At a sixteenth a line of text is one pixel high.
-	blurredBy, readableBy = 16, 2
+	// has in each direction. At a sixteenth a line of text is one pixel high. Where half of
+	// a screen has more pixels than a picture may, as that of 3840×2160, readable is a third
+	// of each side, or a quarter; of what is larger still there is none.
+	blurredBy, readableBy, leastReadableBy = 16, 2, 4
 	// quality is the JPEG's: half of a screen of 1920×1080 has some 40 kB.
 	quality = 40
 )
@@ -30,7 +32,7 @@ func (e OutcomeError) Error() string { return "no picture: outcome " + string(ru
 
 // Options are which picture is taken.
 type Options struct {
-	// Readable is set for half of each side; else the picture is blurred.
+	// Readable is set for half of each side, or less where that has too many pixels; else the picture is blurred.
 	Readable bool
 	// Covers reports whether a window must not be on a picture; nil: none is looked at.
 	Covers func(app string, titles []string) bool
@@ -98,11 +100,7 @@ func (s *Screen) Take(o Options) (Picture, error) {
 	if err := s.look(o); err != nil {
 		return Picture{}, err
 	}
-	by := blurredBy
-	if o.Readable {
-		by = readableBy
-	}
-	shrunk, shared, err := s.shrunk(by)
+	shrunk, shared, err := s.shrunk(o)
 	if err != nil {
 		return Picture{}, err
 	}

@@ -134,9 +134,38 @@ func TestBlurredHasNoWriting(t *testing.T) {
 	}
 }
 
+// A screen of which half would be too large is made smaller still, and no smaller than it
+// must be; none is ever sharper than half.
+func TestLargeScreens(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ width, height, by int }{
+		{800, 600, 2}, {1920, 1080, 2}, {2560, 1440, 2}, {4000, 2000, 2}, {3840, 2160, 3}, {5120, 2160, 3}, {5120, 2880, 3}, {7680, 2160, 3}, {6016, 3384, 4}, {7680, 4320, 4},
+	} {
+		if got := (Options{Readable: true}).by(c.width, c.height); got != c.by {
+			t.Errorf("%d×%d: by %d, want %d", c.width, c.height, got, c.by)
+		}
+		if got := (Options{}).by(c.width, c.height); got != blurredBy {
+			t.Errorf("%d×%d: blurred by %d", c.width, c.height, got)
+		}
+	}
+	s := open(t, xtest.Xvfb(t, "-screen", "0", "3840x2160x24"))
+	s.paint(t, s.white, xproto.Rectangle{Width: 3840, Height: 2160})
+	s.paint(t, 0xFF0000, xproto.Rectangle{Width: 1920, Height: 2160})
+	p, shown := take(t, s, Options{Readable: true})
+	if size := shown.Bounds().Size(); size != image.Pt(1280, 720) || len(p.JPEG) > wire.MaxPictureBytes {
+		t.Errorf("%v, %d bytes", size, len(p.JPEG))
+	}
+	if !near(shown.At(2, 2), 255, 0, 0) || !near(shown.At(630, 718), 255, 0, 0) || !near(shown.At(650, 718), 255, 255, 255) || !near(shown.At(1278, 2), 255, 255, 255) {
+		t.Errorf("%v, %v, %v", shown.At(2, 2), shown.At(650, 718), shown.At(1278, 2))
+	}
+	if _, blurred := take(t, s, Options{}); blurred.Bounds().Size() != image.Pt(240, 135) {
+		t.Errorf("%v", blurred.Bounds())
+	}
+}
+
 func TestTooLarge(t *testing.T) {
 	t.Parallel()
-	s := open(t, xtest.Xvfb(t, "-screen", "0", "4000x2100x24"))
+	s := open(t, xtest.Xvfb(t, "-screen", "0", "8200x4000x24"))
 	refused(t, s, Options{Readable: true}, wire.OutcomeTooLarge)
 	s = open(t, xtest.Xvfb(t))
 	p, _ := take(t, s, Options{Readable: true})

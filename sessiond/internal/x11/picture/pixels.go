@@ -65,13 +65,26 @@ func formOf(setup *xproto.SetupInfo, s *xproto.ScreenInfo) form {
 	return f
 }
 
+// by returns how many pixels of a screen a pixel of the picture has in each direction.
+func (o Options) by(width, height int) int {
+	if !o.Readable {
+		return blurredBy
+	}
+	by := readableBy
+	for by < leastReadableBy && (width/by)*(height/by) > wire.MaxPicturePixels {
+		by++
+	}
+	return by
+}
+
 // shrunk returns the screen with blocks of pixels made one each. It is read in strips, so
 // that a large screen takes no more memory than a small one.
-func (s *Screen) shrunk(by int) (*image.RGBA, bool, error) {
+func (s *Screen) shrunk(o Options) (*image.RGBA, bool, error) {
 	size, err := xproto.GetGeometry(s.x, xproto.Drawable(s.root)).Reply()
 	if err != nil {
 		return nil, false, OutcomeError(wire.OutcomeDisplay)
 	}
+	by := o.by(int(size.Width), int(size.Height))
 	w, h := int(size.Width)/by, int(size.Height)/by
 	stride := (int(size.Width)*s.form.bytes + s.form.pad - 1) / max(s.form.pad, 1) * s.form.pad
 	switch {
