@@ -257,14 +257,14 @@ var mayImport = map[string][]string{
 		"server/api", "server/api/policy", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/events",
 		"server/internal/store/partition", "server/internal/store/policies", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/store/uncollected",
 	},
-	"server/internal/store/inspect":   {"server/internal/store/db", "server/internal/store/partition", "server/internal/store/upkeep"},
+	"server/internal/store/inspect":   {"server/internal/store/db", "server/internal/store/erasure", "server/internal/store/partition", "server/internal/store/upkeep"},
 	"server/internal/store/rooms":     {"server/internal/store/..."},
 	"server/internal/store/storetest": {"server/api", "server/internal/pgtest", "server/internal/store/..."},             // rooms for tests
 	"server/internal/store/testdb":    {"server/internal/localpg", "server/internal/secret", "server/internal/store/db"}, // databases for tests
 
 	"server/internal/doctor": {
 		"server/api", "server/internal/config", "server/internal/httpserver", "server/internal/quantity", "server/internal/repository",
-		"server/internal/store/db", "server/internal/store/inspect", "server/internal/store/upkeep", "server/internal/text",
+		"server/internal/store/db", "server/internal/store/erasure", "server/internal/store/inspect", "server/internal/store/upkeep", "server/internal/text",
 	},
 	"server/internal/app": {
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/export", "server/internal/personapi", "server/internal/httpapi", "server/internal/httpserver",

@@ -10,6 +10,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/quantity"
 	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/erasure"
 	"activity-tracker.example/server/internal/store/inspect"
 	"activity-tracker.example/server/internal/store/upkeep"
 )
@@ -37,6 +38,9 @@ func Database(e inspect.Examination) []api.Check {
 	}
 	if e.Schema.Version == e.Schema.Known {
 		checks = append(checks, checkPartitions(e.Partitions), checkCompaction(e.Compaction), checkTokens(e))
+		if e.Unreadable.Times > 0 {
+			checks = append(checks, unreadable(e.Unreadable))
+		}
 	}
 	return checks
 }
@@ -155,6 +159,13 @@ func checkCompaction(c upkeep.CompactionState) api.Check {
 		made.Result, made.Advice = api.CheckWarning, "a running server compacts every quarter of an hour: see its log, or run: trackerd-server compact"
 	}
 	return made
+}
+
+// unreadable tells of rows that were passed over when titles of erased people were deleted.
+func unreadable(u erasure.Unreadable) api.Check {
+	return warning("records", fmt.Sprintf("rows that can't be read were passed over when titles of erased people were deleted: %d times, last on %s",
+		u.Times, u.Last.UTC().Format(time.DateOnly)),
+		"trackerd-server rollups check names them; the disk, or a program that writes there, has damaged them")
 }
 
 func checkTokens(e inspect.Examination) api.Check {

@@ -263,6 +263,34 @@ func TestTitlesThatOthersHaveStay(t *testing.T) {
 	}
 }
 
+// Rows that nobody can read keep no titles; titles of the others stay, and it is written
+// down.
+func TestTitlesPastUnreadableRows(t *testing.T) {
+	o := newOffice(t)
+	conn := storetest.Connect(t, o.url)
+	for table, key := range map[string]string{"event": "ts", "event_hour": "first_ts"} {
+		tag, err := conn.Exec(t.Context(), "UPDATE "+table+" SET body = '\\xfe' WHERE ("+key+", machine) = (SELECT "+key+", machine FROM "+table+" WHERE machine = $1 ORDER BY "+key+" LIMIT 1)", o.keys("boris-1")[0])
+		if o.must(err); tag.RowsAffected() != 1 {
+			t.Fatal(table, tag)
+		}
+	}
+	e := api.Event{MachineID: "clara", Timestamp: noon.Add(-time.Second), ActiveApp: "app", ActiveWindow: "title 0 of anna"}
+	storetest.Accepted(t, o.Store, o.host, []api.Event{e}, 1)
+	c := o.erase("anna-1")
+	o.finish()
+	c, err := o.Erasures.ByID(t.Context(), c.ID)
+	if err != nil || c.GoneAt == nil || c.Titles == 0 {
+		t.Errorf("%+v %v", c, err)
+	}
+	if n := storetest.Ask[int](t, o.url, "SELECT count(*) FROM title WHERE name LIKE '%of anna%'"); n != 1 {
+		t.Errorf("%d titles of hers are left, want the one that clara has", n)
+	}
+	examined, err := o.Inspector.Examine(t.Context())
+	if err != nil || examined.Unreadable.Times == 0 || time.Since(examined.Unreadable.Last) > time.Hour {
+		t.Errorf("%+v %v", examined.Unreadable, err)
+	}
+}
+
 // Titles are retired while records with them are written all the time: none is lost.
 func TestTitlesWhileRecordsAreWritten(t *testing.T) {
 	o := newOffice(t)

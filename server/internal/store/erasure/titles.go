@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/codec"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/dictionary"
@@ -142,10 +144,11 @@ func (e *Erasures) sweepMonth(ctx context.Context, month time.Time) error {
 	for id := range all {
 		unused[id] = struct{}{}
 	}
-	if err := e.markUsed(ctx, month, unused); err != nil {
+	unreadable, err := e.markUsed(ctx, month, unused)
+	if err != nil {
 		return err
 	}
-	return e.deleteTitles(ctx, month, all, unused)
+	return e.deleteTitles(ctx, month, titles{all, unused, unreadable})
 }
 
 // retire has no new record get one of the titles, whatever servers remember: from its
@@ -182,8 +185,10 @@ func (e *Erasures) retire(ctx context.Context, month time.Time) error {
 	return err
 }
 
-// markUsed takes the titles out of unused that a record of the month has.
-func (e *Erasures) markUsed(ctx context.Context, month time.Time, unused map[uint64]struct{}) error {
+// markUsed takes the titles out of unused that a record of the month has. Rows that cannot
+// be read have none: nobody sees what is in them either way, and one of them would else keep
+// the titles of all who were erased for ever. It returns how many there are.
+func (e *Erasures) markUsed(ctx context.Context, month time.Time, unused map[uint64]struct{}) (unreadable int, err error) {
 	end := month.AddDate(0, 1, 0)
 	for last := int32(0); ; {
 		var keys []struct{ Key int32 }
@@ -193,46 +198,83 @@ func (e *Erasures) markUsed(ctx context.Context, month time.Time, unused map[uin
 			return err
 		})
 		if err != nil {
-			return err
+			return unreadable, err
 		}
 		for _, k := range keys {
 			if len(unused) == 0 {
-				return nil
+				return unreadable, nil
 			}
 			start := time.Now()
-			err := e.db.Read(ctx, "looking for titles in use", func(tx pgx.Tx) error {
-				return query.WalkEvents(ctx, tx, k.Key, month, end, 0, func(_ *api.Event, refs *codec.Refs) error {
+			n := 0
+			err := e.db.Read(ctx, "looking for titles in use", func(tx pgx.Tx) (err error) {
+				n, err = query.WalkReadable(ctx, tx, k.Key, month, end, func(_ *api.Event, refs *codec.Refs) error {
 					eachTitle(refs, func(id uint64) { delete(unused, id) })
 					return nil
 				})
+				return err
 			}, db.KeepEvents)
 			if err != nil {
-				return err
+				return unreadable, err
 			}
+			unreadable += n
 			select {
 			case <-ctx.Done():
-				return ctx.Err()
+				return unreadable, ctx.Err()
 			case <-time.After(min(time.Since(start), longestRest)):
 			}
 			last = k.Key
 		}
 		if len(keys) < machinesAtOnce {
-			return nil
+			return unreadable, nil
 		}
 	}
 }
 
-// deleteTitles deletes the unused ones of all that were looked for.
-func (e *Erasures) deleteTitles(ctx context.Context, month time.Time, all, unused map[uint64]struct{}) error {
-	if len(all) == 0 {
+// titles are all retired ones of a month, and which of them nobody has; unreadable rows
+// were not looked at.
+type titles struct {
+	all, unused map[uint64]struct{}
+	unreadable  int
+}
+
+// titlesOverUnreadable is the kind of change by which it is known that rows could not be
+// read.
+const titlesOverUnreadable = "titles.deleted_over_unreadable"
+
+// Unreadable is when titles were last deleted although rows could not be read, and how often
+// within the time that it is told.
+type Unreadable struct {
+	Times int
+	Last  time.Time
+}
+
+// tellUnreadable is for how long it is told.
+const tellUnreadable = 90 * 24 * time.Hour
+
+// LookForUnreadable returns it.
+func LookForUnreadable(ctx context.Context, tx pgx.Tx) (u Unreadable, err error) {
+	err = tx.QueryRow(ctx, "SELECT count(*), coalesce(max(at), 'epoch') FROM audit_log WHERE what = $1 AND at > now() - $2::interval",
+		titlesOverUnreadable, tellUnreadable).Scan(&u.Times, &u.Last)
+	return u, err
+}
+
+// deleteTitles deletes the unused ones of all that were looked for. Where rows could not be
+// read it is written down.
+func (e *Erasures) deleteTitles(ctx context.Context, month time.Time, t titles) error {
+	if len(t.all) == 0 {
 		return nil
 	}
 	return e.db.Write(ctx, "deleting titles", func(tx pgx.Tx) error {
 		_, err := db.Exec(ctx, tx, "deleting", `WITH done AS (DELETE FROM erasure_title WHERE month = $1 AND title = ANY($2::bigint[]) AND retired RETURNING title, erasure),
 				gone AS (DELETE FROM title WHERE month = $1 AND id = ANY($3::bigint[]) RETURNING id),
 				n AS (SELECT done.erasure, count(*) AS n FROM done JOIN gone ON gone.id = done.title GROUP BY done.erasure)
-			UPDATE erasure e SET titles = e.titles + n.n FROM n WHERE e.id = n.erasure`, month, idsOf(all), idsOf(unused))
-		return err
+			UPDATE erasure e SET titles = e.titles + n.n FROM n WHERE e.id = n.erasure`, month, idsOf(t.all), idsOf(t.unused))
+		if err != nil || t.unreadable == 0 {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Change{
+			What: titlesOverUnreadable, ID: month.Format("2006-01"), Details: map[string]string{"unreadable_rows": strconv.Itoa(t.unreadable)},
+		})
 	})
 }
 

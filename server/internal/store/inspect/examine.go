@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/erasure"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/upkeep"
 )
@@ -46,6 +47,7 @@ type Examination struct {
 	GoodEnrollments int
 	Partitions      []PartitionState
 	Compaction      upkeep.CompactionState
+	Unreadable      erasure.Unreadable
 }
 
 // PartitionState is how a partitioned table does.
@@ -88,7 +90,10 @@ func (in *Inspector) Examine(ctx context.Context) (Examination, error) {
 			}
 			e.Partitions = append(e.Partitions, state)
 		}
-		e.Compaction, err = in.upkeep.CompactionState(ctx, tx)
+		if e.Compaction, err = in.upkeep.CompactionState(ctx, tx); err != nil {
+			return err
+		}
+		e.Unreadable, err = erasure.LookForUnreadable(ctx, tx)
 		return err
 	})
 	return e, err

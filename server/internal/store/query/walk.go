@@ -39,6 +39,18 @@ func WalkEvents(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Tim
 	if limit == 0 {
 		w.left = math.MaxInt
 	}
+	return w.walk(ctx)
+}
+
+// WalkReadable is WalkEvents past rows that cannot be read; it returns how many there are.
+func WalkReadable(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, each func(*api.Event, *codec.Refs) error) (unreadable int, err error) {
+	w := walker{tx: tx, machine: machine, from: from, to: to, left: math.MaxInt, each: each, past: true}
+	err = w.walk(ctx)
+	return w.unreadable, err
+}
+
+func (w *walker) walk(ctx context.Context) error {
+	from, to := w.from, w.to
 	compacted, err := w.compactedBefore(ctx)
 	if err != nil {
 		return err
@@ -71,6 +83,18 @@ type walker struct {
 	// left is how many events more are wanted.
 	left int
 	each func(*api.Event, *codec.Refs) error
+	// past means that rows which cannot be read are passed over; unreadable are those.
+	past       bool
+	unreadable int
+}
+
+// damaged returns an error of a row that cannot be read, or passes it over.
+func (w *walker) damaged(what string, at time.Time, err error) error {
+	if w.past && errors.Is(err, codec.ErrDamaged) {
+		w.unreadable++
+		return nil
+	}
+	return fmt.Errorf("%s of machine %d at %v: %w", what, w.machine, at, err)
 }
 
 // compactedBefore is until when the machine's events are compacted; the zero time
@@ -118,7 +142,7 @@ func (w *walker) hours(ctx context.Context) error {
 func (w *walker) hour(p *codec.Packed) error {
 	events, of, err := codec.DecodeHour(p.TS, p.Body)
 	if err != nil {
-		return fmt.Errorf("compacted events of machine %d at %v: %w", w.machine, p.TS, err)
+		return w.damaged("compacted events", p.TS, err)
 	}
 	for i := range events {
 		if at := events[i].Timestamp; at.Before(w.from) || !at.Before(w.to) {
@@ -143,7 +167,10 @@ func (w *walker) events(ctx context.Context, from time.Time) error {
 		for i := range list {
 			e, r, err := codec.DecodeEvent(list[i].TS, list[i].Body)
 			if err != nil {
-				return fmt.Errorf("event of machine %d at %v: %w", w.machine, list[i].TS, err)
+				if err := w.damaged("event", list[i].TS, err); err != nil {
+					return err
+				}
+				continue
 			}
 			if err := w.give(&e, &r); err != nil {
 				return err
