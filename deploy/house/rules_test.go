@@ -264,7 +264,7 @@ var mayImport = map[string][]string{
 
 	"server/internal/doctor": {
 		"server/api", "server/internal/config", "server/internal/httpserver", "server/internal/quantity", "server/internal/repository",
-		"server/internal/store/db", "server/internal/store/erasure", "server/internal/store/inspect", "server/internal/store/upkeep", "server/internal/text",
+		"server/internal/store/db", "server/internal/store/erasure", "server/internal/store/inspect", "server/internal/store/screenshots", "server/internal/store/upkeep", "server/internal/text",
 	},
 	"server/internal/app": {
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/export", "server/internal/personapi", "server/internal/httpapi", "server/internal/httpserver",

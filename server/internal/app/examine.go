@@ -23,6 +23,7 @@ func Examine(ctx context.Context, c config.Config, now time.Time) []api.Check {
 	_, zoneErr := time.LoadLocation("Europe/Moscow")
 	checks := append(examineDatabase(ctx, c), doctor.TimeZones(zoneErr), doctor.Retention(c.Keep))
 	checks = append(checks, examineCertificates(c, now)...)
+	checks = append(checks, examineSingleSignOn(ctx, c)...)
 	got, err := Probe(ctx, c.Listen, "/readyz", c.OwnName())
 	return append(checks, examinePackages(c), doctor.Address(c.Listen, got.Status, got.Code, err, c.Service))
 }
@@ -75,7 +76,33 @@ func examineStore(ctx context.Context, c config.Config, d *Database) ([]api.Chec
 		free, part := float64(fs.Bavail)*float64(fs.Bsize), float64(fs.Bavail)/float64(fs.Blocks)
 		checks = append(checks, doctor.Disk(int64(free), part, e.SizeBytes))
 	}
-	return checks, nil
+	if e.Schema.Version != e.Schema.Known {
+		return checks, nil
+	}
+	pictures, err := d.Store.Screenshots.Examine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return append(checks, doctor.Pictures(&pictures, os.Geteuid(), leastFree)), nil
+}
+
+// ssoTimeout bounds asking the provider of single sign-on.
+const ssoTimeout = 10 * time.Second
+
+// examineSingleSignOn asks the provider of single sign-on, if there is one.
+func examineSingleSignOn(ctx context.Context, c config.Config) []api.Check {
+	if c.SSO.Issuer == "" {
+		return nil
+	}
+	found := doctor.SingleSignOn{Issuer: c.SSO.Issuer, Only: c.SSO.Only}
+	provider, err := singleSignOn(c)
+	if found.Settings = err; err == nil {
+		defer provider.Close()
+		ctx, cancel := context.WithTimeout(ctx, ssoTimeout)
+		defer cancel()
+		found.Keys, found.Err = provider.Examine(ctx)
+	}
+	return []api.Check{found.Check()}
 }
 
 // readFolders reads who may enter the private PostgreSQL's folders.

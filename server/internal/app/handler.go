@@ -87,6 +87,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	reports, byPerson := report.New(s.Reader, s.Directory, s.People, time.Now), byperson.New(s.Reader, time.Now)
 	own := selfapi.New(s.Self, s.Policies, guard, around.Repository.BaseURL().String(), now)
 	pictures := shots.New(s.Screenshots, s.Policies, guard, s.Access, now)
+	metrics.MustRegister(pictures.Collectors()...)
 	pages := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Shots: pictures, Now: now}
 	previews := preview.New(s.Reader, s.Directory, time.Now)
 	return httpapi.New(httpapi.Parts{

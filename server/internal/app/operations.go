@@ -27,6 +27,7 @@ type operations struct {
 	latest atomic.Pointer[inspect.Look]
 
 	up, machines, hosts, newest                     *prometheus.Desc
+	pictures, pictureBytes                          *prometheus.Desc
 	partitions, from, until, defaultRows, tableSize *prometheus.Desc
 }
 
@@ -41,11 +42,13 @@ func newOperations(look func(context.Context) (inspect.Look, error), log *slog.L
 		hosts:    desc("hosts", "Enrolled hosts by how long nothing has come from them.", "silent"),
 		newest: desc("newest_event_timestamp_seconds",
 			"When the newest event began, in Unix seconds. Sums for reports are written with their events and are never behind them."),
-		partitions:  desc("partitions", "Partitions by table.", "table"),
-		from:        desc("partitions_from_timestamp_seconds", "Where a table's first partition begins, in Unix seconds: for event the oldest day that is not compacted.", "table"),
-		until:       desc("partitions_until_timestamp_seconds", "Until when a table has partitions, in Unix seconds.", "table"),
-		defaultRows: desc("default_partition_rows", "Rows, estimated, that belong to no partition of their own.", "table"),
-		tableSize:   desc("table_bytes", "A table's size on disk with all its indexes.", "table"),
+		pictures:     desc("screenshots", "Pictures of screens that are kept."),
+		pictureBytes: desc("screenshots_bytes", "How much all pictures of screens take."),
+		partitions:   desc("partitions", "Partitions by table.", "table"),
+		from:         desc("partitions_from_timestamp_seconds", "Where a table's first partition begins, in Unix seconds: for event the oldest day that is not compacted.", "table"),
+		until:        desc("partitions_until_timestamp_seconds", "Until when a table has partitions, in Unix seconds.", "table"),
+		defaultRows:  desc("default_partition_rows", "Rows, estimated, that belong to no partition of their own.", "table"),
+		tableSize:    desc("table_bytes", "A table's size on disk with all its indexes.", "table"),
 	}
 }
 
@@ -71,7 +74,7 @@ func (o *operations) run(ctx context.Context) error {
 
 // Describe implements prometheus.Collector.
 func (o *operations) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{o.up, o.machines, o.hosts, o.newest, o.partitions, o.from, o.until, o.defaultRows, o.tableSize} {
+	for _, d := range []*prometheus.Desc{o.up, o.machines, o.hosts, o.newest, o.pictures, o.pictureBytes, o.partitions, o.from, o.until, o.defaultRows, o.tableSize} {
 		ch <- d
 	}
 }
@@ -88,6 +91,8 @@ func (o *operations) Collect(ch chan<- prometheus.Metric) {
 	}
 	send(o.up, 1)
 	send(o.machines, float64(l.Machines))
+	send(o.pictures, float64(l.Pictures))
+	send(o.pictureBytes, float64(l.PictureBytes))
 	for silent, n := range map[string]int64{
 		"under_1h": l.Hosts.Hour, "1h_to_1d": l.Hosts.Day, "1d_to_7d": l.Hosts.Week, "over_7d": l.Hosts.Longer, "never_heard": l.Hosts.Never,
 	} {

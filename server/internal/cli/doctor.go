@@ -21,8 +21,8 @@ func doctorCommand(p *program) *cobra.Command {
 		Use:   "doctor",
 		Short: "Examine the server and its database, and say what to do",
 		Long: `doctor examines the database, its settings, its space and its clock, the schema,
-partitions, compaction, tokens, the replica, the certificate, the packages for hosts
-and the server's address, and says for each problem what to do about it. It changes nothing. It exits
+partitions, compaction, tokens, the replica, the folder of pictures, the certificate, the
+provider of single sign-on, the packages for hosts and the server's address, and says for each problem what to do about it. It changes nothing. It exits
 with 1 where a check failed; a warning is no failure.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

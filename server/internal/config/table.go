@@ -284,37 +284,37 @@ func ssoSettings() []Setting {
 	return []Setting{
 		{
 			Flag: "sso-issuer", Env: "TRACKERD_SERVER_SSO_ISSUER", Unit: "URL", Note: "no single sign-on",
-			Help: "OpenID provider by which people log in, as it names itself", In: Serve,
+			Help: "OpenID provider by which people log in, as it names itself", In: Serve | Doctor,
 			set: text(func(c *Config) *string { return &c.SSO.Issuer }),
 		},
 		{
 			Flag: "sso-client-id", Env: "TRACKERD_SERVER_SSO_CLIENT_ID", Unit: "ID",
-			Help: "what the provider calls this server", In: Serve,
+			Help: "what the provider calls this server", In: Serve | Doctor,
 			set: text(func(c *Config) *string { return &c.SSO.ClientID }),
 		},
 		{
 			Flag: "sso-client-secret-file", Env: "TRACKERD_SERVER_SSO_CLIENT_SECRET_FILE", Unit: "FILE", Note: "PKCE alone",
-			Help: "file of mode 0600 with the secret that the provider gave for it, alone in one line", In: Serve,
+			Help: "file of mode 0600 with the secret that the provider gave for it, alone in one line", In: Serve | Doctor,
 			set: text(func(c *Config) *string { return &c.SSO.SecretFile }),
 		},
 		{
 			Flag: "sso-roles-file", Env: "TRACKERD_SERVER_SSO_ROLES_FILE", Unit: "FILE",
-			Help: "file of lines GROUP -> ROLE or GROUP -> ROLE: GROUP HERE; ANOTHER", In: Serve,
+			Help: "file of lines GROUP -> ROLE or GROUP -> ROLE: GROUP HERE; ANOTHER", In: Serve | Doctor,
 			set: text(func(c *Config) *string { return &c.SSO.RolesFile }),
 		},
 		{
 			Flag: "sso-groups-claim", Env: "TRACKERD_SERVER_SSO_GROUPS_CLAIM", Default: "groups", Unit: "NAME",
-			Help: "claim in which the provider names somebody's groups", In: Serve,
+			Help: "claim in which the provider names somebody's groups", In: Serve | Doctor,
 			set: text(func(c *Config) *string { return &c.SSO.GroupsClaim }),
 		},
 		{
 			Flag: "sso-scope", Env: "TRACKERD_SERVER_SSO_SCOPE", Default: "profile", Unit: "NAME", Many: true,
-			Help: "scope to ask for beside openid, such as groups; repeatable", In: Serve,
+			Help: "scope to ask for beside openid, such as groups; repeatable", In: Serve | Doctor,
 			set: list(func(c *Config) *[]string { return &c.SSO.Scopes }),
 		},
 		{
 			Flag: "sso-only", Env: "TRACKERD_SERVER_SSO_ONLY",
-			Help: "let nobody log in by password; logins by password end", In: Serve,
+			Help: "let nobody log in by password; logins by password end", In: Serve | Doctor,
 			set: toggle(func(c *Config) *bool { return &c.SSO.Only }),
 		},
 	}

@@ -53,7 +53,9 @@ func TestDatabase(t *testing.T) {
 		{func(e *inspect.Examination) { e.Compaction = waiting(false, 0) }, "compaction", api.CheckWarning, "no round has ended yet"},
 		{func(e *inspect.Examination) { e.Compaction = waiting(true, 20*time.Minute) }, "compaction", api.CheckOK, "5000 events wait, from 2024-01-15 on"},
 		{func(e *inspect.Examination) { e.Compaction = waiting(true, 49*time.Hour) }, "compaction", api.CheckWarning, "ended 2d 1h ago"},
-		{func(e *inspect.Examination) { e.Unreadable = erasure.Unreadable{Times: 2, Last: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)} }, "records", api.CheckWarning, "2 times, last on 2026-05-04"},
+		{func(e *inspect.Examination) {
+			e.Unreadable = erasure.Unreadable{Times: 2, Last: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
+		}, "records", api.CheckWarning, "2 times, last on 2026-05-04"},
 		{func(e *inspect.Examination) { e.Admins = 0 }, "tokens", api.CheckWarning, "token create"},
 		{func(e *inspect.Examination) { e.Hosts = 0 }, "tokens", api.CheckWarning, "enrollment create"},
 	}

@@ -156,6 +156,12 @@ func TestScreenshotsByPolicy(t *testing.T) {
 	s.send(s.host, picture).Wants(201, nil)
 	put(policy.Document{Screenshots: &policy.Screenshots{Allow: ptr(false)}})
 	s.send(s.host, picture).Refused(403, api.CodeScreenshotsOff)
+	metrics := string(s.Do(http.MethodGet, "/metrics", "", nil).Body)
+	for _, line := range []string{"\ntrackerd_server_screenshots_taken_total 1\n", "\ntrackerd_server_screenshots_refused_total{code=\"screenshots_off\"} 2\n", "\ntrackerd_server_screenshot_files_swept_total 0\n"} {
+		if !strings.Contains(metrics, line) {
+			t.Errorf("/metrics lacks %q", line)
+		}
+	}
 	put(policy.Document{})
 	readable().Wants(200, nil)
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/limiter"
@@ -40,6 +42,9 @@ type API struct {
 	now      func() time.Time
 	hosts    *limiter.Limiter[int64]
 	all      *limiter.Limiter[struct{}]
+
+	taken   prometheus.Counter
+	refused *prometheus.CounterVec
 }
 
 // New returns the routes; log is where it is written who looks.
@@ -47,8 +52,17 @@ func New(store *screenshots.Screenshots, p *policies.Policies, guard *auth.Guard
 	return &API{
 		store: store, policies: p, guard: guard, access: log, now: now,
 		hosts: limiter.New[int64](hostPictures, turnWait), all: limiter.New[struct{}](allPictures, turnWait),
+		taken: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "trackerd_server_screenshots_taken_total", Help: "Pictures of screens that hosts sent and that were kept.",
+		}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "trackerd_server_screenshots_refused_total", Help: "Pictures of screens that were not taken in, by the code of the refusal.",
+		}, []string{"code"}),
 	}
 }
+
+// Collectors are the figures of pictures that hosts send, for Prometheus.
+func (a *API) Collectors() []prometheus.Collector { return []prometheus.Collector{a.taken, a.refused} }
 
 // kinds returns what is sent to a caller for each error of the store.
 func kinds() []problem.Kind {

@@ -26,6 +26,13 @@ const pictureType = "image/jpeg"
 // Take keeps a picture that a host sends.
 func (a *API) Take(w http.ResponseWriter, r *http.Request) {
 	id, added, err := a.take(w, r)
+	if added {
+		a.taken.Inc()
+	}
+	var refusal *problem.Error
+	if errors.As(asProblem(err), &refusal) {
+		a.refused.WithLabelValues(string(refusal.Code)).Inc()
+	}
 	status := http.StatusOK
 	if added {
 		status = http.StatusCreated

@@ -82,6 +82,7 @@ type found struct {
 	verifier *oidc.IDTokenVerifier
 	style    oauth2.AuthStyle
 	logout   string
+	keys     string
 	// namesItself means that it names itself when it sends browsers back (RFC 9207).
 	namesItself bool
 }
@@ -211,7 +212,7 @@ func (p *Provider) ask(ctx context.Context) (*found, error) {
 		}
 	}
 	return &found{
-		provider: provider, logout: about.Logout, namesItself: about.NamesItself, style: style(about.TokenMethods, p.ClientSecret),
+		provider: provider, logout: about.Logout, keys: about.Keys, namesItself: about.NamesItself, style: style(about.TokenMethods, p.ClientSecret),
 		verifier: provider.VerifierContext(ctx, &oidc.Config{ClientID: p.ClientID, Now: p.Now}),
 	}, nil
 }

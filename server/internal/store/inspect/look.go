@@ -22,6 +22,8 @@ type Look struct {
 	// Newest is the start of the newest event; zero where there is none.
 	Newest time.Time
 	Tables []TableLook
+	// Pictures is how many pictures of screens are kept, PictureBytes how much they take.
+	Pictures, PictureBytes int64
 }
 
 // Silence are numbers of hosts.
@@ -66,6 +68,10 @@ func (in *Inspector) Look(ctx context.Context) (Look, error) {
 		}
 		if newest != nil {
 			l.Newest = *newest
+		}
+		err = tx.QueryRow(ctx, "SELECT count(*), coalesce(sum(bytes), 0)::bigint FROM screenshot WHERE digest IS NOT NULL").Scan(&l.Pictures, &l.PictureBytes)
+		if err != nil {
+			return fmt.Errorf("counting pictures: %w", err)
 		}
 		for _, t := range partition.All() {
 			look, err := lookAt(ctx, tx, t)

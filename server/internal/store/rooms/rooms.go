@@ -102,5 +102,5 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 
 // Collectors are the figures of all rooms for Prometheus.
 func (s *Store) Collectors() []prometheus.Collector {
-	return slices.Concat(s.Writer.Collectors(), s.Dictionary.Collectors(), s.DB.Collectors())
+	return slices.Concat(s.Writer.Collectors(), s.Dictionary.Collectors(), s.DB.Collectors(), s.Screenshots.Collectors())
 }

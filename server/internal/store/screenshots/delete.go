@@ -112,6 +112,7 @@ func (s *Screenshots) Sweep(ctx context.Context) (swept int64, err error) {
 				return swept, diskError(err)
 			}
 			swept++
+			s.swept.Inc()
 		}
 	}
 	return swept, nil

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/api/policy"
 	"activity-tracker.example/server/internal/store/db"
@@ -35,6 +37,8 @@ type Screenshots struct {
 	keep     time.Duration
 	narrowed atomic.Int64
 	now      func() time.Time
+	// swept counts files without a row.
+	swept prometheus.Counter
 
 	mu sync.Mutex
 	// used is how much all pictures took at usedAt, and what this server took in since.
@@ -58,7 +62,7 @@ type Options struct {
 
 // New returns the pictures of a database. Their folder is made with the first.
 func New(d *db.DB, o Options) *Screenshots {
-	return &Screenshots{db: d, folder: folder{db: d, dir: o.Dir, leastFree: o.LeastFree}, maxBytes: o.MaxBytes, keep: o.Keep, now: o.Now}
+	return &Screenshots{db: d, folder: folder{db: d, dir: o.Dir, leastFree: o.LeastFree}, maxBytes: o.MaxBytes, keep: o.Keep, now: o.Now, swept: newSwept()}
 }
 
 // ID names a picture: random bits.

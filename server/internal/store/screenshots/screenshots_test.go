@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"activity-tracker.example/server/api/policy"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
@@ -410,5 +412,49 @@ func TestEraseFiles(t *testing.T) {
 	}
 	if !gone() || len(w.files()) != 1 {
 		t.Error(w.files())
+	}
+}
+
+// What is told of the folder is how it is, and nothing is made by that; files without a row
+// are counted as they go.
+func TestExamine(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "pictures")
+	w := newWallIn(t, dir, screenshots.Options{})
+	if s, err := w.Screenshots.Examine(t.Context()); err != nil || s.Used || s.Path != dir {
+		t.Errorf("%+v %v", s, err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("looking has made it")
+	}
+	w.add("anna", 60)
+	s, err := w.Screenshots.Examine(t.Context())
+	if err != nil || !s.Used || s.Err != nil || s.Mode != 0o700 || s.Owner != os.Geteuid() || !s.Writable || s.Free == 0 || filepath.Dir(s.Path) != dir {
+		t.Errorf("%+v %v", s, err)
+	}
+	stray := filepath.Join(filepath.Dir(w.files()[0]), ".new-x")
+	if err := os.WriteFile(stray, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.age(stray, 2*time.Hour)
+	if n, err := w.Screenshots.Sweep(t.Context()); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+	if n := testutil.ToFloat64(w.Screenshots.Collectors()[0]); n != 1 {
+		t.Errorf("%v are counted", n)
+	}
+	if err := os.Chmod(s.Path, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := w.Screenshots.Examine(t.Context()); err != nil || s.Mode != 0o750 {
+		t.Errorf("%+v %v", s, err)
+	}
+	if err := os.RemoveAll(s.Path); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := w.Screenshots.Examine(t.Context()); err != nil || !s.Used || !errors.Is(s.Err, fs.ErrNotExist) {
+		t.Errorf("%+v %v", s, err)
+	}
+	if s, err := w.server(screenshots.Options{}).Screenshots.Examine(t.Context()); err != nil || !errors.Is(s.Err, screenshots.ErrFolder) {
+		t.Errorf("%+v %v", s, err)
 	}
 }
