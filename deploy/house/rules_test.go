@@ -166,6 +166,20 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/selfapi",
 		"server/internal/shots", "server/internal/store/access", "server/internal/store/directory", "server/internal/userapi",
 	},
+	"server/internal/ui/words": nil,
+	"server/internal/ui/lane":  {"server/api"},
+	"server/internal/ui/frame": {
+		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/permission", "server/internal/problem", "server/internal/report",
+		"server/internal/store/access", "server/internal/store/directory", "server/internal/store/people", "server/internal/ui/words",
+	},
+	"server/internal/ui/login": {"server/api", "server/internal/problem", "server/internal/ui/frame", "server/internal/userapi"},
+	"server/internal/ui/now": {
+		"server/api", "server/internal/live", "server/internal/looked", "server/internal/report", "server/internal/store/access",
+		"server/internal/store/directory", "server/internal/ui/frame",
+	},
+	"server/internal/ui/day": {
+		"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame", "server/internal/ui/lane",
+	},
 	"server/internal/preview": {
 		"server/api", "server/api/policy", "server/internal/category", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/query",
 	},
@@ -269,7 +283,7 @@ var mayImport = map[string][]string{
 	"server/internal/app": {
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/export", "server/internal/personapi", "server/internal/httpapi", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
-		"server/internal/secret", "server/internal/selfapi", "server/internal/session", "server/internal/shots", "server/internal/store/...", "server/internal/ui", "server/internal/userapi", "server/internal/preview", "server/internal/sso", "server/internal/ssoapi",
+		"server/internal/secret", "server/internal/selfapi", "server/internal/session", "server/internal/shots", "server/internal/store/...", "server/internal/ui", "server/internal/ui/...", "server/internal/userapi", "server/internal/preview", "server/internal/sso", "server/internal/ssoapi",
 	},
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},
 	"server/internal/cli/person": {

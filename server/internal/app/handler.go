@@ -2,6 +2,7 @@
 package app
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -30,6 +31,10 @@ import (
 	"activity-tracker.example/server/internal/ssoapi"
 	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/ui"
+	"activity-tracker.example/server/internal/ui/day"
+	"activity-tracker.example/server/internal/ui/frame"
+	"activity-tracker.example/server/internal/ui/login"
+	nowpage "activity-tracker.example/server/internal/ui/now"
 	"activity-tracker.example/server/internal/userapi"
 )
 
@@ -55,8 +60,8 @@ type Surroundings struct {
 	leaving *leave
 }
 
-// NewHandler joins the parts that answer requests.
-func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surroundings) http.Handler {
+// NewHandler joins the parts that answer requests, or returns what is wrong with them.
+func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surroundings) (http.Handler, error) {
 	metrics := around.Metrics
 	metrics.MustRegister(liveStreams(board))
 	metrics.MustRegister(s.Collectors()...)
@@ -89,12 +94,22 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	pictures := shots.New(s.Screenshots, s.Policies, guard, s.Access, now)
 	metrics.MustRegister(pictures.Collectors()...)
 	pages := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Shots: pictures, Now: now}
+	signOn := ssoapi.New(around.SSO, s.Users, s.Self, guard, log, now)
+	entrance := &login.Options{Users: people, Passwords: around.SSO == nil || !around.SSO.Only, SSO: around.SSO != nil, Logout: signOn.End}
+	framed, err := frame.New(frame.Options{
+		Guard: guard, Access: s.Access, Now: now, Opens: login.Pages(entrance),
+		Pages: []frame.Page{nowpage.Page(board, reports), day.Page(byPerson, reports)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the pages: %w", err)
+	}
+	entrance.Show = framed.Show
 	previews := preview.New(s.Reader, s.Directory, time.Now)
 	return httpapi.New(httpapi.Parts{
-		Reports: reports, People: byPerson, Pages: pages.Before, Guard: guard, Live: board,
+		Reports: reports, People: byPerson, Pages: func(next http.Handler) http.Handler { return framed.Before(pages.Before(next)) }, Guard: guard, Live: board,
 		Access: s.Access, Looked: list,
 		Users:  people,
-		SSO:    ssoapi.New(around.SSO, s.Users, s.Self, guard, log, now),
+		SSO:    signOn,
 		Self:   own,
 		Policy: policyapi.New(s.Policies, guard, previews, s.Access), Previews: previews,
 		Admin:  adminapi.New(s.Directory, s.Dictionary, now),
@@ -103,5 +118,5 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,
-	})
+	}), nil
 }

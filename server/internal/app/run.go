@@ -98,7 +98,11 @@ func (s *server) run(asked context.Context) error {
 	group.Go(func() error { return board.Run(ctx) })
 	group.Go(func() error {
 		defer allDrained()
-		return s.listener.Serve(ctx, NewHandler(st, board, s.log, s.around))
+		handler, err := NewHandler(st, board, s.log, s.around)
+		if err != nil {
+			return err
+		}
+		return s.listener.Serve(ctx, handler)
 	})
 	group.Go(func() error { return s.listener.Run(ctx) })
 	group.Go(func() error { return st.Audit.RunHead(ctx, s.log) })

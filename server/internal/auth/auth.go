@@ -65,6 +65,9 @@ func (g *Guard) Let(rule func(*http.Request) Rule) func(http.Handler) http.Handl
 	}
 }
 
+// Permits reports whether a caller may.
+func (rule Rule) Permits(p Principal) bool { return rule.check(p) == nil }
+
 // check refuses a caller who may not.
 func (rule Rule) check(p Principal) error {
 	switch {

@@ -148,6 +148,24 @@ func (b *Board) Leave(w *Watcher) {
 	delete(b.watchers, w)
 }
 
+// Now returns what all machines do, for a caller who looks once.
+func (b *Board) Now(ctx context.Context, caller string) ([]*Item, error) {
+	w, err := b.Watch(caller)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Leave(w)
+	select {
+	case m, open := <-w.Messages:
+		if !open {
+			return nil, ErrStopped
+		}
+		return m.Items, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // Recheck is how often each watcher's token is to be looked at.
 func (b *Board) Recheck() time.Duration { return b.opts.Recheck }
 

@@ -156,6 +156,16 @@ func logins() []Entry {
 	}
 }
 
+// Pages is who may open which page for people; the API answers nothing there. A page that is
+// not in it is open to all.
+func Pages() []Entry {
+	viewers := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer}, LoginOnly: true}
+	return []Entry{
+		{"GET /", viewers},
+		{"GET /day", viewers},
+	}
+}
+
 // OfRoute returns who may use the route that took a request.
 func OfRoute() func(*http.Request) auth.Rule {
 	rules := map[string]auth.Rule{}

@@ -125,6 +125,15 @@ func (r *Reports) MachineKeys(ctx context.Context, scope directory.Scope) (map[i
 	return r.reader.MachineKeys(ctx, scope)
 }
 
+// GroupKeys returns the rows of a group's machines.
+func (r *Reports) GroupKeys(ctx context.Context, scope directory.Scope, name GroupName) (map[int32]struct{}, error) {
+	g, err := r.directory.GroupByName(ctx, scope, string(name))
+	if err != nil {
+		return nil, err
+	}
+	return r.reader.MachineKeys(ctx, directory.OfGroups([]int32{g.Key}))
+}
+
 // Status returns what a machine was last seen doing.
 func Status(m *directory.Machine, now time.Time) api.MachineStatus {
 	silence := time.Duration(silentIntervals*m.LastInterval)*time.Second + uploadPeriod

@@ -128,10 +128,13 @@ func newOn(tb testing.TB, st *rooms.Store, provider func(testing.TB, string) *ss
 	running.Go(func() { _ = board.Run(ctx) })
 	packages, folder := newRepository(tb)
 	server := httptest.NewUnstartedServer(nil)
-	server.Config.Handler = app.NewHandler(st, board, log, app.Surroundings{
+	server.Config.Handler, err = app.NewHandler(st, board, log, app.Surroundings{
 		Metrics: app.NewMetrics(), Repository: packages, SSO: provider(tb, "http://"+server.Listener.Addr().String()),
 		PasswordCost: CheapPassword(), Now: clock.now,
 	})
+	if err != nil {
+		tb.Fatal(err)
+	}
 	server.Start()
 	b := Connect(tb, server.URL, &http.Transport{})
 	b.Store, b.Clock, b.StopLive, b.Packages, b.Described = st, clock, cancel, folder, described

@@ -202,12 +202,11 @@ func (a *API) answer(err error) error {
 
 // Logout ends the login that it is asked by, and says where it ends at the provider.
 func (a *API) Logout(w http.ResponseWriter, r *http.Request) {
-	there, err := a.logout(r)
+	there, err := a.End(w, r)
 	if err != nil {
 		problem.Write(w, r, err)
 		return
 	}
-	auth.SetCookie(w, "")
 	if there == "" {
 		w.WriteHeader(http.StatusNoContent)
 		return
@@ -215,7 +214,17 @@ func (a *API) Logout(w http.ResponseWriter, r *http.Request) {
 	problem.Send(w, http.StatusOK, api.Logout{LogoutURL: there})
 }
 
-func (a *API) logout(r *http.Request) (string, error) {
+// End ends the login that it is asked by, and returns where it ends at the provider; empty:
+// nowhere else.
+func (a *API) End(w http.ResponseWriter, r *http.Request) (string, error) {
+	there, err := a.end(r)
+	if err == nil {
+		auth.SetCookie(w, "")
+	}
+	return there, err
+}
+
+func (a *API) end(r *http.Request) (string, error) {
 	ctx, caller := r.Context(), auth.Caller(r.Context())
 	if caller.Role == directory.RoleSelf {
 		if err := a.self.End(ctx, caller.LoginSession); err != nil {

@@ -73,6 +73,11 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) (api.Login, error) {
 	if err != nil {
 		return api.Login{}, err
 	}
+	return a.Enter(w, r, ask)
+}
+
+// Enter logs in whom a request asks for, and has the browser keep that.
+func (a *API) Enter(w http.ResponseWriter, r *http.Request, ask api.LoginRequest) (api.Login, error) {
 	user, fresh, err := a.logins.Begin(r.Context(), session.Proof{Login: ask.Login, Password: ask.Password, Code: ask.Code}, from(r), a.guard.LoginSession(r))
 	if err != nil {
 		return api.Login{}, a.refusal(r, err)

@@ -63,6 +63,9 @@ func kinds() []problem.Kind {
 	}
 }
 
+// AsProblem turns an error of logging in into a refusal.
+func AsProblem(err error) error { return asProblem(err) }
+
 // asProblem turns an error into a refusal.
 func asProblem(err error) error {
 	var refusal *problem.Error

@@ -9,6 +9,7 @@ import (
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/people"
 )
 
 // MaxDayPeople bounds a page of people's days: more than anyone looks at together.
@@ -29,21 +30,54 @@ func (r *Reports) Day(ctx context.Context, scope directory.Scope, q DayQuestion)
 	return reply, err
 }
 
-// day returns a page, and after whom the next begins, if any.
-func (r *Reports) day(ctx context.Context, scope directory.Scope, q DayQuestion) (page []api.PersonSegments, next int64, err error) {
+// PersonDay is somebody's day, with what names them.
+type PersonDay struct {
+	people.Person
+	Segments  []api.Segment
+	Estimated bool
+}
+
+// Name is what a person is called: by their label, or by the first of their accounts.
+func (p *PersonDay) Name() string {
+	if p.Label != "" || len(p.Accounts) == 0 {
+		return cmp.Or(p.Label, report.PersonID(p.ID).String())
+	}
+	a := &p.Accounts[0]
+	return cmp.Or(a.UserLabel, a.Username, a.MachineID)
+}
+
+// Days returns a page of people's days, up to now, and the cursor of the next page.
+func (r *Reports) Days(ctx context.Context, scope directory.Scope, q DayQuestion) ([]PersonDay, string, error) {
+	days, next, err := r.days(ctx, scope, q)
+	return days, report.PeopleCursor(next), err
+}
+
+// days returns a page, and after whom the next begins, if any.
+func (r *Reports) days(ctx context.Context, scope directory.Scope, q DayQuestion) (days []PersonDay, next int64, err error) {
 	q.Page.Limit = cmp.Or(q.Page.Limit, MaxDayPeople)
 	list, more, err := r.reader.PeopleMinutes(ctx, q.filter(scope, q.Page), q.Day.Start, until(q.Day, r.now()))
-	page = make([]api.PersonSegments, 0, len(list))
+	days = make([]PersonDay, len(list))
 	for i := range list {
 		p := &list[i]
 		access.See(ctx, p.Keys()...)
-		page = append(page, api.PersonSegments{
-			DayOf:    api.DayOf{Person: report.PersonID(p.ID).String(), Label: p.Label, Partial: p.Partial, Estimated: p.Estimated},
-			Segments: segments(p.Grid),
-		})
+		days[i] = PersonDay{Person: p.Person, Segments: segments(p.Grid), Estimated: p.Estimated}
 		if more {
 			next = p.ID
 		}
+	}
+	return days, next, err
+}
+
+// day returns a page, and after whom the next begins, if any.
+func (r *Reports) day(ctx context.Context, scope directory.Scope, q DayQuestion) (page []api.PersonSegments, next int64, err error) {
+	list, next, err := r.days(ctx, scope, q)
+	page = make([]api.PersonSegments, 0, len(list))
+	for i := range list {
+		p := &list[i]
+		page = append(page, api.PersonSegments{
+			DayOf:    api.DayOf{Person: report.PersonID(p.ID).String(), Label: p.Label, Partial: p.Partial, Estimated: p.Estimated},
+			Segments: p.Segments,
+		})
 	}
 	return page, next, err
 }

@@ -1,0 +1,237 @@
+package frame_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"activity-tracker.example/server/internal/permission"
+	"activity-tracker.example/server/internal/servertest"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/ui/frame"
+)
+
+// browser keeps cookies and follows no redirect by itself.
+type browser struct {
+	*servertest.Bench
+	cookies map[string]string
+}
+
+type shown struct {
+	status int
+	header http.Header
+	text   string
+}
+
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	b := &browser{Bench: servertest.New(t, servertest.NewDatabase(t)), cookies: map[string]string{}}
+	host := b.Host("office")
+	own, foreign := servertest.Minute("office-anna", 0), servertest.Minute("office-boris", 0)
+	own.Timestamp = time.Now().UTC().Truncate(time.Minute)
+	own.Username, foreign.Timestamp, foreign.Username = `<b onload=x>Anna</b>`, own.Timestamp, "boris"
+	b.Send(host, own, foreign)
+	b.Group("Support", "office-anna")
+	b.User("admin", directory.RoleAdmin)
+	b.User("manager", directory.RoleManager, "Support")
+	b.User("viewer", directory.RoleViewer, "Support")
+	b.User("auditor", directory.RoleAuditor)
+	return b
+}
+
+func (b *browser) ask(method, path string, form url.Values, headers ...string) shown {
+	b.T.Helper()
+	req, err := http.NewRequestWithContext(context.WithoutCancel(b.T.Context()), method, b.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for name, value := range b.cookies {
+		req.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	client := *b.HTTP
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := client.Do(req)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	for _, c := range res.Cookies() {
+		if b.cookies[c.Name] = c.Value; c.MaxAge < 0 {
+			delete(b.cookies, c.Name)
+		}
+	}
+	return shown{res.StatusCode, res.Header, string(text)}
+}
+
+func (b *browser) login(name string) {
+	b.T.Helper()
+	clear(b.cookies)
+	b.ask(http.MethodPost, "/login", url.Values{"login": {name}, "password": {servertest.Password}}).sends(b.T, "./")
+}
+
+func (s shown) has(t testing.TB, status int, texts ...string) {
+	t.Helper()
+	if s.status != status {
+		t.Errorf("status %d, want %d: %s", s.status, status, s.text)
+	}
+	for _, text := range texts {
+		if !strings.Contains(s.text, text) {
+			t.Errorf("lacks %q: %s", text, s.text)
+		}
+	}
+}
+
+func (s shown) lacks(t testing.TB, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if strings.Contains(s.text, text) {
+			t.Errorf("has %q: %s", text, s.text)
+		}
+	}
+}
+
+func (s shown) sends(t testing.TB, to string) {
+	t.Helper()
+	if got := s.header.Get("Location"); s.status != http.StatusSeeOther || got != to {
+		t.Errorf("status %d to %q, want to %q: %s", s.status, got, to, s.text)
+	}
+}
+
+// Who has no login is sent to log in, and comes back to what they wanted.
+func TestLogin(t *testing.T) {
+	b := newBrowser(t)
+	b.ask(http.MethodGet, "/day?date=2026-11-26", nil).sends(t, "./login?to=day%3Fdate%3D2026-11-26")
+	page := b.ask(http.MethodGet, "/login?to=day%3Fdate%3D2026-11-26", nil)
+	page.has(t, http.StatusOK, `name="to" value="day?date=2026-11-26"`, "Log in")
+	form := url.Values{"login": {"admin"}, "password": {"wrong"}, "to": {"day?date=2026-11-26"}}
+	b.ask(http.MethodPost, "/login", form).has(t, http.StatusUnauthorized, "The login name or the password is wrong.", `value="admin"`)
+	form.Set("password", servertest.Password)
+	b.ask(http.MethodPost, "/login", form).sends(t, "./day?date=2026-11-26")
+	b.ask(http.MethodGet, "/day?date=2026-11-26", nil).has(t, http.StatusOK, "Thu 26 Nov 2026", "admin")
+	b.ask(http.MethodGet, "/logout", nil).sends(t, "./login")
+	b.ask(http.MethodGet, "/", nil).has(t, http.StatusOK)
+	before := b.cookies
+	b.ask(http.MethodPost, "/logout", nil).sends(t, "./login")
+	b.cookies = before
+	b.ask(http.MethodGet, "/", nil).sends(t, "./login?to=")
+}
+
+// A page that another site has a browser send changes nothing, and no page sends a browser
+// to another site.
+func TestOtherSites(t *testing.T) {
+	b := newBrowser(t)
+	good := url.Values{"login": {"admin"}, "password": {servertest.Password}}
+	for _, path := range []string{"/login", "/preferences", "/logout"} {
+		r := b.ask(http.MethodPost, path, good, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example")
+		r.has(t, http.StatusForbidden)
+		if len(b.cookies) != 0 {
+			t.Errorf("%s: %v", path, b.cookies)
+		}
+	}
+	for _, to := range []string{"https://evil.example", "//evil.example", "/day", `\\evil.example`, "javascript:alert(1)", "../x", "day\r\nX: y", "%2f%2fevil.example/..", "a:b"} {
+		good.Set("to", to)
+		b.ask(http.MethodPost, "/login", good).sends(t, "./")
+		b.ask(http.MethodPost, "/preferences", url.Values{"to": {to}}).sends(t, "./")
+	}
+	if got := frame.Local("day?date=2026-11-26&group=A+B"); got == "" {
+		t.Error("a page of ours is refused")
+	}
+}
+
+// Pages hold browsers to what is ours, and leave nothing behind that going back shows.
+func TestHeaders(t *testing.T) {
+	b := newBrowser(t)
+	b.login("admin")
+	r := b.ask(http.MethodGet, "/", nil)
+	for name, want := range map[string]string{"Cache-Control": "no-store", "Content-Type": "text/html; charset=utf-8", "X-Content-Type-Options": "nosniff"} {
+		if got := r.header.Get(name); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	policy := r.header.Get("Content-Security-Policy")
+	for _, want := range []string{"default-src 'none'", "script-src 'self'", "require-trusted-types-for 'script'", "frame-ancestors 'none'"} {
+		if !strings.Contains(policy, want) {
+			t.Errorf("lacks %q: %s", want, policy)
+		}
+	}
+	r.lacks(t, "<b onload", "style=", " onclick=")
+	r.has(t, http.StatusOK, "&lt;b onload=x&gt;Anna&lt;/b&gt;")
+	if r := b.ask(http.MethodHead, "/", nil); r.status != http.StatusOK || r.text != "" {
+		t.Errorf("HEAD: %d, %q", r.status, r.text)
+	}
+	b.ask(http.MethodPost, "/day", nil).has(t, http.StatusMethodNotAllowed)
+	for _, file := range []string{"dashboard.css", "dashboard.js", "icon.svg"} {
+		b.ask(http.MethodGet, "/static/"+file, nil).has(t, http.StatusOK)
+	}
+}
+
+// Language, colours and zone are kept in the browser; what none can be is not.
+func TestPreferences(t *testing.T) {
+	b := newBrowser(t)
+	b.login("admin")
+	b.ask(http.MethodGet, "/", nil, "Accept-Language", "ru").has(t, http.StatusOK, `lang="ru"`, "Сейчас", "активен")
+	b.ask(http.MethodPost, "/preferences", url.Values{"lang": {"ru"}, "theme": {"dark"}, "tz": {"Asia/Vladivostok"}, "to": {"day"}}).sends(t, "./day")
+	b.ask(http.MethodGet, "/day", nil).has(t, http.StatusOK, `lang="ru" data-theme="dark"`, "Asia/Vladivostok")
+	b.ask(http.MethodGet, "/day?tz=Europe/Berlin", nil).has(t, http.StatusOK, "Europe/Berlin")
+	b.ask(http.MethodPost, "/preferences", url.Values{"lang": {"<xx>"}, "theme": {"loud"}, "tz": {"Mars/Olympus"}}).sends(t, "./")
+	b.ask(http.MethodGet, "/day", nil).has(t, http.StatusOK, `<html lang="ru">`, "UTC")
+}
+
+// Whoever may open a page sees the people in their scope there, and it is written down.
+func TestPagesByRole(t *testing.T) {
+	b := newBrowser(t)
+	for _, role := range []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer, directory.RoleAuditor} {
+		b.login(string(role))
+		for _, p := range permission.Pages() {
+			path := strings.TrimPrefix(p.Route, "GET ")
+			r := b.ask(http.MethodGet, path, nil)
+			allowed := false
+			for _, may := range p.Roles {
+				allowed = allowed || may == role
+			}
+			switch {
+			case !allowed:
+				r.has(t, http.StatusForbidden)
+				r.lacks(t, "Anna", "boris")
+			case role == directory.RoleAdmin:
+				r.has(t, http.StatusOK, "Anna", "boris")
+			default:
+				r.has(t, http.StatusOK, "Anna")
+				r.lacks(t, "boris")
+				b.ask(http.MethodGet, path+"?group=Nobody", nil).has(t, http.StatusNotFound)
+				b.ask(http.MethodGet, path+"?group=Support", nil).has(t, http.StatusOK, "Anna")
+			}
+		}
+	}
+	for _, reader := range []string{"admin", "manager", "viewer"} {
+		list := b.Do(http.MethodGet, "/api/machines/office-anna/access", b.Token(directory.RoleAdmin), nil)
+		if !strings.Contains(string(list.Body), `"`+reader+`"`) {
+			t.Errorf("nobody wrote down that %s looked: %s", reader, list.Body)
+		}
+	}
+}
+
+func TestBadQuestions(t *testing.T) {
+	b := newBrowser(t)
+	b.login("admin")
+	for path, status := range map[string]int{
+		"/day?date=yesterday": http.StatusBadRequest, "/day?cursor=x": http.StatusBadRequest, "/day?group=" + strings.Repeat("x", 5000): http.StatusNotFound,
+		"/day?date=2026-11-26&tz=Nowhere": http.StatusOK, "/?q=" + strings.Repeat("%00", 100): http.StatusOK,
+	} {
+		b.ask(http.MethodGet, path, nil).has(t, status, `lang="en"`)
+	}
+}
