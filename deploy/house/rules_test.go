@@ -180,6 +180,11 @@ var mayImport = map[string][]string{
 	"server/internal/ui/day": {
 		"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame", "server/internal/ui/lane",
 	},
+	"server/internal/ui/hours": {"server/api", "server/internal/looked", "server/internal/report", "server/internal/ui/frame"},
+	"server/internal/ui/person": {
+		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/byperson",
+		"server/internal/selfapi", "server/internal/store/directory", "server/internal/ui/frame", "server/internal/ui/lane",
+	},
 	"server/internal/preview": {
 		"server/api", "server/api/policy", "server/internal/category", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/query",
 	},

@@ -33,8 +33,10 @@ import (
 	"activity-tracker.example/server/internal/ui"
 	"activity-tracker.example/server/internal/ui/day"
 	"activity-tracker.example/server/internal/ui/frame"
+	"activity-tracker.example/server/internal/ui/hours"
 	"activity-tracker.example/server/internal/ui/login"
 	nowpage "activity-tracker.example/server/internal/ui/now"
+	"activity-tracker.example/server/internal/ui/person"
 	"activity-tracker.example/server/internal/userapi"
 )
 
@@ -98,7 +100,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	entrance := &login.Options{Users: people, Passwords: around.SSO == nil || !around.SSO.Only, SSO: around.SSO != nil, Logout: signOn.End}
 	framed, err := frame.New(frame.Options{
 		Guard: guard, Access: s.Access, Now: now, Opens: login.Pages(entrance),
-		Pages: []frame.Page{nowpage.Page(board, reports), day.Page(byPerson, reports)},
+		Pages: append([]frame.Page{nowpage.Page(board, reports), day.Page(byPerson, reports), hours.Page(reports)}, person.Pages(person.Parts{Reports: reports, People: byPerson, Looked: list, Self: own})...),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the pages: %w", err)

@@ -163,6 +163,9 @@ func Pages() []Entry {
 	return []Entry{
 		{"GET /", viewers},
 		{"GET /day", viewers},
+		{"GET /hours", viewers},
+		{"GET /people/{id}", viewers},
+		{"GET /me", everybody()},
 	}
 }
 

@@ -88,6 +88,14 @@ func (r *Reports) People(ctx context.Context, scope directory.Scope, q PeopleQue
 	return api.PersonList{People: list, NextCursor: PeopleCursor(next)}, err
 }
 
+// NameOf is what a person is called: by their label, or by the first of their accounts.
+func NameOf(p *api.Person) string {
+	if p.Label != "" || len(p.Accounts) == 0 {
+		return cmp.Or(p.Label, p.ID)
+	}
+	return cmp.Or(p.Accounts[0].UserLabel, p.Accounts[0].Username, p.Accounts[0].MachineID)
+}
+
 // PeopleCursor returns the cursor of the page after that person; none after nobody.
 func PeopleCursor(after int64) string {
 	if after == 0 {

@@ -33,7 +33,7 @@ type view struct {
 }
 
 type person struct {
-	Name string
+	ID, Name string
 	lane.Lane
 	Start, End, Active, NoInput string
 	Partial                     bool
@@ -73,7 +73,7 @@ func show(v *frame.Visit, people *byperson.Reports, reports *report.Reports) (an
 	for i := range list {
 		d := lane.Draw(day.Start, day.End, list[i].Segments)
 		s.People = append(s.People, person{
-			Name: list[i].Name(), Lane: d, Start: v.At(d.First), End: v.At(d.Last),
+			ID: report.PersonID(list[i].ID).String(), Name: list[i].Name(), Lane: d, Start: v.At(d.First), End: v.At(d.Last),
 			Active: v.Words.Length(d.Active), NoInput: v.Words.Length(d.NoInput), Partial: list[i].Partial,
 		})
 	}

@@ -47,8 +47,11 @@ var static embed.FS
 
 // Page is one page for people who have logged in.
 type Page struct {
-	// Name is its path without the slash; empty for the first.
+	// Name is its path without the slash; empty for the first. One that ends in a slash has
+	// an id after it.
 	Name string
+	// Hidden leaves it out of the bar.
+	Hidden bool
 	// HTML defines "main", with what Make returns as .Data.
 	HTML string
 	// Make reads what the page shows. Whatever it reads about people is written down before
@@ -143,8 +146,15 @@ func (f *Frame) Before(next http.Handler) http.Handler {
 		path := r.URL.Path
 		if page, found := pages[path]; found {
 			as(r, path)
-			f.page(w, r, page)
+			f.page(w, r, page, "")
 			return
+		}
+		if i := strings.LastIndexByte(path, '/'); i > 0 && i < len(path)-1 {
+			if page, found := pages[path[:i+1]]; found {
+				as(r, path[:i+1]+"{id}")
+				f.page(w, r, page, path[i+1:])
+				return
+			}
 		}
 		if open, found := opens[path]; found {
 			as(r, path)
@@ -174,7 +184,9 @@ func as(r *http.Request, route string) {
 
 // Visit is one look at a page.
 type Visit struct {
-	Caller  auth.Principal
+	Caller auth.Principal
+	// ID is what follows the page's name.
+	ID      string
 	Words   *words.Words
 	Query   url.Values
 	Zone    *time.Location
@@ -237,20 +249,26 @@ func cookie(r *http.Request, name string) string {
 }
 
 // page answers with a page, or has the browser log in first.
-func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page) {
+func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page, id string) {
 	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 	defer cancel()
 	r = r.WithContext(ctx)
 	caller, err := f.o.Guard.LoggedIn(r)
 	v := f.visit(r, caller)
+	v.ID = id
 	rule := f.rules["GET /"+p.Name]
+	if id != "" {
+		rule = f.rules["GET /"+p.Name+"{id}"]
+	}
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		err = problem.New(api.CodeNotAllowed, "")
 	case err == nil && caller.LoginSession == "":
-		see(w, "login?"+url.Values{"to": {p.Name + query(r)}}.Encode())
+		see(w, v.root()+"login?"+url.Values{"to": {p.Name + id + query(r)}}.Encode())
 		return
+	case err == nil && (id == "") == strings.HasSuffix(p.Name, "/"):
+		err = problem.NotFound("")
 	case err == nil && !rule.Permits(caller):
 		err = problem.New(api.CodeForbidden, "")
 	}
@@ -266,6 +284,12 @@ func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page) {
 		return
 	}
 	f.Show(v, w, p.Name, http.StatusOK, data, "")
+}
+
+// root leads from the page to the first one, so that links hold whatever a proxy has before
+// the path.
+func (v *Visit) root() string {
+	return strings.Repeat("../", strings.Count(strings.TrimPrefix(v.request.URL.Path, "/"), "/"))
 }
 
 // query is a request's, with its question mark.
@@ -351,10 +375,11 @@ func Local(to string) string {
 type Shown struct {
 	*Visit
 	W *words.Words
-	// Here is the page's name; Path the page with its query, for forms that come back.
-	Here, Path string
-	Theme      string
-	Languages  []*words.Words
+	// Here is the page's name; Path the page with its query, for forms that come back; Root
+	// leads to the first page.
+	Here, Path, Root string
+	Theme            string
+	Languages        []*words.Words
 	// Bar are the pages that the visitor may open.
 	Bar []string
 	// Message is what was refused.
@@ -366,13 +391,13 @@ type Shown struct {
 func (f *Frame) Show(v *Visit, w http.ResponseWriter, name string, status int, data any, message string) {
 	s := Shown{
 		Visit: v, W: v.Words, Here: name, Theme: cookie(v.request, "theme"), Languages: f.catalogue.Languages(), Message: message, Data: data,
-		Path: strings.TrimPrefix(v.request.URL.Path, "/") + query(v.request),
+		Path: strings.TrimPrefix(v.request.URL.Path, "/") + query(v.request), Root: v.root(),
 	}
 	if s.Theme != "light" && s.Theme != "dark" {
 		s.Theme = ""
 	}
 	for _, p := range f.o.Pages {
-		if f.rules["GET /"+p.Name].Permits(v.Caller) {
+		if !p.Hidden && f.rules["GET /"+p.Name].Permits(v.Caller) {
 			s.Bar = append(s.Bar, p.Name)
 		}
 	}

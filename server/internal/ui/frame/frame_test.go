@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/permission"
 	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store/directory"
@@ -18,6 +19,7 @@ import (
 // browser keeps cookies and follows no redirect by itself.
 type browser struct {
 	*servertest.Bench
+	host    string
 	cookies map[string]string
 }
 
@@ -35,6 +37,7 @@ func newBrowser(t *testing.T) *browser {
 	own.Timestamp = time.Now().UTC().Truncate(time.Minute)
 	own.Username, foreign.Timestamp, foreign.Username = `<b onload=x>Anna</b>`, own.Timestamp, "boris"
 	b.Send(host, own, foreign)
+	b.host = host
 	b.Group("Support", "office-anna")
 	b.User("admin", directory.RoleAdmin)
 	b.User("manager", directory.RoleManager, "Support")
@@ -198,6 +201,9 @@ func TestPagesByRole(t *testing.T) {
 		b.login(string(role))
 		for _, p := range permission.Pages() {
 			path := strings.TrimPrefix(p.Route, "GET ")
+			if path == "/me" || strings.HasSuffix(path, "{id}") {
+				continue
+			}
 			r := b.ask(http.MethodGet, path, nil)
 			allowed := false
 			for _, may := range p.Roles {
@@ -223,6 +229,55 @@ func TestPagesByRole(t *testing.T) {
 			t.Errorf("nobody wrote down that %s looked: %s", reader, list.Body)
 		}
 	}
+}
+
+// personOf finds somebody's page.
+func (b *browser) personOf(account string) string {
+	var list api.PersonList
+	b.Do(http.MethodGet, "/api/people?machine_id="+account, b.Token(directory.RoleAdmin), nil).Wants(http.StatusOK, &list)
+	return "/people/" + list.People[0].ID
+}
+
+// A person's page is for who may see an account of theirs, and has those accounts alone; who
+// looked is for administrators.
+func TestPersonByRole(t *testing.T) {
+	b := newBrowser(t)
+	own, foreign := b.personOf("office-anna"), b.personOf("office-boris")
+	b.login("admin")
+	b.ask(http.MethodGet, own, nil).has(t, http.StatusOK, "office-anna", "Who looked", `href="../static/dashboard.css"`)
+	for _, role := range []string{"manager", "viewer"} {
+		b.login(role)
+		r := b.ask(http.MethodGet, own, nil)
+		r.has(t, http.StatusOK, "office-anna")
+		r.lacks(t, "Who looked", "other accounts")
+		for _, unknown := range []string{foreign, "/people/p999", "/people/x", "/people/p1%2fx"} {
+			b.ask(http.MethodGet, unknown, nil).lacks(t, "boris", "office")
+			if r := b.ask(http.MethodGet, unknown, nil); r.status != http.StatusNotFound {
+				t.Errorf("%s sees %s: %d", role, unknown, r.status)
+			}
+		}
+	}
+	b.Do(http.MethodPost, "/api"+own+"/accounts", b.Token(directory.RoleAdmin), api.PersonJoin{MachineIDs: []string{"office-boris"}}).Wants(http.StatusOK, nil)
+	b.login("viewer")
+	r := b.ask(http.MethodGet, own, nil)
+	r.has(t, http.StatusOK, "office-anna", "other accounts")
+	r.lacks(t, "office-boris")
+	b.login("auditor")
+	b.ask(http.MethodGet, own, nil).has(t, http.StatusForbidden)
+	clear(b.cookies)
+	b.ask(http.MethodGet, own+"?date=2026-11-26", nil).sends(t, "./../login?to="+url.QueryEscape(own[1:]+"?date=2026-11-26"))
+}
+
+// Oneself sees the one account that a link has opened, and who looked.
+func TestMe(t *testing.T) {
+	b := newBrowser(t)
+	b.login("viewer")
+	b.ask(http.MethodGet, "/day", nil).has(t, http.StatusOK, "Anna")
+	b.ask(http.MethodGet, "/me", nil).has(t, http.StatusOK, "trackctl web")
+	clear(b.cookies)
+	r := b.ask(http.MethodGet, "/me", nil, b.OpenSelf(b.host, "office-anna")...)
+	r.has(t, http.StatusOK, "office-anna", "Your managers see the same.", "Who looked", "viewer (user)", "api/me/export")
+	r.lacks(t, "boris", `href="./day"`)
 }
 
 func TestBadQuestions(t *testing.T) {

@@ -19,7 +19,8 @@ type Lane struct {
 	// Width is how many minutes the day has.
 	Width int
 	Paths []Path
-	// First and Last are when somebody was active first and until when; zero: never.
+	// First and Last are the first and the last minute with activity, as reports have them;
+	// zero: none.
 	First, Last time.Time
 	// Active, NoInput and the others are how long each state was, in seconds; of minutes
 	// with somebody there, the part without them is NoInput.
@@ -82,7 +83,7 @@ func (l *Lane) count(s *api.Segment) {
 		if l.First.IsZero() {
 			l.First = s.Start
 		}
-		l.Last = s.End
+		l.Last = s.End.Add(-time.Minute)
 		l.Active += s.ActiveSeconds
 		l.NoInput += seconds - s.ActiveSeconds
 	case "no_input":

@@ -29,7 +29,7 @@ func TestDraw(t *testing.T) {
 			{State: "locked", D: "M580 12h10v10h-10z"},
 			{State: "disconnected", D: "M1430 20h10v2h-10z"},
 		},
-		First: at(540), Last: at(600), Active: 2100, NoInput: 900, Locked: 600, Disconnected: 4200,
+		First: at(540), Last: at(599), Active: 2100, NoInput: 900, Locked: 600, Disconnected: 4200,
 	}
 	if !reflect.DeepEqual(l, want) {
 		t.Errorf("got %+v\nwant %+v", l, want)

@@ -165,6 +165,35 @@ func (w *Words) States() []string {
 	return []string{"active", "no_input", "locked", "disconnected", "not_collected"}
 }
 
+// Short writes a length of time in seconds for a sheet, as in "7:42"; nothing is a dash.
+func (w *Words) Short(seconds float64) string {
+	const minute, hour = 60, 60
+	minutes := int(seconds/minute + 0.5)
+	if seconds <= 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%d:%02d", minutes/hour, minutes%hour)
+}
+
+// Or returns a sentence, or other where there is none.
+func (w *Words) Or(key, other string) string {
+	if w.Has(key) {
+		return w.T(key)
+	}
+	return other
+}
+
+// Weekdays are the days of the week, short, from Monday.
+func (w *Words) Weekdays() []string {
+	days := strings.Split(w.texts["weekdays"].whole, " ")
+	return append(days[1:], days[0])
+}
+
+// Month writes a month with its year.
+func (w *Words) Month(m time.Month, year int) string {
+	return fmt.Sprintf("%s %d", strings.Split(w.texts["monthnames"].whole, " ")[int(m)-1], year)
+}
+
 // Date writes a day with its weekday, as in "Thu 26 Nov 2026".
 func (w *Words) Date(t time.Time) string {
 	day := strings.Split(w.texts["weekdays"].whole, " ")[int(t.Weekday())]

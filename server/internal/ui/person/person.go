@@ -1,0 +1,188 @@
+// Package person has the pages of one person: their day and month as others see them, and
+// the same of oneself.
+package person
+
+import (
+	"cmp"
+	_ "embed" // for the page's template
+	"errors"
+	"time"
+
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
+	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/problem"
+	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/report/byperson"
+	"activity-tracker.example/server/internal/selfapi"
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/ui/frame"
+	"activity-tracker.example/server/internal/ui/lane"
+)
+
+//go:embed person.html
+var html string
+
+// looksShown is how many looks a page has, the newest.
+const looksShown = "30"
+
+// Parts are what the pages are made from.
+type Parts struct {
+	Reports *report.Reports
+	People  *byperson.Reports
+	Looked  *looked.List
+	Self    *selfapi.API
+}
+
+// Pages returns them: somebody's, and one's own.
+func Pages(p Parts) []frame.Page {
+	return []frame.Page{
+		{Name: "people/", HTML: html, Hidden: true, Make: p.others},
+		{Name: "me", HTML: html, Make: p.own},
+	}
+}
+
+// view is what person.html shows.
+type view struct {
+	// Own means that somebody sees themselves, Nobody that no account is known to be theirs.
+	Own, Nobody bool
+	Name        string
+	Accounts    []api.Account
+	Partial     bool
+	// Estimated means that not all of it is known by the minute.
+	Estimated                        bool
+	Title, Date, Zone, Before, After string
+	Ticks                            []lane.Tick
+	Lane                             lane.Lane
+	Start, End                       string
+	Figures                          []figure
+	Hours                            []hour
+	Apps                             []app
+	Month                            month
+	// Looks are who looked, where the visitor may know; ShowLooks says that they may.
+	Looks     []look
+	ShowLooks bool
+}
+
+type figure struct{ Name, Value string }
+
+type app struct {
+	Name, Length string
+	// Share is its part of the longest, in percent.
+	Share int
+}
+
+type look struct{ When, Who, What string }
+
+// subject is whose page it is, and what of them the visitor may see.
+type subject struct {
+	id    report.PersonID
+	scope directory.Scope
+	own   bool
+}
+
+func (p Parts) others(v *frame.Visit) (any, error) {
+	id, err := report.ParsePersonID(v.ID)
+	if err != nil {
+		return nil, err
+	}
+	return p.show(v, subject{id: id, scope: v.Caller.Scope})
+}
+
+func (p Parts) own(v *frame.Visit) (any, error) {
+	mine, err := p.Self.OwnOf(auth.As(v.Context(), v.Caller))
+	var refusal *problem.Error
+	if err = selfapi.AsProblem(err); errors.As(err, &refusal) && refusal.Code == api.CodeNotFound {
+		return &view{Own: true, Nobody: true}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.show(v, subject{id: report.PersonID(mine.Person), scope: directory.OfMachines(mine.Accounts), own: true})
+}
+
+func (p Parts) show(v *frame.Visit, s subject) (any, error) {
+	day, err := report.ParseDay(cmp.Or(v.Query.Get("date"), v.Now.In(v.Zone).Format(time.DateOnly)), v.Zone.String())
+	if err != nil {
+		return nil, err
+	}
+	m, err := monthOf(day)
+	if err != nil {
+		return nil, err
+	}
+	v.Look(looked.At{What: api.LookedDay, From: m.start, To: m.end}, false)
+	who, err := p.Reports.Person(v.Context(), s.scope, s.id)
+	if err != nil {
+		return nil, err
+	}
+	shift := func(days int) string {
+		return "?date=" + day.Start.In(day.Zone).AddDate(0, 0, days).Format(time.DateOnly)
+	}
+	page := &view{
+		Own: s.own, Name: report.NameOf(&who), Accounts: who.Accounts, Partial: who.Partial,
+		Title: v.Words.Date(day.Start.In(day.Zone)), Date: day.Date, Zone: day.Zone.String(), Before: shift(-1), After: shift(1),
+		Ticks: lane.Ticks(day.Start, day.End, day.Zone),
+	}
+	for _, read := range []func(*frame.Visit, subject, report.Day, *view) error{p.day, p.hours, p.looks} {
+		if err := read(v, s, day, page); err != nil {
+			return nil, err
+		}
+	}
+	page.Month, err = p.month(v, s, m)
+	return page, err
+}
+
+// day reads the lane, the sums and the applications of the day.
+func (p Parts) day(v *frame.Visit, s subject, day report.Day, page *view) error {
+	q := byperson.PersonDayQuestion{Person: s.id, Day: day}
+	segments, err := p.People.PersonDay(v.Context(), s.scope, q)
+	if err != nil {
+		return err
+	}
+	sums, err := p.People.Summary(v.Context(), s.scope, q)
+	if err != nil {
+		return err
+	}
+	l := lane.Draw(day.Start, day.End, segments.Segments)
+	page.Lane, page.Start, page.End, page.Estimated = l, v.At(l.First), v.At(l.Last), sums.Estimated
+	w := v.Words
+	page.Figures = []figure{
+		{w.T("state.active"), w.Length(l.Active)}, {w.T("state.no_input"), w.Length(l.NoInput)}, {w.T("state.locked"), w.Length(l.Locked)},
+		{w.T("state.disconnected"), w.Length(l.Disconnected)}, {w.T("state.not_collected"), w.Length(l.NotCollected)},
+		{w.T("person.keys"), w.Number(int(sums.KeyCount))}, {w.T("person.clicks"), w.Number(int(sums.MouseClicks))}, {w.T("person.scrolls"), w.Number(int(sums.ScrollCount))},
+	}
+	const percent, minute = 100, 60
+	for _, a := range sums.TopApps {
+		page.Apps = append(page.Apps, app{a.App, w.Length(float64(a.Minutes) * minute), int(percent * a.Minutes / max(1, sums.TopApps[0].Minutes))})
+	}
+	return nil
+}
+
+// looks reads who looked, for the person and for who oversees.
+func (p Parts) looks(v *frame.Visit, s subject, _ report.Day, page *view) error {
+	if page.ShowLooks = s.own || v.Caller.Role == directory.RoleAdmin; !page.ShowLooks {
+		return nil
+	}
+	q, err := looked.ParsePersonQuestion(s.id.String(), looksShown, "")
+	if err != nil {
+		return err
+	}
+	q.Within = s.scope
+	list, err := p.Looked.PersonAccess(v.Context(), s.scope, q)
+	if err != nil {
+		return err
+	}
+	for i := range list.Access {
+		a := &list.Access[i]
+		page.Looks = append(page.Looks, look{v.Words.Moment(a.LastAt.In(v.Zone), v.Now.In(v.Zone)), reader(v, a), v.Words.Or("looked."+a.What, a.What)})
+	}
+	return nil
+}
+
+func reader(v *frame.Visit, a *api.Access) string {
+	kind := v.Words.Or("reader."+a.ReaderKind, a.ReaderKind)
+	if n := cmp.Or(a.ReaderName, a.ReaderID); n != "" {
+		return n + " (" + kind + ")"
+	}
+	return kind
+}
