@@ -165,6 +165,7 @@ var mayImport = map[string][]string{
 	"server/internal/ui": {
 		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/selfapi",
 		"server/internal/shots", "server/internal/store/access", "server/internal/store/directory", "server/internal/userapi",
+		"server/internal/live", "server/internal/ui/...",
 	},
 	"server/internal/ui/words": nil,
 	"server/internal/ui/lane":  {"server/api"},

@@ -31,12 +31,7 @@ import (
 	"activity-tracker.example/server/internal/ssoapi"
 	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/ui"
-	"activity-tracker.example/server/internal/ui/day"
-	"activity-tracker.example/server/internal/ui/frame"
-	"activity-tracker.example/server/internal/ui/hours"
 	"activity-tracker.example/server/internal/ui/login"
-	nowpage "activity-tracker.example/server/internal/ui/now"
-	"activity-tracker.example/server/internal/ui/person"
 	"activity-tracker.example/server/internal/userapi"
 )
 
@@ -95,20 +90,17 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	own := selfapi.New(s.Self, s.Policies, guard, around.Repository.BaseURL().String(), now)
 	pictures := shots.New(s.Screenshots, s.Policies, guard, s.Access, now)
 	metrics.MustRegister(pictures.Collectors()...)
-	pages := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Shots: pictures, Now: now}
 	signOn := ssoapi.New(around.SSO, s.Users, s.Self, guard, log, now)
-	entrance := &login.Options{Users: people, Passwords: around.SSO == nil || !around.SSO.Only, SSO: around.SSO != nil, Logout: signOn.End}
-	framed, err := frame.New(frame.Options{
-		Guard: guard, Access: s.Access, Now: now, Opens: login.Pages(entrance),
-		Pages: append([]frame.Page{nowpage.Page(board, reports), day.Page(byPerson, reports), hours.Page(reports)}, person.Pages(person.Parts{Reports: reports, People: byPerson, Looked: list, Self: own})...),
+	self := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Shots: pictures, Now: now}
+	pages, err := self.Join(board, &login.Options{
+		Users: people, Passwords: around.SSO == nil || !around.SSO.Only, SSO: around.SSO != nil, Logout: signOn.End,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("making the pages: %w", err)
+		return nil, fmt.Errorf("joining the pages: %w", err)
 	}
-	entrance.Show = framed.Show
 	previews := preview.New(s.Reader, s.Directory, time.Now)
 	return httpapi.New(httpapi.Parts{
-		Reports: reports, People: byPerson, Pages: func(next http.Handler) http.Handler { return framed.Before(pages.Before(next)) }, Guard: guard, Live: board,
+		Reports: reports, People: byPerson, Pages: pages, Guard: guard, Live: board,
 		Access: s.Access, Looked: list,
 		Users:  people,
 		SSO:    signOn,

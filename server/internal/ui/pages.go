@@ -1,0 +1,27 @@
+package ui
+
+import (
+	"fmt"
+	"net/http"
+
+	"activity-tracker.example/server/internal/live"
+	"activity-tracker.example/server/internal/ui/day"
+	"activity-tracker.example/server/internal/ui/frame"
+	"activity-tracker.example/server/internal/ui/hours"
+	"activity-tracker.example/server/internal/ui/login"
+	"activity-tracker.example/server/internal/ui/now"
+	"activity-tracker.example/server/internal/ui/person"
+)
+
+// Join joins all pages, with another handler for all other paths, or returns what is wrong
+// with their templates.
+func (p *Pages) Join(board *live.Board, entrance *login.Options) (func(next http.Handler) http.Handler, error) {
+	pages := []frame.Page{now.Page(board, p.Reports), day.Page(p.People, p.Reports), hours.Page(p.Reports)}
+	pages = append(pages, person.Pages(person.Parts{Reports: p.Reports, People: p.People, Looked: p.Looked, Self: p.Self})...)
+	framed, err := frame.New(frame.Options{Guard: p.Guard, Access: p.Access, Now: p.Now, Pages: pages, Opens: login.Pages(entrance)})
+	if err != nil {
+		return nil, fmt.Errorf("making the pages: %w", err)
+	}
+	entrance.Show = framed.Show
+	return func(next http.Handler) http.Handler { return framed.Before(p.Before(next)) }, nil
+}
