@@ -164,6 +164,7 @@ func Pages() []Entry {
 		{"GET /", viewers},
 		{"GET /day", viewers},
 		{"GET /hours", viewers},
+		{"GET /rhythm", viewers},
 		{"GET /people/{id}", viewers},
 		{"GET /me", everybody()},
 	}

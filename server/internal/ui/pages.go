@@ -11,12 +11,13 @@ import (
 	"activity-tracker.example/server/internal/ui/login"
 	"activity-tracker.example/server/internal/ui/now"
 	"activity-tracker.example/server/internal/ui/person"
+	"activity-tracker.example/server/internal/ui/rhythm"
 )
 
 // Join joins all pages, with another handler for all other paths, or returns what is wrong
 // with their templates.
 func (p *Pages) Join(board *live.Board, entrance *login.Options) (func(next http.Handler) http.Handler, error) {
-	pages := []frame.Page{now.Page(board, p.Reports), day.Page(p.People, p.Reports), hours.Page(p.Reports)}
+	pages := []frame.Page{now.Page(board, p.Reports), day.Page(p.People, p.Reports), hours.Page(p.Reports), rhythm.Page(p.People, p.Reports)}
 	pages = append(pages, person.Pages(person.Parts{Reports: p.Reports, People: p.People, Looked: p.Looked, Self: p.Self})...)
 	framed, err := frame.New(frame.Options{Guard: p.Guard, Access: p.Access, Now: p.Now, Pages: pages, Opens: login.Pages(entrance)})
 	if err != nil {

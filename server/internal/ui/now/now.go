@@ -5,12 +5,15 @@ import (
 	"cmp"
 	"context"
 	_ "embed" // for the page's template
+	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
@@ -25,6 +28,8 @@ const (
 	maxRows = 500
 	// maxGroups is how many groups the page offers.
 	maxGroups = 200
+	// boardWait is how long the board may take: it reads the machines when somebody looks.
+	boardWait = 6 * time.Second
 )
 
 // view is what now.html shows.
@@ -61,7 +66,7 @@ func show(v *frame.Visit, board Board, reports *report.Reports) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	items, err := board.Now(v.Context(), v.Caller.ID)
+	items, err := all(v, board)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +98,20 @@ func show(v *frame.Visit, board Board, reports *report.Reports) (any, error) {
 		s.Groups = append(s.Groups, groups.Groups[i].Name)
 	}
 	return &s, err
+}
+
+// all returns what everybody does, or that it cannot be known at the moment.
+func all(v *frame.Visit, board Board) ([]*live.Item, error) {
+	ctx, cancel := context.WithTimeout(v.Context(), boardWait)
+	defer cancel()
+	items, err := board.Now(ctx, v.Caller.ID)
+	switch {
+	case err == nil:
+		return items, nil
+	case errors.Is(err, live.ErrTooMany), errors.Is(err, live.ErrTooManyOfToken):
+		return nil, problem.New(api.CodeRateLimited, "")
+	}
+	return nil, problem.Unavailable(err)
 }
 
 // order is that of the counts.
