@@ -181,8 +181,9 @@ var mayImport = map[string][]string{
 	"server/internal/ui/day": {
 		"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame", "server/internal/ui/lane",
 	},
-	"server/internal/ui/hours": {"server/api", "server/internal/looked", "server/internal/report", "server/internal/ui/frame"},
+	"server/internal/ui/hours":  {"server/api", "server/internal/looked", "server/internal/report", "server/internal/ui/frame"},
 	"server/internal/ui/rhythm": {"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame"},
+	"server/internal/ui/apps":   {"server/api", "server/internal/looked", "server/internal/report", "server/internal/ui/frame"},
 	"server/internal/ui/person": {
 		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/byperson",
 		"server/internal/selfapi", "server/internal/store/directory", "server/internal/ui/frame", "server/internal/ui/lane",

@@ -165,6 +165,7 @@ func Pages() []Entry {
 		{"GET /day", viewers},
 		{"GET /hours", viewers},
 		{"GET /rhythm", viewers},
+		{"GET /apps", viewers},
 		{"GET /people/{id}", viewers},
 		{"GET /me", everybody()},
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"activity-tracker.example/server/internal/live"
+	"activity-tracker.example/server/internal/ui/apps"
 	"activity-tracker.example/server/internal/ui/day"
 	"activity-tracker.example/server/internal/ui/frame"
 	"activity-tracker.example/server/internal/ui/hours"
@@ -17,7 +18,7 @@ import (
 // Join joins all pages, with another handler for all other paths, or returns what is wrong
 // with their templates.
 func (p *Pages) Join(board *live.Board, entrance *login.Options) (func(next http.Handler) http.Handler, error) {
-	pages := []frame.Page{now.Page(board, p.Reports), day.Page(p.People, p.Reports), hours.Page(p.Reports), rhythm.Page(p.People, p.Reports)}
+	pages := []frame.Page{now.Page(board, p.Reports), day.Page(p.People, p.Reports), hours.Page(p.Reports), rhythm.Page(p.People, p.Reports), apps.Page(p.Reports)}
 	pages = append(pages, person.Pages(person.Parts{Reports: p.Reports, People: p.People, Looked: p.Looked, Self: p.Self})...)
 	framed, err := frame.New(frame.Options{Guard: p.Guard, Access: p.Access, Now: p.Now, Pages: pages, Opens: login.Pages(entrance)})
 	if err != nil {
