@@ -189,6 +189,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/report", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/minutes",
 		"server/internal/store/people", "server/internal/store/query",
 	},
+	"server/internal/report/closing": {"server/api", "server/internal/report", "server/internal/store/directory", "server/internal/store/months"},
 	"server/internal/looked": {
 		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/report", "server/internal/store/access",
 		"server/internal/store/audit", "server/internal/store/directory", "server/internal/store/people",
@@ -208,8 +209,8 @@ var mayImport = map[string][]string{
 	"server/internal/httpapi": {
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/export", "server/internal/permission", "server/internal/personapi", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
 		"server/internal/httpserver", "server/internal/limiter",
-		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
-		"server/internal/request", "server/internal/shots", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi", "server/internal/selfapi", "server/internal/preview", "server/internal/ssoapi",
+		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/report/...", "server/internal/repository",
+		"server/internal/request", "server/internal/shots", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/months", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi", "server/internal/selfapi", "server/internal/preview", "server/internal/ssoapi",
 	},
 	"server/internal/httpapi/negotiate": {"server/api", "server/internal/problem", "server/internal/tabular"},
 	"server/internal/httpapi/openapi":   {"server/internal/problem"},
@@ -267,6 +268,7 @@ var mayImport = map[string][]string{
 		"server/internal/store/db", "server/internal/store/erasure", "server/internal/store/inspect", "server/internal/store/screenshots", "server/internal/store/upkeep", "server/internal/text",
 	},
 	"server/internal/app": {
+		"server/internal/report/closing",
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/export", "server/internal/personapi", "server/internal/httpapi", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
 		"server/internal/secret", "server/internal/selfapi", "server/internal/session", "server/internal/shots", "server/internal/store/...", "server/internal/ui", "server/internal/userapi", "server/internal/preview", "server/internal/sso", "server/internal/ssoapi",
@@ -275,6 +277,10 @@ var mayImport = map[string][]string{
 	"server/internal/cli/person": {
 		"server/api", "server/internal/cli/console", "server/internal/export", "server/internal/looked", "server/internal/report", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory",
 		"server/internal/store/people", "server/internal/store/rooms", "server/internal/text",
+	},
+	"server/internal/cli/month": {
+		"server/api", "server/internal/cli/console", "server/internal/looked", "server/internal/report", "server/internal/report/closing", "server/internal/store/directory", "server/internal/store/months",
+		"server/internal/store/rooms", "server/internal/text",
 	},
 	"server/internal/cli/policy": {
 		"server/api", "server/api/policy", "server/internal/cli/console", "server/internal/looked", "server/internal/preview", "server/internal/store/policies", "server/internal/store/rooms", "server/internal/text",
@@ -287,7 +293,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/cli/console", "server/internal/looked", "server/internal/store/audit", "server/internal/store/rooms", "server/internal/text",
 	},
 	"server/internal/cli": {
-		"server/api", "server/internal/app", "server/internal/backup", "server/internal/cli/console", "server/internal/cli/overseeing", "server/internal/cli/person", "server/internal/cli/policy", "server/internal/cli/user", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
+		"server/api", "server/internal/app", "server/internal/backup", "server/internal/cli/console", "server/internal/cli/month", "server/internal/cli/overseeing", "server/internal/cli/person", "server/internal/cli/policy", "server/internal/cli/user", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/localpg", "server/internal/password", "server/internal/quantity", "server/internal/secret",
 		"server/internal/store/audit", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/directory", "server/internal/store/inspect",
 		"server/internal/store/rooms", "server/internal/store/upkeep", "server/internal/store/users", "server/internal/text",

@@ -22,6 +22,7 @@ import (
 	"activity-tracker.example/server/internal/preview"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
+	"activity-tracker.example/server/internal/report/closing"
 	"activity-tracker.example/server/internal/repository"
 	"activity-tracker.example/server/internal/selfapi"
 	"activity-tracker.example/server/internal/session"
@@ -98,6 +99,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		Self:   own,
 		Policy: policyapi.New(s.Policies, guard, previews, s.Access), Previews: previews,
 		Admin:  adminapi.New(s.Directory, s.Dictionary, now),
+		Months: closing.New(s.Months),
 		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list, Screenshots: s.Screenshots}, s.Erasures, s.Access),
 		Shots:  pictures,
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),

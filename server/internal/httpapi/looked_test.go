@@ -25,6 +25,7 @@ func showNobody() map[string]string {
 	const gone = "people of whom nothing is left, without who it was"
 	const administration = "tokens and hosts, and which machine_ids those have"
 	return map[string]string{
+		"listMonths": "which months are closed, without anybody's figures", "closeMonth": "as above", "openMonth": "as above",
 		"listTokens": administration, "createToken": administration, "deleteToken": administration,
 		"listEnrollments": administration, "createEnrollment": administration, "deleteEnrollment": administration,
 		"listHosts": administration, "revokeHost": administration, "moveMachines": administration,

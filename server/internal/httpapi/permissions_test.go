@@ -14,9 +14,11 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/report/closing"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/months"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/users"
@@ -32,6 +34,8 @@ type walk struct {
 	// host is a host's credential, passing how many accounts it had that are to be erased.
 	host    string
 	passing int
+	// months is how many were closed.
+	months int
 	// shots are pictures of m-own and m-foreign.
 	shots map[string]string
 }
@@ -61,6 +65,9 @@ func newWalk(t *testing.T) *walk {
 	w.erased()
 	return w
 }
+
+// closedMonth is the month of all records, closed for both groups.
+const closedMonth = "2024-01"
 
 // self is the role of a login that a link has made.
 const self = string(directory.RoleSelf)
@@ -106,6 +113,15 @@ func (w *walk) restore() {
 	w.Group("foreign", "m-foreign")
 	for _, name := range []string{"own", "foreign"} {
 		if err := w.Store.Policies.SetHostGroup(w.T.Context(), name, nil); err != nil {
+			w.T.Fatal(err)
+		}
+	}
+	for _, group := range []string{"own", "foreign"} {
+		d, err := closing.ParseDraft(closedMonth, group, "UTC")
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		if _, err := w.Store.Months.Close(w.T.Context(), directory.Scope{}, d.Of, d.Calendar); err != nil && !errors.Is(err, months.ErrClosed) {
 			w.T.Fatal(err)
 		}
 	}
@@ -166,6 +182,10 @@ func (w *walk) person(machineID string) string {
 func (w *walk) target(o servertest.Operation, whose, role, session string) (path string, body any) {
 	w.T.Helper()
 	group := map[string]string{"own": "own", "foreign": "foreign", "unknown": "nowhere"}[whose]
+	if o.ID == "deleteGroup" && whose != "unknown" {
+		group = "passing"
+		w.Group(group)
+	}
 	user := map[string]string{"own": w.users[role].ID, "foreign": w.users["another"].ID, "unknown": "usr_0000000000000000"}[whose]
 	switch whose {
 	case "foreign":
@@ -183,11 +203,23 @@ func (w *walk) target(o servertest.Operation, whose, role, session string) (path
 		shot = w.shot(whose)
 	}
 	version := map[string]string{"own": "1", "foreign": "1", "unknown": "1000000"}[whose]
-	path = strings.NewReplacer("{screenshot}", shot, "{version}", version, "{erasure}", version, "{host_group}", group, "{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session, "{person}", person).Replace(o.Path) + "?" + query
+	month := closedMonth
+	if strings.HasPrefix(o.Path, "/api/months/") {
+		group = strings.ReplaceAll(group, "nowhere", "nobodys") // which nobody makes
+		query += "&group=" + group
+	}
+	if o.ID == "closeMonth" {
+		_, query, _ = strings.Cut(o.Target, "?")
+		w.months++ // another each time
+		month = servertest.At("2023-12-01T00:00:00Z").AddDate(0, -w.months, 0).Format("2006-01")
+	}
+	path = strings.NewReplacer("{month}", month, "{screenshot}", shot, "{version}", version, "{erasure}", version, "{host_group}", group, "{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session, "{person}", person).Replace(o.Path) + "?" + query
 	body = o.Body
 	switch o.ID {
 	case "renameGroup":
 		body = map[string]string{"name": group}
+	case "closeMonth":
+		body = api.MonthDraft{Group: group, TZ: "UTC"}
 	case "joinAccounts":
 		body = api.PersonJoin{MachineIDs: []string{"m-" + group}}
 	case "tieUser":

@@ -31,6 +31,7 @@ import (
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
+	"activity-tracker.example/server/internal/report/closing"
 	"activity-tracker.example/server/internal/repository"
 	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/selfapi"
@@ -76,6 +77,8 @@ type Parts struct {
 	Admin *adminapi.API
 	// Shots takes in pictures of screens and shows them.
 	Shots *shots.API
+	// Months closes months.
+	Months *closing.Reports
 	// Person answers with all that is kept of one person.
 	Person *personapi.API
 	// Events and Enroll are the hosts' routes.
@@ -157,6 +160,7 @@ func (s *server) routes() chi.Router {
 	known := s.Guard.Let(permission.OfRoute())
 	s.readingRoutes(r.With(known, asDescribed))
 	admin := r.With(bounded, known, asDescribed)
+	s.monthRoutes(r.With(known, asDescribed, s.inTurn))
 	s.changingRoutes(admin)
 	s.adminRoutes(admin)
 	s.policyRoutes(r.With(bounded, asDescribed), admin)

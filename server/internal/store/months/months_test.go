@@ -313,6 +313,10 @@ func TestWhatComesLater(t *testing.T) {
 		t.Error(err)
 	}
 	// Not what is not over, nor in that zone.
+	o.group("nobody")
+	if c := o.close(months.Of{First: march, Group: "nobody"}, "UTC"); c.People != 0 || !o.page(months.Of{First: march, Group: "nobody"}).Intact {
+		t.Errorf("%+v", c)
+	}
 	for _, first := range []time.Time{march.AddDate(0, 1, 0), march.AddDate(0, 2, 0)} {
 		if _, err := o.Months.Close(t.Context(), all, months.Of{First: first}, calendar(t, first, "UTC")); !errors.Is(err, months.ErrNotOver) {
 			t.Error(err)
@@ -329,7 +333,7 @@ func TestWhatComesLater(t *testing.T) {
 		t.Error(n, "rows are left")
 	}
 	o.must(o.RemoveGroup(t.Context(), "own"))
-	o.audited("month.closed", "month.opened")
+	o.audited("month.closed", "month.closed", "month.opened")
 }
 
 // audited checks what of months the audit log has, and that it is whole.
