@@ -178,6 +178,10 @@ var mayImport = map[string][]string{
 		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people",
 		"server/internal/store/policies", "server/internal/store/screenshots", "server/internal/text",
 	},
+	"server/internal/noteapi": {
+		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/request", "server/internal/store/access",
+		"server/internal/store/db", "server/internal/store/directory", "server/internal/store/notes", "server/internal/store/people", "server/internal/text", "server/internal/timestamp",
+	},
 	"server/internal/ingest": {
 		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/problem", "server/internal/secret",
 		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/policies", "server/internal/store/uncollected", "server/internal/text", "server/internal/timestamp",
@@ -196,7 +200,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/export": {
 		"server/api", "server/internal/looked", "server/internal/report", "server/internal/store/directory", "server/internal/store/dossier",
-		"server/internal/store/people", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/tabular",
+		"server/internal/store/notes", "server/internal/store/people", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/tabular",
 	},
 	"server/internal/personapi": {
 		"server/api", "server/internal/auth", "server/internal/export", "server/internal/looked", "server/internal/problem", "server/internal/report",
@@ -209,7 +213,7 @@ var mayImport = map[string][]string{
 	"server/internal/httpapi": {
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/export", "server/internal/permission", "server/internal/personapi", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
 		"server/internal/httpserver", "server/internal/limiter",
-		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/report/...", "server/internal/repository",
+		"server/internal/live", "server/internal/looked", "server/internal/noteapi", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/report/...", "server/internal/repository",
 		"server/internal/request", "server/internal/shots", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/months", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi", "server/internal/selfapi", "server/internal/preview", "server/internal/ssoapi",
 	},
 	"server/internal/httpapi/negotiate": {"server/api", "server/internal/problem", "server/internal/tabular"},
@@ -231,6 +235,10 @@ var mayImport = map[string][]string{
 	"server/internal/store/uncollected": {"server/api", "server/internal/store/db"},
 	"server/internal/store/screenshots": {
 		"server/api", "server/api/policy", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people",
+	},
+	"server/internal/store/notes": {
+		"server/api", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/partition",
+		"server/internal/store/people",
 	},
 	"server/internal/store/events": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/minutes",
@@ -256,7 +264,7 @@ var mayImport = map[string][]string{
 	"server/internal/store/upkeep": {
 		"server/internal/store/access",
 		"server/api", "server/api/policy", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/events",
-		"server/internal/store/partition", "server/internal/store/policies", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/store/uncollected",
+		"server/internal/store/notes", "server/internal/store/partition", "server/internal/store/policies", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/store/uncollected",
 	},
 	"server/internal/store/inspect":   {"server/internal/store/db", "server/internal/store/erasure", "server/internal/store/partition", "server/internal/store/upkeep"},
 	"server/internal/store/rooms":     {"server/internal/store/..."},
@@ -270,7 +278,7 @@ var mayImport = map[string][]string{
 	"server/internal/app": {
 		"server/internal/report/closing",
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/export", "server/internal/personapi", "server/internal/httpapi", "server/internal/httpserver",
-		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
+		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/noteapi", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
 		"server/internal/secret", "server/internal/selfapi", "server/internal/session", "server/internal/shots", "server/internal/store/...", "server/internal/ui", "server/internal/userapi", "server/internal/preview", "server/internal/sso", "server/internal/ssoapi",
 	},
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},

@@ -16,6 +16,7 @@ import (
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/noteapi"
 	"activity-tracker.example/server/internal/password"
 	"activity-tracker.example/server/internal/personapi"
 	"activity-tracker.example/server/internal/policyapi"
@@ -100,8 +101,9 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		Policy: policyapi.New(s.Policies, guard, previews, s.Access), Previews: previews,
 		Admin:  adminapi.New(s.Directory, s.Dictionary, now),
 		Months: closing.New(s.Months),
-		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list, Screenshots: s.Screenshots}, s.Erasures, s.Access),
+		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list, Screenshots: s.Screenshots, Notes: s.Notes}, s.Erasures, s.Access),
 		Shots:  pictures,
+		Notes:  noteapi.New(s.Notes, s.Access),
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,

@@ -19,6 +19,7 @@ import (
 	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/months"
+	"activity-tracker.example/server/internal/store/notes"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/users"
@@ -38,6 +39,8 @@ type walk struct {
 	months int
 	// shots are pictures of m-own and m-foreign.
 	shots map[string]string
+	// noted is how many notes there were.
+	noted int
 }
 
 func newWalk(t *testing.T) *walk {
@@ -85,6 +88,32 @@ func (w *walk) shot(whose string) (id string) {
 		w.T.Fatal(err)
 	}
 	return id
+}
+
+// note makes another note of one's own, or another's, and returns its id; answered, where
+// its answer is to be taken away.
+func (w *walk) note(whose string, answered bool) string {
+	w.T.Helper()
+	m, err := w.Store.MachineByID(w.T.Context(), directory.Scope{}, "m-"+whose)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	person, _ := report.ParsePersonID(w.person(m.MachineID))
+	w.noted++
+	end := time.Now().Add(-2 * time.Hour * time.Duration(w.noted))
+	n, _, err := w.Store.Notes.Add(w.T.Context(), &notes.Draft{
+		Scope: directory.OfMachines([]int32{m.Key}), Person: int64(person), Start: end.Add(-time.Hour), End: end, Text: "meeting",
+	})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	if id, _ := notes.ParseID(n.ID); answered {
+		err = w.Store.Notes.Answer(w.T.Context(), &notes.Reply{Person: int64(person), Note: id, Text: "thanks", By: "user x"})
+	}
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return n.ID
 }
 
 func rolesOf(roles []directory.Role) []string {
@@ -202,6 +231,10 @@ func (w *walk) target(o servertest.Operation, whose, role, session string) (path
 	if (o.ID == "deleteScreenshot" || o.ID == "deleteMyScreenshot") && whose != "unknown" {
 		shot = w.shot(whose)
 	}
+	note := strings.Repeat("0", 32)
+	if strings.Contains(o.Path, "{note}") && whose != "unknown" {
+		note = w.note(whose, o.ID == "removeNoteAnswer")
+	}
 	version := map[string]string{"own": "1", "foreign": "1", "unknown": "1000000"}[whose]
 	month := closedMonth
 	if strings.HasPrefix(o.Path, "/api/months/") {
@@ -213,7 +246,7 @@ func (w *walk) target(o servertest.Operation, whose, role, session string) (path
 		w.months++ // another each time
 		month = servertest.At("2023-12-01T00:00:00Z").AddDate(0, -w.months, 0).Format("2006-01")
 	}
-	path = strings.NewReplacer("{month}", month, "{screenshot}", shot, "{version}", version, "{erasure}", version, "{host_group}", group, "{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session, "{person}", person).Replace(o.Path) + "?" + query
+	path = strings.NewReplacer("{month}", month, "{screenshot}", shot, "{note}", note, "{version}", version, "{erasure}", version, "{host_group}", group, "{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session, "{person}", person).Replace(o.Path) + "?" + query
 	body = o.Body
 	switch o.ID {
 	case "renameGroup":

@@ -24,6 +24,7 @@ import (
 	"activity-tracker.example/server/internal/limiter"
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/noteapi"
 	"activity-tracker.example/server/internal/permission"
 	"activity-tracker.example/server/internal/personapi"
 	"activity-tracker.example/server/internal/policyapi"
@@ -79,6 +80,8 @@ type Parts struct {
 	Shots *shots.API
 	// Months closes months.
 	Months *closing.Reports
+	// Notes are what people wrote about their own time.
+	Notes *noteapi.API
 	// Person answers with all that is kept of one person.
 	Person *personapi.API
 	// Events and Enroll are the hosts' routes.
@@ -185,6 +188,9 @@ func (s *server) ownRoutes(hosts, strangers, reader, admin chi.Router) {
 	me.Get("/api/me/day", s.personDay())
 	me.Get("/api/me/access", s.ownAccess())
 	me.Get("/api/me/export", negotiate.Only(s.Person.ExportOwn, export.Type))
+	me.Get("/api/me/notes", s.notes())
+	admin.With(s.Self.Own).Post("/api/me/notes", negotiate.OnlyJSON(s.Notes.Add))
+	admin.With(s.Self.Own).Delete("/api/me/notes/{note}", s.Notes.Delete)
 	admin.Put("/api/users/{user}/person", s.Self.Tie)
 	admin.Delete("/api/users/{user}/person", s.Self.Untie)
 }
@@ -207,6 +213,7 @@ func (s *server) readingRoutes(reader chi.Router) {
 	viewer.Get("/api/people/{person}/timeline", s.personTimeline())
 	viewer.Get("/api/people/{person}/events", s.personEvents())
 	viewer.Get("/api/people/{person}/day", s.personDay())
+	viewer.Get("/api/people/{person}/notes", s.notes())
 	viewer.Get("/api/people/{person}/access", s.personAccess())
 	viewer.Get("/api/people/{person}/export", negotiate.Only(s.Person.Export, export.Type))
 	viewer.Get("/api/activity/{machine_id}/events", s.events())
@@ -240,6 +247,8 @@ func (s *server) changingRoutes(admin chi.Router) {
 	admin.Delete("/api/groups/{group}/people/{person}", change(personMember, s.Reports.RemovePerson))
 	admin.Delete("/api/people/{person}", negotiate.OnlyJSON(s.Person.Erase))
 	admin.Patch("/api/people/{person}", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxPatchBytes, Example: `{"label": "Anna"}`}, s.patchPerson)))
+	admin.Put("/api/people/{person}/notes/{note}/answer", s.Notes.Answer)
+	admin.Delete("/api/people/{person}/notes/{note}/answer", s.Notes.RemoveAnswer)
 	admin.Post("/api/people/{person}/accounts", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxJoinBytes, Example: `{"machine_ids": ["vm-abc123-user1"]}`}, s.joinAccounts)))
 	admin.Delete("/api/people/{person}/accounts/{machine_id}", negotiate.OnlyJSON(s.partAccount))
 }

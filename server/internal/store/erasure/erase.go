@@ -51,6 +51,9 @@ func (e *Erasures) erase(ctx context.Context, tx pgx.Tx, id int64, now time.Time
 	if c.Screenshots, err = screenshots.EraseRows(ctx, tx, c.ID, keys); err != nil {
 		return c, err
 	}
+	if c.Notes, err = db.Exec(ctx, tx, "deleting notes", "DELETE FROM note WHERE machine = ANY($1)", keys); err != nil {
+		return c, err
+	}
 	about := audit.About{MachineIDs: machineIDs(&person)}
 	if about.People, c.Receipts, err = remove(ctx, tx, id, keys); err != nil {
 		return c, err
@@ -58,8 +61,8 @@ func (e *Erasures) erase(ctx context.Context, tx pgx.Tx, id int64, now time.Time
 	if c.Texts, err = audit.EraseAbout(ctx, tx, about); err != nil {
 		return c, err
 	}
-	_, err = db.Exec(ctx, tx, "noting what was erased", "UPDATE erasure SET receipts = $2, texts = $3, policies = $4, policies_left = $5, screenshots = $6, months = $7 WHERE id = $1",
-		c.ID, c.Receipts, c.Texts, c.Policies, c.PoliciesLeft, c.Screenshots, c.Months)
+	_, err = db.Exec(ctx, tx, "noting what was erased", "UPDATE erasure SET receipts = $2, texts = $3, policies = $4, policies_left = $5, screenshots = $6, months = $7, notes = $8 WHERE id = $1",
+		c.ID, c.Receipts, c.Texts, c.Policies, c.PoliciesLeft, c.Screenshots, c.Months, c.Notes)
 	if err != nil {
 		return c, err
 	}
