@@ -163,7 +163,7 @@ var mayImport = map[string][]string{
 		"server/internal/store/directory", "server/internal/store/people", "server/internal/store/policies", "server/internal/store/self", "server/internal/store/users", "server/internal/text",
 	},
 	"server/internal/ui": {
-		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/selfapi",
+		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/noteapi", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/selfapi",
 		"server/internal/shots", "server/internal/store/access", "server/internal/store/directory", "server/internal/userapi",
 	},
 	"server/internal/preview": {

@@ -90,7 +90,8 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	own := selfapi.New(s.Self, s.Policies, guard, around.Repository.BaseURL().String(), now)
 	pictures := shots.New(s.Screenshots, s.Policies, guard, s.Access, now)
 	metrics.MustRegister(pictures.Collectors()...)
-	pages := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Shots: pictures, Now: now}
+	written := noteapi.New(s.Notes, s.Access)
+	pages := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Shots: pictures, Notes: written, Now: now}
 	previews := preview.New(s.Reader, s.Directory, time.Now)
 	return httpapi.New(httpapi.Parts{
 		Reports: reports, People: byPerson, Pages: pages.Before, Guard: guard, Live: board,
@@ -103,7 +104,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		Months: closing.New(s.Months),
 		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list, Screenshots: s.Screenshots, Notes: s.Notes}, s.Erasures, s.Access),
 		Shots:  pictures,
-		Notes:  noteapi.New(s.Notes, s.Access),
+		Notes:  written,
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,

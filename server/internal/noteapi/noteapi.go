@@ -124,11 +124,20 @@ func nameOf(p auth.Principal) string {
 
 // Delete deletes a note of the caller's own.
 func (a *API) Delete(w http.ResponseWriter, r *http.Request) {
-	person, id, err := named(r)
+	person, err := report.ParsePersonID(request.PathValue(r, "person"))
 	if err == nil {
-		err = a.store.Delete(r.Context(), auth.Caller(r.Context()).Scope, person, id)
+		err = a.Remove(r.Context(), person, request.PathValue(r, "note"))
 	}
 	problem.Reply(w, r, http.StatusNoContent, nil, err, AsProblem)
+}
+
+// Remove deletes a note of the caller's own, by its id; see Keep.
+func (a *API) Remove(ctx context.Context, person report.PersonID, note string) error {
+	id, err := notes.ParseID(note)
+	if err != nil {
+		return err
+	}
+	return a.store.Delete(ctx, auth.Caller(ctx).Scope, int64(person), id)
 }
 
 // Answer answers a note.
@@ -150,22 +159,14 @@ func (a *API) RemoveAnswer(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) answer(r *http.Request, line string) error {
-	person, id, err := named(r)
+	id, err := notes.ParseID(request.PathValue(r, "note"))
 	if err != nil {
 		return err
 	}
-	caller := auth.Caller(r.Context())
-	return a.store.Answer(r.Context(), &notes.Reply{Scope: caller.Scope, Person: person, Note: id, Text: line, By: nameOf(caller)})
-}
-
-// named reads which note of whom a path names. What can be nobody's is no note.
-func named(r *http.Request) (person int64, id notes.ID, err error) {
-	if id, err = notes.ParseID(request.PathValue(r, "note")); err != nil {
-		return 0, id, err
-	}
-	p, err := report.ParsePersonID(request.PathValue(r, "person"))
+	person, err := report.ParsePersonID(request.PathValue(r, "person"))
 	if err != nil {
-		return 0, id, db.ErrNotFound
+		return db.ErrNotFound // what can be nobody's has no notes
 	}
-	return int64(p), id, nil
+	caller := auth.Caller(r.Context())
+	return a.store.Answer(r.Context(), &notes.Reply{Scope: caller.Scope, Person: int64(person), Note: id, Text: line, By: nameOf(caller)})
 }
