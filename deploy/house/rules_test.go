@@ -284,7 +284,7 @@ var mayImport = map[string][]string{
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},
 	"server/internal/cli/person": {
 		"server/api", "server/internal/cli/console", "server/internal/export", "server/internal/looked", "server/internal/report", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory",
-		"server/internal/store/people", "server/internal/store/rooms", "server/internal/text",
+		"server/internal/store/notes", "server/internal/store/people", "server/internal/store/rooms", "server/internal/text",
 	},
 	"server/internal/cli/month": {
 		"server/api", "server/internal/cli/console", "server/internal/looked", "server/internal/report", "server/internal/report/closing", "server/internal/store/directory", "server/internal/store/months",
