@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/pgtest"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/notes"
@@ -320,6 +321,43 @@ func TestManyNotes(t *testing.T) {
 	}
 	if len(seen) != 5000 || all != 5000 {
 		t.Errorf("%d and %d", len(seen), all)
+	}
+}
+
+// Notes of an account are counted one after the other: of two at once that are one too many
+// one is refused.
+func TestNotesAtOnce(t *testing.T) {
+	o := newOffice(t, partition.Retention{})
+	_, own := o.of("anna")
+	for i := range 19 {
+		o.add(o.draft("anna", fmt.Sprint(i)))
+	}
+	holder, err := storetest.Connect(t, o.url).Begin(t.Context())
+	o.must(err)
+	_, err = holder.Exec(t.Context(), "SELECT FROM machine WHERE id = $1 FOR UPDATE", own.Machines[0])
+	o.must(err)
+	outcomes := make(chan error, 2)
+	for i := range 2 {
+		d := o.draft("anna", fmt.Sprint("at once ", i))
+		go func() {
+			_, _, err := o.Notes.Add(t.Context(), d)
+			outcomes <- err
+		}()
+	}
+	pgtest.Await(t, "two that wait for the account", func() bool {
+		return storetest.Ask[int](t, o.url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") == 2
+	})
+	o.must(holder.Commit(t.Context()))
+	kept := 0
+	for range 2 {
+		if err := <-outcomes; err == nil {
+			kept++
+		} else if !errors.Is(err, notes.ErrTooMany) {
+			t.Error(err)
+		}
+	}
+	if kept != 1 {
+		t.Errorf("%d were kept", kept)
 	}
 }
 
