@@ -230,7 +230,7 @@ var mayImport = map[string][]string{
 	"server/internal/store/users":       {"server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory"},
 	"server/internal/store/people":      {"server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory"},
 	"server/internal/store/self":        {"server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/store/users"},
-	"server/internal/store/policies":    {"server/api/policy", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db"},
+	"server/internal/store/policies":    {"server/api", "server/api/policy", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db"},
 	"server/internal/store/minutes":     nil,
 	"server/internal/store/uncollected": {"server/api", "server/internal/store/db"},
 	"server/internal/store/screenshots": {

@@ -141,7 +141,7 @@ func (w *walk) restore() {
 	w.Group("own", "m-own")
 	w.Group("foreign", "m-foreign")
 	for _, name := range []string{"own", "foreign"} {
-		if err := w.Store.Policies.SetHostGroup(w.T.Context(), name, nil); err != nil {
+		if err := w.Store.Policies.SetHostGroup(w.T.Context(), policies.HostGroupChange{Name: name}); err != nil {
 			w.T.Fatal(err)
 		}
 	}

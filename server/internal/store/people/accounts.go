@@ -2,6 +2,7 @@ package people
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,7 +62,7 @@ func join(ctx context.Context, tx pgx.Tx, id int64, machineIDs []string) error {
 	if err != nil {
 		return err
 	}
-	if err := move(ctx, tx, keys, "person = $2", id); err != nil {
+	if err := move(ctx, tx, keys, "hand = 'joined', person = $2", id); err != nil {
 		return err
 	}
 	return checkAccounts(ctx, tx, id)
@@ -138,7 +139,7 @@ func leave(ctx context.Context, tx pgx.Tx, key int32, id int64, alone bool) erro
 		return fmt.Errorf("reading where it was made: %w", err)
 	}
 	if home != id {
-		return move(ctx, tx, []int32{key}, "person = home")
+		return move(ctx, tx, []int32{key}, "hand = 'parted', person = home")
 	}
 	if alone {
 		return nil
@@ -146,10 +147,44 @@ func leave(ctx context.Context, tx pgx.Tx, key int32, id int64, alone bool) erro
 	if err := tx.QueryRow(ctx, "INSERT INTO person DEFAULT VALUES RETURNING id").Scan(&home); err != nil {
 		return fmt.Errorf("making a person: %w", err)
 	}
-	return move(ctx, tx, []int32{key}, "home = $2, person = $2", home)
+	if err := succeed(ctx, tx, key, id); err != nil {
+		return err
+	}
+	return move(ctx, tx, []int32{key}, "hand = 'parted', home = $2, person = $2", home)
 }
 
-// move changes whose accounts are, and which groups hold them then.
+// succeed has a person, whose account leaves that was made with them, be the one whom the
+// next of those was made with that a rule joined to it: so they keep label and groups.
+// Nobody succeeds where an administrator joined somebody, or the next one's own person has
+// a label, a group or a user.
+func succeed(ctx context.Context, tx pgx.Tx, key int32, id int64) error {
+	var freed int64
+	err := tx.QueryRow(ctx, succeedSQL, key, id).Scan(&freed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("having the next account succeed: %w", err)
+	}
+	_, err = db.Exec(ctx, tx, "removing the person whom it was made with", "DELETE FROM person WHERE id = $1", freed)
+	return err
+}
+
+// succeedSQL has the next account be made with person $2 from whom account $1 leaves, and
+// returns the person whom it was made with.
+const succeedSQL = `WITH next AS MATERIALIZED (
+		SELECT o.machine, o.home FROM account o JOIN account l ON l.machine = $1 AND l.rule = o.rule AND l.name = o.name
+		WHERE o.person = $2 AND o.machine <> $1 ORDER BY o.named_late, o.machine LIMIT 1
+	), bare AS MATERIALIZED (
+		SELECT next.* FROM next JOIN person p ON p.id = next.home AND p.label = ''
+		WHERE NOT EXISTS (SELECT FROM account a WHERE a.person = $2 AND a.hand = 'joined' AND a.machine <> $1)
+			AND NOT EXISTS (SELECT FROM account a WHERE a.person = next.home) AND NOT EXISTS (SELECT FROM group_person g WHERE g.person = next.home)
+			AND NOT EXISTS (SELECT FROM app_user u WHERE u.person = next.home)
+	)
+	UPDATE account a SET home = $2 FROM bare WHERE a.machine = bare.machine RETURNING bare.home`
+
+// move changes whose accounts are, and which groups hold them then; then the rules of host
+// groups are applied to all whom that touches.
 func move(ctx context.Context, tx pgx.Tx, keys []int32, set string, args ...any) error {
 	people, err := touched(ctx, tx, keys, args)
 	if err != nil {
@@ -161,7 +196,12 @@ func move(ctx context.Context, tx pgx.Tx, keys []int32, set string, args ...any)
 	if _, err := db.Exec(ctx, tx, "updating", "UPDATE account SET "+set+" WHERE machine = ANY($1)", append([]any{keys}, args...)...); err != nil {
 		return err
 	}
-	return regroup(ctx, tx, keys)
+	if err := regroup(ctx, tx, keys); err != nil {
+		return err
+	}
+	_, err = db.Exec(ctx, tx, "applying rules", `SELECT apply_name_rule(ARRAY(SELECT machine FROM account
+		WHERE rule IS NOT NULL AND (person = ANY($1) OR home = ANY($1) OR machine = ANY($2))))`, people, keys)
+	return err
 }
 
 // touched returns whose accounts these are or may become.
@@ -190,15 +230,6 @@ func lockGroupsOf(ctx context.Context, tx pgx.Tx, people []int64) error {
 // regroup has these accounts in the groups that their people are in, and in those that
 // they were put into themselves. The groups are locked.
 func regroup(ctx context.Context, tx pgx.Tx, keys []int32) error {
-	_, err := db.Exec(ctx, tx, "regrouping accounts", `
-		WITH due AS (SELECT p.grp, m.machine_id, m.id AS machine
-				FROM account a JOIN group_person p ON p.person = a.person JOIN machine m ON m.id = a.machine WHERE a.machine = ANY($1)),
-			gone AS (DELETE FROM group_member g WHERE g.machine = ANY($1) AND NOT g.direct
-				AND NOT EXISTS (SELECT FROM due WHERE due.grp = g.grp AND due.machine = g.machine) RETURNING g.grp),
-			come AS (INSERT INTO group_member (grp, machine_id, machine, direct)
-				SELECT grp, machine_id, machine, false FROM due ORDER BY machine ON CONFLICT DO NOTHING RETURNING grp)
-		UPDATE machine_group g SET members = g.members + d.n FROM (
-			SELECT grp, sum(n)::int AS n FROM (SELECT grp, -1 AS n FROM gone UNION ALL SELECT grp, 1 FROM come) AS each GROUP BY grp) AS d
-		WHERE g.id = d.grp`, keys)
+	_, err := db.Exec(ctx, tx, "regrouping accounts", "SELECT regroup_accounts($1)", keys)
 	return err
 }
