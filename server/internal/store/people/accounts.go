@@ -102,8 +102,8 @@ func keysOf(ctx context.Context, tx pgx.Tx, machineIDs []string) ([]int32, error
 }
 
 // Part moves one of a person's accounts back to the person that it was made with, or to
-// a new one where that is this person and has other accounts as well. It returns the
-// person that the account is of then; ErrNone, or db.ErrNotFound where it was not this
+// a new one where that is this person and has other accounts as well. No rule of a host group
+// joins it from then on. It returns the person that the account is of then; ErrNone, or db.ErrNotFound where it was not this
 // person's.
 func (p *People) Part(ctx context.Context, id int64, machineID string) (Person, error) {
 	var parted Person
@@ -117,14 +117,15 @@ func (p *People) Part(ctx context.Context, id int64, machineID string) (Person, 
 			return db.ErrNotFound
 		}
 		key := from.Accounts[at].Key
-		if err := leave(ctx, tx, key, id, len(from.Accounts) == 1); err != nil {
+		if done, err := leave(ctx, tx, key, id, len(from.Accounts) == 1); err != nil || !done {
+			parted = from
 			return err
 		}
 		var to int64
 		if err := tx.QueryRow(ctx, "SELECT person FROM account WHERE machine = $1", key).Scan(&to); err != nil {
 			return fmt.Errorf("reading whose it is: %w", err)
 		}
-		if parted, err = Find(ctx, tx, directory.Scope{}, to); err != nil || to == id {
+		if parted, err = Find(ctx, tx, directory.Scope{}, to); err != nil {
 			return err
 		}
 		return audit.Write(ctx, tx, from.become("person.parted", machineID))
@@ -132,25 +133,33 @@ func (p *People) Part(ctx context.Context, id int64, machineID string) (Person, 
 	return parted, err
 }
 
-// leave has an account leave a person, unless it is alone there and was made there.
-func leave(ctx context.Context, tx pgx.Tx, key int32, id int64, alone bool) error {
+// leave has an account leave a person, for good: no rule joins it again. Where it is alone
+// with whom it was made with, it stays, and only that is noted. It reports whether that was
+// not so already.
+func leave(ctx context.Context, tx pgx.Tx, key int32, id int64, alone bool) (done bool, err error) {
 	var home int64
-	if err := tx.QueryRow(ctx, "SELECT home FROM account WHERE machine = $1", key).Scan(&home); err != nil {
-		return fmt.Errorf("reading where it was made: %w", err)
+	var parted bool
+	if err := tx.QueryRow(ctx, "SELECT home, hand IS NOT DISTINCT FROM 'parted' FROM account WHERE machine = $1", key).Scan(&home, &parted); err != nil {
+		return false, fmt.Errorf("reading where it was made: %w", err)
 	}
-	if home != id {
-		return move(ctx, tx, []int32{key}, "hand = 'parted', person = home")
+	if home == id && alone && parted {
+		return false, nil
 	}
-	if alone {
-		return nil
+	if home == id && !alone {
+		if home, err = newHome(ctx, tx, key, id); err != nil {
+			return false, err
+		}
 	}
+	return true, move(ctx, tx, []int32{key}, "hand = 'parted', home = $2, person = $2", home)
+}
+
+// newHome returns a new person for an account to be made with, which leaves the one that it
+// was made with.
+func newHome(ctx context.Context, tx pgx.Tx, key int32, id int64) (home int64, err error) {
 	if err := tx.QueryRow(ctx, "INSERT INTO person DEFAULT VALUES RETURNING id").Scan(&home); err != nil {
-		return fmt.Errorf("making a person: %w", err)
+		return 0, fmt.Errorf("making a person: %w", err)
 	}
-	if err := succeed(ctx, tx, key, id); err != nil {
-		return err
-	}
-	return move(ctx, tx, []int32{key}, "hand = 'parted', home = $2, person = $2", home)
+	return home, succeed(ctx, tx, key, id)
 }
 
 // succeed has a person, whose account leaves that was made with them, be the one whom the

@@ -38,10 +38,11 @@ CREATE INDEX account_home ON account (home);
 
 -- Whose rule a host's accounts are under; null: nobody's. Who measures only themselves,
 -- without root, is under none: their word is not a host's.
-CREATE FUNCTION name_rule_of(of_host bigint) RETURNS integer LANGUAGE sql STABLE AS $$
-    SELECT min(g.id) FROM host h JOIN host_group_member m ON m.host = h.id JOIN host_group g ON g.id = m.grp
-    WHERE h.id = of_host AND h.kind = 'host' AND g.confirmed_at IS NOT NULL
-$$;
+CREATE FUNCTION name_rule_of(of_host bigint) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT min(g.id) FROM host h JOIN host_group_member m ON m.host = h.id JOIN host_group g ON g.id = m.grp
+        WHERE h.id = of_host AND h.kind = 'host' AND g.confirmed_at IS NOT NULL);
+END $$;
 
 -- Has accounts in the groups that their people are in, and in those that they were put
 -- into themselves. The groups are locked.
@@ -62,7 +63,8 @@ $$;
 -- made before one named later, so that no host takes over a person by naming an account
 -- again; of one that an administrator joined, or joined others to; of the oldest. Only
 -- those move with which no administrator did anything, and no more than a person may have.
-CREATE FUNCTION join_by_name(of_rule integer, of_name text, OUT moved integer[], OUT people bigint[]) LANGUAGE sql AS $$
+CREATE FUNCTION join_by_name(of_rule integer, of_name text, OUT moved integer[], OUT people bigint[]) LANGUAGE plpgsql AS $$
+BEGIN
     WITH due AS MATERIALIZED (
         SELECT machine, home, person, hand, named_late,
             hand IS NOT NULL OR EXISTS (SELECT FROM account o WHERE o.person = a.home AND o.machine <> a.machine AND o.hand = 'joined') AS fixed
@@ -80,8 +82,8 @@ CREATE FUNCTION join_by_name(of_rule integer, of_name text, OUT moved integer[],
         UPDATE account a SET person = w.person FROM wanted w WHERE a.machine = w.machine AND a.person <> w.person
         RETURNING a.machine, w.before, a.person
     )
-    SELECT coalesce(array_agg(machine), '{}'), coalesce(array_agg(before) || array_agg(person), '{}') FROM done
-$$;
+    SELECT coalesce(array_agg(d.machine), '{}'), coalesce(array_agg(d.before) || array_agg(d.person), '{}') INTO moved, people FROM done d;
+END $$;
 
 -- Applies the rules to these accounts, which changed or whose hosts did, and to all with
 -- whom they were or are under one. It goes by what is committed once no other change of
@@ -132,7 +134,7 @@ BEGIN
             nextval(pg_get_serial_sequence('person', 'id')) AS person FROM added ORDER BY id),
          people AS (INSERT INTO person (id) SELECT person FROM made)
     INSERT INTO account (machine, home, person, name, unruled) SELECT machine, person, person, name, unruled FROM made;
-    IF EXISTS (SELECT FROM added WHERE name_rule_of(host) IS NOT NULL) THEN
+    IF EXISTS (SELECT FROM added a JOIN host_group_member m ON m.host = a.host JOIN host_group g ON g.id = m.grp WHERE g.confirmed_at IS NOT NULL) THEN
         PERFORM apply_name_rule(ARRAY(SELECT id FROM added));
     END IF;
     RETURN NULL;
