@@ -263,6 +263,7 @@ func (s *server) adminRoutes(known chi.Router) {
 	known.Post("/api/enrollments", negotiate.OnlyJSON(a.AddEnrollment))
 	known.Delete("/api/enrollments/{enrollment}", a.RemoveEnrollment)
 	known.Get("/api/hosts", negotiate.OnlyJSON(a.Hosts))
+	known.Patch("/api/hosts/{host_id}", negotiate.OnlyJSON(a.Label))
 	known.Delete("/api/hosts/{host_id}/credential", a.RevokeHost)
 	known.Post("/api/hosts/{host_id}/machines", negotiate.OnlyJSON(a.Move))
 	known.Get("/api/erasures", negotiate.OnlyJSON(s.Person.Erasures))
@@ -280,6 +281,7 @@ func (s *server) policyRoutes(hosts, known chi.Router) {
 	known.Get("/api/host-groups", negotiate.OnlyJSON(p.HostGroups))
 	known.Put("/api/host-groups/{host_group}", negotiate.OnlyJSON(p.SetHostGroup))
 	known.Delete("/api/host-groups/{host_group}", p.RemoveHostGroup)
+	known.Post("/api/host-groups/{host_group}/preview", negotiate.OnlyJSON(p.PreviewNames))
 }
 
 // shotRoutes are those about pictures of screens; hosts come with their credential.

@@ -41,8 +41,8 @@ func BenchmarkRule(b *testing.B) {
 		RETURN NULL; END $$;
 		CREATE TRIGGER machine_person_before AFTER INSERT ON machine
 		REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION people_before()`)
-	const before, rule = `ALTER TABLE machine DISABLE TRIGGER machine_person; ALTER TABLE machine DISABLE TRIGGER machine_named; ALTER TABLE machine ENABLE TRIGGER machine_person_before`,
-		`ALTER TABLE machine ENABLE TRIGGER machine_person; ALTER TABLE machine ENABLE TRIGGER machine_named; ALTER TABLE machine DISABLE TRIGGER machine_person_before`
+	const before, rule = "ALTER TABLE machine DISABLE TRIGGER machine_person, DISABLE TRIGGER machine_named, ENABLE TRIGGER machine_person_before",
+		"ALTER TABLE machine ENABLE TRIGGER machine_person, ENABLE TRIGGER machine_named, DISABLE TRIGGER machine_person_before"
 	minute, made := 0, 0
 	// write stores an event of each of some accounts, and returns for how long it took.
 	write := func(host int64, accounts int, fresh bool) time.Duration {
@@ -81,10 +81,10 @@ func BenchmarkRule(b *testing.B) {
 			for i := range times {
 				slices.Sort(times[i])
 			}
-			was, is := times[0][b.N/2], times[1][b.N/2]
-			b.ReportMetric(float64(was.Microseconds())/accounts, "µs/event-before")
-			b.ReportMetric(float64(is.Microseconds())/accounts, "µs/event-with")
-			b.ReportMetric(float64(is)/float64(was), "ratio")
+			was, is := float64(times[0][b.N/2]), float64(times[1][b.N/2])
+			b.ReportMetric(was/accounts/1000, "µs/event-before")
+			b.ReportMetric(is/accounts/1000, "µs/event-with")
+			b.ReportMetric(is/was, "ratio")
 		})
 	}
 }

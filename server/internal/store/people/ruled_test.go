@@ -219,9 +219,9 @@ func TestRuleTakenBackLeavesNothing(t *testing.T) {
 	o.consistent()
 }
 
-// Who is root on a host has what they confirmed, and no more: hosts outside the group have
-// nothing, nor has who measures only themselves; nobody takes over a person who is there;
-// users of the system, and accounts of two users, are under no rule.
+// Hosts outside the group have nothing of the rule, nor has who measures only themselves;
+// who is root on a host of it takes over nobody who is there, and an account of two users is
+// under no rule.
 func TestRootOfAnotherHostTakesNobodyOver(t *testing.T) {
 	o := newOffice(t, 9)
 	// mallory's own, where a login of theirs is tied, before victor's on a host of the group.
@@ -277,7 +277,15 @@ func TestRootOfAnotherHostTakesNobodyOver(t *testing.T) {
 		t.Error("who measures themselves came to victor")
 	}
 
-	// Users of the system: by their name, and by their number as their host has it.
+	o.check()
+	o.consistent()
+}
+
+// Users of the system are under no rule: by their name, and by their number as their host has
+// it, whenever it says so.
+func TestSystemUsersStayApart(t *testing.T) {
+	o := newOffice(t, 14)
+	o.set("A", new(true), "h0", "h1")
 	for i, user := range []string{"root", "postgres", "_chrony", "systemd-network", "backup"} {
 		a, b := fmt.Sprintf("a%d", i), fmt.Sprintf("b%d", i)
 		o.sendSystem("h0", a, user, false)

@@ -4,6 +4,9 @@ ALTER TABLE host_group
     ADD COLUMN confirmed_at timestamptz,
     ADD COLUMN confirmed_by text NOT NULL DEFAULT '';
 
+-- What an administrator calls a host, whatever it calls itself.
+ALTER TABLE host ADD COLUMN label text NOT NULL DEFAULT '';
+
 -- A host said that the user is one of the system's, by number: no rule is for them.
 ALTER TABLE machine ADD COLUMN system_user boolean NOT NULL DEFAULT false;
 
