@@ -1,3 +1,7 @@
+-- A host said that the user is one of the system's, by number: no rule is for them. Machines
+-- are locked first here, as by those who write events.
+ALTER TABLE machine ADD COLUMN system_user boolean NOT NULL DEFAULT false;
+
 -- The rule of a host group that equal user names are one person. An administrator has
 -- confirmed for it that its hosts share one directory: since then, and who.
 ALTER TABLE host_group
@@ -6,9 +10,6 @@ ALTER TABLE host_group
 
 -- What an administrator calls a host, whatever it calls itself.
 ALTER TABLE host ADD COLUMN label text NOT NULL DEFAULT '';
-
--- A host said that the user is one of the system's, by number: no rule is for them.
-ALTER TABLE machine ADD COLUMN system_user boolean NOT NULL DEFAULT false;
 
 -- What an account's person comes of: what an administrator did with it by hand, else the
 -- rule that it is under, else the person that it was made with. As all of it is kept, any
