@@ -163,7 +163,7 @@ var mayImport = map[string][]string{
 		"server/internal/store/directory", "server/internal/store/people", "server/internal/store/policies", "server/internal/store/self", "server/internal/store/users", "server/internal/text",
 	},
 	"server/internal/ui": {
-		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/selfapi",
+		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/noteapi", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/selfapi",
 		"server/internal/shots", "server/internal/store/access", "server/internal/store/directory", "server/internal/userapi",
 		"server/internal/live", "server/internal/ui/...",
 	},
@@ -200,6 +200,10 @@ var mayImport = map[string][]string{
 		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people",
 		"server/internal/store/policies", "server/internal/store/screenshots", "server/internal/text",
 	},
+	"server/internal/noteapi": {
+		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/request", "server/internal/store/access",
+		"server/internal/store/db", "server/internal/store/directory", "server/internal/store/notes", "server/internal/store/people", "server/internal/text", "server/internal/timestamp",
+	},
 	"server/internal/ingest": {
 		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/problem", "server/internal/secret",
 		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/policies", "server/internal/store/uncollected", "server/internal/text", "server/internal/timestamp",
@@ -211,13 +215,14 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/report", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/minutes",
 		"server/internal/store/people", "server/internal/store/query",
 	},
+	"server/internal/report/closing": {"server/api", "server/internal/report", "server/internal/store/directory", "server/internal/store/months"},
 	"server/internal/looked": {
 		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/report", "server/internal/store/access",
 		"server/internal/store/audit", "server/internal/store/directory", "server/internal/store/people",
 	},
 	"server/internal/export": {
 		"server/api", "server/internal/looked", "server/internal/report", "server/internal/store/directory", "server/internal/store/dossier",
-		"server/internal/store/people", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/tabular",
+		"server/internal/store/notes", "server/internal/store/people", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/tabular",
 	},
 	"server/internal/personapi": {
 		"server/api", "server/internal/auth", "server/internal/export", "server/internal/looked", "server/internal/problem", "server/internal/report",
@@ -230,8 +235,8 @@ var mayImport = map[string][]string{
 	"server/internal/httpapi": {
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/export", "server/internal/permission", "server/internal/personapi", "server/internal/httpapi/negotiate", "server/internal/httpapi/openapi",
 		"server/internal/httpserver", "server/internal/limiter",
-		"server/internal/live", "server/internal/looked", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
-		"server/internal/request", "server/internal/shots", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi", "server/internal/selfapi", "server/internal/preview", "server/internal/ssoapi",
+		"server/internal/live", "server/internal/looked", "server/internal/noteapi", "server/internal/policyapi", "server/internal/problem", "server/internal/report", "server/internal/report/...", "server/internal/repository",
+		"server/internal/request", "server/internal/shots", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/months", "server/internal/store/people", "server/internal/tabular", "server/internal/text", "server/internal/userapi", "server/internal/selfapi", "server/internal/preview", "server/internal/ssoapi",
 	},
 	"server/internal/httpapi/negotiate": {"server/api", "server/internal/problem", "server/internal/tabular"},
 	"server/internal/httpapi/openapi":   {"server/internal/problem"},
@@ -247,11 +252,15 @@ var mayImport = map[string][]string{
 	"server/internal/store/users":       {"server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory"},
 	"server/internal/store/people":      {"server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory"},
 	"server/internal/store/self":        {"server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/store/users"},
-	"server/internal/store/policies":    {"server/api/policy", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db"},
+	"server/internal/store/policies":    {"server/api", "server/api/policy", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db"},
 	"server/internal/store/minutes":     nil,
 	"server/internal/store/uncollected": {"server/api", "server/internal/store/db"},
 	"server/internal/store/screenshots": {
 		"server/api", "server/api/policy", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people",
+	},
+	"server/internal/store/notes": {
+		"server/api", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/partition",
+		"server/internal/store/people",
 	},
 	"server/internal/store/events": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/minutes",
@@ -277,7 +286,7 @@ var mayImport = map[string][]string{
 	"server/internal/store/upkeep": {
 		"server/internal/store/access",
 		"server/api", "server/api/policy", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/events",
-		"server/internal/store/partition", "server/internal/store/policies", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/store/uncollected",
+		"server/internal/store/notes", "server/internal/store/partition", "server/internal/store/policies", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/store/uncollected",
 	},
 	"server/internal/store/inspect":   {"server/internal/store/db", "server/internal/store/erasure", "server/internal/store/partition", "server/internal/store/upkeep"},
 	"server/internal/store/rooms":     {"server/internal/store/..."},
@@ -289,14 +298,19 @@ var mayImport = map[string][]string{
 		"server/internal/store/db", "server/internal/store/erasure", "server/internal/store/inspect", "server/internal/store/screenshots", "server/internal/store/upkeep", "server/internal/text",
 	},
 	"server/internal/app": {
+		"server/internal/report/closing",
 		"server/api", "server/internal/adminapi", "server/internal/auth", "server/internal/backup", "server/internal/config", "server/internal/doctor", "server/internal/export", "server/internal/personapi", "server/internal/httpapi", "server/internal/httpserver",
-		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
+		"server/internal/ingest", "server/internal/live", "server/internal/localpg", "server/internal/looked", "server/internal/noteapi", "server/internal/password", "server/internal/policyapi", "server/internal/report", "server/internal/report/byperson", "server/internal/repository",
 		"server/internal/secret", "server/internal/selfapi", "server/internal/session", "server/internal/shots", "server/internal/store/...", "server/internal/ui", "server/internal/ui/...", "server/internal/userapi", "server/internal/preview", "server/internal/sso", "server/internal/ssoapi",
 	},
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},
 	"server/internal/cli/person": {
 		"server/api", "server/internal/cli/console", "server/internal/export", "server/internal/looked", "server/internal/report", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory",
-		"server/internal/store/people", "server/internal/store/rooms", "server/internal/text",
+		"server/internal/store/notes", "server/internal/store/people", "server/internal/store/rooms", "server/internal/text",
+	},
+	"server/internal/cli/month": {
+		"server/api", "server/internal/cli/console", "server/internal/looked", "server/internal/report", "server/internal/report/closing", "server/internal/store/directory", "server/internal/store/months",
+		"server/internal/store/rooms", "server/internal/text",
 	},
 	"server/internal/cli/policy": {
 		"server/api", "server/api/policy", "server/internal/cli/console", "server/internal/looked", "server/internal/preview", "server/internal/store/policies", "server/internal/store/rooms", "server/internal/text",
@@ -309,7 +323,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/cli/console", "server/internal/looked", "server/internal/store/audit", "server/internal/store/rooms", "server/internal/text",
 	},
 	"server/internal/cli": {
-		"server/api", "server/internal/app", "server/internal/backup", "server/internal/cli/console", "server/internal/cli/overseeing", "server/internal/cli/person", "server/internal/cli/policy", "server/internal/cli/user", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
+		"server/api", "server/internal/app", "server/internal/backup", "server/internal/cli/console", "server/internal/cli/month", "server/internal/cli/overseeing", "server/internal/cli/person", "server/internal/cli/policy", "server/internal/cli/user", "server/internal/config", "server/internal/doctor", "server/internal/httpserver",
 		"server/internal/ingest", "server/internal/localpg", "server/internal/password", "server/internal/quantity", "server/internal/secret",
 		"server/internal/store/audit", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/directory", "server/internal/store/inspect",
 		"server/internal/store/rooms", "server/internal/store/upkeep", "server/internal/store/users", "server/internal/text",

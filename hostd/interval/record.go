@@ -155,6 +155,12 @@ func (r *Record) merge(o *Record) {
 	}
 }
 
+// The uids of people on Debian: those below are the system's, and the last one nobody's.
+const (
+	firstPerson = 1000
+	nobody      = 65534
+)
+
 // event is the record as the server takes it; of its seconds so many were collected.
 func (r *Record) event(idleAfter time.Duration, collected int64) api.Event {
 	count := func(n uint64) int64 { return int64(min(n, api.MaxCount)) }
@@ -170,6 +176,7 @@ func (r *Record) event(idleAfter time.Duration, collected int64) api.Event {
 		MouseDistancePx: count(r.Counts.DistancePx), ScrollCount: count(r.Counts.ScrollSteps),
 		SyntheticCount: &synthetic, IsIdle: idle, Connected: r.connected(), Locked: r.locked(),
 		IntervalSec: &length, ActiveSeconds: &active, SessionKind: r.Kind,
+		SystemUser: r.UID < firstPerson || r.UID == nobody,
 	}
 	if r.Counts.Repeats > 0 { // most records have none, and need no room for it
 		e.RepeatCount = new(count(r.Counts.Repeats))

@@ -17,6 +17,7 @@ const (
 	LookedAccess   = "access"
 	LookedExport   = "export"
 	LookedPreview  = "preview"
+	LookedMonth    = "month"
 )
 
 // AccessList answers GET /api/machines/{machine_id}/access.

@@ -98,8 +98,10 @@ const (
 
 // EnrolledHost is a host that was enrolled.
 type EnrolledHost struct {
-	HostID     string     `json:"host_id"`
-	Hostname   string     `json:"hostname"`
+	HostID   string `json:"host_id"`
+	Hostname string `json:"hostname"`
+	// Label is what an administrator calls it; empty where nobody does.
+	Label      string     `json:"label"`
 	Kind       EnrollKind `json:"kind"`
 	EnrolledAt time.Time  `json:"enrolled_at"`
 	// Machines is how many machine_ids it owns.
@@ -107,6 +109,11 @@ type EnrolledHost struct {
 	// LastSeen is when the newest of its events ended; null before the first.
 	LastSeen   *time.Time     `json:"last_seen"`
 	Credential HostCredential `json:"credential"`
+}
+
+// HostPatch is the body of PATCH /api/hosts/{host_id}.
+type HostPatch struct {
+	Label *string `json:"label"`
 }
 
 // EnrolledHostList answers GET /api/hosts.

@@ -33,6 +33,8 @@ type Erased struct {
 	Receipts     int64 `json:"receipts"`
 	// Screenshots are pictures of screens, and marks of deleted ones.
 	Screenshots int64 `json:"screenshots"`
+	// Notes are what the person wrote, with answers.
+	Notes int64 `json:"notes"`
 	// Titles are those that nobody else had in their month.
 	Titles int64 `json:"titles"`
 	// Looks are entries of who looked, Names texts of who changed what, Policies versions

@@ -100,6 +100,8 @@ type PersonDay struct {
 	// Segments follow each other from the day's beginning to its end or to now.
 	Segments  []Segment `json:"segments"`
 	Estimated bool      `json:"estimated"`
+	// Notes are what the person wrote about that day. They change nothing else.
+	Notes []Note `json:"notes"`
 }
 
 // DayReport answers GET /api/reports/day.
@@ -215,4 +217,62 @@ type ScreenshotList struct {
 	Person      string       `json:"person"`
 	Screenshots []Screenshot `json:"screenshots"`
 	NextCursor  string       `json:"next_cursor,omitempty"`
+}
+
+// LookedNotes is the access log's name of notes.
+const LookedNotes = "notes"
+
+const (
+	// MaxNoteChars bounds a note's text, and its answer's.
+	MaxNoteChars = 500
+	// MaxNoteHours is how long the span of a note may be.
+	MaxNoteHours = 24
+)
+
+// What is refused about notes.
+const (
+	CodeTooManyNotes Code = "too_many_notes" // the account has as many as there may be, of that day or in all
+	CodeNoteAnswered Code = "note_answered"  // it was answered, and stays as it is
+)
+
+// Note is what a person wrote to explain a span of their time. It is shown beside what was
+// measured, and changes none of it.
+type Note struct {
+	ID        string    `json:"id"`
+	MachineID string    `json:"machine_id"`
+	Start     time.Time `json:"start"`
+	End       time.Time `json:"end"`
+	Text      string    `json:"text"`
+	MadeAt    time.Time `json:"made_at"`
+	// MadeBy is the user who wrote it, as "user usr_…", or "self": a link of the account.
+	MadeBy string `json:"made_by"`
+	// The answer, when and by whom it was given, as "user usr_…" or "token tok_…", and what
+	// that is called; absent where there is none.
+	Answer         *string    `json:"answer,omitempty"`
+	AnsweredAt     *time.Time `json:"answered_at,omitempty"`
+	AnsweredBy     *string    `json:"answered_by,omitempty"`
+	AnsweredByName *string    `json:"answered_by_name,omitempty"`
+}
+
+// NoteList answers GET /api/people/{person}/notes.
+type NoteList struct {
+	Person string `json:"person"`
+	// Partial means that there are accounts that the caller may not see.
+	Partial    bool   `json:"partial"`
+	Notes      []Note `json:"notes"`
+	NextCursor string `json:"next_cursor,omitempty"`
+}
+
+// NoteDraft is the body of POST /api/me/notes.
+type NoteDraft struct {
+	// MachineID is the account that it is kept with; it may be left out by who has one.
+	MachineID string    `json:"machine_id,omitempty"`
+	Start     time.Time `json:"start"`
+	End       time.Time `json:"end"`
+	Text      string    `json:"text"`
+}
+
+// NoteAnswer is the body of PUT /api/people/{person}/notes/{note}/answer.
+type NoteAnswer struct {
+	Text string `json:"text"`
 }

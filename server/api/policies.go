@@ -14,6 +14,12 @@ type HostGroup struct {
 	Name string `json:"name"`
 	// Hosts are host_ids.
 	Hosts []string `json:"hosts"`
+	// SameDirectory means that equal user names on its hosts are one person: an
+	// administrator has confirmed that they share one directory. ConfirmedAt is when,
+	// ConfirmedBy who: a user, a token, or a command on the server.
+	SameDirectory bool       `json:"same_directory"`
+	ConfirmedAt   *time.Time `json:"confirmed_at,omitempty"`
+	ConfirmedBy   string     `json:"confirmed_by,omitempty"`
 }
 
 // HostGroupList answers GET /api/host-groups.
@@ -24,6 +30,39 @@ type HostGroupList struct {
 // HostGroupMembers is the body of PUT /api/host-groups/{host_group}.
 type HostGroupMembers struct {
 	Hosts []string `json:"hosts"`
+	// SameDirectory confirms that all these hosts share one directory, so that equal user
+	// names on them are one person, or takes it back. Absent leaves it as it is; then no
+	// hosts may come to a group where it was confirmed.
+	SameDirectory *bool `json:"same_directory,omitempty"`
+}
+
+// NamesPreview answers POST /api/host-groups/{host_group}/preview: what confirming that these
+// hosts share one directory would do to their accounts.
+type NamesPreview struct {
+	// People is how many would have several accounts by the rule, Accounts how many of
+	// these would come to another person than they have now.
+	People   int64 `json:"people"`
+	Accounts int64 `json:"accounts"`
+	// Names are the user names that several accounts have, first those that most have.
+	Names []NamePreview `json:"names"`
+	// NamesLeftOff is how many follow.
+	NamesLeftOff int64 `json:"names_left_off"`
+}
+
+// NamePreview is what would become of the accounts of one user name. Each is in one list.
+type NamePreview struct {
+	Username string `json:"username"`
+	// Person is whose they would be; empty where all stay apart.
+	Person string `json:"person,omitempty"`
+	// Label is what that person is called.
+	Label string `json:"label,omitempty"`
+	// Joined are machine_ids that would be that person's.
+	Joined []string `json:"joined"`
+	// Apart are those that would not: an administrator joined or parted them, or that
+	// person has as many accounts as one may have.
+	Apart []string `json:"apart"`
+	// AccountsLeftOff is how many more stay apart.
+	AccountsLeftOff int64 `json:"accounts_left_off"`
 }
 
 // Receipt is the body of POST /api/receipts: a program of that account confirmed that

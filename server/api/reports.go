@@ -155,3 +155,69 @@ const (
 	CodeVersionMissing   Code = "version_missing"   // the change does not name the version that it changes
 	CodeChangedMeanwhile Code = "changed_meanwhile" // it is of another version than there is
 )
+
+// Codes of refused closings of months.
+const (
+	CodeMonthClosed  Code = "month_closed"   // it is closed, or the group has closed months
+	CodeMonthNotOver Code = "month_not_over" // some of it is still to come in that time zone
+)
+
+// MonthDraft is the body of POST /api/months/{month}: which group's, and in which time zone its
+// days are. Without a group it is everybody's.
+type MonthDraft struct {
+	Group string `json:"group,omitempty"`
+	TZ    string `json:"tz"`
+}
+
+// ClosedMonth is a month that was closed.
+type ClosedMonth struct {
+	// Month is as 2026-03; Group is empty where it is everybody's.
+	Month string `json:"month"`
+	Group string `json:"group"`
+	TZ    string `json:"tz"`
+	// ClosedAt is when, the others by whom: user, token, command or server, with its id, and what it is
+	// called now.
+	ClosedAt     time.Time `json:"closed_at"`
+	ClosedByKind string    `json:"closed_by_kind"`
+	ClosedByID   string    `json:"closed_by_id"`
+	ClosedByName string    `json:"closed_by_name"`
+	// People is of how many there are figures, without those who were erased since.
+	People int64 `json:"people"`
+	// Digest is SHA-256 of all figures with their salts, as the audit log has it.
+	Digest string `json:"digest"`
+}
+
+// ClosedMonthList answers GET /api/months.
+type ClosedMonthList struct {
+	Months     []ClosedMonth `json:"months"`
+	NextCursor string        `json:"next_cursor,omitempty"`
+}
+
+// MonthReport answers GET /api/months/{month}.
+type MonthReport struct {
+	ClosedMonth
+
+	// Intact is whether the rows are as they were when the month was closed.
+	Intact     bool       `json:"intact"`
+	Rows       []MonthDay `json:"rows"`
+	NextCursor string     `json:"next_cursor,omitempty"`
+}
+
+// MonthDay is what a person did on one day of a closed month, as it stood then. Seconds add up
+// to the day's length.
+type MonthDay struct {
+	DayOf
+
+	Date                string     `json:"date"`
+	FirstActivity       *time.Time `json:"first_activity"`
+	LastActivity        *time.Time `json:"last_activity"`
+	ActiveSeconds       float64    `json:"active_seconds"`
+	NoInputSeconds      float64    `json:"no_input_seconds"`
+	LockedSeconds       float64    `json:"locked_seconds"`
+	DisconnectedSeconds float64    `json:"disconnected_seconds"`
+	NotCollectedSeconds float64    `json:"not_collected_seconds"`
+	UnknownSeconds      float64    `json:"unknown_seconds"`
+	// Changed is whether the same accounts' figures are others now, as where records came
+	// late; absent where not all is kept that this would be made of.
+	Changed *bool `json:"changed,omitempty"`
+}

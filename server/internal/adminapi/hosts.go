@@ -13,6 +13,7 @@ import (
 	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/text"
 )
 
 const (
@@ -22,11 +23,13 @@ const (
 	// maxMoveBytes bounds the body that moves machines: as many as may be, with the
 	// longest names.
 	maxMoveBytes = 512 << 10
+	// maxLabelBytes bounds the body that labels a host.
+	maxLabelBytes = 4 << 10
 )
 
 func toldHost(h directory.HostState) api.EnrolledHost {
 	told := api.EnrolledHost{
-		HostID: h.HostID, Hostname: h.Hostname, Kind: h.Kind, EnrolledAt: h.EnrolledAt.UTC(), Machines: h.Machines, Credential: api.HostCredentialUnused,
+		HostID: h.HostID, Hostname: h.Hostname, Label: h.Label, Kind: h.Kind, EnrolledAt: h.EnrolledAt.UTC(), Machines: h.Machines, Credential: api.HostCredentialUnused,
 	}
 	if h.LastSeen != nil {
 		seen := h.LastSeen.UTC()
@@ -62,8 +65,8 @@ func (a *API) Hosts(w http.ResponseWriter, r *http.Request) {
 func hostsPage(r *http.Request) (limit int, after string, err error) {
 	q := r.URL.Query()
 	limit = usualHosts
-	if text := q.Get("limit"); text != "" {
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxHosts {
+	if given := q.Get("limit"); given != "" {
+		if limit, err = strconv.Atoi(given); err != nil || limit < 1 || limit > maxHosts {
 			return 0, "", problem.BadRequest(fmt.Sprintf("limit: want a number from 1 to %d", maxHosts))
 		}
 	}
@@ -71,6 +74,35 @@ func hostsPage(r *http.Request) (limit int, after string, err error) {
 		return 0, "", problem.BadRequest("cursor: want next_cursor of the page before")
 	}
 	return limit, after, nil
+}
+
+// Label sets what a host is called.
+func (a *API) Label(w http.ResponseWriter, r *http.Request) {
+	labelled, err := a.label(w, r)
+	reply(w, r, http.StatusOK, labelled, err)
+}
+
+func (a *API) label(w http.ResponseWriter, r *http.Request) (labelled api.EnrolledHost, err error) {
+	id, err := hostID(r)
+	if err != nil {
+		return labelled, err
+	}
+	ask, err := request.Read[api.HostPatch](w, r, request.Body{Limit: maxLabelBytes, Strict: true, Example: `{"label": "Reception"}`})
+	if err != nil {
+		return labelled, err
+	}
+	if ask.Label == nil {
+		return labelled, problem.BadRequest("label is missing; an empty one takes it away.")
+	}
+	label, ok := text.Label(*ask.Label, api.MaxLabelBytes)
+	if !ok {
+		return labelled, problem.BadRequest(fmt.Sprintf("label: want at most %d bytes of printable characters", api.MaxLabelBytes))
+	}
+	h, err := a.directory.LabelHost(r.Context(), id, label)
+	if err != nil {
+		return labelled, err
+	}
+	return toldHost(h), nil
 }
 
 // RevokeHost ends a host's credential; its data stays.

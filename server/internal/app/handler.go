@@ -17,12 +17,14 @@ import (
 	"activity-tracker.example/server/internal/ingest"
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/noteapi"
 	"activity-tracker.example/server/internal/password"
 	"activity-tracker.example/server/internal/personapi"
 	"activity-tracker.example/server/internal/policyapi"
 	"activity-tracker.example/server/internal/preview"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
+	"activity-tracker.example/server/internal/report/closing"
 	"activity-tracker.example/server/internal/repository"
 	"activity-tracker.example/server/internal/selfapi"
 	"activity-tracker.example/server/internal/session"
@@ -90,8 +92,9 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	own := selfapi.New(s.Self, s.Policies, guard, around.Repository.BaseURL().String(), now)
 	pictures := shots.New(s.Screenshots, s.Policies, guard, s.Access, now)
 	metrics.MustRegister(pictures.Collectors()...)
+	written := noteapi.New(s.Notes, s.Access)
 	signOn := ssoapi.New(around.SSO, s.Users, s.Self, guard, log, now)
-	self := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Shots: pictures, Now: now}
+	self := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Shots: pictures, Notes: written, Now: now}
 	pages, err := self.Join(board, &login.Options{
 		Users: people, Passwords: around.SSO == nil || !around.SSO.Only, SSO: around.SSO != nil, Logout: signOn.End,
 	})
@@ -107,8 +110,10 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		Self:   own,
 		Policy: policyapi.New(s.Policies, guard, previews, s.Access), Previews: previews,
 		Admin:  adminapi.New(s.Directory, s.Dictionary, now),
-		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list, Screenshots: s.Screenshots}, s.Erasures, s.Access),
+		Months: closing.New(s.Months),
+		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list, Screenshots: s.Screenshots, Notes: s.Notes}, s.Erasures, s.Access),
 		Shots:  pictures,
+		Notes:  written,
 		Events: in.Events, Enroll: in.Enroll, Repository: around.Repository, Ready: around.leaving.unlessLeaving(s.Ready),
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,

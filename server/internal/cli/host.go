@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/cli/console"
 	"activity-tracker.example/server/internal/quantity"
 	"activity-tracker.example/server/internal/store/db"
@@ -25,7 +26,7 @@ func hostCommand(p *program) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  showHelp,
 	}
-	cmd.AddCommand(hostList(p), hostRevoke(p))
+	cmd.AddCommand(hostList(p), hostLabel(p), hostRevoke(p))
 	return cmd
 }
 
@@ -49,7 +50,7 @@ has reported nothing: since it was enrolled). A revoked host is marked as such.`
   trackerd-server host list --silent-for 1d --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			header := []string{"HOST_ID", "KIND", "HOSTNAME", "ENROLLED", "MACHINES", "LAST SEEN", "SILENT FOR", "STATE"}
+			header := []string{"HOST_ID", "KIND", "HOSTNAME", "LABEL", "ENROLLED", "MACHINES", "LAST SEEN", "SILENT FOR", "STATE"}
 			return printList(p, cmd, asJSON, header, func(ctx context.Context, st *rooms.Store) ([]listedHost, error) {
 				all, err := st.Hosts(ctx)
 				return silentHosts(all, time.Now(), time.Duration(silentFor)), err
@@ -87,9 +88,51 @@ func hostRow(h listedHost) []string {
 		state = "revoked"
 	}
 	return []string{
-		h.HostID, string(h.Kind), h.Hostname, h.EnrolledAt.UTC().Format(time.RFC3339), strconv.FormatInt(h.Machines, 10),
+		h.HostID, string(h.Kind), h.Hostname, h.Label, h.EnrolledAt.UTC().Format(time.RFC3339), strconv.FormatInt(h.Machines, 10),
 		seen, quantity.DurationText(time.Duration(h.SilentSeconds) * time.Second), state,
 	}
+}
+
+func hostLabel(p *program) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "label HOST_ID LABEL",
+		Short: "Set what a host is called, whatever it calls itself",
+		Long: `label sets what host list and the API show beside a host's name, which the host sends
+itself and changes when it is renamed. The label stays until it is set anew; an empty
+one takes it away.`,
+		Example: `  trackerd-server host label vm-abc123 "Reception, left"`,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			label, ok := text.Label(args[1], api.MaxLabelBytes)
+			if !ok {
+				return console.Usagef("LABEL: want at most %d bytes of printable characters", api.MaxLabelBytes)
+			}
+			var host directory.HostState
+			err := p.withStore(cmd, func(ctx context.Context, st *rooms.Store) (err error) {
+				host, err = st.LabelHost(ctx, strings.ToValidUTF8(args[0], "?"), label)
+				return err
+			})
+			switch {
+			case errors.Is(err, db.ErrNotFound):
+				return noHost(args[0])
+			case err != nil:
+				return err
+			case asJSON:
+				return console.JSON(cmd.OutOrStdout(), host)
+			case label == "":
+				return console.Line(cmd.OutOrStdout(), text.ForTerminal(host.HostID)+" has no label")
+			}
+			return console.Line(cmd.OutOrStdout(), fmt.Sprintf("%s is called %s", text.ForTerminal(host.HostID), text.ForTerminal(label)))
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// noHost is the error for a host that there is not.
+func noHost(id string) error {
+	return fmt.Errorf("there is no host %q; trackerd-server host list shows all", text.ForTerminal(id))
 }
 
 func hostRevoke(p *program) *cobra.Command {
@@ -112,7 +155,7 @@ enrollment create --host HOST_ID.`,
 			})
 			switch {
 			case errors.Is(err, db.ErrNotFound):
-				return fmt.Errorf("there is no host %q; trackerd-server host list shows all", text.ForTerminal(args[0]))
+				return noHost(args[0])
 			case err != nil:
 				return err
 			case asJSON:

@@ -26,7 +26,7 @@ func TestSilentHosts(t *testing.T) {
 		}
 	}
 	row := hostRow(silentHosts(all, now, 0)[2])
-	if row[5] != "2026-03-02T11:00:00Z" || row[6] != "1h" || row[7] != "enrolled" {
+	if row[6] != "2026-03-02T11:00:00Z" || row[7] != "1h" || row[8] != "enrolled" {
 		t.Errorf("%q", row)
 	}
 }

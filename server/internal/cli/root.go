@@ -16,6 +16,7 @@ import (
 
 	"activity-tracker.example/server/internal/app"
 	"activity-tracker.example/server/internal/cli/console"
+	"activity-tracker.example/server/internal/cli/month"
 	"activity-tracker.example/server/internal/cli/overseeing"
 	"activity-tracker.example/server/internal/cli/person"
 	"activity-tracker.example/server/internal/cli/policy"
@@ -80,7 +81,7 @@ its database; root then goes on as the user ` + config.ServiceUser + `.`,
 	}
 	p.addFlags(root.PersistentFlags(), config.Everywhere)
 	root.AddCommand(serveCommand(p), tokenCommand(p), user.Command(p.withStore, user.Inviting{AddFlags: p.addInviteFlags, Stores: p.withPublicStore}), enrollmentCommand(p), rollupsCommand(p),
-		hostCommand(p), machineCommand(p), person.Command(p.withStore, p.storeWithin(checkTimeout)), policy.Command(p.withStore), policy.Receipts(p.withStore), overseeing.AuditCommand(p.withStore), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
+		hostCommand(p), machineCommand(p), person.Command(p.withStore, p.storeWithin(checkTimeout)), month.Command(p.withStore, month.Stores(p.storeWithin(checkTimeout))), policy.Command(p.withStore), policy.Receipts(p.withStore), overseeing.AuditCommand(p.withStore), migrateCommand(p), compactCommand(p), healthcheckCommand(p),
 		backupCommand(p), restoreCommand(p), doctorCommand(p))
 	console.MarkUsage(root)
 	briefHelp(root)

@@ -15,6 +15,7 @@ import (
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/dossier"
+	"activity-tracker.example/server/internal/store/notes"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/store/screenshots"
@@ -37,6 +38,8 @@ type Exports struct {
 	Looked  *looked.List
 	// Screenshots are pictures of screens.
 	Screenshots *screenshots.Screenshots
+	// Notes are what people wrote.
+	Notes *notes.Notes
 }
 
 // Export is one of one person, with the accounts that they had when it began.
@@ -137,6 +140,7 @@ func (x *Export) Write(ctx context.Context, w io.Writer) error {
 		func() error { return addList(z, dossier.FileReceipts, x.receipts(ctx)) },
 		func() error { return addList(z, dossier.FileScreenshots, x.screenshots(ctx)) },
 		func() error { return x.addPictures(ctx, z) },
+		func() error { return addList(z, dossier.FileNotes, x.notes(ctx)) },
 		func() error {
 			return addList(z, dossier.FileAccess, func() iter.Seq2[api.Access, error] { return x.from.Looked.OfMachines(ctx, x.keys) })
 		},
@@ -182,6 +186,14 @@ func (x *Export) receipts(ctx context.Context) func() iter.Seq2[dossier.Receipt,
 		list, err := x.from.Dossier.Receipts(ctx, m.Key)
 		return list, time.Time{}, err
 	})
+}
+
+func (x *Export) notes(ctx context.Context) func() iter.Seq2[api.Note, error] {
+	return func() iter.Seq2[api.Note, error] {
+		return pages(ctx, notes.Place{}, func(ctx context.Context, after notes.Place) ([]api.Note, notes.Place, error) {
+			return x.from.Notes.OfMachines(ctx, x.keys, after)
+		})
+	}
 }
 
 func (x *Export) policy(ctx context.Context) func() iter.Seq2[dossier.Exclusion, error] {

@@ -21,6 +21,7 @@ import (
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/dossier"
+	"activity-tracker.example/server/internal/store/notes"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/screenshots"
@@ -96,6 +97,7 @@ func (o *office) add(name string) {
 				o.must(o.Screenshots.Delete(ctx, shot, screenshots.Deletion{By: "deleter of " + name}))
 			}
 		}
+		o.explain(name, id)
 		_, err = o.SetLabel(ctx, directory.Scope{}, id, "label of "+name)
 		o.must(err)
 	}
@@ -115,6 +117,20 @@ func (o *office) add(name string) {
 	}))
 }
 
+// explain writes a note of an account, which is answered.
+func (o *office) explain(name, id string) {
+	o.t.Helper()
+	m, err := o.MachineByID(o.t.Context(), directory.Scope{}, id)
+	o.must(err)
+	n, _, err := o.Notes.Add(o.t.Context(), &notes.Draft{
+		Scope: directory.OfMachines([]int32{m.Key}), Person: o.person(id), Start: now.Add(-time.Hour), End: now, Text: "=note of " + name,
+	})
+	o.must(err)
+	key, err := notes.ParseID(n.ID)
+	o.must(err)
+	o.must(o.Notes.Answer(o.t.Context(), &notes.Reply{Person: o.person(id), Note: key, Text: "answered of " + name, By: "user usr_x"}))
+}
+
 func (o *office) person(machineID string) int64 {
 	o.t.Helper()
 	list, err := o.People.List(o.t.Context(), people.Filter{MachineID: machineID, Limit: 1})
@@ -130,7 +146,7 @@ func (o *office) join(to, account string) {
 
 func (o *office) find(machineID string) *export.Export {
 	o.t.Helper()
-	x, err := export.Exports{People: o.People, Reader: o.Reader, Dossier: o.Dossier, Looked: looked.NewList(o.Access, o.Audit, o.Directory, o.People), Screenshots: o.Screenshots}.
+	x, err := export.Exports{People: o.People, Reader: o.Reader, Dossier: o.Dossier, Looked: looked.NewList(o.Access, o.Audit, o.Directory, o.People), Screenshots: o.Screenshots, Notes: o.Notes}.
 		Find(o.t.Context(), directory.Scope{}, report.PersonID(o.person(machineID)))
 	o.must(err)
 	return x
@@ -209,8 +225,10 @@ func TestExportIsWholeAndOfNobodyElse(t *testing.T) {
 			dossier.FileEvents + ".csv": {"app of ", "title 59 of ", "title 0 of ", "focus of ", "other title of "},
 			dossier.FileSums + ".jsonl": {"focus of ", "active_seconds"}, dossier.FileReceipts + ".csv": {"-1,", "-2,"}, dossier.FileNotCollected + ".csv": {"-1,", "-2,", "hours"},
 			dossier.FileScreenshots + ".csv": {"-1,", "-2,", "blurred", "deleter of "},
+			dossier.FileNotes + ".csv":       {"-1,", "-2,", "'=note of ", "answered of ", "user usr_x"},
+			dossier.FileNotes + ".jsonl":     {`"text":"=note of `},
 			dossier.FileAccess + ".csv":      {"reader of "}, dossier.FilePolicy + ".csv": {name},
-			dossier.FileChanges + ".jsonl": {"person.labelled", "person called ", "person.joined", "machine.labelled", "group.machine_added", "group.person_added"},
+			dossier.FileChanges + ".jsonl": {"person.labelled", "person called ", "person.joined", "machine.labelled", "group.machine_added", "group.person_added", "note.answered"},
 		} {
 			for _, text := range texts {
 				if strings.HasSuffix(text, "of ") || strings.HasSuffix(text, "with ") || strings.HasSuffix(text, "called ") {
@@ -227,7 +245,7 @@ func TestExportIsWholeAndOfNobodyElse(t *testing.T) {
 		if events := sumOfEvents(t, files[dossier.FileSums+".jsonl"]); events != 2*recordsOf || rows(t, files, dossier.FileSums) == 0 {
 			t.Errorf("sums of %d records", events)
 		}
-		for file, want := range map[string]int{dossier.FileNotCollected: 2, dossier.FileReceipts: 2, dossier.FileScreenshots: 4, dossier.FileAccess: 1, dossier.FilePolicy: 1} {
+		for file, want := range map[string]int{dossier.FileNotCollected: 2, dossier.FileReceipts: 2, dossier.FileScreenshots: 4, dossier.FileNotes: 2, dossier.FileAccess: 1, dossier.FilePolicy: 1} {
 			if n := rows(t, files, file); n != want {
 				t.Errorf("%s: %d rows, want %d", file, n, want)
 			}

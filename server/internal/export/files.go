@@ -55,6 +55,10 @@ func files() []description {
 			"снимки экрана (сами они - в папке с тем же названием) и кто удалил снимок",
 		},
 		{
+			dossier.FileNotes, "what the person wrote to explain a span of time, and what was answered",
+			"пояснения человека к отрезкам времени и ответы на них",
+		},
+		{
 			dossier.FileAccess, "who looked at this data, and when; this export is among it",
 			"кто и когда смотрел эти данные; эта выгрузка тоже указана",
 		},

@@ -1,13 +1,16 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/noteapi"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
 	"activity-tracker.example/server/internal/request"
+	"activity-tracker.example/server/internal/store/directory"
 )
 
 // events answers with a machine's events.
@@ -122,7 +125,7 @@ func (s *server) personTimeline() http.HandlerFunc {
 	})
 }
 
-// personDay answers with the segments of a person's day.
+// personDay answers with the segments of a person's day, and notes beside them.
 func (s *server) personDay() http.HandlerFunc {
 	return render(s, answer[byperson.PersonDayQuestion, api.PersonDay, api.Segment]{
 		ask:  personDayQuestion,
@@ -130,5 +133,22 @@ func (s *server) personDay() http.HandlerFunc {
 		get:  s.People.PersonDay,
 		file: func(q byperson.PersonDayQuestion) string { return "day-" + q.Person.String() },
 		rows: func(d api.PersonDay) ([]api.Segment, string) { return d.Segments, "" },
+		beside: func(ctx context.Context, scope directory.Scope, q byperson.PersonDayQuestion, d *api.PersonDay) (err error) {
+			d.Notes, err = s.Notes.Beside(ctx, scope, q.Person, q.Day.Start, q.Day.End)
+			return err
+		},
+	})
+}
+
+// notes lists what a person wrote about their time.
+func (s *server) notes() http.HandlerFunc {
+	return render(s, answer[noteapi.Question, api.NoteList, api.Note]{
+		ask:     noteapi.Ask,
+		at:      noteapi.Question.At,
+		get:     s.Notes.List,
+		each:    s.Notes.Each,
+		limited: func(q noteapi.Question) bool { return q.Limited },
+		file:    func(q noteapi.Question) string { return "notes-" + q.Person.String() },
+		rows:    func(l api.NoteList) ([]api.Note, string) { return l.Notes, l.NextCursor },
 	})
 }

@@ -137,6 +137,27 @@ func TestHostsByAPI(t *testing.T) {
 	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "cursor=a%20b"} {
 		b.Do(http.MethodGet, "/api/hosts?"+bad, admin, nil).Refused(http.StatusBadRequest, api.CodeBadRequest)
 	}
+	labelled := func(label string) {
+		t.Helper()
+		var h api.EnrolledHost
+		for range 2 {
+			b.Do(http.MethodPatch, "/api/hosts/h1", admin, api.HostPatch{Label: &label}).Wants(http.StatusOK, &h)
+		}
+		// The host's own name, which it sends with its events, changes nothing of it.
+		b.Do(http.MethodPost, "/api/events", one, api.EventBatch{Events: []api.Event{servertest.Minute("a", 0)}}, api.HostnameHeader, "renamed-"+label).Wants(http.StatusOK, nil)
+		var list api.EnrolledHostList
+		b.Do(http.MethodGet, "/api/hosts", admin, nil).Wants(http.StatusOK, &list)
+		if got := list.Hosts[0]; h.Label != label || got.Label != label || got.Hostname != "renamed-"+label {
+			t.Errorf("%+v %+v", h, got)
+		}
+	}
+	labelled("Reception")
+	labelled("")
+	b.Do(http.MethodPost, "/api/events", one, api.EventBatch{Events: []api.Event{servertest.Minute("a", 0)}}, api.HostnameHeader, "h1.example").Wants(http.StatusOK, nil)
+	b.Do(http.MethodPatch, "/api/hosts/h9", admin, api.HostPatch{Label: new("x")}).Refused(http.StatusNotFound, api.CodeNotFound)
+	for _, bad := range []string{`{}`, `{"label":"a\nb"}`, `{"label":"` + strings.Repeat("x", 257) + `"}`} {
+		b.Do(http.MethodPatch, "/api/hosts/h1", admin, []byte(bad)).Refused(http.StatusBadRequest, api.CodeBadRequest)
+	}
 	b.Do(http.MethodDelete, "/api/hosts/h1/credential", admin, nil).Wants(http.StatusNoContent, nil)
 	b.Do(http.MethodDelete, "/api/hosts/h9/credential", admin, nil).Refused(http.StatusNotFound, api.CodeNotFound)
 	b.Do(http.MethodDelete, "/api/hosts/a%20b/credential", admin, nil).Refused(http.StatusNotFound, api.CodeNotFound)

@@ -13,6 +13,7 @@ import (
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/months"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/tabular"
 )
@@ -26,6 +27,11 @@ func kinds() []problem.Kind {
 		{Is: directory.ErrNoGroup, Code: api.CodeNotFound, Detail: "There is no such group."},
 		{Is: directory.ErrNoneKnown, Code: api.CodeNotFound, Detail: "None of these machines exists, and the group was left as it is. An empty list empties it."},
 		{Is: directory.ErrOfPerson, Code: api.CodeOfPerson, Detail: "A person in the group brings the machine: take the person out of the group."},
+		{Is: directory.ErrClosedMonths, Code: api.CodeMonthClosed, Detail: "The group has closed months, which would be gone with it: open them first (GET /api/months)."},
+		{Is: months.ErrNone, Code: api.CodeNotFound, Detail: "This month is not closed."},
+		{Is: months.ErrClosed, Code: api.CodeMonthClosed, Detail: "This month is closed already: DELETE opens it again, and forgets what was kept."},
+		{Is: months.ErrNotOver, Code: api.CodeMonthNotOver, Detail: "This month is not over in that time zone."},
+		{Is: months.ErrNotKept, Code: api.CodeBadRequest, Detail: "month: not all that was recorded of it is kept any more."},
 		{Is: people.ErrNone, Code: api.CodeNotFound, Detail: "There is no such person."},
 		{Is: people.ErrTooMany, Code: api.CodeTooManyAccounts, Detail: "A person may have " + strconv.Itoa(people.MaxAccounts) + " accounts."},
 		{Is: db.ErrNotFound, Code: api.CodeNotFound, Detail: "There is no such machine."},

@@ -25,15 +25,19 @@ func showNobody() map[string]string {
 	const gone = "people of whom nothing is left, without who it was"
 	const administration = "tokens and hosts, and which machine_ids those have"
 	return map[string]string{
+		"listMonths": "which months are closed, without anybody's figures", "closeMonth": "as above", "openMonth": "as above",
 		"listTokens": administration, "createToken": administration, "deleteToken": administration,
 		"listEnrollments": administration, "createEnrollment": administration, "deleteEnrollment": administration,
-		"listHosts": administration, "revokeHost": administration, "moveMachines": administration,
+		"listHosts": administration, "labelHost": administration, "revokeHost": administration, "moveMachines": administration,
 		"listGroups": names, "getGroup": names, "putGroup": names, "renameGroup": names, "deleteGroup": names,
 		"setGroupMachines": names, "addGroupMachine": names, "addGroupPerson": names, "removeGroupPerson": names, "removeGroupMachine": names,
 		"listCategories": "names of applications, whoever uses them", "replaceCategories": "as above",
 		"getLogin": own, "logout": own, "changePassword": own, "beginSecondStep": own, "confirmSecondStep": own,
 		"listPolicies": hosts, "putPolicy": hosts, "getPolicyVersion": hosts, "listHostGroups": hosts, "putHostGroup": hosts, "deleteHostGroup": hosts,
-		"tieUser": admin, "untieUser": admin,
+		"previewHostGroup": "names of accounts that have one user name; see TestNameRuleByAPI, where some have",
+		"tieUser":          admin, "untieUser": admin,
+		"addMyNote": "what the caller has just written", "deleteMyNote": "which the caller has seen in the list",
+		"answerNote": "that there is one, which whoever may has seen in the list", "removeNoteAnswer": "as above",
 		"deleteScreenshot":   "that there was one, which whoever may has seen in the list",
 		"deleteMyScreenshot": "as above",
 		"listChanges":        "what administrators changed, nobody's activity",
@@ -101,13 +105,14 @@ func TestEveryRouteWritesWhoLooks(t *testing.T) {
 		delete(exceptions, o.ID)
 		for _, format := range formatsOf(o) {
 			id, token := freshToken(w.Bench)
-			r := w.askIn(o, format, token)
 			if o.Schemes["apiToken"] == nil && strings.HasPrefix(o.Path, "/api/me") {
 				id = w.users["admin"].ID // no token has such a route
 			}
+			before := lookedAt(w.Bench, id, "m-own")
+			r := w.askIn(o, format, token)
 			found := lookedAt(w.Bench, id, "m-own")
-			if o.ID == "deleteMyScreenshot" {
-				found = nil // the same user looks by other routes
+			if exception && slices.EqualFunc(before, found, func(a, b access.Entry) bool { return a.ID == b.ID }) {
+				found = nil
 			}
 			if len(found) > 0 {
 				wrote++
@@ -131,6 +136,9 @@ func unwritten() map[string]string {
 	return map[string]string{
 		"previewPolicy":     "nothing is changed; who looks is written down",
 		"previewCategories": "as above",
+		"previewHostGroup":  "as the previews above",
+		"addMyNote":         "one's own words, with which it stands who wrote them",
+		"deleteMyNote":      "as above, which nobody has answered",
 		"logout":            "logging in and out changes nothing for anybody else",
 		"confirmSecondStep": "needs a device; see TestOwnLoginIsWrittenDown",
 	}

@@ -14,9 +14,12 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/report/closing"
 	"activity-tracker.example/server/internal/secret"
 	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/months"
+	"activity-tracker.example/server/internal/store/notes"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/users"
@@ -32,8 +35,12 @@ type walk struct {
 	// host is a host's credential, passing how many accounts it had that are to be erased.
 	host    string
 	passing int
+	// months is how many were closed.
+	months int
 	// shots are pictures of m-own and m-foreign.
 	shots map[string]string
+	// noted is how many notes there were.
+	noted int
 }
 
 func newWalk(t *testing.T) *walk {
@@ -62,6 +69,9 @@ func newWalk(t *testing.T) *walk {
 	return w
 }
 
+// closedMonth is the month of all records, closed for both groups.
+const closedMonth = "2024-01"
+
 // self is the role of a login that a link has made.
 const self = string(directory.RoleSelf)
 
@@ -78,6 +88,32 @@ func (w *walk) shot(whose string) (id string) {
 		w.T.Fatal(err)
 	}
 	return id
+}
+
+// note makes another note of one's own, or another's, and returns its id; answered, where
+// its answer is to be taken away.
+func (w *walk) note(whose string, answered bool) string {
+	w.T.Helper()
+	m, err := w.Store.MachineByID(w.T.Context(), directory.Scope{}, "m-"+whose)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	person, _ := report.ParsePersonID(w.person(m.MachineID))
+	w.noted++
+	end := time.Now().Add(-2 * time.Hour * time.Duration(w.noted))
+	n, _, err := w.Store.Notes.Add(w.T.Context(), &notes.Draft{
+		Scope: directory.OfMachines([]int32{m.Key}), Person: int64(person), Start: end.Add(-time.Hour), End: end, Text: "meeting",
+	})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	if id, _ := notes.ParseID(n.ID); answered {
+		err = w.Store.Notes.Answer(w.T.Context(), &notes.Reply{Person: int64(person), Note: id, Text: "thanks", By: "user x"})
+	}
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return n.ID
 }
 
 func rolesOf(roles []directory.Role) []string {
@@ -105,7 +141,16 @@ func (w *walk) restore() {
 	w.Group("own", "m-own")
 	w.Group("foreign", "m-foreign")
 	for _, name := range []string{"own", "foreign"} {
-		if err := w.Store.Policies.SetHostGroup(w.T.Context(), name, nil); err != nil {
+		if err := w.Store.Policies.SetHostGroup(w.T.Context(), policies.HostGroupChange{Name: name}); err != nil {
+			w.T.Fatal(err)
+		}
+	}
+	for _, group := range []string{"own", "foreign"} {
+		d, err := closing.ParseDraft(closedMonth, group, "UTC")
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		if _, err := w.Store.Months.Close(w.T.Context(), directory.Scope{}, d.Of, d.Calendar); err != nil && !errors.Is(err, months.ErrClosed) {
 			w.T.Fatal(err)
 		}
 	}
@@ -166,6 +211,10 @@ func (w *walk) person(machineID string) string {
 func (w *walk) target(o servertest.Operation, whose, role, session string) (path string, body any) {
 	w.T.Helper()
 	group := map[string]string{"own": "own", "foreign": "foreign", "unknown": "nowhere"}[whose]
+	if o.ID == "deleteGroup" && whose != "unknown" {
+		group = "passing"
+		w.Group(group)
+	}
 	user := map[string]string{"own": w.users[role].ID, "foreign": w.users["another"].ID, "unknown": "usr_0000000000000000"}[whose]
 	switch whose {
 	case "foreign":
@@ -182,12 +231,28 @@ func (w *walk) target(o servertest.Operation, whose, role, session string) (path
 	if (o.ID == "deleteScreenshot" || o.ID == "deleteMyScreenshot") && whose != "unknown" {
 		shot = w.shot(whose)
 	}
+	note := strings.Repeat("0", 32)
+	if strings.Contains(o.Path, "{note}") && whose != "unknown" {
+		note = w.note(whose, o.ID == "removeNoteAnswer")
+	}
 	version := map[string]string{"own": "1", "foreign": "1", "unknown": "1000000"}[whose]
-	path = strings.NewReplacer("{screenshot}", shot, "{version}", version, "{erasure}", version, "{host_group}", group, "{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session, "{person}", person).Replace(o.Path) + "?" + query
+	month := closedMonth
+	if strings.HasPrefix(o.Path, "/api/months/") {
+		group = strings.ReplaceAll(group, "nowhere", "nobodys") // which nobody makes
+		query += "&group=" + group
+	}
+	if o.ID == "closeMonth" {
+		_, query, _ = strings.Cut(o.Target, "?")
+		w.months++ // another each time
+		month = servertest.At("2023-12-01T00:00:00Z").AddDate(0, -w.months, 0).Format("2006-01")
+	}
+	path = strings.NewReplacer("{month}", month, "{screenshot}", shot, "{note}", note, "{version}", version, "{erasure}", version, "{host_group}", group, "{machine_id}", "m-"+group, "{group}", group, "{user}", user, "{session}", session, "{person}", person).Replace(o.Path) + "?" + query
 	body = o.Body
 	switch o.ID {
 	case "renameGroup":
 		body = map[string]string{"name": group}
+	case "closeMonth":
+		body = api.MonthDraft{Group: group, TZ: "UTC"}
 	case "joinAccounts":
 		body = api.PersonJoin{MachineIDs: []string{"m-" + group}}
 	case "tieUser":
@@ -275,7 +340,7 @@ func expectedOf(o servertest.Operation, role, whose string) int {
 		return http.StatusForbidden
 	case whose == "own", everywhere, !strings.Contains(o.Path, "{"):
 		return 0
-	case o.ID == "putGroup", o.ID == "putHostGroup":
+	case o.ID == "putGroup", o.ID == "putHostGroup", o.ID == "previewHostGroup":
 		return 0 // makes it
 	case (strings.Contains(o.Path, "{version}") || strings.Contains(o.Path, "{erasure}")) && whose == "foreign":
 		return 0 // all of policy and all certificates are for who may read them

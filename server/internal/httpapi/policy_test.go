@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/api/policy"
 	"activity-tracker.example/server/internal/servertest"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/directory"
 )
 
@@ -203,6 +205,73 @@ func TestHostGroupsAreListed(t *testing.T) {
 	b.Do(http.MethodGet, "/api/host-groups", admin, nil).Wants(200, &list)
 	if len(list.HostGroups) != 2 || list.HostGroups[1].Name != "b c" || len(list.HostGroups[1].Hosts) != 1 || list.HostGroups[0].Hosts == nil {
 		t.Errorf("%+v", list)
+	}
+}
+
+// What an administrator confirms of a group's hosts is shown and written down, joins accounts
+// as its preview said, and has to be confirmed anew of hosts that come.
+func TestNameRuleByAPI(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	id, admin := freshToken(b)
+	named := func(machine, user string) api.Event {
+		e := servertest.Minute(machine, 0)
+		e.Username = user
+		return e
+	}
+	b.Send(b.Host("one"), named("one-anna", "anna"), named("one-bob", "bob"))
+	two := b.Host("two")
+	b.Send(two, named("two-anna", "anna"))
+	b.Host("three")
+	const group, both = "/api/host-groups/office", `{"hosts":["one","two"]`
+	set := func(body string) servertest.Reply { return b.Do(http.MethodPut, group, admin, json.RawMessage(body)) }
+	var preview api.NamesPreview
+	b.Do(http.MethodPost, group+"/preview", admin, json.RawMessage(both+`}`)).Wants(200, &preview)
+	if preview.People != 1 || preview.Accounts != 1 || len(preview.Names) != 1 || !slices.Equal(preview.Names[0].Joined, []string{"one-anna", "two-anna"}) || preview.Names[0].Person == "" {
+		t.Errorf("%+v", preview)
+	}
+	for _, machine := range []string{"one-anna", "two-anna"} {
+		if list := lookedAt(b, id, machine); len(list) != 1 || list[0].What != api.LookedPreview {
+			t.Errorf("looks at %s: %+v", machine, list)
+		}
+	}
+	accounts := func() int {
+		t.Helper()
+		var list api.PersonList
+		b.Do(http.MethodGet, "/api/people?machine_id=one-anna", admin, nil).Wants(200, &list)
+		return len(list.People[0].Accounts)
+	}
+	groups := func() (list api.HostGroupList) {
+		t.Helper()
+		b.Do(http.MethodGet, "/api/host-groups", admin, nil).Wants(200, &list)
+		return list
+	}
+	if n, list := accounts(), groups(); n != 1 || len(list.HostGroups) != 0 {
+		t.Error("a preview changed something:", n, list)
+	}
+	set(both+`}`).Wants(204, nil)
+	if g := groups().HostGroups[0]; g.SameDirectory || g.ConfirmedAt != nil || accounts() != 1 {
+		t.Errorf("%+v", g)
+	}
+	set(both+`,"same_directory":true}`).Wants(204, nil)
+	if g := groups().HostGroups[0]; !g.SameDirectory || g.ConfirmedAt == nil || g.ConfirmedBy != "token "+id || accounts() != 2 {
+		t.Errorf("%+v, %d accounts", g, accounts())
+	}
+	b.Send(two, named("two-anna-2", "anna"))
+	if n := accounts(); n != 3 {
+		t.Errorf("%d accounts", n)
+	}
+	set(`{"hosts":["one","two","three"]}`).Refused(400, api.CodeBadRequest)
+	b.Do(http.MethodPut, "/api/host-groups/other", admin, json.RawMessage(`{"hosts":["two"],"same_directory":true}`)).Refused(400, api.CodeBadRequest)
+	b.Do(http.MethodPost, "/api/host-groups/other/preview", admin, json.RawMessage(`{"hosts":["two"]}`)).Refused(400, api.CodeBadRequest)
+	b.Do(http.MethodPost, group+"/preview", admin, json.RawMessage(`{"hosts":["nobody"]}`)).Refused(400, api.CodeBadRequest)
+	set(both+`,"same_directory":false}`).Wants(204, nil)
+	if g := groups().HostGroups[0]; g.SameDirectory || g.ConfirmedBy != "" || accounts() != 1 {
+		t.Errorf("%+v, %d accounts", g, accounts())
+	}
+	list, err := b.Store.Audit.List(t.Context(), 1<<62, 1000)
+	list = slices.DeleteFunc(list, func(e audit.Entry) bool { return e.Details == nil || !strings.Contains(*e.Details, "same_directory") })
+	if err != nil || len(list) != 2 {
+		t.Errorf("%+v are written down (%v)", list, err)
 	}
 }
 

@@ -25,6 +25,9 @@ type answer[Q, V, Row any] struct {
 	at func(Q) looked.At
 	// get answers it, or a page of it where it is a list.
 	get func(context.Context, directory.Scope, Q) (V, error)
+	// beside adds to the value what a table does not show, and writes down itself that it
+	// was looked at; nil: there is nothing.
+	beside func(context.Context, directory.Scope, Q, *V) error
 	// within bounds get; 0: answerTimeout.
 	within time.Duration
 	// header sets the headers that depend on the value; nil: none do.
@@ -85,6 +88,9 @@ func (a *answer[Q, V, Row]) page(s *server, w http.ResponseWriter, r *http.Reque
 	defer cancel()
 	ctx, look := a.look(ctx, s, q)
 	v, err := a.get(ctx, auth.Caller(ctx).Scope, q)
+	if err == nil && a.beside != nil && how == negotiate.JSON {
+		err = a.beside(ctx, auth.Caller(ctx).Scope, q, &v)
+	}
 	if err == nil {
 		err = look.Keep(ctx)
 	}

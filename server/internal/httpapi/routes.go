@@ -24,6 +24,7 @@ import (
 	"activity-tracker.example/server/internal/limiter"
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/noteapi"
 	"activity-tracker.example/server/internal/permission"
 	"activity-tracker.example/server/internal/personapi"
 	"activity-tracker.example/server/internal/policyapi"
@@ -31,6 +32,7 @@ import (
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
+	"activity-tracker.example/server/internal/report/closing"
 	"activity-tracker.example/server/internal/repository"
 	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/selfapi"
@@ -76,6 +78,10 @@ type Parts struct {
 	Admin *adminapi.API
 	// Shots takes in pictures of screens and shows them.
 	Shots *shots.API
+	// Months closes months.
+	Months *closing.Reports
+	// Notes are what people wrote about their own time.
+	Notes *noteapi.API
 	// Person answers with all that is kept of one person.
 	Person *personapi.API
 	// Events and Enroll are the hosts' routes.
@@ -157,6 +163,7 @@ func (s *server) routes() chi.Router {
 	known := s.Guard.Let(permission.OfRoute())
 	s.readingRoutes(r.With(known, asDescribed))
 	admin := r.With(bounded, known, asDescribed)
+	s.monthRoutes(r.With(known, asDescribed, s.inTurn))
 	s.changingRoutes(admin)
 	s.adminRoutes(admin)
 	s.policyRoutes(r.With(bounded, asDescribed), admin)
@@ -181,6 +188,9 @@ func (s *server) ownRoutes(hosts, strangers, reader, admin chi.Router) {
 	me.Get("/api/me/day", s.personDay())
 	me.Get("/api/me/access", s.ownAccess())
 	me.Get("/api/me/export", negotiate.Only(s.Person.ExportOwn, export.Type))
+	me.Get("/api/me/notes", s.notes())
+	admin.With(s.Self.Own).Post("/api/me/notes", negotiate.OnlyJSON(s.Notes.Add))
+	admin.With(s.Self.Own).Delete("/api/me/notes/{note}", s.Notes.Delete)
 	admin.Put("/api/users/{user}/person", s.Self.Tie)
 	admin.Delete("/api/users/{user}/person", s.Self.Untie)
 }
@@ -203,6 +213,7 @@ func (s *server) readingRoutes(reader chi.Router) {
 	viewer.Get("/api/people/{person}/timeline", s.personTimeline())
 	viewer.Get("/api/people/{person}/events", s.personEvents())
 	viewer.Get("/api/people/{person}/day", s.personDay())
+	viewer.Get("/api/people/{person}/notes", s.notes())
 	viewer.Get("/api/people/{person}/access", s.personAccess())
 	viewer.Get("/api/people/{person}/export", negotiate.Only(s.Person.Export, export.Type))
 	viewer.Get("/api/activity/{machine_id}/events", s.events())
@@ -236,6 +247,8 @@ func (s *server) changingRoutes(admin chi.Router) {
 	admin.Delete("/api/groups/{group}/people/{person}", change(personMember, s.Reports.RemovePerson))
 	admin.Delete("/api/people/{person}", negotiate.OnlyJSON(s.Person.Erase))
 	admin.Patch("/api/people/{person}", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxPatchBytes, Example: `{"label": "Anna"}`}, s.patchPerson)))
+	admin.Put("/api/people/{person}/notes/{note}/answer", s.Notes.Answer)
+	admin.Delete("/api/people/{person}/notes/{note}/answer", s.Notes.RemoveAnswer)
 	admin.Post("/api/people/{person}/accounts", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxJoinBytes, Example: `{"machine_ids": ["vm-abc123-user1"]}`}, s.joinAccounts)))
 	admin.Delete("/api/people/{person}/accounts/{machine_id}", negotiate.OnlyJSON(s.partAccount))
 }
@@ -250,6 +263,7 @@ func (s *server) adminRoutes(known chi.Router) {
 	known.Post("/api/enrollments", negotiate.OnlyJSON(a.AddEnrollment))
 	known.Delete("/api/enrollments/{enrollment}", a.RemoveEnrollment)
 	known.Get("/api/hosts", negotiate.OnlyJSON(a.Hosts))
+	known.Patch("/api/hosts/{host_id}", negotiate.OnlyJSON(a.Label))
 	known.Delete("/api/hosts/{host_id}/credential", a.RevokeHost)
 	known.Post("/api/hosts/{host_id}/machines", negotiate.OnlyJSON(a.Move))
 	known.Get("/api/erasures", negotiate.OnlyJSON(s.Person.Erasures))
@@ -267,6 +281,7 @@ func (s *server) policyRoutes(hosts, known chi.Router) {
 	known.Get("/api/host-groups", negotiate.OnlyJSON(p.HostGroups))
 	known.Put("/api/host-groups/{host_group}", negotiate.OnlyJSON(p.SetHostGroup))
 	known.Delete("/api/host-groups/{host_group}", p.RemoveHostGroup)
+	known.Post("/api/host-groups/{host_group}/preview", negotiate.OnlyJSON(p.PreviewNames))
 }
 
 // shotRoutes are those about pictures of screens; hosts come with their credential.

@@ -322,6 +322,9 @@ func (f *fields) required(e *api.Event, name string) uint32 {
 	case "username":
 		e.Username = f.string()
 		return 1 << 9
+	case "system_user":
+		e.SystemUser = f.bool()
+		return 1 << 25
 	case "session_kind":
 		e.SessionKind = api.SessionKind(f.string())
 		return 1 << 10

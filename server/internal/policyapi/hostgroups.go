@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/store/policies"
@@ -29,6 +30,15 @@ func (a *API) HostGroups(w http.ResponseWriter, r *http.Request) {
 
 // SetHostGroup makes hosts a group's.
 func (a *API) SetHostGroup(w http.ResponseWriter, r *http.Request) {
+	change, err := readChange(w, r)
+	if err == nil {
+		err = a.policies.SetHostGroup(r.Context(), change)
+	}
+	reply(w, r, http.StatusNoContent, nil, err)
+}
+
+// readChange reads what a host group is to be.
+func readChange(w http.ResponseWriter, r *http.Request) (c policies.HostGroupChange, err error) {
 	name := request.PathName(r, "host_group")
 	ask, err := request.Read[api.HostGroupMembers](w, r, request.Body{
 		Limit: maxHostsBytes, Strict: true, Example: `{"hosts": ["vm-abc123"]}`,
@@ -44,10 +54,27 @@ func (a *API) SetHostGroup(w http.ResponseWriter, r *http.Request) {
 		err = problem.BadRequest(fmt.Sprintf("hosts: want at most %d", policies.MaxGroupHosts))
 	case slices.ContainsFunc(ask.Hosts, func(id string) bool { return id == "" || !text.Visible(id) }):
 		err = problem.BadRequest("hosts: want host_ids")
-	default:
-		err = a.policies.SetHostGroup(r.Context(), name, ask.Hosts)
 	}
-	reply(w, r, http.StatusNoContent, nil, err)
+	return policies.HostGroupChange{Name: name, Hosts: ask.Hosts, SameDirectory: ask.SameDirectory, By: author(r)}, err
+}
+
+// PreviewNames answers what confirming that a group's hosts share one directory would do, and
+// writes nothing but who looked.
+func (a *API) PreviewNames(w http.ResponseWriter, r *http.Request) {
+	preview, err := a.previewNames(w, r)
+	reply(w, r, http.StatusOK, preview, err)
+}
+
+func (a *API) previewNames(w http.ResponseWriter, r *http.Request) (found api.NamesPreview, err error) {
+	change, err := readChange(w, r)
+	if err != nil {
+		return found, err
+	}
+	ctx, look := looked.Begin(r.Context(), a.access, looked.At{What: api.LookedPreview})
+	if found, err = a.policies.PreviewNames(ctx, change); err != nil {
+		return found, err
+	}
+	return found, look.Keep(ctx)
 }
 
 // RemoveHostGroup removes a group of hosts.

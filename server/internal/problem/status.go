@@ -23,7 +23,8 @@ func Status(code api.Code) int {
 	case api.CodeNotAcceptable:
 		return http.StatusNotAcceptable
 	case api.CodeHostEnrolled, api.CodeGroupExists, api.CodeTooManyGroups, api.CodeUserExists, api.CodeUserDisabled, api.CodeTooManyUsers, api.CodeBySSO, api.CodeNoneBegun,
-		api.CodeTooManyAccounts, api.CodeOfPerson, api.CodeHostFull, api.CodeSelfOff, api.CodeNoBaseURL, api.CodeLoggedIn, api.CodeOtherPerson:
+		api.CodeTooManyAccounts, api.CodeOfPerson, api.CodeHostFull, api.CodeSelfOff, api.CodeNoBaseURL, api.CodeLoggedIn, api.CodeOtherPerson, api.CodeMonthClosed, api.CodeMonthNotOver,
+		api.CodeTooManyNotes, api.CodeNoteAnswered:
 		return http.StatusConflict
 	case api.CodeChangedMeanwhile:
 		return http.StatusPreconditionFailed

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"activity-tracker.example/server/api"
@@ -105,8 +104,8 @@ func parseLabel(name string, given *string) (string, error) {
 	if given == nil {
 		return "", InvalidError(name + " is missing")
 	}
-	label := strings.TrimSpace(*given)
-	if len(label) > api.MaxLabelBytes || !text.Printable(label) {
+	label, ok := text.Label(*given, api.MaxLabelBytes)
+	if !ok {
 		return "", InvalidError(fmt.Sprintf("%s: want at most %d bytes of printable characters", name, api.MaxLabelBytes))
 	}
 	return label, nil

@@ -47,6 +47,13 @@ func Printable(s string) bool {
 	return true
 }
 
+// Label returns a label without the spaces around it, and whether it is one: printable, and
+// at most so many bytes.
+func Label(given string, limit int) (label string, ok bool) {
+	label = strings.TrimSpace(given)
+	return label, len(label) <= limit && Printable(label)
+}
+
 // Visible reports whether a text is printable and every character of it shows
 // something, so that no two names look alike.
 func Visible(s string) bool {

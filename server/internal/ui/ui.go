@@ -20,6 +20,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/noteapi"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
@@ -65,6 +66,7 @@ type Pages struct {
 	Access  *access.Log
 	// Shots has pictures of screens.
 	Shots *shots.API
+	Notes *noteapi.API
 	Now   func() time.Time
 
 	page *template.Template
@@ -107,6 +109,8 @@ type view struct {
 	Message, Confirm string
 	Own              *own
 	TZ               string
+	// Draft is the note that was written, where it was refused.
+	Draft draft
 }
 
 // own is what is kept of somebody's own accounts.
@@ -117,6 +121,7 @@ type own struct {
 	Date, Zone string
 	Figures    []row
 	Apps       []row
+	Notes      []note
 	Pictures   []picture
 	Looks      []look
 }
@@ -150,7 +155,7 @@ func (p *Pages) self(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// take takes a link, ends the login of one, or deletes a picture.
+// take takes a link or a note, ends the login of a link, or deletes a picture.
 func (p *Pages) take(w http.ResponseWriter, r *http.Request, v *view) {
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
 		p.refuse(w, r, v, problem.New(api.CodeForbidden, ""))
@@ -180,6 +185,10 @@ func (p *Pages) take(w http.ResponseWriter, r *http.Request, v *view) {
 			return
 		}
 		back(w, "self")
+		return
+	}
+	if r.PostForm.Get("note") != "" {
+		p.takeNote(w, r, v)
 		return
 	}
 	link := r.PostForm.Get("link")
@@ -298,6 +307,10 @@ func (p *Pages) own(ctx context.Context, link bool, v *view) (*own, error) {
 	if err := p.pictures(ctx, v.Words, o, scope, person); err != nil {
 		return nil, err
 	}
+	if o.Notes, err = p.notes(ctx, scope, person, day); err != nil {
+		return nil, err
+	}
+	v.Draft.Date = cmp.Or(v.Draft.Date, day.Date)
 	return o, p.looks(ctx, v.Words, o, scope, person)
 }
 

@@ -13,6 +13,8 @@ type words struct {
 	// Pictures of screens.
 	Pictures, Hour, Taken, Account, Picture, Delete, deleted, by string
 	kinds                                                        map[string]string
+	// Notes and the form for one.
+	Notes, NotesHow, Span, Note, Answer, Day, From, To, Keep string
 	// What the table of figures has.
 	active, idle, first, last, keys, clicks, scroll, distance, minutes, none string
 	// Who looked.
@@ -31,19 +33,25 @@ func english() *words {
 		Paste: "The link, or what stands behind its #", Open: "Open", Tie: "See this account as my own",
 		Pictures: "Pictures of your screen", Hour: "The newest ones. You can delete one for an hour after it came; that there was one, and who deleted it, stays.",
 		Taken: "Taken", Account: "Account", Picture: "Picture", Delete: "Delete", deleted: "deleted", by: " by ",
-		kinds:  map[string]string{"blurred": "blurred", "readable": "readable"},
+		kinds: map[string]string{"blurred": "blurred", "readable": "readable"},
+		Notes: "Your notes", NotesHow: "A note explains a span of your time, such as a meeting. It stands beside the figures and changes none of them. Whoever may see your account may read it; its managers may answer.",
+		Span: "When", Note: "Note", Answer: "Answer", Day: "Day", From: "From", To: "Until", Keep: "Keep this note",
 		active: "Active", idle: "Present without input", first: "First activity", last: "Last activity", keys: "Keys pressed", clicks: "Clicks", scroll: "Steps scrolled", distance: "Way of the pointer", minutes: "min", none: "none",
 		user: "user", token: "program with the token", self: "somebody who opened this account's link", command: "command on the server, by user id", server: "the server",
 		refusals: map[api.Code]string{
 			api.CodeBadLink: "This link is unknown, was used, or is over. Make another: trackctl web.",
 			api.CodeSelfOff: "Your organisation has switched these pages off.", api.CodeUnauthorized: "Your organisation has switched these pages off.",
-			api.CodeLoggedIn:    "You are logged in. Do you want to see this account as your own from now on?",
-			api.CodeOtherPerson: "The account is another person's than yours; an administrator can change that.",
-			api.CodeRateLimited: "Too many attempts failed. Wait a little, and try again.",
-			api.CodeNoTLS:       "Links are taken over https alone.",
-			api.CodeForbidden:   "Another site's page asked for this; nothing was done.",
-			api.CodeTooLate:     "The picture came more than an hour ago; it can no longer be deleted here.",
-			api.CodeNotFound:    "You are logged in, and no account is known to be yours.",
+			api.CodeLoggedIn:     "You are logged in. Do you want to see this account as your own from now on?",
+			api.CodeOtherPerson:  "The account is another person's than yours; an administrator can change that.",
+			api.CodeRateLimited:  "Too many attempts failed. Wait a little, and try again.",
+			api.CodeNoTLS:        "Links are taken over https alone.",
+			api.CodeForbidden:    "Another site's page asked for this; nothing was done.",
+			api.CodeTooLate:      "The picture came more than an hour ago; it can no longer be deleted here.",
+			api.CodeBadRequest:   "A note needs a beginning and a later end, no longer ago than figures are kept and no later than tomorrow, and a text of 1 to 500 characters.",
+			api.CodeTooManyNotes: "There are as many notes of that day, or in all, as there may be. Delete one first.",
+			api.CodeNoteAnswered: "The note was answered: it stays as it is.",
+			api.CodeErased:       "What was known of that time was erased; there is nothing to explain.",
+			api.CodeNotFound:     "You are logged in, and no account is known to be yours.",
 		},
 		failed: "That did not work. Try again later.",
 	}
@@ -58,19 +66,25 @@ func russian() *words {
 		Paste: "Ссылка или то, что стоит в ней после #", Open: "Открыть", Tie: "Считать эту учётную запись моей",
 		Pictures: "Снимки вашего экрана", Hour: "Самые новые. Снимок можно удалить в течение часа после того, как он пришёл; запись о том, что он был и кто его удалил, останется.",
 		Taken: "Снят", Account: "Учётная запись", Picture: "Снимок", Delete: "Удалить", deleted: "удалён", by: ": ",
-		kinds:  map[string]string{"blurred": "размытый", "readable": "чёткий"},
+		kinds: map[string]string{"blurred": "размытый", "readable": "чёткий"},
+		Notes: "Ваши пояснения", NotesHow: "Пояснение относится к отрезку вашего времени, например «совещание». Оно стоит рядом с цифрами и ничего в них не меняет. Его может прочитать тот, кому видна ваша учётная запись; ответить могут её руководители.",
+		Span: "Когда", Note: "Пояснение", Answer: "Ответ", Day: "День", From: "С", To: "До", Keep: "Сохранить пояснение",
 		active: "Активность", idle: "Без ввода", first: "Первая активность", last: "Последняя активность", keys: "Нажатия клавиш", clicks: "Щелчки", scroll: "Шаги прокрутки", distance: "Путь указателя", minutes: "мин", none: "нет",
 		user: "пользователь", token: "программа с токеном", self: "тот, кто открыл ссылку этой учётной записи", command: "команда на сервере, номер пользователя", server: "сервер",
 		refusals: map[api.Code]string{
 			api.CodeBadLink: "Эта ссылка неизвестна, использована или устарела. Сделайте другую: trackctl web.",
 			api.CodeSelfOff: "Ваша организация отключила эти страницы.", api.CodeUnauthorized: "Ваша организация отключила эти страницы.",
-			api.CodeLoggedIn:    "Вы вошли как пользователь. Считать эту учётную запись вашей?",
-			api.CodeOtherPerson: "Это учётная запись другого человека; изменить это может администратор.",
-			api.CodeRateLimited: "Слишком много неудачных попыток. Подождите немного и попробуйте снова.",
-			api.CodeNoTLS:       "Ссылки принимаются только по https.",
-			api.CodeForbidden:   "Об этом попросила страница другого сайта; ничего не сделано.",
-			api.CodeTooLate:     "Снимок пришёл больше часа назад; удалить его здесь уже нельзя.",
-			api.CodeNotFound:    "Вы вошли как пользователь, но ни одна учётная запись не указана как ваша.",
+			api.CodeLoggedIn:     "Вы вошли как пользователь. Считать эту учётную запись вашей?",
+			api.CodeOtherPerson:  "Это учётная запись другого человека; изменить это может администратор.",
+			api.CodeRateLimited:  "Слишком много неудачных попыток. Подождите немного и попробуйте снова.",
+			api.CodeNoTLS:        "Ссылки принимаются только по https.",
+			api.CodeForbidden:    "Об этом попросила страница другого сайта; ничего не сделано.",
+			api.CodeTooLate:      "Снимок пришёл больше часа назад; удалить его здесь уже нельзя.",
+			api.CodeBadRequest:   "Пояснению нужны начало и более поздний конец - не раньше, чем хранятся цифры, и не позже завтрашнего дня - и текст от 1 до 500 знаков.",
+			api.CodeTooManyNotes: "Пояснений за этот день или всего уже столько, сколько может быть. Сначала удалите одно.",
+			api.CodeNoteAnswered: "На пояснение ответили: оно останется как есть.",
+			api.CodeErased:       "То, что было известно об этом времени, стёрто: пояснять нечего.",
+			api.CodeNotFound:     "Вы вошли как пользователь, но ни одна учётная запись не указана как ваша.",
 		},
 		failed: "Не получилось. Попробуйте позже.",
 	}

@@ -28,7 +28,7 @@ func eraseCommand(stores Stores) *cobra.Command {
 can't be undone. Without --yes it shows who would be erased.
 
 At once nothing of them can be read any more. The server then deletes records, sums,
-receipts, pictures, titles that nobody else had, and who looked at them, which takes ten
+receipts, pictures, notes, titles that nobody else had, and who looked at them, which takes ten
 minutes at least; person erasures shows since when nothing is left. Hosts are told to forget
 records of before for 400 days; newer ones make a new person: who is not to be measured
 any more is to be left out by policy, or on the host.
@@ -146,7 +146,7 @@ read, since when nothing is left, until when backups hold it, and how much was d
 				d := &e.Deleted
 				rows[i] = []string{
 					strconv.FormatInt(e.ID, 10), strconv.FormatInt(e.Accounts, 10), e.UnreadableSince.Format(time.RFC3339), since(e.GoneSince), backups,
-					strconv.FormatInt(d.Records+d.Hours+d.Sums+d.Days+d.NotCollected+d.Receipts+d.Screenshots+d.Titles+d.Looks, 10),
+					strconv.FormatInt(d.Records+d.Hours+d.Sums+d.Days+d.NotCollected+d.Receipts+d.Screenshots+d.Notes+d.Titles+d.Looks, 10),
 				}
 			}
 			return console.Table(cmd.OutOrStdout(), []string{"ERASURE", "ACCOUNTS", "UNREADABLE SINCE", "GONE SINCE", "IN BACKUPS", "ROWS"}, rows)

@@ -29,7 +29,7 @@ func exportCommand(stores Stores) *cobra.Command {
 		Short: "Write everything that is kept about a person into a ZIP archive",
 		Long: `export writes everything that is kept about a person, named by id or by an account of
 theirs, as CSV and JSON into a ZIP archive (or to standard output, -): accounts, groups,
-records, sums, receipts, pictures, who looked, what was changed about them, and policy that names
+records, sums, receipts, pictures, notes, who looked, what was changed about them, and policy that names
 them. README.txt in it tells what is where. FILE must not exist, and is readable by you
 alone. That it was exported is written down, as a look at the person.`,
 		Example: "  trackerd-server person export p17 anna.zip",
@@ -40,7 +40,7 @@ alone. That it was exported is written down, as a look at the person.`,
 				if err != nil {
 					return err
 				}
-				exports := export.Exports{People: st.People, Reader: st.Reader, Dossier: st.Dossier, Looked: looked.NewList(st.Access, st.Audit, st.Directory, st.People), Screenshots: st.Screenshots}
+				exports := export.Exports{People: st.People, Reader: st.Reader, Dossier: st.Dossier, Looked: looked.NewList(st.Access, st.Audit, st.Directory, st.People), Screenshots: st.Screenshots, Notes: st.Notes}
 				x, err := exports.Find(ctx, directory.Scope{}, report.PersonID(p.ID))
 				if err != nil {
 					return advise(err, args[0])

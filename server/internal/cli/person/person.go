@@ -41,7 +41,7 @@ is changed by that, and parting an account leads back to what was before.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(list(stores), show(stores), join(stores), part(stores), importCommand(stores), exportCommand(patient), eraseCommand(stores), erasuresCommand(stores))
+	cmd.AddCommand(list(stores), show(stores), join(stores), part(stores), importCommand(stores), exportCommand(patient), notesCommand(stores), eraseCommand(stores), erasuresCommand(stores))
 	return cmd
 }
 

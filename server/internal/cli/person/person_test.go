@@ -16,6 +16,7 @@ import (
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/notes"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/store/storetest"
@@ -73,7 +74,33 @@ func TestCommands(t *testing.T) {
 		t.Error(info, err)
 	}
 	wroteDown(t, s)
+	listsNotes(t, s, run)
 	erases(t, s, run)
+}
+
+// listsNotes checks that notes of all accounts of a person are listed, without what steers
+// terminals, and that it is written down who looks.
+func listsNotes(t *testing.T, s *rooms.Store, run func(in string, args ...string) string) {
+	t.Helper()
+	if got := run("", "notes", "p3", "--json"); got != "[]" {
+		t.Error(got)
+	}
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	m, err := s.MachineByID(t.Context(), directory.Scope{}, "vm-2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = s.Notes.Add(t.Context(), &notes.Draft{Scope: directory.OfMachines([]int32{m.Key}), Person: 3, Start: now.Add(-time.Hour), End: now, Text: "a meeting"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := run("", "notes", "vm-3"); got != "FROM UNTIL MACHINE_ID NOTE ANSWER 2026-05-04T11:00:00Z 2026-05-04T12:00:00Z vm-2 a meeting" {
+		t.Error(got)
+	}
+	list, err := s.Access.Of(t.Context(), []int32{m.Key}, 1<<62, 1)
+	if err != nil || list[0].What != api.LookedNotes || list[0].Kind != access.Command || list[0].Machines != 2 {
+		t.Errorf("%+v %v", list, err)
+	}
 }
 
 // erases checks that a person is erased when it is told so twice, and that the certificate
@@ -96,7 +123,7 @@ func erases(t *testing.T, s *rooms.Store, run func(in string, args ...string) st
 	if got := run("", "list"); got != "PERSON LABEL ACCOUNTS MACHINE_IDS p1 1 vm-1" {
 		t.Error(got)
 	}
-	if got := run("", "erasures"); got != "ERASURE ACCOUNTS UNREADABLE SINCE GONE SINCE IN BACKUPS ROWS 1 2 2026-05-04T12:00:00Z not yet until deleted 0" {
+	if got := run("", "erasures"); got != "ERASURE ACCOUNTS UNREADABLE SINCE GONE SINCE IN BACKUPS ROWS 1 2 2026-05-04T12:00:00Z not yet until deleted 1" {
 		t.Error(got)
 	}
 	for _, args := range [][]string{{"erasures", "--json"}, {"erase", "vm-1", "--yes", "--json"}} {

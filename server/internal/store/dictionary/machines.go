@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/db"
 )
 
 // Owner is a machine's row, which never changes, and the host that owns it, which
@@ -65,11 +66,11 @@ func (d *Dictionary) Owners(ctx context.Context, list []Newest, l *Pending) (map
 		WITH room AS MATERIALIZED (SELECT h.id AS host, CASE h.kind WHEN $11 THEN $10::int ELSE $9::int END
 				- (SELECT count(*) FROM (SELECT FROM machine m WHERE m.host = h.id LIMIT $9) AS few) AS places
 			FROM host h WHERE h.id = ANY($2::bigint[]))
-		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle, last_connected, erased_before)
-		SELECT n.machine_id, host, greatest(least(n.first, now()), n.erased_at), least(n.ended, now()), n.last, n.length, n.idle, n.connected, n.erased_at
+		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle, last_connected, erased_before, username, system_user)
+		SELECT n.machine_id, host, greatest(least(n.first, now()), n.erased_at), least(n.ended, now()), n.last, n.length, n.idle, n.connected, n.erased_at, n.username, n.system
 		FROM (SELECT new.*, t.erased_at, row_number() OVER (PARTITION BY new.host ORDER BY new.machine_id COLLATE "C") AS nth
-			FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[], $8::bool[])
-				AS new(machine_id, host, first, last, ended, length, idle, connected)
+			FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[], $8::bool[], $12::text[], $13::bool[])
+				AS new(machine_id, host, first, last, ended, length, idle, connected, username, system)
 			LEFT JOIN tombstone t ON t.digest = tombstone_of(new.machine_id)
 			WHERE (t.erased_at IS NULL OR new.last >= t.erased_at) AND NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = new.machine_id)) n
 		JOIN room USING (host)
@@ -77,6 +78,7 @@ func (d *Dictionary) Owners(ctx context.Context, list []Newest, l *Pending) (map
 		ORDER BY n.machine_id COLLATE "C"
 		ON CONFLICT (machine_id) DO NOTHING`, []any{
 		c.ids, c.hosts, c.First, c.Last, c.End, c.Interval, c.Idle, c.Connected, MaxHostMachines, MaxPersonMachines, api.EnrollUser,
+		c.Usernames, c.systems,
 	}},
 		statement{`SELECT machine_id, id, host, erased_before FROM machine WHERE machine_id = ANY($1)
 			UNION ALL SELECT i, 0, 0, t.erased_at FROM unnest($1::text[]) i JOIN tombstone t ON t.digest = tombstone_of(i)
@@ -100,6 +102,25 @@ func (d *Dictionary) Owners(ctx context.Context, list []Newest, l *Pending) (map
 		l.add(func() { d.machines.Put(id, o) })
 	}
 	return found, nil
+}
+
+// MarkSystem notes of machines, of which an event said it, that they are system users',
+// for good. They have their rows and are their hosts'.
+func (d *Dictionary) MarkSystem(ctx context.Context, list []Newest) error {
+	var keys []int32
+	for i := range list {
+		if list[i].system {
+			keys = append(keys, list[i].Key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	return d.db.Write(ctx, "noting system users", func(tx pgx.Tx) error {
+		_, err := db.Exec(ctx, tx, "updating", `UPDATE machine m SET system_user = true
+			FROM (SELECT id FROM machine WHERE id = ANY($1) AND NOT system_user ORDER BY id FOR NO KEY UPDATE) AS new WHERE m.id = new.id`, keys)
+		return err
+	})
 }
 
 // lookAgain looks up machines that are remembered as another host's than the one that
@@ -136,10 +157,12 @@ type Newest struct {
 	interval         int64
 	idle             bool
 	connected        *bool
+	system           bool
 }
 
 // See takes an event of the machine into account.
 func (n *Newest) See(e *api.Event) {
+	n.system = n.system || e.SystemUser
 	if e.Timestamp.Before(n.First) {
 		n.First = e.Timestamp
 	}
@@ -159,7 +182,7 @@ type MachineColumns struct {
 	Keys             []int32
 	First, Last, End []time.Time
 	Interval         []int64
-	Idle             []bool
+	Idle, systems    []bool
 	Connected        []*bool
 }
 
@@ -176,6 +199,7 @@ func ColumnsOf(list []Newest) (c MachineColumns) {
 		c.End = append(c.End, n.end)
 		c.Interval = append(c.Interval, n.interval)
 		c.Idle = append(c.Idle, n.idle)
+		c.systems = append(c.systems, n.system)
 		c.Connected = append(c.Connected, n.connected)
 	}
 	return c

@@ -15,6 +15,8 @@ import (
 type HostState struct {
 	HostID   string `json:"host_id"`
 	Hostname string `json:"hostname"`
+	// Label is what an administrator calls it; the host can't change that.
+	Label string `json:"label"`
 	// Kind is what enrolled: the whole host, or one person without root.
 	Kind       api.EnrollKind `json:"kind"`
 	EnrolledAt time.Time      `json:"enrolled_at"`
@@ -28,7 +30,7 @@ type HostState struct {
 	Used bool `json:"-"`
 }
 
-const selectHosts = `SELECT h.host_id, h.hostname, h.kind, h.enrolled_at, count(m.id), max(m.last_seen),
+const selectHosts = `SELECT h.host_id, h.hostname, h.label, h.kind, h.enrolled_at, count(m.id), max(m.last_seen),
 		NOT EXISTS (SELECT FROM host_credential c WHERE c.host = h.id),
 		EXISTS (SELECT FROM host_credential c WHERE c.host = h.id AND c.first_used_at IS NOT NULL)
 	FROM host h LEFT JOIN machine m ON m.host = h.id `
@@ -61,6 +63,35 @@ func (d *Directory) RenameHost(ctx context.Context, host int64, name string) err
 	})
 }
 
+// LabelHost sets what a host is called, whatever it calls itself, and returns the host, or
+// ErrNotFound.
+func (d *Directory) LabelHost(ctx context.Context, hostID, label string) (HostState, error) {
+	var host HostState
+	err := d.db.Write(ctx, "labelling a host", func(tx pgx.Tx) error {
+		n, err := db.Exec(ctx, tx, "setting its label", "UPDATE host SET label = $2 WHERE host_id = $1 AND label <> $2", hostID, label)
+		if err != nil {
+			return err
+		}
+		if host, err = oneHost(ctx, tx, hostID); err != nil || n == 0 {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Change{What: "host.labelled", Name: hostID, Details: map[string]string{"label": label}})
+	})
+	return host, err
+}
+
+// oneHost returns a host, or ErrNotFound.
+func oneHost(ctx context.Context, tx pgx.Tx, hostID string) (HostState, error) {
+	list, err := db.Collect[HostState](ctx, tx, "reading it", selectHosts+"WHERE h.host_id = $1 GROUP BY h.id", hostID)
+	if err == nil && len(list) == 0 {
+		err = db.ErrNotFound
+	}
+	if err != nil {
+		return HostState{}, err
+	}
+	return list[0], nil
+}
+
 // RevokeHost ends a host's credential and returns the host, or ErrNotFound. Its
 // data stays its own. The token that it was enrolled with no longer enrols it for
 // free, as it does where a reply got lost: from now on that takes one made for it.
@@ -79,12 +110,8 @@ func (d *Directory) RevokeHost(ctx context.Context, hostID string) (HostState, e
 		if err != nil {
 			return err
 		}
-		list, err := db.Collect[HostState](ctx, tx, "reading it", selectHosts+"WHERE h.host_id = $1 GROUP BY h.id", hostID)
-		if err != nil {
+		if host, err = oneHost(ctx, tx, hostID); err != nil {
 			return err
-		}
-		if len(list) == 1 {
-			host = list[0]
 		}
 		return audit.Write(ctx, tx, audit.Change{What: "host.revoked", Name: hostID})
 	})

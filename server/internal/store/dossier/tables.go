@@ -16,6 +16,7 @@ const (
 	FileNotCollected = "not_collected"
 	FileReceipts     = "receipts"
 	FileScreenshots  = "screenshots"
+	FileNotes        = "notes"
 	FileAccess       = "access"
 	FileChanges      = "changes"
 	FilePolicy       = "policy"
@@ -38,6 +39,7 @@ func Tables() map[string]Table {
 		"not_collected": {File: FileNotCollected},
 		"receipt":       {File: FileReceipts},
 		"screenshot":    {File: FileScreenshots},
+		"note":          {File: FileNotes},
 		"access_log":    {File: FileAccess}, "access_set": {File: FileAccess}, "access_reader": {File: FileAccess},
 		"audit_log": {File: FileChanges}, "audit_text": {File: FileChanges},
 		"policy": {File: FilePolicy},

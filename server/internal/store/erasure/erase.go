@@ -51,6 +51,9 @@ func (e *Erasures) erase(ctx context.Context, tx pgx.Tx, id int64, now time.Time
 	if c.Screenshots, err = screenshots.EraseRows(ctx, tx, c.ID, keys); err != nil {
 		return c, err
 	}
+	if c.Notes, err = db.Exec(ctx, tx, "deleting notes", "DELETE FROM note WHERE machine = ANY($1)", keys); err != nil {
+		return c, err
+	}
 	about := audit.About{MachineIDs: machineIDs(&person)}
 	if about.People, c.Receipts, err = remove(ctx, tx, id, keys); err != nil {
 		return c, err
@@ -58,8 +61,8 @@ func (e *Erasures) erase(ctx context.Context, tx pgx.Tx, id int64, now time.Time
 	if c.Texts, err = audit.EraseAbout(ctx, tx, about); err != nil {
 		return c, err
 	}
-	_, err = db.Exec(ctx, tx, "noting what was erased", "UPDATE erasure SET receipts = $2, texts = $3, policies = $4, policies_left = $5, screenshots = $6, months = $7 WHERE id = $1",
-		c.ID, c.Receipts, c.Texts, c.Policies, c.PoliciesLeft, c.Screenshots, c.Months)
+	_, err = db.Exec(ctx, tx, "noting what was erased", "UPDATE erasure SET receipts = $2, texts = $3, policies = $4, policies_left = $5, screenshots = $6, months = $7, notes = $8 WHERE id = $1",
+		c.ID, c.Receipts, c.Texts, c.Policies, c.PoliciesLeft, c.Screenshots, c.Months, c.Notes)
 	if err != nil {
 		return c, err
 	}
@@ -130,6 +133,13 @@ func remove(ctx context.Context, tx pgx.Tx, person int64, keys []int32) (gone []
 	if err := tx.QueryRow(ctx, "SELECT coalesce(array_agg(home), '{}') FROM account WHERE machine = ANY($1)", keys).Scan(&homes); err != nil {
 		return nil, 0, fmt.Errorf("reading whom accounts were made with: %w", err)
 	}
+	// Others of the same name, who had no room with them, may be one person now.
+	var namesakes []int32
+	err = tx.QueryRow(ctx, `SELECT coalesce(array_agg(DISTINCT o.machine), '{}') FROM account a JOIN account o ON o.rule = a.rule AND o.name = a.name
+		WHERE a.machine = ANY($1) AND o.machine <> ALL($1)`, keys).Scan(&namesakes)
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading who has the same name: %w", err)
+	}
 	if receipts, err = db.Exec(ctx, tx, "deleting receipts", "DELETE FROM receipt WHERE machine = ANY($1)", keys); err != nil {
 		return nil, 0, err
 	}
@@ -138,6 +148,7 @@ func remove(ctx context.Context, tx pgx.Tx, person int64, keys []int32) (gone []
 	batch.Queue("DELETE FROM group_person WHERE person = $1", person)
 	batch.Queue("UPDATE person SET label = '' WHERE id = $1", person)
 	batch.Queue("UPDATE app_user SET person = NULL WHERE person = $1", person)
+	batch.Queue("SELECT apply_name_rule($1)", namesakes)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, 0, fmt.Errorf("removing accounts: %w", err)
 	}

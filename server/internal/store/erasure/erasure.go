@@ -45,8 +45,8 @@ type Certificate struct {
 	GoneAt       *time.Time
 	Accounts     int
 	// How many rows were deleted so far: of events, packed hours, sums, packed days, times
-	// in which nothing was collected, receipts, pictures and titles, and how many looks.
-	Events, Hours, Sums, Days, Spans, Receipts, Screenshots, Titles, Looks int64
+	// in which nothing was collected, receipts, pictures, notes and titles, and how many looks.
+	Events, Hours, Sums, Days, Spans, Receipts, Screenshots, Notes, Titles, Looks int64
 	// Months are those closed of which figures were erased.
 	Months int64
 	// Texts of the audit log were erased, and user names in Policies; in PoliciesLeft they
@@ -61,13 +61,13 @@ func (c *Certificate) Told() api.Erasure {
 	return api.Erasure{
 		ID: c.ID, UnreadableSince: c.UnreadableAt, GoneSince: c.GoneAt, BackupsUntil: c.BackupsUntil, Accounts: int64(c.Accounts), PoliciesLeft: c.PoliciesLeft,
 		Deleted: api.Erased{
-			Records: c.Events, Hours: c.Hours, Sums: c.Sums, Days: c.Days, NotCollected: c.Spans, Receipts: c.Receipts, Screenshots: c.Screenshots, Titles: c.Titles,
+			Records: c.Events, Hours: c.Hours, Sums: c.Sums, Days: c.Days, NotCollected: c.Spans, Receipts: c.Receipts, Screenshots: c.Screenshots, Notes: c.Notes, Titles: c.Titles,
 			Looks: c.Looks, Names: c.Texts, Policies: c.Policies, Months: c.Months,
 		},
 	}
 }
 
-const certificateColumns = "id, unreadable_at, gone_at, accounts, events, hours, sums, days, spans, receipts, screenshots, titles, looks, months, texts, policies, policies_left"
+const certificateColumns = "id, unreadable_at, gone_at, accounts, events, hours, sums, days, spans, receipts, screenshots, notes, titles, looks, months, texts, policies, policies_left"
 
 // List lists certificates before that one, the newest first, at most so many.
 func (e *Erasures) List(ctx context.Context, before int64, limit int) ([]Certificate, error) {

@@ -27,7 +27,7 @@ func TestErase(t *testing.T) {
 		t.Errorf("%d pictures", n)
 	}
 	c := o.erase("anna-1")
-	if c.Accounts != 2 || c.GoneAt != nil || !c.UnreadableAt.Equal(noon) || c.Receipts != 2 || c.Screenshots != 2 || c.Texts == 0 || c.Policies != 1 || c.PoliciesLeft != 0 {
+	if c.Accounts != 2 || c.GoneAt != nil || !c.UnreadableAt.Equal(noon) || c.Receipts != 2 || c.Screenshots != 2 || c.Notes != 2 || c.Texts == 0 || c.Policies != 1 || c.PoliciesLeft != 0 {
 		t.Errorf("%+v", c)
 	}
 	for _, id := range []string{"anna-1", "anna-2"} {

@@ -18,6 +18,7 @@ import (
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/erasure"
+	"activity-tracker.example/server/internal/store/notes"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/screenshots"
@@ -95,6 +96,7 @@ func (o *office) add(name string) {
 		}
 		_, _, err = o.Screenshots.Add(ctx, &screenshots.NewScreenshot{Host: o.host, MachineID: id, TakenAt: noon.Add(-time.Hour), Kind: policy.Blurred, Picture: []byte(id)})
 		o.must(err)
+		o.explain(name, id)
 		_, err = o.SetLabel(ctx, directory.Scope{}, id, "label of "+name)
 		o.must(err)
 	}
@@ -111,6 +113,21 @@ func (o *office) add(name string) {
 	}
 	o.must(o.AddMember(ctx, "first", accounts[0]))
 	o.must(o.People.AddToGroup(ctx, "second", o.person(accounts[0]).ID))
+}
+
+// explain writes a note of an account, which is answered.
+func (o *office) explain(name, id string) {
+	o.t.Helper()
+	m, err := o.MachineByID(o.t.Context(), directory.Scope{}, id)
+	o.must(err)
+	person := o.person(id)
+	n, _, err := o.Notes.Add(o.t.Context(), &notes.Draft{
+		Scope: directory.OfMachines([]int32{m.Key}), Person: person.ID, Start: noon.Add(-time.Hour), End: noon, Text: "note of " + name,
+	})
+	o.must(err)
+	key, err := notes.ParseID(n.ID)
+	o.must(err)
+	o.must(o.Notes.Answer(o.t.Context(), &notes.Reply{Person: person.ID, Note: key, Text: "answer to " + name, By: "user usr_x"}))
 }
 
 // past are records of an account of the last month; some titles all have.
@@ -184,7 +201,9 @@ func (o *office) told(name string) string {
 	}
 	looks, err := o.Access.Of(o.t.Context(), person.Keys(), 1<<62, 100)
 	o.must(err)
-	return all + o.printed(looks)
+	written, _, err := o.Notes.OfMachines(o.t.Context(), person.Keys(), notes.Place{})
+	o.must(err)
+	return all + o.printed(looks) + o.printed(written)
 }
 
 func (o *office) printed(v any) string {

@@ -27,7 +27,7 @@ func Tables() map[string]Fate {
 	server := Fate{Stays: "about the server's own work"}
 	own := Fate{Stays: "numbers and times of erasures, without who it was"}
 	return map[string]Fate{
-		"machine": atOnce, "account": atOnce, "person": atOnce, "group_member": atOnce, "group_person": atOnce, "receipt": atOnce, "screenshot": atOnce,
+		"machine": atOnce, "account": atOnce, "person": atOnce, "group_member": atOnce, "group_person": atOnce, "receipt": atOnce, "screenshot": atOnce, "note": atOnce,
 		"audit_text": atOnce, "month_person": atOnce, "policy": atOnce, "self_link": atOnce, "own_account": atOnce, "login_session": atOnce, "app_user": atOnce,
 		"event": after, "event_hour": after, "rollup": after, "rollup_day": after, "not_collected": after, "title": after, "access_log": after, "access_set": after,
 		"app": programs, "category_list": programs, "machine_group": groups, "month": months, "access_reader": readers,

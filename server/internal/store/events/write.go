@@ -150,6 +150,9 @@ func (w *Writer) tryBatches(ctx context.Context, batches []Batch) ([]Written, er
 		list[i].Key = owners[list[i].MachineID].Key
 	}
 	slices.SortFunc(list, func(a, b dictionary.Newest) int { return cmp.Compare(a.Key, b.Key) })
+	if err := w.dictionary.MarkSystem(ctx, list); err != nil {
+		return nil, err
+	}
 	if err = db.Classify("storing events", w.insert(ctx, rows, list, known)); err != nil {
 		if errors.Is(err, errTitlesRetired) {
 			w.dictionary.ForgetTitles(known.sweeps)

@@ -216,6 +216,7 @@ func (m *Months) freeze(ctx context.Context, tx pgx.Tx, of freezing) (digests []
 	if of.group != nil {
 		f.Scope = directory.OfGroups([]int32{*of.group})
 	}
+	digests = []byte{} // of nobody, too
 	err = m.db.Read(ctx, "reading what people did", func(read pgx.Tx) error {
 		if kept, err := m.reader.SumsKept(ctx, read, of.Bounds); err != nil || !kept {
 			return cmp.Or(err, error(ErrNotKept))

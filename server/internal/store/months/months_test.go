@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/directory"
@@ -313,6 +315,10 @@ func TestWhatComesLater(t *testing.T) {
 		t.Error(err)
 	}
 	// Not what is not over, nor in that zone.
+	o.group("nobody")
+	if c := o.close(months.Of{First: march, Group: "nobody"}, "UTC"); c.People != 0 || !o.page(months.Of{First: march, Group: "nobody"}).Intact {
+		t.Errorf("%+v", c)
+	}
 	for _, first := range []time.Time{march.AddDate(0, 1, 0), march.AddDate(0, 2, 0)} {
 		if _, err := o.Months.Close(t.Context(), all, months.Of{First: first}, calendar(t, first, "UTC")); !errors.Is(err, months.ErrNotOver) {
 			t.Error(err)
@@ -329,7 +335,7 @@ func TestWhatComesLater(t *testing.T) {
 		t.Error(n, "rows are left")
 	}
 	o.must(o.RemoveGroup(t.Context(), "own"))
-	o.audited("month.closed", "month.opened")
+	o.audited("month.closed", "month.closed", "month.opened")
 }
 
 // audited checks what of months the audit log has, and that it is whole.
@@ -420,6 +426,81 @@ func TestErased(t *testing.T) {
 		if _, err := storetest.Connect(t, o.url).Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// paused runs do while a closing of everybody waits for a table, in the transaction that keeps
+// it waiting, and returns when both are through.
+func (o *office) paused(table string, do func(context.Context, pgx.Tx)) {
+	o.t.Helper()
+	ctx, conn := o.t.Context(), storetest.Connect(o.t, o.url)
+	tx, err := conn.Begin(ctx)
+	o.must(err)
+	_, err = tx.Exec(ctx, "LOCK TABLE "+table+" IN ACCESS EXCLUSIVE MODE")
+	o.must(err)
+	var closing sync.WaitGroup
+	closing.Go(func() {
+		if _, err := o.Months.Close(ctx, all, months.Of{First: march}, calendar(o.t, march, "UTC")); err != nil {
+			o.t.Error(err)
+		}
+	})
+	o.awaitLock(ctx, table)
+	do(ctx, tx)
+	o.must(tx.Commit(ctx))
+	closing.Wait()
+}
+
+// awaitLock waits until somebody waits for a table.
+func (o *office) awaitLock(ctx context.Context, table string) {
+	o.t.Helper()
+	watch := storetest.Connect(o.t, o.url)
+	for waiting := 0; waiting == 0; {
+		o.must(watch.QueryRow(ctx, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::regclass", table).Scan(&waiting))
+	}
+}
+
+// What is committed while a month is being closed is not in it.
+func TestClosingIsOneState(t *testing.T) {
+	o := newOffice(t)
+	storetest.Accepted(t, o.Store, o.host, []api.Event{{MachineID: "m0", Timestamp: march.Add(time.Hour)}}, 1)
+	o.paused("host", func(ctx context.Context, tx pgx.Tx) {
+		_, err := tx.Exec(ctx, "INSERT INTO not_collected (machine, start_at, end_at, reason) SELECT id, $1, $2, 'hours' FROM machine", march, march.Add(time.Hour))
+		o.must(err)
+	})
+	p := o.page(months.Of{First: march})
+	if c := p.Changed(0, 0); p.People[0].NotCollectedMS[0] != 0 || c == nil || !*c {
+		t.Errorf("%+v, changed %v", p.People[0], c)
+	}
+}
+
+// Who is erased while a month is being closed is gone from it.
+func TestErasedWhileClosing(t *testing.T) {
+	o := newOffice(t)
+	storetest.Accepted(t, o.Store, o.host, []api.Event{{MachineID: "m0", Timestamp: march.Add(time.Hour)}, {MachineID: "m1", Timestamp: march.Add(time.Hour)}}, 2)
+	id := o.person("m0")
+	var erasing sync.WaitGroup
+	o.paused("not_collected", func(ctx context.Context, _ pgx.Tx) {
+		erased := make(chan struct{})
+		erasing.Go(func() {
+			defer close(erased)
+			if c, err := o.Erasures.Erase(ctx, id); err != nil || c.Months != 1 {
+				t.Error(c, err)
+			}
+		})
+		waits := make(chan struct{})
+		go func() {
+			defer close(waits)
+			o.awaitLock(ctx, "month_person")
+		}()
+		select {
+		case <-erased:
+			t.Error("it did not wait for the closing")
+		case <-waits:
+		}
+	})
+	erasing.Wait()
+	if p := o.page(months.Of{First: march}); len(p.People) != 1 || p.People[0].Person == id || !p.Intact {
+		t.Errorf("%+v", p.People)
 	}
 }
 

@@ -2,6 +2,7 @@ package people
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,7 +62,7 @@ func join(ctx context.Context, tx pgx.Tx, id int64, machineIDs []string) error {
 	if err != nil {
 		return err
 	}
-	if err := move(ctx, tx, keys, "person = $2", id); err != nil {
+	if err := move(ctx, tx, keys, "hand = 'joined', person = $2", id); err != nil {
 		return err
 	}
 	return checkAccounts(ctx, tx, id)
@@ -101,8 +102,8 @@ func keysOf(ctx context.Context, tx pgx.Tx, machineIDs []string) ([]int32, error
 }
 
 // Part moves one of a person's accounts back to the person that it was made with, or to
-// a new one where that is this person and has other accounts as well. It returns the
-// person that the account is of then; ErrNone, or db.ErrNotFound where it was not this
+// a new one where that is this person and has other accounts as well. No rule of a host group
+// joins it from then on. It returns the person that the account is of then; ErrNone, or db.ErrNotFound where it was not this
 // person's.
 func (p *People) Part(ctx context.Context, id int64, machineID string) (Person, error) {
 	var parted Person
@@ -116,14 +117,15 @@ func (p *People) Part(ctx context.Context, id int64, machineID string) (Person, 
 			return db.ErrNotFound
 		}
 		key := from.Accounts[at].Key
-		if err := leave(ctx, tx, key, id, len(from.Accounts) == 1); err != nil {
+		if done, err := leave(ctx, tx, key, id, len(from.Accounts) == 1); err != nil || !done {
+			parted = from
 			return err
 		}
 		var to int64
 		if err := tx.QueryRow(ctx, "SELECT person FROM account WHERE machine = $1", key).Scan(&to); err != nil {
 			return fmt.Errorf("reading whose it is: %w", err)
 		}
-		if parted, err = Find(ctx, tx, directory.Scope{}, to); err != nil || to == id {
+		if parted, err = Find(ctx, tx, directory.Scope{}, to); err != nil {
 			return err
 		}
 		return audit.Write(ctx, tx, from.become("person.parted", machineID))
@@ -131,25 +133,67 @@ func (p *People) Part(ctx context.Context, id int64, machineID string) (Person, 
 	return parted, err
 }
 
-// leave has an account leave a person, unless it is alone there and was made there.
-func leave(ctx context.Context, tx pgx.Tx, key int32, id int64, alone bool) error {
+// leave has an account leave a person, for good: no rule joins it again. Where it is alone
+// with whom it was made with, it stays, and only that is noted. It reports whether that was
+// not so already.
+func leave(ctx context.Context, tx pgx.Tx, key int32, id int64, alone bool) (done bool, err error) {
 	var home int64
-	if err := tx.QueryRow(ctx, "SELECT home FROM account WHERE machine = $1", key).Scan(&home); err != nil {
-		return fmt.Errorf("reading where it was made: %w", err)
+	var parted bool
+	if err := tx.QueryRow(ctx, "SELECT home, hand IS NOT DISTINCT FROM 'parted' FROM account WHERE machine = $1", key).Scan(&home, &parted); err != nil {
+		return false, fmt.Errorf("reading where it was made: %w", err)
 	}
-	if home != id {
-		return move(ctx, tx, []int32{key}, "person = home")
+	if home == id && alone && parted {
+		return false, nil
 	}
-	if alone {
-		return nil
+	if home == id && !alone {
+		if home, err = newHome(ctx, tx, key, id); err != nil {
+			return false, err
+		}
 	}
-	if err := tx.QueryRow(ctx, "INSERT INTO person DEFAULT VALUES RETURNING id").Scan(&home); err != nil {
-		return fmt.Errorf("making a person: %w", err)
-	}
-	return move(ctx, tx, []int32{key}, "home = $2, person = $2", home)
+	return true, move(ctx, tx, []int32{key}, "hand = 'parted', home = $2, person = $2", home)
 }
 
-// move changes whose accounts are, and which groups hold them then.
+// newHome returns a new person for an account to be made with, which leaves the one that it
+// was made with.
+func newHome(ctx context.Context, tx pgx.Tx, key int32, id int64) (home int64, err error) {
+	if err := tx.QueryRow(ctx, "INSERT INTO person DEFAULT VALUES RETURNING id").Scan(&home); err != nil {
+		return 0, fmt.Errorf("making a person: %w", err)
+	}
+	return home, succeed(ctx, tx, key, id)
+}
+
+// succeed has a person, whose account leaves that was made with them, be the one whom the
+// next of those was made with that a rule joined to it: so they keep label and groups.
+// Nobody succeeds where an administrator joined somebody, or the next one's own person has
+// a label, a group or a user.
+func succeed(ctx context.Context, tx pgx.Tx, key int32, id int64) error {
+	var freed int64
+	err := tx.QueryRow(ctx, succeedSQL, key, id).Scan(&freed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("having the next account succeed: %w", err)
+	}
+	_, err = db.Exec(ctx, tx, "removing the person whom it was made with", "DELETE FROM person WHERE id = $1", freed)
+	return err
+}
+
+// succeedSQL has the next account be made with person $2 from whom account $1 leaves, and
+// returns the person whom it was made with.
+const succeedSQL = `WITH next AS MATERIALIZED (
+		SELECT o.machine, o.home FROM account o JOIN account l ON l.machine = $1 AND l.rule = o.rule AND l.name = o.name
+		WHERE o.person = $2 AND o.machine <> $1 ORDER BY o.named_late, o.machine LIMIT 1
+	), bare AS MATERIALIZED (
+		SELECT next.* FROM next JOIN person p ON p.id = next.home AND p.label = ''
+		WHERE NOT EXISTS (SELECT FROM account a WHERE a.person = $2 AND a.hand = 'joined' AND a.machine <> $1)
+			AND NOT EXISTS (SELECT FROM account a WHERE a.person = next.home) AND NOT EXISTS (SELECT FROM group_person g WHERE g.person = next.home)
+			AND NOT EXISTS (SELECT FROM app_user u WHERE u.person = next.home)
+	)
+	UPDATE account a SET home = $2 FROM bare WHERE a.machine = bare.machine RETURNING bare.home`
+
+// move changes whose accounts are, and which groups hold them then; then the rules of host
+// groups are applied to all whom that touches.
 func move(ctx context.Context, tx pgx.Tx, keys []int32, set string, args ...any) error {
 	people, err := touched(ctx, tx, keys, args)
 	if err != nil {
@@ -161,7 +205,12 @@ func move(ctx context.Context, tx pgx.Tx, keys []int32, set string, args ...any)
 	if _, err := db.Exec(ctx, tx, "updating", "UPDATE account SET "+set+" WHERE machine = ANY($1)", append([]any{keys}, args...)...); err != nil {
 		return err
 	}
-	return regroup(ctx, tx, keys)
+	if err := regroup(ctx, tx, keys); err != nil {
+		return err
+	}
+	_, err = db.Exec(ctx, tx, "applying rules", `SELECT apply_name_rule(ARRAY(SELECT machine FROM account
+		WHERE rule IS NOT NULL AND (person = ANY($1) OR home = ANY($1) OR machine = ANY($2))))`, people, keys)
+	return err
 }
 
 // touched returns whose accounts these are or may become.
@@ -190,15 +239,6 @@ func lockGroupsOf(ctx context.Context, tx pgx.Tx, people []int64) error {
 // regroup has these accounts in the groups that their people are in, and in those that
 // they were put into themselves. The groups are locked.
 func regroup(ctx context.Context, tx pgx.Tx, keys []int32) error {
-	_, err := db.Exec(ctx, tx, "regrouping accounts", `
-		WITH due AS (SELECT p.grp, m.machine_id, m.id AS machine
-				FROM account a JOIN group_person p ON p.person = a.person JOIN machine m ON m.id = a.machine WHERE a.machine = ANY($1)),
-			gone AS (DELETE FROM group_member g WHERE g.machine = ANY($1) AND NOT g.direct
-				AND NOT EXISTS (SELECT FROM due WHERE due.grp = g.grp AND due.machine = g.machine) RETURNING g.grp),
-			come AS (INSERT INTO group_member (grp, machine_id, machine, direct)
-				SELECT grp, machine_id, machine, false FROM due ORDER BY machine ON CONFLICT DO NOTHING RETURNING grp)
-		UPDATE machine_group g SET members = g.members + d.n FROM (
-			SELECT grp, sum(n)::int AS n FROM (SELECT grp, -1 AS n FROM gone UNION ALL SELECT grp, 1 FROM come) AS each GROUP BY grp) AS d
-		WHERE g.id = d.grp`, keys)
+	_, err := db.Exec(ctx, tx, "regrouping accounts", "SELECT regroup_accounts($1)", keys)
 	return err
 }

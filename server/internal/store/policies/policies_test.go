@@ -55,7 +55,7 @@ func (b *bench) add(group string, from time.Time) policies.Version {
 
 func (b *bench) setGroup(name string, hosts ...string) {
 	b.t.Helper()
-	if err := b.SetHostGroup(b.t.Context(), name, hosts); err != nil {
+	if err := b.SetHostGroup(b.t.Context(), policies.HostGroupChange{Name: name, Hosts: hosts}); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -137,7 +137,7 @@ func TestRefusals(t *testing.T) {
 		"past":  add(policies.Draft{ValidFrom: time.Now().Add(-time.Minute)}),
 		"group": add(policies.Draft{HostGroup: &nowhere}),
 		"old":   add(policies.Draft{}, 0, 2),
-		"host":  b.SetHostGroup(t.Context(), "g", []string{"one", "three"}),
+		"host":  b.SetHostGroup(t.Context(), policies.HostGroupChange{Name: "g", Hosts: []string{"one", "three"}}),
 		"gone":  b.RemoveHostGroup(t.Context(), "g"),
 	} {
 		want := map[string]error{
@@ -160,7 +160,7 @@ func TestRefusals(t *testing.T) {
 	for i := range policy.MaxHostGroups {
 		b.setGroup(fmt.Sprint("g", i), "one")
 	}
-	if err := b.SetHostGroup(t.Context(), "more", []string{"two", "one"}); !errors.Is(err, policies.ErrGroupsOfHost) {
+	if err := b.SetHostGroup(t.Context(), policies.HostGroupChange{Name: "more", Hosts: []string{"two", "one"}}); !errors.Is(err, policies.ErrGroupsOfHost) {
 		t.Error(err)
 	}
 }

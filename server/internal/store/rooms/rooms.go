@@ -19,6 +19,7 @@ import (
 	"activity-tracker.example/server/internal/store/events"
 	"activity-tracker.example/server/internal/store/inspect"
 	"activity-tracker.example/server/internal/store/months"
+	"activity-tracker.example/server/internal/store/notes"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/policies"
@@ -46,6 +47,7 @@ type Store struct {
 	Policies     *policies.Policies
 	NotCollected *uncollected.Times
 	Screenshots  *screenshots.Screenshots
+	Notes        *notes.Notes
 	Dossier      *dossier.Dossier
 	Erasures     *erasure.Erasures
 	Months       *months.Months
@@ -85,6 +87,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	}
 	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d), Users: users.New(d), Self: self.New(d), People: people.New(d), Policies: policies.New(d)}
 	s.NotCollected = uncollected.New(d)
+	s.Notes = notes.New(d, s.Partitions, opts.Now)
 	s.Access, s.Audit, s.Dossier = access.New(d, opts.Now), audit.New(d), dossier.New(d)
 	opts.Screenshots.Now = opts.Now
 	s.Screenshots = screenshots.New(d, opts.Screenshots)
@@ -94,7 +97,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	s.Reader = query.New(d, s.Partitions)
 	s.Months = months.New(d, s.Reader, opts.Now)
 	s.Upkeep = upkeep.New(d, s.Partitions, upkeep.Options{
-		CompactAfter: opts.CompactAfter, Access: s.Access, NotCollected: s.NotCollected, Screenshots: s.Screenshots, Policies: s.Policies, KeepAccess: opts.KeepAccess, Now: opts.Now, Log: opts.Log,
+		CompactAfter: opts.CompactAfter, Access: s.Access, NotCollected: s.NotCollected, Notes: s.Notes, Screenshots: s.Screenshots, Policies: s.Policies, KeepAccess: opts.KeepAccess, Now: opts.Now, Log: opts.Log,
 	})
 	s.Inspector = inspect.New(d, s.Partitions, s.Upkeep)
 	return s, nil

@@ -103,13 +103,16 @@ func (u *Upkeep) Maintain(ctx context.Context) (Maintained, error) {
 			return done, err
 		}
 	}
+	old, err := u.notes.DropOld(ctx)
+	if done.Rows += old; err != nil {
+		return done, err
+	}
 	if u.keepAccess > 0 {
 		looks, err := u.access.DropBefore(ctx, now.Add(-u.keepAccess))
 		if done.Rows += looks; err != nil {
 			return done, err
 		}
 	}
-	var err error
 	if done.Packed, err = u.PackRollups(ctx); err != nil {
 		return done, err
 	}

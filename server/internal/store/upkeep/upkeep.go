@@ -9,6 +9,7 @@ import (
 
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/db"
+	"activity-tracker.example/server/internal/store/notes"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/screenshots"
@@ -24,6 +25,7 @@ type Upkeep struct {
 	compactAfter time.Duration
 	access       *access.Log
 	notCollected *uncollected.Times
+	notes        *notes.Notes
 	screenshots  *screenshots.Screenshots
 	policies     *policies.Policies
 	keepAccess   time.Duration
@@ -41,6 +43,8 @@ type Options struct {
 	KeepAccess time.Duration
 	// NotCollected is kept as long as roll-ups are.
 	NotCollected *uncollected.Times
+	// Notes are kept as long as roll-ups are.
+	Notes *notes.Notes
 	// Screenshots have a retention of their own.
 	Screenshots *screenshots.Screenshots
 	// Policies may have it kept for a shorter time.
@@ -53,7 +57,7 @@ type Options struct {
 // New returns the upkeep of a database.
 func New(d *db.DB, partitions *partition.Partitions, opts Options) *Upkeep {
 	return &Upkeep{
-		db: d, partitions: partitions, compactAfter: opts.CompactAfter, access: opts.Access, notCollected: opts.NotCollected, screenshots: opts.Screenshots, policies: opts.Policies, keepAccess: opts.KeepAccess,
+		db: d, partitions: partitions, compactAfter: opts.CompactAfter, access: opts.Access, notCollected: opts.NotCollected, notes: opts.Notes, screenshots: opts.Screenshots, policies: opts.Policies, keepAccess: opts.KeepAccess,
 		now: opts.Now, log: opts.Log,
 	}
 }
