@@ -33,6 +33,7 @@ func kinds() []problem.Kind {
 		{Is: months.ErrNotOver, Code: api.CodeMonthNotOver, Detail: "This month is not over in that time zone."},
 		{Is: months.ErrNotKept, Code: api.CodeBadRequest, Detail: "month: not all that was recorded of it is kept any more."},
 		{Is: people.ErrNone, Code: api.CodeNotFound, Detail: "There is no such person."},
+		{Is: people.ErrPartial, Code: api.CodeForbidden, Detail: "The person has accounts that you do not see (partial): whoever sees all of them names the person."},
 		{Is: people.ErrTooMany, Code: api.CodeTooManyAccounts, Detail: "A person may have " + strconv.Itoa(people.MaxAccounts) + " accounts."},
 		{Is: db.ErrNotFound, Code: api.CodeNotFound, Detail: "There is no such machine."},
 		{

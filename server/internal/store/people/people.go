@@ -39,6 +39,8 @@ const (
 	ErrNone refusal = "there is no such person"
 	// ErrTooMany means that a person would have more than MaxAccounts.
 	ErrTooMany refusal = "the person would have too many accounts"
+	// ErrPartial means that who asks sees some of the person's accounts, and not all.
+	ErrPartial refusal = "the person has other accounts, too"
 )
 
 // People are those of one database.
@@ -242,12 +244,16 @@ func Find(ctx context.Context, tx pgx.Tx, scope directory.Scope, id int64) (Pers
 	return list[0], nil
 }
 
-// SetLabel names a person of whom an account is in scope, and returns them, or ErrNone.
+// SetLabel names a person of whom all accounts are in scope, and returns them; or ErrNone,
+// or ErrPartial where some are: others read the name as well.
 func (p *People) SetLabel(ctx context.Context, scope directory.Scope, id int64, label string) (Person, error) {
 	var labelled Person
 	err := p.db.Write(ctx, "labelling a person", func(tx pgx.Tx) (err error) {
 		if labelled, err = Find(ctx, tx, scope, id); err != nil {
 			return err
+		}
+		if labelled.Partial {
+			return ErrPartial
 		}
 		labelled.Label = label
 		n, err := db.Exec(ctx, tx, "updating", "UPDATE person SET label = $2 WHERE id = $1 AND label <> $2", id, label)
