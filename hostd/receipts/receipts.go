@@ -136,7 +136,9 @@ func (k *Keeper) unsent(server string) (list []api.Receipt) {
 	defer k.mu.Unlock()
 	now := k.o.Now()
 	for i, one := range k.list {
-		if r := k.refused[i]; one.Server != server && !(r.server == server && now.Before(r.until)) {
+		r := k.refused[i]
+		rests := r.server == server && now.Before(r.until)
+		if one.Server != server && !rests {
 			list = append(list, api.Receipt{MachineID: i.machineID, Notice: i.notice, ReadAt: one.ReadAt})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -232,13 +233,15 @@ func read(ctx context.Context, st *rooms.Store, q closing.Question) (all api.Mon
 		if begun && page.ClosedAt != all.ClosedAt {
 			return all, errors.New("the month was opened and closed again meanwhile")
 		}
-		rows, intact := append(all.Rows, page.Rows...), page.Intact && (all.Intact || !begun)
+		page.Intact = page.Intact && (all.Intact || !begun)
+		page.Rows = slices.Concat(all.Rows, page.Rows)
+		more := page.NextCursor
 		all = page
-		all.Rows, all.Intact, all.NextCursor = rows, intact, ""
-		if page.NextCursor == "" {
+		all.NextCursor = ""
+		if more == "" {
 			return all, look.Keep(ctx)
 		}
-		if q.Page, err = report.ParsePeoplePage(strconv.Itoa(closing.PeopleMax), page.NextCursor, closing.PeopleMax); err != nil {
+		if q.Page, err = report.ParsePeoplePage(strconv.Itoa(closing.PeopleMax), more, closing.PeopleMax); err != nil {
 			return all, err
 		}
 	}

@@ -201,8 +201,12 @@ func TestWhoseNotes(t *testing.T) {
 		}
 	}
 	for _, wrong := range []*notes.Draft{
-		{Scope: ofBoris, Person: boris, MachineID: "anna"}, {Scope: ofBoris, Person: anna, MachineID: "anna"}, {Scope: ofBoris, Person: anna}, {Scope: ofAnna, Person: anna, MachineID: "anna-2"},
-		{Scope: directory.Nothing(), Person: anna}, {Scope: ofAnna, Person: anna, MachineID: "none"},
+		{Scope: ofBoris, Person: boris, MachineID: "anna"},
+		{Scope: ofBoris, Person: anna, MachineID: "anna"},
+		{Scope: ofBoris, Person: anna},
+		{Scope: ofAnna, Person: anna, MachineID: "anna-2"},
+		{Scope: directory.Nothing(), Person: anna},
+		{Scope: ofAnna, Person: anna, MachineID: "none"},
 	} {
 		wrong.Start, wrong.End, wrong.Text = noon.Add(-time.Hour), noon, "x"
 		if _, _, err := o.Notes.Add(ctx, wrong); !errors.Is(err, notes.ErrNoAccount) {

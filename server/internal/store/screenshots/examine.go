@@ -53,7 +53,7 @@ func (s *Screenshots) Examine(ctx context.Context) (state FolderState, err error
 	}
 	if err != nil {
 		state.Err = err
-		return state, nil
+		return state, nil //nolint:nilerr // it is what was found
 	}
 	state.Mode, state.Free = uint32(info.Mode().Perm()), int64(disk.Bavail)*disk.Bsize
 	if of, ok := info.Sys().(*syscall.Stat_t); ok {

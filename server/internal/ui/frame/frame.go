@@ -355,7 +355,7 @@ func (f *Frame) prefer(w http.ResponseWriter, r *http.Request) {
 		if value == "" || len(value) > 64 || strings.Trim(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") != "" {
 			continue
 		}
-		http.SetCookie(w, &http.Cookie{
+		http.SetCookie(w, &http.Cookie{ //nolint:gosec // no secret: also kept by who tries the server without TLS
 			Name: "activity-tracker-" + name, Value: value, MaxAge: int(chosenFor / time.Second), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		})
 	}

@@ -86,31 +86,31 @@ func (b *browser) login(name string) {
 	b.ask(http.MethodPost, "/login", url.Values{"login": {name}, "password": {servertest.Password}}).sends(b.T, "./")
 }
 
-func (s shown) has(t testing.TB, status int, texts ...string) {
-	t.Helper()
+func (s shown) has(tb testing.TB, status int, texts ...string) {
+	tb.Helper()
 	if s.status != status {
-		t.Errorf("status %d, want %d: %s", s.status, status, s.text)
+		tb.Errorf("status %d, want %d: %s", s.status, status, s.text)
 	}
 	for _, text := range texts {
 		if !strings.Contains(s.text, text) {
-			t.Errorf("lacks %q: %s", text, s.text)
+			tb.Errorf("lacks %q: %s", text, s.text)
 		}
 	}
 }
 
-func (s shown) lacks(t testing.TB, texts ...string) {
-	t.Helper()
+func (s shown) lacks(tb testing.TB, texts ...string) {
+	tb.Helper()
 	for _, text := range texts {
 		if strings.Contains(s.text, text) {
-			t.Errorf("has %q: %s", text, s.text)
+			tb.Errorf("has %q: %s", text, s.text)
 		}
 	}
 }
 
-func (s shown) sends(t testing.TB, to string) {
-	t.Helper()
+func (s shown) sends(tb testing.TB, to string) {
+	tb.Helper()
 	if got := s.header.Get("Location"); s.status != http.StatusSeeOther || got != to {
-		t.Errorf("status %d to %q, want to %q: %s", s.status, got, to, s.text)
+		tb.Errorf("status %d to %q, want to %q: %s", s.status, got, to, s.text)
 	}
 }
 

@@ -147,9 +147,14 @@ func (p Parts) day(v *frame.Visit, s subject, day report.Day, page *view) error 
 	page.Lane, page.Start, page.End, page.Estimated = l, v.At(l.First), v.At(l.Last), sums.Estimated
 	w := v.Words
 	page.Figures = []figure{
-		{w.T("state.active"), w.Length(l.Active)}, {w.T("state.no_input"), w.Length(l.NoInput)}, {w.T("state.locked"), w.Length(l.Locked)},
-		{w.T("state.disconnected"), w.Length(l.Disconnected)}, {w.T("state.not_collected"), w.Length(l.NotCollected)},
-		{w.T("person.keys"), w.Number(int(sums.KeyCount))}, {w.T("person.clicks"), w.Number(int(sums.MouseClicks))}, {w.T("person.scrolls"), w.Number(int(sums.ScrollCount))},
+		{w.T("state.active"), w.Length(l.Active)},
+		{w.T("state.no_input"), w.Length(l.NoInput)},
+		{w.T("state.locked"), w.Length(l.Locked)},
+		{w.T("state.disconnected"), w.Length(l.Disconnected)},
+		{w.T("state.not_collected"), w.Length(l.NotCollected)},
+		{w.T("person.keys"), w.Number(int(sums.KeyCount))},
+		{w.T("person.clicks"), w.Number(int(sums.MouseClicks))},
+		{w.T("person.scrolls"), w.Number(int(sums.ScrollCount))},
 	}
 	const percent, minute = 100, 60
 	for _, a := range sums.TopApps {
