@@ -69,10 +69,10 @@ func everything(cfg *config.Config) []recorded {
 		},
 		{
 			words{
-				"your user name, this host's name and identifier, and the kind of your session (such as rdp)",
-				"ваше имя пользователя, имя и идентификатор этого хоста и вид вашей сессии (например, rdp)",
+				"your user name, whether it is one of the system's, this host's name and identifier, and the kind of your session (such as rdp)",
+				"ваше имя пользователя, системное ли оно, имя и идентификатор этого хоста и вид вашей сессии (например, rdp)",
 			},
-			[]string{"username", "machine_id", "session_kind", "host.hostname", "host.host_id", "host.kind"},
+			[]string{"username", "system_user", "machine_id", "session_kind", "host.hostname", "host.host_id", "host.kind"},
 		},
 		{
 			words{
