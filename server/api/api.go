@@ -110,8 +110,9 @@ type Event struct {
 	RepeatCount *int64 `json:"repeat_count,omitempty"`
 	Username    string `json:"username,omitempty"`
 	// SystemUser means that the user's number is one that the host keeps for its own
-	// (below 1000 on Debian): no rule makes them one person with a namesake.
-	SystemUser bool `json:"system_user,omitempty"`
+	// (below 1000 on Debian): no rule makes them one person with a namesake. It is not
+	// sent back, and in no table.
+	SystemUser bool `json:"system_user,omitempty" table:"-"`
 	// UserCPUPercent and UserRAMBytes are what this user's processes used.
 	UserCPUPercent *float64 `json:"user_cpu_percent,omitempty"`
 	UserRAMBytes   *int64   `json:"user_ram_bytes,omitempty"`

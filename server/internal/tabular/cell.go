@@ -22,7 +22,7 @@ func columnsOf[T any]() columns {
 	// Fields of embedded structs are in their place, as they are in JSON.
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[T]()) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name == "" || name == "-" || !field.IsExported() {
+		if name == "" || name == "-" || field.Tag.Get("table") == "-" || !field.IsExported() {
 			continue
 		}
 		c.fields = append(c.fields, field.Index)
