@@ -20,6 +20,8 @@ type partlyVisible struct {
 	person string
 	// pictures are one of each account.
 	pictures map[string]string
+	// note is one of the hidden account.
+	note string
 	self     []string
 }
 
@@ -35,6 +37,9 @@ func newPartlyVisible(t *testing.T) *partlyVisible {
 	for _, id := range []string{"m-seen", "m-hidden"} {
 		p.pictures[id] = p.Shoot(host, id, time.Now())
 	}
+	var note api.Note
+	p.Do(http.MethodPost, "/api/me/notes", "", hiddenNote(), p.OpenSelf(host, "m-hidden")...).Wants(http.StatusCreated, &note)
+	p.note = note.ID
 	p.self = p.OpenSelf(host, "m-seen")
 	p.walk.restore()
 	p.Group("own", "m-own", "m-seen")
@@ -45,7 +50,7 @@ func newPartlyVisible(t *testing.T) *partlyVisible {
 func (p *partlyVisible) ask(o servertest.Operation, format string, headers []string) servertest.Reply {
 	p.T.Helper()
 	_, query, _ := strings.Cut(o.Target, "?")
-	path := strings.NewReplacer("{person}", p.person, "{machine_id}", "m-hidden", "{group}", "foreign", "{screenshot}", p.pictures["m-hidden"]).Replace(o.Path) + "?" + query
+	path := strings.NewReplacer("{person}", p.person, "{machine_id}", "m-hidden", "{group}", "foreign", "{screenshot}", p.pictures["m-hidden"], "{note}", p.note).Replace(o.Path) + "?" + query
 	if slices.Contains(o.Query, "person") {
 		path += "&per=person&person=" + p.person
 		if !slices.Contains(o.Query, "per") {
@@ -57,6 +62,8 @@ func (p *partlyVisible) ask(o servertest.Operation, format string, headers []str
 	}
 	body := o.Body
 	switch o.ID {
+	case "addMyNote":
+		body = hiddenNote()
 	case "joinAccounts":
 		body = api.PersonJoin{MachineIDs: []string{"m-own"}}
 	case "labelPerson":
@@ -65,10 +72,17 @@ func (p *partlyVisible) ask(o servertest.Operation, format string, headers []str
 	return p.Do(o.Method, path, "", body, append(slices.Clone(headers), "If-Match", "*")...)
 }
 
+// hiddenNote is one of the account that a caller who sees a part may not see.
+func hiddenNote() api.NoteDraft {
+	now := time.Now().UTC().Truncate(time.Minute)
+	return api.NoteDraft{MachineID: "m-hidden", Start: now.Add(-time.Hour), End: now, Text: "a meeting"}
+}
+
 // showNoFigures are the routes about a person that are not partial, each with the reason.
 func showNoFigures() map[string]string {
 	return map[string]string{
 		"listScreenshots": "each picture names its account", "listMyScreenshots": "as above",
+		"listNotes": "each note names its account", "listMyNotes": "as above",
 		"listMyAccess": "each row is about the accounts that are seen", "exportMe": "the archive says so itself",
 	}
 }
@@ -96,7 +110,7 @@ func TestEveryRouteOfPartlyVisiblePeople(t *testing.T) {
 				if refused++; r.Status != http.StatusForbidden {
 					t.Errorf("%s of a %s: %d %s", o.ID, role, r.Status, r.Body)
 				}
-			case strings.Contains(o.Path, "{screenshot}"):
+			case strings.Contains(o.Path, "{screenshot}"), role != string(directory.RoleAdmin) && strings.Contains(o.Path, "{note}"), o.ID == "addMyNote":
 				r.Refused(http.StatusNotFound, api.CodeNotFound)
 			case role == string(directory.RoleAdmin), role == string(directory.RoleAuditor): // see all
 				if text := string(r.Body); r.Status != http.StatusOK || strings.Contains(text, `"partial":true`) {

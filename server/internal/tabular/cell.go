@@ -11,7 +11,7 @@ import (
 
 // columns are what a struct of type T has for a table: its fields with a JSON name,
 // by these names and in their order. So a table has the same columns as the JSON list
-// of the same type.
+// of the same type, but for fields tagged table:"-", which only hosts send.
 type columns struct {
 	names  []string
 	fields [][]int
