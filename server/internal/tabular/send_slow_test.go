@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net"
@@ -36,32 +37,41 @@ func pausing(ctx context.Context, n int, pause time.Duration, row line) iter.Seq
 // for a chunk, before the first of them and between two; with rows that fill a chunk
 // each, and with such that don't.
 func TestSendWaitsForRows(t *testing.T) {
-	const limit, n = 100 * time.Millisecond, 3
+	t.Parallel()
 	for name, row := range map[string]line{"large": {Name: strings.Repeat("x", chunkBytes)}, "small": {Name: "x"}} {
 		for _, http2 := range []bool{false, true} {
-			sent := make(chan error, 1)
-			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				err := send(w, CSV, "x", pausing(r.Context(), n, 4*limit, row), limit, sendEvery)
-				sent <- err
-				if errors.Is(err, ErrBrokenOff) {
-					panic(http.ErrAbortHandler)
-				}
-			}))
-			s.EnableHTTP2 = http2
-			s.Config.ReadTimeout, s.Config.WriteTimeout = 3*limit, 3*limit
-			s.StartTLS()
-			t.Cleanup(s.Close)
-			res, err := s.Client().Get(s.URL)
-			if err != nil {
-				t.Errorf("%s, HTTP/2 %v: %v, %v", name, http2, err, <-sent)
-				continue
-			}
-			body, err := io.ReadAll(res.Body)
-			_ = res.Body.Close()
-			if sendErr := <-sent; err != nil || sendErr != nil || bytes.Count(body, []byte("\n")) != n+1 {
-				t.Errorf("%s, HTTP/2 %v: %v, %v after %d bytes", name, http2, err, sendErr, len(body))
-			}
+			t.Run(fmt.Sprintf("%s, HTTP/2 %v", name, http2), func(t *testing.T) {
+				t.Parallel()
+				sendSlowly(t, row, http2)
+			})
 		}
+	}
+}
+
+func sendSlowly(t *testing.T, row line, http2 bool) {
+	t.Helper()
+	// Long enough for a busy machine to take a chunk.
+	const limit, n = 400 * time.Millisecond, 3
+	sent := make(chan error, 1)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := send(w, CSV, "x", pausing(r.Context(), n, 4*limit, row), limit, sendEvery)
+		sent <- err
+		if errors.Is(err, ErrBrokenOff) {
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	s.EnableHTTP2 = http2
+	s.Config.ReadTimeout, s.Config.WriteTimeout = 3*limit, 3*limit
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	res, err := s.Client().Get(s.URL)
+	if err != nil {
+		t.Fatalf("%v, %v", err, <-sent)
+	}
+	body, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if sendErr := <-sent; err != nil || sendErr != nil || bytes.Count(body, []byte("\n")) != n+1 {
+		t.Errorf("%v, %v after %d bytes", err, sendErr, len(body))
 	}
 }
 
