@@ -170,10 +170,10 @@ var mayImport = map[string][]string{
 	"server/internal/ui/words": nil,
 	"server/internal/ui/lane":  {"server/api"},
 	"server/internal/ui/frame": {
-		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/permission", "server/internal/problem", "server/internal/report",
-		"server/internal/store/access", "server/internal/store/directory", "server/internal/store/people", "server/internal/ui/words",
+		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/looked", "server/internal/permission", "server/internal/problem",
+		"server/internal/report", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/people", "server/internal/ui/words",
 	},
-	"server/internal/ui/login": {"server/api", "server/internal/problem", "server/internal/ui/frame", "server/internal/userapi"},
+	"server/internal/ui/login": {"server/api", "server/internal/auth", "server/internal/problem", "server/internal/ui/frame", "server/internal/userapi"},
 	"server/internal/ui/now": {
 		"server/api", "server/internal/live", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/store/access",
 		"server/internal/store/directory", "server/internal/ui/frame",
@@ -186,7 +186,7 @@ var mayImport = map[string][]string{
 	"server/internal/ui/apps":   {"server/api", "server/internal/looked", "server/internal/report", "server/internal/ui/frame"},
 	"server/internal/ui/person": {
 		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/byperson",
-		"server/internal/selfapi", "server/internal/store/directory", "server/internal/ui/frame", "server/internal/ui/lane",
+		"server/internal/selfapi", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/people", "server/internal/ui/frame", "server/internal/ui/lane",
 	},
 	"server/internal/preview": {
 		"server/api", "server/api/policy", "server/internal/category", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/query",

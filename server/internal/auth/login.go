@@ -112,13 +112,16 @@ func (g *Guard) LoginSession(r *http.Request) string {
 }
 
 // LoggedIn returns whom the login stands for that a request brings along; the zero value
-// where it brings none that lasts.
+// where it brings none that lasts. It is in use then, as by any call.
 func (g *Guard) LoggedIn(r *http.Request) (Principal, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
 	defer cancel()
 	id, known, err := g.loginSession(ctx, r)
 	if errors.Is(err, errLoginEnded) {
 		return Principal{}, nil
+	}
+	if err == nil && !known.Seen {
+		err = Answer(g.users.See(ctx, id))
 	}
 	return loggedIn(id, known), err
 }

@@ -73,8 +73,11 @@ func (x *Export) about(c api.Change) (api.Change, bool) {
 }
 
 // isPerson reports whether an id is the person's, or of one whom an account was made
-// with.
+// with; no id is of whom only a part is seen.
 func (x *Export) isPerson(id string) bool {
+	if x.person.Partial {
+		return false
+	}
 	if id == strconv.FormatInt(x.person.ID, 10) {
 		return true
 	}

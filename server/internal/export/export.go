@@ -100,7 +100,13 @@ func (e Exports) Find(ctx context.Context, scope directory.Scope, id report.Pers
 	if x.whole.Accounts, err = e.Dossier.Accounts(ctx, x.keys); err != nil {
 		return nil, err
 	}
-	if x.whole.Users, err = e.Dossier.Users(ctx, p.ID, x.keys); err != nil {
+	person := p.ID
+	if p.Partial {
+		// Who sees a part of somebody learns nothing of the whole: a root whose account a rule
+		// has joined to another host's user opens that account's link.
+		x.whole.Label, person, ids = "", 0, nil
+	}
+	if x.whole.Users, err = e.Dossier.Users(ctx, person, x.keys); err != nil {
 		return nil, err
 	}
 	if x.whole.Links, err = e.Dossier.Links(ctx, x.keys); err != nil {

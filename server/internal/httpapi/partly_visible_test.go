@@ -22,7 +22,7 @@ type partlyVisible struct {
 	pictures map[string]string
 	// note is one of the hidden account.
 	note string
-	self     []string
+	self []string
 }
 
 func newPartlyVisible(t *testing.T) *partlyVisible {

@@ -145,6 +145,9 @@ func (r *Reports) EachPerson(ctx context.Context, scope directory.Scope, q Peopl
 // Person returns one person.
 func (r *Reports) Person(ctx context.Context, scope directory.Scope, id PersonID) (api.Person, error) {
 	p, err := r.people.ByID(ctx, scope, int64(id))
+	if p.Partial && len(scope.Machines) > 0 {
+		p.Label = "" // who sees a part of oneself learns nothing of the whole
+	}
 	return r.person(ctx, p), err
 }
 

@@ -86,16 +86,30 @@ func (o *office) send(host, id, user string, system bool) {
 		o.home[id] = storetest.Ask[int64](o.t, o.url, "SELECT home FROM account a JOIN machine m ON m.id = a.machine WHERE m.machine_id = '"+id+"'")
 		o.person[id] = o.home[id]
 	}
-	if user != "" {
-		switch {
-		case a.user == "":
-			a.user, a.late = user, known
-		case a.user != user:
-			a.unruled = true
+	unruled := a.unruled || system || user == "root" || user != "" && a.user != "" && a.user != user
+	if unruled && !a.unruled && known {
+		o.leaveHome(a)
+	}
+	if user != "" && a.user == "" {
+		a.user, a.late = user, known
+	}
+	a.unruled = unruled
+	o.settle()
+}
+
+// leaveHome has an account that no rule goes by any more change homes with the next of those
+// that a rule joined to it.
+func (o *office) leaveHome(a *told) {
+	if o.rule(a) == "" || a.hand != "" || o.person[a.id] != o.home[a.id] {
+		return
+	}
+	home, before := o.home[a.id], maps.Clone(o.home)
+	o.succeed(a, home)
+	for id, h := range o.home {
+		if before[id] != h {
+			o.home[a.id] = before[id]
 		}
 	}
-	a.unruled = a.unruled || system || user == "root"
-	o.settle()
 }
 
 // set sets a host group, if that may be, and the model with it.

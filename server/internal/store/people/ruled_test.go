@@ -195,8 +195,8 @@ func TestRuleTakenBackLeavesNothing(t *testing.T) {
 		}
 		// ann: who has company leads; bob: with dora. eva was parted.
 		want := []api.NamePreview{
-			{Username: "ann", Person: fmt.Sprint(o.person["m02"]), Joined: []string{"m00", "m01", "m02"}, Apart: []string{}},
-			{Username: "bob", Person: fmt.Sprint(o.person["m05"]), Label: "m08", Joined: []string{"m04", "m05", "m06"}, Apart: []string{}},
+			{Username: "ann", Person: fmt.Sprintf("p%d", o.person["m02"]), Joined: []string{"m00", "m01", "m02"}, Apart: []string{}},
+			{Username: "bob", Person: fmt.Sprintf("p%d", o.person["m05"]), Label: "m08", Joined: []string{"m04", "m05", "m06"}, Apart: []string{}},
 			{Username: "eva", Joined: []string{}, Apart: []string{"m10", "m11"}},
 		}
 		if preview.People != 2 || preview.Accounts != 4 || !reflect.DeepEqual(preview.Names, want) {
@@ -279,6 +279,42 @@ func TestRootOfAnotherHostTakesNobodyOver(t *testing.T) {
 
 	o.check()
 	o.consistent()
+}
+
+// Whose account was the first of a name, and is said to be another's or the system's later,
+// takes neither the label nor the groups along: they stay with the others.
+func TestFirstOfANameLeavesThePerson(t *testing.T) {
+	for _, system := range []bool{false, true} {
+		o := newOffice(t, 15)
+		o.set("A", new(true), "h0", "h1")
+		o.send("h1", "mallory", "victor", false)
+		o.send("h0", "victor", "victor", false)
+		o.send("h0", "third", "victor", false)
+		person := o.person["victor"]
+		if _, err := o.s.People.SetLabel(t.Context(), directory.Scope{}, person, "Victor"); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.s.People.AddToGroup(t.Context(), groups[0], person); err != nil {
+			t.Fatal(err)
+		}
+		o.send("h1", "mallory", map[bool]string{false: "zzz", true: "victor"}[system], system)
+		for _, id := range []string{"victor", "third"} {
+			if p := o.personOf(id); p.ID != person || p.Label != "Victor" {
+				t.Errorf("%s is %d %q, not %d", id, p.ID, p.Label, person)
+			}
+		}
+		if p := o.personOf("mallory"); p.ID == person || p.Label != "" {
+			t.Errorf("mallory is %d %q", p.ID, p.Label)
+		}
+		if members := storetest.Ask[string](t, o.url, "SELECT string_agg(machine_id, ' ' ORDER BY machine_id) FROM group_member"); members != "third victor" {
+			t.Errorf("the group has %s", members)
+		}
+		o.send("h1", "mallory", "victor", false) // naming it back changes nothing
+		if o.together("victor", "mallory") {
+			t.Error("mallory came back")
+		}
+		o.consistent()
+	}
 }
 
 // Users of the system are under no rule: by their name, and by their number as their host has

@@ -105,7 +105,7 @@ func listNames(ctx context.Context, tx pgx.Tx, id int32, found *api.NamesPreview
 	_, err = pgx.ForEachRow(rows, []any{&one.Username, &person, &one.Label, &one.Joined, &one.Apart, &keys}, func() error {
 		add := one
 		if person != nil {
-			add.Person = strconv.FormatInt(*person, 10)
+			add.Person = "p" + strconv.FormatInt(*person, 10) // as all other answers have it
 		}
 		add.AccountsLeftOff = int64(len(keys) - len(add.Joined) - len(add.Apart))
 		access.See(ctx, keys...)

@@ -3,7 +3,6 @@
 package frame
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"errors"
@@ -19,10 +18,9 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
-	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/limiter"
 	"activity-tracker.example/server/internal/permission"
 	"activity-tracker.example/server/internal/problem"
-	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/ui/words"
 )
@@ -30,6 +28,10 @@ import (
 const (
 	// pageTimeout bounds making a page.
 	pageTimeout = 20 * time.Second
+	// pagesAtOnce is how many pages a caller may have under way, and turnWait how long one
+	// more waits, as for answers of the API.
+	pagesAtOnce = 16
+	turnWait    = 5 * time.Second
 	// MaxForm bounds what a form sends.
 	MaxForm = 16 << 10
 	// contentPolicy lets a page load what this server has, and nothing run within it.
@@ -83,6 +85,8 @@ type Frame struct {
 	templates map[string]*template.Template
 	rules     map[string]auth.Rule
 	static    http.Handler
+	// turns bounds the pages that each caller has under way.
+	turns *limiter.Limiter[string]
 }
 
 // New makes a frame, or returns what is wrong with its templates.
@@ -91,7 +95,7 @@ func New(o Options) (*Frame, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading what the pages are worded with: %w", err)
 	}
-	f := &Frame{o: o, catalogue: catalogue, templates: map[string]*template.Template{}, rules: map[string]auth.Rule{}}
+	f := &Frame{o: o, catalogue: catalogue, templates: map[string]*template.Template{}, rules: map[string]auth.Rule{}, turns: limiter.New[string](pagesAtOnce, turnWait)}
 	layout, err := template.New("layout").Parse(layoutHTML)
 	if err != nil {
 		return nil, fmt.Errorf("reading the layout: %w", err)
@@ -182,72 +186,6 @@ func as(r *http.Request, route string) {
 	}
 }
 
-// Visit is one look at a page.
-type Visit struct {
-	Caller auth.Principal
-	// ID is what follows the page's name.
-	ID      string
-	Words   *words.Words
-	Query   url.Values
-	Zone    *time.Location
-	Now     time.Time
-	request *http.Request
-	look    *looked.Answer
-	access  *access.Log
-	keeping context.Context
-}
-
-// Context is the request's, in which it is noted whose data is read once Look was called.
-func (v *Visit) Context() context.Context {
-	if v.keeping != nil {
-		return v.keeping
-	}
-	return v.request.Context()
-}
-
-// Look has what is read about people from now on written down as this. Many means that the
-// page is about several, whoever is on it.
-func (v *Visit) Look(at looked.At, many bool) {
-	v.keeping, v.look = looked.Begin(v.request.Context(), v.access, at)
-	if many {
-		v.look.Several()
-	}
-}
-
-// At writes a time as the visitor's clock shows it.
-func (v *Visit) At(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return v.Words.Clock(t.In(v.Zone))
-}
-
-// visit finds out who asks, and how they read.
-func (f *Frame) visit(r *http.Request, caller auth.Principal) *Visit {
-	v := &Visit{
-		Caller: caller, Query: r.URL.Query(), Zone: time.UTC, Now: f.o.Now(), request: r.WithContext(auth.As(r.Context(), caller)), access: f.o.Access,
-		Words: f.catalogue.Of(cookie(r, "lang"), r.Header.Get("Accept-Language")),
-	}
-	for _, name := range []string{v.Query.Get("tz"), cookie(r, "tz")} {
-		if name == "" {
-			continue
-		}
-		if day, err := report.ParseDay(v.Now.UTC().Format(time.DateOnly), name); err == nil {
-			v.Zone = day.Zone
-			break
-		}
-	}
-	return v
-}
-
-func cookie(r *http.Request, name string) string {
-	c, err := r.Cookie("activity-tracker-" + name)
-	if err != nil {
-		return ""
-	}
-	return c.Value
-}
-
 // page answers with a page, or has the browser log in first.
 func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page, id string) {
 	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
@@ -265,7 +203,7 @@ func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page, id string) 
 		w.Header().Set("Allow", "GET, HEAD")
 		err = problem.New(api.CodeNotAllowed, "")
 	case err == nil && caller.LoginSession == "":
-		see(w, v.root()+"login?"+url.Values{"to": {p.Name + id + query(r)}}.Encode())
+		See(w, v.root()+"login?"+url.Values{"to": {p.Name + id + query(r)}}.Encode())
 		return
 	case err == nil && (id == "") == strings.HasSuffix(p.Name, "/"):
 		err = problem.NotFound("")
@@ -274,7 +212,7 @@ func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page, id string) 
 	}
 	var data any
 	if err == nil {
-		data, err = p.Make(v)
+		data, err = f.inTurn(v, p.Make)
 	}
 	if err == nil && v.look != nil {
 		err = v.look.Keep(v.Context())
@@ -286,24 +224,23 @@ func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page, id string) 
 	f.Show(v, w, p.Name, http.StatusOK, data, "")
 }
 
-// root leads from the page to the first one, so that links hold whatever a proxy has before
-// the path.
-func (v *Visit) root() string {
-	return strings.Repeat("../", strings.Count(strings.TrimPrefix(v.request.URL.Path, "/"), "/"))
-}
-
-// query is a request's, with its question mark.
-func query(r *http.Request) string {
-	if r.URL.RawQuery == "" {
-		return ""
+// inTurn makes a page when it is the caller's turn.
+func (f *Frame) inTurn(v *Visit, do func(*Visit) (any, error)) (any, error) {
+	end, ok := f.turns.Take(v.Context(), v.Caller.ID)
+	if !ok {
+		e := problem.New(api.CodeRateLimited, "")
+		e.RetryAfter = turnWait
+		return nil, e
 	}
-	return "?" + r.URL.RawQuery
+	defer end()
+	return do(v)
 }
 
 func (f *Frame) open(w http.ResponseWriter, r *http.Request, o Open) {
 	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 	defer cancel()
 	r = r.WithContext(ctx)
+	r.Body = http.MaxBytesReader(w, r.Body, MaxForm)
 	caller, err := f.o.Guard.LoggedIn(r)
 	r = r.WithContext(auth.As(ctx, caller))
 	v := f.visit(r, caller)
@@ -315,123 +252,4 @@ func (f *Frame) open(w http.ResponseWriter, r *http.Request, o Open) {
 		return
 	}
 	o.Serve(v, w, r)
-}
-
-// ownForm reads a form that a page of ours has sent.
-func ownForm(w http.ResponseWriter, r *http.Request) error {
-	if err := http.NewCrossOriginProtection().Check(r); err != nil {
-		return problem.New(api.CodeForbidden, "")
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, MaxForm)
-	if err := r.ParseForm(); err != nil {
-		return problem.BadRequest("")
-	}
-	return nil
-}
-
-// See has the browser ask for a page of ours; relative, so that it holds whatever a proxy has
-// before the path.
-func see(w http.ResponseWriter, to string) {
-	w.Header().Set("Location", "./"+to)
-	w.WriteHeader(http.StatusSeeOther)
-}
-
-// See is see for pages.
-func See(w http.ResponseWriter, to string) { see(w, to) }
-
-// prefer keeps what a visitor prefers in their browser.
-func (f *Frame) prefer(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", "POST")
-		w.WriteHeader(http.StatusMethodNotAllowed)
-		return
-	}
-	if err := ownForm(w, r); err != nil {
-		f.Refuse(f.visit(r, auth.Principal{}), w, err)
-		return
-	}
-	for _, name := range []string{"lang", "theme", "tz"} {
-		value := r.PostForm.Get(name)
-		if value == "" || len(value) > 64 || strings.Trim(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") != "" {
-			continue
-		}
-		http.SetCookie(w, &http.Cookie{ //nolint:gosec // no secret: also kept by who tries the server without TLS
-			Name: "activity-tracker-" + name, Value: value, MaxAge: int(chosenFor / time.Second), HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		})
-	}
-	see(w, Local(r.PostForm.Get("to")))
-}
-
-// Local returns a path below ours that a browser may be sent to; empty for anything else.
-func Local(to string) string {
-	u, err := url.Parse(to)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(u.Path, "/") || strings.ContainsAny(to, "\\:\r\n\t") || strings.Contains(u.Path, "..") {
-		return ""
-	}
-	return to
-}
-
-// Shown is what the layout shows.
-type Shown struct {
-	*Visit
-	W *words.Words
-	// Here is the page's name; Path the page with its query, for forms that come back; Root
-	// leads to the first page.
-	Here, Path, Root string
-	Theme            string
-	Languages        []*words.Words
-	// Bar are the pages that the visitor may open.
-	Bar []string
-	// Message is what was refused.
-	Message string
-	Data    any
-}
-
-// Show sends a page, with what was refused on it, if anything was.
-func (f *Frame) Show(v *Visit, w http.ResponseWriter, name string, status int, data any, message string) {
-	s := Shown{
-		Visit: v, W: v.Words, Here: name, Theme: cookie(v.request, "theme"), Languages: f.catalogue.Languages(), Message: message, Data: data,
-		Path: strings.TrimPrefix(v.request.URL.Path, "/") + query(v.request), Root: v.root(),
-	}
-	if s.Theme != "light" && s.Theme != "dark" {
-		s.Theme = ""
-	}
-	for _, p := range f.o.Pages {
-		if !p.Hidden && f.rules["GET /"+p.Name].Permits(v.Caller) {
-			s.Bar = append(s.Bar, p.Name)
-		}
-	}
-	var b bytes.Buffer
-	if err := f.templates[name].ExecuteTemplate(&b, "layout", s); err != nil {
-		problem.Write(w, v.request, problem.Internal(err))
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", contentPolicy)
-	h.Set("Cache-Control", "no-store") // after logout, going back shows nothing
-	h.Add("Vary", "Accept-Language, Cookie")
-	w.WriteHeader(status)
-	if v.request.Method != http.MethodHead {
-		_, _ = w.Write(b.Bytes()) // an error means that the caller has gone
-	}
-}
-
-// Refuse sends a page that says what was refused, and what to do.
-func (f *Frame) Refuse(v *Visit, w http.ResponseWriter, err error) {
-	e := Refusal(err)
-	outcome := problem.OutcomeOf(v.request.Context())
-	outcome.Code, outcome.Cause = e.Code, e.Cause
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", fmt.Sprint(int((e.RetryAfter+time.Second-1)/time.Second)))
-	}
-	f.Show(v, w, refusedPage, e.Status, nil, Worded(v.Words, e.Code))
-}
-
-// Worded is what is said of a refusal.
-func Worded(w *words.Words, code api.Code) string {
-	if key := "refused." + string(code); w.Has(key) {
-		return w.T(key)
-	}
-	return w.T("refused.other")
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +131,9 @@ func TestLogin(t *testing.T) {
 	b.ask(http.MethodGet, "/", nil).has(t, http.StatusOK)
 	before := b.cookies
 	b.ask(http.MethodPost, "/logout", nil).sends(t, "./login")
+	b.ask(http.MethodPost, "/logout", nil).sends(t, "./login") // a second click
+	b.cookies = before
+	b.ask(http.MethodPost, "/logout", nil).sends(t, "./login")
 	b.cookies = before
 	b.ask(http.MethodGet, "/", nil).sends(t, "./login?to=")
 }
@@ -154,6 +158,32 @@ func TestOtherSites(t *testing.T) {
 	if got := frame.Local("day?date=2026-11-26&group=A+B"); got == "" {
 		t.Error("a page of ours is refused")
 	}
+}
+
+// Nothing but a small form is read, whoever sends it, and no file is kept of it.
+func TestUploads(t *testing.T) {
+	b := newBrowser(t)
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	large := "--x\r\nContent-Disposition: form-data; name=\"to\"; filename=\"f\"\r\n\r\n" + strings.Repeat("x", 40<<20) + "\r\n--x--\r\n"
+	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost} {
+		req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, b.URL+"/login", strings.NewReader(large))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		if res, err := b.HTTP.Do(req); err == nil { // or the connection was cut before all of it was sent
+			_ = res.Body.Close()
+			if method != http.MethodGet && res.StatusCode < http.StatusBadRequest {
+				t.Errorf("%s: %d", method, res.StatusCode)
+			}
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Fatal(method, left, err)
+		}
+	}
+	form := url.Values{"login": {"admin"}, "password": {strings.Repeat("x", 2*frame.MaxForm)}}
+	b.ask(http.MethodPost, "/login", form).has(t, http.StatusBadRequest)
 }
 
 // Pages hold browsers to what is ours, and leave nothing behind that going back shows.
@@ -250,6 +280,7 @@ func TestPersonByRole(t *testing.T) {
 	own, foreign := b.personOf("office-anna"), b.personOf("office-boris")
 	b.login("admin")
 	b.ask(http.MethodGet, own, nil).has(t, http.StatusOK, "office-anna", "Who looked", `href="../static/dashboard.css"`)
+	b.ask(http.MethodGet, own, nil).has(t, http.StatusOK, "<td>admin (user)</td><td>who looked</td>")
 	for _, role := range []string{"manager", "viewer"} {
 		b.login(role)
 		r := b.ask(http.MethodGet, own, nil)

@@ -2,12 +2,14 @@
 package login
 
 import (
+	"cmp"
 	_ "embed" // for the page's template
 	"errors"
 	"net/http"
 	"net/url"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/ui/frame"
 	"activity-tracker.example/server/internal/userapi"
@@ -42,7 +44,7 @@ func Pages(o *Options) []frame.Open {
 }
 
 func (o *Options) login(v *frame.Visit, w http.ResponseWriter, r *http.Request) {
-	s := &view{To: frame.Local(r.FormValue("to")), Passwords: o.Passwords}
+	s := &view{To: frame.Local(cmp.Or(r.PostForm.Get("to"), r.URL.Query().Get("to"))), Passwords: o.Passwords}
 	if o.SSO {
 		s.SSO = "login/sso?" + url.Values{"next": {"/" + s.To}}.Encode()
 	}
@@ -50,7 +52,7 @@ func (o *Options) login(v *frame.Visit, w http.ResponseWriter, r *http.Request) 
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		o.Show(v, w, "login", http.StatusOK, s, "")
 	case r.Method != http.MethodPost || !o.Passwords:
-		w.Header().Set("Allow", "GET, HEAD")
+		w.Header().Set("Allow", "GET, HEAD, POST")
 		o.Show(v, w, "login", http.StatusMethodNotAllowed, s, "")
 	case !userapi.IsPrivate(r):
 		o.Show(v, w, "login", http.StatusForbidden, s, frame.Worded(v.Words, api.CodeNoTLS))
@@ -72,6 +74,9 @@ func (o *Options) enter(v *frame.Visit, w http.ResponseWriter, r *http.Request, 
 	}
 	outcome := problem.OutcomeOf(r.Context())
 	outcome.Code, outcome.Cause = e.Code, e.Cause
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", frame.RetryAfter(e))
+	}
 	s.Login = ask.Login
 	if e.Code == api.CodeSecondStep || e.Code == api.CodeBadCode {
 		s.Code = true
@@ -85,10 +90,17 @@ func (o *Options) logout(v *frame.Visit, w http.ResponseWriter, r *http.Request)
 		frame.See(w, "login")
 		return
 	}
+	if v.Caller.LoginSession == "" { // it has ended already
+		auth.SetCookie(w, "")
+		frame.See(w, "login")
+		return
+	}
 	there, err := o.Logout(w, r)
 	switch {
 	case err != nil:
 		e := frame.Refusal(err)
+		outcome := problem.OutcomeOf(r.Context())
+		outcome.Code, outcome.Cause = e.Code, e.Cause
 		o.Show(v, w, "login", e.Status, s, frame.Worded(v.Words, e.Code))
 	case there != "":
 		w.Header().Set("Location", there)

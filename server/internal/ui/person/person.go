@@ -15,7 +15,9 @@ import (
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
 	"activity-tracker.example/server/internal/selfapi"
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/ui/frame"
 	"activity-tracker.example/server/internal/ui/lane"
 )
@@ -31,7 +33,9 @@ type Parts struct {
 	Reports *report.Reports
 	People  *byperson.Reports
 	Looked  *looked.List
-	Self    *selfapi.API
+	// Access is where it is written who looks.
+	Access *access.Log
+	Self   *selfapi.API
 }
 
 // Pages returns them: somebody's, and one's own.
@@ -98,7 +102,11 @@ func (p Parts) own(v *frame.Visit) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.show(v, subject{id: report.PersonID(mine.Person), scope: directory.OfMachines(mine.Accounts), own: true})
+	page, err := p.show(v, subject{id: report.PersonID(mine.Person), scope: directory.OfMachines(mine.Accounts), own: true})
+	if errors.Is(err, people.ErrNone) { // the accounts of the person have been joined to another's
+		return &view{Own: true, Nobody: true}, nil
+	}
+	return page, err
 }
 
 func (p Parts) show(v *frame.Visit, s subject) (any, error) {
@@ -173,7 +181,11 @@ func (p Parts) looks(v *frame.Visit, s subject, _ report.Day, page *view) error 
 		return err
 	}
 	q.Within = s.scope
-	list, err := p.Looked.PersonAccess(v.Context(), s.scope, q)
+	ctx, answer := looked.Begin(v.Context(), p.Access, looked.At{What: api.LookedAccess})
+	list, err := p.Looked.PersonAccess(ctx, s.scope, q)
+	if err == nil {
+		err = answer.Keep(ctx)
+	}
 	if err != nil {
 		return err
 	}

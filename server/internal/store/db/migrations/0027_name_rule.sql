@@ -151,6 +151,7 @@ CREATE FUNCTION name_account() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     was     account;
     ruled   boolean;
+    heir    account;
 BEGIN
     PERFORM FROM host WHERE id = NEW.host FOR KEY SHARE;
     SELECT * INTO was FROM account WHERE machine = NEW.id;
@@ -160,6 +161,20 @@ BEGIN
     ruled := was.rule IS NOT NULL OR name_rule_of(NEW.host) IS NOT NULL;
     IF ruled THEN
         PERFORM pg_advisory_xact_lock(128034608999265);
+    END IF;
+    -- Others were joined to the person that this account was made with, and its host says now
+    -- that it is nobody's of that name. They keep the person with label, groups and users, so
+    -- that no host takes these along: this account and the next change homes. Not so where an
+    -- administrator joined somebody, or the next one's own person is more than a row.
+    IF was.rule IS NOT NULL AND was.hand IS NULL AND was.person = was.home AND NOT was.unruled
+            AND (NEW.system_user OR is_system_name(NEW.username) OR NEW.username <> was.name) THEN
+        SELECT o.* INTO heir FROM account o WHERE o.person = was.home AND o.machine <> NEW.id AND o.rule = was.rule AND o.name = was.name
+            AND o.home <> was.home ORDER BY o.named_late, o.machine LIMIT 1;
+        IF FOUND AND NOT EXISTS (SELECT FROM account a WHERE a.person = was.home AND a.hand = 'joined')
+                AND NOT EXISTS (SELECT FROM account a WHERE a.person = heir.home) AND NOT EXISTS (SELECT FROM group_person g WHERE g.person = heir.home)
+                AND NOT EXISTS (SELECT FROM app_user u WHERE u.person = heir.home) AND EXISTS (SELECT FROM person p WHERE p.id = heir.home AND p.label = '') THEN
+            UPDATE account a SET home = CASE a.machine WHEN NEW.id THEN heir.home ELSE was.home END WHERE a.machine IN (NEW.id, heir.machine);
+        END IF;
     END IF;
     UPDATE account SET name = coalesce(was.name, nullif(NEW.username, '')), named_late = was.named_late OR was.name IS NULL,
         unruled = was.unruled OR NEW.system_user OR is_system_name(NEW.username) OR coalesce(NEW.username <> was.name, false)
