@@ -66,7 +66,7 @@ func (d *Dictionary) Owners(ctx context.Context, list []Newest, l *Pending) (map
 		WITH room AS MATERIALIZED (SELECT h.id AS host, CASE h.kind WHEN $11 THEN $10::int ELSE $9::int END
 				- (SELECT count(*) FROM (SELECT FROM machine m WHERE m.host = h.id LIMIT $9) AS few) AS places
 			FROM host h WHERE h.id = ANY($2::bigint[]))
-		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle, last_connected, erased_before, username, system_user)
+		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle, last_connected, erased_before, username, of_system)
 		SELECT n.machine_id, host, greatest(least(n.first, now()), n.erased_at), least(n.ended, now()), n.last, n.length, n.idle, n.connected, n.erased_at, n.username, n.system
 		FROM (SELECT new.*, t.erased_at, row_number() OVER (PARTITION BY new.host ORDER BY new.machine_id COLLATE "C") AS nth
 			FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[], $8::bool[], $12::text[], $13::bool[])
@@ -117,8 +117,8 @@ func (d *Dictionary) MarkSystem(ctx context.Context, list []Newest) error {
 		return nil
 	}
 	return d.db.Write(ctx, "noting system users", func(tx pgx.Tx) error {
-		_, err := db.Exec(ctx, tx, "updating", `UPDATE machine m SET system_user = true
-			FROM (SELECT id FROM machine WHERE id = ANY($1) AND NOT system_user ORDER BY id FOR NO KEY UPDATE) AS new WHERE m.id = new.id`, keys)
+		_, err := db.Exec(ctx, tx, "updating", `UPDATE machine m SET of_system = true
+			FROM (SELECT id FROM machine WHERE id = ANY($1) AND NOT of_system ORDER BY id FOR NO KEY UPDATE) AS new WHERE m.id = new.id`, keys)
 		return err
 	})
 }

@@ -1,6 +1,7 @@
--- A host said that the user is one of the system's, by number: no rule is for them. Machines
--- are locked first here, as by those who write events.
-ALTER TABLE machine ADD COLUMN system_user boolean NOT NULL DEFAULT false;
+-- A host said that the user is one of the system's, by number: no rule is for them. It is not
+-- called system_user, which PostgreSQL 16 keeps for itself. Machines are locked first here, as
+-- by those who write events.
+ALTER TABLE machine ADD COLUMN of_system boolean NOT NULL DEFAULT false;
 
 -- The rule of a host group that equal user names are one person. An administrator has
 -- confirmed for it that its hosts share one directory: since then, and who.
@@ -134,7 +135,7 @@ END $$;
 -- host under a rule waits for it, or it waits and sees the rule.
 CREATE OR REPLACE FUNCTION add_people_of_machines() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    WITH made AS (SELECT id AS machine, nullif(username, '') AS name, system_user OR is_system_name(username) AS unruled,
+    WITH made AS (SELECT id AS machine, nullif(username, '') AS name, of_system OR is_system_name(username) AS unruled,
             nextval(pg_get_serial_sequence('person', 'id')) AS person FROM added ORDER BY id),
          people AS (INSERT INTO person (id) SELECT person FROM made)
     INSERT INTO account (machine, home, person, name, unruled) SELECT machine, person, person, name, unruled FROM made;
@@ -155,7 +156,7 @@ DECLARE
 BEGIN
     PERFORM FROM host WHERE id = NEW.host FOR KEY SHARE;
     SELECT * INTO was FROM account WHERE machine = NEW.id;
-    IF OLD.host = NEW.host AND (was.name IS NOT NULL OR NEW.username = '') AND (was.unruled OR NEW.username = was.name AND NOT NEW.system_user) THEN
+    IF OLD.host = NEW.host AND (was.name IS NOT NULL OR NEW.username = '') AND (was.unruled OR NEW.username = was.name AND NOT NEW.of_system) THEN
         RETURN NULL;
     END IF;
     ruled := was.rule IS NOT NULL OR name_rule_of(NEW.host) IS NOT NULL;
@@ -167,7 +168,7 @@ BEGIN
     -- that no host takes these along: this account and the next change homes. Not so where an
     -- administrator joined somebody, or the next one's own person is more than a row.
     IF was.rule IS NOT NULL AND was.hand IS NULL AND was.person = was.home AND NOT was.unruled
-            AND (NEW.system_user OR is_system_name(NEW.username) OR NEW.username <> was.name) THEN
+            AND (NEW.of_system OR is_system_name(NEW.username) OR NEW.username <> was.name) THEN
         SELECT o.* INTO heir FROM account o WHERE o.person = was.home AND o.machine <> NEW.id AND o.rule = was.rule AND o.name = was.name
             AND o.home <> was.home ORDER BY o.named_late, o.machine LIMIT 1;
         IF FOUND AND NOT EXISTS (SELECT FROM account a WHERE a.person = was.home AND a.hand = 'joined')
@@ -177,7 +178,7 @@ BEGIN
         END IF;
     END IF;
     UPDATE account SET name = coalesce(was.name, nullif(NEW.username, '')), named_late = was.named_late OR was.name IS NULL,
-        unruled = was.unruled OR NEW.system_user OR is_system_name(NEW.username) OR coalesce(NEW.username <> was.name, false)
+        unruled = was.unruled OR NEW.of_system OR is_system_name(NEW.username) OR coalesce(NEW.username <> was.name, false)
     WHERE machine = NEW.id;
     IF ruled THEN
         PERFORM apply_name_rule(ARRAY[NEW.id]);
@@ -185,7 +186,7 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER machine_named AFTER UPDATE ON machine FOR EACH ROW
-    WHEN (OLD.username <> NEW.username OR OLD.host <> NEW.host OR OLD.system_user <> NEW.system_user) EXECUTE FUNCTION name_account();
+    WHEN (OLD.username <> NEW.username OR OLD.host <> NEW.host OR OLD.of_system <> NEW.of_system) EXECUTE FUNCTION name_account();
 
 -- A host that was enrolled as another kind comes under a rule, or out of it.
 CREATE FUNCTION rule_host() RETURNS trigger LANGUAGE plpgsql AS $$
