@@ -20,9 +20,6 @@ const (
 	// firstPause and longestPause are between two tries.
 	firstPause   = 15 * time.Second
 	longestPause = time.Hour
-	// laterPause is how long the pictures of an account wait that the server does not
-	// take from this host yet: an administrator has to do something.
-	laterPause = time.Hour
 	// maxReplyBytes bounds what is read of an answer.
 	maxReplyBytes = 4 << 10
 )
@@ -45,14 +42,35 @@ const (
 	wait              // nothing now
 )
 
+// hold is for how long the pictures of an account wait that the server does not take from
+// this host yet: until its first record is there, or an administrator has done something.
+type hold struct {
+	until time.Time
+	pause time.Duration
+}
+
+// longer returns the hold that follows one that did not help.
+func (h hold) longer(now time.Time) hold {
+	pause := min(max(2*h.pause, firstPause), longestPause)
+	return hold{now.Add(pause), pause}
+}
+
 // Send sends what waits until ctx ends, the oldest first.
 func (k *Keeper) Send(ctx context.Context) error {
-	held := map[string]time.Time{} // until when an account's pictures wait
+	held := map[string]hold{}
 	for pause := firstPause; ; {
 		next := longestPause
 		asked, err := k.sendAll(ctx, held)
 		if err == nil {
 			pause = firstPause
+			for who, h := range held {
+				left := h.until.Sub(k.o.Now())
+				if left < -longestPause { // its pictures are gone
+					delete(held, who)
+					continue
+				}
+				next = min(next, max(left, firstPause))
+			}
 		} else {
 			k.failed(ctx, err)
 			next = pause/2 + time.Duration(k.o.Random()*float64(pause/2)) // hosts must not come back together
@@ -66,7 +84,7 @@ func (k *Keeper) Send(ctx context.Context) error {
 			return nil //nolint:nilerr // it is to stop
 		}
 		if woken { // by enrolling: it is another server, or another credential
-			pause, held = firstPause, map[string]time.Time{}
+			pause, held = firstPause, map[string]hold{}
 		}
 	}
 }
@@ -105,13 +123,13 @@ func (k *Keeper) failed(ctx context.Context, err error) {
 
 // sendAll sends what waits, until the server asks to wait or is away. asked is for how long
 // it asked to be left alone.
-func (k *Keeper) sendAll(ctx context.Context, held map[string]time.Time) (asked time.Duration, err error) {
+func (k *Keeper) sendAll(ctx context.Context, held map[string]hold) (asked time.Duration, err error) {
 	target, enrolled := k.o.Target()
 	if !enrolled {
 		return 0, nil
 	}
 	for _, e := range k.waiting() {
-		if k.o.Now().Before(held[e.who]) {
+		if k.o.Now().Before(held[e.who].until) {
 			continue
 		}
 		shot, err := k.read(e)
@@ -123,9 +141,10 @@ func (k *Keeper) sendAll(ctx context.Context, held map[string]time.Time) (asked 
 		case wait:
 			return asked, err
 		case later:
-			held[e.who] = k.o.Now().Add(laterPause)
+			held[e.who] = held[e.who].longer(k.o.Now())
 			k.failed(ctx, err)
 		case sent, refused, forgotten:
+			delete(held, e.who)
 			k.settle(ctx, e, v, err)
 		}
 	}

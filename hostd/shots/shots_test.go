@@ -439,7 +439,7 @@ func TestAnswers(t *testing.T) {
 			f := newFixture(t, t.TempDir(), nil)
 			f.keepOne(t, "m")
 			f.target.URL, _ = serverSays(t, c.answer)
-			_, err := f.sendAll(t.Context(), map[string]time.Time{})
+			_, err := f.sendAll(t.Context(), map[string]hold{})
 			s := f.Status()
 			if s.Waiting != c.waiting || s.Sent != c.sent || s.Refused != c.refused || s.Forgotten != c.forgotten || (err != nil) != (c.tryAgain > 0) {
 				t.Errorf("%+v, %v", s, err)
@@ -482,6 +482,23 @@ func TestRequest(t *testing.T) {
 	}
 }
 
+// An account's pictures are tried again soon, since its first record may be under way, and
+// then ever later.
+func TestHolds(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
+	var h hold
+	var got []time.Duration
+	for range 10 {
+		h = h.longer(now)
+		got = append(got, h.until.Sub(now))
+	}
+	s := time.Second
+	if want := []time.Duration{15 * s, 30 * s, 60 * s, 120 * s, 240 * s, 480 * s, 960 * s, 1920 * s, time.Hour, time.Hour}; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+}
+
 // A server that is away, then busy, gets every picture once it is back, the oldest first;
 // an account of which it takes none keeps no other waiting.
 func TestSend(t *testing.T) {
@@ -506,7 +523,7 @@ func TestSend(t *testing.T) {
 		w.Header().Set("Retry-After", "0")
 		says(503, "x")(w, r)
 	}, takes)
-	if _, err := f.sendAll(t.Context(), map[string]time.Time{}); err != nil { // not enrolled
+	if _, err := f.sendAll(t.Context(), map[string]hold{}); err != nil { // not enrolled
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
