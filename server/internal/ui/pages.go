@@ -24,6 +24,9 @@ func (p *Pages) Join(board *live.Board, entrance *login.Options) (func(next http
 	if err != nil {
 		return nil, fmt.Errorf("making the pages: %w", err)
 	}
+	if err := p.read(); err != nil {
+		return nil, err
+	}
 	entrance.Show = framed.Show
-	return func(next http.Handler) http.Handler { return framed.Before(p.Before(next)) }, nil
+	return func(next http.Handler) http.Handler { return framed.Before(p.before(next)) }, nil
 }

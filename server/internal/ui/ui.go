@@ -8,6 +8,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
@@ -69,18 +70,25 @@ type Pages struct {
 	Notes *noteapi.API
 	Now   func() time.Time
 
-	page *template.Template
+	page   *template.Template
+	static http.Handler
 }
 
-// Before returns the pages, with next for all other paths.
-func (p *Pages) Before(next http.Handler) http.Handler {
-	p.page = template.Must(template.New("self").Parse(selfHTML))
+// read reads what the page of oneself is made of.
+func (p *Pages) read() (err error) {
+	if p.page, err = template.New("self").Parse(selfHTML); err != nil {
+		return fmt.Errorf("reading the page of oneself: %w", err)
+	}
 	static, err := fs.Sub(embedded, "static")
 	if err != nil {
-		//nolint:forbidigo // it is part of the program
-		panic(err)
+		return fmt.Errorf("finding its style sheet: %w", err)
 	}
-	files := http.StripPrefix("/static/", http.FileServerFS(static))
+	p.static = http.StripPrefix("/static/", http.FileServerFS(static))
+	return nil
+}
+
+// before returns the page of oneself, with next for all other paths.
+func (p *Pages) before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/self":
@@ -88,7 +96,7 @@ func (p *Pages) Before(next http.Handler) http.Handler {
 		case "/static/self.js", "/static/page.css":
 			as(r, "/static/{file}")
 			w.Header().Set("Cache-Control", "no-cache")
-			files.ServeHTTP(w, r)
+			p.static.ServeHTTP(w, r)
 		default:
 			next.ServeHTTP(w, r)
 		}

@@ -45,7 +45,7 @@ func New(u *users.Users, logins *session.Logins, guard *auth.Guard, now func() t
 
 // reply answers with v, with nothing where it is nil, or with what err means.
 func reply(w http.ResponseWriter, r *http.Request, status int, v any, err error) {
-	problem.Reply(w, r, status, v, err, asProblem)
+	problem.Reply(w, r, status, v, err, AsProblem)
 }
 
 // kinds returns what is sent to a caller for each error that another part returned.
@@ -63,11 +63,8 @@ func kinds() []problem.Kind {
 	}
 }
 
-// AsProblem turns an error of logging in into a refusal.
-func AsProblem(err error) error { return asProblem(err) }
-
-// asProblem turns an error into a refusal.
-func asProblem(err error) error {
+// AsProblem turns an error into a refusal.
+func AsProblem(err error) error {
 	var refusal *problem.Error
 	var wait session.WaitError
 	var invalid password.InvalidError

@@ -22,9 +22,7 @@ const (
 	usualDays = 7
 	// maxApps is how many applications a category lists; the rest is one line.
 	maxApps = 15
-	// maxGroups is how many groups the page offers.
-	maxGroups = 200
-	percent   = 100
+	percent = 100
 )
 
 // view is what apps.html shows.
@@ -85,10 +83,7 @@ func show(v *frame.Visit, reports *report.Reports) (any, error) {
 	}
 	s := &view{From: r.From, To: r.To, Zone: r.TZ, Group: q.Get("group"), Person: q.Get("person")}
 	s.add(v, r.Rows)
-	groups, err := reports.Groups(v.Context(), v.Caller.Scope, report.Page{Limit: maxGroups})
-	for i := range groups.Groups {
-		s.Groups = append(s.Groups, groups.Groups[i].Name)
-	}
+	s.Groups, err = v.GroupNames(reports)
 	return s, err
 }
 

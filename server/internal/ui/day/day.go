@@ -18,9 +18,6 @@ import (
 //go:embed day.html
 var html string
 
-// maxGroups is how many groups the page offers.
-const maxGroups = 200
-
 // view is what day.html shows.
 type view struct {
 	Title, Date, Zone        string
@@ -77,10 +74,7 @@ func show(v *frame.Visit, people *byperson.Reports, reports *report.Reports) (an
 			Active: v.Words.Length(d.Active), NoInput: v.Words.Length(d.NoInput), Partial: list[i].Partial,
 		})
 	}
-	groups, err := reports.Groups(v.Context(), v.Caller.Scope, report.Page{Limit: maxGroups})
-	for i := range groups.Groups {
-		s.Groups = append(s.Groups, groups.Groups[i].Name)
-	}
+	s.Groups, err = v.GroupNames(reports)
 	return &s, err
 }
 

@@ -228,7 +228,7 @@ func TestPreferences(t *testing.T) {
 // Whoever may open a page sees the people in their scope there, and it is written down.
 func TestPagesByRole(t *testing.T) {
 	b := newBrowser(t)
-	// What tells of Anna, and of Boris: sums have no names.
+	// What shows that Anna, and that Boris, is in a page: sums have no names.
 	shows := map[string][2]string{
 		"/": {"Anna", "boris"}, "/day": {"Anna", "boris"}, "/hours": {"Anna", "boris"}, "/rhythm": {"Rhythm", "2 people"}, "/apps": {"Anna&#39;s app", "Boris&#39;s app"},
 	}

@@ -63,7 +63,7 @@ func RetryAfter(e *problem.Error) string {
 	return strconv.Itoa(int((e.RetryAfter + time.Second - 1) / time.Second))
 }
 
-// Refuse sends a page that says what was refused, and what to do.
+// Refuse sends a page with what was refused, and what to do.
 func (f *Frame) Refuse(v *Visit, w http.ResponseWriter, err error) {
 	e := Refusal(err)
 	outcome := problem.OutcomeOf(v.request.Context())

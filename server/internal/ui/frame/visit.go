@@ -2,6 +2,7 @@ package frame
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -92,4 +93,20 @@ func query(r *http.Request) string {
 		return ""
 	}
 	return "?" + r.URL.RawQuery
+}
+
+// maxNames is how many groups a page offers to choose from.
+const maxNames = 200
+
+// GroupNames returns the names of the first groups that the visitor may see.
+func (v *Visit) GroupNames(reports *report.Reports) ([]string, error) {
+	list, err := reports.Groups(v.Context(), v.Caller.Scope, report.Page{Limit: maxNames})
+	if err != nil {
+		return nil, fmt.Errorf("listing groups: %w", err)
+	}
+	names := make([]string, len(list.Groups))
+	for i := range list.Groups {
+		names[i] = list.Groups[i].Name
+	}
+	return names, nil
 }

@@ -20,9 +20,7 @@ var html string
 const (
 	// pagePeople are on a page.
 	pagePeople = 100
-	// maxGroups is how many groups the page offers.
-	maxGroups = 200
-	daysAWeek = 7
+	daysAWeek  = 7
 )
 
 // view is what hours.html shows.
@@ -98,10 +96,7 @@ func show(v *frame.Visit, reports *report.Reports) (any, error) {
 		s.Next = s.link("cursor", list.NextCursor)
 	}
 	s.files(first, last)
-	groups, err := reports.Groups(v.Context(), v.Caller.Scope, report.Page{Limit: maxGroups})
-	for i := range groups.Groups {
-		s.Groups = append(s.Groups, groups.Groups[i].Name)
-	}
+	s.Groups, err = v.GroupNames(reports)
 	return s, err
 }
 

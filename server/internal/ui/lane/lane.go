@@ -11,10 +11,7 @@ import (
 	"activity-tracker.example/server/api"
 )
 
-// Height is that of the drawing; its width is a unit a minute.
-const Height = 24
-
-// Lane is a drawing.
+// Lane is a drawing, 24 units high.
 type Lane struct {
 	// Width is how many minutes the day has.
 	Width int

@@ -26,8 +26,6 @@ var html string
 const (
 	// maxRows is how many accounts a page lists; beyond it a search or a group narrows.
 	maxRows = 500
-	// maxGroups is how many groups the page offers.
-	maxGroups = 200
 	// boardWait is how long the board may take: it reads the machines when somebody looks.
 	boardWait = 6 * time.Second
 )
@@ -93,10 +91,7 @@ func show(v *frame.Visit, board Board, reports *report.Reports) (any, error) {
 		m := &item.Machine
 		s.Rows = append(s.Rows, row{string(m.Status), name(m), m.MachineID, m.Hostname, v.Words.Moment(m.LastSeen.In(v.Zone), v.Now.In(v.Zone))})
 	}
-	groups, err := reports.Groups(v.Context(), scope, report.Page{Limit: maxGroups})
-	for i := range groups.Groups {
-		s.Groups = append(s.Groups, groups.Groups[i].Name)
-	}
+	s.Groups, err = v.GroupNames(reports)
 	return &s, err
 }
 

@@ -63,7 +63,7 @@ type view struct {
 	Hours                            []hour
 	Apps                             []app
 	Month                            month
-	// Looks are who looked, where the visitor may know; ShowLooks says that they may.
+	// Looks are who looked, where the visitor may know; ShowLooks is set where they may.
 	Looks     []look
 	ShowLooks bool
 }

@@ -24,8 +24,6 @@ const (
 	levels        = 9
 	hoursADay     = 24
 	minutesAnHour = 60
-	// maxGroups is how many groups the page offers.
-	maxGroups = 200
 )
 
 // view is what rhythm.html shows.
@@ -79,10 +77,7 @@ func show(v *frame.Visit, people *byperson.Reports, reports *report.Reports) (an
 		}
 		s.Days = append(s.Days, d)
 	}
-	groups, err := reports.Groups(v.Context(), v.Caller.Scope, report.Page{Limit: maxGroups})
-	for i := range groups.Groups {
-		s.Groups = append(s.Groups, groups.Groups[i].Name)
-	}
+	s.Groups, err = v.GroupNames(reports)
 	return s, err
 }
 

@@ -75,7 +75,7 @@ func TestPagesAreWorded(t *testing.T) {
 	}
 }
 
-// unworded lists what a template says that no catalogue has.
+// unworded lists the words of a template that no catalogue has.
 func unworded(w *words.Words, root parse.Node) (wrong []string) {
 	asked := regexp.MustCompile(`\.(?:T|N) "([^"]+)"`)
 	made := regexp.MustCompile(`printf "([a-z]+\.)%s"`)
