@@ -161,7 +161,7 @@ func checkCompaction(c upkeep.CompactionState) api.Check {
 	return made
 }
 
-// unreadable tells of rows that were passed over when titles of erased people were deleted.
+// unreadable reports rows that were passed over when titles of erased people were deleted.
 func unreadable(u erasure.Unreadable) api.Check {
 	return warning("records", fmt.Sprintf("rows that can't be read were passed over when titles of erased people were deleted: %d times, last on %s",
 		u.Times, u.Last.UTC().Format(time.DateOnly)),

@@ -102,7 +102,7 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// A user who is the person writes with either account, and says with which.
+// A user who is the person writes with either account, and names which.
 func TestNotesOfAUser(t *testing.T) {
 	d := newDiary(t)
 	u := d.User("anna", directory.RoleViewer, "others")

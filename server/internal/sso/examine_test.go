@@ -12,7 +12,7 @@ import (
 )
 
 // What is examined is who the provider is and that it has keys; one that is another, has
-// none, breaks off or answers nothing is told apart, within the time that there is.
+// none, breaks off or answers nothing is distinguished, within the time that there is.
 func TestExamine(t *testing.T) {
 	var issuer string // empty: its own
 	keys, status, hang := `{"keys":[{"kty":"RSA","use":"sig"},{"kty":"EC"},{"kty":"RSA","use":"enc"},{"kty":"oct"}]}`, http.StatusOK, make(chan struct{})

@@ -242,13 +242,13 @@ type titles struct {
 const titlesOverUnreadable = "titles.deleted_over_unreadable"
 
 // Unreadable is when titles were last deleted although rows could not be read, and how often
-// within the time that it is told.
+// within the time that it is reported.
 type Unreadable struct {
 	Times int
 	Last  time.Time
 }
 
-// tellUnreadable is for how long it is told.
+// tellUnreadable is for how long it is reported.
 const tellUnreadable = 90 * 24 * time.Hour
 
 // LookForUnreadable returns it.

@@ -257,7 +257,7 @@ func sameFigures(a, b query.Figures) bool {
 	return first && last && a == b
 }
 
-// What comes late changes nothing that is closed, and is told of; who leaves the group stays
+// What comes late changes nothing that is closed, and is reported; who leaves the group stays
 // in what was closed; opening again forgets it.
 func TestWhatComesLater(t *testing.T) {
 	o := newOffice(t)

@@ -164,7 +164,7 @@ func (o *office) state() any {
 }
 
 // The rule, taken back, leaves people, labels and groups as they were, whatever was joined by
-// hand; a preview says what it does, and does nothing.
+// hand; a preview lists what it does, and does nothing.
 func TestRuleTakenBackLeavesNothing(t *testing.T) {
 	o := newOffice(t, 8)
 	ctx := t.Context()
@@ -318,7 +318,7 @@ func TestFirstOfANameLeavesThePerson(t *testing.T) {
 }
 
 // Users of the system are under no rule: by their name, and by their number as their host has
-// it, whenever it says so.
+// it, whenever it reports so.
 func TestSystemUsersStayApart(t *testing.T) {
 	o := newOffice(t, 14)
 	o.set("A", new(true), "h0", "h1")

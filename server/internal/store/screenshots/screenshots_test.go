@@ -415,7 +415,7 @@ func TestEraseFiles(t *testing.T) {
 	}
 }
 
-// What is told of the folder is how it is, and nothing is made by that; files without a row
+// What is reported of the folder is how it is, and nothing is made by that; files without a row
 // are counted as they go.
 func TestExamine(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "pictures")

@@ -131,7 +131,7 @@ BEGIN
 END $$;
 
 -- A new machine gets its person in the transaction that makes it, and becomes another's
--- where a rule says so. Its host is locked by its foreign key before: whoever puts the
+-- where a rule has it. Its host is locked by its foreign key before: whoever puts the
 -- host under a rule waits for it, or it waits and sees the rule.
 CREATE OR REPLACE FUNCTION add_people_of_machines() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -163,7 +163,7 @@ BEGIN
     IF ruled THEN
         PERFORM pg_advisory_xact_lock(128034608999265);
     END IF;
-    -- Others were joined to the person that this account was made with, and its host says now
+    -- Others were joined to the person that this account was made with, and its host reports now
     -- that it is nobody's of that name. They keep the person with label, groups and users, so
     -- that no host takes these along: this account and the next change homes. Not so where an
     -- administrator joined somebody, or the next one's own person is more than a row.
