@@ -105,7 +105,7 @@ func (p *Peers) Connected(display string, uid uint32) (bool, error) {
 	case s.err != nil:
 		return false, s.err
 	case s.ok:
-		return p.throughSocket(s.file)
+		return p.throughSocket(s)
 	}
 	return p.throughPort(number, uid)
 }
@@ -122,6 +122,7 @@ type socket struct {
 	ok    bool
 	err   error
 	asked bool
+	since time.Time // of the first question
 }
 
 // lookAt returns what is known of a display's socket; the caller holds the lock. All
@@ -133,6 +134,7 @@ func (p *Peers) lookAt(q question) *socket {
 		for q, was := range p.sockets.value {
 			if was.asked {
 				again[q] = p.look(q)
+				again[q].since = was.since
 			}
 		}
 		return again, nil
@@ -140,6 +142,7 @@ func (p *Peers) lookAt(q question) *socket {
 	s, known := all[q]
 	if !known {
 		s = p.look(q)
+		s.since = p.now()
 		all[q] = s
 	}
 	s.asked = true
@@ -170,12 +173,19 @@ func (p *Peers) throughPort(number string, uid uint32) (bool, error) {
 	return connected, nil
 }
 
-func (p *Peers) throughSocket(bound file) (bool, error) {
-	if bound.device != p.device {
-		p.device, p.ofX = bound.device, fresh[map[file]bool]{}
+// throughSocket looks for a client at a display's socket; the caller holds the lock.
+// That nobody is at a display that is new is not taken from a list of before: who has
+// just logged in would be disconnected while they type.
+func (p *Peers) throughSocket(s *socket) (bool, error) {
+	if s.file.device != p.device {
+		p.device, p.ofX = s.file.device, fresh[map[file]bool]{}
 	}
-	list, err := p.ofX.get(p.now(), p.freshFor, func() (map[file]bool, error) { return connectedFiles(bound.device) })
-	return list[bound], err
+	read := func() (map[file]bool, error) { return connectedFiles(p.device) }
+	list, err := p.ofX.get(p.now(), p.freshFor, read)
+	if err == nil && !list[s.file] && p.now().Sub(s.since) < p.freshFor {
+		list, err = p.ofX.get(p.now(), 0, read)
+	}
+	return list[s.file], err
 }
 
 // socketOf looks for a display's socket in both places. ok is false if there is

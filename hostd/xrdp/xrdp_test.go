@@ -110,6 +110,21 @@ func TestConnectedFollowsARealSocket(t *testing.T) {
 	}
 }
 
+// Somebody logs in just after the list was read for somebody else.
+func TestANewDisplayIsNotJudgedByAnOldList(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	r.listen(filepath.Join(r.folder, socketName+"654322"))
+	if got, err := r.peers.Connected(":654322", uint32(os.Getuid())); got || err != nil {
+		t.Fatalf("nobody connected: got %v, %v", got, err)
+	}
+	r.now = r.now.Add(time.Second)
+	l := r.listen(r.socket())
+	r.check(false, "an X server before xrdp connects to it")
+	r.connect(l)
+	r.check(true, "connected within the time a list is used again")
+}
+
+
 // Where every user may make files, a folder of another's name is nobody's.
 func TestFoldersOfOthersAreNotLookedInto(t *testing.T) {
 	r := newRig(t, t.TempDir())

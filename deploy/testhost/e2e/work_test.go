@@ -81,7 +81,7 @@ func wantWindow(t *testing.T, p *person, app, title string) {
 			t.Errorf("a record in which %s typed is %+v", p.name, e)
 		}
 		if e.Connected == nil || !*e.Connected {
-			t.Errorf("a record in which %s typed has connected = %v", p.name, e.Connected)
+			t.Errorf("a record in which %s typed does not have connected: %+v, among %d", p.name, e, len(p.records(t)))
 		}
 		if e.CPUPercent == nil || e.RAMUsedPercent == nil || e.DiskUsedPercent == nil {
 			t.Errorf("a record of %s has no figures of the host: %+v", p.name, e)
