@@ -172,6 +172,7 @@ func logins() []Entry {
 // not in it is open to all.
 func Pages() []Entry {
 	viewers := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer}, LoginOnly: true}
+	admins := auth.Rule{Roles: []directory.Role{directory.RoleAdmin}, LoginOnly: true}
 	return []Entry{
 		{"GET /", viewers},
 		{"GET /day", viewers},
@@ -180,6 +181,7 @@ func Pages() []Entry {
 		{"GET /apps", viewers},
 		{"GET /people/{id}", viewers},
 		{"GET /me", everybody()},
+		{"GET /tokens", admins},
 	}
 }
 

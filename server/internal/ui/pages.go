@@ -13,6 +13,7 @@ import (
 	"activity-tracker.example/server/internal/ui/now"
 	"activity-tracker.example/server/internal/ui/person"
 	"activity-tracker.example/server/internal/ui/rhythm"
+	"activity-tracker.example/server/internal/ui/tokens"
 )
 
 // Join joins all pages, with another handler for all other paths, or returns what is wrong
@@ -20,6 +21,7 @@ import (
 func (p *Pages) Join(board *live.Board, entrance *login.Options) (func(next http.Handler) http.Handler, error) {
 	pages := []frame.Page{now.Page(board, p.Reports), day.Page(p.People, p.Reports), hours.Page(p.Reports), rhythm.Page(p.People, p.Reports), apps.Page(p.Reports)}
 	pages = append(pages, person.Pages(person.Parts{Reports: p.Reports, People: p.People, Looked: p.Looked, Access: p.Access, Self: p.Self})...)
+	pages = append(pages, tokens.Page())
 	framed, err := frame.New(frame.Options{Guard: p.Guard, Access: p.Access, Now: p.Now, Pages: pages, Opens: login.Pages(entrance)})
 	if err != nil {
 		return nil, fmt.Errorf("making the pages: %w", err)

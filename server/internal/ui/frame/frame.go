@@ -4,13 +4,13 @@ package frame
 
 import (
 	"context"
-	"embed"
+	_ "embed" // for the layout
 	"errors"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,9 +44,6 @@ const (
 //go:embed layout.html
 var layoutHTML string
 
-//go:embed static
-var static embed.FS
-
 // Page is one page for people who have logged in.
 type Page struct {
 	// Name is its path without the slash; empty for the first. One that ends in a slash has
@@ -59,6 +56,13 @@ type Page struct {
 	// Make reads what the page shows. Whatever it reads about people is written down before
 	// the page goes out.
 	Make func(v *Visit) (any, error)
+	// Act does what a form of the page asks for, by Visit.Do; nil: it has no forms that
+	// change anything.
+	Act func(v *Visit) (Done, error)
+	// FormBytes bounds a form; 0 means MaxForm.
+	FormBytes int64
+	// Admin puts it below "Administration" in the bar.
+	Admin bool
 }
 
 // Open is a page that comes before a login: it answers by itself.
@@ -84,9 +88,11 @@ type Frame struct {
 	catalogue *words.Catalogue
 	templates map[string]*template.Template
 	rules     map[string]auth.Rule
-	static    http.Handler
+	assets    map[string]asset
 	// turns bounds the pages that each caller has under way.
 	turns *limiter.Limiter[string]
+	// api answers what forms ask for.
+	api http.Handler
 }
 
 // New makes a frame, or returns what is wrong with its templates.
@@ -126,19 +132,19 @@ func New(o Options) (*Frame, error) {
 	for _, p := range permission.Pages() {
 		f.rules[p.Route] = p.Rule
 	}
-	files, err := fs.Sub(static, "static")
-	if err != nil {
-		return nil, fmt.Errorf("finding the style sheet: %w", err)
+	if f.assets, err = assets(); err != nil {
+		return nil, err
 	}
-	f.static = http.StripPrefix("/static/", http.FileServerFS(files))
 	return f, nil
 }
 
 // refusedPage is the name of the page without anything but what was refused.
 const refusedPage = "-"
 
-// Before returns the pages, with next for all other paths.
+// Before returns the pages, with next for all other paths; it is the API as well, by which
+// the pages act.
 func (f *Frame) Before(next http.Handler) http.Handler {
+	f.api = next
 	pages, opens := map[string]Page{}, map[string]Open{}
 	for _, p := range f.o.Pages {
 		pages["/"+p.Name] = p
@@ -165,11 +171,12 @@ func (f *Frame) Before(next http.Handler) http.Handler {
 			f.open(w, r, open)
 			return
 		}
-		switch path {
-		case "/static/dashboard.css", "/static/dashboard.js", "/static/icon.svg":
+		if file, found := f.assets[strings.TrimPrefix(path, "/static/")]; found && strings.HasPrefix(path, "/static/") {
 			as(r, "/static/{file}")
-			w.Header().Set("Cache-Control", "no-cache")
-			f.static.ServeHTTP(w, r)
+			file.ServeHTTP(w, r)
+			return
+		}
+		switch path {
 		case "/preferences":
 			as(r, path)
 			f.prefer(w, r)
@@ -194,34 +201,52 @@ func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page, id string) 
 	caller, err := f.o.Guard.LoggedIn(r)
 	v := f.visit(r, caller)
 	v.ID = id
-	rule := f.rules["GET /"+p.Name]
-	if id != "" {
-		rule = f.rules["GET /"+p.Name+"{id}"]
-	}
-	switch {
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		w.Header().Set("Allow", "GET, HEAD")
-		err = problem.New(api.CodeNotAllowed, "")
-	case err == nil && caller.LoginSession == "":
-		See(w, v.root()+"login?"+url.Values{"to": {p.Name + id + query(r)}}.Encode())
+	if err == nil && caller.LoginSession == "" {
+		to := p.Name + id
+		if r.Method == http.MethodGet {
+			to += query(r)
+		}
+		See(w, v.root()+"login?"+url.Values{"to": {to}}.Encode())
 		return
-	case err == nil && (id == "") == strings.HasSuffix(p.Name, "/"):
-		err = problem.NotFound("")
-	case err == nil && !rule.Permits(caller):
-		err = problem.New(api.CodeForbidden, "")
+	}
+	if err == nil {
+		err = f.mayOpen(v, w, p)
 	}
 	var data any
+	if err == nil && r.Method == http.MethodPost {
+		f.act(v, w, p)
+		return
+	}
 	if err == nil {
 		data, err = f.inTurn(v, p.Make)
-	}
-	if err == nil && v.look != nil {
-		err = v.look.Keep(v.Context())
 	}
 	if err != nil {
 		f.Refuse(v, w, err)
 		return
 	}
-	f.Show(v, w, p.Name, http.StatusOK, data, "")
+	f.Show(v, w, p.Name, http.StatusOK, data, v.done())
+}
+
+// mayOpen returns why a visitor may not do that with a page.
+func (f *Frame) mayOpen(v *Visit, w http.ResponseWriter, p Page) error {
+	route := "GET /" + p.Name
+	if v.ID != "" {
+		route += "{id}"
+	}
+	allowed := []string{http.MethodGet, http.MethodHead}
+	if p.Act != nil {
+		allowed = append(allowed, http.MethodPost)
+	}
+	switch {
+	case !slices.Contains(allowed, v.request.Method):
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		return problem.New(api.CodeNotAllowed, "")
+	case (v.ID == "") == strings.HasSuffix(p.Name, "/"):
+		return problem.NotFound("")
+	case !f.rules[route].Permits(v.Caller):
+		return problem.New(api.CodeForbidden, "")
+	}
+	return nil
 }
 
 // inTurn makes a page when it is the caller's turn.
@@ -233,19 +258,22 @@ func (f *Frame) inTurn(v *Visit, do func(*Visit) (any, error)) (any, error) {
 		return nil, e
 	}
 	defer end()
-	return do(v)
+	data, err := do(v)
+	if err == nil && v.look != nil {
+		err = v.look.Keep(v.Context())
+	}
+	return data, err
 }
 
 func (f *Frame) open(w http.ResponseWriter, r *http.Request, o Open) {
 	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 	defer cancel()
 	r = r.WithContext(ctx)
-	r.Body = http.MaxBytesReader(w, r.Body, MaxForm)
 	caller, err := f.o.Guard.LoggedIn(r)
 	r = r.WithContext(auth.As(ctx, caller))
 	v := f.visit(r, caller)
 	if err == nil && r.Method == http.MethodPost {
-		err = ownForm(w, r)
+		err = ownForm(w, r, MaxForm)
 	}
 	if err != nil {
 		f.Refuse(v, w, err)

@@ -183,7 +183,7 @@ func TestUploads(t *testing.T) {
 		}
 	}
 	form := url.Values{"login": {"admin"}, "password": {strings.Repeat("x", 2*frame.MaxForm)}}
-	b.ask(http.MethodPost, "/login", form).has(t, http.StatusBadRequest)
+	b.ask(http.MethodPost, "/login", form).has(t, http.StatusRequestEntityTooLarge)
 }
 
 // Pages hold browsers to what is ours, and leave nothing behind that going back shows.

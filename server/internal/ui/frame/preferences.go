@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,15 +13,19 @@ import (
 )
 
 // ownForm reads a form that a page of ours has sent.
-func ownForm(w http.ResponseWriter, r *http.Request) error {
+func ownForm(w http.ResponseWriter, r *http.Request, limit int64) error {
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
 		return problem.New(api.CodeForbidden, "")
 	}
 	if r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
 		return problem.New(api.CodeUnsupportedType, "")
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, MaxForm)
-	if err := r.ParseForm(); err != nil {
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	var large *http.MaxBytesError
+	switch err := r.ParseForm(); {
+	case errors.As(err, &large):
+		return problem.New(api.CodeTooLarge, "")
+	case err != nil:
 		return problem.BadRequest("")
 	}
 	return nil
@@ -40,7 +45,7 @@ func (f *Frame) prefer(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
-	if err := ownForm(w, r); err != nil {
+	if err := ownForm(w, r, MaxForm); err != nil {
 		f.Refuse(f.visit(r, auth.Principal{}), w, err)
 		return
 	}

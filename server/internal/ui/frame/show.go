@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/ui/words"
 )
@@ -23,13 +22,24 @@ type Shown struct {
 	Languages        []*words.Words
 	// Bar are the pages that the visitor may open.
 	Bar []string
-	// Message is what was refused.
-	Message string
+	// Admin are those of administration.
+	Admin []string
+	// Message is what was refused, or done.
+	Message Message
 	Data    any
 }
 
-// Show sends a page, with what was refused on it, if anything was.
-func (f *Frame) Show(v *Visit, w http.ResponseWriter, name string, status int, data any, message string) {
+// Message is what stands above a page.
+type Message struct {
+	// Text is what was refused, or done; empty: there is no message.
+	Text string
+	// Detail is what the API has to say of a refusal, in English.
+	Detail string
+	Done   bool
+}
+
+// Show sends a page, with a message above it.
+func (f *Frame) Show(v *Visit, w http.ResponseWriter, name string, status int, data any, message Message) {
 	s := Shown{
 		Visit: v, W: v.Words, Here: name, Theme: cookie(v.request, "theme"), Languages: f.catalogue.Languages(), Message: message, Data: data,
 		Path: strings.TrimPrefix(v.request.URL.Path, "/") + query(v.request), Root: v.root(),
@@ -38,7 +48,11 @@ func (f *Frame) Show(v *Visit, w http.ResponseWriter, name string, status int, d
 		s.Theme = ""
 	}
 	for _, p := range f.o.Pages {
-		if !p.Hidden && f.rules["GET /"+p.Name].Permits(v.Caller) {
+		switch {
+		case p.Hidden || !f.rules["GET /"+p.Name].Permits(v.Caller):
+		case p.Admin:
+			s.Admin = append(s.Admin, p.Name)
+		default:
 			s.Bar = append(s.Bar, p.Name)
 		}
 	}
@@ -65,19 +79,25 @@ func RetryAfter(e *problem.Error) string {
 
 // Refuse sends a page with what was refused, and what to do.
 func (f *Frame) Refuse(v *Visit, w http.ResponseWriter, err error) {
+	e := f.refused(v, w, err)
+	f.Show(v, w, refusedPage, e.Status, nil, Worded(v.Words, e))
+}
+
+// refused notes a refusal for the log, and when to try again.
+func (f *Frame) refused(v *Visit, w http.ResponseWriter, err error) *problem.Error {
 	e := Refusal(err)
 	outcome := problem.OutcomeOf(v.request.Context())
 	outcome.Code, outcome.Cause = e.Code, e.Cause
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", RetryAfter(e))
 	}
-	f.Show(v, w, refusedPage, e.Status, nil, Worded(v.Words, e.Code))
+	return e
 }
 
-// Worded is what is said of a refusal.
-func Worded(w *words.Words, code api.Code) string {
-	if key := "refused." + string(code); w.Has(key) {
-		return w.T(key)
+// Worded is what stands above a page for a refusal.
+func Worded(w *words.Words, e *problem.Error) Message {
+	if key := "refused." + string(e.Code); w.Has(key) {
+		return Message{Text: w.T(key), Detail: e.Detail}
 	}
-	return w.T("refused.other")
+	return Message{Text: w.T("refused.other"), Detail: e.Detail}
 }

@@ -28,6 +28,11 @@ type Visit struct {
 	look    *looked.Answer
 	access  *access.Log
 	keeping context.Context
+	api     http.Handler
+	// Form is what a form has sent; empty on a page that is only looked at.
+	Form url.Values
+	// Shown is what Act has to show once, such as a new token.
+	Shown any
 }
 
 // Context is the request's, in which it is noted whose data is read once Look was called.
@@ -58,7 +63,7 @@ func (v *Visit) At(t time.Time) string {
 // visit finds out who asks, and how they read.
 func (f *Frame) visit(r *http.Request, caller auth.Principal) *Visit {
 	v := &Visit{
-		Caller: caller, Query: r.URL.Query(), Zone: time.UTC, Now: f.o.Now(), request: r.WithContext(auth.As(r.Context(), caller)), access: f.o.Access,
+		Caller: caller, Query: r.URL.Query(), Zone: time.UTC, Now: f.o.Now(), request: r.WithContext(auth.As(r.Context(), caller)), access: f.o.Access, api: f.api,
 		Words: f.catalogue.Of(cookie(r, "lang"), r.Header.Get("Accept-Language")),
 	}
 	for _, name := range []string{v.Query.Get("tz"), cookie(r, "tz")} {

@@ -27,7 +27,7 @@ type Options struct {
 	// of single sign-on, if it does.
 	Logout func(http.ResponseWriter, *http.Request) (there string, err error)
 	// Show sends a page.
-	Show func(v *frame.Visit, w http.ResponseWriter, name string, status int, data any, message string)
+	Show func(v *frame.Visit, w http.ResponseWriter, name string, status int, data any, message frame.Message)
 }
 
 type view struct {
@@ -50,12 +50,12 @@ func (o *Options) login(v *frame.Visit, w http.ResponseWriter, r *http.Request) 
 	}
 	switch {
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		o.Show(v, w, "login", http.StatusOK, s, "")
+		o.Show(v, w, "login", http.StatusOK, s, frame.Message{})
 	case r.Method != http.MethodPost || !o.Passwords:
 		w.Header().Set("Allow", "GET, HEAD, POST")
-		o.Show(v, w, "login", http.StatusMethodNotAllowed, s, "")
+		o.Show(v, w, "login", http.StatusMethodNotAllowed, s, frame.Message{})
 	case !userapi.IsPrivate(r):
-		o.Show(v, w, "login", http.StatusForbidden, s, frame.Worded(v.Words, api.CodeNoTLS))
+		o.Show(v, w, "login", http.StatusForbidden, s, frame.Worded(v.Words, problem.New(api.CodeNoTLS, "")))
 	default:
 		o.enter(v, w, r, s)
 	}
@@ -81,7 +81,7 @@ func (o *Options) enter(v *frame.Visit, w http.ResponseWriter, r *http.Request, 
 	if e.Code == api.CodeSecondStep || e.Code == api.CodeBadCode {
 		s.Code = true
 	}
-	o.Show(v, w, "login", e.Status, s, frame.Worded(v.Words, e.Code))
+	o.Show(v, w, "login", e.Status, s, frame.Worded(v.Words, e))
 }
 
 func (o *Options) logout(v *frame.Visit, w http.ResponseWriter, r *http.Request) {
@@ -101,7 +101,7 @@ func (o *Options) logout(v *frame.Visit, w http.ResponseWriter, r *http.Request)
 		e := frame.Refusal(err)
 		outcome := problem.OutcomeOf(r.Context())
 		outcome.Code, outcome.Cause = e.Code, e.Cause
-		o.Show(v, w, "login", e.Status, s, frame.Worded(v.Words, e.Code))
+		o.Show(v, w, "login", e.Status, s, frame.Worded(v.Words, e))
 	case there != "":
 		w.Header().Set("Location", there)
 		w.WriteHeader(http.StatusSeeOther)

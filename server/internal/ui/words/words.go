@@ -6,6 +6,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"math"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ import (
 	"golang.org/x/text/message"
 )
 
-//go:embed en.json ru.json
+//go:embed en ru
 var files embed.FS
 
 // Words are those of one language.
@@ -46,22 +47,44 @@ func (t *text) UnmarshalJSON(b []byte) error {
 // Catalogue is all languages there are.
 type Catalogue struct{ list []*Words }
 
-// Load reads the catalogue that is part of the program.
+// Load reads the catalogue that is part of the program: a folder a language, in which each
+// page has a file of its own.
 func Load() (*Catalogue, error) {
 	c := &Catalogue{}
 	for _, lang := range []string{"en", "ru"} {
-		b, err := files.ReadFile(lang + ".json")
-		if err != nil {
-			return nil, fmt.Errorf("reading a language: %w", err)
-		}
-		w := &Words{Lang: lang, tag: language.Make(lang)}
+		w := &Words{Lang: lang, tag: language.Make(lang), texts: map[string]text{}}
 		w.printer = message.NewPrinter(w.tag)
-		if err := json.Unmarshal(b, &w.texts); err != nil {
-			return nil, fmt.Errorf("reading %s.json: %w", lang, err)
+		list, err := fs.Glob(files, lang+"/*.json")
+		if err != nil {
+			return nil, fmt.Errorf("listing the words of a language: %w", err)
+		}
+		for _, name := range list {
+			if err := w.read(name); err != nil {
+				return nil, err
+			}
 		}
 		c.list = append(c.list, w)
 	}
 	return c, nil
+}
+
+// read adds the sentences of a file.
+func (w *Words) read(name string) error {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("reading words: %w", err)
+	}
+	var texts map[string]text
+	if err := json.Unmarshal(b, &texts); err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	for key, t := range texts {
+		if w.Has(key) {
+			return fmt.Errorf("reading %s: %s is in another file as well", name, key)
+		}
+		w.texts[key] = t
+	}
+	return nil
 }
 
 // Languages lists them, the usual one first.

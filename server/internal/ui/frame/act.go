@@ -1,0 +1,77 @@
+package frame
+
+import (
+	"net/http"
+	"net/url"
+
+	"activity-tracker.example/server/api"
+)
+
+// Done is what follows a form that was done.
+type Done struct {
+	// To is the page to go on with, from the first one; its query may have what Said makes.
+	To string
+	// Show is shown once on the page itself instead: a secret is in no address.
+	Show any
+}
+
+// doneKey is what was done in a page's query, and the beginning of its sentence.
+const doneKey = "done"
+
+// Said adds to a page's address which sentence of the catalogue, below "done.", stands above it.
+func Said(to, sentence string) string {
+	u, err := url.Parse(to)
+	if err != nil {
+		return to
+	}
+	q := u.Query()
+	q.Set(doneKey, sentence)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// done is what stands above a page after a form of it was done.
+func (v *Visit) done() Message {
+	key := doneKey + "." + v.Query.Get(doneKey)
+	if !v.Query.Has(doneKey) || !v.Words.Has(key) {
+		return Message{}
+	}
+	return Message{Text: v.Words.T(key), Done: true}
+}
+
+// act does what a form asks for. What was refused stands above the same page, which has what
+// was typed in Form.
+func (f *Frame) act(v *Visit, w http.ResponseWriter, p Page) {
+	limit := p.FormBytes
+	if limit == 0 {
+		limit = MaxForm
+	}
+	r := v.request
+	if err := ownForm(w, r, limit); err != nil {
+		f.Refuse(v, w, err)
+		return
+	}
+	v.Form = r.PostForm
+	done, err := p.Act(v)
+	if err == nil && done.Show == nil {
+		See(w, v.root()+done.To)
+		return
+	}
+	status, message := http.StatusOK, Message{}
+	if err == nil {
+		v.Form = nil // it was done
+	} else {
+		e := f.refused(v, w, err)
+		status, message = e.Status, Worded(v.Words, e)
+		if e.Code == api.CodeBadRequest {
+			message.Text = v.Words.T("refused.bad_form")
+		}
+	}
+	v.Shown = done.Show
+	data, err := f.inTurn(v, p.Make)
+	if err != nil {
+		f.Refuse(v, w, err)
+		return
+	}
+	f.Show(v, w, p.Name, status, data, message)
+}
