@@ -63,6 +63,19 @@ type NamePreview struct {
 	Apart []string `json:"apart"`
 	// AccountsLeftOff is how many more stay apart.
 	AccountsLeftOff int64 `json:"accounts_left_off"`
+	// Aside are people who would have no account any more.
+	Aside []PersonAside `json:"aside"`
+}
+
+// PersonAside is somebody whose accounts would all be another's. What they have rests until
+// the rule is taken back.
+type PersonAside struct {
+	Person string `json:"person"`
+	// Label is what they are called; Groups are those they are in; Users are the logins of
+	// those who are tied to them.
+	Label  string   `json:"label,omitempty"`
+	Groups []string `json:"groups"`
+	Users  []string `json:"users"`
 }
 
 // Receipt is the body of POST /api/receipts: a program of that account confirmed that

@@ -25,6 +25,10 @@ const (
 // people so often that an index were worth it.
 func (x *Export) changes(ctx context.Context) iter.Seq2[api.Change, error] {
 	return func(yield func(api.Change, error) bool) {
+		if err := x.writeMoves(ctx); err != nil {
+			yield(api.Change{}, err)
+			return
+		}
 		all, err := looked.ParsePage("", "")
 		if err != nil {
 			yield(api.Change{}, err)
@@ -40,6 +44,15 @@ func (x *Export) changes(ctx context.Context) iter.Seq2[api.Change, error] {
 			if !yield(c, err) || err != nil {
 				return
 			}
+		}
+	}
+}
+
+// writeMoves has what rules moved be in the log.
+func (x *Export) writeMoves(ctx context.Context) error {
+	for {
+		if more, err := x.from.People.WriteMoves(ctx); !more || err != nil {
+			return err
 		}
 	}
 }

@@ -108,9 +108,9 @@ func previewNames(stores Stores, cmd *cobra.Command, change policies.HostGroupCh
 		if n.AccountsLeftOff > 0 {
 			apart += fmt.Sprintf(" and %d more", n.AccountsLeftOff)
 		}
-		rows = append(rows, []string{n.Username, n.Person, n.Label, strings.Join(n.Joined, " "), apart})
+		rows = append(rows, []string{n.Username, n.Person, n.Label, strings.Join(n.Joined, " "), apart, asideOf(n.Aside)})
 	}
-	if err := console.Table(cmd.OutOrStdout(), []string{"USER NAME", "PERSON", "LABEL", "JOINED", "APART"}, rows); err != nil {
+	if err := console.Table(cmd.OutOrStdout(), []string{"USER NAME", "PERSON", "LABEL", "JOINED", "APART", "PUT ASIDE"}, rows); err != nil {
 		return err
 	}
 	words := fmt.Sprintf("%d people would have several accounts by their user name; %d accounts would change hands. Nothing was changed.", found.People, found.Accounts)
@@ -118,6 +118,24 @@ func previewNames(stores Stores, cmd *cobra.Command, change policies.HostGroupCh
 		words += fmt.Sprintf(" %d names more are not listed.", found.NamesLeftOff)
 	}
 	return console.Line(cmd.OutOrStdout(), words)
+}
+
+// asideOf lists what people have who would have no account any more.
+func asideOf(list []api.PersonAside) string {
+	each := make([]string, len(list))
+	for i, p := range list {
+		each[i] = p.Person
+		if p.Label != "" {
+			each[i] += fmt.Sprintf(" %q", p.Label)
+		}
+		if len(p.Groups) > 0 {
+			each[i] += " in " + strings.Join(p.Groups, ", ")
+		}
+		if len(p.Users) > 0 {
+			each[i] += " tied to " + strings.Join(p.Users, ", ")
+		}
+	}
+	return strings.Join(each, "; ")
 }
 
 // checkGroups checks the command's flags and arguments.

@@ -41,7 +41,7 @@ func Tables() map[string]Table {
 		"screenshot":    {File: FileScreenshots},
 		"note":          {File: FileNotes},
 		"access_log":    {File: FileAccess}, "access_set": {File: FileAccess}, "access_reader": {File: FileAccess},
-		"audit_log": {File: FileChanges}, "audit_text": {File: FileChanges},
+		"audit_log": {File: FileChanges}, "audit_text": {File: FileChanges}, "rule_move": {File: FileChanges},
 		"policy": {File: FilePolicy},
 		"month":  {File: FileMonths}, "month_person": {File: FileMonths},
 

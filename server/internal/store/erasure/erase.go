@@ -51,6 +51,9 @@ func (e *Erasures) erase(ctx context.Context, tx pgx.Tx, id int64, now time.Time
 	if c.Screenshots, err = screenshots.EraseRows(ctx, tx, c.ID, keys); err != nil {
 		return c, err
 	}
+	if _, err = db.Exec(ctx, tx, "deleting what rules did", "DELETE FROM rule_move WHERE machine = ANY($1)", keys); err != nil {
+		return c, err
+	}
 	if c.Notes, err = db.Exec(ctx, tx, "deleting notes", "DELETE FROM note WHERE machine = ANY($1)", keys); err != nil {
 		return c, err
 	}

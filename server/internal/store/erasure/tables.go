@@ -29,7 +29,8 @@ func Tables() map[string]Fate {
 	return map[string]Fate{
 		"machine": atOnce, "account": atOnce, "person": atOnce, "group_member": atOnce, "group_person": atOnce, "receipt": atOnce, "screenshot": atOnce, "note": atOnce,
 		"audit_text": atOnce, "month_person": atOnce, "policy": atOnce, "self_link": atOnce, "own_account": atOnce, "login_session": atOnce, "app_user": atOnce,
-		"event": after, "event_hour": after, "rollup": after, "rollup_day": after, "not_collected": after, "title": after, "access_log": after, "access_set": after,
+		"rule_move": atOnce,
+		"event":     after, "event_hour": after, "rollup": after, "rollup_day": after, "not_collected": after, "title": after, "access_log": after, "access_set": after,
 		"app": programs, "category_list": programs, "machine_group": groups, "month": months, "access_reader": readers,
 		"audit_log": {Stays: "kinds, times and digests; what names somebody is in audit_text"},
 		"host":      hosts, "host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts,

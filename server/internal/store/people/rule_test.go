@@ -42,6 +42,7 @@ type office struct {
 	groups   map[string]*ruledGroup
 	minute   int
 	made     int
+	heard    int64 // the last entry of the audit log that was looked at
 }
 
 var (

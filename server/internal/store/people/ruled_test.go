@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -182,6 +184,7 @@ func TestRuleTakenBackLeavesNothing(t *testing.T) {
 		}
 		o.people[groups[i%3]][o.person[id]] = true
 	}
+	storetest.Ask[string](t, o.url, fmt.Sprintf("INSERT INTO app_user (id, login, role, person) VALUES ('usr_1', 'boss', 'viewer', %d) RETURNING id", o.person["m00"]))
 	o.join(o.person["m08"], "m05") // bob and dora are one
 	o.join(o.person["m02"], "m09")
 	o.join(o.person["m10"], "m07")
@@ -195,9 +198,14 @@ func TestRuleTakenBackLeavesNothing(t *testing.T) {
 		}
 		// ann: who has company leads; bob: with dora. eva was parted.
 		want := []api.NamePreview{
-			{Username: "ann", Person: fmt.Sprintf("p%d", o.person["m02"]), Joined: []string{"m00", "m01", "m02"}, Apart: []string{}},
-			{Username: "bob", Person: fmt.Sprintf("p%d", o.person["m05"]), Label: "m08", Joined: []string{"m04", "m05", "m06"}, Apart: []string{}},
-			{Username: "eva", Joined: []string{}, Apart: []string{"m10", "m11"}},
+			{Username: "ann", Person: fmt.Sprintf("p%d", o.person["m02"]), Joined: []string{"m00", "m01", "m02"}, Apart: []string{}, Aside: []api.PersonAside{
+				{Person: fmt.Sprintf("p%d", o.home["m00"]), Label: "m00", Groups: []string{groups[0]}, Users: []string{"boss"}},
+				{Person: fmt.Sprintf("p%d", o.home["m01"]), Label: "m01", Groups: []string{groups[1]}, Users: []string{}},
+			}},
+			{Username: "bob", Person: fmt.Sprintf("p%d", o.person["m05"]), Label: "m08", Joined: []string{"m04", "m05", "m06"}, Apart: []string{}, Aside: []api.PersonAside{
+				{Person: fmt.Sprintf("p%d", o.home["m04"]), Label: "m04", Groups: []string{groups[2]}, Users: []string{}},
+			}},
+			{Username: "eva", Joined: []string{}, Apart: []string{"m10", "m11"}, Aside: []api.PersonAside{}},
 		}
 		if preview.People != 2 || preview.Accounts != 4 || !reflect.DeepEqual(preview.Names, want) {
 			t.Errorf("%+v", preview)
@@ -472,4 +480,53 @@ func TestNamingNeedsNoLockWithoutARule(t *testing.T) {
 	o.send("h0", "a", "ann", false)
 	o.send("h0", "a", "bob", false)
 	o.send("h0", "b", "ann", false)
+}
+
+// What the rule joins and sends home is in the audit log, whoever caused it: who confirmed it,
+// or a host that names an account. Of somebody erased nothing is.
+func TestWhatRulesMoveIsAudited(t *testing.T) {
+	o := newOffice(t, 9)
+	for i, host := range []string{"h0", "h1", "h2"} {
+		o.send(host, fmt.Sprintf("m%d", i), "ann", false)
+	}
+	o.send("h1", "m3", "", false)
+	o.set("A", new(true), "h0", "h1")
+	to := strconv.FormatInt(o.home["m0"], 10)
+	joined := func(ids string) string {
+		return fmt.Sprintf(`person.joined_by_rule %s {"host_group":"A","machine_ids":"%s"}`, to, ids)
+	}
+	o.audited(joined("m1"))
+	o.set("A", new(true), "h0", "h1", "h2")
+	o.audited(joined("m2"))
+	o.send("h1", "m3", "ann", false)
+	o.audited(joined("m3"))
+	o.set("A", new(true), "h0", "h1")
+	o.audited(fmt.Sprintf(`person.parted_by_rule %s {"machine_ids":"m2"}`, to))
+	o.set("A", new(true), "h0", "h1", "h2")
+	o.erase(o.person["m0"])
+	o.audited()
+}
+
+// audited writes down what rules moved, and checks that it is that since it was last asked.
+func (o *office) audited(want ...string) {
+	o.t.Helper()
+	for more := true; more; {
+		var err error
+		if more, err = o.s.People.WriteMoves(o.t.Context()); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	list, err := o.s.Audit.List(o.t.Context(), 1<<62, 1000)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	var got []string
+	for _, e := range slices.Backward(list) {
+		if e.Seq > o.heard && strings.HasSuffix(e.What, "_by_rule") {
+			got = append(got, fmt.Sprintf("%s %s %s", e.What, e.SubjectID, *e.Details))
+		}
+	}
+	if o.heard = list[0].Seq; !slices.Equal(got, want) {
+		o.t.Errorf("written down is %q, want %q", got, want)
+	}
 }

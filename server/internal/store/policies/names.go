@@ -85,8 +85,12 @@ func listNames(ctx context.Context, tx pgx.Tx, id int32, found *api.NamesPreview
 	const most = `WITH each AS MATERIALIZED (SELECT name, person, count(*) AS n FROM account WHERE rule = $1 GROUP BY name, person),
 		named AS MATERIALIZED (SELECT DISTINCT ON (name) name, CASE WHEN n > 1 THEN person END AS person, sum(n) OVER (PARTITION BY name) AS accounts
 			FROM each ORDER BY name, n DESC, person) `
+	aside, err := listAside(ctx, tx, id)
+	if err != nil {
+		return err
+	}
 	var names int64
-	err := tx.QueryRow(ctx, most+"SELECT count(*), count(person) FROM named WHERE accounts > 1", id).Scan(&names, &found.People)
+	err = tx.QueryRow(ctx, most+"SELECT count(*), count(person) FROM named WHERE accounts > 1", id).Scan(&names, &found.People)
 	if err != nil {
 		return fmt.Errorf("counting names: %w", err)
 	}
@@ -107,6 +111,9 @@ func listNames(ctx context.Context, tx pgx.Tx, id int32, found *api.NamesPreview
 		if person != nil {
 			add.Person = "p" + strconv.FormatInt(*person, 10) // as all other answers have it
 		}
+		if add.Aside = aside[one.Username]; add.Aside == nil {
+			add.Aside = []api.PersonAside{}
+		}
 		add.AccountsLeftOff = int64(len(keys) - len(add.Joined) - len(add.Apart))
 		access.See(ctx, keys...)
 		found.Names = append(found.Names, add)
@@ -114,4 +121,29 @@ func listNames(ctx context.Context, tx pgx.Tx, id int32, found *api.NamesPreview
 	})
 	found.NamesLeftOff = names - int64(len(found.Names))
 	return err
+}
+
+// listAside returns the people without accounts, by the user name of what was theirs, who
+// have a label, groups or a user.
+func listAside(ctx context.Context, tx pgx.Tx, id int32) (map[string][]api.PersonAside, error) {
+	rows, err := tx.Query(ctx, `SELECT a.name, 'p' || h.id, h.label, g.names, u.names
+		FROM account a JOIN person h ON h.id = a.home
+		CROSS JOIN LATERAL (SELECT ARRAY(SELECT g.name FROM group_person p JOIN machine_group g ON g.id = p.grp WHERE p.person = h.id ORDER BY g.name) AS names) g
+		CROSS JOIN LATERAL (SELECT ARRAY(SELECT login FROM app_user WHERE person = h.id ORDER BY login) AS names) u
+		WHERE a.rule = $1 AND a.person <> a.home AND (h.label <> '' OR g.names <> '{}' OR u.names <> '{}')
+			AND NOT EXISTS (SELECT FROM account o WHERE o.person = h.id) ORDER BY a.name, h.id`, id)
+	if err != nil {
+		return nil, fmt.Errorf("listing people who would have no account: %w", err)
+	}
+	aside := map[string][]api.PersonAside{}
+	var name string
+	var one api.PersonAside
+	_, err = pgx.ForEachRow(rows, []any{&name, &one.Person, &one.Label, &one.Groups, &one.Users}, func() error {
+		aside[name] = append(aside[name], one)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing people who would have no account: %w", err)
+	}
+	return aside, nil
 }
