@@ -62,6 +62,13 @@ func from(r *http.Request) session.From {
 	return session.From{Address: auth.Address(r), Agent: r.UserAgent()}
 }
 
+// Begun reports whether anybody could log in before. Where that cannot be found out it is true:
+// nobody is to be sent to make a first administrator then.
+func (a *API) Begun(r *http.Request) bool {
+	begun, err := a.users.AnyActive(r.Context())
+	return begun || err != nil
+}
+
 // Login logs somebody in.
 func (a *API) Login(w http.ResponseWriter, r *http.Request) {
 	login, err := a.login(w, r)

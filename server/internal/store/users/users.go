@@ -164,6 +164,15 @@ func (u *Users) All(ctx context.Context) ([]User, error) {
 	return all, err
 }
 
+// AnyActive reports whether anybody has a password or came by single sign-on: until then a first
+// administrator is to be made.
+func (u *Users) AnyActive(ctx context.Context) (active bool, err error) {
+	err = u.db.Read(ctx, "looking for a first user", func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM app_user WHERE password_hash IS NOT NULL) OR EXISTS (SELECT FROM sso_user)`).Scan(&active)
+	})
+	return active, err
+}
+
 // ByID returns a user, or ErrNone.
 func (u *Users) ByID(ctx context.Context, id string) (User, error) {
 	return u.find(ctx, "WHERE u.id = $1", id)

@@ -64,7 +64,7 @@ func (f *Frame) act(v *Visit, w http.ResponseWriter, p Page) {
 		e := f.refused(v, w, err)
 		status, message = e.Status, Worded(v.Words, e)
 		if e.Code == api.CodeBadRequest {
-			message.Text = v.Words.T("refused.bad_form")
+			message.Text = v.Words.T("failed.form")
 		}
 	}
 	v.Shown = done.Show

@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -53,9 +56,7 @@ func (v *Visit) Do(c Call) (version string, err error) {
 			return "", fmt.Errorf("writing a call of the API: %w", err)
 		}
 	}
-	// Its own routes: the request's context has the one that took the page.
-	ctx := context.WithValue(v.request.Context(), chi.RouteCtxKey, (*chi.Context)(nil))
-	r, err := http.NewRequestWithContext(ctx, c.Method, c.Path+"?"+c.Query.Encode(), bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(v.unrouted(), c.Method, c.Path+"?"+c.Query.Encode(), bytes.NewReader(body))
 	if err != nil {
 		return "", fmt.Errorf("making a call of the API: %w", err)
 	}
@@ -73,6 +74,26 @@ func (v *Visit) Do(c Call) (version string, err error) {
 	a := answer{header: http.Header{}, status: http.StatusOK}
 	v.api.ServeHTTP(&a, r)
 	return a.header.Get("ETag"), a.into(c.Into)
+}
+
+// unrouted is the request's context without the route that took the page: the API finds its own.
+func (v *Visit) unrouted() context.Context {
+	return context.WithValue(v.request.Context(), chi.RouteCtxKey, (*chi.Context)(nil))
+}
+
+// Pass has the API answer the visitor's request itself, and returns why it refused to.
+func (v *Visit) Pass(w http.ResponseWriter) error {
+	a := answer{header: http.Header{}, status: http.StatusOK}
+	v.api.ServeHTTP(&a, v.request.WithContext(v.unrouted()))
+	err := a.into(nil)
+	if err != nil { // what the browser is to forget holds also then
+		w.Header()["Set-Cookie"] = a.header["Set-Cookie"]
+		return err
+	}
+	maps.Copy(w.Header(), a.header)
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body.Bytes()) // an error means that the caller has gone
+	return nil
 }
 
 // answer is what the API answers to a page.
@@ -107,6 +128,9 @@ func (a *answer) into(v any) error {
 		}
 		e := problem.New(p.Code, p.Detail)
 		e.Status = a.status
+		if wait, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil {
+			e.RetryAfter = time.Duration(wait) * time.Second
+		}
 		return e
 	}
 	if v == nil || a.body.Len() == 0 {

@@ -69,6 +69,9 @@ type Page struct {
 type Open struct {
 	Name string
 	HTML string
+	// Browsers means that the API answers there, and Serve only the browsers that people go
+	// there with.
+	Browsers bool
 	// Serve answers, mostly by Frame.Show.
 	Serve func(v *Visit, w http.ResponseWriter, r *http.Request)
 }
@@ -166,7 +169,7 @@ func (f *Frame) Before(next http.Handler) http.Handler {
 				return
 			}
 		}
-		if open, found := opens[path]; found {
+		if open, found := opens[path]; found && (!open.Browsers || goesThere(r)) {
 			as(r, path)
 			f.open(w, r, open)
 			return
@@ -184,6 +187,11 @@ func (f *Frame) Before(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// goesThere reports whether a request is a browser's that somebody goes to a page with.
+func goesThere(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // as names a request's route for the log and metrics.

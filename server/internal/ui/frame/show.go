@@ -99,5 +99,5 @@ func Worded(w *words.Words, e *problem.Error) Message {
 	if key := "refused." + string(e.Code); w.Has(key) {
 		return Message{Text: w.T(key), Detail: e.Detail}
 	}
-	return Message{Text: w.T("refused.other"), Detail: e.Detail}
+	return Message{Text: w.T("failed.other"), Detail: e.Detail}
 }

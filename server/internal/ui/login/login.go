@@ -1,4 +1,5 @@
-// Package login are the pages before a login: logging in and out.
+// Package login are the pages before a login: logging in and out, invitations, and how the first
+// administrator is made.
 package login
 
 import (
@@ -17,6 +18,12 @@ import (
 
 //go:embed login.html
 var html string
+
+//go:embed invitation.html
+var invitationHTML string
+
+//go:embed setup.html
+var setupHTML string
 
 // Options are what logs people in and out.
 type Options struct {
@@ -40,15 +47,21 @@ type view struct {
 
 // Pages returns them.
 func Pages(o *Options) []frame.Open {
-	return []frame.Open{{Name: "login", HTML: html, Serve: o.login}, {Name: "logout", HTML: html, Serve: o.logout}}
+	return []frame.Open{
+		{Name: "login", HTML: html, Serve: o.login},
+		{Name: "logout", HTML: html, Serve: o.logout},
+		{Name: "login/sso", HTML: html, Browsers: true, Serve: o.pass},
+		{Name: "login/sso/callback", HTML: html, Browsers: true, Serve: o.pass},
+		{Name: "setup", HTML: setupHTML, Serve: o.setup},
+		{Name: "invitation", HTML: invitationHTML, Serve: o.invitation},
+	}
 }
 
 func (o *Options) login(v *frame.Visit, w http.ResponseWriter, r *http.Request) {
-	s := &view{To: frame.Local(cmp.Or(r.PostForm.Get("to"), r.URL.Query().Get("to"))), Passwords: o.Passwords}
-	if o.SSO {
-		s.SSO = "login/sso?" + url.Values{"next": {"/" + s.To}}.Encode()
-	}
+	s := o.view(frame.Local(cmp.Or(r.PostForm.Get("to"), r.URL.Query().Get("to"))))
 	switch {
+	case r.Method == http.MethodGet && o.Passwords && !o.Users.Begun(r):
+		frame.See(w, "setup")
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		o.Show(v, w, "login", http.StatusOK, s, frame.Message{})
 	case r.Method != http.MethodPost || !o.Passwords:
@@ -57,26 +70,26 @@ func (o *Options) login(v *frame.Visit, w http.ResponseWriter, r *http.Request) 
 	case !userapi.IsPrivate(r):
 		o.Show(v, w, "login", http.StatusForbidden, s, frame.Worded(v.Words, problem.New(api.CodeNoTLS, "")))
 	default:
-		o.enter(v, w, r, s)
+		o.enter(v, w, r, s, api.LoginRequest{Login: r.PostForm.Get("login"), Password: r.PostForm.Get("password"), Code: r.PostForm.Get("code")})
 	}
 }
 
-func (o *Options) enter(v *frame.Visit, w http.ResponseWriter, r *http.Request, s *view) {
-	ask := api.LoginRequest{Login: r.PostForm.Get("login"), Password: r.PostForm.Get("password"), Code: r.PostForm.Get("code")}
+// view is the page of somebody who wants to go on to a page afterwards.
+func (o *Options) view(to string) *view {
+	s := &view{To: to, Passwords: o.Passwords}
+	if o.SSO {
+		s.SSO = "login/sso?" + url.Values{"next": {"/" + to}}.Encode()
+	}
+	return s
+}
+
+func (o *Options) enter(v *frame.Visit, w http.ResponseWriter, r *http.Request, s *view, ask api.LoginRequest) {
 	_, err := o.Users.Enter(w, r, ask)
 	if err == nil {
 		frame.See(w, s.To)
 		return
 	}
-	var e *problem.Error
-	if !errors.As(userapi.AsProblem(err), &e) {
-		e = problem.Internal(err)
-	}
-	outcome := problem.OutcomeOf(r.Context())
-	outcome.Code, outcome.Cause = e.Code, e.Cause
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", frame.RetryAfter(e))
-	}
+	e := noted(w, r, userapi.AsProblem(err))
 	s.Login = ask.Login
 	if e.Code == api.CodeSecondStep || e.Code == api.CodeBadCode {
 		s.Code = true
@@ -84,8 +97,29 @@ func (o *Options) enter(v *frame.Visit, w http.ResponseWriter, r *http.Request, 
 	o.Show(v, w, "login", e.Status, s, frame.Worded(v.Words, e))
 }
 
+// noted returns a refusal that the log has then, with when to try again.
+func noted(w http.ResponseWriter, r *http.Request, err error) *problem.Error {
+	var e *problem.Error
+	if !errors.As(err, &e) {
+		e = problem.Internal(err)
+	}
+	outcome := problem.OutcomeOf(r.Context())
+	outcome.Code, outcome.Cause = e.Code, e.Cause
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", frame.RetryAfter(e))
+	}
+	return e
+}
+
+// pass lets single sign-on answer, and shows on the page of logins what it refused.
+func (o *Options) pass(v *frame.Visit, w http.ResponseWriter, r *http.Request) {
+	if err := v.Pass(w); err != nil {
+		e := noted(w, r, err)
+		o.Show(v, w, "login", e.Status, o.view(""), frame.Worded(v.Words, e))
+	}
+}
+
 func (o *Options) logout(v *frame.Visit, w http.ResponseWriter, r *http.Request) {
-	s := &view{Passwords: o.Passwords}
 	if r.Method != http.MethodPost {
 		frame.See(w, "login")
 		return
@@ -98,10 +132,8 @@ func (o *Options) logout(v *frame.Visit, w http.ResponseWriter, r *http.Request)
 	there, err := o.Logout(w, r)
 	switch {
 	case err != nil:
-		e := frame.Refusal(err)
-		outcome := problem.OutcomeOf(r.Context())
-		outcome.Code, outcome.Cause = e.Code, e.Cause
-		o.Show(v, w, "login", e.Status, s, frame.Worded(v.Words, e))
+		e := noted(w, r, frame.Refusal(err))
+		o.Show(v, w, "login", e.Status, o.view(""), frame.Worded(v.Words, e))
 	case there != "":
 		w.Header().Set("Location", there)
 		w.WriteHeader(http.StatusSeeOther)

@@ -102,6 +102,29 @@ func unworded(w *words.Words, root parse.Node) (wrong []string) {
 	return wrong
 }
 
+// What is said of a refusal is of one that the API has.
+func TestRefusalsAreCodes(t *testing.T) {
+	files, err := filepath.Glob("../../../api/*.go")
+	if err != nil || len(files) < 3 {
+		t.Fatal(files, err)
+	}
+	var codes []string
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^\tCode\w+\s+(?:Code\s+)?= "([a-z_]+)"|^const Code\w+ Code = "([a-z_]+)"`).FindAllStringSubmatch(string(b), -1) {
+			codes = append(codes, m[1]+m[2])
+		}
+	}
+	for _, key := range load(t).Languages()[0].Keys() {
+		if code, ok := strings.CutPrefix(key, "refused."); ok && !slices.Contains(codes, code) {
+			t.Errorf("no refusal of the API is %s", code)
+		}
+	}
+}
+
 func TestLanguageOfABrowser(t *testing.T) {
 	c := load(t)
 	for _, x := range [][3]string{
