@@ -48,9 +48,13 @@ func toldHost(h directory.HostState) api.EnrolledHost {
 func (a *API) Hosts(w http.ResponseWriter, r *http.Request) {
 	list := api.EnrolledHostList{Hosts: []api.EnrolledHost{}}
 	limit, after, err := hostsPage(r)
+	search := r.URL.Query().Get("q")
+	if len(search) > api.MaxLabelBytes || !text.Visible(search) {
+		err = problem.BadRequest("q: want a part of a name, in printable characters")
+	}
 	if err == nil {
 		var all []directory.HostState
-		if all, err = a.directory.HostsAfter(r.Context(), after, limit+1); len(all) > limit {
+		if all, err = a.directory.HostsAfter(r.Context(), after, search, limit+1); len(all) > limit {
 			all = all[:limit]
 			list.NextCursor = all[limit-1].HostID
 		}
@@ -59,6 +63,16 @@ func (a *API) Hosts(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	reply(w, r, http.StatusOK, list, err)
+}
+
+// Host answers with one host.
+func (a *API) Host(w http.ResponseWriter, r *http.Request) {
+	id, err := hostID(r)
+	var h directory.HostState
+	if err == nil {
+		h, err = a.directory.HostByID(r.Context(), id)
+	}
+	reply(w, r, http.StatusOK, toldHost(h), err)
 }
 
 // hostsPage reads which page is asked for.

@@ -134,7 +134,15 @@ func TestHostsByAPI(t *testing.T) {
 	if got, want := states(), []string{"h1 h1.example used", "h2 h2.example unused"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "cursor=a%20b"} {
+	var found api.EnrolledHostList
+	b.Do(http.MethodGet, "/api/hosts?q=H2.EX", admin, nil).Wants(http.StatusOK, &found)
+	var h2 api.EnrolledHost
+	b.Do(http.MethodGet, "/api/hosts/h2", admin, nil).Wants(http.StatusOK, &h2)
+	if len(found.Hosts) != 1 || found.Hosts[0] != h2 || h2.HostID != "h2" {
+		t.Errorf("%+v, %+v", found, h2)
+	}
+	b.Do(http.MethodGet, "/api/hosts/h9", admin, nil).Refused(http.StatusNotFound, api.CodeNotFound)
+	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "cursor=a%20b", "q=%0A"} {
 		b.Do(http.MethodGet, "/api/hosts?"+bad, admin, nil).Refused(http.StatusBadRequest, api.CodeBadRequest)
 	}
 	labelled := func(label string) {

@@ -7,9 +7,11 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/request"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/text"
 )
 
 const (
@@ -111,6 +113,9 @@ func peopleQuestion(r *http.Request) (q report.PeopleQuestion, err error) {
 	query := r.URL.Query()
 	if q.Page, err = report.ParsePeoplePage(query.Get("limit"), query.Get("cursor"), report.PeopleMax); err != nil {
 		return q, err
+	}
+	if q.Search = query.Get("q"); len(q.Search) > api.MaxLabelBytes || !text.Visible(q.Search) {
+		return q, problem.BadRequest("q: want a part of a name, in printable characters")
 	}
 	if given := query.Get("machine_id"); given != "" {
 		if q.MachineID, err = report.ParseMachineID(given); err != nil {

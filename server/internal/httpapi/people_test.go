@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -66,6 +67,16 @@ func TestPeople(t *testing.T) {
 	if rows := b.Do(http.MethodGet, "/api/people?format=csv", viewer, nil).Table(); len(rows) != 2 || rows[1][1] != "Анна" || !strings.Contains(rows[1][2], `"machine_id":"m2"`) {
 		t.Error(rows)
 	}
+	b.Group("g", "m1")
+	limited := b.Limited("g")
+	for search, want := range map[string][2]string{ // of all, and of the group, which has m1 alone
+		"Анна": {"p2: m/3 m1 m2", "p2: m1"}, "аНН": {"p2: m/3 m1 m2", "p2: m1"}, "M1": {"p2: m/3 m1 m2", "p2: m1"}, "m2": {"p2: m/3 m1 m2", ""}, "H.Example": {"p2: m/3 m1 m2", "p2: m1"}, "%": {}, "_": {},
+	} {
+		if got := [2]string{peopleSeen(b, viewer, "/api/people?q="+url.QueryEscape(search)), peopleSeen(b, limited, "/api/people?q="+url.QueryEscape(search))}; got != want {
+			t.Errorf("%s: %q, want %q", search, got, want)
+		}
+	}
+	b.Do(http.MethodGet, "/api/people?q=m1%0Am2", viewer, nil).Refused(400, api.CodeBadRequest)
 	b.Do(http.MethodDelete, "/api/people/p2/accounts/m%2F3", admin, nil).Wants(200, &p)
 	if p.ID != "p1" || accounts(p) != "m/3" {
 		t.Errorf("%+v", p)

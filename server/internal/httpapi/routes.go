@@ -263,6 +263,7 @@ func (s *server) adminRoutes(known chi.Router) {
 	known.Post("/api/enrollments", negotiate.OnlyJSON(a.AddEnrollment))
 	known.Delete("/api/enrollments/{enrollment}", a.RemoveEnrollment)
 	known.Get("/api/hosts", negotiate.OnlyJSON(a.Hosts))
+	known.Get("/api/hosts/{host_id}", negotiate.OnlyJSON(a.Host))
 	known.Patch("/api/hosts/{host_id}", negotiate.OnlyJSON(a.Label))
 	known.Delete("/api/hosts/{host_id}/credential", a.RevokeHost)
 	known.Post("/api/hosts/{host_id}/machines", negotiate.OnlyJSON(a.Move))

@@ -133,6 +133,7 @@ func administration() []Entry {
 		{"POST /api/enrollments", admins},
 		{"DELETE /api/enrollments/{enrollment}", admins},
 		{"GET /api/hosts", admins},
+		{"GET /api/hosts/{host_id}", admins},
 		{"PATCH /api/hosts/{host_id}", admins},
 		{"DELETE /api/hosts/{host_id}/credential", admins},
 		{"POST /api/hosts/{host_id}/machines", admins},
@@ -181,6 +182,9 @@ func Pages() []Entry {
 		{"GET /apps", viewers},
 		{"GET /people/{id}", viewers},
 		{"GET /me", everybody()},
+		{"GET /hosts", admins},
+		{"GET /hosts/{id}", admins},
+		{"GET /host-groups/{id}", admins},
 		{"GET /tokens", admins},
 	}
 }

@@ -51,6 +51,8 @@ type PeopleQuestion struct {
 	// Group is one in which they have an account; MachineID is one of their accounts.
 	Group     GroupName
 	MachineID MachineID
+	// Search is a part of what they are called.
+	Search string
 	// InGroup means that they were put into Group themselves.
 	InGroup bool
 	Page    PeoplePage
@@ -120,7 +122,7 @@ func (r *Reports) peoplePage(ctx context.Context, scope directory.Scope, q Peopl
 		list, err = r.people.GroupPeople(ctx, scope, string(q.Group), q.Page.After, n+1)
 	} else {
 		list, err = r.people.List(ctx, people.Filter{
-			Scope: scope, Group: string(q.Group), MachineID: string(q.MachineID), After: q.Page.After, Limit: n + 1,
+			Scope: scope, Group: string(q.Group), MachineID: string(q.MachineID), Search: q.Search, After: q.Page.After, Limit: n + 1,
 		})
 	}
 	if len(list) > n {

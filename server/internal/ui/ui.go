@@ -69,6 +69,8 @@ type Pages struct {
 	Shots *shots.API
 	Notes *noteapi.API
 	Now   func() time.Time
+	// BaseURL is where hosts and people find the server, if anybody has named it.
+	BaseURL string
 
 	page   *template.Template
 	static http.Handler

@@ -45,14 +45,27 @@ func (d *Directory) Hosts(ctx context.Context) ([]HostState, error) {
 	return list, err
 }
 
-// HostsAfter lists hosts by host_id, those after that one, at most so many.
-func (d *Directory) HostsAfter(ctx context.Context, after string, limit int) ([]HostState, error) {
+// HostsAfter lists hosts by host_id, those after that one, at most so many; where search is
+// not empty only those with it in what they are called.
+func (d *Directory) HostsAfter(ctx context.Context, after, search string, limit int) ([]HostState, error) {
 	var list []HostState
 	err := d.db.Read(ctx, "listing hosts", func(tx pgx.Tx) (err error) {
-		list, err = db.Collect[HostState](ctx, tx, "reading", selectHosts+"WHERE h.host_id > $1 GROUP BY h.id ORDER BY h.host_id LIMIT $2", after, limit)
+		list, err = db.Collect[HostState](ctx, tx, "reading", selectHosts+`WHERE h.host_id > $1
+			AND ($3 = '' OR strpos(lower(concat_ws(E'\n', h.host_id, h.hostname, h.label) COLLATE "default"), lower($3)) > 0)
+			GROUP BY h.id ORDER BY h.host_id LIMIT $2`, after, limit, search)
 		return err
 	})
 	return list, err
+}
+
+// HostByID returns a host, or ErrNotFound.
+func (d *Directory) HostByID(ctx context.Context, hostID string) (HostState, error) {
+	var host HostState
+	err := d.db.Read(ctx, "looking up a host", func(tx pgx.Tx) (err error) {
+		host, err = oneHost(ctx, tx, hostID)
+		return err
+	})
+	return host, err
 }
 
 // RenameHost sets the name that a host is shown by; its machine_ids stay.

@@ -76,6 +76,8 @@ type Filter struct {
 	Group string
 	// MachineID is an account of the one person that is asked for; empty: all.
 	MachineID string
+	// Search is a part of their label, or of what an account in scope is called; empty: any.
+	Search string
 	// ID is that of the one person that is asked for, by Within; 0: all.
 	ID int64
 	// After is the id of the last person of the page before.
@@ -89,6 +91,13 @@ const (
 	// allSQL leaves out people whose accounts have all been joined to others'.
 	allSQL = `SELECT ` + personColumns + ` FROM person p
 		WHERE p.id > $1 AND EXISTS (SELECT FROM account a WHERE a.person = p.id) ORDER BY p.id LIMIT $2`
+	// foundSQL looks for $3 in all people, or in those with accounts in the groups $5: in
+	// their labels, and in what these accounts and their hosts are called.
+	foundSQL = `SELECT ` + personColumns + ` FROM person p WHERE p.id > $1 AND EXISTS (SELECT FROM account a
+			JOIN machine m ON m.id = a.machine JOIN host h ON h.id = m.host
+			WHERE a.person = p.id AND (NOT $4 OR EXISTS (SELECT FROM group_member g WHERE g.machine = a.machine AND g.grp = ANY($5)))
+				AND strpos(lower(concat_ws(E'\n', p.label, m.machine_id, m.user_label, m.username, h.hostname) COLLATE "default"), lower($3)) > 0)
+		ORDER BY p.id LIMIT $2`
 	ofGroupsSQL = `SELECT ` + personColumns + ` FROM (
 			SELECT DISTINCT a.person FROM group_member g JOIN account a ON a.machine = g.machine
 			WHERE g.grp = ANY($3) AND a.person > $1 ORDER BY 1 LIMIT $2
@@ -147,9 +156,12 @@ func find(ctx context.Context, tx pgx.Tx, f Filter) ([]Person, error) {
 	}
 	var list []Person
 	var err error
-	if within.Limited() {
+	switch {
+	case f.Search != "":
+		list, err = db.Collect[Person](ctx, tx, "looking for people", foundSQL, f.After, f.Limit, f.Search, within.Limited(), within.Groups)
+	case within.Limited():
 		list, err = db.Collect[Person](ctx, tx, "reading people of groups", ofGroupsSQL, f.After, f.Limit, within.Groups)
-	} else {
+	default:
 		list, err = db.Collect[Person](ctx, tx, "reading people", allSQL, f.After, f.Limit)
 	}
 	if err != nil {

@@ -156,16 +156,17 @@ func (f *Frame) Before(next http.Handler) http.Handler {
 		opens["/"+p.Name] = p
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := r.URL.Path
+		path := r.URL.EscapedPath() // a name after a page's may have a slash within it
 		if page, found := pages[path]; found {
 			as(r, path)
 			f.page(w, r, page, "")
 			return
 		}
 		if i := strings.LastIndexByte(path, '/'); i > 0 && i < len(path)-1 {
-			if page, found := pages[path[:i+1]]; found {
+			page, found := pages[path[:i+1]]
+			if id, err := url.PathUnescape(path[i+1:]); found && err == nil {
 				as(r, path[:i+1]+"{id}")
-				f.page(w, r, page, path[i+1:])
+				f.page(w, r, page, id)
 				return
 			}
 		}
@@ -210,7 +211,7 @@ func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page, id string) 
 	v := f.visit(r, caller)
 	v.ID = id
 	if err == nil && caller.LoginSession == "" {
-		to := p.Name + id
+		to := p.Name + url.PathEscape(id)
 		if r.Method == http.MethodGet {
 			to += query(r)
 		}

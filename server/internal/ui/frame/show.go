@@ -42,7 +42,7 @@ type Message struct {
 func (f *Frame) Show(v *Visit, w http.ResponseWriter, name string, status int, data any, message Message) {
 	s := Shown{
 		Visit: v, W: v.Words, Here: name, Theme: cookie(v.request, "theme"), Languages: f.catalogue.Languages(), Message: message, Data: data,
-		Path: strings.TrimPrefix(v.request.URL.Path, "/") + query(v.request), Root: v.root(),
+		Path: strings.TrimPrefix(v.request.URL.EscapedPath(), "/") + query(v.request), Root: v.root(),
 	}
 	if s.Theme != "light" && s.Theme != "dark" {
 		s.Theme = ""

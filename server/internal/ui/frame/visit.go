@@ -89,7 +89,7 @@ func cookie(r *http.Request, name string) string {
 // root leads from the page to the first one, so that links hold whatever a proxy has before
 // the path.
 func (v *Visit) root() string {
-	return strings.Repeat("../", strings.Count(strings.TrimPrefix(v.request.URL.Path, "/"), "/"))
+	return strings.Repeat("../", strings.Count(strings.TrimPrefix(v.request.URL.EscapedPath(), "/"), "/"))
 }
 
 // query is a request's, with its question mark.
