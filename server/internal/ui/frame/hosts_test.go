@@ -21,7 +21,7 @@ func TestHosts(t *testing.T) {
 	b := newBrowser(t)
 	b.Host("spare")
 	b.login("admin")
-	b.ask(http.MethodGet, "/hosts", nil).has(t, http.StatusOK, `href="hosts/office"`, "office.example", "2</td>", "never used yet", "install.sh", "Make one.")
+	b.ask(http.MethodGet, "/hosts", nil).has(t, http.StatusOK, `href="hosts/office"`, "office.example", ">2</td>", "never used yet", "install.sh", "Make one.")
 	r := b.ask(http.MethodGet, "/hosts?q=SPARE", nil)
 	r.has(t, http.StatusOK, `href="hosts/spare"`)
 	r.lacks(t, `href="hosts/office"`)
