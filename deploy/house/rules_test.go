@@ -168,7 +168,7 @@ var mayImport = map[string][]string{
 		"server/internal/live", "server/internal/ui/...",
 	},
 	"server/internal/ui/words": nil,
-	"server/internal/ui/lane":  {"server/api"},
+	"server/internal/ui/lane":  {"server/api", "server/internal/category"},
 	"server/internal/ui/frame": {
 		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/looked", "server/internal/permission", "server/internal/problem",
 		"server/internal/report", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/people", "server/internal/ui/words",
@@ -187,8 +187,9 @@ var mayImport = map[string][]string{
 	"server/internal/ui/rhythm": {"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame"},
 	"server/internal/ui/apps":   {"server/api", "server/internal/looked", "server/internal/report", "server/internal/ui/frame"},
 	"server/internal/ui/person": {
-		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/byperson",
-		"server/internal/selfapi", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/people", "server/internal/ui/frame", "server/internal/ui/lane",
+		"server/api", "server/api/policy", "server/internal/auth", "server/internal/category", "server/internal/looked", "server/internal/noteapi", "server/internal/problem",
+		"server/internal/report", "server/internal/report/byperson", "server/internal/selfapi", "server/internal/shots",
+		"server/internal/store/access", "server/internal/store/directory", "server/internal/store/people", "server/internal/store/query", "server/internal/ui/frame", "server/internal/ui/lane",
 	},
 	"server/internal/preview": {
 		"server/api", "server/api/policy", "server/internal/category", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/query",
@@ -330,10 +331,11 @@ var mayImport = map[string][]string{
 		"server/internal/store/audit", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/directory", "server/internal/store/inspect",
 		"server/internal/store/rooms", "server/internal/store/upkeep", "server/internal/store/users", "server/internal/text",
 	},
-	"server/internal/servertest": {"server/api", "server/internal/..."}, // whole servers for tests
-	"server/ssotest":             nil,                                   // single sign-on against a real provider
-	"server/bench":               {"server/api", "server/internal/localpg"},
-	"server/cmd/trackerd-server": {"server/internal/cli"},
+	"server/internal/servertest":         {"server/api", "server/internal/..."}, // whole servers for tests
+	"server/internal/servertest/browser": {"server/internal/servertest"},
+	"server/ssotest":                     nil, // single sign-on against a real provider
+	"server/bench":                       {"server/api", "server/internal/localpg"},
+	"server/cmd/trackerd-server":         {"server/internal/cli"},
 }
 
 // onlyIn names libraries that one place alone may import, and why.

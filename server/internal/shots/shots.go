@@ -29,8 +29,8 @@ const (
 	// retryFull is when to try again where there is no room: retention makes some once an
 	// hour.
 	retryFull = 10 * time.Minute
-	// ownWithin is for how long people can delete pictures of their own.
-	ownWithin = time.Hour
+	// OwnWithin is for how long people can delete pictures of their own.
+	OwnWithin = time.Hour
 )
 
 // API has the routes.

@@ -180,7 +180,7 @@ func (a *API) DeleteOwn(w http.ResponseWriter, r *http.Request) {
 
 // RemoveOwn deletes a picture of one's own accounts, or refuses.
 func (a *API) RemoveOwn(ctx context.Context, own directory.Scope, picture string) error {
-	return asProblem(a.remove(ctx, own, picture, ownWithin))
+	return asProblem(a.remove(ctx, own, picture, OwnWithin))
 }
 
 func (a *API) remove(ctx context.Context, scope directory.Scope, picture string, within time.Duration) error {
@@ -219,7 +219,7 @@ func (a *API) Newest(ctx context.Context, own directory.Scope, person report.Per
 	}
 	list := make([]Own, len(found))
 	for i := range found {
-		list[i] = Own{found[i].Told(), found[i].DeletedAt == nil && a.now().Sub(found[i].ReceivedAt) <= ownWithin}
+		list[i] = Own{found[i].Told(), found[i].DeletedAt == nil && a.now().Sub(found[i].ReceivedAt) <= OwnWithin}
 	}
 	return list, nil
 }

@@ -1,53 +1,164 @@
 package person
 
 import (
+	"math"
 	"strconv"
+	"time"
 
+	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/category"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
+	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/ui/frame"
+	"activity-tracker.example/server/internal/ui/lane"
 )
 
-// hour is a column of the charts under the lane: keys, clicks and scrolls of an hour.
+const (
+	// chartHeight is that of one chart's drawing, markHeight of the ticks above it.
+	chartHeight, markHeight = 40, 4
+	// lineHeight is that of the drawing of percentages.
+	lineHeight = 30
+	// maxRecords is how many records of a day are drawn: those of a dozen accounts. A page
+	// that has more says so.
+	maxRecords    = 20_000
+	minutesAnHour = 60
+)
+
+// hour is a row of the table of hours.
 type hour struct {
-	Hour                  string
-	Active                string
+	Hour, Active, Synthetic, Repeated string
+	// Short is the hour as its link has it, Span what the link chooses.
+	Short, Span           string
 	Keys, Clicks, Scrolls int64
-	// X and W are where the column is and how wide, in percent; the others how high, of chartHeight.
-	X, W                      string
-	KeysTop, ClicksTop        int
-	KeysHeight, ClicksHeight  int
-	ScrollsTop, ScrollsHeight int
+	// Link chooses the hour; its titles are shown then.
+	Link   string
+	Chosen bool
 }
 
-// chartHeight is that of one chart's drawing.
-const chartHeight = 40
+// chart is columns on the day's axis; Most is what the highest stands for.
+type chart struct{ Key, D, Most, Marks string }
 
-// hours reads the counts of each hour of the day.
-func (p Parts) hours(v *frame.Visit, s subject, day report.Day, page *view) error {
-	t, err := p.People.Timeline(v.Context(), s.scope, byperson.PersonDayQuestion{Person: s.id, Day: day})
+// strip is the lane of one application.
+type strip struct {
+	App   string
+	Paths []lane.Path
+}
+
+// run is a row of the table of applications one after the other.
+type run struct{ Span, App, Category, Length string }
+
+// records reads the single records of the day: the lanes below the first one, and the charts.
+func (p Parts) records(v *frame.Visit, s subject, day report.Day, page *view) error {
+	categories, err := p.Reports.Categories(v.Context())
 	if err != nil {
 		return err
 	}
-	var most [3]int64
-	for i := range t.Hours {
-		h := &t.Hours[i]
-		most[0], most[1], most[2] = max(most[0], h.KeyCount), max(most[1], h.MouseClicks), max(most[2], h.ScrollCount)
+	rules := category.NewRules(categories.Categories)
+	list := lane.NewRecords(day.Start, day.End, rules)
+	q := report.PersonEventsQuestion{Person: s.id, From: query.PersonPlace{At: day.Start}, End: day.End}
+	for e, err := range p.Reports.EachPersonEvent(v.Context(), s.scope, q) {
+		if err != nil {
+			return err
+		}
+		if list.N >= maxRecords {
+			page.Cut = true
+			break
+		}
+		list.Add(&e)
 	}
-	high := func(n, of int64) int { return int(chartHeight * n / max(1, of)) }
-	const percent, gap = 100.0, 0.2
-	whole := day.End.Sub(day.Start)
-	for i := range t.Hours {
-		h := &t.Hours[i]
-		at := percent * float64(h.Start.Sub(day.Start)) / float64(whole)
-		k, c, r := high(h.KeyCount, most[0]), high(h.MouseClicks, most[1]), high(h.ScrollCount, most[2])
-		page.Hours = append(page.Hours, hour{
-			Hour: v.At(h.Start), Active: v.Words.Length(float64(h.ActiveMinutes) * 60), Keys: h.KeyCount, Clicks: h.MouseClicks, Scrolls: h.ScrollCount,
-			X: part(at + gap), W: part(percent/float64(len(t.Hours)) - 2*gap),
-			KeysTop: chartHeight - k, KeysHeight: k, ClicksTop: chartHeight - c, ClicksHeight: c, ScrollsTop: chartHeight - r, ScrollsHeight: r,
-		})
+	page.lanes(v, day, list, rules)
+	if err := p.hours(v, s, day, list, page); err != nil {
+		return err
+	}
+	if list.N > 0 {
+		marks := list.Marks(markHeight, func(c *lane.Column) float64 { return c.Synthetic })
+		page.Charts = []chart{
+			newChart(v, "person.keys", list.Bars(func(c *lane.Column) float64 { return c.Keys }), marks),
+			newChart(v, "person.clicks", list.Bars(func(c *lane.Column) float64 { return c.Clicks }), ""),
+			newChart(v, "person.scrolls", list.Bars(func(c *lane.Column) float64 { return c.Scrolls }), ""),
+		}
+		page.Repeated = list.Marks(markHeight, func(c *lane.Column) float64 { return c.Repeated })
+		page.Synthetic = marks != ""
+		page.CPU = list.Line(lineHeight, func(c *lane.Column) (float64, int) { return c.CPU, c.CPUs })
+		page.RAM = list.Line(lineHeight, func(c *lane.Column) (float64, int) { return c.RAM, c.RAMs })
 	}
 	return nil
 }
 
-func part(percent float64) string { return strconv.FormatFloat(percent, 'f', 2, 64) + "%" }
+func newChart(v *frame.Visit, key string, bars []lane.Bar, marks string) chart {
+	d, most := lane.Chart(chartHeight, bars)
+	return chart{key, d, v.Words.Number(int(math.Round(most))), marks}
+}
+
+// lanes makes the lanes of categories and applications.
+func (page *view) lanes(v *frame.Visit, day report.Day, list *lane.Records, rules *category.Rules) {
+	const most = 6 // applications with a lane of their own
+	runs := list.Runs()
+	length := func(minutes int) string { return v.Words.Length(float64(minutes) * minutesAnHour) }
+	paths, legend := list.Categories(runs)
+	names := map[string]string{lane.Colour(lane.Colours): v.Words.T("person.morecategories")}
+	for _, c := range legend {
+		if c.Colour == lane.Colour(category.None) {
+			c.Name = v.Words.T("apps.none")
+		}
+		if _, shared := names[c.Colour]; !shared {
+			names[c.Colour] = c.Name
+		}
+		page.Legend = append(page.Legend, mark{c.Colour, c.Name})
+	}
+	for _, p := range paths {
+		page.Categories = append(page.Categories, named{p, names[p.State]})
+	}
+	for _, s := range lane.Strips(runs, most) {
+		page.Strips = append(page.Strips, strip{s.App, s.Paths})
+	}
+	at := func(m int) string { return v.At(day.Start.Add(time.Duration(m) * time.Minute)) }
+	for _, r := range runs {
+		page.Runs = append(page.Runs, run{at(r.From) + "–" + at(r.To), r.App, rules.Name(r.Class), length(r.To - r.From)})
+	}
+}
+
+// hours reads the counts of each hour of the day.
+func (p Parts) hours(v *frame.Visit, s subject, day report.Day, list *lane.Records, page *view) error {
+	t, err := p.People.Timeline(v.Context(), s.scope, byperson.PersonDayQuestion{Person: s.id, Day: day})
+	if err != nil {
+		return err
+	}
+	var keys, clicks, scrolls []lane.Bar
+	for i := range t.Hours {
+		h := &t.Hours[i]
+		end := day.End
+		if i+1 < len(t.Hours) {
+			end = t.Hours[i+1].Start
+		}
+		row := hour{Hour: v.At(h.Start), Active: v.Words.Length(float64(h.ActiveMinutes) * minutesAnHour), Keys: h.KeyCount, Clicks: h.MouseClicks, Scrolls: h.ScrollCount}
+		row.Short, row.Span = strconv.Itoa(h.Start.In(day.Zone).Hour()), v.At(h.Start)+"–"+v.At(end)
+		row.Link, row.Chosen = page.Span.link(day, h.Start, end)
+		row.Synthetic, row.Repeated = marked(v, list, h, day, end)
+		page.Hours = append(page.Hours, row)
+		at, width := int(h.Start.Sub(day.Start).Minutes()), int(end.Sub(h.Start).Minutes())
+		keys = append(keys, lane.Bar{At: at, Width: width, N: float64(h.KeyCount)})
+		clicks = append(clicks, lane.Bar{At: at, Width: width, N: float64(h.MouseClicks)})
+		scrolls = append(scrolls, lane.Bar{At: at, Width: width, N: float64(h.ScrollCount)})
+	}
+	// By hours, where single records are not kept any more.
+	page.Charts = []chart{newChart(v, "person.keys", keys, ""), newChart(v, "person.clicks", clicks, ""), newChart(v, "person.scrolls", scrolls, "")}
+	return nil
+}
+
+// marked writes how many presses of an hour came from programs, and from keys that were held.
+func marked(v *frame.Visit, list *lane.Records, h *api.Hour, day report.Day, end time.Time) (synthetic, repeated string) {
+	var s, r float64
+	first, last := int(h.Start.Sub(day.Start)/(lane.ColumnMinutes*time.Minute)), int(end.Sub(day.Start)/(lane.ColumnMinutes*time.Minute))
+	for i := first; i < min(last, len(list.Columns)); i++ {
+		s, r = s+list.Columns[i].Synthetic, r+list.Columns[i].Repeated
+	}
+	write := func(n float64) string {
+		if n == 0 {
+			return ""
+		}
+		return v.Words.Number(int(math.Round(n)))
+	}
+	return write(s), write(r)
+}

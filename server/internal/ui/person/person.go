@@ -11,6 +11,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/noteapi"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
@@ -25,6 +26,12 @@ import (
 //go:embed person.html
 var html string
 
+//go:embed day.html
+var dayHTML string
+
+//go:embed own.html
+var ownHTML string
+
 // looksShown is how many looks a page has, the newest.
 const looksShown = "30"
 
@@ -36,13 +43,14 @@ type Parts struct {
 	// Access is where it is written who looks.
 	Access *access.Log
 	Self   *selfapi.API
+	Notes  *noteapi.API
 }
 
 // Pages returns them: somebody's, and one's own.
 func Pages(p Parts) []frame.Page {
 	return []frame.Page{
-		{Name: "people/", HTML: html, Hidden: true, Make: p.others},
-		{Name: "me", HTML: html, Make: p.own},
+		{Name: "people/", HTML: html + dayHTML + ownHTML, Hidden: true, Make: p.others, Act: actOthers},
+		{Name: "me", HTML: html + dayHTML + ownHTML, Make: p.own, Act: actOwn},
 	}
 }
 
@@ -53,20 +61,57 @@ type view struct {
 	Name        string
 	Accounts    []api.Account
 	Partial     bool
-	// Estimated means that not all of it is known by the minute.
-	Estimated                        bool
+	// Estimated means that not all of it is known by the minute, Cut that there are more
+	// records than are drawn.
+	Estimated, Cut                   bool
 	Title, Date, Zone, Before, After string
 	Ticks                            []lane.Tick
 	Lane                             lane.Lane
 	Start, End                       string
 	Figures                          []figure
-	Hours                            []hour
 	Apps                             []app
-	Month                            month
+
+	// What single records are drawn as: lanes of applications and categories, charts, and
+	// percentages of the hosts.
+	Strips     []strip
+	Categories []named
+	Legend     []mark
+	Runs       []run
+	Charts     []chart
+	Repeated   string
+	Synthetic  bool
+	CPU, RAM   string
+	Hours      []hour
+	Span       span
+
+	WeekHours []string
+	Week      []weekday
+	Month     month
+
+	Notes []note
+	Draft draft
+	// Answers means that the visitor may answer notes.
+	Answers      bool
+	ShowPictures bool
+	PicturesLink string
+	Pictures     []picture
+	// Rules are what is collected of oneself now, RulesPartly where there are more hosts.
+	Rules       []collection
+	RulesPartly bool
+	Receipts    []receipt
 	// Looks are who looked, where the visitor may know; ShowLooks is set where they may.
 	Looks     []look
 	ShowLooks bool
 }
+
+// named is a path that a pointer finds a name at.
+type named struct {
+	lane.Path
+	Name string
+}
+
+// mark is a colour that a legend explains.
+type mark struct{ Colour, Name string }
 
 type figure struct{ Name, Value string }
 
@@ -109,12 +154,21 @@ func (p Parts) own(v *frame.Visit) (any, error) {
 	return page, err
 }
 
+// dayOf is the day that the address or a form is about.
+func dayOf(v *frame.Visit) (report.Day, error) {
+	return report.ParseDay(cmp.Or(v.Query.Get("date"), v.Now.In(v.Zone).Format(time.DateOnly)), v.Zone.String())
+}
+
 func (p Parts) show(v *frame.Visit, s subject) (any, error) {
-	day, err := report.ParseDay(cmp.Or(v.Query.Get("date"), v.Now.In(v.Zone).Format(time.DateOnly)), v.Zone.String())
+	day, err := dayOf(v)
 	if err != nil {
 		return nil, err
 	}
 	m, err := monthOf(day)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := parseSpan(v.Query, day)
 	if err != nil {
 		return nil, err
 	}
@@ -127,12 +181,17 @@ func (p Parts) show(v *frame.Visit, s subject) (any, error) {
 		return "?date=" + day.Start.In(day.Zone).AddDate(0, 0, days).Format(time.DateOnly)
 	}
 	page := &view{
-		Own: s.own, Name: report.NameOf(&who), Accounts: who.Accounts, Partial: who.Partial,
+		Own: s.own, Name: report.NameOf(&who), Accounts: who.Accounts, Partial: who.Partial, Span: chosen,
 		Title: v.Words.Date(day.Start.In(day.Zone)), Date: day.Date, Zone: day.Zone.String(), Before: shift(-1), After: shift(1),
 		Ticks: lane.Ticks(day.Start, day.End, day.Zone),
 	}
-	for _, read := range []func(*frame.Visit, subject, report.Day, *view) error{p.day, p.hours, p.looks} {
+	for _, read := range []func(*frame.Visit, subject, report.Day, *view) error{p.day, p.records, p.week, p.titles, p.notes, p.pictures, p.looks} {
 		if err := read(v, s, day, page); err != nil {
+			return nil, err
+		}
+	}
+	if s.own {
+		if err := p.collected(v, s, page); err != nil {
 			return nil, err
 		}
 	}

@@ -1,0 +1,66 @@
+package person
+
+import (
+	"strconv"
+	"time"
+
+	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/report/byperson"
+	"activity-tracker.example/server/internal/ui/frame"
+)
+
+const (
+	// levels is in how many steps an hour is coloured, beside none.
+	levels    = 9
+	hoursADay = 24
+)
+
+// weekday is a row of the week's table: minutes with somebody there in each hour.
+type weekday struct {
+	Name, Link, Sum string
+	Chosen          bool
+	Cells           []cell
+}
+
+type cell struct {
+	Minutes string
+	Level   int
+}
+
+// week reads the hours of the week that a day is in.
+func (p Parts) week(v *frame.Visit, s subject, day report.Day, page *view) error {
+	t := day.Start.In(day.Zone)
+	monday := t.AddDate(0, 0, -(int(t.Weekday())+daysAWeek-1)%daysAWeek)
+	q, err := byperson.ParseRhythm(monday.Format(time.DateOnly), monday.AddDate(0, 0, daysAWeek-1).Format(time.DateOnly), day.Zone.String(), s.id.String(), "")
+	if err != nil {
+		return err
+	}
+	r, err := p.People.Rhythm(v.Context(), s.scope, q)
+	if err != nil {
+		return err
+	}
+	for h := range hoursADay {
+		page.WeekHours = append(page.WeekHours, strconv.Itoa(h))
+	}
+	for i, name := range v.Words.Weekdays() {
+		at := monday.AddDate(0, 0, i)
+		d := weekday{Name: name + " " + strconv.Itoa(at.Day()), Link: "?date=" + at.Format(time.DateOnly), Chosen: at.Format(time.DateOnly) == day.Date}
+		sum := 0.0
+		for h := range hoursADay {
+			seconds := r.Hours[i*hoursADay+h].ActiveSeconds
+			sum += seconds
+			d.Cells = append(d.Cells, cellOf(v, seconds))
+		}
+		d.Sum = v.Words.Short(sum)
+		page.Week = append(page.Week, d)
+	}
+	return nil
+}
+
+func cellOf(v *frame.Visit, seconds float64) cell {
+	if seconds < 1 {
+		return cell{}
+	}
+	minutes := seconds / minutesAnHour
+	return cell{v.Words.Number(int(minutes + 0.5)), min(levels, 1+int(minutes/minutesAnHour*levels))}
+}
