@@ -183,6 +183,9 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/ui/hosts":  {"server/api", "server/internal/problem", "server/internal/ui/frame"},
 	"server/internal/ui/tokens": {"server/api", "server/internal/problem", "server/internal/ui/frame"},
+	"server/internal/ui/policies": {
+		"server/api", "server/api/policy", "server/internal/problem", "server/internal/store/directory", "server/internal/ui/frame", "server/internal/ui/words",
+	},
 	"server/internal/ui/hours":  {"server/api", "server/internal/looked", "server/internal/report", "server/internal/ui/frame"},
 	"server/internal/ui/rhythm": {"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame"},
 	"server/internal/ui/apps":   {"server/api", "server/internal/looked", "server/internal/report", "server/internal/ui/frame"},

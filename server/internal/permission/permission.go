@@ -174,6 +174,7 @@ func logins() []Entry {
 func Pages() []Entry {
 	viewers := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer}, LoginOnly: true}
 	admins := auth.Rule{Roles: []directory.Role{directory.RoleAdmin}, LoginOnly: true}
+	overseeing := auth.Rule{Roles: []directory.Role{directory.RoleAdmin, directory.RoleAuditor}, LoginOnly: true}
 	return []Entry{
 		{"GET /", viewers},
 		{"GET /day", viewers},
@@ -186,6 +187,7 @@ func Pages() []Entry {
 		{"GET /hosts/{id}", admins},
 		{"GET /host-groups/{id}", admins},
 		{"GET /tokens", admins},
+		{"GET /policy", overseeing},
 	}
 }
 

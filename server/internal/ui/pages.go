@@ -13,6 +13,7 @@ import (
 	"activity-tracker.example/server/internal/ui/login"
 	"activity-tracker.example/server/internal/ui/now"
 	"activity-tracker.example/server/internal/ui/person"
+	"activity-tracker.example/server/internal/ui/policies"
 	"activity-tracker.example/server/internal/ui/rhythm"
 	"activity-tracker.example/server/internal/ui/tokens"
 )
@@ -24,6 +25,7 @@ func (p *Pages) Join(board *live.Board, entrance *login.Options) (func(next http
 	pages = append(pages, person.Pages(person.Parts{Reports: p.Reports, People: p.People, Looked: p.Looked, Access: p.Access, Self: p.Self, Notes: p.Notes})...)
 	pages = append(pages, hosts.Pages(p.BaseURL)...)
 	pages = append(pages, tokens.Page())
+	pages = append(pages, policies.Page())
 	framed, err := frame.New(frame.Options{Guard: p.Guard, Access: p.Access, Now: p.Now, Pages: pages, Opens: login.Pages(entrance)})
 	if err != nil {
 		return nil, fmt.Errorf("making the pages: %w", err)

@@ -252,6 +252,9 @@ func TestPagesByRole(t *testing.T) {
 				r.has(t, http.StatusOK, shows[path][0], shows[path][1])
 			default:
 				r.has(t, http.StatusOK, shows[path][0])
+				if shows[path][1] == "" {
+					continue // it is about nobody
+				}
 				r.lacks(t, shows[path][1])
 				b.ask(http.MethodGet, path+"?group=Nobody", nil).has(t, http.StatusNotFound)
 				b.ask(http.MethodGet, path+"?group=Support", nil).has(t, http.StatusOK, shows[path][0])
