@@ -186,6 +186,8 @@ func Pages() []Entry {
 		{"GET /hosts", admins},
 		{"GET /hosts/{id}", admins},
 		{"GET /host-groups/{id}", admins},
+		{"GET /users", admins},
+		{"GET /users/{id}", admins},
 		{"GET /tokens", admins},
 		{"GET /policy", overseeing},
 	}

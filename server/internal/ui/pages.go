@@ -16,6 +16,7 @@ import (
 	"activity-tracker.example/server/internal/ui/policies"
 	"activity-tracker.example/server/internal/ui/rhythm"
 	"activity-tracker.example/server/internal/ui/tokens"
+	"activity-tracker.example/server/internal/ui/users"
 )
 
 // Join joins all pages, with another handler for all other paths, or returns what is wrong
@@ -24,6 +25,7 @@ func (p *Pages) Join(board *live.Board, entrance *login.Options) (func(next http
 	pages := []frame.Page{now.Page(board, p.Reports), day.Page(p.People, p.Reports), hours.Page(p.Reports), rhythm.Page(p.People, p.Reports), apps.Page(p.Reports)}
 	pages = append(pages, person.Pages(person.Parts{Reports: p.Reports, People: p.People, Looked: p.Looked, Access: p.Access, Self: p.Self, Notes: p.Notes})...)
 	pages = append(pages, hosts.Pages(p.BaseURL)...)
+	pages = append(pages, users.Pages(p.BaseURL)...)
 	pages = append(pages, tokens.Page())
 	pages = append(pages, policies.Page())
 	framed, err := frame.New(frame.Options{Guard: p.Guard, Access: p.Access, Now: p.Now, Pages: pages, Opens: login.Pages(entrance)})
