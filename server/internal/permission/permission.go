@@ -183,6 +183,8 @@ func Pages() []Entry {
 		{"GET /apps", viewers},
 		{"GET /people/{id}", viewers},
 		{"GET /me", everybody()},
+		{"GET /groups", admins},
+		{"GET /groups/{id}", admins},
 		{"GET /hosts", admins},
 		{"GET /hosts/{id}", admins},
 		{"GET /host-groups/{id}", admins},

@@ -8,6 +8,7 @@ import (
 	"activity-tracker.example/server/internal/ui/apps"
 	"activity-tracker.example/server/internal/ui/day"
 	"activity-tracker.example/server/internal/ui/frame"
+	"activity-tracker.example/server/internal/ui/groups"
 	"activity-tracker.example/server/internal/ui/hosts"
 	"activity-tracker.example/server/internal/ui/hours"
 	"activity-tracker.example/server/internal/ui/login"
@@ -24,6 +25,7 @@ import (
 func (p *Pages) Join(board *live.Board, entrance *login.Options) (func(next http.Handler) http.Handler, error) {
 	pages := []frame.Page{now.Page(board, p.Reports), day.Page(p.People, p.Reports), hours.Page(p.Reports), rhythm.Page(p.People, p.Reports), apps.Page(p.Reports)}
 	pages = append(pages, person.Pages(person.Parts{Reports: p.Reports, People: p.People, Looked: p.Looked, Access: p.Access, Self: p.Self, Notes: p.Notes})...)
+	pages = append(pages, groups.Pages()...)
 	pages = append(pages, hosts.Pages(p.BaseURL)...)
 	pages = append(pages, users.Pages(p.BaseURL)...)
 	pages = append(pages, tokens.Page())
