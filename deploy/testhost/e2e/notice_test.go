@@ -64,8 +64,28 @@ func noticed(t *testing.T, suite debian.Suite) {
 	if n := p.notice(t); n.ReadAt != nil || n.Version == read.Version {
 		t.Errorf("with another rule the notice is %+v", n)
 	}
-	if suite == debian.Trixie {
+	switch suite {
+	case debian.Bookworm:
+		p.wantShownAtLogin(t)
+	case debian.Trixie:
 		p.wantAsked(t, image.Pt(43, 108), image.Pt(192, 52))
+	}
+}
+
+// wantShownAtLogin: where there is a notice, who logs in on a terminal is shown it. The newer
+// release's login hangs up the terminal that a program has made for it.
+func (p *person) wantShownAtLogin(t *testing.T) {
+	t.Helper()
+	const said = "This is our host."
+	p.host.configure(t, config+"notice: {en: "+said+"}\n")
+	eventually(t, 60*time.Second, "the notice is there", func() error {
+		_, err := p.host.RunAs(t.Context(), p.name, "cat", "/etc/motd.d/trackerd")
+		return err
+	})
+	// It throws away what was typed before its shell runs.
+	shown := p.host.run(t, "sh", "-c", `for i in $(seq 50); do sleep 1; echo exit; done | timeout 60 script -qec "login -f $1" /dev/null`, "sh", p.name)
+	if !strings.Contains(shown, said) || !strings.Contains(shown, "trackctl notice") {
+		t.Errorf("a login shows %q", shown)
 	}
 }
 
