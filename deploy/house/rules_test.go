@@ -164,7 +164,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/ui": {
 		"server/api", "server/internal/auth", "server/internal/looked", "server/internal/noteapi", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/selfapi",
-		"server/internal/shots", "server/internal/store/access", "server/internal/store/directory", "server/internal/userapi",
+		"server/internal/shots", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/policies", "server/internal/userapi",
 		"server/internal/live", "server/internal/ui/...",
 	},
 	"server/internal/ui/words": nil,
@@ -188,7 +188,10 @@ var mayImport = map[string][]string{
 	"server/internal/ui/policies": {
 		"server/api", "server/api/policy", "server/internal/problem", "server/internal/store/directory", "server/internal/ui/frame", "server/internal/ui/words",
 	},
-	"server/internal/ui/hours":  {"server/api", "server/internal/looked", "server/internal/report", "server/internal/ui/frame"},
+	"server/internal/ui/hours": {
+		"server/api", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/planned", "server/internal/store/directory", "server/internal/store/policies",
+		"server/internal/ui/frame",
+	},
 	"server/internal/ui/rhythm": {"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame"},
 	"server/internal/ui/apps":   {"server/api", "server/internal/looked", "server/internal/report", "server/internal/ui/frame"},
 	"server/internal/ui/person": {
@@ -223,6 +226,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/report", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/minutes",
 		"server/internal/store/people", "server/internal/store/query",
 	},
+	"server/internal/report/planned": {"server/api/policy", "server/internal/store/policies"},
 	"server/internal/report/closing": {"server/api", "server/internal/report", "server/internal/store/directory", "server/internal/store/months"},
 	"server/internal/looked": {
 		"server/api", "server/internal/auth", "server/internal/problem", "server/internal/report", "server/internal/store/access",

@@ -94,7 +94,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	metrics.MustRegister(pictures.Collectors()...)
 	written := noteapi.New(s.Notes, s.Access)
 	signOn := ssoapi.New(around.SSO, s.Users, s.Self, guard, log, now)
-	self := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Shots: pictures, Notes: written, Now: now, BaseURL: around.Repository.BaseURL().String()}
+	self := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Shots: pictures, Notes: written, Policies: s.Policies, Now: now, BaseURL: around.Repository.BaseURL().String()}
 	pages, err := self.Join(board, &login.Options{
 		Users: people, Passwords: around.SSO == nil || !around.SSO.Only, SSO: around.SSO != nil, Logout: signOn.End,
 	})

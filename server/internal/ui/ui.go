@@ -29,6 +29,7 @@ import (
 	"activity-tracker.example/server/internal/shots"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/userapi"
 )
 
@@ -68,7 +69,9 @@ type Pages struct {
 	// Shots has pictures of screens.
 	Shots *shots.API
 	Notes *noteapi.API
-	Now   func() time.Time
+	// Policies have the work hours.
+	Policies *policies.Policies
+	Now      func() time.Time
 	// BaseURL is where hosts and people find the server, if anybody has named it.
 	BaseURL string
 

@@ -1,4 +1,5 @@
-// Package hours is the sheet of people's hours: a row a person, a column a day.
+// Package hours is the sheet of people's hours: a row a person, a column a day, week or month;
+// and months that are closed.
 package hours
 
 import (
@@ -11,6 +12,8 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/report/planned"
+	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/ui/frame"
 )
 
@@ -18,10 +21,27 @@ import (
 var html string
 
 const (
-	// pagePeople are on a page.
+	// pagePeople are on a page, at most: of a year there are fewer.
 	pagePeople = 100
 	daysAWeek  = 7
+	// quarterWeeks are the columns of a sheet by week.
+	quarterWeeks = 13
+	isoMonth     = "2006-01"
 )
+
+// Spans that a sheet may be of.
+const (
+	spanWeek    = "week"
+	spanMonth   = "month"
+	spanQuarter = "quarter"
+	spanYear    = "year"
+)
+
+// Parts are what the page is made from.
+type Parts struct {
+	Reports  *report.Reports
+	Policies *policies.Policies
+}
 
 // view is what hours.html shows.
 type view struct {
@@ -30,148 +50,276 @@ type view struct {
 	Before, After, Next      string
 	CSV, XLSX                string
 	Groups                   []string
-	Days                     []column
+	Columns                  []column
 	People                   []person
-	Sum                      string
+	// Planned means that it is known of somebody what was planned.
+	Planned bool
+	Sum     sums
+
+	// Month is the one that is shown, if one is; Closable means that the visitor may close it.
+	Month       string
+	MonthName   string
+	Closable    bool
+	Closed      []closed
+	Checked     *checked
+	now         time.Time
+	periods     []report.Period
+	first, last time.Time
+	by          report.Step
 }
 
+// column is a period. Frozen means that it is of a closed month.
 type column struct {
-	Weekday, Day, Link string
-	Weekend            bool
-	Sum                string
-	seconds            float64
+	Name, Link      string
+	Weekend, Frozen bool
+	Sum             string
+	seconds         float64
 }
 
 type person struct {
 	ID, Name string
 	Partial  bool
-	Days     []cell
-	Active   string
-	NoInput  string
+	Cells    []cell
+	Sum      sums
 }
 
+// sums are what a row amounts to; Planned and Difference are empty where what was planned is
+// not known.
+type sums struct{ Active, NoInput, Planned, Difference string }
+
 type cell struct {
-	Active, Span string
-	Weekend      bool
+	Active, Span, NoInput string
+	Weekend               bool
 }
 
 // Page returns the page.
-func Page(reports *report.Reports) frame.Page {
-	return frame.Page{Name: "hours", HTML: html, Make: func(v *frame.Visit) (any, error) { return show(v, reports) }}
+func Page(p Parts) frame.Page {
+	return frame.Page{Name: "hours", HTML: html, Make: p.show, Act: act}
 }
 
-func show(v *frame.Visit, reports *report.Reports) (any, error) {
+func (p Parts) show(v *frame.Visit) (any, error) {
 	q := v.Query
 	date, err := report.ParseDay(cmp.Or(q.Get("date"), v.Now.In(v.Zone).Format(time.DateOnly)), v.Zone.String())
 	if err != nil {
 		return nil, err
 	}
-	span := "week"
-	if q.Get("span") == "month" {
-		span = "month"
+	s := &view{Date: date.Date, Zone: v.Zone.String(), Group: q.Get("group"), now: v.Now}
+	s.choose(v, q.Get("span"))
+	ask := report.ActivityQuestion{By: s.by}
+	if ask.Days, err = report.ParseRange(s.first.Format(time.DateOnly), s.last.Format(time.DateOnly), s.Zone); err != nil {
+		return nil, err
 	}
-	first, last, before, after := bounds(date.Date, span)
-	s := &view{Date: date.Date, Zone: v.Zone.String(), Group: q.Get("group"), Span: span}
-	s.Before, s.After = s.link("date", before), s.link("date", after)
-	s.Title = v.Words.Date(first) + " – " + v.Words.Date(last)
-	ask := report.ActivityQuestion{By: report.ByDay}
-	if ask.Days, err = report.ParseRange(first.Format(time.DateOnly), last.Format(time.DateOnly), s.Zone); err != nil {
+	if s.periods, err = ask.Days.Periods(s.by); err != nil {
 		return nil, err
 	}
 	if ask.Subject, err = report.ParseSubject(string(report.PerPerson), "", "", s.Group, strconv.Itoa(pagePeople), q.Get("cursor")); err != nil {
 		return nil, err
 	}
-	hours := ask.Days.Hours()
-	v.Look(looked.At{What: api.LookedActivity, From: hours[0], To: hours[len(hours)-1]}, true)
-	list, err := reports.Activity(v.Context(), v.Caller.Scope, ask)
+	v.Look(looked.At{What: api.LookedActivity, From: ask.Days.Start, To: ask.Days.End}, true)
+	list, err := p.Reports.Activity(v.Context(), v.Caller.Scope, ask)
 	if err != nil {
 		return nil, err
 	}
-	names, err := named(v, reports, ask.Subject)
+	names, err := p.named(v, ask.Subject)
 	if err != nil {
 		return nil, err
 	}
-	s.rows(v, first, last, list.Rows, names)
+	plans, err := planned.Of(v.Context(), p.Policies, accountsOf(names))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.closings(v); err != nil {
+		return nil, err
+	}
+	s.columns(v)
+	s.rows(v, list.Rows, names, plans)
 	if list.NextCursor != "" {
 		s.Next = s.link("cursor", list.NextCursor)
 	}
-	s.files(first, last)
-	s.Groups, err = v.GroupNames(reports)
+	s.files()
+	s.Groups, err = v.GroupNames(p.Reports)
 	return s, err
 }
 
-// named returns what the people of a page are called.
-func named(v *frame.Visit, reports *report.Reports, s report.Subject) (map[string]string, error) {
+// named returns the people of a page, by their ids.
+func (p Parts) named(v *frame.Visit, s report.Subject) (map[string]*api.Person, error) {
 	after, _ := strconv.ParseInt(s.Page.After, 10, 64) // what was read as a cursor is a number
-	list, err := reports.People(v.Context(), v.Caller.Scope, report.PeopleQuestion{Group: s.Group, Page: report.PeoplePage{Limit: pagePeople, After: after}})
-	names := make(map[string]string, len(list.People))
+	list, err := p.Reports.People(v.Context(), v.Caller.Scope, report.PeopleQuestion{Group: s.Group, Page: report.PeoplePage{Limit: pagePeople, After: after}})
+	names := make(map[string]*api.Person, len(list.People))
 	for i := range list.People {
-		names[list.People[i].ID] = report.NameOf(&list.People[i])
+		names[list.People[i].ID] = &list.People[i]
 	}
 	return names, err
 }
 
-// bounds are the first and the last day of the week or month of a date, and a date in the
-// one before and after.
-func bounds(date, span string) (first, last time.Time, before, after string) {
-	t, _ := time.Parse(time.DateOnly, date) // it was read from there
-	first = t.AddDate(0, 0, -(int(t.Weekday())+daysAWeek-1)%daysAWeek)
-	last = first.AddDate(0, 0, daysAWeek-1)
-	if span == "month" {
-		first = t.AddDate(0, 0, 1-t.Day())
-		last = first.AddDate(0, 1, -1)
+func accountsOf(people map[string]*api.Person) (machineIDs []string) {
+	for _, p := range people {
+		machineIDs = append(machineIDs, idsOf(p)...)
 	}
-	return first, last, first.AddDate(0, 0, -1).Format(time.DateOnly), last.AddDate(0, 0, 1).Format(time.DateOnly)
+	return machineIDs
 }
 
-// rows makes the sheet; the rows of one person follow each other, a day after the other.
-func (s *view) rows(v *frame.Visit, first, last time.Time, list []api.ActivityRow, names map[string]string) {
-	for t := first; !t.After(last); t = t.AddDate(0, 0, 1) {
-		s.Days = append(s.Days, column{
-			Weekday: v.Words.Weekdays()[(int(t.Weekday())+daysAWeek-1)%daysAWeek], Day: strconv.Itoa(t.Day()),
-			Link: "day?" + url.Values{"date": {t.Format(time.DateOnly)}, "group": {s.Group}}.Encode(), Weekend: t.Weekday() == time.Saturday || t.Weekday() == time.Sunday,
-		})
+func idsOf(p *api.Person) []string {
+	ids := make([]string, len(p.Accounts))
+	for i := range p.Accounts {
+		ids[i] = p.Accounts[i].MachineID
 	}
-	all := 0.0
-	for len(list) >= len(s.Days) {
-		p := person{ID: list[0].Person, Name: cmp.Or(names[list[0].Person], list[0].PersonLabel, list[0].Person), Partial: list[0].Partial}
-		active, idle := 0.0, 0.0
-		for i := range s.Days {
-			row := &list[i]
-			c := cell{Weekend: s.Days[i].Weekend}
-			if row.ActiveSeconds > 0 {
-				c.Active = v.Words.Short(row.ActiveSeconds)
-			}
-			if row.FirstActivity != nil && row.LastActivity != nil {
-				c.Span = v.At(*row.FirstActivity) + "–" + v.At(*row.LastActivity)
-			}
-			active, idle = active+row.ActiveSeconds, idle+row.IdleSeconds
-			s.Days[i].seconds += row.ActiveSeconds
-			p.Days = append(p.Days, c)
+	return ids
+}
+
+// choose finds the span around a date: its days, its columns, and what comes before and after.
+func (s *view) choose(v *frame.Visit, span string) {
+	t, _ := time.Parse(time.DateOnly, s.Date) // it was read from there
+	monday := t.AddDate(0, 0, -(int(t.Weekday())+daysAWeek-1)%daysAWeek)
+	s.Span, s.by = span, report.ByDay
+	switch span {
+	case spanMonth:
+		s.first = t.AddDate(0, 0, 1-t.Day())
+		s.last = s.first.AddDate(0, 1, -1)
+		s.Title, s.Month = v.Words.Month(t.Month(), t.Year()), t.Format(isoMonth)
+		s.MonthName = s.Title
+	case spanQuarter:
+		s.by = report.ByWeek
+		s.first, s.last = monday.AddDate(0, 0, -(quarterWeeks-1)*daysAWeek), monday.AddDate(0, 0, daysAWeek-1)
+	case spanYear:
+		s.by = report.ByMonth
+		s.first = time.Date(t.Year(), time.January, 1, 0, 0, 0, 0, time.UTC)
+		s.last = s.first.AddDate(1, 0, -1)
+		s.Title = strconv.Itoa(t.Year())
+	default:
+		s.Span = spanWeek
+		s.first, s.last = monday, monday.AddDate(0, 0, daysAWeek-1)
+	}
+	s.Title = cmp.Or(s.Title, v.Words.Date(s.first)+" – "+v.Words.Date(s.last))
+	after := s.last.AddDate(0, 0, 1)
+	if span == spanQuarter { // its last week is that of the date
+		after = s.last.AddDate(0, 0, (quarterWeeks-1)*daysAWeek)
+	}
+	s.Before, s.After = s.link("date", s.first.AddDate(0, 0, -1).Format(time.DateOnly)), s.link("date", after.Format(time.DateOnly))
+}
+
+// columns names the periods, and leads to what each is made of.
+func (s *view) columns(v *frame.Visit) {
+	for i := range s.periods {
+		p := &s.periods[i]
+		first, _ := time.Parse(time.DateOnly, p.First) // a report has it so
+		c := column{Frozen: s.frozen(p)}
+		switch s.by {
+		case report.ByWeek:
+			_, week := first.ISOWeek()
+			c.Name, c.Link = v.Words.T("hours.weekof", strconv.Itoa(week)), s.link("date", p.First, "span", spanWeek)
+		case report.ByMonth:
+			c.Name, c.Link = v.Words.ShortMonth(first.Month()), s.link("date", p.First, "span", spanMonth)
+		default:
+			c.Name = v.Words.Weekdays()[(int(first.Weekday())+daysAWeek-1)%daysAWeek] + " " + strconv.Itoa(first.Day())
+			c.Link = "day?" + url.Values{"date": {p.First}, "group": {s.Group}}.Encode()
+			c.Weekend = first.Weekday() == time.Saturday || first.Weekday() == time.Sunday
 		}
-		p.Active, p.NoInput = v.Words.Length(active), v.Words.Length(idle)
-		all += active
-		s.People, list = append(s.People, p), list[len(s.Days):]
+		s.Columns = append(s.Columns, c)
 	}
-	for i := range s.Days {
-		s.Days[i].Sum = v.Words.Short(s.Days[i].seconds)
+}
+
+// rows makes the sheet; the rows of one person follow each other, a period after the other.
+func (s *view) rows(v *frame.Visit, list []api.ActivityRow, names map[string]*api.Person, plans *planned.Plans) {
+	var all total
+	for len(s.Columns) > 0 && len(list) >= len(s.Columns) {
+		var accounts []string
+		p := person{ID: list[0].Person, Name: cmp.Or(list[0].PersonLabel, list[0].Person), Partial: list[0].Partial}
+		if named := names[p.ID]; named != nil {
+			p.Name, accounts = report.NameOf(named), idsOf(named)
+		}
+		of := total{known: true}
+		for i := range s.Columns {
+			row := &list[i]
+			p.Cells = append(p.Cells, s.cell(v, row, s.Columns[i].Weekend))
+			of.active, of.noInput = of.active+row.ActiveSeconds, of.noInput+row.IdleSeconds
+			s.Columns[i].seconds += row.ActiveSeconds
+			s.plan(&of, plans, accounts, &s.periods[i])
+		}
+		p.Sum = of.sums(v)
+		s.Planned = s.Planned || of.known
+		all.add(&of)
+		s.People, list = append(s.People, p), list[len(s.Columns):]
 	}
-	s.Sum = v.Words.Length(all)
+	for i := range s.Columns {
+		s.Columns[i].Sum = v.Words.Short(s.Columns[i].seconds)
+	}
+	all.known = s.Planned && all.unknown == 0
+	s.Sum = all.sums(v)
+}
+
+func (s *view) cell(v *frame.Visit, row *api.ActivityRow, weekend bool) cell {
+	c := cell{Weekend: weekend}
+	if row.ActiveSeconds > 0 {
+		c.Active = v.Words.Short(row.ActiveSeconds)
+	}
+	if row.IdleSeconds > 0 {
+		c.NoInput = v.Words.Short(row.IdleSeconds)
+	}
+	if s.by == report.ByDay && row.FirstActivity != nil && row.LastActivity != nil {
+		c.Span = v.At(*row.FirstActivity) + "–" + v.At(*row.LastActivity)
+	}
+	return c
+}
+
+// plan adds what was planned of a period, up to now.
+func (s *view) plan(of *total, plans *planned.Plans, accounts []string, p *report.Period) {
+	end := p.End
+	if s.now.Before(end) {
+		end = s.now
+	}
+	if !of.known || !end.After(p.Start) {
+		return
+	}
+	length, known := plans.Length(accounts, p.Start, end)
+	of.known, of.planned = known, of.planned+length.Seconds()
+}
+
+// total adds up seconds.
+type total struct {
+	active, noInput, planned float64
+	// known means that what was planned is known; unknown counts those of whom it is not.
+	known   bool
+	unknown int
+}
+
+func (t *total) add(o *total) {
+	t.active, t.noInput, t.planned = t.active+o.active, t.noInput+o.noInput, t.planned+o.planned
+	if !o.known {
+		t.unknown++
+	}
+}
+
+func (t *total) sums(v *frame.Visit) sums {
+	s := sums{Active: v.Words.Short(t.active), NoInput: v.Words.Short(t.noInput)}
+	if !t.known {
+		return s
+	}
+	s.Planned = v.Words.Short(t.planned)
+	switch d := t.active - t.planned; {
+	case d < 0:
+		s.Difference = "−" + v.Words.Short(-d)
+	default:
+		s.Difference = v.Words.Short(d)
+	}
+	return s
 }
 
 // link is this page with something changed; other days or groups begin with their first people.
-func (s *view) link(name, value string) string {
+func (s *view) link(changes ...string) string {
 	changed := url.Values{"date": {s.Date}, "span": {s.Span}}
 	if s.Group != "" {
 		changed.Set("group", s.Group)
 	}
-	changed.Set(name, value)
+	for i := 0; i+1 < len(changes); i += 2 {
+		changed.Set(changes[i], changes[i+1])
+	}
 	return "hours?" + changed.Encode()
 }
 
 // files are the same figures for a spreadsheet, of all people.
-func (s *view) files(first, last time.Time) {
-	q := url.Values{"per": {"person"}, "by": {"day"}, "from": {first.Format(time.DateOnly)}, "to": {last.Format(time.DateOnly)}, "tz": {s.Zone}}
+func (s *view) files() {
+	q := url.Values{"per": {"person"}, "by": {string(s.by)}, "from": {s.first.Format(time.DateOnly)}, "to": {s.last.Format(time.DateOnly)}, "tz": {s.Zone}}
 	if s.Group != "" {
 		q.Set("group", s.Group)
 	}

@@ -217,6 +217,11 @@ func (w *Words) Month(m time.Month, year int) string {
 	return fmt.Sprintf("%s %d", strings.Split(w.texts["monthnames"].whole, " ")[int(m)-1], year)
 }
 
+// ShortMonth writes a month alone, short.
+func (w *Words) ShortMonth(m time.Month) string {
+	return strings.Split(w.texts["months"].whole, " ")[int(m)-1]
+}
+
 // Date writes a day with its weekday, as in "Thu 26 Nov 2026".
 func (w *Words) Date(t time.Time) string {
 	day := strings.Split(w.texts["weekdays"].whole, " ")[int(t.Weekday())]
