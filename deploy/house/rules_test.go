@@ -185,6 +185,9 @@ var mayImport = map[string][]string{
 	"server/internal/ui/hosts":  {"server/api", "server/internal/problem", "server/internal/ui/frame"},
 	"server/internal/ui/users":  {"server/api", "server/internal/problem", "server/internal/ui/frame"},
 	"server/internal/ui/tokens": {"server/api", "server/internal/problem", "server/internal/ui/frame"},
+	"server/internal/ui/categories": {
+		"server/api", "server/internal/problem", "server/internal/store/directory", "server/internal/ui/frame",
+	},
 	"server/internal/ui/policies": {
 		"server/api", "server/api/policy", "server/internal/problem", "server/internal/store/directory", "server/internal/ui/frame", "server/internal/ui/words",
 	},

@@ -192,6 +192,7 @@ func Pages() []Entry {
 		{"GET /users/{id}", admins},
 		{"GET /tokens", admins},
 		{"GET /policy", overseeing},
+		{"GET /categories", viewers},
 	}
 }
 

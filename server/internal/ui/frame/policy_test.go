@@ -56,7 +56,7 @@ func TestPolicyPage(t *testing.T) {
 
 	b.ask(http.MethodPost, "/policy", r.form(t, "write")).sends(t, "./policy?done=written")
 	page = b.ask(http.MethodGet, "/policy?done=written", nil)
-	page.has(t, http.StatusOK, "Written.", "Mon–Fri 09:00–18:00", "not on 2027-01-01", "any application: ^Salary", "<td><bdi>admin</bdi></td><td>in force</td>")
+	page.has(t, http.StatusOK, "Written.", "Mon–Fri 09:00–18:00", "not on 2027-01-01", "any application: ^Salary", "<bdi>admin</bdi></td><td data-name=\"State\">in force</td>")
 	b.ask(http.MethodPost, "/policy", page.form(t, "preview")).has(t, http.StatusOK, "changes nothing of what holds")
 
 	b.login("auditor")
