@@ -95,7 +95,7 @@ func TestClosing(t *testing.T) {
 	b.Get(page).Has(t, http.StatusOK, "Close October 2026: &lt;i&gt;Support")
 	b.Post(page, form, "Sec-Fetch-Site", "cross-site").Has(t, http.StatusForbidden)
 	b.Post(page, form).Sends(t, "./hours?date=2026-10-01&done=closed&group=%3Ci%3ESupport&span=month")
-	b.Post(page, form).Has(t, http.StatusConflict, "The month is closed already")
+	b.Post(page, form).Has(t, http.StatusConflict, "There is a closed month")
 	b.Post(page, url.Values{"do": {"close"}, "month": {"2199-10"}, "group": {"<i>Support"}, "tz": {"UTC"}}).Has(t, http.StatusConflict, "not over yet")
 	b.Post(page, url.Values{"do": {"close"}, "month": {"x"}, "tz": {"UTC"}}).Has(t, http.StatusBadRequest)
 	shown := b.Get(page)
