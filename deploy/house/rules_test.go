@@ -182,6 +182,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame", "server/internal/ui/lane",
 	},
 	"server/internal/ui/groups": {"server/api", "server/internal/problem", "server/internal/ui/frame"},
+	"server/internal/ui/about":  {"server/internal/ui/frame"},
 	"server/internal/ui/hosts":  {"server/api", "server/internal/problem", "server/internal/ui/frame"},
 	"server/internal/ui/users":  {"server/api", "server/internal/problem", "server/internal/ui/frame"},
 	"server/internal/ui/tokens": {"server/api", "server/internal/problem", "server/internal/ui/frame"},

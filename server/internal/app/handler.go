@@ -2,6 +2,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -31,8 +32,10 @@ import (
 	"activity-tracker.example/server/internal/shots"
 	"activity-tracker.example/server/internal/sso"
 	"activity-tracker.example/server/internal/ssoapi"
+	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/ui"
+	"activity-tracker.example/server/internal/ui/about"
 	"activity-tracker.example/server/internal/ui/login"
 	"activity-tracker.example/server/internal/userapi"
 )
@@ -49,6 +52,10 @@ type Surroundings struct {
 	Stopping <-chan struct{}
 	// Repository is where hosts get the agent from; nil: nowhere.
 	Repository *repository.Repository
+	// Private means that the server runs its PostgreSQL, KeepAccess and KeepBackups are for how
+	// long who looked and backups are kept: what the page about the server has.
+	Private                 bool
+	KeepAccess, KeepBackups time.Duration
 	// SSO is the provider of single sign-on; nil: there is none.
 	SSO *sso.Provider
 	// PasswordCost is what hashing a password costs; zero: the usual.
@@ -94,7 +101,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	metrics.MustRegister(pictures.Collectors()...)
 	written := noteapi.New(s.Notes, s.Access)
 	signOn := ssoapi.New(around.SSO, s.Users, s.Self, guard, log, now)
-	self := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Shots: pictures, Notes: written, Policies: s.Policies, Now: now, BaseURL: around.Repository.BaseURL().String()}
+	self := &ui.Pages{Self: own, Guard: guard, People: byPerson, Reports: reports, Looked: list, Access: s.Access, Shots: pictures, Notes: written, Policies: s.Policies, Now: now, BaseURL: around.Repository.BaseURL().String(), About: factsOf(s, around)}
 	pages, err := self.Join(board, &login.Options{
 		Users: people, Passwords: around.SSO == nil || !around.SSO.Only, SSO: around.SSO != nil, Logout: signOn.End,
 	})
@@ -118,4 +125,25 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		Log: log, Metrics: metrics, MetricsElsewhere: around.MetricsElsewhere,
 		Proxies: around.Proxies, Stopping: around.Stopping,
 	}), nil
+}
+
+// factsOf is what the page about the server has.
+func factsOf(s *rooms.Store, around Surroundings) about.Facts {
+	return about.Facts{
+		Version: around.Version, Private: around.Private,
+		Schema: func(ctx context.Context) (int, error) {
+			schema, err := s.Schema(ctx)
+			return schema.Version, err
+		},
+		Kept: func() []about.Kept {
+			return []about.Kept{
+				{What: "events", For: s.Partitions.KeepFor(partition.Events())},
+				{What: "titles", For: s.Partitions.KeepFor(partition.Titles())},
+				{What: "sums", For: s.Partitions.KeepFor(partition.Rollups())},
+				{What: "pictures", For: s.Screenshots.KeepFor()},
+				{What: "looks", For: around.KeepAccess},
+				{What: "backups", For: around.KeepBackups},
+			}
+		},
+	}
 }

@@ -30,7 +30,7 @@ const (
 func Run(ctx context.Context, c config.Config, version string, log *slog.Logger) (err error) {
 	collectSeldom(os.Getenv)
 	leaving := &leave{delay: c.ShutdownDelay, log: log}
-	around := Surroundings{Version: version, Metrics: NewMetrics(), MetricsElsewhere: c.MetricsListen != "", leaving: leaving}
+	around := Surroundings{Version: version, Metrics: NewMetrics(), MetricsElsewhere: c.MetricsListen != "", Private: c.Database.URL == "", KeepAccess: c.KeepAccess, KeepBackups: c.KeepBackups, leaving: leaving}
 	listener, err := httpserver.Open(ctx, listenerOptions(c, log, around.Metrics))
 	if err != nil {
 		return err

@@ -183,6 +183,7 @@ func Pages() []Entry {
 		{"GET /apps", viewers},
 		{"GET /people/{id}", viewers},
 		{"GET /me", everybody()},
+		{"GET /about", everybody()},
 		{"GET /groups", admins},
 		{"GET /groups/{id}", admins},
 		{"GET /hosts", admins},

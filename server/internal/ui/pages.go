@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"activity-tracker.example/server/internal/live"
+	"activity-tracker.example/server/internal/ui/about"
 	"activity-tracker.example/server/internal/ui/apps"
 	"activity-tracker.example/server/internal/ui/categories"
 	"activity-tracker.example/server/internal/ui/day"
@@ -26,6 +27,7 @@ import (
 func (p *Pages) Join(board *live.Board, entrance *login.Options) (func(next http.Handler) http.Handler, error) {
 	pages := []frame.Page{now.Page(board, p.Reports), day.Page(p.People, p.Reports), hours.Page(hours.Parts{Reports: p.Reports, Policies: p.Policies}), rhythm.Page(p.People, p.Reports), apps.Page(p.Reports)}
 	pages = append(pages, person.Pages(person.Parts{Reports: p.Reports, People: p.People, Looked: p.Looked, Access: p.Access, Self: p.Self, Notes: p.Notes})...)
+	pages = append(pages, about.Page(p.About))
 	pages = append(pages, groups.Pages()...)
 	pages = append(pages, hosts.Pages(p.BaseURL)...)
 	pages = append(pages, users.Pages(p.BaseURL)...)

@@ -30,6 +30,7 @@ import (
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/policies"
+	"activity-tracker.example/server/internal/ui/about"
 	"activity-tracker.example/server/internal/userapi"
 )
 
@@ -74,6 +75,8 @@ type Pages struct {
 	Now      func() time.Time
 	// BaseURL is where hosts and people find the server, if anybody has named it.
 	BaseURL string
+	// About is what the server is.
+	About about.Facts
 
 	page   *template.Template
 	static http.Handler
