@@ -176,7 +176,7 @@ var mayImport = map[string][]string{
 	"server/internal/ui/login": {"server/api", "server/internal/auth", "server/internal/problem", "server/internal/ui/frame", "server/internal/userapi"},
 	"server/internal/ui/now": {
 		"server/api", "server/internal/live", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/store/access",
-		"server/internal/store/directory", "server/internal/ui/frame",
+		"server/internal/store/directory", "server/internal/store/query", "server/internal/ui/frame",
 	},
 	"server/internal/ui/day": {
 		"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame", "server/internal/ui/lane",

@@ -87,6 +87,8 @@ type Board struct {
 	opts   Options
 	wake   chan struct{}
 
+	members members
+
 	mu       sync.Mutex
 	stopped  bool
 	watchers map[*Watcher]struct{}

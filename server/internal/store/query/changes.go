@@ -57,3 +57,22 @@ func (r *Reader) MachineKeys(ctx context.Context, scope directory.Scope) (map[in
 	})
 	return keys, err
 }
+
+// GroupMembers is a group with all of its machines, and of how many people they are.
+type GroupMembers struct {
+	Key      int32
+	Name     string
+	Machines []int32
+	People   int64
+}
+
+// GroupMembers returns all groups, by name. The table is read whole, so ask seldom.
+func (r *Reader) GroupMembers(ctx context.Context) (list []GroupMembers, err error) {
+	err = r.db.Read(ctx, "reading what groups hold", func(tx pgx.Tx) (err error) {
+		list, err = db.Collect[GroupMembers](ctx, tx, "reading", `SELECT g.id, g.name, coalesce(m.machines, '{}'), coalesce(m.people, 0) FROM machine_group g
+			LEFT JOIN (SELECT m.grp, array_agg(DISTINCT m.machine) AS machines, count(DISTINCT a.person) AS people FROM group_member m
+				JOIN account a ON a.machine = m.machine GROUP BY m.grp) m ON m.grp = g.id ORDER BY g.name COLLATE "C"`)
+		return err
+	})
+	return list, err
+}

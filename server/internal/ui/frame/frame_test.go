@@ -329,3 +329,14 @@ func TestBadQuestions(t *testing.T) {
 		b.ask(http.MethodGet, path, nil).has(t, status, `lang="en"`)
 	}
 }
+
+// What everybody does is narrowed by state, and each count leads there.
+func TestNowByState(t *testing.T) {
+	b := newBrowser(t)
+	b.login("admin")
+	r := b.ask(http.MethodGet, "/?state=active&q=office", nil)
+	r.has(t, http.StatusOK, "Anna", `href="./?q=office&amp;state=active" aria-current="true"`, `href="./?q=office"`)
+	r.lacks(t, "data-whole")
+	b.ask(http.MethodGet, "/?state=offline", nil).lacks(t, "Anna")
+	b.ask(http.MethodGet, "/?state=<b>", nil).has(t, http.StatusOK, "Anna", "data-whole", `role="status"`)
+}
