@@ -193,6 +193,8 @@ func Pages() []Entry {
 		{"GET /users/{id}", admins},
 		{"GET /tokens", admins},
 		{"GET /policy", overseeing},
+		{"GET /receipts", overseeing},
+		{"GET /audit", overseeing},
 		{"GET /categories", viewers},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"activity-tracker.example/server/internal/ui/hours"
 	"activity-tracker.example/server/internal/ui/login"
 	"activity-tracker.example/server/internal/ui/now"
+	"activity-tracker.example/server/internal/ui/oversight"
 	"activity-tracker.example/server/internal/ui/person"
 	"activity-tracker.example/server/internal/ui/policies"
 	"activity-tracker.example/server/internal/ui/rhythm"
@@ -33,6 +34,7 @@ func (p *Pages) Join(board *live.Board, entrance *login.Options) (func(next http
 	pages = append(pages, users.Pages(p.BaseURL)...)
 	pages = append(pages, tokens.Page())
 	pages = append(pages, policies.Page(), categories.Page())
+	pages = append(pages, oversight.Pages()...)
 	framed, err := frame.New(frame.Options{Guard: p.Guard, Access: p.Access, Now: p.Now, Pages: pages, Opens: login.Pages(entrance)})
 	if err != nil {
 		return nil, fmt.Errorf("making the pages: %w", err)

@@ -218,6 +218,12 @@ func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page, id string) 
 		See(w, v.root()+"login?"+url.Values{"to": {to}}.Encode())
 		return
 	}
+	if err == nil && p.Name == "" {
+		if to := f.first(v); to != "" {
+			See(w, v.root()+to)
+			return
+		}
+	}
 	if err == nil {
 		err = f.mayOpen(v, w, p)
 	}
@@ -235,6 +241,25 @@ func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page, id string) 
 	}
 	f.Show(v, w, p.Name, http.StatusOK, data, v.done())
 }
+
+// first returns where somebody goes on to whom the first page is not for: another page of theirs,
+// and that of oneself where there is no other. Empty: they may open the first.
+func (f *Frame) first(v *Visit) string {
+	to := ""
+	for _, p := range f.o.Pages {
+		switch {
+		case p.Hidden || !f.rules["GET /"+p.Name].Permits(v.Caller):
+		case p.Name == "":
+			return ""
+		case to == "" || to == ownPage:
+			to = p.Name
+		}
+	}
+	return to
+}
+
+// ownPage is the name of the page of oneself.
+const ownPage = "me"
 
 // mayOpen returns why a visitor may not do that with a page.
 func (f *Frame) mayOpen(v *Visit, w http.ResponseWriter, p Page) error {

@@ -245,6 +245,8 @@ func TestPagesByRole(t *testing.T) {
 				allowed = allowed || may == role
 			}
 			switch {
+			case path == "/" && !allowed:
+				r.sends(t, "./policy")
 			case !allowed:
 				r.has(t, http.StatusForbidden)
 				r.lacks(t, "Anna", "boris")
