@@ -199,6 +199,9 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/planned", "server/internal/store/directory", "server/internal/store/policies",
 		"server/internal/ui/frame",
 	},
+	"server/internal/ui/compare": {
+		"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/store/access", "server/internal/ui/frame",
+	},
 	"server/internal/ui/rhythm": {"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame"},
 	"server/internal/ui/apps":   {"server/api", "server/internal/looked", "server/internal/report", "server/internal/ui/frame"},
 	"server/internal/ui/person": {

@@ -181,6 +181,7 @@ func Pages() []Entry {
 		{"GET /hours", viewers},
 		{"GET /rhythm", viewers},
 		{"GET /apps", viewers},
+		{"GET /compare", viewers},
 		{"GET /people/{id}", viewers},
 		{"GET /me", everybody()},
 		{"GET /about", everybody()},
