@@ -63,6 +63,9 @@ UNIT_PACKAGES ?= $(shell echo $$(($$(nproc) + 1)))
 SLOW_TESTS := ^TestSlow
 # Where `make test` leaves its results, one JSON object per line and test.
 RESULTS := .cache/test
+# Where tests of the pages leave a picture of each that they looked at.
+PAGES := dist/pages
+export ACTIVITY_TRACKER_PAGES := $(ROOT)/$(PAGES)
 
 .PHONY: all
 all: build deb ## binaries in bin/, packages in dist/
@@ -143,6 +146,7 @@ test-unit: setup-test ## tests that boot no host: unit, race, fuzz seeds, Postgr
 	@echo "test: $(UNIT_MODULES)"
 	@CGO_ENABLED=1 $(GOTESTSUM) --jsonfile $(RESULTS)/unit.json -- \
 		-p $(UNIT_PACKAGES) -race -skip '$(SLOW_TESTS)' -timeout $(UNIT_TEST_TIMEOUT) $(patsubst %,./%/...,$(UNIT_MODULES))
+	@echo "test: what the pages look like is in $(PAGES)/"
 
 # Built before the tests, whose time is bounded.
 .PHONY: test-trees

@@ -352,7 +352,9 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/servertest":         {"server/api", "server/internal/..."}, // whole servers for tests
 	"server/internal/servertest/browser": {"server/internal/servertest"},
-	"server/ssotest":                     nil, // single sign-on against a real provider
+	"server/ssotest":                     nil,            // single sign-on against a real provider
+	"server/pagetest":                    nil,            // the pages in a real browser
+	"server/sample":                      {"server/api"}, // made-up people for tests and the demonstration
 	"server/bench":                       {"server/api", "server/internal/localpg"},
 	"server/cmd/trackerd-server":         {"server/internal/cli"},
 }
@@ -371,6 +373,7 @@ var onlyIn = []struct {
 	{"github.com/coreos/go-oidc", []string{"server/internal/sso"}, "one package asks the provider"},
 	{"golang.org/x/oauth2", []string{"server/internal/sso"}, "one package asks the provider"},
 	{"github.com/zitadel/oidc", []string{"server/ssotest"}, "a provider is for tests"},
+	{"github.com/chromedp", []string{"server/pagetest"}, "a browser is for tests"},
 	{"go.etcd.io/bbolt", []string{"hostd/buffer"}, "one package knows how records lie on disk"},
 	{"github.com/shirou/gopsutil", []string{"hostd/hoststat"}, "figures of the host come from one place"},
 }

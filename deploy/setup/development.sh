@@ -9,9 +9,10 @@
 #   go       the Go toolchain that go.work asks for
 #   lint     golangci-lint and shellcheck
 #   package  nfpm and lintian
-#   test     gotestsum, pebble, a C compiler for the race detector, X and PostgreSQL
+#   test     gotestsum, pebble, a C compiler for the race detector, X, PostgreSQL,
+#            Chromium and axe-core
 #   host     what deploy/testhost boots a disposable xrdp host with
-#   slow     what only the slow tests need: Node.js and its npm
+#   slow     what only the slow tests need
 #
 # Debian packages go where apt puts them, everything else into
 # ${XDG_CACHE_HOME:-~/.cache}/activity-tracker. A GOPROXY that is set is used.
@@ -25,6 +26,11 @@ readonly NFPM=v2.45.2
 readonly GOTESTSUM=v1.13.0
 # An authority for certificates by ACME, for tests.
 readonly PEBBLE=v2.10.1
+
+# What checks pages for people who cannot see or cannot use a mouse, for tests (MPL-2.0),
+# from npm's registry: its version, and the digest of the one file that is used.
+readonly AXE_CORE=4.14.1
+readonly AXE_CORE_SHA256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
 # What differs between the releases of Debian.
 case $(# shellcheck source=/dev/null
@@ -42,12 +48,13 @@ readonly DEBS_TEST=(
   xvfb xserver-xephyr xdotool openbox xterm x11-utils x11-xserver-utils wmctrl xauth
   sway kwin-wayland                            # Wayland sessions
   dbus dbus-x11 "postgresql-$POSTGRESQL" "postgresql-client-$POSTGRESQL" pgbouncer
+  chromium fonts-dejavu-core                   # looks at the pages
 )
-# Clients from the API's description. A Node.js of another origin has its own npm,
-# which Debian's conflicts with.
-DEBS_SLOW=()
-command -v npm >/dev/null || DEBS_SLOW=(nodejs npm)
-readonly DEBS_SLOW
+# Gets axe-core, and makes clients from the API's description. A Node.js of another origin
+# has its own npm, which Debian's conflicts with.
+DEBS_NPM=()
+command -v npm >/dev/null || DEBS_NPM=(nodejs npm)
+readonly DEBS_NPM
 readonly DEBS_HOST=(
   mmdebstrap debian-archive-keyring systemd systemd-container util-linux iproute2
   "$FREERDP" xvfb xdotool imagemagick curl
@@ -206,6 +213,20 @@ promtool() {
   rm -rf "$dir"
 }
 
+# axe_core takes one file out of an npm package.
+axe_core() {
+  local dir file=$CACHE/axe-core/axe.min.js
+  if echo "$AXE_CORE_SHA256  $file" | sha256sum --check --status 2>/dev/null; then return; fi
+  say "axe-core $AXE_CORE from npm's registry"
+  dir=$(mktemp -d "$CACHE/axe-core.XXXXXX")
+  (cd "$dir" && logged npm pack --silent "axe-core@$AXE_CORE" && tar -xzf "axe-core-$AXE_CORE.tgz")
+  echo "$AXE_CORE_SHA256  $dir/package/axe.min.js" | sha256sum --check --status ||
+    fail "axe-core $AXE_CORE is not the file that was looked at: see AXE_CORE_SHA256"
+  mkdir -p "${file%/*}"
+  mv "$dir/package/axe.min.js" "$file"
+  rm -rf "$dir"
+}
+
 in_root_env() {
   (cd / && GOBIN="$CACHE/bin" GOFLAGS='' GOWORK=off GOTOOLCHAIN=local CGO_ENABLED=0 go install "$1")
 }
@@ -216,9 +237,9 @@ packages() {
   go) ;;
   lint) printf '%s\n' "${DEBS_LINT[@]}" ;;
   package) printf '%s\n' "${DEBS_PACKAGE[@]}" ;;
-  test) printf '%s\n' "${DEBS_TEST[@]}" ;;
+  test) printf '%s\n' "${DEBS_TEST[@]}" "${DEBS_NPM[@]}" ;;
   host) printf '%s\n' "${DEBS_HOST[@]}" ;;
-  slow) [ ${#DEBS_SLOW[@]} = 0 ] || printf '%s\n' "${DEBS_SLOW[@]}" ;;
+  slow) [ ${#DEBS_NPM[@]} = 0 ] || printf '%s\n' "${DEBS_NPM[@]}" ;;
   *) fail "no part called $1; there are go, lint, package, test, host and slow" ;;
   esac
 }
@@ -232,6 +253,7 @@ tools() {
     go_tool gotestsum gotest.tools/gotestsum $GOTESTSUM
     go_tool pebble github.com/letsencrypt/pebble/v2/cmd/pebble $PEBBLE
     promtool
+    axe_core
     ;;
   esac
 }

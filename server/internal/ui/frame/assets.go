@@ -18,6 +18,8 @@ type asset struct {
 	kind string
 	body []byte
 	tag  string
+	// forget has the browser forget the pages that it keeps for going back to.
+	forget bool
 }
 
 // assets are the files below /static/. A block of its own keeps what a part of the script
@@ -49,12 +51,24 @@ func assets() (map[string]asset, error) {
 		sum := sha256.Sum256(b.Bytes())
 		made[a.name] = asset{kind: a.kind, body: b.Bytes(), tag: `"` + hex.EncodeToString(sum[:8]) + `"`}
 	}
+	made[forgetName] = asset{kind: "text/css; charset=utf-8", forget: true}
 	return made, nil
 }
+
+// forgetName is an empty style sheet. The page that somebody comes to by logging out loads it:
+// only then the page before is among those that the browser keeps as they were, whatever
+// no-store says.
+const forgetName = "forget.css"
 
 // ServeHTTP sends the file, or that the browser has it.
 func (a asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
+	if a.forget {
+		h.Set("Content-Type", a.kind)
+		h.Set("Cache-Control", "no-store")
+		h.Set("Clear-Site-Data", `"cache"`)
+		return
+	}
 	h.Set("Cache-Control", "no-cache") // which means to ask whether it is the same
 	h.Set("ETag", a.tag)
 	if r.Header.Get("If-None-Match") == a.tag {
