@@ -179,7 +179,8 @@ var mayImport = map[string][]string{
 		"server/internal/store/directory", "server/internal/store/query", "server/internal/ui/frame",
 	},
 	"server/internal/ui/day": {
-		"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame", "server/internal/ui/lane",
+		"server/api", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/report/planned",
+		"server/internal/store/access", "server/internal/store/policies", "server/internal/ui/frame", "server/internal/ui/lane",
 	},
 	"server/internal/ui/groups": {"server/api", "server/internal/problem", "server/internal/ui/frame"},
 	"server/internal/ui/about":  {"server/internal/ui/frame"},

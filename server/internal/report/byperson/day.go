@@ -15,6 +15,14 @@ import (
 // MaxDayPeople bounds a page of people's days: more than anyone looks at together.
 const MaxDayPeople = 50
 
+const (
+	// MaxSorted is how many people's days are read at most so that they can be sorted: 400 are
+	// read in 60 to 100 ms on two busy cores.
+	MaxSorted = 2000
+	// sortedAtOnce is how many of them are read at once: their minutes take 5 MB.
+	sortedAtOnce = 200
+)
+
 // DayQuestion asks for the segments of people's day.
 type DayQuestion struct {
 	Day report.Day
@@ -50,6 +58,29 @@ func (p *PersonDay) Name() string {
 func (r *Reports) Days(ctx context.Context, scope directory.Scope, q DayQuestion) ([]PersonDay, string, error) {
 	days, next, err := r.days(ctx, scope, q)
 	return days, report.PeopleCursor(next), err
+}
+
+// AllDays returns the days of all people that are asked for, up to now, so that they can be
+// sorted; none where there are more than MaxSorted. Nothing notes that they were seen: whoever
+// shows some of them does.
+func (r *Reports) AllDays(ctx context.Context, scope directory.Scope, q DayQuestion) (all []PersonDay, more bool, err error) {
+	page := report.PeoplePage{Limit: sortedAtOnce}
+	for {
+		list, others, err := r.reader.PeopleMinutes(ctx, q.filter(scope, page), q.Day.Start, until(q.Day, r.now()))
+		if err != nil {
+			return nil, false, err
+		}
+		for i := range list {
+			all = append(all, PersonDay{Person: list[i].Person, Segments: segments(list[i].Grid), Estimated: list[i].Estimated})
+			page.After = list[i].ID
+		}
+		switch {
+		case !others:
+			return all, false, nil
+		case len(all) >= MaxSorted:
+			return nil, true, nil
+		}
+	}
 }
 
 // days returns a page, and after whom the next begins, if any.

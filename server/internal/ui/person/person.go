@@ -65,6 +65,7 @@ type view struct {
 	// records than are drawn.
 	Estimated, Cut                   bool
 	Title, Date, Zone, Before, After string
+	DayStart                         int64 // in seconds since 1970
 	Ticks                            []lane.Tick
 	Lane                             lane.Lane
 	Start, End                       string
@@ -183,7 +184,7 @@ func (p Parts) show(v *frame.Visit, s subject) (any, error) {
 	page := &view{
 		Own: s.own, Name: report.NameOf(&who), Accounts: who.Accounts, Partial: who.Partial, Span: chosen,
 		Title: v.Words.Date(day.Start.In(day.Zone)), Date: day.Date, Zone: day.Zone.String(), Before: shift(-1), After: shift(1),
-		Ticks: lane.Ticks(day.Start, day.End, day.Zone),
+		Ticks: lane.Ticks(day.Start, day.End, day.Zone), DayStart: day.Start.Unix(),
 	}
 	for _, read := range []func(*frame.Visit, subject, report.Day, *view) error{p.day, p.records, p.week, p.titles, p.notes, p.pictures, p.looks} {
 		if err := read(v, s, day, page); err != nil {
