@@ -184,6 +184,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/ui/groups": {"server/api", "server/internal/problem", "server/internal/ui/frame"},
 	"server/internal/ui/about":  {"server/internal/ui/frame"},
+	"server/internal/ui/people": {"server/api", "server/internal/assign", "server/internal/problem", "server/internal/store/directory", "server/internal/ui/frame"},
 	"server/internal/ui/hosts":  {"server/api", "server/internal/problem", "server/internal/ui/frame"},
 	"server/internal/ui/users":  {"server/api", "server/internal/problem", "server/internal/ui/frame"},
 	"server/internal/ui/tokens": {"server/api", "server/internal/problem", "server/internal/ui/frame"},
@@ -247,8 +248,9 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/looked", "server/internal/report", "server/internal/store/directory", "server/internal/store/dossier",
 		"server/internal/store/notes", "server/internal/store/people", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/tabular",
 	},
+	"server/internal/assign": {"server/api", "server/internal/report", "server/internal/store/people", "server/internal/text"},
 	"server/internal/personapi": {
-		"server/api", "server/internal/auth", "server/internal/export", "server/internal/looked", "server/internal/problem", "server/internal/report",
+		"server/api", "server/internal/assign", "server/internal/auth", "server/internal/export", "server/internal/looked", "server/internal/problem", "server/internal/report",
 		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/erasure", "server/internal/store/people", "server/internal/tabular",
 	},
 	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store/directory", "server/internal/store/query"},
@@ -328,7 +330,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/cli/console": {"server/api", "server/internal/config", "server/internal/text"},
 	"server/internal/cli/person": {
-		"server/api", "server/internal/cli/console", "server/internal/export", "server/internal/looked", "server/internal/report", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory",
+		"server/api", "server/internal/assign", "server/internal/cli/console", "server/internal/export", "server/internal/looked", "server/internal/report", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory",
 		"server/internal/store/notes", "server/internal/store/people", "server/internal/store/rooms", "server/internal/text",
 	},
 	"server/internal/cli/month": {

@@ -49,6 +49,48 @@ type PersonJoin struct {
 	MachineIDs []string `json:"machine_ids"`
 }
 
+// MaxImport bounds the accounts that are given to people at once.
+const MaxImport = 1000
+
+// PeopleImport is the body of POST /api/people/import.
+type PeopleImport struct {
+	// Preview changes nothing, and answers what it would.
+	Preview  bool           `json:"preview,omitempty"`
+	Accounts []AccountOwner `json:"accounts"`
+}
+
+// AccountOwner is whose an account is to be.
+type AccountOwner struct {
+	MachineID string `json:"machine_id"`
+	// Person is an id, or a name: all accounts with one name are one person's, who is called
+	// so from then on. Whoever is called so already is meant.
+	Person string `json:"person"`
+}
+
+// PeopleImported answers it.
+type PeopleImported struct {
+	// People is how many were named, Joined how many accounts came to them.
+	People int64 `json:"people"`
+	Joined int64 `json:"joined"`
+	// Accounts are those that came to another person.
+	Accounts []AccountMoved `json:"accounts"`
+	// Aside are people of whom no account is left, and something that rests.
+	Aside []PersonAside `json:"aside"`
+}
+
+// AccountMoved is an account that came to another person.
+type AccountMoved struct {
+	MachineID string `json:"machine_id"`
+	From      string `json:"from"`
+	FromLabel string `json:"from_label"`
+	// Person is whose it is now; empty in a preview that would make one.
+	Person string `json:"person"`
+	Label  string `json:"label"`
+	// GroupsJoined and GroupsLeft are those that hold it from then on, and no more.
+	GroupsJoined []string `json:"groups_joined"`
+	GroupsLeft   []string `json:"groups_left"`
+}
+
 // PersonSummary answers GET /api/people/{person}/summary: as Summary, of all accounts
 // that the caller may see. Time that several share counts once; counts and the times of
 // applications add up.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -182,6 +183,7 @@ func TestTooManyAccounts(t *testing.T) {
 	b.Send(host, events...)
 	b.Do(http.MethodPost, "/api/people/p1/accounts", admin, api.PersonJoin{MachineIDs: ids[:api.MaxJoin]}).Wants(200, nil)
 	b.Do(http.MethodPost, "/api/people/p1/accounts", admin, api.PersonJoin{MachineIDs: ids[api.MaxJoin:]}).Refused(409, api.CodeTooManyAccounts)
+	b.Do(http.MethodPost, "/api/people/import", admin, api.PeopleImport{Accounts: []api.AccountOwner{{MachineID: "m100", Person: "p1"}}}).Refused(409, api.CodeTooManyAccounts)
 	if got := peopleSeen(b, admin, "/api/people?machine_id=m100"); got != "p101: m100" {
 		t.Error(got)
 	}
@@ -279,4 +281,55 @@ func TestPersonEvents(t *testing.T) {
 	b.Do(http.MethodGet, path+"&cursor=bTE", admin, nil).Refused(400, api.CodeBadRequest)
 	b.Do(http.MethodGet, strings.Replace(path, "p1", "p2", 1), admin, nil).Wants(200, nil)
 	b.Do(http.MethodGet, strings.Replace(path, "p1", "p3", 1), admin, nil).Refused(404, api.CodeNotFound)
+}
+
+// Many accounts are given to people at once, all or none; a preview has what that would do,
+// with what rests of whom no account is left, and does nothing.
+func TestPeopleImport(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	admin := b.Token(directory.RoleAdmin)
+	b.Send(b.Host("h"), servertest.Minute("m1", 0), servertest.Minute("m2", 0), servertest.Minute("m3", 0))
+	b.Group("g")
+	b.Do(http.MethodPut, "/api/groups/g/people/p1", admin, nil).Wants(204, nil)
+	b.Group("own", "m2")
+	u := b.User("boris", directory.RoleViewer)
+	b.Do(http.MethodPut, "/api/users/"+u.ID+"/person", admin, api.UserPerson{Person: "p2"}).Wants(204, nil)
+	ask := api.PeopleImport{Preview: true, Accounts: []api.AccountOwner{{MachineID: "m2", Person: "p1"}, {MachineID: "m3", Person: "Анна"}}}
+	var told api.PeopleImported
+	b.Do(http.MethodPost, "/api/people/import", admin, ask).Wants(200, &told)
+	want := api.AccountMoved{MachineID: "m2", From: "p2", Person: "p1", GroupsJoined: []string{"g"}, GroupsLeft: []string{}}
+	if told.People != 2 || told.Joined != 1 || len(told.Accounts) != 1 || !reflect.DeepEqual(told.Accounts[0], want) ||
+		len(told.Aside) != 1 || told.Aside[0].Person != "p2" || told.Aside[0].Users[0] != "boris" {
+		t.Errorf("%+v", told)
+	}
+	if got := peopleSeen(b, admin, "/api/people"); got != "p1: m1, p2: m2, p3: m3" {
+		t.Error("a preview has changed it: ", got)
+	}
+	ask.Preview = false
+	b.Do(http.MethodPost, "/api/people/import", admin, ask).Wants(200, &told)
+	if got := peopleSeen(b, admin, "/api/people"); got != "p1: m1 m2, p3: m3" || !reflect.DeepEqual(told.Accounts[0], want) {
+		t.Error(got, told)
+	}
+	// A person who would have to be made has no id in a preview.
+	ask = api.PeopleImport{Preview: true, Accounts: []api.AccountOwner{{MachineID: "m2", Person: "Berta"}}}
+	b.Do(http.MethodPost, "/api/people/import", admin, ask).Wants(200, &told)
+	if m := told.Accounts[0]; m.Person != "" || m.Label != "Berta" || len(m.GroupsLeft) != 1 {
+		t.Errorf("%+v", told)
+	}
+	audit := b.Do(http.MethodGet, "/api/audit", admin, nil)
+	if n := strings.Count(string(audit.Body), `"people.imported"`); n != 1 {
+		t.Errorf("%d imports were written down: %s", n, audit.Body)
+	}
+	for body, status := range map[string]int{
+		`{}`: 400, `{"accounts":[]}`: 400, `{"accounts":[{"machine_id":"m1","person":""}]}`: 400, `{"accounts":[{"machine_id":"","person":"A"}]}`: 400, `{"other":1}`: 400,
+		`{"accounts":[{"machine_id":"m1","person":"A"},{"machine_id":"m1","person":"B"}]}`: 400, `{"accounts":[{"machine_id":"m1","person":"p99"}]}`: 404,
+		`{"accounts":[{"machine_id":"m1","person":"A"},{"machine_id":"nobody","person":"A"}]}`: 404,
+	} {
+		if r := b.Do(http.MethodPost, "/api/people/import", admin, []byte(body)); r.Status != status {
+			t.Errorf("%s: %d %s", body, r.Status, r.Body)
+		}
+	}
+	if got := peopleSeen(b, admin, "/api/people"); got != "p1: m1 m2, p3: m3" {
+		t.Error(got)
+	}
 }

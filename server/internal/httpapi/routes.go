@@ -246,6 +246,7 @@ func (s *server) changingRoutes(admin chi.Router) {
 	admin.Put("/api/groups/{group}/people/{person}", change(personMember, s.Reports.AddPerson))
 	admin.Delete("/api/groups/{group}/people/{person}", change(personMember, s.Reports.RemovePerson))
 	admin.Delete("/api/people/{person}", negotiate.OnlyJSON(s.Person.Erase))
+	admin.Post("/api/people/import", negotiate.OnlyJSON(s.Person.Import))
 	admin.Patch("/api/people/{person}", negotiate.OnlyJSON(changeWith(request.Body{Limit: maxPatchBytes, Example: `{"label": "Anna"}`}, s.patchPerson)))
 	admin.Put("/api/people/{person}/notes/{note}/answer", s.Notes.Answer)
 	admin.Delete("/api/people/{person}/notes/{note}/answer", s.Notes.RemoveAnswer)

@@ -3,8 +3,10 @@ package personapi
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
@@ -74,11 +76,19 @@ func personID(r *http.Request) (report.PersonID, error) {
 // asProblem turns an error into a refusal.
 func asProblem(err error) error {
 	var refusal *problem.Error
-	if errors.As(err, &refusal) {
+	var unknown people.UnknownError
+	var ambiguous people.AmbiguousError
+	switch {
+	case errors.As(err, &refusal):
 		return refusal
+	case errors.As(err, &unknown):
+		return problem.NotFound(fmt.Sprintf("There are no machines %q, and nothing was joined.", unknown.MachineIDs))
+	case errors.As(err, &ambiguous):
+		return problem.BadRequest(ambiguous.Error())
 	}
 	kinds := []problem.Kind{
 		{Is: people.ErrNone, Code: api.CodeNotFound, Detail: "There is no such person."},
+		{Is: people.ErrTooMany, Code: api.CodeTooManyAccounts, Detail: "A person may have " + strconv.Itoa(people.MaxAccounts) + " accounts."},
 		{Is: db.ErrNotFound, Code: api.CodeNotFound, Detail: noErasure},
 	}
 	if refusal := problem.OfKind(err, kinds); refusal != nil {

@@ -17,6 +17,7 @@ import (
 	"activity-tracker.example/server/internal/ui/login"
 	"activity-tracker.example/server/internal/ui/now"
 	"activity-tracker.example/server/internal/ui/oversight"
+	"activity-tracker.example/server/internal/ui/people"
 	"activity-tracker.example/server/internal/ui/person"
 	"activity-tracker.example/server/internal/ui/policies"
 	"activity-tracker.example/server/internal/ui/rhythm"
@@ -30,6 +31,7 @@ func (p *Pages) Join(board *live.Board, entrance *login.Options) (func(next http
 	pages := []frame.Page{now.Page(board, p.Reports), day.Page(day.Parts{People: p.People, Reports: p.Reports, Policies: p.Policies}), hours.Page(hours.Parts{Reports: p.Reports, Policies: p.Policies}), rhythm.Page(p.People, p.Reports), apps.Page(p.Reports), compare.Page(p.People, p.Reports)}
 	pages = append(pages, person.Pages(person.Parts{Reports: p.Reports, People: p.People, Looked: p.Looked, Access: p.Access, Self: p.Self, Notes: p.Notes})...)
 	pages = append(pages, about.Page(p.About))
+	pages = append(pages, people.Page())
 	pages = append(pages, groups.Pages()...)
 	pages = append(pages, hosts.Pages(p.BaseURL)...)
 	pages = append(pages, users.Pages(p.BaseURL)...)

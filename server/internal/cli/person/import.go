@@ -1,21 +1,16 @@
 package person
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/assign"
 	"activity-tracker.example/server/internal/cli/console"
-	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/rooms"
 	"activity-tracker.example/server/internal/text"
@@ -86,63 +81,14 @@ func readFile(cmd *cobra.Command, name string) ([]people.Assignment, error) {
 
 // readAssignments reads a CSV file with the columns machine_id and person.
 func readAssignments(raw []byte) ([]people.Assignment, error) {
-	raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
-	r := csv.NewReader(bytes.NewReader(raw))
-	first, _, _ := bytes.Cut(raw, []byte("\n"))
-	if bytes.ContainsRune(first, ';') {
-		r.Comma = ';'
-	}
-	header, err := r.Read()
+	rows, err := assign.FromCSV(raw)
 	if err != nil {
-		return nil, fmt.Errorf("the header row: %w", err)
+		return nil, err
 	}
-	machine, person := slices.Index(header, "machine_id"), slices.Index(header, "person")
-	if machine < 0 || person < 0 {
-		return nil, errors.New("want a header row with the columns machine_id and person")
+	list, err := assign.Assignments(rows)
+	var wrong assign.RowError
+	if errors.As(err, &wrong) {
+		err = fmt.Errorf("line %d: %w", rows[wrong.At].Line, wrong.Err)
 	}
-	c := collected{place: map[string]int{}, seen: map[string]bool{}}
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return c.list, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if err := c.add(row[machine], strings.TrimSpace(row[person])); err != nil {
-			line, _ := r.FieldPos(machine)
-			return nil, fmt.Errorf("line %d: %w", line, err)
-		}
-	}
-}
-
-// collected are assignments in the order in which people are first named.
-type collected struct {
-	list  []people.Assignment
-	place map[string]int
-	seen  map[string]bool
-}
-
-func (c *collected) add(machineID, person string) error {
-	switch {
-	case machineID == "" || len(machineID) > api.MaxMachineIDBytes || !text.Printable(machineID):
-		return errors.New("no machine_id")
-	case person == "" || len(person) > api.MaxLabelBytes || !text.Printable(person):
-		return fmt.Errorf("person: want an id or a name, at most %d bytes of printable characters", api.MaxLabelBytes)
-	case c.seen[machineID]:
-		return fmt.Errorf("the machine_id %q is there twice", text.ForTerminal(machineID))
-	}
-	c.seen[machineID] = true
-	at, known := c.place[person]
-	if !known {
-		at = len(c.list)
-		c.place[person] = at
-		a := people.Assignment{Label: person}
-		if id, err := report.ParsePersonID(person); err == nil {
-			a = people.Assignment{ID: int64(id)}
-		}
-		c.list = append(c.list, a)
-	}
-	c.list[at].MachineIDs = append(c.list[at].MachineIDs, machineID)
-	return nil
+	return list, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
@@ -39,37 +40,127 @@ type Imported struct {
 	// not have.
 	People int `json:"people"`
 	Joined int `json:"joined"`
+	// Moved are these accounts, Aside those of whom none is left.
+	Moved []Moved `json:"-"`
+	Aside []Aside `json:"-"`
 }
+
+// Moved is an account that came to another person.
+type Moved struct {
+	MachineID string
+	From, To  Whose
+	// New means that the person was made by it.
+	New bool
+}
+
+// Whose is whose an account is, and which groups hold it.
+type Whose struct {
+	Person int64
+	Label  string
+	Groups []string
+}
+
+// Aside is somebody of whom no account is left, with what of them rests.
+type Aside struct {
+	Person        int64
+	Label         string
+	Groups, Users []string
+}
+
+// errPreviewed ends a transaction that was made to see what it does.
+const errPreviewed refusal = "it was a preview"
 
 // Import makes all assignments, or none. What is so already stays; nothing is parted
 // but by joining it elsewhere.
 func (p *People) Import(ctx context.Context, list []Assignment) (Imported, error) {
+	return p.imported(ctx, list, false)
+}
+
+// PreviewImport returns what Import would do, and changes nothing.
+func (p *People) PreviewImport(ctx context.Context, list []Assignment) (Imported, error) {
+	done, err := p.imported(ctx, list, true)
+	if errors.Is(err, errPreviewed) {
+		err = nil
+	}
+	return done, err
+}
+
+func (p *People) imported(ctx context.Context, list []Assignment, preview bool) (Imported, error) {
 	var done Imported
-	err := p.change(ctx, "importing people", func(tx pgx.Tx) error {
-		done = Imported{}
-		var all []string
-		for _, a := range list {
-			all = append(all, a.MachineIDs...)
-		}
-		if _, err := keysOf(ctx, tx, all); err != nil {
+	err := p.change(ctx, "importing people", func(tx pgx.Tx) (err error) {
+		if done, err = assignAll(ctx, tx, list); err != nil || done.People == 0 {
 			return err
 		}
-		for i := range list {
-			joined, err := assign(ctx, tx, &list[i])
-			if err != nil {
-				return err
-			}
-			done.People++
-			done.Joined += joined
-		}
-		if done.People == 0 {
-			return nil
+		if preview {
+			return errPreviewed
 		}
 		return audit.Write(ctx, tx, audit.Change{What: "people.imported", Details: map[string]string{
 			"people": strconv.Itoa(done.People), "joined": strconv.Itoa(done.Joined),
 		}})
 	})
 	return done, err
+}
+
+// assignAll makes all assignments, and returns what they did.
+func assignAll(ctx context.Context, tx pgx.Tx, list []Assignment) (done Imported, err error) {
+	var all []string
+	for _, a := range list {
+		all = append(all, a.MachineIDs...)
+	}
+	keys, err := keysOf(ctx, tx, all)
+	if err != nil {
+		return done, err
+	}
+	access.See(ctx, keys...)
+	before, last, err := whose(ctx, tx, keys)
+	if err != nil {
+		return done, err
+	}
+	for i := range list {
+		joined, err := assign(ctx, tx, &list[i])
+		if err != nil {
+			return done, err
+		}
+		done.People++
+		done.Joined += joined
+	}
+	after, _, err := whose(ctx, tx, keys)
+	if err != nil {
+		return done, err
+	}
+	var from []int64
+	for i, was := range before {
+		if is := after[i]; was.Person != is.Person {
+			done.Moved = append(done.Moved, Moved{MachineID: was.MachineID, From: was.Whose, To: is.Whose, New: is.Person > last})
+			from = append(from, was.Person)
+		}
+	}
+	done.Aside, err = db.Collect[Aside](ctx, tx, "looking who has no account left", asideSQL, from)
+	return done, err
+}
+
+// asideSQL returns those of people $1 who have no account, but something that rests.
+const asideSQL = `SELECT * FROM (SELECT p.id, p.label,
+			ARRAY(SELECT g.name::text FROM group_person i JOIN machine_group g ON g.id = i.grp WHERE i.person = p.id ORDER BY g.name) AS groups,
+			ARRAY(SELECT u.login::text FROM app_user u WHERE u.person = p.id ORDER BY u.login) AS users
+		FROM person p WHERE p.id = ANY($1) AND NOT EXISTS (SELECT FROM account a WHERE a.person = p.id)) AS t
+	WHERE label <> '' OR groups <> '{}' OR users <> '{}' ORDER BY id`
+
+// whoseNow is whose an account is.
+type whoseNow struct {
+	MachineID string
+	Whose
+}
+
+// whose returns whose accounts are, in the order of their rows, and the newest person.
+func whose(ctx context.Context, tx pgx.Tx, keys []int32) (list []whoseNow, last int64, err error) {
+	if err := tx.QueryRow(ctx, "SELECT coalesce(max(id), 0) FROM person").Scan(&last); err != nil {
+		return nil, 0, fmt.Errorf("looking for the newest person: %w", err)
+	}
+	list, err = db.Collect[whoseNow](ctx, tx, "reading whose accounts are", `SELECT m.machine_id, a.person, p.label,
+			ARRAY(SELECT g.name::text FROM group_member i JOIN machine_group g ON g.id = i.grp WHERE i.machine = m.id ORDER BY g.name)
+		FROM machine m JOIN account a ON a.machine = m.id JOIN person p ON p.id = a.person WHERE m.id = ANY($1) ORDER BY m.id`, keys)
+	return list, last, err
 }
 
 // assign makes one assignment and returns how many accounts it joined.

@@ -411,6 +411,18 @@ func TestImport(t *testing.T) {
 	list := []people.Assignment{
 		{Label: "Anna", MachineIDs: []string{"m00", "m02"}}, {Label: "Berta", MachineIDs: []string{"m01"}}, {ID: b.person["m03"], MachineIDs: []string{"m04"}},
 	}
+	if _, err := b.s.People.SetLabel(ctx, directory.Scope{}, b.person["m02"], "Old"); err != nil {
+		t.Fatal(err)
+	}
+	preview, err := b.s.People.PreviewImport(ctx, list)
+	if err != nil || preview.People != 3 || preview.Joined != 3 || len(preview.Moved) != 3 || len(preview.Aside) != 1 || preview.Aside[0].Label != "Old" {
+		t.Errorf("%+v, %v", preview, err)
+	}
+	for _, m := range preview.Moved {
+		if p := b.personOf(m.MachineID); p.ID != m.From.Person || p.Label == "Anna" {
+			t.Errorf("a preview has moved %+v to %+v", m, p)
+		}
+	}
 	for i, joined := range []int{3, 0} {
 		if done, err := do(list...); err != nil || done.People != 3 || done.Joined != joined {
 			t.Fatalf("%d: %+v, %v", i, done, err)

@@ -230,7 +230,7 @@ func TestPagesByRole(t *testing.T) {
 	b := newBrowser(t)
 	// What shows that Anna, and that Boris, is in a page: sums have no names.
 	shows := map[string][2]string{
-		"/": {"Anna", "boris"}, "/day": {"Anna", "boris"}, "/hours": {"Anna", "boris"}, "/rhythm": {"Rhythm", "2 people"}, "/apps": {"Anna&#39;s app", "Boris&#39;s app"},
+		"/": {"Anna", "boris"}, "/day": {"Anna", "boris"}, "/people": {"Anna", "boris"}, "/hours": {"Anna", "boris"}, "/rhythm": {"Rhythm", "2 people"}, "/apps": {"Anna&#39;s app", "Boris&#39;s app"},
 	}
 	for _, role := range []directory.Role{directory.RoleAdmin, directory.RoleManager, directory.RoleViewer, directory.RoleAuditor} {
 		b.login(string(role))
