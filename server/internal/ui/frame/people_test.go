@@ -109,7 +109,7 @@ func TestErasingOnPage(t *testing.T) {
 	b.login("admin")
 	boris := b.idOf("office-boris")
 	at := "/people?person=" + boris + "&erase=1"
-	b.ask(http.MethodGet, at, nil).has(t, http.StatusOK, "It cannot be undone.", "<strong>boris</strong>")
+	b.ask(http.MethodGet, at, nil).has(t, http.StatusOK, "It cannot be undone.", "<bdi>boris</bdi></strong>")
 	b.ask(http.MethodGet, "/people?erasure=all", nil).has(t, http.StatusOK, "Nobody has been erased.")
 	b.ask(http.MethodPost, at, url.Values{"do": {"erase"}, "person": {boris}, "name": {"Boris"}}).has(t, http.StatusBadRequest, "as it stands above", "It cannot be undone.")
 	b.ask(http.MethodPost, at, url.Values{"do": {"erase"}, "person": {boris}, "name": {"boris"}}).sends(t, "./people?done=erased&erasure=1")
