@@ -3,6 +3,7 @@ package helper
 import (
 	"hash/fnv"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -45,6 +46,34 @@ func (s *Supervisor) program(name string, args ...string) []string {
 func (s *Supervisor) terms() []string {
 	seconds := func(d time.Duration) string { return strconv.Itoa(int(d/time.Second)) + "s" }
 	return []string{"--interval", seconds(s.opts.Interval), "--idle-after", seconds(s.opts.IdleAfter)}
+}
+
+const (
+	// crowd is from how many helpers on the next ones report half as often: 300 people
+	// who type cost a host a hundredth of a core then.
+	crowd = 100
+	// paceFlag is the flag for it, and crowdPace its value.
+	paceFlag  = "--report-every"
+	crowdPace = "10s"
+)
+
+// pace is how often a helper that is started now reports, where that is not as usual. It is
+// no part of what it counts by: nobody is started anew for it.
+func (s *Supervisor) pace() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.keepers) <= crowd {
+		return nil
+	}
+	return []string{paceFlag, crowdPace}
+}
+
+// withoutPace is a helper's command but for its pace, which is its end.
+func withoutPace(command []string) []string {
+	if i := slices.Index(command, paceFlag); i >= 0 {
+		return command[:i]
+	}
+	return command
 }
 
 // realDevices names the virtual devices that count as moved by hands.

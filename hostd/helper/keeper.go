@@ -238,7 +238,7 @@ func (k *keeper) once(ctx context.Context, readings chan<- reading.Reading) erro
 		Description: "Activity Tracker helper of session " + t.Key.ID,
 		UID:         t.UID,
 		Source:      t.Source,
-		Command:     k.s.command(t),
+		Command:     append(k.s.command(t), k.s.pace()...),
 		Socket:      theirs,
 	})
 	_ = theirs.Close()
@@ -272,7 +272,7 @@ func (k *keeper) adopt(ctx context.Context, f *os.File, readings chan<- reading.
 	case command == nil:
 		k.log.Info("a helper ended while the daemon was away")
 		return k.serve(ctx, l, readings, io.EOF)
-	case !slices.Equal(command, k.s.command(k.snapshot().Session)):
+	case !slices.Equal(withoutPace(command), k.s.command(k.snapshot().Session)):
 		return k.serve(ctx, l, readings, errReplaced)
 	}
 	k.log.Info("helper taken over from the daemon before")

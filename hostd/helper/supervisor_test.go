@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"slices"
@@ -34,6 +35,31 @@ func TestReportsArriveWithTheirSession(t *testing.T) {
 	s := r.state(func(s State) bool { return s.Reports == 1 })
 	if s.Phase != PhaseRunning || s.LastReport.IsZero() || s.Restarts != 0 || s.LastError != "" {
 		t.Errorf("state %+v", s)
+	}
+}
+
+// Of a crowd, those who come late report half as often, and count as the others do.
+func TestACrowdReportsHalfAsOften(t *testing.T) {
+	u := newFakeUnits(t, func(p *process) { p.report(7); p.untilHungUp() })
+	r := run(t, options(), u, newFakeStore(t))
+	var all []roster.Tracked
+	for i := range crowd {
+		all = append(all, session(fmt.Sprint("c", i), uint32(100+i)))
+	}
+	r.tracked <- slices.Clone(all)
+	eventually(t, "a hundred helpers to run", func() bool { return u.alive() == crowd })
+	r.tracked <- append(all, session("late", 1000))
+	eventually(t, "one more to run", func() bool { return u.alive() == crowd+1 })
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, unit := range u.started {
+		hurried := !slices.Equal(unit.Command, withoutPace(unit.Command))
+		if late := unit.Name == "trackerd-session-late.service"; late != hurried {
+			t.Errorf("%s is started as %q", unit.Name, unit.Command)
+		}
+		if !slices.Equal(withoutPace(unit.Command), u.started[0].Command) {
+			t.Errorf("%s counts by others' terms: %q", unit.Name, unit.Command)
+		}
 	}
 }
 

@@ -124,7 +124,6 @@ func TestANewDisplayIsNotJudgedByAnOldList(t *testing.T) {
 	r.check(true, "connected within the time a list is used again")
 }
 
-
 // Where every user may make files, a folder of another's name is nobody's.
 func TestFoldersOfOthersAreNotLookedInto(t *testing.T) {
 	r := newRig(t, t.TempDir())

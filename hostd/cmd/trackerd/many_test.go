@@ -35,8 +35,11 @@ const (
 	// one end of an interval is in it.
 	manyWarm = 8 * time.Second
 	manyFor  = time.Minute
-	// reportEvery is how often a helper reports that sees input.
+	// reportEvery is how often a helper reports that sees input; crowdEvery how often the
+	// 101st and those after it do.
 	reportEvery = 5 * time.Second
+	crowdEvery  = 10 * time.Second
+	crowd       = 100
 	// helpersVariable makes this program be the helpers.
 	helpersVariable = "TRACKERD_TEST_HELPERS"
 )
@@ -174,9 +177,13 @@ func beHelpers() {
 }
 
 func beHelper(n, fd int) {
+	every := reportEvery
+	if n >= crowd {
+		every = crowdEvery
+	}
 	started := time.Now()
 	r := wire.Report{StartedUnixNano: started.UnixNano()}
-	<-time.After(reportEvery * time.Duration(n) / manySessions)
+	<-time.After(every * time.Duration(n) / manySessions)
 	for {
 		now := time.Now()
 		r.TimeUnixMilli, r.IntervalStartUnix = now.UnixMilli(), now.Truncate(time.Minute).Unix()
@@ -190,9 +197,9 @@ func beHelper(n, fd int) {
 		if _, err := unix.Write(fd, wire.Append(nil, &r)); err != nil {
 			return
 		}
-		next := now.Add(reportEvery)
+		next := now.Add(every)
 		if end := now.Truncate(time.Minute).Add(time.Minute); end.Before(next) {
-			next = end // and from then on again every 5 s
+			next = end // and from then on again as before
 		}
 		<-time.After(time.Until(next))
 	}

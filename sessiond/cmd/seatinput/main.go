@@ -57,8 +57,8 @@ func count(ctx context.Context, f flags) error {
 			})
 		},
 		Final:    []error{seat.ErrTerminal},
-		Interval: f.Interval,
-		Socket:   unix.Stdin,
+		Interval: f.Interval, ReportEvery: f.ReportEvery,
+		Socket: unix.Stdin,
 	})
 }
 

@@ -91,8 +91,8 @@ func TestWrongUse(t *testing.T) {
 
 func TestFlags(t *testing.T) {
 	t.Parallel()
-	f, err := parseFlags([]string{"--vt=2", "--real-device", "keyd virtual keyboard", "--real-device=second", "--idle-after", "90s"})
-	if err != nil || f.seat != "seat0" || f.vt != 2 || f.IdleAfter != 90*time.Second ||
+	f, err := parseFlags([]string{"--vt=2", "--real-device", "keyd virtual keyboard", "--real-device=second", "--idle-after", "90s", "--report-every=10s"})
+	if err != nil || f.seat != "seat0" || f.vt != 2 || f.IdleAfter != 90*time.Second || f.ReportEvery != 10*time.Second ||
 		!slices.Equal(f.real, []string{"keyd virtual keyboard", "second"}) {
 		t.Errorf("flags %+v, %v", f, err)
 	}

@@ -44,8 +44,8 @@ func run(args []string) (code int, message string) {
 		},
 		Gone:     wayland.ErrGone,
 		Timeless: true,
-		Interval: f.Interval,
-		Socket:   unix.Stdin,
+		Interval: f.Interval, ReportEvery: f.ReportEvery,
+		Socket: unix.Stdin,
 	})
 	return exitCode(err)
 }

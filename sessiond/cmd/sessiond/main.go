@@ -53,8 +53,8 @@ func run(args []string) (code int, message string) {
 		},
 		Final:    []error{x11.ErrNoXInput, errEnclosed},
 		Gone:     x11.ErrGone,
-		Interval: f.Interval,
-		Socket:   socket,
+		Interval: f.Interval, ReportEvery: f.ReportEvery,
+		Socket: socket,
 	})
 	return exitCode(err)
 }

@@ -152,6 +152,7 @@ func TestExitCodes(t *testing.T) {
 		{"--display :0 --interval 7s", launch.ExitUsage, "divisor"},
 		{"--display :0 --interval 1s", launch.ExitUsage, "5s to 1h"},
 		{"--display=:0 --idle-after=0s", launch.ExitUsage, "1s to 24h"},
+		{"--display=:0 --report-every=0s", launch.ExitUsage, "1s to 60s"},
 		{"--display :0 --no-titles=yes", launch.ExitUsage, "takes no value"},
 		{"--display :0 extra", launch.ExitUsage, "unknown argument extra"},
 		{"--display :0", launch.ExitUsage, "started by trackerd"},

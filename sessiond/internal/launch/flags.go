@@ -14,6 +14,7 @@ import (
 // Usage describes the flags that all helpers have.
 const Usage = `  --interval 60s      length of an interval, 5s to 1h, a divisor of an hour
   --idle-after 180s   how long after an input the user counts as active, 1s to 24h
+  --report-every 5s   least time between two reports, 1s to 60s
   --no-titles         do not read window titles
   --version           print the version
   --help              print this
@@ -26,6 +27,10 @@ const (
 	defaultIdleAfter = 3 * time.Minute
 	minIdleAfter     = time.Second
 	maxIdleAfter     = 24 * time.Hour
+
+	defaultReportEvery = 5 * time.Second
+	minReportEvery     = time.Second
+	maxReportEvery     = time.Minute
 )
 
 // Flags are what every helper is started with.
@@ -34,6 +39,8 @@ type Flags struct {
 	Interval time.Duration
 	// IdleAfter is how long after an input the user counts as active.
 	IdleAfter time.Duration
+	// ReportEvery is the least time between two reports within an interval.
+	ReportEvery time.Duration
 	// NoTitles forbids reading window titles.
 	NoTitles bool
 	// Help and Version ask for a text instead.
@@ -50,7 +57,7 @@ func (e FlagError) Error() string { return string(e) }
 // Parse reads the command line, --name value or --name=value, into f and into
 // the program's own flags, each of which has a setter by its name.
 func (f *Flags) Parse(args []string, own map[string]func(string) error) error {
-	f.Interval, f.IdleAfter = defaultInterval, defaultIdleAfter
+	f.Interval, f.IdleAfter, f.ReportEvery = defaultInterval, defaultIdleAfter, defaultReportEvery
 	for len(args) > 0 {
 		name, value, hasValue := strings.Cut(args[0], "=")
 		args = args[1:]
@@ -103,6 +110,14 @@ func (f *Flags) values() map[string]func(string) error {
 				return FlagError("must be 1s to 24h")
 			}
 			f.IdleAfter = d
+			return nil
+		},
+		"--report-every": func(v string) error {
+			d, err := time.ParseDuration(v)
+			if err != nil || d < minReportEvery || d > maxReportEvery {
+				return FlagError("must be 1s to 60s")
+			}
+			f.ReportEvery = d
 			return nil
 		},
 	}

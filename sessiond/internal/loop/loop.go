@@ -27,9 +27,6 @@ const (
 	// gather is how long events gather after one has arrived: longer saves
 	// little more, and focus times are exact anyway, since events carry theirs.
 	gather = 250 * counting.Instant(1)
-	// reportEvery is the least time between reports within an interval: what a
-	// killed helper loses at most.
-	reportEvery = 5000 * counting.Instant(1)
 	// maxCatchUp bounds the intervals that are reported one by one when the
 	// loop wakes late, as after a stopped process goes on: an hour of minutes.
 	maxCatchUp = 60
@@ -88,6 +85,9 @@ type Options struct {
 	Timeless bool
 	// Interval is the length of an interval, in whole seconds.
 	Interval time.Duration
+	// ReportEvery is the least time between reports within an interval: what a killed
+	// helper loses at most.
+	ReportEvery time.Duration
 	// Socket is the inherited AF_UNIX SOCK_SEQPACKET descriptor.
 	Socket int
 }
@@ -303,7 +303,7 @@ func (l *loop) reportDue() counting.Instant {
 	if l.reported == 0 {
 		return 0 // the first report shows the daemon that the helper is there
 	}
-	return l.reported + reportEvery
+	return l.reported + counting.Instant(l.opts.ReportEvery/time.Millisecond)
 }
 
 // send reports everything as of a moment in the current interval.
