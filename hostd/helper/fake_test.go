@@ -17,6 +17,7 @@ import (
 	"activity-tracker.example/hostd/logind"
 	"activity-tracker.example/hostd/reading"
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/hostd/unit"
 	"activity-tracker.example/sessiond/wire"
 )
 
@@ -34,7 +35,7 @@ type fakeUnits struct {
 
 	mu       sync.Mutex
 	live     map[string]*process
-	started  []Unit
+	started  []unit.Unit
 	stopped  []string
 	overlaps int
 }
@@ -42,7 +43,7 @@ type fakeUnits struct {
 // process is one running helper.
 type process struct {
 	conn    *net.UnixConn
-	unit    Unit
+	unit    unit.Unit
 	number  int // 0 for the first start
 	version atomic.Uint32
 	done    chan struct{}
@@ -69,7 +70,7 @@ func newFakeUnits(t *testing.T, program func(p *process)) *fakeUnits {
 	return u
 }
 
-func (u *fakeUnits) Start(_ context.Context, unit Unit) error {
+func (u *fakeUnits) Start(_ context.Context, unit unit.Unit) error {
 	conn, err := net.FileConn(unit.Socket)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"activity-tracker.example/hostd/reading"
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/hostd/unit"
 	"activity-tracker.example/sessiond/wire"
 )
 
@@ -82,7 +83,7 @@ type keeper struct {
 
 func newKeeper(s *Supervisor, t roster.Tracked, adopted []*os.File) *keeper {
 	k := &keeper{
-		s: s, name: t.Name(), unit: unitName(t), adopted: adopted,
+		s: s, name: t.Name(), unit: unit.Name(t), adopted: adopted,
 		done: make(chan struct{}), bucket: newBucket(time.Now()),
 	}
 	k.confirmed = make(chan struct{})
@@ -233,7 +234,7 @@ func (k *keeper) once(ctx context.Context, readings chan<- reading.Reading) erro
 		k.log.Warn("this helper will not outlive the daemon", "error", err)
 	}
 	t := k.snapshot().Session
-	err = k.s.units.Start(ctx, Unit{
+	err = k.s.units.Start(ctx, unit.Unit{
 		Name:        k.unit,
 		Description: "Activity Tracker helper of session " + t.Key.ID,
 		UID:         t.UID,

@@ -19,22 +19,22 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"activity-tracker.example/hostd/helper"
 	"activity-tracker.example/hostd/logind"
 	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/hostd/unit"
 	"activity-tracker.example/server/api/policy"
 	"activity-tracker.example/sessiond/wire"
 )
 
 // program runs a function in place of a unit's program, with its end of the socket.
 type program struct {
-	does    func(fd int, u helper.Unit)
+	does    func(fd int, u unit.Unit)
 	mu      sync.Mutex
 	stopped []string
 }
 
-func (p *program) Start(_ context.Context, u helper.Unit) error {
+func (p *program) Start(_ context.Context, u unit.Unit) error {
 	fd, err := unix.Dup(int(u.Socket.Fd()))
 	if err != nil {
 		return err
@@ -64,8 +64,8 @@ func photo(tb testing.TB, w, h int) []byte {
 }
 
 // sends returns a program that sends packets.
-func sends(packets ...[]byte) func(int, helper.Unit) {
-	return func(fd int, _ helper.Unit) {
+func sends(packets ...[]byte) func(int, unit.Unit) {
+	return func(fd int, _ unit.Unit) {
 		for _, p := range packets {
 			_ = unix.Send(fd, p, unix.MSG_NOSIGNAL)
 		}
@@ -73,7 +73,7 @@ func sends(packets ...[]byte) func(int, helper.Unit) {
 }
 
 // shot is what a program that works sends.
-func shot(picture []byte) func(int, helper.Unit) {
+func shot(picture []byte) func(int, unit.Unit) {
 	packets := [][]byte{wire.AppendPicture(nil, wire.Picture{Bytes: len(picture), Shared: true})}
 	for part := range slices.Chunk(picture, wire.PicturePartBytes) {
 		packets = append(packets, part)
@@ -149,7 +149,7 @@ func TestTakeKeeps(t *testing.T) {
 	f := newFixture(t, filepath.Join(t.TempDir(), "shots"), nil)
 	picture := photo(t, 900, 500)
 	rules := make(chan []byte, 1)
-	f.program.does = func(fd int, u helper.Unit) {
+	f.program.does = func(fd int, u unit.Unit) {
 		b := make([]byte, wire.MaxRulesBytes)
 		n, _ := unix.Read(fd, b)
 		rules <- b[:n]
@@ -189,7 +189,7 @@ func TestHostilePrograms(t *testing.T) {
 	good := photo(t, 10, 10)
 	head := func(n int) []byte { return wire.AppendPicture(nil, wire.Picture{Bytes: n}) }
 	for name, c := range map[string]struct {
-		does    func(int, helper.Unit)
+		does    func(int, unit.Unit)
 		want    error
 		stopped bool
 	}{
@@ -225,7 +225,7 @@ func TestProgramNeverEnds(t *testing.T) {
 	f := newFixture(t, t.TempDir(), nil)
 	hangs := make(chan struct{})
 	defer close(hangs)
-	f.program.does = func(int, helper.Unit) { <-hangs }
+	f.program.does = func(int, unit.Unit) { <-hangs }
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond) // in place of takeTime
 	defer cancel()
 	if err := f.take(ctx, tracked); !errors.Is(err, errLate) || !slices.Equal(f.program.stopped, []string{"trackerd-shot-c1.service"}) {
@@ -238,7 +238,7 @@ func TestMayNot(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, t.TempDir(), nil)
 	started := 0
-	f.program.does = func(int, helper.Unit) { started++ }
+	f.program.does = func(int, unit.Unit) { started++ }
 	f.set(func() { f.whyNot = "the screen is locked" })
 	f.Take(t.Context(), tracked)
 	f.set(func() { f.whyNot, f.rules.On = "", false })
@@ -256,7 +256,7 @@ func TestMayNot(t *testing.T) {
 		f.set(func() {
 			f.whyNot, f.titles, f.rules = "", wire.Rules{Titles: true}, Rules{On: true, Kind: policy.Blurred, Interval: time.Minute}
 		})
-		f.program.does = func(fd int, u helper.Unit) { f.set(change); shot(picture)(fd, u) }
+		f.program.does = func(fd int, u unit.Unit) { f.set(change); shot(picture)(fd, u) }
 		f.Take(t.Context(), tracked)
 		if s := f.Status(); len(f.files(t)) > 0 || s.Taken > 0 || s.Of[tracked.Name()].LastFailed == "" {
 			t.Errorf("%s meanwhile: %+v", name, s)

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"activity-tracker.example/hostd/helper"
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/hostd/unit"
 	"activity-tracker.example/server/api/policy"
 	"activity-tracker.example/sessiond/wire"
 )
@@ -63,7 +63,7 @@ func (e outcomeError) Error() string {
 
 // Program starts the programs that take pictures: helper's units.
 type Program interface {
-	Start(ctx context.Context, u helper.Unit) error
+	Start(ctx context.Context, u unit.Unit) error
 	Stop(ctx context.Context, name string) error
 }
 
@@ -80,7 +80,7 @@ func (k *Keeper) shoot(ctx context.Context, t roster.Tracked, kind policy.Kind, 
 	if _, err := ours.Write(titles); err != nil {
 		return nil, fmt.Errorf("send the rules for titles: %w", err)
 	}
-	unit := helper.Unit{
+	unit := unit.Unit{
 		Name: "trackerd-shot-" + t.Key.ID + ".service", Description: "Activity Tracker screenshot of session " + t.Key.ID,
 		UID: t.UID, Source: roster.SourceX11, Socket: theirs, Calls: calls(), Limit: unitTime,
 		Command: []string{k.o.Binary, "--display", t.Display, "--kind", string(kind)},

@@ -23,6 +23,7 @@ import (
 	"activity-tracker.example/hostd/notify"
 	"activity-tracker.example/hostd/reading"
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/hostd/unit"
 	"activity-tracker.example/hostd/xrdp"
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/sessiond/wire"
@@ -138,7 +139,7 @@ func startHelpers(b *testing.B) helpers {
 }
 
 // Start implements helper.Units.
-func (h helpers) Start(_ context.Context, u helper.Unit) error {
+func (h helpers) Start(_ context.Context, u unit.Unit) error {
 	raw, err := u.Socket.SyscallConn()
 	if err != nil {
 		return err

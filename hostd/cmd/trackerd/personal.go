@@ -20,6 +20,7 @@ import (
 	"activity-tracker.example/hostd/hostid"
 	"activity-tracker.example/hostd/logind"
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/hostd/unit"
 )
 
 const (
@@ -135,18 +136,18 @@ func (o *options) readHostID() (hostid.ID, error) {
 // units is what runs the helpers, and how it is ended.
 func (o *options) units(log *slog.Logger) (units helper.Units, end func()) {
 	if !o.user {
-		s := helper.NewSystemd()
+		s := unit.NewSystemd()
 		return s, s.Close
 	}
 	// Only a service manager that keeps our sockets makes it worth having the
 	// helpers outlive us.
-	s := helper.NewUserSystemd(os.Getenv("XDG_RUNTIME_DIR"))
+	s := unit.NewUserSystemd(os.Getenv("XDG_RUNTIME_DIR"))
 	if os.Getenv("NOTIFY_SOCKET") != "" && s.Available() {
 		return s, s.Close
 	}
 	s.Close()
 	log.Warn("no service manager of this user's started this: helpers end with it, and what happens until it runs again is not counted")
-	c := helper.NewChildren()
+	c := unit.NewChildren()
 	return c, c.Close
 }
 

@@ -1,4 +1,4 @@
-package helper
+package unit
 
 import (
 	"context"
@@ -134,7 +134,7 @@ func dial(ctx context.Context, socket string) (*dbus.Conn, error) {
 	return conn, nil
 }
 
-// Start implements Units. It waits for its turn first.
+// Start implements helper.Units. It waits for its turn first.
 func (s *Systemd) Start(ctx context.Context, u Unit) error {
 	select {
 	case s.starts <- struct{}{}:
@@ -192,7 +192,7 @@ func wait(ctx context.Context, job <-chan string) error {
 	}
 }
 
-// Stop implements Units.
+// Stop implements helper.Units.
 func (s *Systemd) Stop(ctx context.Context, name string) error {
 	conn, err := s.connect()
 	if err != nil {
@@ -216,7 +216,7 @@ func (s *Systemd) Stop(ctx context.Context, name string) error {
 	return nil
 }
 
-// Command implements Units.
+// Command implements helper.Units.
 func (s *Systemd) Command(ctx context.Context, name string) ([]string, error) {
 	conn, err := s.connect()
 	if err != nil {

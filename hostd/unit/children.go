@@ -1,4 +1,4 @@
-package helper
+package unit
 
 import (
 	"context"
@@ -28,7 +28,7 @@ type child struct {
 // NewChildren makes a Children that runs nothing yet.
 func NewChildren() *Children { return &Children{running: make(map[string]*child)} }
 
-// Start implements Units.
+// Start implements helper.Units.
 func (c *Children) Start(ctx context.Context, u Unit) error {
 	if err := c.Stop(ctx, u.Name); err != nil {
 		return fmt.Errorf("replace %s: %w", u.Name, err)
@@ -55,7 +55,7 @@ func (c *Children) Start(ctx context.Context, u Unit) error {
 	return nil
 }
 
-// Stop implements Units.
+// Stop implements helper.Units.
 func (c *Children) Stop(ctx context.Context, name string) error {
 	c.mu.Lock()
 	one := c.running[name]
@@ -80,7 +80,7 @@ func (c *Children) Stop(ctx context.Context, name string) error {
 	return fmt.Errorf("stop %s: it survived SIGKILL for %s", name, stopTimeout)
 }
 
-// Command implements Units.
+// Command implements helper.Units.
 func (c *Children) Command(_ context.Context, name string) ([]string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,4 +1,4 @@
-package helper
+package unit
 
 import (
 	"net"
@@ -31,9 +31,9 @@ const (
 	cpuWeight = 50
 )
 
-// unitName returns the name of a session's unit. logind takes only letters and
+// Name returns the name of a session's unit. logind takes only letters and
 // digits in ids; anything else is escaped as systemd-escape does.
-func unitName(t roster.Tracked) string {
+func Name(t roster.Tracked) string {
 	var b strings.Builder
 	for _, c := range []byte(t.Key.ID) {
 		if c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' {
