@@ -195,6 +195,9 @@ var mayImport = map[string][]string{
 	"server/internal/ui/oversight": {
 		"server/api", "server/internal/problem", "server/internal/store/directory", "server/internal/ui/frame",
 	},
+	"server/internal/ui/account": {
+		"server/api", "server/internal/problem", "server/internal/ui/frame",
+	},
 	"server/internal/ui/policies": {
 		"server/api", "server/api/policy", "server/internal/problem", "server/internal/store/directory", "server/internal/ui/frame", "server/internal/ui/words",
 	},

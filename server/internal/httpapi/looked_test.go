@@ -28,11 +28,11 @@ func showNobody() map[string]string {
 		"listMonths": "which months are closed, without anybody's figures", "closeMonth": "as above", "openMonth": "as above",
 		"listTokens": administration, "createToken": administration, "deleteToken": administration,
 		"listEnrollments": administration, "createEnrollment": administration, "deleteEnrollment": administration,
-		"listHosts": administration, "labelHost": administration, "revokeHost": administration, "moveMachines": administration,
+		"listHosts": administration, "getHost": administration, "labelHost": administration, "revokeHost": administration, "moveMachines": administration,
 		"listGroups": names, "getGroup": names, "putGroup": names, "renameGroup": names, "deleteGroup": names,
 		"setGroupMachines": names, "addGroupMachine": names, "addGroupPerson": names, "removeGroupPerson": names, "removeGroupMachine": names,
 		"listCategories": "names of applications, whoever uses them", "replaceCategories": "as above",
-		"getLogin": own, "logout": own, "changePassword": own, "beginSecondStep": own, "confirmSecondStep": own,
+		"getLogin": own, "logout": own, "changePassword": own, "beginSecondStep": own, "confirmSecondStep": own, "endSecondStep": own,
 		"listPolicies": hosts, "putPolicy": hosts, "getPolicyVersion": hosts, "listHostGroups": hosts, "putHostGroup": hosts, "deleteHostGroup": hosts,
 		"previewHostGroup": "names of accounts that have one user name; see TestNameRuleByAPI, where some have",
 		"tieUser":          admin, "untieUser": admin,
@@ -141,6 +141,7 @@ func unwritten() map[string]string {
 		"deleteMyNote":      "as above, which nobody has answered",
 		"logout":            "logging in and out changes nothing for anybody else",
 		"confirmSecondStep": "needs a device; see TestOwnLoginIsWrittenDown",
+		"endSecondStep":     "as above; see TestSecondStepEnds",
 	}
 }
 

@@ -322,6 +322,7 @@ func (s *server) userRoutes(strangers, known chi.Router) {
 	known.With(userapi.Private).Put("/api/login/password", u.ChangePassword)
 	known.With(userapi.Private).Post("/api/login/second-step", negotiate.OnlyJSON(u.BeginSecondStep))
 	known.With(userapi.Private).Put("/api/login/second-step", negotiate.OnlyJSON(u.ConfirmSecondStep))
+	known.With(userapi.Private).Delete("/api/login/second-step", u.EndSecondStep)
 	known.Delete("/api/users/{user}/second-step", u.ForgetSecondStep)
 	known.Get("/api/users", negotiate.OnlyJSON(u.List))
 	known.With(u.ByPassword).Post("/api/users", negotiate.OnlyJSON(u.Invite))

@@ -113,6 +113,36 @@ func TestSecondStep(t *testing.T) {
 	b.Login("anna")
 }
 
+// Whoever knows the password and has the device ends their own second step, and is logged in
+// nowhere then; one of the two is not enough.
+func TestSecondStepEnds(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	b.User("anna", directory.RoleViewer)
+	one := b.Login("anna")
+	end := func(password, code string) servertest.Reply {
+		t.Helper()
+		return b.Do(http.MethodDelete, secondStep, "", api.SecondStepRequest{Password: password, Code: code}, one...)
+	}
+	end("wrong", "").Refused(401, api.CodeBadLogin)
+	end(servertest.Password, "").Wants(204, nil) // there is none
+	p := setUp(b, one, api.SecondStepRequest{Password: servertest.Password})
+	code := p.code()
+	b.Do(http.MethodPut, secondStep, "", api.SecondStepCode{Code: code}, one...).Wants(200, nil)
+	end(servertest.Password, "").Refused(401, api.CodeSecondStep)
+	end(servertest.Password, code).Refused(401, api.CodeBadCode) // it confirmed
+	p.next()
+	end("wrong", p.code()).Refused(401, api.CodeBadLogin)
+	end(servertest.Password, p.code()).Wants(204, nil)
+	if !ended(b, one) {
+		t.Error("the login lasts")
+	}
+	b.Login("anna")
+	changes := b.Do(http.MethodGet, "/api/audit?limit=10", b.Token(directory.RoleAdmin), nil)
+	if !strings.Contains(string(changes.Body), `"user.second_step_removed"`) {
+		t.Errorf("nobody wrote it down: %s", changes.Body)
+	}
+}
+
 // replaceSecondStep has another device take the place of the first one, for which one of
 // its codes is needed.
 func replaceSecondStep(b *servertest.Bench, p phone, cookie []string) {

@@ -62,6 +62,21 @@ func (l *Logins) BeginSecondStep(ctx context.Context, userID, password, code str
 	return Device{Secret: totp.Text(fresh), URI: totp.URI(fresh, issuer, user.Login)}, err
 }
 
+// EndSecondStep takes the second step away of a user who knows the password and a code, and
+// ends all their logins. Where there is none nothing changes. Errors are Begin's.
+func (l *Logins) EndSecondStep(ctx context.Context, userID, password, code string, from From) error {
+	user, err := l.users.ByID(ctx, userID)
+	if err != nil {
+		return err
+	}
+	return l.prove(ctx, Proof{Login: user.Login, Password: password, Code: code}, from, l.code, func(k proven) error {
+		if k.Secret == nil {
+			return nil
+		}
+		return l.users.EndSecondStep(ctx, k.Known, k.spent)
+	})
+}
+
 // ConfirmSecondStep has a second step in force from now on, for who shows that the device
 // knows it, and returns recovery codes. All logins but the one given end. Errors are
 // ErrWrongCode and users.ErrNoneBegun.

@@ -6,6 +6,7 @@ import (
 
 	"activity-tracker.example/server/internal/live"
 	"activity-tracker.example/server/internal/ui/about"
+	"activity-tracker.example/server/internal/ui/account"
 	"activity-tracker.example/server/internal/ui/apps"
 	"activity-tracker.example/server/internal/ui/categories"
 	"activity-tracker.example/server/internal/ui/compare"
@@ -38,6 +39,7 @@ func (p *Pages) Join(board *live.Board, entrance *login.Options) (func(next http
 	pages = append(pages, tokens.Page())
 	pages = append(pages, policies.Page(), categories.Page())
 	pages = append(pages, oversight.Pages()...)
+	pages = append(pages, account.Page())
 	framed, err := frame.New(frame.Options{Guard: p.Guard, Access: p.Access, Now: p.Now, Pages: pages, Opens: login.Pages(entrance)})
 	if err != nil {
 		return nil, fmt.Errorf("making the pages: %w", err)

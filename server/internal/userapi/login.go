@@ -170,3 +170,12 @@ func (a *API) ConfirmSecondStep(w http.ResponseWriter, r *http.Request) {
 	}
 	reply(w, r, http.StatusOK, api.RecoveryCodes{Codes: codes}, err)
 }
+
+// EndSecondStep takes the caller's second step away.
+func (a *API) EndSecondStep(w http.ResponseWriter, r *http.Request) {
+	ask, err := request.Read[api.SecondStepRequest](w, r, request.Body{Limit: maxBody, Example: `{"password": "…", "code": "123456"}`})
+	if err == nil {
+		err = a.refusal(r, a.logins.EndSecondStep(r.Context(), auth.Caller(r.Context()).ID, ask.Password, ask.Code, from(r)))
+	}
+	reply(w, r, http.StatusNoContent, nil, err)
+}

@@ -89,17 +89,39 @@ func (u *Users) ConfirmSecondStep(ctx context.Context, user, stays string, secre
 	return err
 }
 
+// EndSecondStep is ForgetSecondStep by the user, who has shown what k and s are, as for Begin.
+func (u *Users) EndSecondStep(ctx context.Context, k Known, s Spent) error {
+	_, err := u.change(ctx, "ending a second step", userSecondStep, k.ID, func(tx pgx.Tx) error {
+		if err := spend(ctx, tx, k, s); err != nil {
+			return err
+		}
+		n, err := db.Exec(ctx, tx, "looking whether it is their password still", "SELECT FROM app_user WHERE id = $1 AND NOT disabled AND password_hash = $2", k.ID, k.Hash)
+		if err == nil && n == 0 {
+			err = ErrChanged
+		}
+		if err != nil {
+			return err
+		}
+		return forgetSecondStep(ctx, tx, k.ID)
+	})
+	return err
+}
+
 // ForgetSecondStep takes the second step of a user away, as of one who has lost the
 // device, and ends all their logins; or returns ErrNone.
 func (u *Users) ForgetSecondStep(ctx context.Context, user string) (User, error) {
 	return u.change(ctx, "taking a second step away", userSecondStep, user, func(tx pgx.Tx) error {
-		_, err := db.Exec(ctx, tx, "updating", "UPDATE app_user SET totp_secret = NULL, totp_pending = NULL WHERE id = $1", user)
-		if err != nil {
-			return err
-		}
-		if _, err := db.Exec(ctx, tx, "taking recovery codes away", "DELETE FROM recovery_code WHERE usr = $1", user); err != nil {
-			return err
-		}
-		return endLogins(ctx, tx, user)
+		return forgetSecondStep(ctx, tx, user)
 	})
+}
+
+func forgetSecondStep(ctx context.Context, tx pgx.Tx, user string) error {
+	_, err := db.Exec(ctx, tx, "updating", "UPDATE app_user SET totp_secret = NULL, totp_pending = NULL WHERE id = $1", user)
+	if err != nil {
+		return err
+	}
+	if _, err := db.Exec(ctx, tx, "taking recovery codes away", "DELETE FROM recovery_code WHERE usr = $1", user); err != nil {
+		return err
+	}
+	return endLogins(ctx, tx, user)
 }

@@ -30,8 +30,8 @@ func Said(to, sentence string) string {
 	return u.String()
 }
 
-// done is what stands above a page after a form of it was done.
-func (v *Visit) done() Message {
+// Done is what stands above a page after a form was done.
+func (v *Visit) Done() Message {
 	key := doneKey + "." + v.Query.Get(doneKey)
 	if !v.Query.Has(doneKey) || !v.Words.Has(key) {
 		return Message{}

@@ -239,7 +239,7 @@ func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page, id string) 
 		f.Refuse(v, w, err)
 		return
 	}
-	f.Show(v, w, p.Name, http.StatusOK, data, v.done())
+	f.Show(v, w, p.Name, http.StatusOK, data, v.Done())
 }
 
 // first returns where somebody goes on to whom the first page is not for: another page of theirs,

@@ -24,6 +24,8 @@ type Shown struct {
 	Bar []string
 	// Admin are those of administration.
 	Admin []string
+	// Account means that the visitor has a login of their own to change.
+	Account bool
 	// Message is what was refused, or done.
 	Message Message
 	Data    any
@@ -56,6 +58,7 @@ func (f *Frame) Show(v *Visit, w http.ResponseWriter, name string, status int, d
 			s.Bar = append(s.Bar, p.Name)
 		}
 	}
+	s.Account = f.rules["GET /account"].Permits(v.Caller)
 	var b bytes.Buffer
 	if err := f.templates[name].ExecuteTemplate(&b, "layout", s); err != nil {
 		problem.Write(w, v.request, problem.Internal(err))

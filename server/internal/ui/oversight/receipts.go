@@ -136,7 +136,8 @@ func (s *receiptsView) add(v *frame.Visit, rows []api.ReceiptRow) map[string]boo
 		}
 		confirmed[r.MachineID] = true
 		s.Receipts = append(s.Receipts, receipt{
-			account{r.MachineID, cmp.Or(r.Username, r.MachineID), r.Hostname}, n.Short,
+			account{r.MachineID, cmp.Or(r.Username, r.MachineID), r.Hostname},
+			n.Short,
 			v.Words.Moment(r.ReadAt.In(v.Zone), now), v.Words.Moment(r.ReceivedAt.In(v.Zone), now), r.ReadAt,
 		})
 	}
