@@ -209,7 +209,10 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/store/access", "server/internal/ui/frame",
 	},
 	"server/internal/ui/rhythm": {"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame"},
-	"server/internal/ui/apps":   {"server/api", "server/internal/looked", "server/internal/report", "server/internal/ui/frame"},
+	"server/internal/ui/apps": {
+		"server/api", "server/internal/category", "server/internal/looked", "server/internal/report", "server/internal/store/access", "server/internal/store/directory", "server/internal/ui/frame",
+		"server/internal/ui/lane",
+	},
 	"server/internal/ui/person": {
 		"server/api", "server/api/policy", "server/internal/auth", "server/internal/category", "server/internal/looked", "server/internal/noteapi", "server/internal/problem",
 		"server/internal/report", "server/internal/report/byperson", "server/internal/selfapi", "server/internal/shots",

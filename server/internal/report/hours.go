@@ -39,7 +39,7 @@ func (r *Reports) activity(ctx context.Context, s *subjects, q ActivityQuestion)
 	if err != nil {
 		return nil, "", err
 	}
-	h := hoursSheet{reports: r, periods: periods, bounds: bounds(periods), now: r.now(), rows: []api.ActivityRow{}}
+	h := hoursSheet{reports: r, periods: periods, bounds: Bounds(periods), now: r.now(), rows: []api.ActivityRow{}}
 	switch s.Per {
 	case PerMachine:
 		next, err = h.machines(ctx, s)

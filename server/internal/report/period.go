@@ -117,9 +117,9 @@ func (s Step) stepper() func(time.Time) time.Time {
 	}
 }
 
-// bounds are the instants at which periods begin, and the last one's end; nil
+// Bounds are the instants at which periods begin, and the last one's end; nil
 // where there are none.
-func bounds(periods []Period) []time.Time {
+func Bounds(periods []Period) []time.Time {
 	if len(periods) == 0 {
 		return nil
 	}

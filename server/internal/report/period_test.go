@@ -114,7 +114,7 @@ func FuzzPeriods(f *testing.F) {
 		if len(periods) > maxPeriods || !at.Equal(r.End) && r.End.After(r.Start) {
 			t.Fatalf("%d periods end at %v of %v", len(periods), at, r.End)
 		}
-		if b := bounds(periods); len(periods) > 0 && len(b) != len(periods)+1 {
+		if b := Bounds(periods); len(periods) > 0 && len(b) != len(periods)+1 {
 			t.Fatalf("%d bounds of %d periods", len(b), len(periods))
 		}
 	})

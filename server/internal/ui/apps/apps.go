@@ -4,14 +4,18 @@ package apps
 import (
 	"cmp"
 	_ "embed" // for the page's template
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"activity-tracker.example/server/api"
+	rules "activity-tracker.example/server/internal/category"
 	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/ui/frame"
+	"activity-tracker.example/server/internal/ui/lane"
 )
 
 //go:embed apps.html
@@ -25,20 +29,34 @@ const (
 	percent = 100
 )
 
+// Parts are what the page is made from.
+type Parts struct{ Reports *report.Reports }
+
 // view is what apps.html shows.
 type view struct {
 	From, To, Zone, Group, Person string
 	Estimated                     bool
 	Groups                        []string
 	Categories                    []*category
+	Stack                         *stack
+	// App is the application whose users are listed; MorePeople means that there are others.
+	App        string
+	Users      []user
+	MorePeople bool
+	// Sorting means that the visitor may put applications into categories.
+	Sorting bool
+	// order are the names of all categories, places where each is among them.
+	order  []string
+	places map[string]int
 }
 
 // category is one, or what is in none, which comes first.
 type category struct {
 	Name, Length, Open string
 	None               bool
-	// Share is its part of all time with somebody there, in percent.
+	// Share is its part of all time with somebody there, in percent; Colour that of its bars.
 	Share   int
+	Colour  string
 	Apps    []app
 	seconds float64
 	open    float64
@@ -46,18 +64,20 @@ type category struct {
 
 type app struct {
 	Name, Length, Open string
-	// Share is its part of the category's longest, in percent.
-	Share   int
-	seconds float64
-	open    float64
+	// Share and OpenShare are parts of the category's longest, in percent; Link lists who
+	// used it.
+	Share, OpenShare int
+	Link             string
+	seconds          float64
+	open             float64
 }
 
 // Page returns the page.
-func Page(reports *report.Reports) frame.Page {
-	return frame.Page{Name: "apps", HTML: html, Make: func(v *frame.Visit) (any, error) { return show(v, reports) }}
+func Page(p Parts) frame.Page {
+	return frame.Page{Name: "apps", HTML: html, Make: p.show}
 }
 
-func show(v *frame.Visit, reports *report.Reports) (any, error) {
+func (p Parts) show(v *frame.Visit) (any, error) {
 	q, today := v.Query, v.Now.In(v.Zone)
 	from := cmp.Or(q.Get("from"), today.AddDate(0, 0, -usualDays).Format(time.DateOnly))
 	to := cmp.Or(q.Get("to"), today.Format(time.DateOnly))
@@ -77,14 +97,51 @@ func show(v *frame.Visit, reports *report.Reports) (any, error) {
 		return nil, err
 	}
 	v.Look(looked.At{What: api.LookedApps, From: ask.Days.Start, To: ask.Days.End}, per != report.PerPerson)
-	r, err := reports.Apps(v.Context(), v.Caller.Scope, ask)
+	r, err := p.Reports.Apps(v.Context(), v.Caller.Scope, ask)
 	if err != nil {
 		return nil, err
 	}
-	s := &view{From: r.From, To: r.To, Zone: r.TZ, Group: q.Get("group"), Person: q.Get("person")}
+	s := &view{
+		From: r.From, To: r.To, Zone: r.TZ, Group: q.Get("group"), Person: q.Get("person"), Sorting: v.Caller.Role == directory.RoleAdmin, places: map[string]int{},
+	}
+	categories, err := p.Reports.Categories(v.Context())
+	if err != nil {
+		return nil, err
+	}
+	for i := range categories.Categories {
+		name := categories.Categories[i].Name
+		s.places[name] = i
+		s.order = append(s.order, name)
+	}
 	s.add(v, r.Rows)
-	s.Groups, err = v.GroupNames(reports)
+	if err := p.stack(v, s, ask); err != nil {
+		return nil, err
+	}
+	if err := p.users(v, s, ask); err != nil {
+		return nil, err
+	}
+	s.Groups, err = v.GroupNames(p.Reports)
 	return s, err
+}
+
+// colour is the style of a category.
+func (s *view) colour(name string) string {
+	if name == "" {
+		return lane.Colour(rules.None)
+	}
+	return lane.Colour(s.places[name])
+}
+
+// link lists who used an application.
+func (s *view) link(app string) string {
+	if app == "" || s.Person != "" {
+		return ""
+	}
+	q := url.Values{"app": {app}, "from": {s.From}, "to": {s.To}}
+	if s.Group != "" {
+		q.Set("group", s.Group)
+	}
+	return "apps?" + q.Encode() + "#people"
 }
 
 // add sorts the rows into categories: what is in none first, then the longest.
@@ -110,7 +167,11 @@ func (s *view) add(v *frame.Visit, rows []api.AppRow) {
 		return cmp.Or(cmp.Compare(b.seconds, a.seconds), strings.Compare(a.Name, b.Name))
 	})
 	for _, c := range s.Categories {
+		c.Colour = s.colour(c.Name)
 		c.finish(v, all)
+		for i := range c.Apps {
+			c.Apps[i].Link = s.link(c.Apps[i].Name)
+		}
 	}
 }
 
@@ -127,11 +188,11 @@ func (c *category) finish(v *frame.Visit, all float64) {
 	}
 	longest := 1.0
 	for i := range c.Apps {
-		longest = max(longest, c.Apps[i].seconds)
+		longest = max(longest, c.Apps[i].seconds+c.Apps[i].open)
 	}
 	for i := range c.Apps {
 		a := &c.Apps[i]
-		a.Length, a.Open, a.Share = v.Words.Length(a.seconds), open(v, a.open), int(percent*a.seconds/longest)
+		a.Length, a.Open, a.Share, a.OpenShare = v.Words.Length(a.seconds), open(v, a.open), int(percent*a.seconds/longest), int(percent*a.open/longest)
 	}
 	c.Length, c.Open, c.Share = v.Words.Length(c.seconds), open(v, c.open), int(percent*c.seconds/max(1, all)+0.5)
 }

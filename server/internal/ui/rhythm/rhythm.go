@@ -34,6 +34,15 @@ type view struct {
 	Groups                        []string
 	Hours                         []string
 	Days                          []day
+	Weeks                         []week
+}
+
+// week is a part of the trend: the active time of one person, in the mean of all.
+type week struct {
+	Name, Length, Active string
+	// Share is its part of the longest, in percent.
+	Share int
+	Days  int
 }
 
 type day struct {
@@ -77,8 +86,34 @@ func show(v *frame.Visit, people *byperson.Reports, reports *report.Reports) (an
 		}
 		s.Days = append(s.Days, d)
 	}
+	if err := s.trend(v, people, ask); err != nil {
+		return nil, err
+	}
 	s.Groups, err = v.GroupNames(reports)
 	return s, err
+}
+
+// trend reads the weeks of the range.
+func (s *view) trend(v *frame.Visit, people *byperson.Reports, ask byperson.RhythmQuestion) error {
+	weeks, err := people.Trend(v.Context(), v.Caller.Scope, ask)
+	if err != nil || s.People == 0 {
+		return err
+	}
+	const percent = 100
+	longest := 1.0
+	for i := range weeks {
+		longest = max(longest, weeks[i].ActiveSeconds)
+	}
+	for i := range weeks {
+		w := &weeks[i]
+		first, _ := time.Parse(time.DateOnly, w.First) // a report has them so
+		last, _ := time.Parse(time.DateOnly, w.Last)
+		s.Weeks = append(s.Weeks, week{
+			Name: v.Words.Date(first) + " – " + v.Words.Date(last), Length: v.Words.Length(w.ActiveSeconds / float64(s.People)), Active: v.Words.Number(w.Active),
+			Share: int(percent * w.ActiveSeconds / longest), Days: int(last.Sub(first).Hours()/hoursADay) + 1,
+		})
+	}
+	return nil
 }
 
 func cellOf(v *frame.Visit, h *api.RhythmHour, people int64) cell {
