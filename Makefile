@@ -176,6 +176,11 @@ test-all: setup-all-tests setup-slow ## everything: test and test-slow; what ran
 	.ci/count-tests --all $(RESULTS)/*.json || bad=1; \
 	exit $$bad
 
+.PHONY: pictures
+pictures: setup-test ## README.md's pictures of the pages, in docs/pictures
+	@ACTIVITY_TRACKER_PICTURES='$(ROOT)/docs/pictures' go test -count 1 -run '^TestSlowPictures$$' ./server/pagetest
+	@du -ch docs/pictures/*/*.webp
+
 .PHONY: fuzz
 fuzz: setup-test ## every fuzz target for FUZZTIME (20s)
 	@grep -rlE --include='*_test.go' '^func Fuzz' $(MODULES) | xargs -r -n 1 dirname | sort -u | while read -r dir; do \
@@ -193,6 +198,15 @@ bench: setup-test build ## figures: the helper's cost, the daemon's and the serv
 .PHONY: bench-answers
 bench-answers: setup-test build ## how fast the server answers with 50 million events, and about 1,000 people (30 minutes, 10 GB)
 	@TRACKERD_SERVER_BENCH_EVENTS=50400000 go test -timeout 2h -run '^$$' -bench 'BenchmarkAnswers|BenchmarkPeople' -benchtime 1x ./server/bench
+
+# What make bench-pages has: a small run takes TRACKERD_SERVER_BENCH_EVENTS=1100000.
+BENCH_PAGES ?= TRACKERD_SERVER_BENCH_EVENTS=$${TRACKERD_SERVER_BENCH_EVENTS:-50400000} \
+	TRACKERD_SERVER_BENCH_MACHINES=$${TRACKERD_SERVER_BENCH_MACHINES:-100000} TRACKERD_SERVER_BENCH_WATCHERS=$${TRACKERD_SERVER_BENCH_WATCHERS:-200}
+
+.PHONY: bench-pages
+bench-pages: setup-test build ## how fast the pages are with 50 million events, 100,000 machines and 200 who watch (30 minutes, 10 GB)
+	@$(BENCH_PAGES) go test -timeout 2h -run '^$$' -bench BenchmarkPages -benchtime 1x ./server/bench
+	@go test -timeout 30m -run '^$$' -bench BenchmarkFirstPaint -benchtime 1x ./server/pagetest
 
 .PHONY: testhost
 testhost: setup-host ## bin/testhost, which boots a host to try things on by hand

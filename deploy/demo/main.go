@@ -49,6 +49,8 @@ type settings struct {
 	// for Ctrl-C.
 	work time.Duration
 	stay bool
+	// people is how many are made up, for the pages.
+	people int
 	// live is true where the output is a terminal, whose lines can be redrawn.
 	live bool
 }
@@ -63,6 +65,10 @@ func settingsFrom(getenv func(string) string) (settings, error) {
 	}
 	if s.server == "" || s.deb == "" {
 		return s, errors.New("run it with `make demo`, which builds what it needs and says where that is")
+	}
+	var err error
+	if s.people, err = peopleFrom(getenv("DEMO_PEOPLE")); err != nil {
+		return s, err
 	}
 	if text := getenv("DEMO_SECONDS"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -94,6 +100,11 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		}
 	}
 	defer cleanUp("stopping the server", srv.stop)
+	say("%d people who are made up come from a month of work, for the pages", s.people)
+	pages, filled, err := startDashboard(ctx, srv, s.people)
+	if err != nil {
+		return err
+	}
 	host, err := prepareHost(ctx, s, srv, say)
 	if err != nil {
 		return err
@@ -112,13 +123,21 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	printVerdict(out, people)
+	if err := filled(); err != nil {
+		return err
+	}
+	printPages(out, pages)
 	if !s.stay {
 		say("not on a terminal, or DEMO_SECONDS is set: the demo ends here")
 		return compare(people)
 	}
 	printNext(out, srv, host, people[0])
 	say("everything stays up; Ctrl-C removes it")
+	going := make(chan error, 1)
+	go func() { going <- pages.goOn(ctx) }()
 	select {
+	case err := <-going:
+		return err
 	case <-ctx.Done():
 		fmt.Fprintln(out)
 		return nil

@@ -3,10 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -158,41 +156,13 @@ func (s *server) stop() error {
 
 // get asks the API and decodes its answer into reply, if there is one.
 func (s *server) get(ctx context.Context, path string, reply any) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url()+path, nil)
-	if err != nil {
-		return fmt.Errorf("ask %s: %w", path, err)
-	}
-	if s.viewer != "" {
-		req.Header.Set("Authorization", "Bearer "+s.viewer)
-	}
-	client := http.Client{Timeout: requestTimeout}
-	resp, err := client.Do(req)
-	if err != nil {
-		return fmt.Errorf("ask %s: %w", path, err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
-	if err != nil {
-		return fmt.Errorf("read the answer to %s: %w", path, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("ask %s: %s: %s", path, resp.Status, body)
-	}
-	if reply == nil {
-		return nil
-	}
-	if err := json.Unmarshal(body, reply); err != nil {
-		return fmt.Errorf("understand the answer to %s: %w", path, err)
-	}
-	return nil
+	return s.do(ctx, http.MethodGet, path, s.viewer, nil, reply)
 }
 
 // machineOf finds the machine that a user's events made.
 func (s *server) machineOf(ctx context.Context, user string) (api.Machine, bool, error) {
 	var list api.MachineList
-	if err := s.get(ctx, "/api/machines", &list); err != nil {
+	if err := s.get(ctx, "/api/machines?limit=1000", &list); err != nil {
 		return api.Machine{}, false, err
 	}
 	for _, m := range list.Machines {

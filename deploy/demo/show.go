@@ -201,6 +201,16 @@ func printVerdict(out io.Writer, people []*person) {
 	fmt.Fprintf(out, "\n%s\n\n", verdict)
 }
 
+// printPages prints where the pages are, and who may look at them.
+func printPages(out io.Writer, d *dashboard) {
+	fmt.Fprintf(out, `The dashboard:           %s
+  log in as              %s
+  with the password      %s
+  the two who work       alice and bob; the %d others are made up, and called %q
+
+`, d.srv.url(), sampleLogin, d.password, len(d.people), sampleMark+": …")
+}
+
 // printNext prints how to look further while everything stays up.
 func printNext(out io.Writer, srv *server, host *testhost.Host, first *person) {
 	fmt.Fprintf(out, `The REST API:            %[1]s

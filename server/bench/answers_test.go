@@ -61,6 +61,9 @@ type answers struct {
 	cursors []string
 	// used is the processor time of the server that is asked, and of PostgreSQL.
 	used func() cpu
+	// pid is that of the server, which program runs on the database of that url.
+	pid          int
+	program, url string
 }
 
 // BenchmarkAnswers prints how long the server takes to answer with a million
@@ -108,6 +111,7 @@ func newAnswers(b *testing.B, program string, pg *localpg.Server, databaseURL st
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+databaseURL)
 	asked := start(b, address, cmd)
 	a.base, a.used = "http://"+asked.address, func() cpu { return cpuOf(b, asked.pid, pg) }
+	a.pid, a.program, a.url = asked.pid, program, databaseURL
 	a.awaitPacked(b)
 	a.run(b, "VACUUM ANALYZE")
 	return a

@@ -34,10 +34,16 @@ type office struct {
 // newOffice starts one in which that many people were there for some days and are now.
 func newOffice(tb testing.TB, people []sample.Person, days int) *office {
 	tb.Helper()
+	return newOfficeIn(tb, time.UTC, people, days)
+}
+
+// newOfficeIn starts one whose days are those of a zone.
+func newOfficeIn(tb testing.TB, zone *time.Location, people []sample.Person, days int) *office {
+	tb.Helper()
 	o := &office{Bench: servertest.New(tb, servertest.NewDatabase(tb)), people: people, hosts: map[string]string{}}
 	o.token = o.Token(directory.RoleAdmin)
-	now := time.Now().UTC()
-	today := now.Truncate(24 * time.Hour)
+	now := time.Now().In(zone)
+	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, zone)
 	for i := range people {
 		p := &people[i]
 		if o.hosts[p.Host] == "" {
