@@ -99,7 +99,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("to %q with %q", to, b.cookie)
 	}
 	page = b.ask(http.MethodGet, "/self?tz=Europe/Moscow", nil)
-	page.has(t, http.StatusOK, "<strong>vm-alice</strong>", "Europe/Moscow", "<td>0 min</td>", "somebody who opened this account&#39;s link", "&lt;script&gt;")
+	page.has(t, http.StatusOK, "<strong>vm-alice</strong>", `<a href="me">`, `href="static/dashboard.css"`, "Europe/Moscow", "<td>0 min</td>", "somebody who opened this account&#39;s link", "&lt;script&gt;")
 	if strings.Contains(page.text, "vm-bob") || strings.Contains(page.text, "<script>") {
 		t.Error(page.text)
 	}

@@ -10,6 +10,8 @@ import (
 // words are those of a page in one language.
 type words struct {
 	Lang, Title, Opened, Partial, Ends, Today, Apps, Looked, Nobody, When, Who, What, Zone, Show, Export, Close, OpenTitle, How, Paste, Open, Tie string
+	// More leads to the page of one's day.
+	More string
 	// Pictures of screens.
 	Pictures, Hour, Taken, Account, Picture, Delete, deleted, by string
 	kinds                                                        map[string]string
@@ -28,7 +30,7 @@ func english() *words {
 	return &words{
 		Lang: "en", Title: "What is kept about you", Opened: "You see the account", Partial: "You have others, which are not in here.", Ends: "This page closes by itself after an hour.",
 		Today: "Today,", Apps: "Applications today", Looked: "Who looked at this", Nobody: "Nobody yet.", When: "Last at (UTC)", Who: "Who", What: "What",
-		Zone: "Time zone", Show: "Show", Export: "Download everything that is kept", Close: "Close this page now",
+		Zone: "Time zone", Show: "Show", More: "The day as a picture, with applications, titles, the week, and what is collected by which rule", Export: "Download everything that is kept", Close: "Close this page now",
 		OpenTitle: "Open your page", How: "On the host where you work, type: trackctl web. Open the link that it prints, or paste it here. It works once, for a minute.",
 		Paste: "The link, or what stands behind its #", Open: "Open", Tie: "See this account as my own",
 		Pictures: "Pictures of your screen", Hour: "The newest ones. You can delete one for an hour after it came; that there was one, and who deleted it, stays.",
@@ -61,7 +63,7 @@ func russian() *words {
 	return &words{
 		Lang: "ru", Title: "Что о вас хранится", Opened: "Вы видите учётную запись", Partial: "У вас есть и другие, их здесь нет.", Ends: "Через час эта страница закроется сама.",
 		Today: "Сегодня,", Apps: "Приложения сегодня", Looked: "Кто это смотрел", Nobody: "Пока никто.", When: "Последний раз (UTC)", Who: "Кто", What: "Что",
-		Zone: "Часовой пояс", Show: "Показать", Export: "Скачать всё, что хранится", Close: "Закрыть эту страницу сейчас",
+		Zone: "Часовой пояс", Show: "Показать", More: "День на одной картинке: приложения, заголовки, неделя, и что собирается по какому правилу", Export: "Скачать всё, что хранится", Close: "Закрыть эту страницу сейчас",
 		OpenTitle: "Открыть свою страницу", How: "На машине, где вы работаете, наберите: trackctl web. Откройте ссылку, которую она напечатает, или вставьте её сюда. Она действует один раз, в течение минуты.",
 		Paste: "Ссылка или то, что стоит в ней после #", Open: "Открыть", Tie: "Считать эту учётную запись моей",
 		Pictures: "Снимки вашего экрана", Hour: "Самые новые. Снимок можно удалить в течение часа после того, как он пришёл; запись о том, что он был и кто его удалил, останется.",

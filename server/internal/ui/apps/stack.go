@@ -37,8 +37,8 @@ type mark struct{ Colour, Name string }
 type column struct {
 	Name, Sum string
 	Cells     []string
-	// X is where it is, in percent.
-	X string
+	// Short is what stands below it, at X in percent; empty where there is no room.
+	Short, X string
 }
 
 // piece is a category's part of a column.
@@ -81,13 +81,26 @@ func (p Parts) stack(v *frame.Visit, s *view, ask report.AppsQuestion) error {
 	return nil
 }
 
+// short is the day below a column, where there is room for it.
+func short(v *frame.Visit, day time.Time, place, columns int) string {
+	const named = 8 // columns that have room for a weekday
+	number := strconv.Itoa(day.Day())
+	switch {
+	case columns <= named:
+		return v.Words.Weekdays()[(int(day.Weekday())+6)%7] + " " + number
+	case place == 0 || day.Day() == 1 || day.Weekday() == time.Monday:
+		return number + " " + v.Words.ShortMonth(day.Month())
+	}
+	return ""
+}
+
 // draw draws the columns: what has no category on top.
 func (s *view) draw(v *frame.Visit, periods []report.Period, pieces []map[string]piece, sums []float64, most float64) *stack {
 	st := &stack{Width: len(periods) * columnWidth, Most: v.Words.Length(most)}
 	for i := range periods {
 		first, _ := time.Parse(time.DateOnly, periods[i].First) // a report has it so
 		st.Columns = append(st.Columns, column{
-			Name: v.Words.Date(first), Sum: v.Words.Short(sums[i]),
+			Name: v.Words.Date(first), Sum: v.Words.Short(sums[i]), Short: short(v, first, i, len(periods)),
 			X: strconv.FormatFloat(percent*(float64(i)+0.5)/float64(len(periods)), 'f', 2, 64) + "%",
 		})
 	}
