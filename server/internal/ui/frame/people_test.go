@@ -63,8 +63,11 @@ func TestPeopleOfManagers(t *testing.T) {
 	r.lacks(t, "Erase", "Join", "export", `value="part"`)
 	b.ask(http.MethodPost, "/people?person="+anna, url.Values{"do": {"label"}, "person": {anna}, "label": {"Anna Kim"}}).sends(t, "./people?done=changed&person="+anna)
 	for _, form := range []url.Values{
-		{"do": {"join"}, "person": {anna}, "account": {"office-boris"}}, {"do": {"part"}, "person": {anna}, "account": {"office-anna"}},
-		{"do": {"erase"}, "person": {anna}, "name": {"Anna Kim"}}, {"do": {"import"}, "csv": {"machine_id,person\noffice-anna,A\n"}}, {"do": {"preview"}, "csv": {"machine_id,person\noffice-anna,A\n"}},
+		{"do": {"join"}, "person": {anna}, "account": {"office-boris"}},
+		{"do": {"part"}, "person": {anna}, "account": {"office-anna"}},
+		{"do": {"erase"}, "person": {anna}, "name": {"Anna Kim"}},
+		{"do": {"import"}, "csv": {"machine_id,person\noffice-anna,A\n"}},
+		{"do": {"preview"}, "csv": {"machine_id,person\noffice-anna,A\n"}},
 	} {
 		b.ask(http.MethodPost, "/people?person="+anna, form).has(t, http.StatusForbidden)
 	}
