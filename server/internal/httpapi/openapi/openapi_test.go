@@ -153,6 +153,7 @@ func TestDescriptionMatchesTypes(t *testing.T) {
 		api.HostGroupMembers{},
 		api.NamesPreview{},
 		api.NamePreview{},
+		api.PersonAside{},
 		api.HostPatch{},
 		policy.Document{},
 		policy.Rule{},
