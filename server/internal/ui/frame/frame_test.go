@@ -342,3 +342,15 @@ func TestNowByState(t *testing.T) {
 	b.ask(http.MethodGet, "/?state=offline", nil).lacks(t, "Anna")
 	b.ask(http.MethodGet, "/?state=<b>", nil).has(t, http.StatusOK, "Anna", "data-whole", `role="status"`)
 }
+
+// A server that knows nobody shows so on each page, in both languages.
+func TestEmptyDatabase(t *testing.T) {
+	b := &browser{Bench: servertest.New(t, servertest.NewDatabase(t)), cookies: map[string]string{}}
+	b.User("admin", directory.RoleAdmin)
+	b.login("admin")
+	for _, lang := range []string{"en", "ru"} {
+		for _, page := range []string{"/", "/?state=active", "/day", "/day?sort=-active", "/hours", "/hours?span=month&date=2026-10-01", "/hours?span=year", "/rhythm", "/apps", "/apps?app=x", "/compare", "/me"} {
+			b.ask(http.MethodGet, page, nil, "Accept-Language", lang).has(t, http.StatusOK, `<html lang="`+lang+`"`)
+		}
+	}
+}
