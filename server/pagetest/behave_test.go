@@ -3,6 +3,7 @@ package pagetest
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -176,5 +177,33 @@ func TestEmptyOffice(t *testing.T) {
 	b := newBrowser(t)
 	for i, a := range o.addresses() {
 		b.looksAt(t, o.URL, a, covering()[i%len(covering())])
+	}
+}
+
+// Of two tabs that edit one list, the later one is refused, and keeps what was typed.
+func TestTwoTabs(t *testing.T) {
+	o := newOffice(t, sample.People(2, ""), 1)
+	first := newBrowser(t).tab(t, o.URL, usual(), o.admin)
+	second := first.beside()
+	write := func(x *tab, category, then string) {
+		t.Helper()
+		const field, button = `document.querySelector('textarea[name="text"]')`, `document.querySelector('button[value="write"]')`
+		text := fmt.Sprintf(`[{"name": %q, "colour": "#0b5cad", "rating": "neutral", "patterns": []}]`, category)
+		x.do(chromedp.Evaluate(fmt.Sprintf(`window.before = true, %s.value = %q, %s.click()`, field, text, button), nil))
+		x.await("the answer", `document.readyState === "complete" && window.before === undefined && `+then)
+	}
+	first.visit("/categories")
+	second.visit("/categories")
+	write(first, "Letters", `document.querySelector('[role="status"]') !== null`)
+	write(second, "Typing", `document.querySelector('[role="alert"]') !== null && document.querySelector('textarea[name="text"]').value.includes("Typing")`)
+	second.enterWorld()
+	second.accessible("where it was changed meanwhile")
+	var list api.CategoryList
+	o.Do(http.MethodGet, "/api/categories", o.token, nil).Wants(http.StatusOK, &list)
+	if len(list.Categories) != 1 || list.Categories[0].Name != "Letters" {
+		t.Errorf("the first tab's list is gone: %+v", list)
+	}
+	for _, wrong := range second.complaints() {
+		t.Error(wrong)
 	}
 }

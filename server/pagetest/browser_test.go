@@ -65,7 +65,8 @@ func newBrowser(tb testing.TB) *browser {
 	}
 	life, end := context.WithTimeout(context.WithoutCancel(tb.Context()), browserLife)
 	allocator, stop := chromedp.NewExecAllocator(life, options...)
-	ctx, cancel := chromedp.NewContext(allocator)
+	// Chromium reports more kinds of issues than chromedp can read.
+	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
 	tb.Cleanup(func() {
 		_ = chromedp.Cancel(ctx) // it may have ended already
 		cancel()
@@ -207,7 +208,14 @@ func (x *tab) do(actions ...chromedp.Action) {
 // visit opens a page and waits until it is loaded.
 func (x *tab) visit(path string) {
 	x.t.Helper()
-	x.do(emulation.SetScriptExecutionDisabled(!x.look.script), chromedp.Navigate(x.base+path), chromedp.ActionFunc(func(ctx context.Context) error {
+	x.do(emulation.SetScriptExecutionDisabled(!x.look.script), chromedp.Navigate(x.base+path))
+	x.enterWorld()
+}
+
+// enterWorld has scripts of the test work on the page that there is.
+func (x *tab) enterWorld() {
+	x.t.Helper()
+	x.do(chromedp.ActionFunc(func(ctx context.Context) error {
 		tree, err := page.GetFrameTree().Do(ctx)
 		if err != nil {
 			return err
