@@ -120,10 +120,22 @@ func show(v *frame.Visit, board Board, reports *report.Reports) (any, error) {
 		s.overview(v.Context(), scope, groups, list)
 	}
 	if len(s.Overview) == 0 {
+		see(v.Context(), list)
 		s.rows(v, list)
 	}
 	s.Groups, err = v.GroupNames(reports)
 	return s, err
+}
+
+// see notes whose states the counts show, whatever the rows are then of: where there are no more
+// than a page lists, a search may be for somebody alone.
+func see(ctx context.Context, list []*live.Item) {
+	if len(list) > maxRows {
+		return
+	}
+	for _, item := range list {
+		access.See(ctx, item.Key)
+	}
 }
 
 // rows lists accounts by their names.
