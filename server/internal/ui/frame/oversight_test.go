@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store/directory"
 )
 
@@ -89,4 +90,28 @@ func TestAuditPage(t *testing.T) {
 			t.Errorf("%.20q: %d", of, r.status)
 		}
 	}
+}
+
+// The counts above Now are of somebody alone where a search is, also when no row is shown.
+func TestCountsAreLooks(t *testing.T) {
+	b := newBrowser(t)
+	b.login("viewer")
+	b.ask(http.MethodGet, "/?q=anna&state=disconnected", nil).lacks(t, "office-anna")
+	var list api.AccessList
+	b.Do(http.MethodGet, "/api/machines/office-anna/access", b.Token(directory.RoleAdmin), nil).Wants(http.StatusOK, &list)
+	if len(list.Access) != 1 || list.Access[0].ReaderName != "viewer" || list.Access[0].What != api.LookedLive {
+		t.Errorf("%+v", list.Access)
+	}
+}
+
+// An account that a host names as the server names people hides nobody.
+func TestAuditOfAPerson(t *testing.T) {
+	b := newBrowser(t)
+	b.login("admin")
+	own := b.personOf("office-anna")
+	id := strings.TrimPrefix(own, "/people/")
+	b.ask(http.MethodGet, own, nil).has(t, http.StatusOK)
+	b.Send(b.host, servertest.Minute(id, 0))
+	b.login("auditor")
+	b.ask(http.MethodGet, "/audit?of="+id, nil).has(t, http.StatusOK, "admin (user)", "the day")
 }

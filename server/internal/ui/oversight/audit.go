@@ -150,13 +150,18 @@ func who(v *frame.Visit, kind, id string, name *string) string {
 	return said
 }
 
-// looks reads who looked at an account's data, or at those of all accounts of a person.
+// looks reads who looked at the data of all accounts of a person, or at an account's. What reads
+// as a person is one where there is one: root of a host names accounts there, and by p17 would
+// hide who looked at the person p17.
 func (s *auditView) looks(v *frame.Visit) error {
 	path := frame.Path("machines", s.Of, "access")
+	if isPerson(s.Of) {
+		path = frame.Path("people", s.Of, "access")
+	}
 	var list api.AccessList
 	_, err := v.Do(frame.Call{Method: http.MethodGet, Path: path, Query: url.Values{"limit": {"200"}}, Into: &list})
 	if isPerson(s.Of) && frame.Refusal(err).Code == api.CodeNotFound {
-		path = frame.Path("people", s.Of, "access")
+		path = frame.Path("machines", s.Of, "access")
 		_, err = v.Do(frame.Call{Method: http.MethodGet, Path: path, Query: url.Values{"limit": {"200"}}, Into: &list})
 	}
 	if err != nil {
