@@ -42,6 +42,14 @@ func (v *Visit) Done() Message {
 // act does what a form asks for. What was refused stands above the same page, which has what
 // was typed in Form.
 func (f *Frame) act(v *Visit, w http.ResponseWriter, p Page) {
+	// The turn comes before the form is read: a form may be large, and who sends many slowly
+	// holds no more of them than they may have pages under way.
+	end, err := f.turn(v)
+	if err != nil {
+		f.Refuse(v, w, err)
+		return
+	}
+	defer end()
 	limit := p.FormBytes
 	if limit == 0 {
 		limit = MaxForm
@@ -68,7 +76,7 @@ func (f *Frame) act(v *Visit, w http.ResponseWriter, p Page) {
 		}
 	}
 	v.Shown = done.Show
-	data, err := f.inTurn(v, p.Make)
+	data, err := f.made(v, p)
 	if err != nil {
 		f.Refuse(v, w, err)
 		return

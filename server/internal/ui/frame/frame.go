@@ -233,7 +233,7 @@ func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page, id string) 
 		return
 	}
 	if err == nil {
-		data, err = f.inTurn(v, p.Make)
+		data, err = f.inTurn(v, p)
 	}
 	if err != nil {
 		f.Refuse(v, w, err)
@@ -283,16 +283,30 @@ func (f *Frame) mayOpen(v *Visit, w http.ResponseWriter, p Page) error {
 	return nil
 }
 
-// inTurn makes a page when it is the caller's turn.
-func (f *Frame) inTurn(v *Visit, do func(*Visit) (any, error)) (any, error) {
+// turn waits for the caller's turn, and returns what ends it.
+func (f *Frame) turn(v *Visit) (end func(), err error) {
 	end, ok := f.turns.Take(v.Context(), v.Caller.ID)
 	if !ok {
 		e := problem.New(api.CodeRateLimited, "")
 		e.RetryAfter = turnWait
 		return nil, e
 	}
+	return end, nil
+}
+
+// inTurn makes a page when it is the caller's turn.
+func (f *Frame) inTurn(v *Visit, p Page) (any, error) {
+	end, err := f.turn(v)
+	if err != nil {
+		return nil, err
+	}
 	defer end()
-	data, err := do(v)
+	return f.made(v, p)
+}
+
+// made makes a page, and has it written down what was read for it.
+func (f *Frame) made(v *Visit, p Page) (any, error) {
+	data, err := p.Make(v)
 	if err == nil && v.look != nil {
 		err = v.look.Keep(v.Context())
 	}
