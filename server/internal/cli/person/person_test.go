@@ -154,7 +154,7 @@ func wroteDown(t *testing.T, s *rooms.Store) {
 			got = append(got, c.What)
 		}
 	}
-	if strings.Join(got, " ") != "people.imported person.parted person.joined" {
+	if strings.Join(got, " ") != "person.joined person.labelled people.imported person.parted person.joined" {
 		t.Error(got, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -43,6 +44,8 @@ type Imported struct {
 	// Moved are these accounts, Aside those of whom none is left.
 	Moved []Moved `json:"-"`
 	Aside []Aside `json:"-"`
+	// labelled are people who are called otherwise by it, and had accounts before.
+	labelled []Person
 }
 
 // Moved is an account that came to another person.
@@ -94,11 +97,39 @@ func (p *People) imported(ctx context.Context, list []Assignment, preview bool) 
 		if preview {
 			return errPreviewed
 		}
-		return audit.Write(ctx, tx, audit.Change{What: "people.imported", Details: map[string]string{
-			"people": strconv.Itoa(done.People), "joined": strconv.Itoa(done.Joined),
-		}})
+		return done.write(ctx, tx)
 	})
 	return done, err
+}
+
+// write writes down what was imported: how many, and of each person what they became, as if that
+// were done one by one. Else an import would be the way to join accounts that nobody sees whose
+// they were, and erasing somebody would find no names to take away.
+func (d *Imported) write(ctx context.Context, tx pgx.Tx) error {
+	list := []audit.Change{{What: "people.imported", Details: map[string]string{"people": strconv.Itoa(d.People), "joined": strconv.Itoa(d.Joined)}}}
+	for _, p := range d.labelled {
+		list = append(list, p.become("person.labelled", ""))
+	}
+	var order []int64
+	accounts, to := map[int64][]string{}, map[int64]Person{}
+	for i := range d.Moved {
+		m := &d.Moved[i]
+		if _, known := to[m.To.Person]; !known {
+			order = append(order, m.To.Person)
+			to[m.To.Person] = Person{ID: m.To.Person, Label: m.To.Label}
+		}
+		accounts[m.To.Person] = append(accounts[m.To.Person], m.MachineID)
+	}
+	for _, id := range order {
+		p := to[id]
+		list = append(list, p.become("person.joined", strings.Join(accounts[id], ", ")))
+	}
+	for _, c := range list {
+		if err := audit.Write(ctx, tx, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // assignAll makes all assignments, and returns what they did.
@@ -130,7 +161,12 @@ func assignAll(ctx context.Context, tx pgx.Tx, list []Assignment) (done Imported
 	}
 	var from []int64
 	for i, was := range before {
-		if is := after[i]; was.Person != is.Person {
+		is := after[i]
+		known := func(p Person) bool { return p.ID == is.Person }
+		if was.Person == is.Person && was.Label != is.Label && !slices.ContainsFunc(done.labelled, known) {
+			done.labelled = append(done.labelled, Person{ID: is.Person, Label: is.Label})
+		}
+		if was.Person != is.Person {
 			done.Moved = append(done.Moved, Moved{MachineID: was.MachineID, From: was.Whose, To: is.Whose, New: is.Person > last})
 			from = append(from, was.Person)
 		}

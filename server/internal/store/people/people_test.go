@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -398,6 +399,23 @@ func (b *bench) consistent() {
 	}
 }
 
+// importIsInTheLog checks that an import is written down for each person, once, as what is done
+// one by one.
+func (b *bench) importIsInTheLog() {
+	b.t.Helper()
+	changes, err := b.s.Audit.List(b.t.Context(), 1<<62, 100)
+	var got []string
+	for _, c := range changes {
+		got = append(got, fmt.Sprint(c.What, " ", *c.Subject, " ", *c.Details))
+	}
+	all := strings.Join(got, "; ")
+	for _, want := range []string{`person.joined Anna {"machine_ids":"m00, m02"}`, `person.joined  {"machine_ids":"m04"}`, "person.labelled Berta "} {
+		if strings.Count(all, want) != 1 {
+			b.t.Errorf("lacks %q once: %s, %v", want, all, err)
+		}
+	}
+}
+
 // An import names and joins, all or none, and done again it changes nothing.
 func TestImport(t *testing.T) {
 	b := newBench(t, 4)
@@ -433,6 +451,7 @@ func TestImport(t *testing.T) {
 			t.Errorf("%+v %+v %+v", anna, berta, last)
 		}
 	}
+	b.importIsInTheLog()
 	var unknown people.UnknownError
 	if _, err := do(people.Assignment{Label: "Carla", MachineIDs: []string{"m03"}}, people.Assignment{Label: "Dora", MachineIDs: []string{"nobody"}}); !errors.As(err, &unknown) {
 		t.Error(err)
