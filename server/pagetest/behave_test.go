@@ -172,7 +172,7 @@ func TestMenus(t *testing.T) {
 }
 
 // A server that nobody has reported to shows what to do.
-func TestEmptyOffice(t *testing.T) {
+func TestSlowEmptyOffice(t *testing.T) {
 	o := newOffice(t, nil, 0)
 	b := newBrowser(t)
 	for i, a := range o.addresses() {
