@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/internal/store/audit"
+	"activity-tracker.example/server/internal/store/db"
 )
 
 const (
@@ -16,6 +17,10 @@ const (
 	// movesAtOnce bounds the accounts that are written down in one transaction, under the
 	// audit log's lock.
 	movesAtOnce = 500
+	// movesLock is the advisory lock under which moves are written down, so that those of an
+	// account follow each other, and who waited finds them in the log. Any fixed number
+	// would do.
+	movesLock = 0x7472_6163_6b6d
 	// joinedByRule and partedByRule are what rules do.
 	joinedByRule = "person.joined_by_rule"
 	partedByRule = "person.parted_by_rule"
@@ -46,13 +51,18 @@ type moved struct {
 }
 
 // WriteMoves writes some of what rules have moved into the audit log, and reports whether
-// there may be more. Of an account that was erased since, nothing is written.
+// there may be more. Of an account that was erased since, nothing is written. The server
+// did it, whoever asks for it.
 func (p *People) WriteMoves(ctx context.Context) (more bool, err error) {
+	ctx = audit.As(ctx, audit.Actor{Kind: audit.Server})
 	found, err := p.hasMoves(ctx)
 	if err != nil || !found {
 		return false, err
 	}
 	err = p.db.Write(ctx, "writing down what rules moved", func(tx pgx.Tx) error {
+		if _, err := db.Exec(ctx, tx, "waiting for others", "SELECT pg_advisory_xact_lock($1)", int64(movesLock)); err != nil {
+			return err
+		}
 		list, taken, err := takeMoves(ctx, tx)
 		more = taken == movesAtOnce
 		for _, m := range list {
@@ -73,7 +83,7 @@ func (p *People) hasMoves(ctx context.Context) (found bool, err error) {
 	return found, err
 }
 
-// takeMoves takes the oldest moves; other servers take others.
+// takeMoves takes the oldest moves, but for those of accounts that are being erased.
 func takeMoves(ctx context.Context, tx pgx.Tx) (list []moved, taken int, err error) {
 	rows, err := tx.Query(ctx, `WITH due AS MATERIALIZED (
 			DELETE FROM rule_move WHERE id IN (SELECT id FROM rule_move ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING *

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/people"
@@ -510,9 +511,11 @@ func TestWhatRulesMoveIsAudited(t *testing.T) {
 // audited writes down what rules moved, and checks that it is that since it was last asked.
 func (o *office) audited(want ...string) {
 	o.t.Helper()
+	// Who exports has them written down, and has moved nothing.
+	ctx := audit.As(o.t.Context(), audit.Actor{Kind: audit.User, ID: "1", Name: "anna"})
 	for more := true; more; {
 		var err error
-		if more, err = o.s.People.WriteMoves(o.t.Context()); err != nil {
+		if more, err = o.s.People.WriteMoves(ctx); err != nil {
 			o.t.Fatal(err)
 		}
 	}
@@ -524,9 +527,55 @@ func (o *office) audited(want ...string) {
 	for _, e := range slices.Backward(list) {
 		if e.Seq > o.heard && strings.HasSuffix(e.What, "_by_rule") {
 			got = append(got, fmt.Sprintf("%s %s %s", e.What, e.SubjectID, *e.Details))
+			if e.ActorKind != audit.Server || e.ActorID != "" || *e.ActorName != "" {
+				o.t.Errorf("%s is written down as done by %s %s %q, want the server", e.What, e.ActorKind, e.ActorID, *e.ActorName)
+			}
 		}
 	}
 	if o.heard = list[0].Seq; !slices.Equal(got, want) {
 		o.t.Errorf("written down is %q, want %q", got, want)
 	}
+}
+
+// Of two servers the second waits for what the first has begun to write down: who exports
+// finds it in the log, and no move of an account comes before an earlier one.
+func TestMovesFollowEachOther(t *testing.T) {
+	o := newOffice(t, 10)
+	other := storetest.OpenAt(t, o.url, partition.Retention{}, o.now)
+	o.send("h0", "m0", "ann", false)
+	o.send("h1", "m1", "ann", false)
+	o.set("A", new(true), "h0", "h1")
+	conn, ctx := storetest.Connect(t, o.url), t.Context()
+	chain, err := conn.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Somebody else is writing into the log.
+	if _, err := chain.Exec(ctx, "SELECT pg_advisory_xact_lock(128034608999276)"); err != nil {
+		t.Fatal(err)
+	}
+	written := [2]chan error{make(chan error, 1), make(chan error, 1)}
+	for i, s := range []*storetest.Store{o.s, other} {
+		go func() {
+			_, err := s.People.WriteMoves(ctx)
+			written[i] <- err
+		}()
+		for waiting := 0; waiting <= i; {
+			select {
+			case err := <-written[i]:
+				t.Fatalf("server %d did not wait: %v", i, err)
+			default:
+			}
+			if err := chain.QueryRow(ctx, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").Scan(&waiting); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := chain.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(<-written[0], <-written[1]); err != nil {
+		t.Fatal(err)
+	}
+	o.audited(fmt.Sprintf(`person.joined_by_rule %d {"host_group":"A","machine_ids":"m1"}`, o.home["m0"]))
 }
