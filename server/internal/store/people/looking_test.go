@@ -1,9 +1,14 @@
 package people_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/people"
+	"activity-tracker.example/server/internal/store/storetest"
 )
 
 // looking returns what counts rows that must not be there.
@@ -26,5 +31,29 @@ func looking(t *testing.T) func(pgx.Tx) error {
 			}
 		}
 		return nil
+	}
+}
+
+// Somebody out of scope is looked up as nobody is, however many accounts they have: how long
+// it takes would tell.
+func TestForeignIsLookedUpAsUnknown(t *testing.T) {
+	o := newOffice(t, 11)
+	o.send("h0", "m0", "ann", false)
+	o.send("h1", "m1", "ann", false)
+	o.set("A", new(true), "h0", "h1")
+	o.load()
+	tx, err := storetest.Connect(t, o.url).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []int64{o.person["m0"], 1 << 40} {
+		if _, err := people.Find(t.Context(), tx, directory.OfGroups([]int32{1 << 30}), id); !errors.Is(err, people.ErrNone) {
+			t.Errorf("person %d: %v", id, err)
+		}
+		var read int64
+		err := tx.QueryRow(t.Context(), "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables WHERE relname IN ('machine', 'host')").Scan(&read)
+		if err != nil || read != 0 {
+			t.Errorf("person %d: %d rows of accounts and hosts were read (%v), want none", id, read, err)
+		}
 	}
 }

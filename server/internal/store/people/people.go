@@ -240,9 +240,14 @@ func (p *People) ByID(ctx context.Context, scope directory.Scope, id int64) (Per
 	return found, err
 }
 
+// inScopeSQL selects a person, or nobody where none of their accounts is in scope: who has
+// many out of it would take longer than nobody.
+const inScopeSQL = "SELECT " + personColumns + ` FROM person p WHERE p.id = $1 AND (NOT $2 OR EXISTS (SELECT FROM account a
+	WHERE a.person = p.id AND (a.machine = ANY($4) OR EXISTS (SELECT FROM group_member g WHERE g.machine = a.machine AND g.grp = ANY($3)))))`
+
 // Find is ByID within a transaction.
 func Find(ctx context.Context, tx pgx.Tx, scope directory.Scope, id int64) (Person, error) {
-	list, err := db.Collect[Person](ctx, tx, "reading the person", "SELECT "+personColumns+" FROM person p WHERE p.id = $1", id)
+	list, err := db.Collect[Person](ctx, tx, "reading the person", inScopeSQL, id, scope.Limited(), scope.Groups, scope.Machines)
 	if err == nil {
 		err = addAccounts(ctx, tx, scope, list)
 	}
