@@ -28,6 +28,8 @@ const (
 	foundShown  = "20"
 	// groupsShown is how many groups a page offers to choose from.
 	groupsShown = "200"
+	// accountsListed is how many accounts of a person stand in the list of people.
+	accountsListed = 5
 	// erasuresShown is how many certificates a page lists, the newest.
 	erasuresShown = "100"
 )
@@ -53,8 +55,10 @@ type listed struct {
 type person struct {
 	ID, Name, Label string
 	Accounts        []account
-	Partial         bool
-	Last            string
+	// More is how many accounts the list leaves to the person's own page.
+	More    int
+	Partial bool
+	Last    string
 }
 
 type account struct {
@@ -94,7 +98,11 @@ func list(v *frame.Visit) (*listed, error) {
 		return nil, err
 	}
 	for i := range found.People {
-		s.People = append(s.People, shown(v, &found.People[i]))
+		p := shown(v, &found.People[i])
+		if p.More = len(p.Accounts) - accountsListed; p.More > 0 {
+			p.Accounts = p.Accounts[:accountsListed]
+		}
+		s.People = append(s.People, p)
 	}
 	if found.NextCursor != "" {
 		query.Del("limit")
