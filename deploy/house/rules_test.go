@@ -252,7 +252,7 @@ var mayImport = map[string][]string{
 		"server/internal/store/audit", "server/internal/store/directory", "server/internal/store/people",
 	},
 	"server/internal/export": {
-		"server/api", "server/internal/looked", "server/internal/report", "server/internal/store/directory", "server/internal/store/dossier",
+		"server/api", "server/internal/looked", "server/internal/report", "server/internal/store/audit", "server/internal/store/directory", "server/internal/store/dossier",
 		"server/internal/store/notes", "server/internal/store/people", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/tabular",
 	},
 	"server/internal/assign": {"server/api", "server/internal/report", "server/internal/store/people", "server/internal/text"},

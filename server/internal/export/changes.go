@@ -9,16 +9,15 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/looked"
+	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/directory"
 )
 
 const (
 	// aboutPeople begins the kinds of changes whose subject is a person.
 	aboutPeople = "person."
-	// personDetail is the detail that names a person, separator what stands between
-	// machine_ids in one.
+	// personDetail is the detail that names a person.
 	personDetail = "person"
-	separator    = ", "
 )
 
 // changes returns what was changed about the person, the newest first. Nobody changes
@@ -108,6 +107,8 @@ func (x *Export) isAccount(machineID string) bool {
 
 // ownAccounts returns those of the machine_ids in a text that are the person's.
 func (x *Export) ownAccounts(text string) string {
-	own := slices.DeleteFunc(strings.Split(text, separator), func(id string) bool { return !x.isAccount(id) })
-	return strings.Join(own, separator)
+	if x.isAccount(text) {
+		return text
+	}
+	return audit.Names(slices.DeleteFunc(audit.Named(text), func(id string) bool { return !x.isAccount(id) })...)
 }

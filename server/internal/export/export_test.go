@@ -256,6 +256,22 @@ func TestExportIsWholeAndOfNobodyElse(t *testing.T) {
 	}
 }
 
+// What is done with an account that its host calls like a list of others is in the export of
+// whose it is, and of nobody who is named in it.
+func TestAccountCalledLikeAList(t *testing.T) {
+	o := newOffice(t)
+	const hostile = "x, boris-1"
+	storetest.Accepted(t, o.Store, o.host, []api.Event{{MachineID: hostile, Timestamp: now.Add(-time.Minute), KeyCount: 1}}, 1)
+	before := o.export("boris-1")[dossier.FileChanges+".jsonl"]
+	o.join("anna-1", hostile)
+	if after := o.export("boris-1")[dossier.FileChanges+".jsonl"]; after != before {
+		t.Errorf("of boris is said now %s, was %s", after, before)
+	}
+	if own := o.export("anna-1")[dossier.FileChanges+".jsonl"]; !strings.Contains(own, `"machine_ids":"\"x, boris-1\""`) {
+		t.Errorf("of anna is said %s", own)
+	}
+}
+
 func sumOfEvents(t *testing.T, lines string) (n int64) {
 	t.Helper()
 	for d := json.NewDecoder(strings.NewReader(lines)); ; {

@@ -136,11 +136,12 @@ func EraseAbout(ctx context.Context, tx pgx.Tx, a About) (int64, error) {
 			FROM audit_log l LEFT JOIN audit_text s ON s.id = l.texts[2] LEFT JOIN audit_text d ON d.id = l.texts[3]
 		), about AS (
 			SELECT texts, subject, details ->> 'person' = ANY($1) OR EXISTS (
-				SELECT FROM json_each_text(details) AS one, unnest(string_to_array(one.value, ', ')) AS id WHERE id = ANY($2)) AS details
+				SELECT FROM json_each_text(details) AS one, unnest(string_to_array(one.value, ', ')) AS id WHERE id = ANY($2)) OR EXISTS (
+				SELECT FROM json_each_text(details) AS one, unnest($3::text[]) AS id WHERE position(', ' || id || ', ' IN ', ' || one.value || ', ') > 0) AS details
 			FROM told
 		), due AS (
 			SELECT texts[2] AS id FROM about WHERE subject UNION SELECT texts[3] FROM about WHERE subject OR details)
-		UPDATE audit_text t SET salt = NULL, body = NULL FROM due WHERE t.id = due.id AND t.body <> ''`, a.People, a.MachineIDs)
+		UPDATE audit_text t SET salt = NULL, body = NULL FROM due WHERE t.id = due.id AND t.body <> ''`, a.People, a.MachineIDs, a.ambiguous())
 }
 
 // Log is the audit log of one database.

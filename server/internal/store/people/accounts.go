@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -52,7 +51,7 @@ func (p *People) Join(ctx context.Context, id int64, machineIDs []string) (Perso
 		if joined, err = Find(ctx, tx, directory.Scope{}, id); err != nil {
 			return err
 		}
-		return audit.Write(ctx, tx, joined.become("person.joined", strings.Join(machineIDs, ", ")))
+		return audit.Write(ctx, tx, joined.become("person.joined", machineIDs...))
 	})
 	return joined, err
 }

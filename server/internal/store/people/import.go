@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -108,7 +107,7 @@ func (p *People) imported(ctx context.Context, list []Assignment, preview bool) 
 func (d *Imported) write(ctx context.Context, tx pgx.Tx) error {
 	list := []audit.Change{{What: "people.imported", Details: map[string]string{"people": strconv.Itoa(d.People), "joined": strconv.Itoa(d.Joined)}}}
 	for _, p := range d.labelled {
-		list = append(list, p.become("person.labelled", ""))
+		list = append(list, p.become("person.labelled"))
 	}
 	var order []int64
 	accounts, to := map[int64][]string{}, map[int64]Person{}
@@ -122,7 +121,7 @@ func (d *Imported) write(ctx context.Context, tx pgx.Tx) error {
 	}
 	for _, id := range order {
 		p := to[id]
-		list = append(list, p.become("person.joined", strings.Join(accounts[id], ", ")))
+		list = append(list, p.become("person.joined", accounts[id]...))
 	}
 	for _, c := range list {
 		if err := audit.Write(ctx, tx, c); err != nil {

@@ -47,7 +47,8 @@ func (p *People) RunMoves(ctx context.Context, log *slog.Logger) error {
 
 // moved are accounts that a rule moved alike: in one transaction, to or from one person.
 type moved struct {
-	What, Person, Label, MachineIDs, HostGroup string
+	What, Person, Label, HostGroup string
+	MachineIDs                     []string
 }
 
 // WriteMoves writes some of what rules have moved into the audit log, and reports whether
@@ -91,7 +92,7 @@ func takeMoves(ctx context.Context, tx pgx.Tx) (list []moved, taken int, err err
 			SELECT d.id, d.at, d.rule, m.machine_id, d.person <> d.home AS joined, CASE WHEN d.person <> d.home THEN d.person ELSE d.before END AS person
 			FROM due d JOIN machine m ON m.id = d.machine
 		)
-		SELECT CASE WHEN e.joined THEN $2 ELSE $3 END, e.person::text, coalesce(p.label, ''), string_agg(e.machine_id, ', ' ORDER BY e.id), coalesce(g.name, ''),
+		SELECT CASE WHEN e.joined THEN $2 ELSE $3 END, e.person::text, coalesce(p.label, ''), array_agg(e.machine_id ORDER BY e.id), coalesce(g.name, ''),
 			(SELECT count(*) FROM due)
 		FROM each e LEFT JOIN person p ON p.id = e.person LEFT JOIN host_group g ON g.id = e.rule
 		GROUP BY e.at, e.joined, e.person, p.label, g.name ORDER BY min(e.id)`, movesAtOnce, joinedByRule, partedByRule)
@@ -101,6 +102,7 @@ func takeMoves(ctx context.Context, tx pgx.Tx) (list []moved, taken int, err err
 	var m moved
 	_, err = pgx.ForEachRow(rows, []any{&m.What, &m.Person, &m.Label, &m.MachineIDs, &m.HostGroup, &taken}, func() error {
 		list = append(list, m)
+		m.MachineIDs = nil
 		return nil
 	})
 	return list, taken, err
@@ -108,7 +110,7 @@ func takeMoves(ctx context.Context, tx pgx.Tx) (list []moved, taken int, err err
 
 // change is what the audit log has of them.
 func (m *moved) change() audit.Change {
-	c := audit.Change{What: m.What, ID: m.Person, Name: m.Label, Details: map[string]string{"machine_ids": m.MachineIDs}}
+	c := audit.Change{What: m.What, ID: m.Person, Name: m.Label, Details: map[string]string{"machine_ids": audit.Names(m.MachineIDs...)}}
 	if m.HostGroup != "" {
 		c.Details["host_group"] = m.HostGroup
 	}

@@ -277,17 +277,17 @@ func (p *People) SetLabel(ctx context.Context, scope directory.Scope, id int64, 
 		if err != nil || n == 0 {
 			return err
 		}
-		return audit.Write(ctx, tx, labelled.become("person.labelled", ""))
+		return audit.Write(ctx, tx, labelled.become("person.labelled"))
 	})
 	return labelled, err
 }
 
 // become is the change that made a person what they are; machineIDs are accounts that it
 // was about.
-func (p *Person) become(what, machineIDs string) audit.Change {
+func (p *Person) become(what string, machineIDs ...string) audit.Change {
 	c := audit.Change{What: what, ID: strconv.FormatInt(p.ID, 10), Name: p.Label}
-	if machineIDs != "" {
-		c.Details = map[string]string{"machine_ids": machineIDs}
+	if len(machineIDs) > 0 {
+		c.Details = map[string]string{"machine_ids": audit.Names(machineIDs...)}
 	}
 	return c
 }

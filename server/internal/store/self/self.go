@@ -223,7 +223,7 @@ func (s *Self) TieAccount(ctx context.Context, user string, link string, matches
 		if err != nil {
 			return err
 		}
-		return audit.Write(ctx, tx, audit.Change{What: userTied, ID: user, Name: login, Details: map[string]string{"machine_ids": a.MachineID}})
+		return audit.Write(ctx, tx, audit.Change{What: userTied, ID: user, Name: login, Details: map[string]string{"machine_ids": audit.Names(a.MachineID)}})
 	})
 	return a, err
 }
