@@ -170,6 +170,8 @@ func (w *walk) changeBy(o servertest.Operation) (before int64, r servertest.Repl
 	switch o.ID {
 	case "joinAccounts":
 		body = api.PersonJoin{MachineIDs: []string{"m-foreign"}}
+	case "importPeople":
+		body = api.PeopleImport{Accounts: []api.AccountOwner{{MachineID: "m-foreign", Person: w.person("m-own")}}}
 	case "partAccount":
 		w.Do(http.MethodPost, person+"/accounts", admin, api.PersonJoin{MachineIDs: []string{"m-foreign"}}).Wants(http.StatusOK, nil)
 		path = person + "/accounts/m-foreign"

@@ -266,6 +266,8 @@ func (w *walk) target(o servertest.Operation, whose, role, session string) (path
 	switch o.ID {
 	case "moveMachines":
 		body = api.MachineMove{MachineIDs: []string{"m-own"}}
+	case "importPeople":
+		body = api.PeopleImport{Preview: true, Accounts: []api.AccountOwner{{MachineID: "m-own", Person: "Somebody"}}}
 	case "createToken", "createEnrollment", "listTokens", "listEnrollments", "listHosts":
 		return o.Target, o.Body
 	}
