@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -36,6 +37,10 @@ func (s *Session) Copy(t *testing.T, file string) string {
 		t.Fatalf("copying %s: %v (is it installed?)", file, err)
 	}
 	path := filepath.Join(s.Runtime, filepath.Base(file))
+	// A program that is started meanwhile would have the file open for writing as well for a
+	// moment, and the kernel runs none that somebody writes.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	const forAll = 0o755
 	if err := os.WriteFile(path, b, forAll); err != nil { //nolint:gosec // another user's to read
 		t.Fatal(err)

@@ -82,7 +82,7 @@ func TestDayOf25Hours(t *testing.T) {
 	b.As("admin")
 	page := b.Get("/people/p1?tz=Europe/Berlin&date=" + clockBack)
 	page.Has(t, http.StatusOK, `viewBox="0 0 1500 24"`)
-	hours := regexp.MustCompile(`<a href="([^"]+)#titles" aria-label="02:00–0[23]:00">2</a>`).FindAllStringSubmatch(page.Text, -1)
+	hours := regexp.MustCompile(`<a href="([^"]+)#titles" title="02:00–0[23]:00">2</a>`).FindAllStringSubmatch(page.Text, -1)
 	if len(hours) != 2 {
 		t.Fatalf("%v: %s", hours, page.Text)
 	}
