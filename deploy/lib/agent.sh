@@ -110,8 +110,13 @@ read_token() {
     # The terminal is asked also where standard input is something else.
     { exec 3<>/dev/tty; } 2>/dev/null ||
       fail "needs an enrolment token (on the server: trackerd-server enrollment create): give it on standard input or as ENROLLMENT_TOKEN"
+    # Before the question: who answers at once is not shown either.
+    trap 'stty echo <&3; clean_up' EXIT
+    stty -echo <&3
     printf 'Enrolment token of %s (not shown): ' "$URL" >&3
-    IFS= read -rs TOKEN <&3 || true
+    IFS= read -r TOKEN <&3 || true
+    stty echo <&3
+    trap clean_up EXIT
     printf '\n' >&3
     exec 3>&-
   fi

@@ -95,12 +95,15 @@ act() {
   say "  + $what$took"
 }
 
+# clean_up removes what a script kept while it ran.
+clean_up() { rm -rf "$WORK"; }
+
 # work_folder makes WORK, which is gone when the script ends. Users pass through
 # it, and cannot list it: apt reads packages and fetches as one without rights.
 work_folder() {
   [ -z "$WORK" ] || return 0
   WORK=$(mktemp -d)
-  trap 'rm -rf "$WORK"' EXIT
+  trap clean_up EXIT
   chmod 711 "$WORK"
 }
 WORK=''

@@ -264,6 +264,7 @@ func TestNameRuleByAPI(t *testing.T) {
 	b.Do(http.MethodPut, "/api/host-groups/other", admin, json.RawMessage(`{"hosts":["two"],"same_directory":true}`)).Refused(400, api.CodeBadRequest)
 	b.Do(http.MethodPost, "/api/host-groups/other/preview", admin, json.RawMessage(`{"hosts":["two"]}`)).Refused(400, api.CodeBadRequest)
 	b.Do(http.MethodPost, group+"/preview", admin, json.RawMessage(`{"hosts":["nobody"]}`)).Refused(400, api.CodeBadRequest)
+	b.Do(http.MethodPost, group+"/preview", admin, json.RawMessage(`{"hosts":["`+strings.Repeat("a", 2<<20)+`"]}`)).Refused(413, api.CodeTooLarge)
 	set(both+`,"same_directory":false}`).Wants(204, nil)
 	if g := groups().HostGroups[0]; g.SameDirectory || g.ConfirmedBy != "" || accounts() != 1 {
 		t.Errorf("%+v, %d accounts", g, accounts())

@@ -96,9 +96,10 @@ activity_tracker_install() {
     if ! (: </dev/tty) 2>/dev/null; then
       fail "there is no terminal to ask for the enrolment token: set ENROLLMENT_TOKEN; nothing was changed"
     fi
-    printf 'Enrolment token (not shown): ' >/dev/tty
-    stty -echo </dev/tty
+    # Before the question: who answers at once is not shown either.
     trap 'stty echo </dev/tty; clean_up' EXIT
+    stty -echo </dev/tty
+    printf 'Enrolment token (not shown): ' >/dev/tty
     IFS= read -r token </dev/tty || :
     stty echo </dev/tty
     trap clean_up EXIT
