@@ -169,6 +169,7 @@ var mayImport = map[string][]string{
 		"server/internal/live", "server/internal/ui/...",
 	},
 	"server/internal/ui/words": nil,
+	"server/internal/ui/week":  {"server/api", "server/internal/ui/words"},
 	"server/internal/ui/lane":  {"server/api", "server/internal/category"},
 	"server/internal/ui/frame": {
 		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/looked", "server/internal/permission", "server/internal/problem",
@@ -206,9 +207,9 @@ var mayImport = map[string][]string{
 		"server/internal/ui/frame",
 	},
 	"server/internal/ui/compare": {
-		"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/store/access", "server/internal/ui/frame",
+		"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/store/access", "server/internal/ui/frame", "server/internal/ui/week",
 	},
-	"server/internal/ui/rhythm": {"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame"},
+	"server/internal/ui/rhythm": {"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/ui/frame", "server/internal/ui/week"},
 	"server/internal/ui/apps": {
 		"server/api", "server/internal/category", "server/internal/looked", "server/internal/report", "server/internal/store/access", "server/internal/store/directory", "server/internal/ui/frame",
 		"server/internal/ui/lane",
@@ -216,7 +217,7 @@ var mayImport = map[string][]string{
 	"server/internal/ui/person": {
 		"server/api", "server/api/policy", "server/internal/auth", "server/internal/category", "server/internal/looked", "server/internal/noteapi", "server/internal/problem",
 		"server/internal/report", "server/internal/report/byperson", "server/internal/selfapi", "server/internal/shots",
-		"server/internal/store/access", "server/internal/store/directory", "server/internal/store/people", "server/internal/store/query", "server/internal/ui/frame", "server/internal/ui/lane",
+		"server/internal/store/access", "server/internal/store/directory", "server/internal/store/people", "server/internal/store/query", "server/internal/ui/frame", "server/internal/ui/week", "server/internal/ui/lane",
 	},
 	"server/internal/preview": {
 		"server/api", "server/api/policy", "server/internal/category", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/query",

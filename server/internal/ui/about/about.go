@@ -68,7 +68,7 @@ func show(v *frame.Visit, f Facts) (any, error) {
 	return s, nil
 }
 
-// parts lists what is built into the program, as it says itself.
+// parts lists what is built into the program, as its own record has it.
 func parts() []part {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

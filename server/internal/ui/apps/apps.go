@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"activity-tracker.example/server/api"
 	rules "activity-tracker.example/server/internal/category"
@@ -78,9 +77,8 @@ func Page(p Parts) frame.Page {
 }
 
 func (p Parts) show(v *frame.Visit) (any, error) {
-	q, today := v.Query, v.Now.In(v.Zone)
-	from := cmp.Or(q.Get("from"), today.AddDate(0, 0, -usualDays).Format(time.DateOnly))
-	to := cmp.Or(q.Get("to"), today.Format(time.DateOnly))
+	q := v.Query
+	from, to := v.Range(usualDays, 0)
 	ask := report.AppsQuestion{By: report.ByApp}
 	var err error
 	if ask.Days, err = report.ParseRange(from, to, v.Zone.String()); err != nil {

@@ -3,12 +3,10 @@
 package compare
 
 import (
-	"cmp"
 	_ "embed" // for the page's template
 	"math"
 	"slices"
 	"strconv"
-	"time"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/looked"
@@ -16,6 +14,7 @@ import (
 	"activity-tracker.example/server/internal/report/byperson"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/ui/frame"
+	"activity-tracker.example/server/internal/ui/week"
 )
 
 //go:embed compare.html
@@ -23,11 +22,7 @@ var html string
 
 const (
 	// usualDays is how far back the page looks: four weeks.
-	usualDays = 28
-	// levels is in how many steps an hour is coloured, beside none.
-	levels        = 9
-	hoursADay     = 24
-	minutesAnHour = 60
+	usualDays     = 28
 	secondsAnHour = 3600
 	// leastScale is up to how many hours the scale goes at least.
 	leastScale = 8
@@ -52,18 +47,7 @@ type group struct {
 	// The quartiles in words, and where they are on the scale, in percent.
 	Lower, Middle, Upper string
 	X, W, M              string
-	Days                 []day
-}
-
-type day struct {
-	Name  string
-	Cells []cell
-}
-
-// cell is an hour of the week: the active minutes of one person in one such hour, in the mean.
-type cell struct {
-	Minutes string
-	Level   int
+	Days                 []week.Day
 }
 
 // tick is an hour on the scale.
@@ -75,10 +59,8 @@ func Page(people *byperson.Reports, reports *report.Reports) frame.Page {
 }
 
 func show(v *frame.Visit, people *byperson.Reports, reports *report.Reports) (any, error) {
-	q, today := v.Query, v.Now.In(v.Zone)
-	from := cmp.Or(q.Get("from"), today.AddDate(0, 0, -usualDays).Format(time.DateOnly))
-	to := cmp.Or(q.Get("to"), today.AddDate(0, 0, -1).Format(time.DateOnly))
-	chosen := slices.DeleteFunc(slices.Clone(q["group"]), func(name string) bool { return name == "" })
+	from, to := v.Range(usualDays, 1)
+	chosen := slices.DeleteFunc(slices.Clone(v.Query["group"]), func(name string) bool { return name == "" })
 	ask, err := byperson.ParseCompare(from, to, v.Zone.String(), chosen)
 	if err != nil {
 		return nil, err
@@ -98,9 +80,7 @@ func show(v *frame.Visit, people *byperson.Reports, reports *report.Reports) (an
 	if err != nil {
 		return nil, err
 	}
-	for h := range hoursADay {
-		s.Hours = append(s.Hours, strconv.Itoa(h))
-	}
+	s.Hours = week.Hours()
 	s.groups(v, list)
 	return s, nil
 }
@@ -122,25 +102,10 @@ func (s *view) groups(v *frame.Visit, list []byperson.GroupFigures) {
 		if !f.Few {
 			g.Lower, g.Middle, g.Upper = v.Words.Length(f.Lower), v.Words.Length(f.Middle), v.Words.Length(f.Upper)
 			g.X, g.W, g.M = at(f.Lower), at(f.Upper-f.Lower), at(f.Middle)
-			for d, name := range v.Words.Weekdays() {
-				one := day{Name: name}
-				for h := range hoursADay {
-					one.Cells = append(one.Cells, cellOf(v, &f.Hours[d*hoursADay+h], f.People))
-				}
-				g.Days = append(g.Days, one)
-			}
+			g.Days = week.Days(v.Words, f.Hours, f.People)
 		}
 		s.Groups = append(s.Groups, g)
 	}
-}
-
-func cellOf(v *frame.Visit, h *api.RhythmHour, people int) cell {
-	of := float64(h.Times) * float64(people)
-	if of == 0 || h.ActiveSeconds == 0 {
-		return cell{}
-	}
-	minutes := h.ActiveSeconds / minutesAnHour / of
-	return cell{v.Words.Number(int(minutes + 0.5)), min(levels, 1+int(minutes/minutesAnHour*levels))}
 }
 
 func percent(part float64) string { return strconv.FormatFloat(100*part, 'f', 2, 64) + "%" }

@@ -56,8 +56,8 @@ func assets() (map[string]asset, error) {
 }
 
 // forgetName is an empty style sheet. The page that somebody comes to by logging out loads it:
-// only then the page before is among those that the browser keeps as they were, whatever
-// no-store says.
+// only then the page before is among those that the browser keeps as they were, no-store
+// or not.
 const forgetName = "forget.css"
 
 // ServeHTTP sends the file, or that the browser has it.

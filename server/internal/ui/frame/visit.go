@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -84,6 +85,14 @@ func cookie(r *http.Request, name string) string {
 		return ""
 	}
 	return c.Value
+}
+
+// Range is the first and the last day that a page is about: those in its query, or by the
+// visitor's clock so many days back.
+func (v *Visit) Range(first, last int) (from, to string) {
+	today := v.Now.In(v.Zone)
+	back := func(days int) string { return today.AddDate(0, 0, -days).Format(time.DateOnly) }
+	return cmp.Or(v.Query.Get("from"), back(first)), cmp.Or(v.Query.Get("to"), back(last))
 }
 
 // root leads from the page to the first one, so that links hold whatever a proxy has before

@@ -20,7 +20,7 @@ const (
 	// lineHeight is that of the drawing of percentages.
 	lineHeight = 30
 	// maxRecords is how many records of a day are drawn: those of a dozen accounts. A page
-	// that has more says so.
+	// with more has a word about it.
 	maxRecords    = 20_000
 	minutesAnHour = 60
 )

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// maxTitles is how many rows a span has, and maxTitleChars how much of a title: the
-	// beginning tells which it is.
+	// maxTitles is how many rows a span has, and maxTitleChars how much of a title: one is
+	// known by its beginning.
 	maxTitles     = 400
 	maxTitleChars = 200
 	clock         = "15:04"

@@ -7,24 +7,14 @@ import (
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
 	"activity-tracker.example/server/internal/ui/frame"
-)
-
-const (
-	// levels is in how many steps an hour is coloured, beside none.
-	levels    = 9
-	hoursADay = 24
+	draw "activity-tracker.example/server/internal/ui/week"
 )
 
 // weekday is a row of the week's table: minutes with somebody there in each hour.
 type weekday struct {
 	Name, Link, Sum string
 	Chosen          bool
-	Cells           []cell
-}
-
-type cell struct {
-	Minutes string
-	Level   int
+	Cells           []draw.Cell
 }
 
 // week reads the hours of the week that a day is in.
@@ -39,28 +29,17 @@ func (p Parts) week(v *frame.Visit, s subject, day report.Day, page *view) error
 	if err != nil {
 		return err
 	}
-	for h := range hoursADay {
-		page.WeekHours = append(page.WeekHours, strconv.Itoa(h))
-	}
+	page.WeekHours = draw.Hours()
 	for i, name := range v.Words.Weekdays() {
 		at := monday.AddDate(0, 0, i)
 		d := weekday{Name: name + " " + strconv.Itoa(at.Day()), Link: "?date=" + at.Format(time.DateOnly), Chosen: at.Format(time.DateOnly) == day.Date}
 		sum := 0.0
-		for h := range hoursADay {
-			seconds := r.Hours[i*hoursADay+h].ActiveSeconds
-			sum += seconds
-			d.Cells = append(d.Cells, cellOf(v, seconds))
+		for _, h := range draw.OfDay(r.Hours, i) {
+			sum += h.ActiveSeconds
+			d.Cells = append(d.Cells, draw.Of(v.Words, h.ActiveSeconds))
 		}
 		d.Sum = v.Words.Short(sum)
 		page.Week = append(page.Week, d)
 	}
 	return nil
-}
-
-func cellOf(v *frame.Visit, seconds float64) cell {
-	if seconds < 1 {
-		return cell{}
-	}
-	minutes := seconds / minutesAnHour
-	return cell{v.Words.Number(int(minutes + 0.5)), min(levels, 1+int(minutes/minutesAnHour*levels))}
 }

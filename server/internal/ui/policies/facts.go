@@ -14,7 +14,7 @@ type fact struct {
 	Key string
 	// Lines are what is decided.
 	Lines []string
-	// Usual means that the policy says nothing of it.
+	// Usual means that the policy has nothing about it.
 	Usual bool
 }
 

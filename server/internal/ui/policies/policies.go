@@ -22,7 +22,7 @@ import (
 var html string
 
 const (
-	// maxText bounds the form: more than a policy may have, so that the API says so.
+	// maxText bounds the form: more than a policy may have, so that the API refuses it.
 	maxText = 1 << 20
 	// maxVersions is how many versions are looked at for what is in force, and shownVersions
 	// how many the page lists.
