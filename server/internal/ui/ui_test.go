@@ -1,8 +1,7 @@
 package ui_test
 
 import (
-	"context"
-	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,68 +12,13 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
+	"activity-tracker.example/server/internal/servertest/browser"
 	"activity-tracker.example/server/internal/store/directory"
 )
 
-// browser keeps a cookie and follows no redirect by itself.
-type browser struct {
-	*servertest.Bench
-	cookie string
-}
-
-type shown struct {
-	status int
-	header http.Header
-	text   string
-}
-
-func (b *browser) ask(method, path string, form url.Values, headers ...string) shown {
-	b.T.Helper()
-	req, err := http.NewRequestWithContext(context.WithoutCancel(b.T.Context()), method, b.URL+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		b.T.Fatal(err)
-	}
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	if b.cookie != "" {
-		req.Header.Set("Cookie", b.cookie)
-	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	client := *b.HTTP
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	res, err := client.Do(req)
-	if err != nil {
-		b.T.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		b.T.Fatal(err)
-	}
-	if value, _, found := strings.Cut(res.Header.Get("Set-Cookie"), ";"); found {
-		b.cookie = value
-	}
-	return shown{res.StatusCode, res.Header, string(text)}
-}
-
-func (s shown) has(t *testing.T, status int, texts ...string) {
+func newBrowser(t *testing.T) (b *browser.Browser, host string) {
 	t.Helper()
-	if s.status != status {
-		t.Errorf("status %d, want %d: %s", s.status, status, s.text)
-	}
-	for _, text := range texts {
-		if !strings.Contains(s.text, text) {
-			t.Errorf("lacks %q: %s", text, s.text)
-		}
-	}
-}
-
-func newBrowser(t *testing.T) (b *browser, host string) {
-	t.Helper()
-	b = &browser{Bench: servertest.New(t, servertest.NewDatabase(t))}
+	b = browser.New(servertest.New(t, servertest.NewDatabase(t)))
 	host = b.Host("vm")
 	e := servertest.Minute("vm-alice", 0)
 	e.Timestamp = time.Now().UTC().Truncate(time.Minute)
@@ -88,74 +32,74 @@ func newBrowser(t *testing.T) (b *browser, host string) {
 func TestPage(t *testing.T) {
 	b, host := newBrowser(t)
 	link := b.SelfLink(host, "vm-alice").URL
-	page := b.ask(http.MethodGet, "/self", nil)
-	page.has(t, http.StatusOK, "trackctl web", `<form id="open" method="post" action="self">`)
-	if strings.Contains(page.text, "vm-alice") || b.cookie != "" {
+	page := b.Ask(http.MethodGet, "/self", nil)
+	page.Has(t, http.StatusOK, "trackctl web", `<form id="open" method="post" action="self">`)
+	if strings.Contains(page.Text, "vm-alice") || len(b.Cookies) > 0 {
 		t.Error(page)
 	}
-	opened := b.ask(http.MethodPost, "/self", url.Values{"link": {link}, "tz": {"Europe/Moscow"}})
-	opened.has(t, http.StatusSeeOther)
-	if to := opened.header.Get("Location"); to != "self?tz=Europe%2FMoscow" || b.cookie == "" {
-		t.Errorf("to %q with %q", to, b.cookie)
+	opened := b.Ask(http.MethodPost, "/self", url.Values{"link": {link}, "tz": {"Europe/Moscow"}})
+	opened.Has(t, http.StatusSeeOther)
+	if to := opened.Header.Get("Location"); to != "self?tz=Europe%2FMoscow" || len(b.Cookies) == 0 {
+		t.Errorf("to %q with %q", to, b.Cookies)
 	}
-	page = b.ask(http.MethodGet, "/self?tz=Europe/Moscow", nil)
-	page.has(t, http.StatusOK, "<strong>vm-alice</strong>", `<a href="me">`, `href="static/dashboard.css"`, "Europe/Moscow", "<td>0 min</td>", "somebody who opened this account&#39;s link", "&lt;script&gt;")
-	if strings.Contains(page.text, "vm-bob") || strings.Contains(page.text, "<script>") {
-		t.Error(page.text)
+	page = b.Ask(http.MethodGet, "/self?tz=Europe/Moscow", nil)
+	page.Has(t, http.StatusOK, "<strong>vm-alice</strong>", `<a href="me">`, `href="static/dashboard.css"`, "Europe/Moscow", "<td>0 min</td>", "somebody who opened this account&#39;s link", "&lt;script&gt;")
+	if strings.Contains(page.Text, "vm-bob") || strings.Contains(page.Text, "<script>") {
+		t.Error(page.Text)
 	}
-	b.ask(http.MethodGet, "/self?tz=nowhere", nil).has(t, http.StatusOK, "vm-alice", "UTC")
-	other := &browser{Bench: b.Bench}
-	other.ask(http.MethodPost, "/self", url.Values{"link": {link}}).has(t, http.StatusUnauthorized, "unknown, was used, or is over")
-	b.ask(http.MethodPost, "/self", url.Values{"end": {"yes"}}).has(t, http.StatusSeeOther)
-	if page = b.ask(http.MethodGet, "/self", nil); strings.Contains(page.text, "vm-alice") {
-		t.Error(page.text)
+	b.Ask(http.MethodGet, "/self?tz=nowhere", nil).Has(t, http.StatusOK, "vm-alice", "UTC")
+	other := browser.New(b.Bench)
+	other.Ask(http.MethodPost, "/self", url.Values{"link": {link}}).Has(t, http.StatusUnauthorized, "unknown, was used, or is over")
+	b.Ask(http.MethodPost, "/self", url.Values{"end": {"yes"}}).Has(t, http.StatusSeeOther)
+	if page = b.Ask(http.MethodGet, "/self", nil); strings.Contains(page.Text, "vm-alice") {
+		t.Error(page.Text)
 	}
 }
 
 // Nothing runs within the page, nothing comes from elsewhere, and it is never kept.
 func TestHeaders(t *testing.T) {
 	b, _ := newBrowser(t)
-	page := b.ask(http.MethodGet, "/self", nil, "Accept-Language", "ru-RU,en;q=0.5")
-	page.has(t, http.StatusOK, `<html lang="ru">`, "Открыть свою страницу")
-	policy := page.header.Get("Content-Security-Policy")
+	page := b.Ask(http.MethodGet, "/self", nil, "Accept-Language", "ru-RU,en;q=0.5")
+	page.Has(t, http.StatusOK, `<html lang="ru">`, "Открыть свою страницу")
+	policy := page.Header.Get("Content-Security-Policy")
 	for _, want := range []string{"default-src 'none'", "script-src 'self';", "style-src 'self';", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("%q lacks %s", policy, want)
 		}
 	}
-	if page.header.Get("Cache-Control") != "no-store" || page.header.Get("Referrer-Policy") != "no-referrer" || strings.Contains(page.text, "style=") || strings.Contains(page.text, "onclick") {
+	if page.Header.Get("Cache-Control") != "no-store" || page.Header.Get("Referrer-Policy") != "no-referrer" || strings.Contains(page.Text, "style=") || strings.Contains(page.Text, "onclick") {
 		t.Error(page)
 	}
 	for path, kind := range map[string]string{"/static/self.js": "text/javascript", "/static/page.css": "text/css"} {
-		if file := b.ask(http.MethodGet, path, nil); file.status != http.StatusOK || !strings.HasPrefix(file.header.Get("Content-Type"), kind) {
+		if file := b.Ask(http.MethodGet, path, nil); file.Status != http.StatusOK || !strings.HasPrefix(file.Header.Get("Content-Type"), kind) {
 			t.Errorf("%s: %v", path, file)
 		}
 	}
 	for _, path := range []string{"/static/", "/static/../ui.go", "/self/", "/selfish"} {
-		if got := b.ask(http.MethodGet, path, nil); got.status != http.StatusNotFound {
-			t.Errorf("%s: %d", path, got.status)
+		if got := b.Ask(http.MethodGet, path, nil); got.Status != http.StatusNotFound {
+			t.Errorf("%s: %d", path, got.Status)
 		}
 	}
-	b.ask(http.MethodDelete, "/self", nil).has(t, http.StatusMethodNotAllowed)
+	b.Ask(http.MethodDelete, "/self", nil).Has(t, http.StatusMethodNotAllowed)
 }
 
 // Another site's form opens nothing; who is logged in is asked first.
 func TestAnotherSiteAndUsers(t *testing.T) {
 	b, host := newBrowser(t)
 	link := b.SelfLink(host, "vm-alice").URL
-	b.ask(http.MethodPost, "/self", url.Values{"link": {link}}, "Sec-Fetch-Site", "cross-site").has(t, http.StatusForbidden, "Another site")
-	b.ask(http.MethodPost, "/self", url.Values{"link": {link}, "tie": {"yes"}}, "Origin", "https://evil.example").has(t, http.StatusForbidden)
+	b.Ask(http.MethodPost, "/self", url.Values{"link": {link}}, "Sec-Fetch-Site", "cross-site").Has(t, http.StatusForbidden, "Another site")
+	b.Ask(http.MethodPost, "/self", url.Values{"link": {link}, "tie": {"yes"}}, "Origin", "https://evil.example").Has(t, http.StatusForbidden)
 	b.User("anna", directory.RoleViewer)
-	b.cookie = b.Login("anna")[1]
-	login := b.cookie
-	b.ask(http.MethodGet, "/self", nil).has(t, http.StatusOK, "no account is known to be yours")
+	b.Bring(b.Login("anna")[1])
+	login := maps.Clone(b.Cookies)
+	b.Ask(http.MethodGet, "/self", nil).Has(t, http.StatusOK, "no account is known to be yours")
 	link = b.SelfLink(host, "vm-alice").URL
-	asked := b.ask(http.MethodPost, "/self", url.Values{"link": {link}})
-	asked.has(t, http.StatusConflict, "You are logged in", `name="tie" value="yes"`, link)
-	b.ask(http.MethodPost, "/self", url.Values{"link": {link}, "tie": {"yes"}}).has(t, http.StatusSeeOther)
-	b.ask(http.MethodGet, "/self", nil).has(t, http.StatusOK, "<strong>vm-alice</strong>")
-	b.ask(http.MethodPost, "/self", url.Values{"end": {"yes"}}).has(t, http.StatusSeeOther)
-	if b.cookie != login {
+	asked := b.Ask(http.MethodPost, "/self", url.Values{"link": {link}})
+	asked.Has(t, http.StatusConflict, "You are logged in", `name="tie" value="yes"`, link)
+	b.Ask(http.MethodPost, "/self", url.Values{"link": {link}, "tie": {"yes"}}).Has(t, http.StatusSeeOther)
+	b.Ask(http.MethodGet, "/self", nil).Has(t, http.StatusOK, "<strong>vm-alice</strong>")
+	b.Ask(http.MethodPost, "/self", url.Values{"end": {"yes"}}).Has(t, http.StatusSeeOther)
+	if !maps.Equal(b.Cookies, login) {
 		t.Error("the user's login was replaced")
 	}
 	var changes api.ChangeList
@@ -171,29 +115,29 @@ func TestPictures(t *testing.T) {
 	b, host := newBrowser(t)
 	now := time.Now().Truncate(time.Second)
 	fresh, foreign := b.Shoot(host, "vm-alice", now), b.Shoot(host, "vm-bob", now)
-	b.ask(http.MethodPost, "/self", url.Values{"link": {b.SelfLink(host, "vm-alice").URL}})
-	page := b.ask(http.MethodGet, "/self", nil)
-	page.has(t, http.StatusOK, "Pictures of your screen", `<a href="api/me/screenshots/`+fresh+`">blurred</a>`, `name="delete" value="`+fresh+`"`)
-	if strings.Contains(page.text, foreign) || strings.Contains(page.text, "<img") {
-		t.Error(page.text)
+	b.Ask(http.MethodPost, "/self", url.Values{"link": {b.SelfLink(host, "vm-alice").URL}})
+	page := b.Ask(http.MethodGet, "/self", nil)
+	page.Has(t, http.StatusOK, "Pictures of your screen", `<a href="api/me/screenshots/`+fresh+`">blurred</a>`, `name="delete" value="`+fresh+`"`)
+	if strings.Contains(page.Text, foreign) || strings.Contains(page.Text, "<img") {
+		t.Error(page.Text)
 	}
-	b.ask(http.MethodGet, "/self", nil, "Accept-Language", "ru").has(t, http.StatusOK, "Снимки вашего экрана", ">размытый</a>", ">Удалить</button>")
-	b.ask(http.MethodPost, "/self", url.Values{"delete": {fresh}}, "Sec-Fetch-Site", "cross-site").has(t, http.StatusForbidden)
+	b.Ask(http.MethodGet, "/self", nil, "Accept-Language", "ru").Has(t, http.StatusOK, "Снимки вашего экрана", ">размытый</a>", ">Удалить</button>")
+	b.Ask(http.MethodPost, "/self", url.Values{"delete": {fresh}}, "Sec-Fetch-Site", "cross-site").Has(t, http.StatusForbidden)
 	for _, id := range []string{foreign, "x", strings.Repeat("0", 32)} {
-		b.ask(http.MethodPost, "/self", url.Values{"delete": {id}}).has(t, http.StatusSeeOther)
+		b.Ask(http.MethodPost, "/self", url.Values{"delete": {id}}).Has(t, http.StatusSeeOther)
 	}
-	stranger := &browser{Bench: b.Bench}
-	stranger.ask(http.MethodPost, "/self", url.Values{"delete": {fresh}}).has(t, http.StatusSeeOther)
+	stranger := browser.New(b.Bench)
+	stranger.Ask(http.MethodPost, "/self", url.Values{"delete": {fresh}}).Has(t, http.StatusSeeOther)
 	admin := b.Token(directory.RoleAdmin)
 	for _, id := range []string{fresh, foreign} {
 		b.Do(http.MethodGet, "/api/screenshots/"+id, admin, nil).Wants(http.StatusOK, nil)
 	}
-	b.ask(http.MethodPost, "/self", url.Values{"delete": {fresh}, "tz": {"Europe/Moscow"}}).has(t, http.StatusSeeOther)
+	b.Ask(http.MethodPost, "/self", url.Values{"delete": {fresh}, "tz": {"Europe/Moscow"}}).Has(t, http.StatusSeeOther)
 	b.Do(http.MethodGet, "/api/screenshots/"+fresh, admin, nil).Refused(http.StatusNotFound, api.CodeNotFound)
-	page = b.ask(http.MethodGet, "/self", nil)
-	page.has(t, http.StatusOK, "deleted 2", "by somebody who opened this account&#39;s link")
-	if strings.Contains(page.text, fresh) {
-		t.Error(page.text)
+	page = b.Ask(http.MethodGet, "/self", nil)
+	page.Has(t, http.StatusOK, "deleted 2", "by somebody who opened this account&#39;s link")
+	if strings.Contains(page.Text, fresh) {
+		t.Error(page.Text)
 	}
 	old := b.Shoot(host, "vm-alice", now.Add(-time.Minute))
 	err := b.Store.DB.Write(t.Context(), "testing", func(tx pgx.Tx) error {
@@ -203,8 +147,8 @@ func TestPictures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if page = b.ask(http.MethodGet, "/self", nil); !strings.Contains(page.text, old) || strings.Contains(page.text, "delete") && strings.Contains(page.text, `value="`+old) {
-		t.Error(page.text)
+	if page = b.Ask(http.MethodGet, "/self", nil); !strings.Contains(page.Text, old) || strings.Contains(page.Text, "delete") && strings.Contains(page.Text, `value="`+old) {
+		t.Error(page.Text)
 	}
-	b.ask(http.MethodPost, "/self", url.Values{"delete": {old}}).has(t, http.StatusForbidden, "more than an hour ago", "<strong>vm-alice</strong>")
+	b.Ask(http.MethodPost, "/self", url.Values{"delete": {old}}).Has(t, http.StatusForbidden, "more than an hour ago", "<strong>vm-alice</strong>")
 }

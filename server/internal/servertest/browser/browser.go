@@ -84,6 +84,14 @@ func (b *Browser) As(login string) {
 	b.Post("/login", url.Values{"login": {login}, "password": {servertest.Password}}).Sends(b.T, "./")
 }
 
+// Bring has the browser keep a cookie and no other: name=value, as headers of Bench.Login and
+// Bench.OpenSelf have it.
+func (b *Browser) Bring(cookie string) {
+	name, value, _ := strings.Cut(cookie, "=")
+	clear(b.Cookies)
+	b.Cookies[name] = value
+}
+
 // maxText is how much of a page a failed test prints.
 const maxText = 3000
 

@@ -11,14 +11,14 @@ import (
 // Everybody who has logged in sees what the server is and for how long it keeps what.
 func TestAbout(t *testing.T) {
 	b := newBrowser(t)
-	b.ask(http.MethodGet, "/about", nil).sends(t, "./login?to=about")
+	b.Ask(http.MethodGet, "/about", nil).Sends(t, "./login?to=about")
 	for _, role := range []string{"admin", "manager", "viewer", "auditor"} {
-		b.login(role)
-		b.ask(http.MethodGet, "/about", nil).has(t, http.StatusOK, "14 days", "Records of each minute", "for ever", `<th scope="row">Go</th>`, `href="api/openapi.json"`, `href="about" aria-current`)
+		b.As(role)
+		b.Ask(http.MethodGet, "/about", nil).Has(t, http.StatusOK, "14 days", "Records of each minute", "for ever", `<th scope="row">Go</th>`, `href="api/openapi.json"`, `href="about" aria-current`)
 	}
-	b.ask(http.MethodGet, "/about", nil, "Accept-Language", "ru").has(t, http.StatusOK, "14 дней", "без срока")
-	clear(b.cookies)
-	b.ask(http.MethodGet, "/about", nil, b.OpenSelf(b.host, "office-anna")...).has(t, http.StatusOK, "Schema of the database")
-	b.ask(http.MethodPost, "/about", nil).sends(t, "./login?to=about")
+	b.Ask(http.MethodGet, "/about", nil, "Accept-Language", "ru").Has(t, http.StatusOK, "14 дней", "без срока")
+	clear(b.Cookies)
+	b.Ask(http.MethodGet, "/about", nil, b.OpenSelf(b.host, "office-anna")...).Has(t, http.StatusOK, "Schema of the database")
+	b.Ask(http.MethodPost, "/about", nil).Sends(t, "./login?to=about")
 	b.Do(http.MethodGet, "/api/about", b.Token(directory.RoleAdmin), nil).Refused(http.StatusNotFound, api.CodeNotFound)
 }

@@ -11,9 +11,11 @@ import (
 )
 
 // idOf returns whose an account is.
-func (b *browser) idOf(account string) string {
+func (b *visitor) idOf(account string) string {
 	b.T.Helper()
-	return strings.TrimPrefix(b.personOf(account), "/people/")
+	var list api.PersonList
+	b.Do(http.MethodGet, "/api/people?machine_id="+account, b.Token(directory.RoleAdmin), nil).Wants(http.StatusOK, &list)
+	return list.People[0].ID
 }
 
 // Accounts are found, joined after a preview that changes nothing, named and parted.
@@ -24,32 +26,32 @@ func TestPeopleOnPage(t *testing.T) {
 	b.Group("Front")
 	b.Do(http.MethodPut, "/api/groups/Front/people/"+anna, admin, nil).Wants(http.StatusNoContent, nil)
 	b.Do(http.MethodPatch, "/api/people/"+boris, admin, map[string]string{"label": hostile}).Wants(http.StatusOK, nil)
-	b.login("admin")
-	b.ask(http.MethodGet, "/people", nil).has(t, http.StatusOK, "&lt;b onload=x&gt;Anna", "a/b?c#d &lt;i&gt;x&lt;/i&gt;", `href="people?person=`+anna, `href="people/`+boris)
-	b.ask(http.MethodGet, "/people?q=BORIS", nil).lacks(t, "office-anna")
-	b.ask(http.MethodGet, "/people?group=Support", nil).lacks(t, "office-boris")
-	b.ask(http.MethodGet, "/people?q=nobody", nil).has(t, http.StatusOK, "Nobody is called so.")
+	b.As("admin")
+	b.Ask(http.MethodGet, "/people", nil).Has(t, http.StatusOK, "&lt;b onload=x&gt;Anna", "a/b?c#d &lt;i&gt;x&lt;/i&gt;", `href="people?person=`+anna, `href="people/`+boris)
+	b.Ask(http.MethodGet, "/people?q=BORIS", nil).Lacks(t, "office-anna")
+	b.Ask(http.MethodGet, "/people?group=Support", nil).Lacks(t, "office-boris")
+	b.Ask(http.MethodGet, "/people?q=nobody", nil).Has(t, http.StatusOK, "Nobody is called so.")
 
 	at := "/people?person=" + anna
-	b.ask(http.MethodGet, at+"&q=c%23d", nil).has(t, http.StatusOK, "<bdi>Front</bdi>, <bdi>Support</bdi>", `name="join" value="office-boris"`, `href="api/people/`+anna+`/export"`)
-	r := b.ask(http.MethodGet, at+"&join=office-boris", nil)
-	r.has(t, http.StatusOK, "What the join would change", "a/b?c#d &lt;i&gt;x&lt;/i&gt;", "<bdi>Front</bdi>", "No account is left of these people", `name="account" value="office-boris"`)
+	b.Ask(http.MethodGet, at+"&q=c%23d", nil).Has(t, http.StatusOK, "<bdi>Front</bdi>, <bdi>Support</bdi>", `name="join" value="office-boris"`, `href="api/people/`+anna+`/export"`)
+	r := b.Ask(http.MethodGet, at+"&join=office-boris", nil)
+	r.Has(t, http.StatusOK, "What the join would change", "a/b?c#d &lt;i&gt;x&lt;/i&gt;", "<bdi>Front</bdi>", "No account is left of these people", `name="account" value="office-boris"`)
 	if b.idOf("office-boris") != boris {
 		t.Fatal("a preview has joined them")
 	}
-	b.ask(http.MethodPost, at, url.Values{"do": {"join"}, "person": {anna}, "account": {"office-boris"}}).sends(t, "./people?done=joined&person="+anna)
+	b.Ask(http.MethodPost, at, url.Values{"do": {"join"}, "person": {anna}, "account": {"office-boris"}}).Sends(t, "./people?done=joined&person="+anna)
 	if b.idOf("office-boris") != anna {
 		t.Error("they are not joined")
 	}
-	b.ask(http.MethodGet, at+"&join=office-boris", nil).has(t, http.StatusOK, "of this person already")
-	b.ask(http.MethodGet, at+"&join=nobody", nil).has(t, http.StatusNotFound)
-	b.ask(http.MethodPost, at, url.Values{"do": {"label"}, "person": {anna}, "label": {strings.Repeat("x", 300)}}).has(t, http.StatusBadRequest, strings.Repeat("x", 300))
-	b.ask(http.MethodPost, at, url.Values{"do": {"label"}, "person": {anna}, "label": {"Anna Kim"}}).sends(t, "./people?done=changed&person="+anna)
-	b.ask(http.MethodGet, at+"&part=office-boris", nil).has(t, http.StatusOK, `value="part"`, "goes back to the person")
-	b.ask(http.MethodPost, at, url.Values{"do": {"part"}, "person": {anna}, "account": {"office-boris"}}).sends(t, "./people?done=parted&person="+boris)
-	b.ask(http.MethodPost, at, url.Values{"do": {"part"}, "person": {anna}, "account": {"../x"}}).has(t, http.StatusNotFound)
+	b.Ask(http.MethodGet, at+"&join=office-boris", nil).Has(t, http.StatusOK, "of this person already")
+	b.Ask(http.MethodGet, at+"&join=nobody", nil).Has(t, http.StatusNotFound)
+	b.Ask(http.MethodPost, at, url.Values{"do": {"label"}, "person": {anna}, "label": {strings.Repeat("x", 300)}}).Has(t, http.StatusBadRequest, strings.Repeat("x", 300))
+	b.Ask(http.MethodPost, at, url.Values{"do": {"label"}, "person": {anna}, "label": {"Anna Kim"}}).Sends(t, "./people?done=changed&person="+anna)
+	b.Ask(http.MethodGet, at+"&part=office-boris", nil).Has(t, http.StatusOK, `value="part"`, "goes back to the person")
+	b.Ask(http.MethodPost, at, url.Values{"do": {"part"}, "person": {anna}, "account": {"office-boris"}}).Sends(t, "./people?done=parted&person="+boris)
+	b.Ask(http.MethodPost, at, url.Values{"do": {"part"}, "person": {anna}, "account": {"../x"}}).Has(t, http.StatusNotFound)
 	for _, unknown := range []string{"p999", "x", "..", url.QueryEscape(hostile)} {
-		b.ask(http.MethodGet, "/people?person="+unknown, nil).has(t, http.StatusNotFound)
+		b.Ask(http.MethodGet, "/people?person="+unknown, nil).Has(t, http.StatusNotFound)
 	}
 }
 
@@ -57,11 +59,11 @@ func TestPeopleOnPage(t *testing.T) {
 func TestPeopleOfManagers(t *testing.T) {
 	b := newBrowser(t)
 	anna, boris := b.idOf("office-anna"), b.idOf("office-boris")
-	b.login("manager")
-	r := b.ask(http.MethodGet, "/people?person="+anna+"&erase=1&join=office-boris&part=office-anna", nil)
-	r.has(t, http.StatusOK, "office-anna", `value="label"`)
-	r.lacks(t, "Erase", "Join", "export", `value="part"`)
-	b.ask(http.MethodPost, "/people?person="+anna, url.Values{"do": {"label"}, "person": {anna}, "label": {"Anna Kim"}}).sends(t, "./people?done=changed&person="+anna)
+	b.As("manager")
+	r := b.Ask(http.MethodGet, "/people?person="+anna+"&erase=1&join=office-boris&part=office-anna", nil)
+	r.Has(t, http.StatusOK, "office-anna", `value="label"`)
+	r.Lacks(t, "Erase", "Join", "export", `value="part"`)
+	b.Ask(http.MethodPost, "/people?person="+anna, url.Values{"do": {"label"}, "person": {anna}, "label": {"Anna Kim"}}).Sends(t, "./people?done=changed&person="+anna)
 	for _, form := range []url.Values{
 		{"do": {"join"}, "person": {anna}, "account": {"office-boris"}},
 		{"do": {"part"}, "person": {anna}, "account": {"office-anna"}},
@@ -69,57 +71,57 @@ func TestPeopleOfManagers(t *testing.T) {
 		{"do": {"import"}, "csv": {"machine_id,person\noffice-anna,A\n"}},
 		{"do": {"preview"}, "csv": {"machine_id,person\noffice-anna,A\n"}},
 	} {
-		b.ask(http.MethodPost, "/people?person="+anna, form).has(t, http.StatusForbidden)
+		b.Ask(http.MethodPost, "/people?person="+anna, form).Has(t, http.StatusForbidden)
 	}
-	b.ask(http.MethodPost, "/people", url.Values{"do": {"label"}, "person": {boris}, "label": {"x"}}).has(t, http.StatusNotFound)
+	b.Ask(http.MethodPost, "/people", url.Values{"do": {"label"}, "person": {boris}, "label": {"x"}}).Has(t, http.StatusNotFound)
 	for _, hidden := range []string{"/people?person=" + boris, "/people?q=boris"} {
-		b.ask(http.MethodGet, hidden, nil).lacks(t, "office-boris")
+		b.Ask(http.MethodGet, hidden, nil).Lacks(t, "office-boris")
 	}
 	for _, forbidden := range []string{"/people?many=1", "/people?erasure=all"} {
-		b.ask(http.MethodGet, forbidden, nil).has(t, http.StatusForbidden)
+		b.Ask(http.MethodGet, forbidden, nil).Has(t, http.StatusForbidden)
 	}
 }
 
 // Many accounts are joined from a file, after what each line would do.
 func TestManyPeopleOnPage(t *testing.T) {
 	b := newBrowser(t)
-	b.login("admin")
+	b.As("admin")
 	anna := b.idOf("office-anna")
-	b.ask(http.MethodGet, "/people?many=1", nil).has(t, http.StatusOK, `name="csv"`)
+	b.Ask(http.MethodGet, "/people?many=1", nil).Has(t, http.StatusOK, `name="csv"`)
 	form := url.Values{"do": {"preview"}, "csv": {"person;machine_id\r\n<i>Anna</i>;office-anna\r\n<i>Anna</i>;office-boris\r\n"}}
-	r := b.ask(http.MethodPost, "/people?many=1", form)
-	r.has(t, http.StatusOK, "1 account would come to another person.", "&lt;i&gt;Anna&lt;/i&gt;", "is so already:", `value="import"`, `href="people?person=`+anna)
+	r := b.Ask(http.MethodPost, "/people?many=1", form)
+	r.Has(t, http.StatusOK, "1 account would come to another person.", "&lt;i&gt;Anna&lt;/i&gt;", "is so already:", `value="import"`, `href="people?person=`+anna)
 	if b.idOf("office-boris") == anna {
 		t.Fatal("a preview has joined them")
 	}
 	form.Set("do", "import")
-	b.ask(http.MethodPost, "/people?many=1", form).sends(t, "./people?done=imported")
+	b.Ask(http.MethodPost, "/people?many=1", form).Sends(t, "./people?done=imported")
 	if b.idOf("office-boris") != anna {
 		t.Error("they are not joined")
 	}
 	for csv, want := range map[string]string{
 		"": "header row", "a,b\n": "columns machine_id and person", "machine_id,person\nx,A\nx,B\n": "line 3", "machine_id,person\n": "want 1 to 1000",
 	} {
-		b.ask(http.MethodPost, "/people?many=1", url.Values{"do": {"preview"}, "csv": {csv}}).has(t, http.StatusBadRequest, want, "Nothing was changed", `name="csv"`)
+		b.Ask(http.MethodPost, "/people?many=1", url.Values{"do": {"preview"}, "csv": {csv}}).Has(t, http.StatusBadRequest, want, "Nothing was changed", `name="csv"`)
 	}
-	b.ask(http.MethodPost, "/people?many=1", url.Values{"do": {"preview"}, "csv": {"machine_id,person\nnobody,A\n"}}).has(t, http.StatusNotFound, "nobody,A")
-	b.ask(http.MethodPost, "/people?many=1", url.Values{"do": {"preview"}, "csv": {strings.Repeat("x", 600<<10)}}).has(t, http.StatusRequestEntityTooLarge)
+	b.Ask(http.MethodPost, "/people?many=1", url.Values{"do": {"preview"}, "csv": {"machine_id,person\nnobody,A\n"}}).Has(t, http.StatusNotFound, "nobody,A")
+	b.Ask(http.MethodPost, "/people?many=1", url.Values{"do": {"preview"}, "csv": {strings.Repeat("x", 600<<10)}}).Has(t, http.StatusRequestEntityTooLarge)
 }
 
 // A person is erased when their name was typed; a certificate is left.
 func TestErasingOnPage(t *testing.T) {
 	b := newBrowser(t)
-	b.login("admin")
+	b.As("admin")
 	boris := b.idOf("office-boris")
 	at := "/people?person=" + boris + "&erase=1"
-	b.ask(http.MethodGet, at, nil).has(t, http.StatusOK, "It cannot be undone.", "<bdi>boris</bdi></strong>")
-	b.ask(http.MethodGet, "/people?erasure=all", nil).has(t, http.StatusOK, "Nobody has been erased.")
-	b.ask(http.MethodPost, at, url.Values{"do": {"erase"}, "person": {boris}, "name": {"Boris"}}).has(t, http.StatusBadRequest, "as it stands above", "It cannot be undone.")
-	b.ask(http.MethodPost, at, url.Values{"do": {"erase"}, "person": {boris}, "name": {"boris"}}).sends(t, "./people?done=erased&erasure=1")
-	b.ask(http.MethodGet, "/people?done=erased&erasure=1", nil).has(t, http.StatusOK, "Erased.", "Nothing can be read since")
-	b.ask(http.MethodGet, "/people?erasure=all", nil).has(t, http.StatusOK, `href="people?erasure=1"`)
-	b.ask(http.MethodGet, "/people?person="+boris, nil).has(t, http.StatusNotFound)
-	b.ask(http.MethodGet, "/people?erasure=7", nil).has(t, http.StatusNotFound)
+	b.Ask(http.MethodGet, at, nil).Has(t, http.StatusOK, "It cannot be undone.", "<bdi>boris</bdi></strong>")
+	b.Ask(http.MethodGet, "/people?erasure=all", nil).Has(t, http.StatusOK, "Nobody has been erased.")
+	b.Ask(http.MethodPost, at, url.Values{"do": {"erase"}, "person": {boris}, "name": {"Boris"}}).Has(t, http.StatusBadRequest, "as it stands above", "It cannot be undone.")
+	b.Ask(http.MethodPost, at, url.Values{"do": {"erase"}, "person": {boris}, "name": {"boris"}}).Sends(t, "./people?done=erased&erasure=1")
+	b.Ask(http.MethodGet, "/people?done=erased&erasure=1", nil).Has(t, http.StatusOK, "Erased.", "Nothing can be read since")
+	b.Ask(http.MethodGet, "/people?erasure=all", nil).Has(t, http.StatusOK, `href="people?erasure=1"`)
+	b.Ask(http.MethodGet, "/people?person="+boris, nil).Has(t, http.StatusNotFound)
+	b.Ask(http.MethodGet, "/people?erasure=7", nil).Has(t, http.StatusNotFound)
 	var list api.PersonList
 	b.Do(http.MethodGet, "/api/people", b.Token(directory.RoleAdmin), nil).Wants(http.StatusOK, &list)
 	if len(list.People) != 1 {

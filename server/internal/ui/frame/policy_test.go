@@ -11,16 +11,17 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
+	"activity-tracker.example/server/internal/servertest/browser"
 	"activity-tracker.example/server/internal/store/directory"
 )
 
 // form returns what a page's form would send with this button: hidden fields and the text.
-func (s shown) form(tb testing.TB, do string) url.Values {
+func formOf(tb testing.TB, s browser.Shown, do string) url.Values {
 	tb.Helper()
 	form := url.Values{"do": {do}}
-	_, rest, ok := strings.Cut(s.text, `class="edit">`)
+	_, rest, ok := strings.Cut(s.Text, `class="edit">`)
 	if !ok {
-		tb.Fatal("no form to edit: ", s.text)
+		tb.Fatal("no form to edit: ", s.Text)
 	}
 	rest, _, _ = strings.Cut(rest, "</form>")
 	for _, m := range regexp.MustCompile(`<input type="hidden" name="(\w+)" value="([^"]*)"`).FindAllStringSubmatch(rest, -1) {
@@ -38,39 +39,39 @@ func TestPolicyPage(t *testing.T) {
 	e := servertest.Minute("office-anna", 1)
 	e.ActiveApp, e.ActiveWindow = "Mail", "Salary of <b>Anna</b>"
 	b.sendNow(e)
-	b.login("admin")
-	page := b.ask(http.MethodGet, "/policy", nil)
-	page.has(t, http.StatusOK, "Nothing was written", "always: no hours are set", "Never collected", "None was written yet.")
+	b.As("admin")
+	page := b.Ask(http.MethodGet, "/policy", nil)
+	page.Has(t, http.StatusOK, "Nothing was written", "always: no hours are set", "Never collected", "None was written yet.")
 
-	form := page.form(t, "preview")
+	form := formOf(t, page, "preview")
 	form.Set("text", `{"titles": true, "work_hours": {"tz": "Europe/Moscow", "mon-fri": ["09:00-18:00"], "holidays": ["2027-01-01"]}}`)
-	r := b.ask(http.MethodPost, "/policy", form)
-	r.has(t, http.StatusOK, "Mon–Fri 09:00–18:00", "All titles would have been kept.", "None was written yet.", "Europe/Moscow&#34;, &#34;mon-fri")
+	r := b.Ask(http.MethodPost, "/policy", form)
+	r.Has(t, http.StatusOK, "Mon–Fri 09:00–18:00", "All titles would have been kept.", "None was written yet.", "Europe/Moscow&#34;, &#34;mon-fri")
 
-	form = r.form(t, "rule")
+	form = formOf(t, r, "rule")
 	form.Set("title", "^Salary")
 	form.Set("action", "replace")
 	form.Set("with", "Mail <x>")
-	r = b.ask(http.MethodPost, "/policy", form)
-	r.has(t, http.StatusOK, "<del><bdi>Salary of &lt;b&gt;Anna&lt;/b&gt;</bdi></del> → <ins><bdi>Mail &lt;x&gt;</bdi></ins>", "title_rules", "any application: ^Salary – replaced with")
+	r = b.Ask(http.MethodPost, "/policy", form)
+	r.Has(t, http.StatusOK, "<del><bdi>Salary of &lt;b&gt;Anna&lt;/b&gt;</bdi></del> → <ins><bdi>Mail &lt;x&gt;</bdi></ins>", "title_rules", "any application: ^Salary – replaced with")
 
-	b.ask(http.MethodPost, "/policy", r.form(t, "write")).sends(t, "./policy?done=written")
-	page = b.ask(http.MethodGet, "/policy?done=written", nil)
-	page.has(t, http.StatusOK, "Written.", "Mon–Fri 09:00–18:00", "not on 2027-01-01", "any application: ^Salary", "<bdi>admin</bdi></td><td data-name=\"State\">in force</td>")
-	b.ask(http.MethodPost, "/policy", page.form(t, "preview")).has(t, http.StatusOK, "changes nothing of what holds")
+	b.Ask(http.MethodPost, "/policy", formOf(t, r, "write")).Sends(t, "./policy?done=written")
+	page = b.Ask(http.MethodGet, "/policy?done=written", nil)
+	page.Has(t, http.StatusOK, "Written.", "Mon–Fri 09:00–18:00", "not on 2027-01-01", "any application: ^Salary", "<bdi>admin</bdi></td><td data-name=\"State\">in force</td>")
+	b.Ask(http.MethodPost, "/policy", formOf(t, page, "preview")).Has(t, http.StatusOK, "changes nothing of what holds")
 
-	b.login("auditor")
-	r = b.ask(http.MethodGet, "/policy?version=1", nil)
-	r.has(t, http.StatusOK, "Mon–Fri 09:00–18:00", "title_rules", "<bdi>admin</bdi>")
-	r.lacks(t, "<textarea", "Write this version")
-	b.ask(http.MethodPost, "/policy", form).has(t, http.StatusForbidden)
-	b.ask(http.MethodGet, "/policy?version=99", nil).has(t, http.StatusNotFound)
-	b.ask(http.MethodGet, "/policy?version=x%2f..", nil).has(t, http.StatusNotFound)
-	b.ask(http.MethodGet, "/policy?host_group=None", nil).has(t, http.StatusNotFound)
+	b.As("auditor")
+	r = b.Ask(http.MethodGet, "/policy?version=1", nil)
+	r.Has(t, http.StatusOK, "Mon–Fri 09:00–18:00", "title_rules", "<bdi>admin</bdi>")
+	r.Lacks(t, "<textarea", "Write this version")
+	b.Ask(http.MethodPost, "/policy", form).Has(t, http.StatusForbidden)
+	b.Ask(http.MethodGet, "/policy?version=99", nil).Has(t, http.StatusNotFound)
+	b.Ask(http.MethodGet, "/policy?version=x%2f..", nil).Has(t, http.StatusNotFound)
+	b.Ask(http.MethodGet, "/policy?host_group=None", nil).Has(t, http.StatusNotFound)
 }
 
 // sendNow sends an event of a few minutes ago from the bench's host.
-func (b *browser) sendNow(e api.Event) {
+func (b *visitor) sendNow(e api.Event) {
 	b.T.Helper()
 	e.Timestamp = time.Now().UTC().Truncate(time.Minute).Add(-5 * time.Minute)
 	b.Send(b.host, e)
@@ -79,40 +80,40 @@ func (b *browser) sendNow(e api.Event) {
 // Two who edit at once: the second is refused with what the first has changed, and loses nothing.
 func TestPolicyOfTwo(t *testing.T) {
 	b := newBrowser(t)
-	b.login("admin")
-	mine := b.ask(http.MethodGet, "/policy", nil).form(t, "write")
-	theirs := b.ask(http.MethodGet, "/policy", nil).form(t, "write")
+	b.As("admin")
+	mine := formOf(t, b.Ask(http.MethodGet, "/policy", nil), "write")
+	theirs := formOf(t, b.Ask(http.MethodGet, "/policy", nil), "write")
 	theirs.Set("text", `{"pause": false}`)
-	b.ask(http.MethodPost, "/policy", theirs).sends(t, "./policy?done=written")
+	b.Ask(http.MethodPost, "/policy", theirs).Sends(t, "./policy?done=written")
 	mine.Set("text", `{"titles": false , "notice": {"en": "kept </textarea> as typed"}}`)
-	r := b.ask(http.MethodPost, "/policy", mine)
-	r.has(t, http.StatusPreconditionFailed, "Written meanwhile", "<bdi>admin</bdi>", "people may not pause", "Somebody else has changed this")
-	again := r.form(t, "write")
+	r := b.Ask(http.MethodPost, "/policy", mine)
+	r.Has(t, http.StatusPreconditionFailed, "Written meanwhile", "<bdi>admin</bdi>", "people may not pause", "Somebody else has changed this")
+	again := formOf(t, r, "write")
 	if again.Get("text") != mine.Get("text") || again.Get("version") == mine.Get("version") {
 		t.Errorf("%v, of %v", again, mine)
 	}
-	b.ask(http.MethodPost, "/policy", again).sends(t, "./policy?done=written")
-	b.ask(http.MethodGet, "/policy", nil).has(t, http.StatusOK, "not recorded", "people may pause", "kept &lt;/textarea&gt; as typed")
+	b.Ask(http.MethodPost, "/policy", again).Sends(t, "./policy?done=written")
+	b.Ask(http.MethodGet, "/policy", nil).Has(t, http.StatusOK, "not recorded", "people may pause", "kept &lt;/textarea&gt; as typed")
 
 	// What cannot be is refused with why, and kept.
 	for text, why := range map[string]string{
 		"{\n\"titles\": maybe}": "line 2", `{"tittles": false}`: "tittles", "": "unexpected end", `[]`: "policy", `{} {}`: "line 1",
 		`{"notice": {"en": "` + strings.Repeat("x", 200_000) + `"}}`: "larger than it may be", `{"notice": {"en": "\u202e"}}`: "202E",
 	} {
-		form := b.ask(http.MethodGet, "/policy", nil).form(t, "write")
+		form := formOf(t, b.Ask(http.MethodGet, "/policy", nil), "write")
 		form.Set("text", text)
-		r := b.ask(http.MethodPost, "/policy", form)
-		if r.status < http.StatusBadRequest || r.status >= http.StatusInternalServerError || !strings.Contains(r.text, why) || r.form(t, "write").Get("text") != text {
-			t.Errorf("%.40q: %d, %.2000q", text, r.status, r.text)
+		r := b.Ask(http.MethodPost, "/policy", form)
+		if r.Status < http.StatusBadRequest || r.Status >= http.StatusInternalServerError || !strings.Contains(r.Text, why) || formOf(t, r, "write").Get("text") != text {
+			t.Errorf("%.40q: %d, %.2000q", text, r.Status, r.Text)
 		}
 	}
-	form := b.ask(http.MethodGet, "/policy", nil).form(t, "write")
+	form := formOf(t, b.Ask(http.MethodGet, "/policy", nil), "write")
 	form.Set("from", "2001-01-01T00:00")
-	b.ask(http.MethodPost, "/policy", form).has(t, http.StatusBadRequest, "valid_from", `value="2001-01-01T00:00"`)
+	b.Ask(http.MethodPost, "/policy", form).Has(t, http.StatusBadRequest, "valid_from", `value="2001-01-01T00:00"`)
 	form.Set("from", "soon")
-	b.ask(http.MethodPost, "/policy", form).has(t, http.StatusBadRequest, "valid_from")
+	b.Ask(http.MethodPost, "/policy", form).Has(t, http.StatusBadRequest, "valid_from")
 	form.Set("do", "delete")
-	b.ask(http.MethodPost, "/policy", form).has(t, http.StatusBadRequest)
+	b.Ask(http.MethodPost, "/policy", form).Has(t, http.StatusBadRequest)
 }
 
 // A group of hosts has a policy of its own beside that for all.
@@ -120,15 +121,15 @@ func TestPolicyOfHostGroup(t *testing.T) {
 	b := newBrowser(t)
 	name := `Q&A "<i>`
 	b.Do(http.MethodPut, "/api/host-groups/"+url.PathEscape(name), b.Token(directory.RoleAdmin), api.HostGroupMembers{Hosts: []string{}}).Wants(http.StatusNoContent, nil)
-	b.login("admin")
+	b.As("admin")
 	path := "/policy?" + url.Values{"host_group": {name}}.Encode()
-	page := b.ask(http.MethodGet, path, nil)
-	page.has(t, http.StatusOK, "The same as on all hosts.", "Q&amp;A &#34;&lt;i&gt;")
-	form := page.form(t, "write")
+	page := b.Ask(http.MethodGet, path, nil)
+	page.Has(t, http.StatusOK, "The same as on all hosts.", "Q&amp;A &#34;&lt;i&gt;")
+	form := formOf(t, page, "write")
 	form.Set("text", `{"self": false}`)
-	b.ask(http.MethodPost, "/policy", form).sends(t, "./policy?done=written&"+strings.TrimPrefix(path, "/policy?"))
-	b.ask(http.MethodGet, path, nil).has(t, http.StatusOK, "people cannot open it by trackctl web", "people may pause being measured")
+	b.Ask(http.MethodPost, "/policy", form).Sends(t, "./policy?done=written&"+strings.TrimPrefix(path, "/policy?"))
+	b.Ask(http.MethodGet, path, nil).Has(t, http.StatusOK, "people cannot open it by trackctl web", "people may pause being measured")
 	form.Set("text", `{"retention": {"titles_days": 3}}`)
 	form.Set("version", "*")
-	b.ask(http.MethodPost, "/policy", form).has(t, http.StatusBadRequest, "can only be set for all hosts")
+	b.Ask(http.MethodPost, "/policy", form).Has(t, http.StatusBadRequest, "can only be set for all hosts")
 }
