@@ -204,7 +204,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/ui/hours": {
 		"server/api", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/planned", "server/internal/store/directory", "server/internal/store/policies",
-		"server/internal/ui/frame",
+		"server/internal/ui/frame", "server/internal/ui/week",
 	},
 	"server/internal/ui/compare": {
 		"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/store/access", "server/internal/ui/frame", "server/internal/ui/week",

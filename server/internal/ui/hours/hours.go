@@ -15,6 +15,7 @@ import (
 	"activity-tracker.example/server/internal/report/planned"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/ui/frame"
+	"activity-tracker.example/server/internal/ui/week"
 )
 
 //go:embed hours.html
@@ -170,7 +171,7 @@ func idsOf(p *api.Person) []string {
 // choose finds the span around a date: its days, its columns, and what comes before and after.
 func (s *view) choose(v *frame.Visit, span string) {
 	t, _ := time.Parse(time.DateOnly, s.Date) // it was read from there
-	monday := t.AddDate(0, 0, -(int(t.Weekday())+daysAWeek-1)%daysAWeek)
+	monday := week.Monday(t)
 	s.Span, s.by = span, report.ByDay
 	switch span {
 	case spanMonth:
@@ -206,12 +207,12 @@ func (s *view) columns(v *frame.Visit) {
 		c := column{Frozen: s.frozen(p)}
 		switch s.by {
 		case report.ByWeek:
-			_, week := first.ISOWeek()
-			c.Name, c.Link = v.Words.T("hours.weekof", strconv.Itoa(week)), s.link("date", p.First, "span", spanWeek)
+			_, number := first.ISOWeek()
+			c.Name, c.Link = v.Words.T("hours.weekof", strconv.Itoa(number)), s.link("date", p.First, "span", spanWeek)
 		case report.ByMonth:
 			c.Name, c.Link = v.Words.ShortMonth(first.Month()), s.link("date", p.First, "span", spanMonth)
 		default:
-			c.Name = v.Words.Weekdays()[(int(first.Weekday())+daysAWeek-1)%daysAWeek] + " " + strconv.Itoa(first.Day())
+			c.Name = v.Words.Weekdays()[week.Weekday(first)] + " " + strconv.Itoa(first.Day())
 			c.Link = "day?" + url.Values{"date": {p.First}, "group": {s.Group}}.Encode()
 			c.Weekend = first.Weekday() == time.Saturday || first.Weekday() == time.Sunday
 		}

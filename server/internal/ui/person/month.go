@@ -7,6 +7,7 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/ui/frame"
+	draw "activity-tracker.example/server/internal/ui/week"
 )
 
 // month is the calendar around a day.
@@ -63,7 +64,7 @@ func (p Parts) month(v *frame.Visit, s subject, m month) (month, error) {
 	if err != nil {
 		return m, err
 	}
-	week := make([]date, (int(time.Date(m.year, m.month, 1, 0, 0, 0, 0, time.UTC).Weekday())+daysAWeek-1)%daysAWeek, daysAWeek)
+	week := make([]date, draw.Weekday(time.Date(m.year, m.month, 1, 0, 0, 0, 0, time.UTC)), daysAWeek)
 	for i := range week {
 		week[i].Absent = true
 	}

@@ -20,7 +20,7 @@ type weekday struct {
 // week reads the hours of the week that a day is in.
 func (p Parts) week(v *frame.Visit, s subject, day report.Day, page *view) error {
 	t := day.Start.In(day.Zone)
-	monday := t.AddDate(0, 0, -(int(t.Weekday())+daysAWeek-1)%daysAWeek)
+	monday := draw.Monday(t)
 	q, err := byperson.ParseRhythm(monday.Format(time.DateOnly), monday.AddDate(0, 0, daysAWeek-1).Format(time.DateOnly), day.Zone.String(), s.id.String(), "")
 	if err != nil {
 		return err

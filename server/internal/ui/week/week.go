@@ -3,6 +3,7 @@ package week
 
 import (
 	"strconv"
+	"time"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/ui/words"
@@ -13,7 +14,14 @@ const (
 	levels        = 9
 	hoursADay     = 24
 	minutesAnHour = 60
+	daysAWeek     = 7
 )
+
+// Weekday is a date's place in a week, of which Monday is 0.
+func Weekday(t time.Time) int { return (int(t.Weekday()) + daysAWeek - 1) % daysAWeek }
+
+// Monday is the first day of a date's week, at the same time of day.
+func Monday(t time.Time) time.Time { return t.AddDate(0, 0, -Weekday(t)) }
 
 // Day is a weekday with its hours.
 type Day struct {

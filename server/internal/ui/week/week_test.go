@@ -2,6 +2,7 @@ package week_test
 
 import (
 	"testing"
+	"time"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/ui/week"
@@ -35,5 +36,15 @@ func TestShades(t *testing.T) {
 	}
 	if names := week.Hours(); len(names) != 24 || names[23] != "23" {
 		t.Error(names)
+	}
+}
+
+func TestWeekdays(t *testing.T) {
+	monday := time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
+	for day := range 7 {
+		at := monday.AddDate(0, 0, day)
+		if week.Weekday(at) != day || !week.Monday(at).Equal(monday) {
+			t.Errorf("%v: %d, of the week from %v", at, week.Weekday(at), week.Monday(at))
+		}
 	}
 }
