@@ -215,9 +215,10 @@ const (
 	MachineActive  MachineStatus = "active"
 	MachineIdle    MachineStatus = "idle"
 	MachineOffline MachineStatus = "offline"
-	// MachineDisconnected is a session that goes on without a client; only GET
-	// /api/live has it.
+	// MachineDisconnected is a session that goes on without a client, MachineLocked one
+	// whose screen is locked; only GET /api/live has them.
 	MachineDisconnected MachineStatus = "disconnected"
+	MachineLocked       MachineStatus = "locked"
 )
 
 // Machine is one user on one host.

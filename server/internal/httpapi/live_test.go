@@ -107,6 +107,18 @@ func TestLive(t *testing.T) {
 	for _, s := range streams {
 		s.wants(want)
 	}
+	// A screen that is locked, of a machine that is known and of one that is new.
+	locked := func(machine string) api.Event {
+		e := event(machine, -time.Second, true, ptr(true))
+		e.Locked = ptr(true)
+		return e
+	}
+	b.Send(host, locked("d"), locked("l"))
+	want["d"], want["l"] = "locked", "locked"
+	streams[1].wants(want)
+	b.Send(host, event("d", -2*time.Second, true, ptr(true)), event("l", -2*time.Second, false, ptr(true)))
+	want["d"], want["l"] = "idle", "active"
+	streams[1].wants(want)
 	// The status of MACHINE stays as it is in the contract.
 	b.Send(host, event("i", -time.Second, true, ptr(false)))
 	want["i"] = "disconnected"
@@ -118,7 +130,7 @@ func TestLive(t *testing.T) {
 	}
 	// Silence makes a machine offline without anything being stored.
 	b.Clock.Ahead.Store(int64(20 * time.Minute))
-	streams[1].wants(statuses{"a": "offline", "i": "offline", "d": "offline", "o": "offline"})
+	streams[1].wants(statuses{"a": "offline", "i": "offline", "d": "offline", "l": "offline", "o": "offline"})
 	// A server that stops ends its streams at once; the other's go on.
 	b.StopLive()
 	for streams[1].next() {

@@ -281,8 +281,14 @@ func (b *Board) beginAnew() {
 // describe returns what a machine does.
 func describe(m *directory.Machine, now time.Time) api.LiveMachine {
 	status := report.Status(m, now)
-	if status != api.MachineOffline && m.LastConnected != nil && !*m.LastConnected {
+	// As a record's minutes are taken: without a client it does not matter whether the
+	// screen is locked.
+	switch {
+	case status == api.MachineOffline:
+	case m.LastConnected != nil && !*m.LastConnected:
 		status = api.MachineDisconnected
+	case m.LastLocked != nil && *m.LastLocked:
+		status = api.MachineLocked
 	}
 	return api.LiveMachine{
 		MachineID: m.MachineID, UserLabel: m.UserLabel, Hostname: m.Hostname, Username: m.Username,

@@ -96,16 +96,20 @@ func TestDescribe(t *testing.T) {
 		ago       time.Duration
 		idle      bool
 		connected *bool
+		locked    *bool
 		want      api.MachineStatus
 	}{
-		{0, false, nil, api.MachineActive},
-		{0, true, &on, api.MachineIdle},
-		{0, false, &off, api.MachineDisconnected},
-		{0, true, &off, api.MachineDisconnected},
-		{time.Hour, false, &off, api.MachineOffline},
-		{time.Hour, false, &on, api.MachineOffline},
+		{0, false, nil, nil, api.MachineActive},
+		{0, true, &on, &off, api.MachineIdle},
+		{0, false, &off, nil, api.MachineDisconnected},
+		{0, true, &off, nil, api.MachineDisconnected},
+		{0, true, &on, &on, api.MachineLocked},
+		{0, false, nil, &on, api.MachineLocked}, // it was locked right after the last key
+		{0, true, &off, &on, api.MachineDisconnected},
+		{time.Hour, false, &off, nil, api.MachineOffline},
+		{time.Hour, false, &on, &on, api.MachineOffline},
 	} {
-		m := directory.Machine{LastSeen: now.Add(-test.ago), LastInterval: 60, LastIdle: test.idle, LastConnected: test.connected}
+		m := directory.Machine{LastSeen: now.Add(-test.ago), LastInterval: 60, LastIdle: test.idle, LastConnected: test.connected, LastLocked: test.locked}
 		if got := describe(&m, now).Status; got != test.want {
 			t.Errorf("%+v: %s", test, got)
 		}

@@ -66,11 +66,11 @@ func (d *Dictionary) Owners(ctx context.Context, list []Newest, l *Pending) (map
 		WITH room AS MATERIALIZED (SELECT h.id AS host, CASE h.kind WHEN $11 THEN $10::int ELSE $9::int END
 				- (SELECT count(*) FROM (SELECT FROM machine m WHERE m.host = h.id LIMIT $9) AS few) AS places
 			FROM host h WHERE h.id = ANY($2::bigint[]))
-		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle, last_connected, erased_before, username, of_system)
-		SELECT n.machine_id, host, greatest(least(n.first, now()), n.erased_at), least(n.ended, now()), n.last, n.length, n.idle, n.connected, n.erased_at, n.username, n.system
+		INSERT INTO machine (machine_id, host, first_seen, last_seen, last_ts, last_interval, last_idle, last_connected, last_locked, erased_before, username, of_system)
+		SELECT n.machine_id, host, greatest(least(n.first, now()), n.erased_at), least(n.ended, now()), n.last, n.length, n.idle, n.connected, n.locked, n.erased_at, n.username, n.system
 		FROM (SELECT new.*, t.erased_at, row_number() OVER (PARTITION BY new.host ORDER BY new.machine_id COLLATE "C") AS nth
-			FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[], $8::bool[], $12::text[], $13::bool[])
-				AS new(machine_id, host, first, last, ended, length, idle, connected, username, system)
+			FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::bool[], $8::bool[], $12::text[], $13::bool[], $14::bool[])
+				AS new(machine_id, host, first, last, ended, length, idle, connected, username, system, locked)
 			LEFT JOIN tombstone t ON t.digest = tombstone_of(new.machine_id)
 			WHERE (t.erased_at IS NULL OR new.last >= t.erased_at) AND NOT EXISTS (SELECT FROM machine m WHERE m.machine_id = new.machine_id)) n
 		JOIN room USING (host)
@@ -78,7 +78,7 @@ func (d *Dictionary) Owners(ctx context.Context, list []Newest, l *Pending) (map
 		ORDER BY n.machine_id COLLATE "C"
 		ON CONFLICT (machine_id) DO NOTHING`, []any{
 		c.ids, c.hosts, c.First, c.Last, c.End, c.Interval, c.Idle, c.Connected, MaxHostMachines, MaxPersonMachines, api.EnrollUser,
-		c.Usernames, c.systems,
+		c.Usernames, c.systems, c.Locked,
 	}},
 		statement{`SELECT machine_id, id, host, erased_before FROM machine WHERE machine_id = ANY($1)
 			UNION ALL SELECT i, 0, 0, t.erased_at FROM unnest($1::text[]) i JOIN tombstone t ON t.digest = tombstone_of(i)
@@ -152,12 +152,12 @@ type Newest struct {
 	MachineID, username string
 	Host                int64
 	// Key is the machine's row.
-	Key              int32
-	First, last, end time.Time
-	interval         int64
-	idle             bool
-	connected        *bool
-	system           bool
+	Key               int32
+	First, last, end  time.Time
+	interval          int64
+	idle              bool
+	connected, locked *bool
+	system            bool
 }
 
 // See takes an event of the machine into account.
@@ -167,7 +167,8 @@ func (n *Newest) See(e *api.Event) {
 		n.First = e.Timestamp
 	}
 	if n.interval == 0 || !e.Timestamp.Before(n.last) {
-		n.last, n.interval, n.idle, n.connected = e.Timestamp, e.Interval(), e.IsIdle, e.Connected
+		n.last, n.interval, n.idle = e.Timestamp, e.Interval(), e.IsIdle
+		n.connected, n.locked = e.Connected, e.Locked
 		n.end = e.Timestamp.Add(time.Duration(n.interval) * time.Second)
 		if e.Username != "" {
 			n.username = e.Username
@@ -177,13 +178,13 @@ func (n *Newest) See(e *api.Event) {
 
 // MachineColumns are machines as arrays for unnest.
 type MachineColumns struct {
-	ids, Usernames   []string
-	hosts            []int64
-	Keys             []int32
-	First, Last, End []time.Time
-	Interval         []int64
-	Idle, systems    []bool
-	Connected        []*bool
+	ids, Usernames    []string
+	hosts             []int64
+	Keys              []int32
+	First, Last, End  []time.Time
+	Interval          []int64
+	Idle, systems     []bool
+	Connected, Locked []*bool
 }
 
 // ColumnsOf returns machines as arrays for unnest.
@@ -201,6 +202,7 @@ func ColumnsOf(list []Newest) (c MachineColumns) {
 		c.Idle = append(c.Idle, n.idle)
 		c.systems = append(c.systems, n.system)
 		c.Connected = append(c.Connected, n.connected)
+		c.Locked = append(c.Locked, n.locked)
 	}
 	return c
 }

@@ -23,10 +23,12 @@ type Machine struct {
 	// time when it arrived.
 	LastSeen time.Time
 	// LastInterval is the newest event's length in seconds, LastIdle its
-	// is_idle, LastConnected its connected, nil where it had none.
+	// is_idle, LastConnected its connected and LastLocked its locked, nil where it had
+	// none.
 	LastInterval  int64
 	LastIdle      bool
 	LastConnected *bool
+	LastLocked    *bool
 	// Groups are the names of those in scope that it is in, in their order by
 	// bytes and at most maxMembership of them; lists for reports and for the live view
 	// leave them out.
@@ -35,7 +37,7 @@ type Machine struct {
 
 // MachineColumns are the columns of a Machine, of the tables machine m and host h.
 const MachineColumns = `m.id, m.machine_id, m.user_label, h.hostname, m.username,
-	m.first_seen, m.last_seen, m.last_interval, m.last_idle, m.last_connected`
+	m.first_seen, m.last_seen, m.last_interval, m.last_idle, m.last_connected, m.last_locked`
 
 // Machines lists the machines that are asked for, or returns ErrNoGroup where the
 // group is not in scope.

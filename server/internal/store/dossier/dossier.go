@@ -36,13 +36,14 @@ type Account struct {
 	LastInterval   int64     `json:"last_interval_sec"`
 	LastIdle       bool      `json:"last_is_idle"`
 	LastConnected  *bool     `json:"last_connected"`
+	LastLocked     *bool     `json:"last_locked"`
 	CompactedUntil time.Time `json:"compacted_before"`
 }
 
 // Accounts returns accounts by their rows.
 func (d *Dossier) Accounts(ctx context.Context, keys []int32) ([]Account, error) {
 	return collect[Account](ctx, d, "reading accounts", `SELECT m.machine_id, m.user_label, m.username, h.host_id, h.hostname, h.kind, h.enrolled_at,
-			m.first_seen, m.last_seen, m.last_ts, m.last_interval, m.last_idle, m.last_connected, m.compacted_before
+			m.first_seen, m.last_seen, m.last_ts, m.last_interval, m.last_idle, m.last_connected, m.last_locked, m.compacted_before
 		FROM machine m JOIN host h ON h.id = m.host WHERE m.id = ANY($1) ORDER BY m.machine_id`, keys)
 }
 

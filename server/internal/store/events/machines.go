@@ -47,7 +47,8 @@ func queueMachines(batch *pgx.Batch, list []dictionary.Newest) {
 // updateMachines brings locked machines up to date. from are more tables of FROM,
 // each with its comma: where they are empty nothing happens.
 func updateMachines(from string, args *arguments, c dictionary.MachineColumns) string {
-	keys, last, usernames, connected := args.add(c.Keys), args.add(c.Last), args.add(c.Usernames), args.add(c.Connected)
+	keys, last, usernames := args.add(c.Keys), args.add(c.Last), args.add(c.Usernames)
+	connected, locked := args.add(c.Connected), args.add(c.Locked)
 	return `UPDATE machine m SET
 			first_seen = greatest(least(m.first_seen, ` + args.nth(c.First, "timestamptz") + `), m.erased_before),
 			last_seen = greatest(m.last_seen, least(` + args.nth(c.End, "timestamptz") + `, now())),
@@ -55,8 +56,9 @@ func updateMachines(from string, args *arguments, c dictionary.MachineColumns) s
 			last_interval = CASE WHEN n.last >= m.last_ts THEN ` + args.nth(c.Interval, "int") + ` ELSE m.last_interval END,
 			last_idle = CASE WHEN n.last >= m.last_ts THEN ` + args.nth(c.Idle, "bool") + ` ELSE m.last_idle END,
 			last_connected = CASE WHEN n.last >= m.last_ts THEN n.connected ELSE m.last_connected END,
+			last_locked = CASE WHEN n.last >= m.last_ts THEN n.locked ELSE m.last_locked END,
 			last_ts = greatest(m.last_ts, n.last)
-		FROM ` + from + `unnest(` + keys + `::int[], ` + last + `::timestamptz[], ` + usernames + `::text[], ` + connected + `::bool[])
-			WITH ORDINALITY AS n(id, last, username, connected, nth)
+		FROM ` + from + `unnest(` + keys + `::int[], ` + last + `::timestamptz[], ` + usernames + `::text[], ` + connected + `::bool[], ` + locked + `::bool[])
+			WITH ORDINALITY AS n(id, last, username, connected, locked, nth)
 		WHERE m.id = n.id`
 }

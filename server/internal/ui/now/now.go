@@ -234,7 +234,7 @@ func all(v *frame.Visit, board Board) ([]*live.Item, error) {
 
 // order is that of the counts.
 func order() []api.MachineStatus {
-	return []api.MachineStatus{api.MachineActive, api.MachineIdle, api.MachineDisconnected, api.MachineOffline}
+	return []api.MachineStatus{api.MachineActive, api.MachineIdle, api.MachineLocked, api.MachineDisconnected, api.MachineOffline}
 }
 
 // place is a state's in order.
@@ -244,12 +244,14 @@ func place(s api.MachineStatus) int {
 		return 0
 	case api.MachineIdle:
 		return 1
-	case api.MachineDisconnected:
+	case api.MachineLocked:
 		return 2 //nolint:mnd // its place
-	case api.MachineOffline:
+	case api.MachineDisconnected:
 		return 3 //nolint:mnd // its place
+	case api.MachineOffline:
+		return 4 //nolint:mnd // its place
 	default:
-		return 3 //nolint:mnd // what is unknown is not there
+		return 4 //nolint:mnd // what is unknown is not there
 	}
 }
 

@@ -16,7 +16,7 @@ func many(tb testing.TB, machines int) (items []*live.Item, groups []query.Group
 	tb.Helper()
 	for i := range machines {
 		items = append(items, &live.Item{Key: int32(i), Machine: api.LiveMachine{
-			MachineID: fmt.Sprint("office-", i), Username: fmt.Sprint("user ", i), Hostname: "office", Status: order()[i%4],
+			MachineID: fmt.Sprint("office-", i), Username: fmt.Sprint("user ", i), Hostname: "office", Status: order()[i%len(order())],
 		}})
 	}
 	const all = 200
@@ -41,7 +41,10 @@ func TestOverview(t *testing.T) {
 	}
 	n := 0
 	for _, g := range s.Overview {
-		for _, c := range g.Counts {
+		for i, c := range g.Counts {
+			if c.N > 0 && place(api.MachineStatus(c.State)) != i {
+				t.Errorf("%s is at %d", c.State, i)
+			}
 			n += c.N
 		}
 	}
