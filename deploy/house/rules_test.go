@@ -203,8 +203,8 @@ var mayImport = map[string][]string{
 		"server/api", "server/api/policy", "server/internal/problem", "server/internal/store/directory", "server/internal/ui/frame", "server/internal/ui/words",
 	},
 	"server/internal/ui/hours": {
-		"server/api", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/planned", "server/internal/store/directory", "server/internal/store/policies",
-		"server/internal/ui/frame", "server/internal/ui/week",
+		"server/api", "server/internal/looked", "server/internal/problem", "server/internal/report", "server/internal/report/byperson", "server/internal/report/planned", "server/internal/store/directory", "server/internal/store/policies",
+		"server/internal/store/query", "server/internal/ui/frame", "server/internal/ui/week",
 	},
 	"server/internal/ui/compare": {
 		"server/api", "server/internal/looked", "server/internal/report", "server/internal/report/byperson", "server/internal/store/access", "server/internal/ui/frame", "server/internal/ui/week",

@@ -144,6 +144,7 @@ func (p *pages) look(b *testing.B, machines int) {
 	p.measure(b, aim{"Day, 50 people", "/day?date=" + day, 80 * time.Millisecond})
 	p.measure(b, aim{"Person", "/people/" + person + "?date=" + day, 60 * time.Millisecond})
 	p.measure(b, aim{"Hours, a month", "/hours?span=month&date=" + month, 400 * time.Millisecond})
+	p.measure(b, aim{"Hours, all added up", "/hours?span=month&sum=all&date=" + month, 400 * time.Millisecond})
 	if many := numberFrom(b, machinesEnv, machinesUsually); many > machines {
 		p.machines(b, "other-", 1, many-machines)
 		p.run(b, "VACUUM ANALYZE machine")

@@ -29,7 +29,7 @@ import (
 // Join joins all pages, with another handler for all other paths, or returns what is wrong
 // with their templates.
 func (p *Pages) Join(board *live.Board, entrance *login.Options) (func(next http.Handler) http.Handler, error) {
-	pages := []frame.Page{now.Page(board, p.Reports), day.Page(day.Parts{People: p.People, Reports: p.Reports, Policies: p.Policies}), hours.Page(hours.Parts{Reports: p.Reports, Policies: p.Policies}), rhythm.Page(p.People, p.Reports), apps.Page(apps.Parts{Reports: p.Reports}), compare.Page(p.People, p.Reports)}
+	pages := []frame.Page{now.Page(board, p.Reports), day.Page(day.Parts{People: p.People, Reports: p.Reports, Policies: p.Policies}), hours.Page(hours.Parts{People: p.People, Reports: p.Reports, Policies: p.Policies}), rhythm.Page(p.People, p.Reports), apps.Page(apps.Parts{Reports: p.Reports}), compare.Page(p.People, p.Reports)}
 	pages = append(pages, person.Pages(person.Parts{Reports: p.Reports, People: p.People, Looked: p.Looked, Access: p.Access, Self: p.Self, Notes: p.Notes})...)
 	pages = append(pages, about.Page(p.About))
 	pages = append(pages, people.Page())

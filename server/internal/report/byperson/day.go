@@ -46,7 +46,9 @@ type PersonDay struct {
 }
 
 // Name is what a person is called: by their label, or by the first of their accounts.
-func (p *PersonDay) Name() string {
+func (p *PersonDay) Name() string { return nameOf(&p.Person) }
+
+func nameOf(p *people.Person) string {
 	if p.Label != "" || len(p.Accounts) == 0 {
 		return cmp.Or(p.Label, report.PersonID(p.ID).String())
 	}

@@ -92,6 +92,15 @@ func (r *Reader) SumPeople(ctx context.Context, f people.Filter, bounds []time.T
 	return list, more, err
 }
 
+// CountPeople returns how many people there are to sum up, of at most f.Limit.
+func (r *Reader) CountPeople(ctx context.Context, f people.Filter) (n int, err error) {
+	err = r.db.Report(ctx, "counting people", func(tx pgx.Tx) error {
+		n, err = people.Count(ctx, tx, f)
+		return err
+	})
+	return n, err
+}
+
 // PersonActivity sums up somebody's accounts in scope in consecutive spans of time as
 // SumPeople does, with applications, of which the times add up.
 func (r *Reader) PersonActivity(ctx context.Context, scope directory.Scope, person int64, bounds []time.Time, apps int) ([]Activity, PersonTime, error) {

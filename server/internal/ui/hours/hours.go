@@ -12,8 +12,10 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/report/byperson"
 	"activity-tracker.example/server/internal/report/planned"
 	"activity-tracker.example/server/internal/store/policies"
+	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/ui/frame"
 	"activity-tracker.example/server/internal/ui/week"
 )
@@ -40,6 +42,7 @@ const (
 
 // Parts are what the page is made from.
 type Parts struct {
+	People   *byperson.Reports
 	Reports  *report.Reports
 	Policies *policies.Policies
 }
@@ -55,7 +58,12 @@ type view struct {
 	People                   []person
 	// Planned means that it is known of somebody what was planned.
 	Planned bool
-	Sum     sums
+	// Feet are the sums below: of the page, and of all people where there are others.
+	Feet []foot
+	// SumAll has all people added up, where that takes a while; Large means that they are too
+	// many even then.
+	SumAll string
+	Large  bool
 
 	// Month is the one that is shown, if one is; Closable means that the visitor may close it.
 	Month       string
@@ -73,8 +81,13 @@ type view struct {
 type column struct {
 	Name, Link      string
 	Weekend, Frozen bool
-	Sum             string
-	seconds         float64
+}
+
+// foot is what people amount to.
+type foot struct {
+	Of    string
+	Cells []cell
+	Sum   sums
 }
 
 type person struct {
@@ -106,26 +119,23 @@ func (p Parts) show(v *frame.Visit) (any, error) {
 	}
 	s := &view{Date: date.Date, Zone: v.Zone.String(), Group: q.Get("group"), now: v.Now}
 	s.choose(v, q.Get("span"))
-	ask := report.ActivityQuestion{By: s.by}
+	ask := byperson.HoursQuestion{}
 	if ask.Days, err = report.ParseRange(s.first.Format(time.DateOnly), s.last.Format(time.DateOnly), s.Zone); err != nil {
 		return nil, err
 	}
 	if s.periods, err = ask.Days.Periods(s.by); err != nil {
 		return nil, err
 	}
-	if ask.Subject, err = report.ParseSubject(string(report.PerPerson), "", "", s.Group, strconv.Itoa(pagePeople), q.Get("cursor")); err != nil {
+	ask.Periods = s.periods
+	if ask.Who, err = byperson.ParseWho("", s.Group); err != nil {
 		return nil, err
 	}
+	if ask.Page, err = report.ParsePeoplePage("", q.Get("cursor"), pagePeople); err != nil {
+		return nil, err
+	}
+	ask.Page.Limit = pagePeople
 	v.Look(looked.At{What: api.LookedActivity, From: ask.Days.Start, To: ask.Days.End}, true)
-	list, err := p.Reports.Activity(v.Context(), v.Caller.Scope, ask)
-	if err != nil {
-		return nil, err
-	}
-	names, err := p.named(v, ask.Subject)
-	if err != nil {
-		return nil, err
-	}
-	plans, err := planned.Of(v.Context(), p.Policies, accountsOf(names))
+	list, next, err := p.People.Hours(v.Context(), v.Caller.Scope, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -133,34 +143,65 @@ func (p Parts) show(v *frame.Visit) (any, error) {
 		return nil, err
 	}
 	s.columns(v)
-	s.rows(v, list.Rows, names, plans)
-	if list.NextCursor != "" {
-		s.Next = s.link("cursor", list.NextCursor)
+	if next != "" {
+		s.Next = s.link("cursor", next, "sum", q.Get("sum"))
+	}
+	if err := p.fill(v, s, ask, list); err != nil {
+		return nil, err
 	}
 	s.files()
 	s.Groups, err = v.GroupNames(p.Reports)
 	return s, err
 }
 
-// named returns the people of a page, by their ids.
-func (p Parts) named(v *frame.Visit, s report.Subject) (map[string]*api.Person, error) {
-	after, _ := strconv.ParseInt(s.Page.After, 10, 64) // what was read as a cursor is a number
-	list, err := p.Reports.People(v.Context(), v.Caller.Scope, report.PeopleQuestion{Group: s.Group, Page: report.PeoplePage{Limit: pagePeople, After: after}})
-	names := make(map[string]*api.Person, len(list.People))
-	for i := range list.People {
-		names[list.People[i].ID] = &list.People[i]
+// fill makes the rows of a page, and the sums below them: of the page, and of all people.
+// These are added up at once where that takes no time to speak of, and otherwise where it is
+// asked for.
+func (p Parts) fill(v *frame.Visit, s *view, ask byperson.HoursQuestion, list []byperson.PersonHours) error {
+	plans, err := p.plans(v, list)
+	if err != nil {
+		return err
 	}
-	return names, err
+	page := s.newFooting()
+	page.add(list, plans)
+	s.rows(v, list, plans)
+	if ask.Page.After == 0 && s.Next == "" {
+		s.foot(v, v.Words.N("hours.sumall", page.people), page)
+		return nil
+	}
+	s.foot(v, v.Words.T("hours.sum"), page)
+	most, asked := byperson.TotalDays, v.Query.Has("sum")
+	if asked {
+		most = byperson.MostTotalDays
+	}
+	everybody := s.newFooting()
+	all, err := p.People.EachHours(v.Context(), v.Caller.Scope, ask, most, list, func(some []byperson.PersonHours) error {
+		plans, err := p.plans(v, some)
+		everybody.add(some, plans)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case all:
+		s.foot(v, v.Words.N("hours.sumall", everybody.people), everybody)
+	case asked:
+		s.Large = true
+	default:
+		s.SumAll = s.link("sum", "all", "cursor", v.Query.Get("cursor"))
+	}
+	return nil
 }
 
-func accountsOf(people map[string]*api.Person) (machineIDs []string) {
-	for _, p := range people {
-		machineIDs = append(machineIDs, idsOf(p)...)
+func (p Parts) plans(v *frame.Visit, list []byperson.PersonHours) (*planned.Plans, error) {
+	var accounts []string
+	for i := range list {
+		accounts = append(accounts, idsOf(&list[i])...)
 	}
-	return machineIDs
+	return planned.Of(v.Context(), p.Policies, accounts)
 }
 
-func idsOf(p *api.Person) []string {
+func idsOf(p *byperson.PersonHours) []string {
 	ids := make([]string, len(p.Accounts))
 	for i := range p.Accounts {
 		ids[i] = p.Accounts[i].MachineID
@@ -220,45 +261,75 @@ func (s *view) columns(v *frame.Visit) {
 	}
 }
 
-// rows makes the sheet; the rows of one person follow each other, a period after the other.
-func (s *view) rows(v *frame.Visit, list []api.ActivityRow, names map[string]*api.Person, plans *planned.Plans) {
-	var all total
-	for len(s.Columns) > 0 && len(list) >= len(s.Columns) {
-		var accounts []string
-		p := person{ID: list[0].Person, Name: cmp.Or(list[0].PersonLabel, list[0].Person), Partial: list[0].Partial}
-		if named := names[p.ID]; named != nil {
-			p.Name, accounts = report.NameOf(named), idsOf(named)
+// rows makes the sheet.
+func (s *view) rows(v *frame.Visit, list []byperson.PersonHours, plans *planned.Plans) {
+	for i := range list {
+		one := &list[i]
+		p := person{ID: report.PersonID(one.ID).String(), Name: one.Name(), Partial: one.Partial}
+		for j := range s.Columns {
+			p.Cells = append(p.Cells, s.cell(v, &one.Sums[j], s.Columns[j].Weekend))
 		}
-		of := total{known: true}
-		for i := range s.Columns {
-			row := &list[i]
-			p.Cells = append(p.Cells, s.cell(v, row, s.Columns[i].Weekend))
-			of.active, of.noInput = of.active+row.ActiveSeconds, of.noInput+row.IdleSeconds
-			s.Columns[i].seconds += row.ActiveSeconds
-			s.plan(&of, plans, accounts, &s.periods[i])
-		}
-		p.Sum = of.sums(v)
+		of := s.totalOf(one, plans)
 		s.Planned = s.Planned || of.known
-		all.add(&of)
-		s.People, list = append(s.People, p), list[len(s.Columns):]
+		p.Sum = of.sums(v)
+		s.People = append(s.People, p)
 	}
-	for i := range s.Columns {
-		s.Columns[i].Sum = v.Words.Short(s.Columns[i].seconds)
-	}
-	all.known = s.Planned && all.unknown == 0
-	s.Sum = all.sums(v)
 }
 
-func (s *view) cell(v *frame.Visit, row *api.ActivityRow, weekend bool) cell {
+// footing adds people up.
+type footing struct {
+	sheet   *view
+	people  int
+	columns []float64
+	total
+}
+
+func (s *view) newFooting() *footing {
+	return &footing{sheet: s, columns: make([]float64, len(s.Columns))}
+}
+
+func (f *footing) add(list []byperson.PersonHours, plans *planned.Plans) {
+	for i := range list {
+		one := f.sheet.totalOf(&list[i], plans)
+		f.total.add(&one)
+		for j := range f.columns {
+			f.columns[j] += list[i].Sums[j].ActiveSeconds
+		}
+	}
+	f.people += len(list)
+}
+
+// foot adds a row of what people amount to.
+func (s *view) foot(v *frame.Visit, of string, sum *footing) {
+	f := foot{Of: of}
+	for i, seconds := range sum.columns {
+		f.Cells = append(f.Cells, cell{Active: v.Words.Short(seconds), Weekend: s.Columns[i].Weekend})
+	}
+	sum.known = s.Planned && sum.unknown == 0
+	f.Sum = sum.sums(v)
+	s.Feet = append(s.Feet, f)
+}
+
+// totalOf adds up somebody's periods.
+func (s *view) totalOf(p *byperson.PersonHours, plans *planned.Plans) total {
+	of, accounts := total{known: true}, idsOf(p)
+	for i := range s.Columns {
+		of.active, of.noInput = of.active+p.Sums[i].ActiveSeconds, of.noInput+p.Sums[i].IdleSeconds
+		s.plan(&of, plans, accounts, &s.periods[i])
+	}
+	return of
+}
+
+func (s *view) cell(v *frame.Visit, sums *query.Sums, weekend bool) cell {
 	c := cell{Weekend: weekend}
-	if row.ActiveSeconds > 0 {
-		c.Active = v.Words.Short(row.ActiveSeconds)
+	if sums.ActiveSeconds > 0 {
+		c.Active = v.Words.Short(sums.ActiveSeconds)
 	}
-	if row.IdleSeconds > 0 {
-		c.NoInput = v.Words.Short(row.IdleSeconds)
+	if sums.IdleSeconds > 0 {
+		c.NoInput = v.Words.Short(sums.IdleSeconds)
 	}
-	if s.by == report.ByDay && row.FirstActivity != nil && row.LastActivity != nil {
-		c.Span = v.At(*row.FirstActivity) + "–" + v.At(*row.LastActivity)
+	if s.by == report.ByDay && sums.First != nil && sums.Last != nil {
+		c.Span = v.At(*sums.First) + "–" + v.At(*sums.Last)
 	}
 	return c
 }
@@ -313,7 +384,9 @@ func (s *view) link(changes ...string) string {
 		changed.Set("group", s.Group)
 	}
 	for i := 0; i+1 < len(changes); i += 2 {
-		changed.Set(changes[i], changes[i+1])
+		if changes[i+1] != "" || changed.Has(changes[i]) {
+			changed.Set(changes[i], changes[i+1])
+		}
 	}
 	return "hours?" + changed.Encode()
 }

@@ -1,8 +1,15 @@
 package hours_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"html"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,4 +117,74 @@ func TestClosing(t *testing.T) {
 	b.Get(page+"&check=x").Has(t, http.StatusBadRequest)
 	b.Post(page, url.Values{"do": {"open"}, "month": {"2026-10"}, "group": {"<i>Support"}}).Sends(t, "./hours?date=2026-10-01&done=opened&group=%3Ci%3ESupport&span=month")
 	b.Get(page).Has(t, http.StatusOK, `value="close"`)
+}
+
+// Sums are of all people, however many pages they take, and of a page what is said to be; of a
+// great many people that is asked for. A full page stays small.
+func TestPagesOfMany(t *testing.T) {
+	const people, days, maxPage = 112, 31, 60 << 10 // bytes
+	b := browser.New(servertest.New(t, servertest.NewDatabase(t)))
+	host, random := b.Host("vm"), rand.New(rand.NewPCG(1, 2))
+	var total time.Duration
+	for i := range people {
+		var list []api.Event
+		for day := range days {
+			start := servertest.At("2026-10-01T06:00:00Z").AddDate(0, 0, day).Add(time.Duration(random.IntN(240)) * time.Minute)
+			for hour := range 2 { // the first and the last of a day
+				e := servertest.Minute(fmt.Sprintf("vm-%03d", i), 0)
+				e.Timestamp, e.IntervalSec = start.Add(time.Duration(hour*(300+random.IntN(240)))*time.Minute), new(int64(3600))
+				active := time.Duration(1+random.IntN(3600)) * time.Second
+				e.ActiveSeconds = new(active.Seconds())
+				total += active
+				list = append(list, e)
+			}
+		}
+		b.Send(host, list...)
+	}
+	b.User("admin", directory.RoleAdmin)
+	b.As("admin")
+	written := func(d time.Duration) string {
+		return fmt.Sprintf("<b>%d:%02d</b>", int(d.Round(time.Minute).Hours()), int(d.Round(time.Minute).Minutes())%60)
+	}
+	page := b.Get("/hours?span=month&date=2026-10-05")
+	page.Has(t, http.StatusOK, `rel="next"`, "This page", "All: 112 people", written(total))
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write([]byte(page.Text)); err != nil || w.Close() != nil || packed.Len() > maxPage {
+		t.Errorf("a page of a month takes %d bytes, packed %d (%v)", len(page.Text), packed.Len(), err)
+	}
+	t.Logf("a page of 100 people and a month: %d bytes, packed %d", len(page.Text), packed.Len())
+	_, next, _ := strings.Cut(page.Text, `<p class="pages"><a href="`)
+	next, _, _ = strings.Cut(next, `"`)
+	rest := b.Get("/" + html.UnescapeString(next))
+	rest.Has(t, http.StatusOK, "vm-111", "This page", "All: 112 people", written(total))
+	rest.Lacks(t, "vm-099", `rel="next" href`)
+	year := b.Get("/hours?span=year&date=2026-10-05") // of more days of people than are added up unasked
+	year.Has(t, http.StatusOK, "This page", `href="hours?date=2026-10-05&amp;span=year&amp;sum=all"`)
+	year.Lacks(t, written(total))
+	b.Get("/hours?span=year&date=2026-10-05&sum=all").Has(t, http.StatusOK, "This page", "All: 112 people", written(total), "&amp;sum=all\" rel=\"next\"")
+	b.Group("few", "vm-003", "vm-004")
+	few := b.Get("/hours?span=year&date=2026-10-05&group=few")
+	few.Has(t, http.StatusOK, "All: 2 people")
+	few.Lacks(t, "This page", "Add up all")
+}
+
+// Who is on no page, but all that a sum has beside it, was looked at.
+func TestSumShowsNobody(t *testing.T) {
+	b := browser.New(servertest.New(t, servertest.NewDatabase(t)))
+	host := b.Host("vm")
+	for i := range 101 {
+		b.Send(host, minutes(fmt.Sprintf("vm-%03d", i), "2026-10-05T07:00:00Z", 1)...)
+	}
+	b.User("admin", directory.RoleAdmin)
+	b.As("admin")
+	b.Get("/hours?span=week&date=2026-10-05").Has(t, http.StatusOK, "All: 101 people", "<b>1:41</b>", "<b>1:40</b>")
+	token := b.Token(directory.RoleAdmin)
+	var list api.PersonList
+	b.Do(http.MethodGet, "/api/people?machine_id=vm-100", token, nil).Wants(http.StatusOK, &list)
+	var looks api.AccessList
+	b.Do(http.MethodGet, "/api/people/"+list.People[0].ID+"/access", token, nil).Wants(http.StatusOK, &looks)
+	if !slices.ContainsFunc(looks.Access, func(a api.Access) bool { return a.What == api.LookedActivity }) {
+		t.Errorf("nobody is said to have looked: %+v", looks)
+	}
 }
