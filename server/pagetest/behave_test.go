@@ -150,6 +150,73 @@ func TestNowChanges(t *testing.T) {
 	x.await("the same document", `window.same === true`)
 }
 
+// berlin is where clocks change.
+const berlin = "Europe/Berlin"
+
+// newClockOffice starts an office in which somebody worked for ten minutes from each of these on.
+func newClockOffice(t *testing.T, starts ...string) *office {
+	t.Helper()
+	o := newOffice(t, sample.People(2, ""), 0)
+	p := &o.people[0]
+	for _, start := range starts {
+		var list []api.Event
+		for m := range 10 {
+			e := servertest.Minute(p.MachineID, 0)
+			e.Timestamp, e.Username, e.ActiveSeconds = servertest.At(start).Add(time.Duration(m)*time.Minute), p.Account, new(60.0)
+			list = append(list, e)
+		}
+		o.send(p, list)
+	}
+	return o
+}
+
+// On days on which clocks change lanes, hours and the spans that arrow keys lead to are of one
+// clock, which shows an hour twice or leaves it out; the table below has each hour that there was.
+func TestDaysOfOtherLengths(t *testing.T) {
+	o := newClockOffice(t, "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-03-29T00:50:00Z", "2026-03-29T01:20:00Z")
+	b := newBrowser(t)
+	for _, c := range []struct {
+		date, hours string
+		tips        []string
+		rows        int
+		twice       int // rows of the hour that there was twice
+	}{
+		{"2026-10-25", "0 3 6 9 12 15 18 21", []string{"02:30–02:40", "02:30–02:40", "02:30–02:40"}, 25, 2},
+		{"2026-03-29", "0 3 6 9 12 15 18 21", []string{"01:50–03:00", "03:20–03:30", "03:20–03:30"}, 23, 0},
+	} {
+		for _, path := range []string{"/day?", "/people/" + o.person + "?"} {
+			x := b.tab(t, o.URL, usual(), o.admin)
+			x.keep("activity-tracker-tz", berlin)
+			x.visit(path + "date=" + c.date)
+			var hours string
+			x.eval(`Array.from(document.querySelectorAll("svg.axis text"), (e) => e.textContent).join(" ")`, &hours)
+			if hours != c.hours {
+				t.Errorf("%s%s: hours %q", path, c.date, hours)
+			}
+			x.do(chromedp.Evaluate(`Array.from(document.querySelectorAll("[data-start] svg.day")).find((s) => s.querySelector("path[data-state]")).focus()`, nil))
+			for i, tip := range c.tips {
+				if i > 0 {
+					x.do(chromedp.KeyEvent(kb.ArrowRight))
+				}
+				x.await(fmt.Sprintf("%s%s, span %d: %s", path, c.date, i, tip), fmt.Sprintf(`document.querySelector(".tip").textContent.startsWith(%q)`, tip))
+			}
+			if path != "/day?" {
+				var rows [2]int
+				x.eval(`(() => { const all = Array.from(document.querySelectorAll("details.table tbody")[0].rows, (r) => r.cells[0].textContent); return [all.length, all.filter((h) => h === "02:00").length]; })()`, &rows)
+				if rows != [2]int{c.rows, c.twice} {
+					t.Errorf("%s%s: %d rows of hours, %d of 02:00", path, c.date, rows[0], rows[1])
+				}
+			}
+			x.save("clocks-" + c.date)
+			x.fits()
+			x.accessible(c.date)
+			for _, wrong := range x.complaints() {
+				t.Error(wrong)
+			}
+		}
+	}
+}
+
 // What opens is as accessible as what is there.
 func TestMenus(t *testing.T) {
 	o := newOffice(t, sample.People(2, ""), 0)

@@ -185,6 +185,7 @@ func (b *browser) looksAt(t *testing.T, base string, a address, l look) {
 		}
 		x.save(a.name)
 		x.fits()
+		x.isolated()
 		x.accessible("as it opens")
 		if n := x.tabThrough(); n == 0 {
 			t.Error("the keyboard reaches nothing")
@@ -228,5 +229,27 @@ func (x *tab) fits() {
 	})()`, &wide)
 	if len(wide) > 0 {
 		x.t.Errorf("the page is wider than the window: %s", strings.Join(wide, "\n"))
+	}
+}
+
+// isolated finds what somebody wrote from right to left and what would turn round the words
+// beside it: it must stand in an element that isolates it, or in a paragraph of its own.
+func (x *tab) isolated() {
+	x.t.Helper()
+	var wrong []string
+	x.eval(`(() => {
+		const turns = /[\u0590-\u08ff\u202a-\u202e\u2066-\u2069]/, wrong = [];
+		const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+		for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+			if (!turns.test(node.data) || node.parentElement.closest("script, style, select, textarea")) continue;
+			let around = node.parentElement;
+			for (let style = getComputedStyle(around); style.unicodeBidi === "normal" && style.display === "inline"; style = getComputedStyle(around)) around = around.parentElement;
+			const rest = around.textContent.replace(node.data, "").trim();
+			if (rest !== "") wrong.push(around.outerHTML.slice(0, 300));
+		}
+		return wrong.slice(0, 5);
+	})()`, &wrong)
+	for _, w := range wrong {
+		x.t.Errorf("a name is not isolated: %s", w)
 	}
 }

@@ -106,6 +106,7 @@ func hostile() []string {
 		strings.Repeat("x", 200),
 		"{{.Secret}} ${7*7} %s %!d(MISSING)",
 		"مُحَمَّد 田中 👩‍👩‍👧‍👦",
+		"מִשְׁפָּחָה (אבג) 12",
 	}
 }
 
@@ -118,11 +119,10 @@ func newHostileOffice(tb testing.TB) *office {
 	title := strings.Repeat("<script>alert(1)</script>\u202e", 146)
 	for i, name := range names {
 		p := &people[i]
-		if r := o.Do(http.MethodPatch, "/api/people/"+o.personOf(p.MachineID), o.token, api.PersonPatch{Label: &name}); r.Status == http.StatusBadRequest {
-			continue // it is refused where it comes in
-		}
-		if len(name) <= api.MaxGroupBytes {
-			o.put(http.MethodPut, "/api/groups/"+url.PathEscape(name), nil)
+		// Some are refused where they come in; what a host reports is cleaned, not refused.
+		o.Do(http.MethodPatch, "/api/people/"+o.personOf(p.MachineID), o.token, api.PersonPatch{Label: &name})
+		if r := o.Do(http.MethodPut, "/api/groups/"+url.PathEscape(name), o.token, nil); r.Status < http.StatusBadRequest {
+			o.put(http.MethodPut, "/api/groups/"+url.PathEscape(name)+"/machines/"+url.PathEscape(p.MachineID), nil)
 		}
 		e := servertest.Minute(p.MachineID, 0)
 		e.Timestamp = time.Now().UTC().Truncate(time.Minute).Add(-24*time.Hour + time.Duration(i)*time.Minute)
@@ -136,7 +136,38 @@ func newHostileOffice(tb testing.TB) *office {
 		{Name: "Correspondence", Colour: "#a1307f", Rating: api.RatingNeutral, Patterns: []api.Pattern{{App: "Thunderbird"}}},
 	}}, "If-Match", `"0"`)
 	o.manyAccounts(&people[0])
+	o.writeNames(names)
 	return o
+}
+
+// writeNames has notes, host groups, tokens and a notice be called what they may not break.
+func (o *office) writeNames(names []string) {
+	o.T.Helper()
+	own := append([]string{"Origin", o.URL}, o.OpenSelf(o.hosts[o.people[0].Host], o.people[0].MachineID)...)
+	start := time.Now().UTC().Truncate(time.Minute).Add(-24 * time.Hour)
+	taken := map[string]int{} // some are refused where they come in
+	try := func(method, path, bearer string, body any, headers ...string) {
+		o.T.Helper()
+		if r := o.Do(method, path, bearer, body, headers...); r.Status < http.StatusBadRequest {
+			taken[strings.Split(path, "/")[2]]++
+		}
+	}
+	for i, name := range names {
+		from := start.Add(time.Duration(i) * time.Minute)
+		try(http.MethodPost, "/api/me/notes", "", api.NoteDraft{MachineID: o.people[0].MachineID, Start: from, End: from.Add(time.Minute), Text: name}, own...)
+		if len(name) <= api.MaxGroupBytes {
+			try(http.MethodPut, "/api/host-groups/"+url.PathEscape(name), o.token, api.HostGroupMembers{Hosts: []string{o.people[0].Host}})
+		}
+		try(http.MethodPost, "/api/tokens", o.token, api.TokenDraft{Name: name, Role: "viewer"})
+		try(http.MethodPost, "/api/enrollments", o.token, api.EnrollmentDraft{ForHost: name})
+	}
+	if taken["me"] == 0 || taken["host-groups"] == 0 || taken["tokens"] == 0 {
+		o.T.Errorf("hardly any name was taken: %v", taken)
+	}
+	o.put(http.MethodPut, "/api/policies", map[string]any{"policy": map[string]any{
+		"notice":      map[string]any{"en": names[0] + names[len(names)-1], "ru": names[len(names)-1]},
+		"title_rules": []any{map[string]any{"app": names[0], "action": "drop"}},
+	}}, "If-Match", "*")
 }
 
 // manyAccounts has somebody have sixty.

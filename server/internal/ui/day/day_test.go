@@ -99,3 +99,24 @@ func TestGround(t *testing.T) {
 	b.Get("/day?date=2199-10-06").Has(t, http.StatusOK, `class="ground" d="M360 0h540v24h-540z"`, "work hours by policy")
 	b.Get("/day?date=2026-10-05").Lacks(t, `class="ground"`)
 }
+
+// A day on which clocks change is as long as it is: lanes, the hours over them and the times
+// below are of one clock, which shows an hour twice or leaves it out.
+func TestDaysOfOtherLengths(t *testing.T) {
+	b := browser.New(servertest.New(t, servertest.NewDatabase(t)))
+	host := b.Host("vm")
+	for _, at := range []string{"2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T05:30:00Z", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"} {
+		e := servertest.Minute("vm-anna", 0)
+		e.Timestamp, e.ActiveSeconds = servertest.At(at), new(60.0)
+		b.Send(host, e)
+	}
+	b.User("admin", directory.RoleAdmin)
+	b.As("admin")
+	page := b.Get("/day?date=2026-10-25&tz=Europe/Berlin")
+	page.Has(t, http.StatusOK, `viewBox="0 0 1500 24"`, "M150 2h1v20h-1zM210 2h1v20h-1zM450 2h1v20h-1z", ">02:30<", ">06:30<", "3 min",
+		`<text x="16.000%" y="15">3</text>`, `href="day?date=2026-10-26`, `href="day?date=2026-10-24`)
+	page = b.Get("/day?date=2026-03-29&tz=Europe/Berlin")
+	page.Has(t, http.StatusOK, `viewBox="0 0 1380 24"`, "M90 2h1v20h-1zM150 2h1v20h-1z", ">01:30<", ">03:30<", `<text x="8.696%" y="15">3</text>`)
+	// Where clocks change by half an hour the hours go on after it.
+	b.Get("/day?date=2026-04-05&tz=Australia/Lord_Howe").Has(t, http.StatusOK, `viewBox="0 0 1470 24"`, ">21</text>")
+}

@@ -272,3 +272,21 @@ func TestEmptyDatabase(t *testing.T) {
 		}
 	}
 }
+
+// A year of which nothing is known has pages that say so.
+func TestYearWithoutData(t *testing.T) {
+	b := newBrowser(t)
+	b.As("admin")
+	year := "from=2020-01-01&to=2020-12-31"
+	for page, wants := range map[string][]string{
+		"/hours?span=month&date=2020-02-10": {"February 2020", "Sat 29", "boris", "All: 2 people"}, "/hours?span=year&date=2020-02-10": {"<h1>2020</h1>", "boris"},
+		"/hours?span=quarter&date=2020-02-10": {"boris"}, "/rhythm?" + year: {"Nothing was recorded in this time."}, "/apps?" + year: {"Nobody here in this time."},
+		"/compare?group=Support&" + year: {"Support"}, "/day?date=2020-02-29": {"nothing recorded"}, "/people/" + b.idOf("office-anna") + "?date=2020-02-29": {"nothing recorded", "active 0 min in this month"},
+		"/rhythm?person=" + b.idOf("office-anna") + "&" + year: {"Nothing was recorded in this time."},
+	} {
+		r := b.Get(page)
+		r.Has(t, http.StatusOK, wants...)
+		r.Lacks(t, "NaN", "Inf", "%!", "0001")
+		b.Get(page, "Accept-Language", "ru").Has(t, http.StatusOK, `<html lang="ru"`)
+	}
+}

@@ -102,12 +102,12 @@ type Tick struct {
 }
 
 // Ticks are the hours of a day that an axis names: each third as the local clock has it,
-// also where clocks change.
+// also where clocks change, in places by half an hour.
 func Ticks(start, end time.Time, zone *time.Location) []Tick {
 	const each, percent = 3, 100
 	whole := end.Sub(start)
 	var list []Tick
-	for t := start; t.Before(end); t = t.Add(time.Hour) {
+	for t := start; t.Before(end); t = t.Add(time.Hour / 2) {
 		local := t.In(zone)
 		if local.Hour()%each == 0 && local.Minute() == 0 {
 			list = append(list, Tick{

@@ -3,6 +3,7 @@ package rhythm
 
 import (
 	_ "embed" // for the page's template
+	"slices"
 	"time"
 
 	"activity-tracker.example/server/api"
@@ -31,6 +32,8 @@ type view struct {
 	Hours                         []string
 	Days                          []draw.Day
 	Weeks                         []week
+	// Nothing means that nobody did anything in this time.
+	Nothing bool
 }
 
 // week is a part of the trend: the active time of one person, in the mean of all.
@@ -63,6 +66,7 @@ func show(v *frame.Visit, people *byperson.Reports, reports *report.Reports) (an
 		From: r.From, To: r.To, Zone: r.TZ, Group: r.Group, Person: r.Person, People: int(r.People), Partial: r.Partial,
 		Hours: draw.Hours(), Days: draw.Days(v.Words, r.Hours, int(r.People)),
 	}
+	s.Nothing = !slices.ContainsFunc(r.Hours, func(h api.RhythmHour) bool { return h.ActiveSeconds > 0 || h.IdleSeconds > 0 })
 	if err := s.trend(v, people, ask); err != nil {
 		return nil, err
 	}
