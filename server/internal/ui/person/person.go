@@ -224,9 +224,9 @@ func (p Parts) day(v *frame.Visit, s subject, day report.Day, page *view) error 
 		{w.T("person.clicks"), w.Number(int(sums.MouseClicks))},
 		{w.T("person.scrolls"), w.Number(int(sums.ScrollCount))},
 	}
-	const percent, minute = 100, 60
+	const percent = 100
 	for _, a := range sums.TopApps {
-		page.Apps = append(page.Apps, app{a.App, w.Length(float64(a.Minutes) * minute), int(percent * a.Minutes / max(1, sums.TopApps[0].Minutes))})
+		page.Apps = append(page.Apps, app{a.App, w.Length(a.Seconds), int(percent * a.Seconds / max(1, sums.TopApps[0].Seconds))})
 	}
 	return nil
 }

@@ -75,6 +75,19 @@ func TestTitles(t *testing.T) {
 	b.Get("/people/p1?date=2026-10-20&from=14:00&to=15:00", "Accept-Language", "ru").Has(t, http.StatusOK, "Заголовки, 14:00–15:00")
 }
 
+// An application that somebody was in for less than half a minute has its seconds.
+func TestShortOfApplication(t *testing.T) {
+	b, host := open(t)
+	at := servertest.At("2026-10-20T14:10:00Z")
+	short := record("vm-alice", at.Add(time.Minute), "Ledger", "Budget")
+	short.IntervalSec, short.ActiveSeconds = new(int64(5)), new(4.0)
+	short.Focus = []api.Focus{{App: "Ledger", Title: "Budget", Seconds: 5, ActiveSeconds: new(4.0)}}
+	b.Send(host, record("vm-alice", at, "Mail", "Inbox"), short)
+	b.As("admin")
+	b.Get("/people/p1?date=2026-10-20").Has(t, http.StatusOK,
+		`<tr><th scope="row">Ledger</th><td class="share"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="8" height="8"/></svg></td><td class="num">4 s</td></tr>`)
+}
+
 // On a day of 25 hours there are two hours alike, and each has titles of its own.
 func TestDayOf25Hours(t *testing.T) {
 	b, host := open(t)
