@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"hostd/helper":       {"hostd/logind", "hostd/packet", "hostd/reading", "hostd/roster", "hostd/unit", "sessiond/wire"},
 	"hostd/unit":         {"hostd/logind", "hostd/roster"},
 	"hostd/hoststat":     nil,
-	"hostd/policy":       {"hostd/durable", "hostd/outbound", "hostd/roster", "server/api/policy", "sessiond/wire"},
+	"hostd/policy":       {"hostd/durable", "hostd/outbound", "hostd/roster", "server/api", "server/api/policy", "sessiond/wire"},
 	"hostd/interval":     {"hostd/reading", "hostd/roster", "sessiond/wire", "server/api"},
 	"hostd/buffer":       {"hostd/durable"},
 	"hostd/collect": {
@@ -224,7 +224,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/policyapi": {
 		"server/api", "server/api/policy", "server/internal/auth", "server/internal/looked", "server/internal/preview", "server/internal/problem", "server/internal/request",
-		"server/internal/store/access", "server/internal/store/directory", "server/internal/store/policies", "server/internal/text",
+		"server/internal/store/access", "server/internal/store/directory", "server/internal/store/heartbeat", "server/internal/store/policies", "server/internal/text",
 	},
 	"server/internal/shots": {
 		"server/api", "server/api/policy", "server/internal/auth", "server/internal/limiter", "server/internal/looked", "server/internal/plainjpeg", "server/internal/problem", "server/internal/report",
@@ -237,7 +237,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/ingest": {
 		"server/api", "server/internal/auth", "server/internal/limiter", "server/internal/problem", "server/internal/secret",
-		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/policies", "server/internal/store/uncollected", "server/internal/text", "server/internal/timestamp",
+		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/heartbeat", "server/internal/store/policies", "server/internal/store/uncollected", "server/internal/text", "server/internal/timestamp",
 	},
 	"server/internal/report": {
 		"server/api", "server/internal/category", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/store/query", "server/internal/text", "server/internal/timestamp",
@@ -288,6 +288,7 @@ var mayImport = map[string][]string{
 	"server/internal/store/policies":    {"server/api", "server/api/policy", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db"},
 	"server/internal/store/minutes":     nil,
 	"server/internal/store/uncollected": {"server/api", "server/internal/store/db"},
+	"server/internal/store/heartbeat":   {"server/internal/store/db"},
 	"server/internal/store/screenshots": {
 		"server/api", "server/api/policy", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people",
 	},

@@ -1,6 +1,9 @@
 package api
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Limits of what administrators make.
 const (
@@ -109,6 +112,76 @@ type EnrolledHost struct {
 	// LastSeen is when the newest of its events ended; null before the first.
 	LastSeen   *time.Time     `json:"last_seen"`
 	Credential HostCredential `json:"credential"`
+	// LastUpload is when it last sent events or spans, LastContact when it last asked or
+	// sent anything; nil: not since the server keeps that.
+	LastUpload  *time.Time `json:"last_upload,omitempty"`
+	LastContact *time.Time `json:"last_contact,omitempty"`
+	// AgentVersion is its agent's; empty where it reports none, as older agents do, of
+	// which nothing of the rest is known either. AgentOutdated means that another host has
+	// a newer one.
+	AgentVersion  string `json:"agent_version,omitempty"`
+	AgentOutdated bool   `json:"agent_outdated,omitempty"`
+	// ClockOffsetSeconds is by how much its clock is ahead of the server's; negative: behind.
+	ClockOffsetSeconds *int64 `json:"clock_offset_seconds,omitempty"`
+	// Unseen is what cannot be seen there; nil where that is not known, empty: all is seen.
+	Unseen []Unseen `json:"unseen,omitzero"`
+}
+
+// What a host reports of itself, and of nobody on it, in headers of GET /api/policy: each
+// host asks for that once a send period, whether or not anybody is logged in. Its User-Agent
+// is AgentProduct and its version.
+const (
+	AgentProduct = "trackerd/"
+	// ClockHeader is its clock when it asks, RFC 3339 with fractions of a second.
+	ClockHeader = "Tracker-Clock"
+	// UnseenHeader is what cannot be seen there: codes with commas between, UnseenNothing
+	// where there is none. It is left out while no session is measured; what was reported
+	// before holds on.
+	UnseenHeader  = "Tracker-Unseen"
+	UnseenNothing = "none"
+
+	// MaxAgentVersionBytes, MaxUnseen and MaxUnseenBytes bound a version, how many codes
+	// there are, and one of them.
+	MaxAgentVersionBytes = 64
+	MaxUnseen            = 16
+	MaxUnseenBytes       = 40
+
+	// ClockNoise is from how many seconds on a clock's difference is shown: less is the
+	// network's. ClockWrong is from when somebody should set it.
+	ClockNoise = 2
+	ClockWrong = 60
+)
+
+// Unseen is a code of what an agent cannot see on its host, for one session or several. It
+// has small letters and "_".
+type Unseen string
+
+// What an agent cannot see.
+const (
+	UnseenSessions   Unseen = "sessions_unlisted" // logind does not answer
+	UnseenUsers      Unseen = "users_left_out"    // somebody is not measured by mistake
+	UnseenHelper     Unseen = "session_unread"    // a helper does not report
+	UnseenConnected  Unseen = "connected_unknown" // whether somebody is connected
+	UnseenLock       Unseen = "lock_unknown"      // no locker has reported yet
+	UnseenFocus      Unseen = "focus_missing"     // the compositor names no window in front
+	UnseenExtension  Unseen = "focus_no_extension"
+	UnseenFocusGuess Unseen = "focus_guessed"  // no window manager names it
+	UnseenDevices    Unseen = "no_devices"     // the seat has nothing that counts
+	UnseenCounts     Unseen = "counts_missing" // its devices cannot be opened
+	UnseenOther      Unseen = "partly_seen"
+)
+
+// UnseenCodes returns all of them.
+func UnseenCodes() []Unseen {
+	return []Unseen{
+		UnseenSessions, UnseenUsers, UnseenHelper, UnseenConnected, UnseenLock, UnseenFocus, UnseenExtension, UnseenFocusGuess,
+		UnseenDevices, UnseenCounts, UnseenOther,
+	}
+}
+
+// ValidUnseen reports whether a code is one, known or not.
+func ValidUnseen(code Unseen) bool {
+	return code != "" && len(code) <= MaxUnseenBytes && strings.Trim(string(code), "abcdefghijklmnopqrstuvwxyz_") == ""
 }
 
 // HostPatch is the body of PATCH /api/hosts/{host_id}.

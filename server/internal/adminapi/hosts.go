@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/ingest"
@@ -27,13 +28,11 @@ const (
 	maxLabelBytes = 4 << 10
 )
 
-func toldHost(h directory.HostState) api.EnrolledHost {
+func toldHost(h *directory.HostState) api.EnrolledHost {
 	told := api.EnrolledHost{
 		HostID: h.HostID, Hostname: h.Hostname, Label: h.Label, Kind: h.Kind, EnrolledAt: h.EnrolledAt.UTC(), Machines: h.Machines, Credential: api.HostCredentialUnused,
-	}
-	if h.LastSeen != nil {
-		seen := h.LastSeen.UTC()
-		told.LastSeen = &seen
+		LastSeen: utc(h.LastSeen), LastUpload: utc(h.LastUpload), LastContact: utc(h.LastContact),
+		AgentVersion: h.AgentVersion, AgentOutdated: h.AgentOutdated, ClockOffsetSeconds: h.ClockOffset, Unseen: h.Unseen,
 	}
 	switch {
 	case h.Revoked:
@@ -42,6 +41,14 @@ func toldHost(h directory.HostState) api.EnrolledHost {
 		told.Credential = api.HostCredentialUsed
 	}
 	return told
+}
+
+// utc returns a time in UTC, if there is one.
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return new(t.UTC())
 }
 
 // Hosts lists the hosts that were enrolled, by host_id.
@@ -58,8 +65,8 @@ func (a *API) Hosts(w http.ResponseWriter, r *http.Request) {
 			all = all[:limit]
 			list.NextCursor = all[limit-1].HostID
 		}
-		for _, h := range all {
-			list.Hosts = append(list.Hosts, toldHost(h))
+		for i := range all {
+			list.Hosts = append(list.Hosts, toldHost(&all[i]))
 		}
 	}
 	reply(w, r, http.StatusOK, list, err)
@@ -72,7 +79,7 @@ func (a *API) Host(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		h, err = a.directory.HostByID(r.Context(), id)
 	}
-	reply(w, r, http.StatusOK, toldHost(h), err)
+	reply(w, r, http.StatusOK, toldHost(&h), err)
 }
 
 // hostsPage reads which page is asked for.
@@ -116,7 +123,7 @@ func (a *API) label(w http.ResponseWriter, r *http.Request) (labelled api.Enroll
 	if err != nil {
 		return labelled, err
 	}
-	return toldHost(h), nil
+	return toldHost(&h), nil
 }
 
 // RevokeHost ends a host's credential; its data stays.

@@ -86,7 +86,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 	}
 	logins := session.New(s.Users, password.NewHasher(cost), now)
 	in := ingest.New(ingest.Parts{
-		Writer: s.Writer, Directory: s.Directory, Policies: s.Policies, NotCollected: s.NotCollected, Guard: guard,
+		Writer: s.Writer, Directory: s.Directory, Policies: s.Policies, NotCollected: s.NotCollected, Heartbeats: s.Heartbeats, Guard: guard,
 		Log: log, Metrics: metrics, Now: time.Now,
 	})
 	people := userapi.New(s.Users, logins, guard, now)
@@ -115,7 +115,7 @@ func NewHandler(s *rooms.Store, board *live.Board, log *slog.Logger, around Surr
 		Users:  people,
 		SSO:    signOn,
 		Self:   own,
-		Policy: policyapi.New(s.Policies, guard, previews, s.Access), Previews: previews,
+		Policy: policyapi.New(policyapi.Parts{Policies: s.Policies, Heartbeats: s.Heartbeats, Guard: guard, Previews: previews, Access: s.Access, Now: time.Now}), Previews: previews,
 		Admin:  adminapi.New(s.Directory, s.Dictionary, now),
 		Months: closing.New(s.Months),
 		Person: personapi.New(export.Exports{People: s.People, Reader: s.Reader, Dossier: s.Dossier, Looked: list, Screenshots: s.Screenshots, Notes: s.Notes}, s.Erasures, s.Access),

@@ -92,6 +92,7 @@ func (s *server) run(asked context.Context) error {
 		group.Go(func() error { return st.RunCompaction(ctx) })
 		group.Go(func() error { return st.Erasures.Run(ctx, s.log) })
 		group.Go(func() error { return st.People.RunMoves(ctx, s.log) })
+		group.Go(func() error { return st.Heartbeats.Run(drained, s.log) })
 		return st.RunMaintenance(ctx)
 	})
 	board := live.New(st.Reader, live.Options{Log: s.log})

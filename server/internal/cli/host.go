@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,12 +46,15 @@ func hostList(p *program) *cobra.Command {
 		Short: "List the enrolled hosts",
 		Long: `list shows each enrolled host, how many machine_ids it has reported, when the
 newest of its events ended, and for how long it has been silent since (a host that
-has reported nothing: since it was enrolled). A revoked host is marked as such.`,
+has reported nothing: since it was enrolled). A revoked host is marked as such. AGENT is
+the version of its agent, and CLOCK by how many seconds its clock is ahead (+) or
+behind (-), from 2 s on; "?" where the agent reports neither, as older ones do. --json
+has the last upload, the last contact and what cannot be seen there as well.`,
 		Example: `  trackerd-server host list
   trackerd-server host list --silent-for 1d --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			header := []string{"HOST_ID", "KIND", "HOSTNAME", "LABEL", "ENROLLED", "MACHINES", "LAST SEEN", "SILENT FOR", "STATE"}
+			header := []string{"HOST_ID", "KIND", "HOSTNAME", "LABEL", "ENROLLED", "MACHINES", "LAST SEEN", "SILENT FOR", "AGENT", "CLOCK", "STATE"}
 			return printList(p, cmd, asJSON, header, func(ctx context.Context, st *rooms.Store) ([]listedHost, error) {
 				all, err := st.Hosts(ctx)
 				return silentHosts(all, time.Now(), time.Duration(silentFor)), err
@@ -89,8 +93,22 @@ func hostRow(h listedHost) []string {
 	}
 	return []string{
 		h.HostID, string(h.Kind), h.Hostname, h.Label, h.EnrolledAt.UTC().Format(time.RFC3339), strconv.FormatInt(h.Machines, 10),
-		seen, quantity.DurationText(time.Duration(h.SilentSeconds) * time.Second), state,
+		seen, quantity.DurationText(time.Duration(h.SilentSeconds) * time.Second), cmp.Or(h.AgentVersion, unknown), clockText(h.ClockOffset), state,
 	}
+}
+
+// unknown stands for what an agent does not report.
+const unknown = "?"
+
+// clockText returns by how much a clock differs, where that is not the network's doing.
+func clockText(offset *int64) string {
+	switch {
+	case offset == nil:
+		return unknown
+	case max(*offset, -*offset) < api.ClockNoise:
+		return "ok"
+	}
+	return fmt.Sprintf("%+d s", *offset)
 }
 
 func hostLabel(p *program) *cobra.Command {

@@ -26,7 +26,13 @@ func TestSilentHosts(t *testing.T) {
 		}
 	}
 	row := hostRow(silentHosts(all, now, 0)[2])
-	if row[6] != "2026-03-02T11:00:00Z" || row[7] != "1h" || row[8] != "enrolled" {
+	if row[6] != "2026-03-02T11:00:00Z" || row[7] != "1h" || row[8] != "?" || row[9] != "?" || row[10] != "enrolled" {
 		t.Errorf("%q", row)
+	}
+	for offset, want := range map[int64]string{0: "ok", 1: "ok", -1: "ok", 2: "+2 s", -61: "-61 s"} {
+		all[2].AgentVersion, all[2].ClockOffset = "1.2", &offset
+		if row := hostRow(silentHosts(all, now, 0)[2]); row[8] != "1.2" || row[9] != want {
+			t.Errorf("%d s: %q", offset, row)
+		}
 	}
 }

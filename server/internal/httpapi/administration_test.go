@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -138,7 +139,7 @@ func TestHostsByAPI(t *testing.T) {
 	b.Do(http.MethodGet, "/api/hosts?q=H2.EX", admin, nil).Wants(http.StatusOK, &found)
 	var h2 api.EnrolledHost
 	b.Do(http.MethodGet, "/api/hosts/h2", admin, nil).Wants(http.StatusOK, &h2)
-	if len(found.Hosts) != 1 || found.Hosts[0] != h2 || h2.HostID != "h2" {
+	if len(found.Hosts) != 1 || !reflect.DeepEqual(found.Hosts[0], h2) || h2.HostID != "h2" {
 		t.Errorf("%+v, %+v", found, h2)
 	}
 	b.Do(http.MethodGet, "/api/hosts/h9", admin, nil).Refused(http.StatusNotFound, api.CodeNotFound)

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,5 +72,56 @@ func TestRenamedHost(t *testing.T) {
 		if m.Hostname != c.want {
 			t.Errorf("after a request from %q it is shown as %q, want %q", c.header, m.Hostname, c.want)
 		}
+	}
+}
+
+// An administrator sees what a host reports of itself when it asks for its policy, which it
+// does with nobody logged in too, and when it last sent something. Nothing is refused for it.
+func TestHostsReportThemselves(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	admin, host, old := b.Token(directory.RoleAdmin), b.Host("h1"), b.Host("h2")
+	show := func(id string) (h api.EnrolledHost) {
+		t.Helper()
+		if err := b.Store.Heartbeats.Write(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.Do(http.MethodGet, "/api/hosts/"+id, admin, nil).Wants(200, &h)
+		return h
+	}
+	if h := show("h1"); h.LastContact != nil || h.LastUpload != nil || h.AgentVersion != "" || h.ClockOffsetSeconds != nil || h.Unseen != nil {
+		t.Errorf("before it was heard: %+v", h)
+	}
+	ask := func(credential string, headers ...string) {
+		t.Helper()
+		b.Do(http.MethodGet, "/api/policy", credential, nil, headers...).Wants(200, nil)
+	}
+	ask(host, "User-Agent", api.AgentProduct+"1.2.3", api.ClockHeader, time.Now().Add(-90*time.Second).Format(time.RFC3339Nano), api.UnseenHeader, "lock_unknown, of_tomorrow")
+	h := show("h1")
+	if h.LastContact == nil || h.LastUpload != nil || h.AgentVersion != "1.2.3" || h.AgentOutdated || !slices.Equal(h.Unseen, []api.Unseen{"lock_unknown", "of_tomorrow"}) {
+		t.Errorf("%+v", h)
+	}
+	if behind := h.ClockOffsetSeconds; behind == nil || *behind > -89 || *behind < -100 {
+		t.Errorf("its clock is 90 s behind, shown is %v", behind)
+	}
+	b.Do(http.MethodPost, "/api/events", old, api.EventBatch{Events: []api.Event{}}).Wants(200, nil) // as doctor does
+	ask(old, "User-Agent", "Go-http-client/1.1")
+	if h := show("h2"); h.LastContact == nil || h.LastUpload != nil || h.AgentVersion != "" {
+		t.Errorf("an older agent: %+v", h)
+	}
+	b.Send(old, servertest.Minute("m", 0))
+	if h := show("h2"); h.LastUpload == nil || time.Since(*h.LastUpload).Abs() > servertest.Patience {
+		t.Errorf("after an upload: %+v", h)
+	}
+	// It was upgraded past the other one, and says what no agent would.
+	ask(old, "User-Agent", api.AgentProduct+"1.3", api.ClockHeader, "9999-12-31T23:59:59Z", api.UnseenHeader, "<script>,none,"+strings.Repeat("x", 500))
+	if h := show("h2"); h.AgentVersion != "1.3" || h.AgentOutdated || h.ClockOffsetSeconds == nil || *h.ClockOffsetSeconds < 2e11 || h.Unseen == nil || len(h.Unseen) != 0 {
+		t.Errorf("%+v", h)
+	}
+	if !show("h1").AgentOutdated {
+		t.Error("an older agent is as good as a newer one")
+	}
+	ask(old, "User-Agent", api.AgentProduct+strings.Repeat("9", 4096), api.ClockHeader, "0001-01-01T00:00:00Z", api.UnseenHeader, "lock_unknown")
+	if h := show("h2"); h.AgentVersion != "" || h.ClockOffsetSeconds != nil || h.Unseen != nil {
+		t.Errorf("a version of 4 KiB: %+v", h)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/events"
+	"activity-tracker.example/server/internal/store/heartbeat"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/uncollected"
 )
@@ -39,6 +40,7 @@ type Ingest struct {
 	directory    *directory.Directory
 	policies     *policies.Policies
 	notCollected *uncollected.Times
+	heartbeats   *heartbeat.Heartbeats
 	guard        *auth.Guard
 	log          *slog.Logger
 	now          func() time.Time
@@ -56,6 +58,7 @@ type Parts struct {
 	Directory    *directory.Directory
 	Policies     *policies.Policies
 	NotCollected *uncollected.Times
+	Heartbeats   *heartbeat.Heartbeats
 	Guard        *auth.Guard
 	Log          *slog.Logger
 	Metrics      prometheus.Registerer
@@ -66,7 +69,7 @@ type Parts struct {
 // New makes the handlers.
 func New(p Parts) *Ingest {
 	in := &Ingest{
-		writer: p.Writer, directory: p.Directory, policies: p.Policies, notCollected: p.NotCollected, guard: p.Guard, log: p.Log, now: p.Now,
+		writer: p.Writer, directory: p.Directory, policies: p.Policies, notCollected: p.NotCollected, heartbeats: p.Heartbeats, guard: p.Guard, log: p.Log, now: p.Now,
 		memory: newMemory(), names: newNames(), limiter: limiter.New[int64](hostRequests, turnWait),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trackerd_server_events_total",
@@ -118,6 +121,9 @@ func (in *Ingest) Events(w http.ResponseWriter, r *http.Request) {
 	}
 	in.count(reply)
 	in.rename(r, host)
+	if reply.Accepted+reply.Duplicates+len(reply.Rejected) > 0 || reply.NotCollected != nil { // not where a credential was tried
+		in.heartbeats.Uploaded(host.Key)
+	}
 	if revision := in.policies.Revision(r.Context()); revision > 0 {
 		reply.PolicyRevision = &revision
 	}

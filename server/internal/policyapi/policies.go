@@ -25,11 +25,13 @@ const (
 
 // ForHost answers a host with the policy that holds for it.
 func (a *API) ForHost(w http.ResponseWriter, r *http.Request) {
+	told := reportOf(r.Header, a.now()) // before anything that takes time
 	host, err := a.guard.Host(r)
 	if err != nil {
 		problem.Write(w, r, err)
 		return
 	}
+	a.heartbeats.Reported(host.Key, told)
 	holds, err := a.policies.ForHost(r.Context(), host.Key)
 	if err != nil {
 		problem.Write(w, r, asProblem(err))

@@ -5,6 +5,7 @@ package policyapi
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/api/policy"
@@ -12,20 +13,36 @@ import (
 	"activity-tracker.example/server/internal/preview"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/store/access"
+	"activity-tracker.example/server/internal/store/heartbeat"
 	"activity-tracker.example/server/internal/store/policies"
 )
 
 // API answers about policy.
 type API struct {
-	policies *policies.Policies
-	guard    *auth.Guard
-	previews *preview.Previews
-	access   *access.Log
+	policies   *policies.Policies
+	heartbeats *heartbeat.Heartbeats
+	guard      *auth.Guard
+	previews   *preview.Previews
+	access     *access.Log
+	now        func() time.Time
 }
 
-// New returns the answers about these policies; log is where it is written who looks.
-func New(p *policies.Policies, guard *auth.Guard, previews *preview.Previews, log *access.Log) *API {
-	return &API{policies: p, guard: guard, previews: previews, access: log}
+// Parts are what it is made of.
+type Parts struct {
+	Policies *policies.Policies
+	// Heartbeats has what hosts report of themselves when they ask.
+	Heartbeats *heartbeat.Heartbeats
+	Guard      *auth.Guard
+	Previews   *preview.Previews
+	// Access is where it is written who looks.
+	Access *access.Log
+	// Now is the server's clock.
+	Now func() time.Time
+}
+
+// New returns the answers about policy.
+func New(p Parts) *API {
+	return &API{policies: p.Policies, heartbeats: p.Heartbeats, guard: p.Guard, previews: p.Previews, access: p.Access, now: p.Now}
 }
 
 // reply answers with v, with nothing where it is nil, or with what err means.

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,18 +29,58 @@ type HostState struct {
 	Revoked bool `json:"revoked"`
 	// Used means that its present credential was used.
 	Used bool `json:"-"`
+	// LastUpload is when it last sent something, LastContact when it was last heard; nil
+	// where that is not known.
+	LastUpload  *time.Time `json:"last_upload"`
+	LastContact *time.Time `json:"last_contact"`
+	// AgentVersion is its agent's; empty where it reports none, and then neither the rest.
+	AgentVersion string `json:"agent_version"`
+	// ClockOffset is by how many seconds its clock is ahead.
+	ClockOffset *int64 `json:"clock_offset_seconds"`
+	// Unseen is what cannot be seen there; nil where that is not known.
+	Unseen []api.Unseen `json:"unseen"`
+	// AgentOutdated means that another host has a newer agent.
+	AgentOutdated bool `json:"agent_outdated" db:"-"`
 }
 
 const selectHosts = `SELECT h.host_id, h.hostname, h.label, h.kind, h.enrolled_at, count(m.id), max(m.last_seen),
 		NOT EXISTS (SELECT FROM host_credential c WHERE c.host = h.id),
-		EXISTS (SELECT FROM host_credential c WHERE c.host = h.id AND c.first_used_at IS NOT NULL)
-	FROM host h LEFT JOIN machine m ON m.host = h.id `
+		EXISTS (SELECT FROM host_credential c WHERE c.host = h.id AND c.first_used_at IS NOT NULL),
+		b.upload_at, b.contact_at, coalesce(b.agent_version, ''), CASE WHEN b.agent_version <> '' THEN b.clock_offset END,
+		CASE WHEN b.agent_version <> '' THEN string_to_array(b.unseen, ',') END
+	FROM host h LEFT JOIN host_heartbeat b ON b.host = h.id LEFT JOIN machine m ON m.host = h.id `
+
+// selectVersions reads which versions the agents have of hosts that are in use: a host that
+// reports a version that there is not is as good as any, until it is revoked.
+const selectVersions = `SELECT DISTINCT b.agent_version FROM host_heartbeat b
+	WHERE b.agent_version <> '' AND b.contact_at > now() - interval '30 days' AND EXISTS (SELECT FROM host_credential c WHERE c.host = b.host)`
+
+// readHosts reads hosts, which tail chooses and puts in order.
+func readHosts(ctx context.Context, tx pgx.Tx, tail string, args ...any) ([]HostState, error) {
+	list, err := db.Collect[HostState](ctx, tx, "reading", selectHosts+tail, args...)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, selectVersions)
+	if err != nil {
+		return nil, fmt.Errorf("reading the versions of agents: %w", err)
+	}
+	versions, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("reading the versions of agents: %w", err)
+	}
+	newest := newestVersion(versions)
+	for i := range list {
+		list[i].AgentOutdated = isOlder(list[i].AgentVersion, newest)
+	}
+	return list, nil
+}
 
 // Hosts lists all enrolled hosts by host_id.
 func (d *Directory) Hosts(ctx context.Context) ([]HostState, error) {
 	var list []HostState
 	err := d.db.Read(ctx, "listing the hosts", func(tx pgx.Tx) (err error) {
-		list, err = db.Collect[HostState](ctx, tx, "reading", selectHosts+"GROUP BY h.id ORDER BY h.host_id")
+		list, err = readHosts(ctx, tx, "GROUP BY h.id, b.host ORDER BY h.host_id")
 		return err
 	})
 	return list, err
@@ -50,9 +91,9 @@ func (d *Directory) Hosts(ctx context.Context) ([]HostState, error) {
 func (d *Directory) HostsAfter(ctx context.Context, after, search string, limit int) ([]HostState, error) {
 	var list []HostState
 	err := d.db.Read(ctx, "listing hosts", func(tx pgx.Tx) (err error) {
-		list, err = db.Collect[HostState](ctx, tx, "reading", selectHosts+`WHERE h.host_id > $1
+		list, err = readHosts(ctx, tx, `WHERE h.host_id > $1
 			AND ($3 = '' OR strpos(lower(concat_ws(E'\n', h.host_id, h.hostname, h.label) COLLATE "default"), lower($3)) > 0)
-			GROUP BY h.id ORDER BY h.host_id LIMIT $2`, after, limit, search)
+			GROUP BY h.id, b.host ORDER BY h.host_id LIMIT $2`, after, limit, search)
 		return err
 	})
 	return list, err
@@ -95,7 +136,7 @@ func (d *Directory) LabelHost(ctx context.Context, hostID, label string) (HostSt
 
 // oneHost returns a host, or ErrNotFound.
 func oneHost(ctx context.Context, tx pgx.Tx, hostID string) (HostState, error) {
-	list, err := db.Collect[HostState](ctx, tx, "reading it", selectHosts+"WHERE h.host_id = $1 GROUP BY h.id", hostID)
+	list, err := readHosts(ctx, tx, "WHERE h.host_id = $1 GROUP BY h.id, b.host", hostID)
 	if err == nil && len(list) == 0 {
 		err = db.ErrNotFound
 	}

@@ -45,7 +45,7 @@ func Tables() map[string]Table {
 		"policy": {File: FilePolicy},
 		"month":  {File: FileMonths}, "month_person": {File: FileMonths},
 
-		"host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts,
+		"host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts, "host_heartbeat": hosts,
 		"api_token": logins, "api_token_group": logins, "app_user_group": logins, "invitation": logins,
 		"recovery_code": logins, "sso_user": logins, "sso_attempt": logins,
 		"erasure": erased, "erasure_machine": erased, "erasure_title": erased, "erasure_file": erased, "tombstone": erased, "tombstone_key": erased,

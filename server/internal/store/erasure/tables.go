@@ -33,7 +33,7 @@ func Tables() map[string]Fate {
 		"event":     after, "event_hour": after, "rollup": after, "rollup_day": after, "not_collected": after, "title": after, "access_log": after, "access_set": after,
 		"app": programs, "category_list": programs, "machine_group": groups, "month": months, "access_reader": readers,
 		"audit_log": {Stays: "kinds, times and digests; what names somebody is in audit_text"},
-		"host":      hosts, "host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts,
+		"host":      hosts, "host_credential": hosts, "enrollment": hosts, "host_group": hosts, "host_group_member": hosts, "host_heartbeat": hosts,
 		"api_token": logins, "api_token_group": logins, "app_user_group": logins, "invitation": logins,
 		"recovery_code": logins, "sso_user": logins, "sso_attempt": logins,
 		"audit_head": server, "dropped": server, "policy_state": server, "screenshot_folder": server, "schema_migration": server, "title_sweep": server, "upkeep": server,

@@ -17,6 +17,7 @@ import (
 	"activity-tracker.example/server/internal/store/dossier"
 	"activity-tracker.example/server/internal/store/erasure"
 	"activity-tracker.example/server/internal/store/events"
+	"activity-tracker.example/server/internal/store/heartbeat"
 	"activity-tracker.example/server/internal/store/inspect"
 	"activity-tracker.example/server/internal/store/months"
 	"activity-tracker.example/server/internal/store/notes"
@@ -45,6 +46,7 @@ type Store struct {
 	Self         *self.Self
 	People       *people.People
 	Policies     *policies.Policies
+	Heartbeats   *heartbeat.Heartbeats
 	NotCollected *uncollected.Times
 	Screenshots  *screenshots.Screenshots
 	Notes        *notes.Notes
@@ -86,7 +88,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{DB: d, Partitions: partition.New(d, opts.Keep, opts.Now), Directory: directory.New(d), Users: users.New(d), Self: self.New(d), People: people.New(d), Policies: policies.New(d)}
-	s.NotCollected = uncollected.New(d)
+	s.NotCollected, s.Heartbeats = uncollected.New(d), heartbeat.New(d, opts.Now)
 	s.Notes = notes.New(d, s.Partitions, opts.Now)
 	s.Access, s.Audit, s.Dossier = access.New(d, opts.Now), audit.New(d), dossier.New(d)
 	opts.Screenshots.Now = opts.Now
