@@ -129,7 +129,7 @@ func (p *Policy) ask(ctx context.Context, t outbound.Target) error {
 	if tag := p.tag(); tag != "" {
 		req.Header.Set("If-None-Match", tag)
 	}
-	res, err := p.o.Client.Do(req)
+	res, err := p.o.Client.Do(p.introduce(req))
 	if err != nil {
 		return fmt.Errorf("asking the server for its policy: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"activity-tracker.example/hostd/outbound"
 	"activity-tracker.example/hostd/roster"
+	"activity-tracker.example/server/api"
 	rules "activity-tracker.example/server/api/policy"
 	"activity-tracker.example/sessiond/wire"
 )
@@ -37,6 +38,11 @@ type Options struct {
 	// Changed is called when other sessions than before may be measured; it must not
 	// block.
 	Changed func()
+	// Version is this agent's, which the server learns with each question; empty: none,
+	// and nothing of Unseen either. Unseen returns what cannot be seen here, nil where that
+	// is not known now.
+	Version string
+	Unseen  func() []api.Unseen
 	Log     *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time

@@ -195,7 +195,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 	d.policy = policy.New(policy.Options{
 		Rules: d.cfg.Rules(), Changed: d.reconsider, File: filepath.Join(filepath.Dir(d.cfg.BufferPath), policyFile),
 		PausesFile: filepath.Join(filepath.Dir(d.cfg.BufferPath), pausesFile), Log: d.log,
-		Target: d.enrollment.Target, Client: outbound.NewClient(d.outbound(), policy.FetchTimeout),
+		Target: d.enrollment.Target, Client: outbound.NewClient(d.outbound(), policy.FetchTimeout), Version: version, Unseen: d.unseen,
 	})
 	d.policy.AskFirst()
 	var err error

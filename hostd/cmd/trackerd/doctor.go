@@ -45,6 +45,22 @@ func (d *daemon) Doctor(ctx context.Context) api.CheckReport {
 	return api.NewCheckReport(doctor.Examine(f))
 }
 
+// unseen returns what cannot be seen here, for the server; nil until the first list of
+// sessions was there.
+func (d *daemon) unseen() []api.Unseen {
+	select {
+	case <-d.enumerated:
+	default:
+		return nil
+	}
+	helpers := d.helpers()
+	f := &doctor.Facts{Bus: d.watcher.Healthy(), Helpers: helpers, Sessions: doctor.Sessions(helpers, time.Now(), d.cfg.CollectInterval)}
+	d.mu.Lock()
+	f.Problems = d.problems
+	d.mu.Unlock()
+	return doctor.Unseen(f)
+}
+
 // helpers lists the helpers, each with whether somebody can be at its session.
 func (d *daemon) helpers() []doctor.Helper {
 	states := d.supervisor.States()
