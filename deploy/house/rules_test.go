@@ -187,7 +187,7 @@ var mayImport = map[string][]string{
 	"server/internal/ui/groups": {"server/api", "server/internal/problem", "server/internal/ui/frame"},
 	"server/internal/ui/about":  {"server/internal/ui/frame"},
 	"server/internal/ui/people": {"server/api", "server/internal/assign", "server/internal/problem", "server/internal/store/directory", "server/internal/ui/frame"},
-	"server/internal/ui/hosts":  {"server/api", "server/internal/problem", "server/internal/ui/frame"},
+	"server/internal/ui/hosts":  {"server/api", "server/internal/problem", "server/internal/ui/frame", "server/internal/ui/words"},
 	"server/internal/ui/users":  {"server/api", "server/internal/problem", "server/internal/ui/frame"},
 	"server/internal/ui/tokens": {"server/api", "server/internal/problem", "server/internal/ui/frame"},
 	"server/internal/ui/categories": {

@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/ui/words"
 )
 
 // hostile is a name that means something to HTML and to an address.
@@ -45,6 +47,51 @@ func TestHosts(t *testing.T) {
 	for _, unknown := range []string{"/hosts/nobody", "/hosts/" + url.PathEscape(hostile), "/hosts/%00", "/hosts/.", "/hosts/..", "/hosts/"} {
 		if r := b.Ask(http.MethodGet, unknown, nil); r.Status != http.StatusNotFound {
 			t.Errorf("%s: %d", unknown, r.Status)
+		}
+	}
+}
+
+// A host's page has what its agent reports: the version, marked where another has a newer
+// one, its clock, and what cannot be seen there with what to do; of older agents that it is
+// not known.
+func TestHostReports(t *testing.T) {
+	b := newBrowser(t)
+	spare, far := b.Host("spare"), b.Host("far")
+	ask := func(credential, version, unseen string, clock time.Time) {
+		t.Helper()
+		b.Do(http.MethodGet, "/api/policy", credential, nil, "User-Agent", api.AgentProduct+version, api.UnseenHeader, unseen, api.ClockHeader, clock.Format(time.RFC3339Nano)).Wants(http.StatusOK, nil)
+		if err := b.Store.Heartbeats.Write(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.As("admin")
+	b.Ask(http.MethodGet, "/hosts/spare", nil).Has(t, http.StatusOK, "<dt>Agent</dt><dd>not known</dd>", "<dt>Clock</dt><dd>not known</dd>", "it is an older one", "nobody has been measured there")
+
+	ask(spare, "1.2~rc1", "lock_unknown,counts_missing,focus_missing,of_tomorrow", time.Now().Add(-3*time.Minute))
+	ask(far, "1.2", "none", time.Now())
+	b.Ask(http.MethodGet, "/hosts", nil).Has(t, http.StatusOK, "1.2~rc1<small class=\"look\">older than others", `class="look">3 min behind`, "keys and clicks at the seat, the application in front<small>and 2 more", "all is seen", "right</td>")
+	r := b.Ask(http.MethodGet, "/hosts/spare", nil)
+	r.Has(t, http.StatusOK, "Its clock is wrong", "timedatectl", "sudo apt install trackerd", "<dt>locked screens</dt><dd>No screen locker", "<dt>of_tomorrow</dt><dd>A newer agent reports this", "<dt>Last upload</dt><dd>none yet, heard from")
+	b.Ask(http.MethodGet, "/hosts/far", nil).Has(t, http.StatusOK, "<dt>Agent</dt><dd>1.2</dd>", "<dt>Clock</dt><dd>right</dd>", "<p>all is seen</p>")
+	b.Send(far, servertest.Minute("far-anna", 0))
+	ask(far, "1.1", "none", time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC))
+	b.Ask(http.MethodGet, "/hosts/far", nil).Has(t, http.StatusOK, " days ahead", "<dt>Last upload</dt><dd>")
+	ask(far, strings.Repeat("9", 4096), hostile, time.Now())
+	b.Ask(http.MethodGet, "/hosts/far", nil).Has(t, http.StatusOK, "<dt>Agent</dt><dd>not known</dd>")
+}
+
+// What cannot be seen is in words, in all languages; a test of the catalogues holds those
+// together.
+func TestUnseenIsWorded(t *testing.T) {
+	all, err := words.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range api.UnseenCodes() {
+		for _, key := range []string{"hosts.unseen." + string(code), "hosts.unseen.do." + string(code)} {
+			if !all.Languages()[0].Has(key) {
+				t.Errorf("there are no words %s", key)
+			}
 		}
 	}
 }

@@ -31,6 +31,8 @@ type view struct {
 // host is one as the pages show it.
 type host struct {
 	api.EnrolledHost
+	agent
+
 	// Name is what it is called.
 	Name string
 	// Link is it in an address, Accounts how many machine_ids it has.
@@ -107,7 +109,7 @@ func installs(v *frame.Visit, base string) install {
 
 func shown(v *frame.Visit, h *api.EnrolledHost) host {
 	s := host{
-		EnrolledHost: *h, Name: cmp.Or(h.Label, h.Hostname, h.HostID), Link: url.PathEscape(h.HostID),
+		EnrolledHost: *h, agent: agentOf(v, h), Name: cmp.Or(h.Label, h.Hostname, h.HostID), Link: url.PathEscape(h.HostID),
 		Accounts: v.Words.Number(int(h.Machines)), Enrolled: v.Words.Date(h.EnrolledAt.In(v.Zone)),
 	}
 	if h.LastSeen != nil {
