@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"activity-tracker.example/hostd/buffer"
@@ -48,7 +49,7 @@ func (u *Uploader) post(ctx context.Context, t outbound.Target, body []byte, n c
 	}
 	patience.attach(req, body)
 	req.Header.Set("Content-Encoding", "gzip")
-	if u.o.Hostname != "" {
+	if fitsHeader(u.o.Hostname) {
 		req.Header.Set(api.HostnameHeader, u.o.Hostname)
 	}
 	res, err := u.o.Client.Do(req)
@@ -66,6 +67,11 @@ func (u *Uploader) post(ctx context.Context, t outbound.Target, body []byte, n c
 	}
 	reply, err := parseReply(answer, n)
 	return reply, verdict{}, err
+}
+
+// fitsHeader reports whether there is a name, and it can travel in a header line.
+func fitsHeader(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // timedOut is the verdict on a request without an answer.

@@ -558,3 +558,12 @@ func BenchmarkUpload(b *testing.B) {
 	b.ReportMetric(float64(b.N*maxBatch)/b.Elapsed().Seconds(), "events/s")
 	b.ReportMetric(float64(size)/maxBatch, "bytes/event")
 }
+
+// A name that no header line can have is not sent.
+func TestFitsHeader(t *testing.T) {
+	for name, want := range map[string]bool{"": false, "vm-abc123": true, "vm.corp.example": true, "a b": false, "büro": false, "a\nb": false} {
+		if got := fitsHeader(name); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -236,7 +235,7 @@ func (d *daemon) openStages(stored []*os.File) error {
 		return err
 	}
 	d.uploader = upload.New(d.buffer, d.enrollment.Target, upload.Options{
-		Period: d.cfg.SendInterval, Log: d.log, Policy: d.policy.Told, Hostname: headerName(d.hostname), Client: outbound.NewClient(d.outbound(), upload.RequestTimeout),
+		Period: d.cfg.SendInterval, Log: d.log, Policy: d.policy.Told, Hostname: d.hostname, Client: outbound.NewClient(d.outbound(), upload.RequestTimeout),
 		Progress: d.watchdog.Loop("upload", uploadSilence).Made,
 	})
 	d.asker, err = d.newAsker()
@@ -254,14 +253,6 @@ func (d *daemon) keepName() string {
 	name, err := hostid.KeepName(filepath.Join(filepath.Dir(d.cfg.BufferPath), nameFile), d.hostID, d.hostname)
 	if err != nil {
 		d.log.Warn("this host's name may change what people are called at its next start", "error", err)
-	}
-	return name
-}
-
-// headerName returns a name that can travel in a header line, or nothing.
-func headerName(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return ""
 	}
 	return name
 }

@@ -27,15 +27,7 @@ const (
 
 // Doctor implements control.Provider.
 func (d *daemon) Doctor(ctx context.Context) api.CheckReport {
-	f := &doctor.Facts{
-		Config: &d.cfg, User: d.opts.user, HostID: d.hostID.String(), Enrolled: d.enrollment.State(),
-		Bus: d.watcher.Healthy(), Helpers: d.helpers(), Sessions: d.sessions(),
-		Buffer: d.buffer.Status(), Collecting: d.collector.Status(), Uploading: d.uploader.Status(), Disk: d.disk(),
-		Policy: doctor.Policy{State: d.policy.State(), Problem: d.policy.Problem(), Rules: d.policy.Describe()},
-	}
-	d.mu.Lock()
-	f.Tracked, f.Problems, f.Refused = d.tracked, d.problems, d.refused
-	d.mu.Unlock()
+	f := d.facts()
 	if server := f.Enrolled.ServerURL; server != "" {
 		f.Server = d.probe(ctx, http.MethodGet, server+"/readyz", "", "")
 	}
@@ -45,20 +37,29 @@ func (d *daemon) Doctor(ctx context.Context) api.CheckReport {
 	return api.NewCheckReport(doctor.Examine(f))
 }
 
+// facts are what is known here, without asking the server.
+func (d *daemon) facts() *doctor.Facts {
+	f := &doctor.Facts{
+		Config: &d.cfg, User: d.opts.user, HostID: d.hostID.String(), Enrolled: d.enrollment.State(),
+		Bus: d.watcher.Healthy(), Helpers: d.helpers(), Sessions: d.sessions(),
+		Buffer: d.buffer.Status(), Collecting: d.collector.Status(), Uploading: d.uploader.Status(), Disk: d.disk(),
+		Policy: doctor.Policy{State: d.policy.State(), Problem: d.policy.Problem(), Rules: d.policy.Describe()},
+	}
+	d.mu.Lock()
+	f.Tracked, f.Problems, f.Refused = d.tracked, d.problems, d.refused
+	d.mu.Unlock()
+	return f
+}
+
 // unseen returns what cannot be seen here, for the server; nil until the first list of
 // sessions was there.
 func (d *daemon) unseen() []api.Unseen {
 	select {
 	case <-d.enumerated:
+		return doctor.Unseen(d.facts())
 	default:
 		return nil
 	}
-	helpers := d.helpers()
-	f := &doctor.Facts{Bus: d.watcher.Healthy(), Helpers: helpers, Sessions: doctor.Sessions(helpers, time.Now(), d.cfg.CollectInterval)}
-	d.mu.Lock()
-	f.Problems = d.problems
-	d.mu.Unlock()
-	return doctor.Unseen(f)
 }
 
 // helpers lists the helpers, each with whether somebody can be at its session.
