@@ -31,7 +31,10 @@ const (
 	streamsAUser = 8
 	// watchFor is for how long they watch, reportEvery how often a machine reports meanwhile.
 	watchFor, reportEvery = 30 * time.Second, 50 * time.Millisecond
-	pagesPassword         = "correct horse battery"
+	// streamed is up to how many machines Now changes by a stream, askEvery how often it is
+	// asked for again, at the most and with more machines.
+	streamed, askEvery = 2000, 30 * time.Second
+	pagesPassword      = "correct horse battery"
 )
 
 // aim is what a page is to take.
@@ -61,8 +64,16 @@ func BenchmarkPages(b *testing.B) {
 	p.cookie = p.login(b, "looker")
 	for b.Loop() {
 		before := stolenSoFar(b)
+		watchers := numberFrom(b, watchersEnv, watchersUsually)
 		p.look(b, machines)
-		p.watch(b, numberFrom(b, watchersEnv, watchersUsually))
+		p.watch(b, watchers, machines)
+		p.panels(b, machines)
+		if many := numberFrom(b, machinesEnv, machinesUsually); many > machines {
+			p.machines(b, "other-", 1, many-machines)
+			p.run(b, "VACUUM ANALYZE machine")
+			p.measure(b, aim{fmt.Sprintf("Now, %d machines", many), "/", 100 * time.Millisecond})
+			p.watch(b, watchers, many)
+		}
 		fmt.Fprintf(out, "other guests of this hardware took %.1f %% of the processor time wanted meanwhile\n", stolenSoFar(b).percentSince(before))
 	}
 }
@@ -145,11 +156,6 @@ func (p *pages) look(b *testing.B, machines int) {
 	p.measure(b, aim{"Person", "/people/" + person + "?date=" + day, 60 * time.Millisecond})
 	p.measure(b, aim{"Hours, a month", "/hours?span=month&date=" + month, 400 * time.Millisecond})
 	p.measure(b, aim{"Hours, all added up", "/hours?span=month&sum=all&date=" + month, 400 * time.Millisecond})
-	if many := numberFrom(b, machinesEnv, machinesUsually); many > machines {
-		p.machines(b, "other-", 1, many-machines)
-		p.run(b, "VACUUM ANALYZE machine")
-		p.measure(b, aim{fmt.Sprintf("Now, %d machines", many), "/", 100 * time.Millisecond})
-	}
 }
 
 // personOf is the id of somebody who has reported.
@@ -192,36 +198,68 @@ func (p *pages) measure(b *testing.B, a aim) {
 	}
 	fmt.Fprintf(p.out, "%-22s p50 %8v, p99 %8v (at most %v); %d kB, gzip %d kB (at most %d)\n", a.name,
 		p50(took).Round(10*time.Microsecond), p99(took).Round(10*time.Microsecond), a.want, len(body)>>10, packed.Len()>>10, maxPage>>10)
+	_ = p.out.Flush()
 }
 
-// watch has so many watch Now while machines report, and prints what that takes.
-func (p *pages) watch(b *testing.B, watchers int) {
+// watch has so many watch Now while machines report, and prints what that takes. As the page
+// does, each reads the stream of up to so many machines, and asks for the page once in a
+// while: with more machines that is all.
+func (p *pages) watch(b *testing.B, watchers, machines int) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
-	var lines atomic.Int64
+	var lines, asked atomic.Int64
 	before := memoryOf(b, p.pid)
 	cookie := ""
 	for i := range watchers {
 		if i%streamsAUser == 0 {
-			cookie = p.login(b, fmt.Sprintf("watcher-%d", i/streamsAUser))
+			cookie = p.login(b, fmt.Sprintf("watcher-%d-%d", machines, i/streamsAUser))
 		}
-		go p.stream(ctx, cookie, &lines)
+		if machines <= streamed {
+			go p.stream(ctx, cookie, &lines)
+		}
+		go p.askAgain(ctx, cookie, askEvery*time.Duration(i)/time.Duration(watchers), &asked)
 	}
-	for seen := int64(0); lines.Load() == 0 || lines.Load() != seen; { // until all have the snapshot
+	for seen := int64(-1); lines.Load() != seen; { // until all have the snapshot
 		seen = lines.Load()
 		<-time.After(time.Second)
 	}
 	_, from := processTime(p.pid)
-	memory, start, told := memoryOf(b, p.pid), time.Now(), lines.Load()
+	memory, start, told, pages := memoryOf(b, p.pid), time.Now(), lines.Load(), asked.Load()
 	for n := 0; time.Since(start) < watchFor; n++ {
 		<-time.After(reportEvery)
 		p.run(b, fmt.Sprintf("UPDATE machine SET last_ts = now() - interval '1 second' * %d, last_seen = now() WHERE machine_id = '%s'", n%2, name(1+n%smallMachines)))
 	}
 	_, to := processTime(p.pid)
 	share := 100 * float64(to-from) / float64(time.Since(start))
-	fmt.Fprintf(p.out, "%d people watch Now: %.1f %% of a core (at most 20), %d lines each; memory %d MB before, %d MB when all watch, %d MB after %v\n", watchers, share,
-		(lines.Load()-told)/int64(max(watchers, 1)), before>>10, memory>>10, memoryOf(b, p.pid)>>10, watchFor)
+	fmt.Fprintf(p.out, "%d people watch Now, %d machines: %.1f %% of a core (at most 20), %d lines and %.1f pages each; memory %d MB before, %d MB when all watch, %d MB after %v\n",
+		watchers, machines, share, (lines.Load()-told)/int64(max(watchers, 1)), float64(asked.Load()-pages)/float64(max(watchers, 1)),
+		before>>10, memory>>10, memoryOf(b, p.pid)>>10, watchFor)
+	_ = p.out.Flush()
+}
+
+// askAgain asks for Now every now and then, as a page does that is open, beginning after a while.
+func (p *pages) askAgain(ctx context.Context, cookie string, first time.Duration, asked *atomic.Int64) {
+	for wait := first; ; wait = askEvery {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/", nil)
+		if err != nil {
+			return
+		}
+		req.Header.Set("Cookie", cookie)
+		res, err := p.client.Do(req)
+		if err != nil {
+			return
+		}
+		if _, err = io.Copy(io.Discard, res.Body); err == nil && res.StatusCode == http.StatusOK {
+			asked.Add(1)
+		}
+		_ = res.Body.Close()
+	}
 }
 
 // stream reads what Now streams, to its end.
