@@ -6,8 +6,12 @@ import (
 	"activity-tracker.example/testhost/debian"
 )
 
-//go:embed customize.sh
-var customize string
+var (
+	//go:embed customize.sh
+	customize string
+	//go:embed customize-gdm.sh
+	customizeGDM string
+)
 
 // Recipe is the tree of which a machine's disk is made: Debian's kernel, LightDM
 // with openbox, Wayland compositors, and what the package trackerd depends on, since
@@ -27,5 +31,12 @@ func Recipe(suite debian.Suite) debian.Recipe {
 		r.Packages = append(r.Packages, "labwc", "polkitd")
 	}
 	r.Customize = customize
+	return r
+}
+
+// GDM is such a tree with GNOME's display manager in LightDM's place.
+func GDM(suite debian.Suite) debian.Recipe {
+	r := Recipe(suite).With("gdm", "gdm3")
+	r.Customize += customizeGDM
 	return r
 }

@@ -18,8 +18,11 @@ const greeter = "lightdm"
 // TestSlowLockAndSleep locks the screen and suspends the machine while a person
 // works at it. What is typed at the greeter that unlocks counts for nobody, and
 // the time asleep is no work.
-func TestSlowLockAndSleep(t *testing.T) {
-	m := trackedMachine(t, debian.Bookworm)
+func TestSlowLockAndSleep(t *testing.T) { onEach(t, lockAndSleep) }
+
+func lockAndSleep(t *testing.T, suite debian.Suite) {
+	t.Helper()
+	m := trackedMachine(t, suite)
 	alice := m.waitTracked(t, testmachine.Alice)
 	one := counts{keys: 12, clicks: 2, scroll: 2, distance: 30}
 	m.work(t, one)

@@ -87,6 +87,14 @@ func (m *machine) waitPolicy(t *testing.T) {
 	})
 }
 
+// onEach runs a test on each Debian.
+func onEach(t *testing.T, test func(*testing.T, debian.Suite)) {
+	t.Helper()
+	for _, suite := range debian.Suites() {
+		t.Run(string(suite), func(t *testing.T) { test(t, suite) })
+	}
+}
+
 // bePatient has the machine wait longer than is right for a real one: on a busy computer
 // trackerd starts for over a minute, and the ten after which a screen goes blank and
 // is locked may pass before anybody touches a key.
@@ -106,7 +114,7 @@ func (m *machine) showLogOnFailure(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 	defer cancel()
 	for _, command := range [][]string{
-		{"journalctl", "--no-pager", "-n", "60", "-o", "short-precise", "-u", "trackerd*", "-u", "systemd-logind", "-u", "lightdm"},
+		{"journalctl", "--no-pager", "-n", "60", "-o", "short-precise", "-u", "trackerd*", "-u", "systemd-logind", "-u", "lightdm", "-u", "gdm"},
 		{"trackctl", "sessions"},
 		{"trackctl", "doctor"},
 		{"loginctl"},

@@ -14,8 +14,11 @@ import (
 // TestSlowStartx has a person log in at a console and start X from there: logind
 // takes that for a session without a screen. What is typed at the console counts
 // for nobody, what is done in X is counted exactly.
-func TestSlowStartx(t *testing.T) {
-	m := trackedMachine(t, debian.Bookworm)
+func TestSlowStartx(t *testing.T) { onEach(t, startx) }
+
+func startx(t *testing.T, suite debian.Suite) {
+	t.Helper()
+	m := trackedMachine(t, suite)
 	const console = 2
 	must(t, m.SwitchVT(t.Context(), console))
 	m.typeAt(t, console, "login:", testmachine.Bob)

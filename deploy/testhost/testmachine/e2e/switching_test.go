@@ -14,8 +14,11 @@ import (
 
 // TestSlowSwitching has two people take turns at one seat. What is typed counts
 // for whoever is in front, and for nobody at the greeter.
-func TestSlowSwitching(t *testing.T) {
-	m := trackedMachine(t, debian.Bookworm)
+func TestSlowSwitching(t *testing.T) { onEach(t, switching) }
+
+func switching(t *testing.T, suite debian.Suite) {
+	t.Helper()
+	m := trackedMachine(t, suite)
 	alice := m.waitTracked(t, testmachine.Alice)
 	one := counts{keys: 12, clicks: 2, scroll: 2, distance: 30}
 	m.work(t, one)
