@@ -20,6 +20,8 @@ type HostGroup struct {
 	SameDirectory bool       `json:"same_directory"`
 	ConfirmedAt   *time.Time `json:"confirmed_at,omitempty"`
 	ConfirmedBy   string     `json:"confirmed_by,omitempty"`
+	// Version is of its hosts and its rule, for If-Match.
+	Version string `json:"version"`
 }
 
 // HostGroupList answers GET /api/host-groups.

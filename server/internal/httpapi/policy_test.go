@@ -208,6 +208,31 @@ func TestHostGroupsAreListed(t *testing.T) {
 	}
 }
 
+// A change of another version than there is is refused, where it names one.
+func TestHostGroupVersions(t *testing.T) {
+	b := servertest.New(t, servertest.NewDatabase(t))
+	admin := b.Token(directory.RoleAdmin)
+	b.Host("one")
+	version := func() string {
+		var list api.HostGroupList
+		b.Do(http.MethodGet, "/api/host-groups", admin, nil).Wants(200, &list)
+		return list.HostGroups[0].Version
+	}
+	put := func(match string, hosts ...string) servertest.Reply {
+		return b.Do(http.MethodPut, "/api/host-groups/g", admin, api.HostGroupMembers{Hosts: append([]string{}, hosts...)}, "If-Match", match)
+	}
+	put(`"x"`, "one").Refused(412, api.CodeChangedMeanwhile)
+	put(`"0"`, "one").Wants(204, nil)
+	put(`"0"`).Refused(412, api.CodeChangedMeanwhile)
+	first := version()
+	put(`"x", "`+first+`"`).Wants(204, nil)
+	put(`"`+first+`"`, "one").Refused(412, api.CodeChangedMeanwhile)
+	put("*", "one").Wants(204, nil)
+	if version() != first {
+		t.Error("what is the same has another version")
+	}
+}
+
 // What an administrator confirms of a group's hosts is shown and written down, joins accounts
 // as its preview said, and has to be confirmed anew of hosts that come.
 func TestNameRuleByAPI(t *testing.T) {

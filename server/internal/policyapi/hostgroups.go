@@ -31,6 +31,7 @@ func (a *API) HostGroups(w http.ResponseWriter, r *http.Request) {
 // SetHostGroup makes hosts a group's.
 func (a *API) SetHostGroup(w http.ResponseWriter, r *http.Request) {
 	change, err := readChange(w, r)
+	change.Versions = request.IfMatchAny(r)
 	if err == nil {
 		err = a.policies.SetHostGroup(r.Context(), change)
 	}

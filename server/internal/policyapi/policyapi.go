@@ -63,6 +63,7 @@ func kinds() []problem.Kind {
 		{Is: policies.ErrTooManyReceipts, Code: api.CodeBadRequest, Detail: "The account has as many receipts as there may be."},
 		{Is: policies.ErrGroupsOfHost, Code: api.CodeBadRequest, Detail: "hosts: one of them would be in more host groups than it may be."},
 		{Is: policies.ErrUnconfirmed, Code: api.CodeBadRequest, Detail: "same_directory: hosts would come to this group that were not in it when it was confirmed that its hosts share one directory. Send true to confirm it of all of them, or false to take it back."},
+		{Is: policies.ErrGroupChanged, Code: api.CodeChangedMeanwhile, Detail: "The host group was changed since: GET /api/host-groups again, and look at it before you change it."},
 		{Is: policies.ErrRulesOfHost, Code: api.CodeBadRequest, Detail: "hosts: one of them is in another host group with same_directory, and may be in one."},
 	}
 }

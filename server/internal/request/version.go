@@ -33,3 +33,16 @@ func IfMatch(r *http.Request, missing string) ([]int64, error) {
 	}
 	return versions, nil
 }
+
+// IfMatchAny returns the versions that a change may be of, where it says so; nil means any.
+func IfMatchAny(r *http.Request) []string {
+	header := strings.TrimSpace(strings.Join(r.Header.Values("If-Match"), ","))
+	if header == "" || header == "*" {
+		return nil
+	}
+	versions := []string{}
+	for _, tag := range strings.Split(header, ",") {
+		versions = append(versions, strings.Trim(strings.TrimSpace(tag), `"`))
+	}
+	return versions
+}

@@ -2,6 +2,8 @@ package policies
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,7 +34,12 @@ const (
 	ErrUnconfirmed refusal = "hosts would come under the rule of equal user names, and nobody has confirmed that they share one directory with the others"
 	// ErrRulesOfHost means that a host would be in two groups with a rule.
 	ErrRulesOfHost refusal = "a host would be under the rule of equal user names of two host groups"
+	// ErrGroupChanged means that a change is of another version than there is.
+	ErrGroupChanged refusal = "the host group was changed since"
 )
+
+// NoGroupVersion is the version of a group that does not exist.
+const NoGroupVersion = "0"
 
 // NoHostError names a host that does not exist.
 type NoHostError struct{ HostID string }
@@ -53,6 +60,8 @@ type HostGroup struct {
 	SameDirectory bool
 	ConfirmedAt   *time.Time
 	ConfirmedBy   string
+	// Version is of its hosts and its rule: as long as they are the same, it is.
+	Version string `db:"-"`
 }
 
 // HostGroupChange is what a host group is to be.
@@ -64,17 +73,53 @@ type HostGroupChange struct {
 	SameDirectory *bool
 	// By is who does it, as the history keeps it.
 	By string
+	// Versions are those that the change may be of; nil: any.
+	Versions []string
 }
+
+const hostGroupsSQL = `SELECT g.name, ARRAY(SELECT h.host_id FROM host_group_member m JOIN host h ON h.id = m.host
+	WHERE m.grp = g.id ORDER BY h.host_id), g.confirmed_at IS NOT NULL, g.confirmed_at, g.confirmed_by
+	FROM host_group g WHERE $1 IN ('', g.name) ORDER BY g.name`
 
 // HostGroups lists all groups of hosts by name.
 func (p *Policies) HostGroups(ctx context.Context) ([]HostGroup, error) {
 	var list []HostGroup
 	err := p.db.Read(ctx, "listing host groups", func(tx pgx.Tx) (err error) {
-		list, err = db.Collect[HostGroup](ctx, tx, "reading", `SELECT g.name, ARRAY(SELECT h.host_id FROM host_group_member m JOIN host h ON h.id = m.host
-			WHERE m.grp = g.id ORDER BY h.host_id), g.confirmed_at IS NOT NULL, g.confirmed_at, g.confirmed_by FROM host_group g ORDER BY g.name`)
+		list, err = readHostGroups(ctx, tx, "")
 		return err
 	})
 	return list, err
+}
+
+// readHostGroups reads the one of a name, or all.
+func readHostGroups(ctx context.Context, tx pgx.Tx, name string) ([]HostGroup, error) {
+	list, err := db.Collect[HostGroup](ctx, tx, "reading", hostGroupsSQL, name)
+	for i := range list {
+		list[i].Version = list[i].version()
+	}
+	return list, err
+}
+
+func (g *HostGroup) version() string {
+	const enough = 16
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %v", g.Hosts, g.ConfirmedAt != nil))
+	return hex.EncodeToString(sum[:enough])
+}
+
+// checkVersion refuses a change of another version than there is.
+func (c *HostGroupChange) checkVersion(ctx context.Context, tx pgx.Tx) error {
+	if c.Versions == nil {
+		return nil
+	}
+	is := NoGroupVersion
+	list, err := readHostGroups(ctx, tx, c.Name)
+	if len(list) > 0 {
+		is = list[0].Version
+	}
+	if err == nil && !slices.Contains(c.Versions, is) {
+		err = ErrGroupChanged
+	}
+	return err
 }
 
 func hostGroup(ctx context.Context, tx pgx.Tx, name string) (id int32, err error) {
@@ -90,6 +135,9 @@ func hostGroup(ctx context.Context, tx pgx.Tx, name string) (id int32, err error
 // are joined and parted with it.
 func (p *Policies) SetHostGroup(ctx context.Context, c HostGroupChange) error {
 	return p.change(ctx, "setting a host group", func(tx pgx.Tx) error {
+		if err := c.checkVersion(ctx, tx); err != nil {
+			return err
+		}
 		_, err := db.Exec(ctx, tx, "making it", `INSERT INTO host_group (name) SELECT $1
 			WHERE (SELECT count(*) FROM host_group) < $2 ON CONFLICT DO NOTHING`, c.Name, MaxHostGroups)
 		if err != nil {

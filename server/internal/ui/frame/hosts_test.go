@@ -11,6 +11,7 @@ import (
 
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/servertest"
+	"activity-tracker.example/server/internal/servertest/browser"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/ui/words"
 )
@@ -150,4 +151,37 @@ func TestHostGroups(t *testing.T) {
 	if got := groups(); len(got.HostGroups) != 0 {
 		t.Errorf("%v is left", got)
 	}
+}
+
+// Of two tabs that change one group of hosts the later one is refused; it has what was typed and
+// what the other did, and may be saved then.
+func TestHostGroupOfTwo(t *testing.T) {
+	b := newBrowser(t)
+	b.Host("annex")
+	b.Host("third")
+	b.As("admin")
+	const at = "/host-groups/night"
+	hidden := func(page browser.Shown) string {
+		_, version, _ := strings.Cut(page.Text, `name="version" value="`)
+		version, _, _ = strings.Cut(version, `"`)
+		return version
+	}
+	form := func(version, base, hosts string) url.Values {
+		return url.Values{"do": {"set"}, "hosts": {hosts}, "version": {version}, "base": {base}}
+	}
+	none := hidden(b.Get(at))
+	b.Post(at, form(none, "", "office\nannex")).Sends(t, "./../hosts?done=changed")
+	b.Post(at, form(none, "", "third")).Has(t, http.StatusPreconditionFailed, "Changed meanwhile", "Came to it", "<bdi>annex</bdi> <bdi>office</bdi>", ">third</textarea>")
+	first := hidden(b.Get(at))
+	b.Post(at, form(first, "annex\noffice", "office\nthird")).Sends(t, "./../hosts?done=changed")
+	refused := b.Post(at, form(first, "annex\noffice", "annex"))
+	refused.Has(t, http.StatusPreconditionFailed, `role="alert"`, "<dt>Came to it</dt><dd><bdi>third</bdi>", "<dt>Taken out</dt><dd><bdi>annex</bdi>", ">annex</textarea>")
+	b.Post(at, form(first, "annex\noffice", "nobody")).Has(t, http.StatusPreconditionFailed)
+	b.Post(at, form(hidden(refused), "office\nthird", "annex")).Sends(t, "./../hosts?done=changed")
+	rule := form(first, "annex\noffice", "annex")
+	rule.Set("do", "confirm")
+	rule.Set("rule", "yes")
+	b.Post(at, rule).Has(t, http.StatusPreconditionFailed, "Changed meanwhile", "checked")
+	b.Post(at, url.Values{"do": {"remove"}, "sure": {"yes"}}).Sends(t, "./../hosts?done=removed")
+	b.Post(at, form(first, "annex\noffice", "annex")).Has(t, http.StatusPreconditionFailed, "The group was removed.", ">annex</textarea>")
 }

@@ -29,6 +29,21 @@ type groupView struct {
 	Rule          bool
 	Confirmed, By string
 	Preview       *preview
+	// Version is of what the form was made from, Base its hosts, and Was its rule.
+	Version, Base string
+	Was           bool
+	// Meanwhile is what somebody else has changed since the form was opened.
+	Meanwhile *meanwhile
+}
+
+// noVersion is that of a group that is not made yet.
+const noVersion = "0"
+
+// meanwhile is what became of a group while a form was open.
+type meanwhile struct {
+	Come, Gone []string
+	// Removed means that the group is, Rule that its rule is another now, On how.
+	Removed, Rule, On bool
 }
 
 // preview is what the rule would do.
@@ -54,8 +69,10 @@ func previewOf(p *api.NamesPreview) *preview {
 
 // drafted is what a preview was made of.
 type drafted struct {
-	draft   api.HostGroupMembers
-	preview api.NamesPreview
+	draft         api.HostGroupMembers
+	preview       api.NamesPreview
+	version, base string
+	was           bool
 }
 
 // hostGroups lists the groups of hosts.
@@ -70,21 +87,45 @@ func group(v *frame.Visit) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &groupView{Name: v.ID, Link: url.PathEscape(v.ID), New: true}
+	s := &groupView{Name: v.ID, Link: url.PathEscape(v.ID), New: true, Version: noVersion}
 	if i := slices.IndexFunc(all, func(g api.HostGroup) bool { return g.Name == v.ID }); i >= 0 {
 		g := &all[i]
 		s.New, s.Hosts, s.Rule, s.By = false, strings.Join(g.Hosts, "\n"), g.SameDirectory, g.ConfirmedBy
+		s.Version, s.Base, s.Was = g.Version, s.Hosts, s.Rule
 		if g.ConfirmedAt != nil {
 			s.Confirmed = v.Words.Moment(g.ConfirmedAt.In(v.Zone), v.Now.In(v.Zone))
 		}
 	}
 	if v.Form.Has("hosts") {
+		s.compare(v.Form)
 		s.Hosts, s.Rule = v.Form.Get("hosts"), v.Form.Get("rule") != ""
 	}
 	if d, ok := v.Shown.(drafted); ok {
 		s.Hosts, s.Rule, s.Preview = strings.Join(d.draft.Hosts, "\n"), true, previewOf(&d.preview)
+		s.Version, s.Base, s.Was = d.version, d.base, d.was
 	}
 	return s, nil
+}
+
+// compare finds what has changed since a form was opened that was refused. What is typed stays,
+// and is then of the version that there is.
+func (s *groupView) compare(form url.Values) {
+	if !form.Has("version") || form.Get("version") == s.Version {
+		return
+	}
+	m := &meanwhile{Removed: s.New, On: s.Rule, Rule: s.Rule != form.Has("was")}
+	before, now := lines(form.Get("base")), lines(s.Hosts)
+	for _, host := range now {
+		if !slices.Contains(before, host) {
+			m.Come = append(m.Come, host)
+		}
+	}
+	for _, host := range before {
+		if !slices.Contains(now, host) {
+			m.Gone = append(m.Gone, host)
+		}
+	}
+	s.Meanwhile = m
 }
 
 // actOnGroup does what a form of a host group asks for. The rule is set after its preview.
@@ -98,12 +139,20 @@ func actOnGroup(v *frame.Visit) (frame.Done, error) {
 		_, err := v.Do(frame.Call{Method: http.MethodDelete, Path: path})
 		return frame.Done{To: frame.Said("hosts", "removed")}, err
 	case do == "set" && rule:
-		d := drafted{draft: draft}
+		d := drafted{draft: draft, version: v.Form.Get("version"), base: v.Form.Get("base"), was: v.Form.Has("was")}
 		_, err := v.Do(frame.Call{Method: http.MethodPost, Path: path + "/preview", Body: draft, Into: &d.preview})
 		return frame.Done{Show: d}, err
 	case do == "set" || do == "confirm" && rule:
-		_, err := v.Do(frame.Call{Method: http.MethodPut, Path: path, Body: draft})
+		_, err := v.Do(frame.Call{Method: http.MethodPut, Path: path, Body: draft, Version: quoted(v.Form.Get("version"))})
 		return frame.Done{To: frame.Said("hosts", "changed")}, err
 	}
 	return frame.Done{}, problem.BadRequest("")
+}
+
+// quoted is a version as If-Match has it; empty: any.
+func quoted(version string) string {
+	if version == "" {
+		return ""
+	}
+	return `"` + version + `"`
 }
