@@ -2,9 +2,12 @@ package policy
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,6 +15,20 @@ import (
 	"activity-tracker.example/server/api"
 	rules "activity-tracker.example/server/api/policy"
 )
+
+// goldenHeaders are those that the server's tests read, too.
+func goldenHeaders(t *testing.T) [3]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "server", "api", "testdata", "heartbeat.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var h map[string]string
+	if err := json.Unmarshal(text, &h); err != nil {
+		t.Fatal(err)
+	}
+	return [3]string{h["User-Agent"], h[api.ClockHeader], h[api.UnseenHeader]}
+}
 
 // The server learns the version, the clock when the connection was there, and what cannot be
 // seen, if that is known; and nothing of it from an agent without a version.
@@ -24,7 +41,7 @@ func TestIntroduces(t *testing.T) {
 		http2   bool
 		want    [3]string
 	}{
-		"all is known":      {"1.2~rc1", []api.Unseen{api.UnseenFocus, api.UnseenLock}, false, [3]string{"trackerd/1.2~rc1", "2026-11-30T07:00:05.000Z", "focus_missing,lock_unknown"}},
+		"all is known":      {"1.2~rc1", []api.Unseen{api.UnseenFocus, api.UnseenLock}, false, goldenHeaders(t)},
 		"all is seen":       {"1.2", []api.Unseen{}, true, [3]string{"trackerd/1.2", "2026-11-30T07:00:05.000Z", "none"}},
 		"nobody is there":   {"1.2", nil, false, [3]string{"trackerd/1.2", "2026-11-30T07:00:05.000Z", ""}},
 		"without a version": {"", []api.Unseen{api.UnseenFocus}, true, [3]string{"", "", ""}},

@@ -160,6 +160,12 @@ func serveTracker(ts *testscript.TestScript, _ bool, _ []string) {
 				kept.add(batch)
 			}
 			_ = json.NewEncoder(w).Encode(reply)
+		case "/api/policy": // without sessions nothing is known of what cannot be seen
+			if _, unseen := r.Header[api.UnseenHeader]; unseen || r.UserAgent() != api.AgentProduct+version || r.Header.Get(api.ClockHeader) == "" {
+				w.WriteHeader(http.StatusBadRequest) // then nothing is measured
+				return
+			}
+			w.WriteHeader(http.StatusNotFound)
 		default:
 			w.WriteHeader(http.StatusNotFound)
 		}

@@ -1,8 +1,11 @@
 package policyapi
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +13,26 @@ import (
 
 	"activity-tracker.example/server/api"
 )
+
+// What an agent sends, whose tests have the same file, is read whole.
+func TestAgentsReport(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "api", "testdata", "heartbeat.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent map[string]string
+	if err := json.Unmarshal(text, &sent); err != nil {
+		t.Fatal(err)
+	}
+	h := http.Header{}
+	for name, value := range sent {
+		h.Set(name, value)
+	}
+	r := reportOf(h, time.Date(2026, time.November, 30, 7, 0, 0, 0, time.UTC))
+	if r.Version != "1.2~rc1" || r.ClockOffset == nil || *r.ClockOffset != 5 || !slices.Equal(r.Unseen, []string{"focus_missing", "lock_unknown"}) {
+		t.Errorf("%+v", r)
+	}
+}
 
 // What a host reports of itself is read as far as it is in the contract; nothing that it
 // sends is refused, and nothing of it is longer than may be.
