@@ -43,17 +43,23 @@ type HostState struct {
 	AgentOutdated bool `json:"agent_outdated" db:"-"`
 }
 
-const selectHosts = `SELECT h.host_id, h.hostname, h.label, h.kind, h.enrolled_at, count(m.id), max(m.last_seen),
-		NOT EXISTS (SELECT FROM host_credential c WHERE c.host = h.id),
-		EXISTS (SELECT FROM host_credential c WHERE c.host = h.id AND c.first_used_at IS NOT NULL),
+const selectHosts = `SELECT h.host_id, h.hostname, h.label, h.kind, h.enrolled_at, m.machines, m.last_seen,
+		c.id IS NULL, c.first_used_at IS NOT NULL,
 		b.upload_at, b.contact_at, coalesce(b.agent_version, ''), CASE WHEN b.agent_version <> '' THEN b.clock_offset END,
 		CASE WHEN b.agent_version <> '' THEN string_to_array(b.unseen, ',') END
-	FROM host h LEFT JOIN host_heartbeat b ON b.host = h.id LEFT JOIN machine m ON m.host = h.id `
+	FROM host h LEFT JOIN host_credential c ON c.host = h.id LEFT JOIN host_heartbeat b ON b.host = h.id
+		CROSS JOIN LATERAL (SELECT count(*) AS machines, max(last_seen) AS last_seen FROM machine WHERE host = h.id) m `
 
 // selectVersions reads which versions the agents have of hosts that are in use: a host that
-// reports a version that there is not is as good as any, until it is revoked.
-const selectVersions = `SELECT DISTINCT b.agent_version FROM host_heartbeat b
-	WHERE b.agent_version <> '' AND b.contact_at > now() - interval '30 days' AND EXISTS (SELECT FROM host_credential c WHERE c.host = b.host)`
+// reports a version that there is not is as good as any, until it is revoked. It goes from
+// one version to the next, of which there are few, along their index, and bounds them, as
+// hosts report what they like.
+const selectVersions = `WITH RECURSIVE next AS (
+		SELECT min(agent_version) AS version FROM host_heartbeat WHERE agent_version > ''
+		UNION ALL SELECT (SELECT min(b.agent_version) FROM host_heartbeat b WHERE b.agent_version > next.version) FROM next WHERE next.version IS NOT NULL
+	), versions AS (SELECT version FROM next WHERE version IS NOT NULL LIMIT 1000)
+	SELECT version FROM versions v WHERE (SELECT true FROM host_heartbeat b JOIN host_credential c ON c.host = b.host
+		WHERE b.agent_version = v.version AND b.contact_at > now() - interval '30 days' LIMIT 1)`
 
 // readHosts reads hosts, which tail chooses and puts in order.
 func readHosts(ctx context.Context, tx pgx.Tx, tail string, args ...any) ([]HostState, error) {
@@ -80,7 +86,7 @@ func readHosts(ctx context.Context, tx pgx.Tx, tail string, args ...any) ([]Host
 func (d *Directory) Hosts(ctx context.Context) ([]HostState, error) {
 	var list []HostState
 	err := d.db.Read(ctx, "listing the hosts", func(tx pgx.Tx) (err error) {
-		list, err = readHosts(ctx, tx, "GROUP BY h.id, b.host ORDER BY h.host_id")
+		list, err = readHosts(ctx, tx, "ORDER BY h.host_id")
 		return err
 	})
 	return list, err
@@ -93,7 +99,7 @@ func (d *Directory) HostsAfter(ctx context.Context, after, search string, limit 
 	err := d.db.Read(ctx, "listing hosts", func(tx pgx.Tx) (err error) {
 		list, err = readHosts(ctx, tx, `WHERE h.host_id > $1
 			AND ($3 = '' OR strpos(lower(concat_ws(E'\n', h.host_id, h.hostname, h.label) COLLATE "default"), lower($3)) > 0)
-			GROUP BY h.id, b.host ORDER BY h.host_id LIMIT $2`, after, limit, search)
+			ORDER BY h.host_id LIMIT $2`, after, limit, search)
 		return err
 	})
 	return list, err
@@ -136,7 +142,7 @@ func (d *Directory) LabelHost(ctx context.Context, hostID, label string) (HostSt
 
 // oneHost returns a host, or ErrNotFound.
 func oneHost(ctx context.Context, tx pgx.Tx, hostID string) (HostState, error) {
-	list, err := readHosts(ctx, tx, "WHERE h.host_id = $1 GROUP BY h.id, b.host", hostID)
+	list, err := readHosts(ctx, tx, "WHERE h.host_id = $1", hostID)
 	if err == nil && len(list) == 0 {
 		err = db.ErrNotFound
 	}

@@ -12,3 +12,6 @@ CREATE TABLE host_heartbeat (
     -- Codes of what cannot be seen there, with commas between; empty: none. Null: not known.
     unseen        text
 ) WITH (fillfactor = 70);
+
+-- Which versions there are. It does not change with what is written all day.
+CREATE INDEX host_heartbeat_version ON host_heartbeat (agent_version);
