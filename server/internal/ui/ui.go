@@ -31,6 +31,7 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/ui/about"
+	catalogue "activity-tracker.example/server/internal/ui/words"
 	"activity-tracker.example/server/internal/userapi"
 )
 
@@ -80,12 +81,17 @@ type Pages struct {
 
 	page   *template.Template
 	static http.Handler
+	// lengths are written as on all pages.
+	lengths *catalogue.Catalogue
 }
 
 // read reads what the page of oneself is made of.
 func (p *Pages) read() (err error) {
 	if p.page, err = template.New("self").Parse(selfHTML); err != nil {
 		return fmt.Errorf("reading the page of oneself: %w", err)
+	}
+	if p.lengths, err = catalogue.Load(); err != nil {
+		return err
 	}
 	static, err := fs.Sub(embedded, "static")
 	if err != nil {
@@ -316,7 +322,7 @@ func (p *Pages) own(ctx context.Context, link bool, v *view) (*own, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Words.figures(o, &s, day.Zone)
+	v.Words.figures(o, &s, day.Zone, p.lengths.Of(v.Words.Lang, "").Length)
 	if err := sums.Keep(ctx); err != nil {
 		return nil, err
 	}
@@ -381,18 +387,17 @@ func (p *Pages) looks(ctx context.Context, w *words, o *own, scope directory.Sco
 	return answer.Keep(ctx)
 }
 
-// figures adds a day's sums.
-func (w *words) figures(o *own, s *api.PersonSummary, zone *time.Location) {
+// figures adds a day's sums; length writes a length in seconds.
+func (w *words) figures(o *own, s *api.PersonSummary, zone *time.Location, length func(float64) string) {
 	at := func(t *time.Time) string {
 		if t == nil {
 			return w.none
 		}
 		return t.In(zone).Format(clock)
 	}
-	minutes := func(n int64) string { return strconv.FormatInt(n, 10) + " " + w.minutes }
 	o.Figures = []row{
-		{w.active, minutes(s.ActiveMinutes)},
-		{w.idle, minutes(s.IdleMinutes)},
+		{w.active, length(s.ActiveSeconds)},
+		{w.idle, length(s.IdleSeconds)},
 		{w.first, at(s.FirstActivity)},
 		{w.last, at(s.LastActivity)},
 		{w.keys, strconv.FormatInt(s.KeyCount, 10)},
@@ -401,6 +406,6 @@ func (w *words) figures(o *own, s *api.PersonSummary, zone *time.Location) {
 		{w.distance, strconv.FormatInt(s.MouseDistancePx, 10) + " px"},
 	}
 	for _, a := range s.TopApps {
-		o.Apps = append(o.Apps, row{a.App, minutes(a.Minutes)})
+		o.Apps = append(o.Apps, row{a.App, length(a.Seconds)})
 	}
 }

@@ -22,7 +22,7 @@ func newBrowser(t *testing.T) (b *browser.Browser, host string) {
 	host = b.Host("vm")
 	e := servertest.Minute("vm-alice", 0)
 	e.Timestamp = time.Now().UTC().Truncate(time.Minute)
-	e.ActiveApp = `<script>alert("x")</script>`
+	e.ActiveApp, e.ActiveSeconds = `<script>alert("x")</script>`, new(20.0)
 	b.Send(host, e, servertest.Minute("vm-bob", 0))
 	return b, host
 }
@@ -43,7 +43,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("to %q with %q", to, b.Cookies)
 	}
 	page = b.Ask(http.MethodGet, "/self?tz=Europe/Moscow", nil)
-	page.Has(t, http.StatusOK, "<strong>vm-alice</strong>", `<a href="me">`, `href="static/dashboard.css"`, "Europe/Moscow", "<td>0 min</td>", "somebody who opened this account&#39;s link", "&lt;script&gt;")
+	page.Has(t, http.StatusOK, "<strong>vm-alice</strong>", `<a href="me">`, `href="static/dashboard.css"`, "Europe/Moscow", `Active</th><td>20 s</td>`, `Without input</th><td>40 s</td>`, `script&gt;</th><td>20 s</td>`, "somebody who opened this account&#39;s link", "&lt;script&gt;")
 	if strings.Contains(page.Text, "vm-bob") || strings.Contains(page.Text, "<script>") {
 		t.Error(page.Text)
 	}

@@ -18,7 +18,7 @@ type words struct {
 	// Notes and the form for one.
 	Notes, NotesHow, Span, Note, Answer, Day, From, To, Keep string
 	// What the table of figures has.
-	active, idle, first, last, keys, clicks, scroll, distance, minutes, none string
+	active, idle, first, last, keys, clicks, scroll, distance, none string
 	// Who looked.
 	user, token, self, command, server string
 	// Refusals by their codes, and what is said of all others.
@@ -38,7 +38,7 @@ func english() *words {
 		kinds: map[string]string{"blurred": "blurred", "readable": "readable"},
 		Notes: "Your notes", NotesHow: "A note explains a span of your time, such as a meeting. It stands beside the figures and changes none of them. Whoever may see your account may read it; its managers may answer.",
 		Span: "When", Note: "Note", Answer: "Answer", Day: "Day", From: "From", To: "Until", Keep: "Keep this note",
-		active: "Active", idle: "Present without input", first: "First activity", last: "Last activity", keys: "Keys pressed", clicks: "Clicks", scroll: "Steps scrolled", distance: "Way of the pointer", minutes: "min", none: "none",
+		active: "Active", idle: "Without input", first: "First activity", last: "Last activity", keys: "Keys pressed", clicks: "Clicks", scroll: "Steps scrolled", distance: "Way of the pointer", none: "none",
 		user: "user", token: "program with the token", self: "somebody who opened this account's link", command: "command on the server, by user id", server: "the server",
 		refusals: map[api.Code]string{
 			api.CodeBadLink: "This link is unknown, was used, or is over. Make another: trackctl web.",
@@ -71,7 +71,7 @@ func russian() *words {
 		kinds: map[string]string{"blurred": "размытый", "readable": "чёткий"},
 		Notes: "Ваши пояснения", NotesHow: "Пояснение относится к отрезку вашего времени, например «совещание». Оно стоит рядом с цифрами и ничего в них не меняет. Его может прочитать тот, кому видна ваша учётная запись; ответить могут её руководители.",
 		Span: "Когда", Note: "Пояснение", Answer: "Ответ", Day: "День", From: "С", To: "До", Keep: "Сохранить пояснение",
-		active: "Активность", idle: "Без ввода", first: "Первая активность", last: "Последняя активность", keys: "Нажатия клавиш", clicks: "Щелчки", scroll: "Шаги прокрутки", distance: "Путь указателя", minutes: "мин", none: "нет",
+		active: "Активность", idle: "Без ввода", first: "Первая активность", last: "Последняя активность", keys: "Нажатия клавиш", clicks: "Щелчки", scroll: "Шаги прокрутки", distance: "Путь указателя", none: "нет",
 		user: "пользователь", token: "программа с токеном", self: "тот, кто открыл ссылку этой учётной записи", command: "команда на сервере, номер пользователя", server: "сервер",
 		refusals: map[api.Code]string{
 			api.CodeBadLink: "Эта ссылка неизвестна, использована или устарела. Сделайте другую: trackctl web.",
