@@ -385,7 +385,7 @@ var onlyIn = []struct {
 	{"github.com/coreos/go-oidc", []string{"server/internal/sso"}, "one package asks the provider"},
 	{"golang.org/x/oauth2", []string{"server/internal/sso"}, "one package asks the provider"},
 	{"github.com/zitadel/oidc", []string{"server/ssotest"}, "a provider is for tests"},
-	{"github.com/chromedp", []string{"server/pagetest"}, "a browser is for tests"},
+	{"github.com/chromedp", []string{"server/pagetest", "deploy/testhost"}, "a browser is for tests"},
 	{"go.etcd.io/bbolt", []string{"hostd/buffer"}, "one package knows how records lie on disk"},
 	{"github.com/shirou/gopsutil", []string{"hostd/hoststat"}, "figures of the host come from one place"},
 }

@@ -16,6 +16,7 @@ func TestSlowTrixie(t *testing.T) {
 		{"HostileUser", hostileUser},
 		{"ConfigurationMistake", configurationMistake},
 		{"WhatIsInFront", whatIsInFront},
+		{"WholeWay", wholeWay},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
