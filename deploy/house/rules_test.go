@@ -261,7 +261,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/assign", "server/internal/auth", "server/internal/export", "server/internal/looked", "server/internal/problem", "server/internal/report",
 		"server/internal/request", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/erasure", "server/internal/store/people", "server/internal/tabular",
 	},
-	"server/internal/live":       {"server/api", "server/internal/report", "server/internal/store/directory", "server/internal/store/query"},
+	"server/internal/live":       {"server/api", "server/api/policy", "server/internal/store/policies", "server/internal/report", "server/internal/store/directory", "server/internal/store/query"},
 	"server/internal/httpserver": {"server/api", "server/internal/problem"},
 	"server/internal/tabular":    {"server/internal/httpserver"},
 	"server/internal/repository": {"server/api", "server/internal/limiter", "server/internal/problem"},

@@ -216,9 +216,11 @@ const (
 	MachineIdle    MachineStatus = "idle"
 	MachineOffline MachineStatus = "offline"
 	// MachineDisconnected is a session that goes on without a client, MachineLocked one
-	// whose screen is locked; only GET /api/live has them.
+	// whose screen is locked, MachineNotCollected one of which, outside the work hours of
+	// policy, nothing is collected; only GET /api/live has them.
 	MachineDisconnected MachineStatus = "disconnected"
 	MachineLocked       MachineStatus = "locked"
+	MachineNotCollected MachineStatus = "not_collected"
 )
 
 // Machine is one user on one host.

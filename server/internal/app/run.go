@@ -95,7 +95,7 @@ func (s *server) run(asked context.Context) error {
 		group.Go(func() error { return st.Heartbeats.Run(drained, s.log) })
 		return st.RunMaintenance(ctx)
 	})
-	board := live.New(st.Reader, live.Options{Log: s.log})
+	board := live.New(st.Reader, live.Options{Hours: st.Policies, Log: s.log})
 	// It ends all streams when the server is asked to stop.
 	group.Go(func() error { return board.Run(ctx) })
 	group.Go(func() error {

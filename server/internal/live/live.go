@@ -76,6 +76,8 @@ type Options struct {
 	Poll time.Duration
 	// Recheck is how often each watcher's token is looked at.
 	Recheck time.Duration
+	// Hours has when, by policy, nothing is collected; nil: it always is.
+	Hours Hours
 	// Now is the clock.
 	Now func() time.Time
 	Log *slog.Logger
@@ -99,6 +101,7 @@ type Board struct {
 	mark   query.Mark
 	whole  time.Time
 	erased int64
+	closed closing
 }
 
 // New makes a board; Run keeps it.
@@ -222,6 +225,9 @@ func (b *Board) read(ctx context.Context) ([]*Item, error) {
 		since = 0
 		rows, next, erased, err = b.reader.ChangedMachines(ctx, since)
 	}
+	if err == nil {
+		err = b.closed.bring(ctx, b.opts.Hours, now)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -246,6 +252,7 @@ func (b *Board) read(ctx context.Context) ([]*Item, error) {
 	var changes []*Item
 	for key, item := range b.items {
 		does := describe(&item.row, now)
+		does.Status = b.closed.status(&item.row, does.Status)
 		if before := item.Machine; before.Status == does.Status && before.UserLabel == does.UserLabel &&
 			before.Username == does.Username && before.Hostname == does.Hostname {
 			continue

@@ -11,8 +11,10 @@ import (
 	"go.uber.org/goleak"
 
 	"activity-tracker.example/server/api"
+	"activity-tracker.example/server/api/policy"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/store/query"
 )
 
@@ -113,5 +115,52 @@ func TestDescribe(t *testing.T) {
 		if got := describe(&m, now).Status; got != test.want {
 			t.Errorf("%+v: %s", test, got)
 		}
+	}
+}
+
+// rules are work hours of hosts.
+type rules policies.HostHours
+
+func (r rules) HostHours(context.Context) (policies.HostHours, error) {
+	return policies.HostHours(r), nil
+}
+
+// Outside the work hours of its host's policy nothing of a machine is collected, whatever it did
+// before, unless it reports all the same.
+func TestNotCollected(t *testing.T) {
+	held := func(document string) policy.Reply {
+		doc, err := policy.Parse([]byte(document))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return policy.Reply{Policies: []policy.Version{{Version: 1, Policy: doc}}}
+	}
+	hours := rules{Of: map[int64]int{7: 1}, Held: []policy.Reply{{}, held(`{"work_hours": {"tz": "Europe/Moscow", "mon-sun": ["09:00-18:00"]}}`)}}
+	evening := time.Date(2026, 11, 26, 15, 5, 0, 0, time.UTC) // 18:05 in Moscow
+	for _, c := range []struct {
+		host int64
+		now  time.Time
+		seen time.Time
+		does api.MachineStatus
+		want api.MachineStatus
+	}{
+		{7, evening, evening.Add(-5 * time.Minute), api.MachineActive, api.MachineNotCollected},
+		{7, evening, evening.Add(-4 * time.Minute), api.MachineActive, api.MachineActive}, // its last minute was after six
+		{7, evening, evening.Add(-4 * time.Minute), api.MachineOffline, api.MachineNotCollected},
+		{7, evening.Add(-time.Hour), evening.Add(-time.Hour), api.MachineIdle, api.MachineIdle},
+		{7, evening.Add(-time.Hour), evening.Add(-9 * time.Hour), api.MachineOffline, api.MachineOffline},
+		{8, evening, evening.Add(-5 * time.Minute), api.MachineLocked, api.MachineLocked}, // it has no work hours
+	} {
+		var closed closing
+		if err := closed.bring(t.Context(), hours, c.now); err != nil {
+			t.Fatal(err)
+		}
+		if got := closed.status(&directory.Machine{Host: c.host, LastSeen: c.seen}, c.does); got != c.want {
+			t.Errorf("host %d at %v, seen %v: %s", c.host, c.now, c.seen, got)
+		}
+	}
+	var none closing
+	if err := none.bring(t.Context(), nil, evening); err != nil || none.status(&directory.Machine{Host: 7}, api.MachineOffline) != api.MachineOffline {
+		t.Error("without rules something is not collected", err)
 	}
 }

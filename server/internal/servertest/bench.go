@@ -122,7 +122,7 @@ func newOn(tb testing.TB, st *rooms.Store, provider func(testing.TB, string) *ss
 		tb.Fatal(err)
 	}
 	clock := &Clock{}
-	board := live.New(st.Reader, live.Options{Poll: livePoll, Recheck: liveRecheck, Now: clock.now, Log: log})
+	board := live.New(st.Reader, live.Options{Hours: st.Policies, Poll: livePoll, Recheck: liveRecheck, Now: clock.now, Log: log})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { _ = board.Run(ctx) })

@@ -29,6 +29,8 @@ type Machine struct {
 	LastIdle      bool
 	LastConnected *bool
 	LastLocked    *bool
+	// Host is the row of its host.
+	Host int64
 	// Groups are the names of those in scope that it is in, in their order by
 	// bytes and at most maxMembership of them; lists for reports and for the live view
 	// leave them out.
@@ -37,7 +39,7 @@ type Machine struct {
 
 // MachineColumns are the columns of a Machine, of the tables machine m and host h.
 const MachineColumns = `m.id, m.machine_id, m.user_label, h.hostname, m.username,
-	m.first_seen, m.last_seen, m.last_interval, m.last_idle, m.last_connected, m.last_locked`
+	m.first_seen, m.last_seen, m.last_interval, m.last_idle, m.last_connected, m.last_locked, m.host`
 
 // Machines lists the machines that are asked for, or returns ErrNoGroup where the
 // group is not in scope.

@@ -57,6 +57,46 @@ func (p *Policies) HoursOf(ctx context.Context, machineIDs []string) (Hours, err
 	return h, err
 }
 
+// HostHours are the work hours that policy has for hosts.
+type HostHours struct {
+	// Of is which of Held is that of a host, by its row; those that it lacks have the first.
+	Of map[int64]int
+	// Held are versions, with nothing but work hours.
+	Held []policy.Reply
+}
+
+// HostHours returns the work hours of all hosts.
+func (p *Policies) HostHours(ctx context.Context) (HostHours, error) {
+	h := HostHours{Of: map[int64]int{}}
+	err := p.db.Read(ctx, "reading work hours", func(tx pgx.Tx) error {
+		list, err := read(ctx, tx, hoursOnly, "WHERE p.host_group IS NULL OR p.grp IS NOT NULL ORDER BY p.version")
+		if err != nil {
+			return err
+		}
+		hosts, err := db.Collect[struct {
+			Host   int64
+			Groups []string
+		}](ctx, tx, "reading groups of hosts", `SELECT m.host, array_agg(g.name ORDER BY g.name) FROM host_group_member m
+			JOIN host_group g ON g.id = m.grp GROUP BY m.host`)
+		if err != nil {
+			return fmt.Errorf("reading hosts: %w", err)
+		}
+		h.Held = []policy.Reply{heldBy(list, nil)}
+		known := map[string]int{}
+		for _, host := range hosts {
+			key := strings.Join(host.Groups, "\x00")
+			i, found := known[key]
+			if !found {
+				i = len(h.Held)
+				known[key], h.Held = i, append(h.Held, heldBy(list, host.Groups))
+			}
+			h.Of[host.Host] = i
+		}
+		return nil
+	})
+	return h, err
+}
+
 // heldBy returns the versions for hosts of some groups.
 func heldBy(list []Version, groups []string) (reply policy.Reply) {
 	for i := range list {

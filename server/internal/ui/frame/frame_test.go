@@ -261,6 +261,21 @@ func TestNowByState(t *testing.T) {
 	b.Ask(http.MethodGet, "/?state=<b>", nil).Has(t, http.StatusOK, "Anna", "data-whole", `role="status"`)
 }
 
+// Outside the work hours of policy nobody is offline: nothing of them is collected.
+func TestNowOutsideHours(t *testing.T) {
+	b := newBrowser(t)
+	before := servertest.Minute("office-carl", 0)
+	before.Timestamp = time.Now().UTC().Add(-3 * time.Hour).Truncate(time.Minute)
+	b.Send(b.host, before)
+	b.As("admin")
+	nothing := map[string]any{"policy": map[string]any{"work_hours": map[string]any{"tz": "UTC", "mon-sun": []string{}}}}
+	b.Do(http.MethodPut, "/api/policies", b.Token(directory.RoleAdmin), nothing, "If-Match", "*").Wants(http.StatusCreated, nil)
+	r := b.Get("/?state=not_collected")
+	r.Has(t, http.StatusOK, "office-carl", `<span class="state not_collected">not collected</span></td>`, `data-state="not_collected"`)
+	r.Lacks(t, "office-boris") // it reports all the same
+	b.Get("/?state=offline").Lacks(t, "office-carl")
+}
+
 // A server that knows nobody shows so on each page, in both languages.
 func TestEmptyDatabase(t *testing.T) {
 	b := &visitor{Browser: browser.New(servertest.New(t, servertest.NewDatabase(t)))}

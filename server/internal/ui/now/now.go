@@ -151,7 +151,7 @@ func (s *view) rows(v *frame.Visit, list []*live.Item) {
 		access.See(v.Context(), item.Key)
 		m := &item.Machine
 		r := row{State: string(m.Status), Name: name(m), Account: m.MachineID, Host: m.Hostname}
-		if m.Status == api.MachineOffline { // of all others it is minutes ago
+		if m.Status == api.MachineOffline || m.Status == api.MachineNotCollected { // of all others it is minutes ago
 			r.Since = v.Words.Moment(m.LastSeen.In(v.Zone), v.Now.In(v.Zone))
 		}
 		s.Rows = append(s.Rows, r)
@@ -234,7 +234,7 @@ func all(v *frame.Visit, board Board) ([]*live.Item, error) {
 
 // order is that of the counts.
 func order() []api.MachineStatus {
-	return []api.MachineStatus{api.MachineActive, api.MachineIdle, api.MachineLocked, api.MachineDisconnected, api.MachineOffline}
+	return []api.MachineStatus{api.MachineActive, api.MachineIdle, api.MachineLocked, api.MachineDisconnected, api.MachineOffline, api.MachineNotCollected}
 }
 
 // place is a state's in order.
@@ -248,6 +248,8 @@ func place(s api.MachineStatus) int {
 		return 2 //nolint:mnd // its place
 	case api.MachineDisconnected:
 		return 3 //nolint:mnd // its place
+	case api.MachineNotCollected:
+		return 5 //nolint:mnd // its place
 	case api.MachineOffline:
 		return 4 //nolint:mnd // its place
 	default:

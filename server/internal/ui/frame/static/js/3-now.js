@@ -20,7 +20,8 @@ function change(machine) {
   if (!row) return false;
   const state = row.querySelector(".state");
   if (state.classList.contains(machine.status)) return true;
-  if (machine.status === "offline" || state.classList.contains("offline")) return false; // its last report changes as well
+  const gone = ["offline", "not_collected"];
+  if (gone.includes(machine.status) || gone.some((name) => state.classList.contains(name))) return false; // its last report changes as well
   const named = countsOf(document).find((c) => c.dataset.state === machine.status);
   state.className = "state " + machine.status;
   state.textContent = named ? named.dataset.name : machine.status;
