@@ -18,13 +18,17 @@ import (
 const migrateTimeout = 24 * time.Hour
 
 func migrateCommand(p *program) *cobra.Command {
-	var dryRun, asJSON bool
+	var dryRun, asJSON, distributed bool
 	cmd := &cobra.Command{
-		Use:   "migrate [--dry-run]",
+		Use:   "migrate [--dry-run] [--distributed]",
 		Short: "Bring the database's schema up to date, and say what that took",
 		Long: `migrate applies the migrations that the database lacks, all or none. serve and the
 other commands do so by themselves, unless told --no-migrate: then they wait, or
-refuse, until this command was run.`,
+refuse, until this command was run.
+
+--distributed also spreads what grows with the fleet over the workers of a Citus
+cluster, which must be set up before. Servers notice by themselves: their connections
+end once, and hosts send again. It is not undone by leaving the option away.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := p.flags.Load(config.Everywhere)
@@ -35,11 +39,19 @@ refuse, until this command was run.`,
 			ctx, cancel := context.WithTimeout(cmd.Context(), migrateTimeout)
 			defer cancel()
 			var schema db.Schema
+			var spread string
 			err = app.WithDatabase(ctx, c, quiet(cmd.ErrOrStderr()), app.ForMaker, func(ctx context.Context, d *app.Database) (err error) {
 				if schema, err = d.Store.Schema(ctx); err != nil || dryRun {
 					return err
 				}
-				return d.Store.Migrate(ctx)
+				if err := d.Store.Migrate(ctx); err != nil || !distributed {
+					return err
+				}
+				shards, changed, err := d.Store.Distribute(ctx)
+				if spread = fmt.Sprintf("the database is spread over %d shards now", shards); !changed {
+					spread = fmt.Sprintf("nothing to do: the database is spread over %d shards", shards)
+				}
+				return err
 			})
 			if err != nil {
 				return err
@@ -51,11 +63,16 @@ refuse, until this command was run.`,
 				}{schema, !dryRun})
 				return errors.Join(err, tooNew(schema))
 			}
-			return printSchema(cmd, schema, dryRun)
+			if err := printSchema(cmd, schema, dryRun); err != nil || spread == "" {
+				return err
+			}
+			return console.Line(cmd.OutOrStdout(), spread)
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be applied")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&distributed, "distributed", false, "also spread the database over the workers of its Citus cluster")
+	cmd.MarkFlagsMutuallyExclusive("dry-run", "distributed")
 	return cmd
 }
 

@@ -30,6 +30,8 @@ type Pool struct {
 	*pgxpool.Pool
 	// pooled means that a pooler was found.
 	pooled atomic.Bool
+	// spread is how many shards the big tables have where Citus spreads them; else 0.
+	spread atomic.Int32
 	// modeGiven means that the URL sets how statements are sent.
 	modeGiven bool
 	// look is called with each new connection, and may refuse it; nil where
@@ -115,15 +117,20 @@ func (r *Pool) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, ConnectTimeout)
 	defer cancel()
 	var pid uint32
-	if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()", pgx.QueryExecModeSimpleProtocol).Scan(&pid); err != nil {
+	var citus bool
+	err := conn.QueryRow(ctx, "SELECT pg_backend_pid(), to_regclass('pg_catalog.pg_dist_shard') IS NOT NULL", pgx.QueryExecModeSimpleProtocol).Scan(&pid, &citus)
+	if err != nil {
 		return fmt.Errorf("asking for the session's process: %w", err)
+	}
+	if err := r.lookSpread(ctx, conn, citus); err != nil {
+		return err
 	}
 	if pid != conn.PgConn().PID() {
 		r.pooled.Store(true)
 		if !r.modeGiven && conn.Config().DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
 			return errPooler
 		}
-	} else if _, err := conn.Exec(ctx, settingsSQL("SET")); err != nil {
+	} else if _, err := conn.Exec(ctx, r.settingsSQL("SET")); err != nil {
 		return fmt.Errorf("setting up the session: %w", err)
 	}
 	if r.look == nil {
@@ -132,10 +139,18 @@ func (r *Pool) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	return r.look(ctx, conn)
 }
 
+// settings hold for this pool's sessions.
+func (r *Pool) settings() []setting {
+	if shards := r.spread.Load(); shards > 0 {
+		return append(sessionSettings(), spreadSettings(shards)...)
+	}
+	return sessionSettings()
+}
+
 // settingsSQL makes the settings by several statements in one text.
-func settingsSQL(set string) string {
+func (r *Pool) settingsSQL(set string) string {
 	var sql strings.Builder
-	for _, s := range sessionSettings() {
+	for _, s := range r.settings() {
 		fmt.Fprintf(&sql, "%s %s = '%s';", set, s.name, s.value)
 	}
 	return sql.String()
@@ -184,7 +199,10 @@ func (r *Pool) options(opts pgx.TxOptions) pgx.TxOptions {
 	}
 	begin += " " + string(opts.AccessMode) + ";"
 	if r.pooled.Load() {
-		begin += settingsSQL("SET LOCAL")
+		begin += r.settingsSQL("SET LOCAL")
+	}
+	if r.spread.Load() > 0 {
+		opts.BeginQuery = strings.ReplaceAll(opts.BeginQuery, beginSQL([]Begin{PlanOnce}), "")
 	}
 	opts.BeginQuery = begin + "SET LOCAL " + planMode + " = auto" + opts.BeginQuery
 	return opts
@@ -197,8 +215,8 @@ func (r *Pool) queueBegin(batch *pgx.Batch) {
 	if !r.pooled.Load() {
 		return
 	}
-	calls := make([]string, 0, len(sessionSettings()))
-	for _, s := range sessionSettings() {
+	calls := make([]string, 0, len(r.settings()))
+	for _, s := range r.settings() {
 		calls = append(calls, fmt.Sprintf("set_config('%s', '%s', true)", s.name, s.value))
 	}
 	// A batch takes one statement at a time.

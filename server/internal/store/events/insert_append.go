@@ -40,6 +40,10 @@ const (
 func (w *Writer) insert(ctx context.Context, rows []row, list []dictionary.Newest, known premises) error {
 	const tries = 2
 	for range tries {
+		if w.db.Spread() {
+			// What looks and writes in one statement has rows on one node alone.
+			break
+		}
 		n, ok := w.newRowsOf(rows)
 		if !ok {
 			break

@@ -120,6 +120,7 @@ func TestUsualBatchesTakeTheShortWay(t *testing.T) {
 	url := storetest.NewDatabase(t)
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	s := storetest.OpenAt(t, url, partition.Retention{}, now)
+	storetest.OnOneNode(t, s)
 	host := storetest.AddHost(t, s)
 	if _, err := storetest.Connect(t, url).Exec(context.WithoutCancel(t.Context()), `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
 		$$ BEGIN RAISE 'the long way'; END $$; CREATE TRIGGER refuse BEFORE INSERT ON event FOR EACH STATEMENT EXECUTE FUNCTION refuse()`); err != nil {
@@ -145,6 +146,7 @@ func TestWritesArePlannedOnce(t *testing.T) {
 	now := time.Date(2026, 5, 4, 0, 30, 0, 0, time.UTC)
 	// One connection knows of all statements.
 	s := storetest.OpenAt(t, storetest.NewDatabase(t)+"&pool_max_conns=1", partition.Retention{}, now)
+	storetest.OnOneNode(t, s)
 	host := storetest.AddHost(t, s)
 	const writes = 20
 	for i := range writes {

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,25 +158,32 @@ func (c *eventColumns) selected(from string, args *arguments) string {
 		"unnest(" + args.add(c.bodies) + "::bytea[]) WITH ORDINALITY AS n(body, nth)"
 }
 
-// noteStored notes which rows were new: they come back in the order of the rows.
+// noteStored notes which of the sorted rows were new. They come back in the rows' order,
+// or shard by shard where the database is spread.
 func noteStored(result pgx.Rows, rows []row) error {
-	at := 0
+	next := 0
 	var machine int32
 	var ts time.Time
 	_, err := pgx.ForEachRow(result, []any{&machine, &ts}, func() error {
-		micros := ts.UnixMicro()
-		for at < len(rows) && (rows[at].machine != machine || rows[at].micros != micros) {
-			at++
+		at := place{machine: machine, micros: ts.UnixMicro()}
+		if next == len(rows) || !rows[next].isAt(at) {
+			var found bool
+			if next, found = slices.BinarySearchFunc(rows, at, row.comparePlace); !found {
+				return errors.New("the database returned a row that was not sent")
+			}
 		}
-		if at == len(rows) {
-			return errors.New("the database returned rows in another order")
-		}
-		rows[at].stored = true
-		at++
+		rows[next].stored = true
+		next++
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("inserting events: %w", err)
 	}
 	return nil
+}
+
+func (r row) isAt(p place) bool { return r.machine == p.machine && r.micros == p.micros }
+
+func (r row) comparePlace(p place) int {
+	return cmp.Or(cmp.Compare(r.machine, p.machine), cmp.Compare(r.micros, p.micros))
 }

@@ -66,3 +66,11 @@ func OpenCompacting(tb testing.TB, url string, now time.Time) *Store {
 	tb.Helper()
 	return Prepared(tb, url, Options{CompactAfter: CompactDays * 24 * time.Hour, Now: func() time.Time { return now }})
 }
+
+// OnOneNode skips a test of what is done only where the database is not spread.
+func OnOneNode(tb testing.TB, s *Store) {
+	tb.Helper()
+	if s.Spread() {
+		tb.Skip("the database is spread over several nodes")
+	}
+}

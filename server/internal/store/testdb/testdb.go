@@ -29,6 +29,9 @@ const (
 	// clusterEnv names, for the tests and the commands that they start, where the
 	// package's PostgreSQL is.
 	clusterEnv = "TRACKERD_SERVER_TEST_CLUSTER"
+	// namedEnv names a database of a PostgreSQL, or of the coordinator of a Citus cluster, in
+	// which the tests make theirs, instead of one of their own.
+	namedEnv = "TRACKERD_TEST_DATABASE"
 	// migrated is the database that others are copied from.
 	migrated = "migrated"
 )
@@ -53,6 +56,12 @@ func run(tests func(dir string) (int, error)) (code int, err error) {
 		return 1, fmt.Errorf("making a folder for PostgreSQL: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if os.Getenv(namedEnv) != "" {
+		if code, err = tests(dir); code != 0 || err != nil {
+			return code, err
+		}
+		return code, goleak.Find()
+	}
 	cluster, err := localpg.Start(ctx, localpg.Options{StateDir: dir, Volatile: true, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return 1, err
@@ -83,6 +92,9 @@ func makeMigrated(ctx context.Context) error {
 // New makes a database that is migrated, and returns its URL.
 func New(tb testing.TB) string {
 	tb.Helper()
+	if os.Getenv(namedEnv) != "" {
+		return migratedElsewhere(tb)
+	}
 	// Copied as files, which is faster where nothing is synchronised to disk.
 	return named(tb, "TEMPLATE "+migrated+" STRATEGY FILE_COPY")
 }
@@ -90,6 +102,9 @@ func New(tb testing.TB) string {
 // Empty makes an empty database, and returns its URL.
 func Empty(tb testing.TB) string {
 	tb.Helper()
+	if os.Getenv(namedEnv) != "" {
+		return emptyElsewhere(tb)
+	}
 	return named(tb, "")
 }
 

@@ -1,0 +1,154 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A database may be spread over several nodes by Citus: each of the big tables then lies in
+// shards by machine. Citus' own tables have that written down, so that no server and no
+// restored backup can be wrong about it; each new connection looks.
+
+// spreadTables are the tables that are spread, all by machine and a machine's rows of all of
+// them on one node.
+func spreadTables() []string { return []string{"event", "event_hour", "rollup", "rollup_day"} }
+
+const (
+	// shardsPerWorker is how many shards a worker gets at first: shards move, so that there
+	// may be as many workers as shards, while each statement about many machines visits all.
+	shardsPerWorker = 4
+	// leastPrepared is how many transactions a node must be able to prepare: one for each
+	// connection and shard of two servers.
+	leastPrepared = 2 * usualConns * shardsPerWorker
+)
+
+// spreadError is a refusal to spread a database.
+type spreadError string
+
+func (e spreadError) Error() string { return string(e) }
+
+// Decided makes it a Decision.
+func (spreadError) Decided() {}
+
+const (
+	errNoCitus   spreadError = "the database has no Citus: CREATE EXTENSION citus in it, on all nodes (README, How it grows)"
+	errNoWorkers spreadError = "the database has no workers: SELECT citus_add_node(…) adds one (README, How it grows)"
+)
+
+// spreadSettings hold for sessions of a spread database, beside sessionSettings.
+func spreadSettings(shards int32) []setting {
+	return []setting{
+		// Citus must see the arguments to know to which nodes a statement goes.
+		{planMode, "auto"},
+		// A statement uses a connection for each shard. By default all but one are closed
+		// with the transaction, and making them anew takes longer than the statement.
+		{"citus.max_cached_conns_per_worker", strconv.Itoa(int(shards))},
+	}
+}
+
+// lookSpread notes whether the database is spread.
+func (r *Pool) lookSpread(ctx context.Context, conn *pgx.Conn, citus bool) error {
+	var shards int32
+	if citus {
+		err := conn.QueryRow(ctx, "SELECT count(*) FROM pg_dist_shard WHERE logicalrelid = to_regclass('event')", pgx.QueryExecModeSimpleProtocol).Scan(&shards)
+		if err != nil {
+			return fmt.Errorf("looking whether the database is spread: %w", err)
+		}
+	}
+	r.spread.Store(shards)
+	return nil
+}
+
+// Spread reports whether Citus spreads the big tables over several nodes. Then each
+// statement about machines visits the nodes of their shards: few large statements are
+// cheaper than many small ones.
+func (d *DB) Spread() bool { return d.pool.spread.Load() > 0 }
+
+// Distribute spreads the big tables over the workers that Citus knows, with what is in them,
+// and reports in how many shards they lie; changed is false where they did already. All
+// other connections end, so that servers look anew.
+func (d *DB) Distribute(ctx context.Context) (shards int, changed bool, err error) {
+	err = d.Write(ctx, "spreading the database", func(tx pgx.Tx) error {
+		workers, err := workersOf(ctx, tx)
+		if err != nil {
+			return err
+		}
+		var tables []string
+		err = tx.QueryRow(ctx, "SELECT coalesce(array_agg(logicalrelid::text), '{}') FROM pg_dist_partition WHERE logicalrelid = ANY($1::text[]::regclass[])", spreadTables()).Scan(&tables)
+		if err != nil {
+			return fmt.Errorf("looking what is spread already: %w", err)
+		}
+		if changed = len(tables) < len(spreadTables()); changed {
+			if err := distribute(ctx, tx, tables, workers*shardsPerWorker); err != nil {
+				return err
+			}
+		}
+		if err := tx.QueryRow(ctx, "SELECT count(*) FROM pg_dist_shard WHERE logicalrelid = 'event'::regclass").Scan(&shards); err != nil {
+			return fmt.Errorf("counting shards: %w", err)
+		}
+		return nil
+	})
+	if err != nil || !changed {
+		return shards, false, err
+	}
+	// Sessions that planned before would go on as if there were one node.
+	return shards, true, d.Write(ctx, "ending other connections", func(tx pgx.Tx) error {
+		_, err := Exec(ctx, tx, "ending", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() AND application_name LIKE $1`, ServerName+"%")
+		return err
+	})
+}
+
+// workersOf counts the nodes that may have shards, and refuses where they could not keep
+// what is committed.
+func workersOf(ctx context.Context, tx pgx.Tx) (int, error) {
+	var citus bool
+	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')").Scan(&citus); err != nil {
+		return 0, fmt.Errorf("looking for Citus: %w", err)
+	}
+	if !citus {
+		return 0, errNoCitus
+	}
+	var workers int
+	if err := tx.QueryRow(ctx, "SELECT count(*) FROM pg_dist_node WHERE isactive AND shouldhaveshards AND noderole = 'primary'").Scan(&workers); err != nil {
+		return 0, fmt.Errorf("counting workers: %w", err)
+	}
+	if workers == 0 {
+		return 0, errNoWorkers
+	}
+	var few []string
+	err := tx.QueryRow(ctx, `SELECT coalesce(array_agg(n.nodename || ':' || n.nodeport || ' (' || r.result || ')'), '{}')
+		FROM run_command_on_workers('SHOW max_prepared_transactions') r JOIN pg_dist_node n ON n.nodename = r.nodename AND n.nodeport = r.nodeport
+		WHERE NOT r.success OR r.result::int < $1`, leastPrepared).Scan(&few)
+	if err != nil {
+		return 0, fmt.Errorf("asking the workers for max_prepared_transactions: %w", err)
+	}
+	if len(few) > 0 {
+		return 0, spreadError(fmt.Sprintf("max_prepared_transactions must be at least %d on each worker, so that what is committed there is kept when one fails: %s", leastPrepared, strings.Join(few, ", ")))
+	}
+	return workers, nil
+}
+
+// distribute spreads those tables that are not spread yet.
+func distribute(ctx context.Context, tx pgx.Tx, done []string, shards int) error {
+	if len(done) > 0 {
+		return spreadError("only some tables are spread, not by this command: " + strings.Join(done, ", "))
+	}
+	if _, err := Exec(ctx, tx, "setting the number of shards", "SET LOCAL statement_timeout = 0; SET LOCAL citus.shard_count = "+strconv.Itoa(shards)); err != nil {
+		return err
+	}
+	for i, table := range spreadTables() {
+		with := "default"
+		if i > 0 {
+			with = spreadTables()[0]
+		}
+		if _, err := Exec(ctx, tx, "spreading "+table, "SELECT create_distributed_table($1::text::regclass, 'machine', colocate_with => $2)", table, with); err != nil {
+			return err
+		}
+	}
+	return nil
+}
