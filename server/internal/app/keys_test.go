@@ -26,8 +26,8 @@ import (
 // keyless are statements on big tables that need not name a machine, and why. On
 // several nodes each asks all of them.
 var keyless = []struct{ statement, why string }{
-	{`^DELETE FROM \w+_default WHERE ctid = ANY`, "retention of the default partitions, off the request path"},
-	{`^SELECT NOT EXISTS \(SELECT FROM \w+_\d+\)$`, "whether a compacted day's partition is empty, before it is dropped"},
+	{`^SELECT machine FROM \w+_default WHERE \w+ < \$1 LIMIT 1$`, "retention of the default partitions, off the request path"},
+	{`^SELECT NOT EXISTS \(SELECT 1 FROM \w+_\d+\)$`, "whether a packed month's partition is empty, before it is dropped"},
 }
 
 // Big tables could be spread over several nodes by machine: it is in all of their

@@ -128,7 +128,7 @@ func (in *Inspector) examineTable(ctx context.Context, tx pgx.Tx, t partition.Ta
 	if state.Missing, err = in.partitions.Missing(ctx, tx, t, upkeep.AheadDays-1); err != nil {
 		return state, err
 	}
-	err = tx.QueryRow(ctx, fmt.Sprintf("SELECT count(*) FROM (SELECT FROM %s_default LIMIT %d) r", t.Name, countedRows)).Scan(&state.DefaultRows)
+	err = tx.QueryRow(ctx, fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM %s_default LIMIT %d) r", t.Name, countedRows)).Scan(&state.DefaultRows)
 	if err != nil {
 		return state, fmt.Errorf("counting rows of %s_default: %w", t.Name, err)
 	}

@@ -99,7 +99,7 @@ func Empty(ctx context.Context, tx pgx.Tx, name string) (empty bool, err error) 
 	if _, err := db.Exec(ctx, tx, "setting the timeout", "SET LOCAL statement_timeout = "+db.Milliseconds(dropWait)); err != nil {
 		return false, err
 	}
-	if err := tx.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM "+name+")").Scan(&empty); err != nil {
+	if err := tx.QueryRow(ctx, "SELECT NOT EXISTS (SELECT 1 FROM "+name+")").Scan(&empty); err != nil {
 		return false, fmt.Errorf("looking whether %s is empty: %w", name, err)
 	}
 	return empty, nil

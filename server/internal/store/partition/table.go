@@ -18,6 +18,8 @@ type Table struct {
 	prefix string
 	// Column is the time that it is partitioned by.
 	Column string
+	// Key are the columns of its primary key: by machine, but for titles.
+	Key [2]string
 	// storage is the partitions' storage parameters.
 	storage string
 	// fullKeys means that rows come in each machine's order: then the pages of
@@ -35,7 +37,7 @@ type Table struct {
 // Weeks that an earlier version made stay until then.
 func Events() Table {
 	return Table{
-		Name: "event", Column: "ts", fullKeys: true, Start: DayOf, Next: func(t time.Time) time.Time { return t.AddDate(0, 0, 1) },
+		Name: "event", Column: "ts", Key: [2]string{"machine", "ts"}, fullKeys: true, Start: DayOf, Next: func(t time.Time) time.Time { return t.AddDate(0, 0, 1) },
 		keep: func(r Retention) time.Duration { return r.Events },
 	}
 }
@@ -53,7 +55,7 @@ func EventWeeks() Table {
 // 13 months are 57, of some 50 MB for 1,000 machines.
 func Hours() Table {
 	return Table{
-		Name: "event_hour", Column: "first_ts", fullKeys: true, Start: weekOf, Next: nextWeek,
+		Name: "event_hour", Column: "first_ts", Key: [2]string{"machine", "first_ts"}, fullKeys: true, Start: weekOf, Next: nextWeek,
 		keep: func(r Retention) time.Duration { return r.Events },
 	}
 }
@@ -61,7 +63,7 @@ func Hours() Table {
 // Titles lie in months.
 func Titles() Table {
 	return Table{
-		Name: "title", Column: "month", Start: monthOf, Next: nextMonth,
+		Name: "title", Column: "month", Key: [2]string{"month", "id"}, Start: monthOf, Next: nextMonth,
 		keep: func(r Retention) time.Duration { return r.Titles },
 	}
 }
@@ -69,7 +71,7 @@ func Titles() Table {
 // Rollups lie in months; their rows are added to a few times soon after they are made.
 func Rollups() Table {
 	return Table{
-		Name: "rollup", Column: "bucket", storage: " WITH (fillfactor = 80)", Start: monthOf, Next: nextMonth,
+		Name: "rollup", Column: "bucket", Key: [2]string{"machine", "bucket"}, storage: " WITH (fillfactor = 80)", Start: monthOf, Next: nextMonth,
 		keep: func(r Retention) time.Duration { return r.Rollups },
 	}
 }
@@ -118,7 +120,7 @@ func DayOf(t time.Time) time.Time {
 // RollupDays lie in months.
 func RollupDays() Table {
 	return Table{
-		Name: "rollup_day", Column: "day", Start: monthOf, Next: nextMonth,
+		Name: "rollup_day", Column: "day", Key: [2]string{"machine", "day"}, Start: monthOf, Next: nextMonth,
 		keep: func(r Retention) time.Duration { return r.Rollups },
 	}
 }

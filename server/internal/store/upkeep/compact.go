@@ -289,16 +289,13 @@ func (c *compaction) drop(ctx context.Context, p partition.Partition) error {
 	return err
 }
 
-// compactedWhole reports whether a partition is there and all of its events are
-// compacted: a look-up for each machine that may have others, whose plan can't
-// become a read of the whole partition.
+// compactedWhole reports whether a partition is there and no machine may have events in it
+// that are not compacted.
 func compactedWhole(ctx context.Context, tx pgx.Tx, p partition.Partition) (whole bool, err error) {
 	if there, err := partition.Exists(ctx, tx, p.Name); err != nil || !there {
 		return false, err
 	}
-	err = tx.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM (SELECT (
-			SELECT true FROM `+p.Name+` e WHERE e.machine = m.id AND e.ts >= m.compacted_before LIMIT 1) AS held
-		FROM machine m WHERE m.id > $1 AND `+compactable+`) AS machines WHERE held)`, 0, p.From, p.To).Scan(&whole)
+	err = tx.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM machine m WHERE m.id > $1 AND "+compactable+")", 0, p.From, p.To).Scan(&whole)
 	if err != nil {
 		return false, fmt.Errorf("looking whether all of %s is compacted: %w", p.Name, err)
 	}

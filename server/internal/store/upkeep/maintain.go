@@ -207,16 +207,31 @@ func (u *Upkeep) dropOld(ctx context.Context, t partition.Table, cutoff time.Tim
 		}
 	}
 	for {
-		var n int64
-		err := u.db.Write(ctx, "dropping old rows of "+t.Name, func(tx pgx.Tx) (err error) {
-			n, err = db.Exec(ctx, tx, "deleting", fmt.Sprintf(
-				"DELETE FROM %[1]s_default WHERE ctid = ANY(ARRAY(SELECT ctid FROM %[1]s_default WHERE %[2]s < $1 LIMIT %[3]d))",
-				t.Name, t.Column, deleteAtOnce), t.Start(cutoff))
-			return err
-		})
+		n, err := u.deleteOld(ctx, t, t.Start(cutoff))
 		done.Rows += n
-		if err != nil || n < deleteAtOnce {
+		if err != nil || n == 0 {
 			return err
 		}
 	}
+}
+
+// deleteOld deletes some rows of before a time from a table's default partition: of one
+// machine, or of one month's titles. It returns how many.
+func (u *Upkeep) deleteOld(ctx context.Context, t partition.Table, before time.Time) (n int64, err error) {
+	of, in := t.Key[0], t.Name+"_default"
+	err = u.db.Write(ctx, "dropping old rows of "+t.Name, func(tx pgx.Tx) (err error) {
+		var whose any
+		err = tx.QueryRow(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s < $1 LIMIT 1", of, in, t.Column), before).Scan(&whose)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("looking for some: %w", err)
+		}
+		n, err = db.Exec(ctx, tx, "deleting", fmt.Sprintf(
+			"DELETE FROM %[1]s WHERE %[2]s = $1 AND %[3]s = ANY(ARRAY(SELECT %[3]s FROM %[1]s WHERE %[2]s = $1 AND %[4]s < $2 ORDER BY %[3]s LIMIT %[5]d))",
+			in, of, t.Key[1], t.Column, deleteAtOnce), whose, before)
+		return err
+	})
+	return n, err
 }
