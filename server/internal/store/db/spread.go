@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -103,6 +104,58 @@ func (d *DB) Distribute(ctx context.Context) (shards int, changed bool, err erro
 	})
 }
 
+// settleEvery is how often it is looked whether transactions have ended, settlePatience for
+// how long: usually they end within milliseconds, and those of a node that failed within a
+// minute after it is back.
+const (
+	settleEvery    = 5 * time.Millisecond
+	settlePatience = 5 * time.Second
+)
+
+// Settle waits, where the database is spread, until all nodes have what was committed
+// before. A commit lets go of the rows that it had locked on the coordinator while workers
+// may have yet to hear of it: whoever locks a machine then might not see all of its rows. Who
+// writes such that equal rows meet in a key need not care; who reads rows and writes others
+// in their place must.
+func (d *DB) Settle(ctx context.Context, tx Asker) error {
+	if !d.Spread() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, settlePatience)
+	defer cancel()
+	waiting, err := preparedOn(ctx, tx, nil)
+	for err == nil && len(waiting) > 0 {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: transactions of before have not ended on all nodes", ErrUnavailable)
+		case <-time.After(settleEvery):
+		}
+		waiting, err = preparedOn(ctx, tx, waiting)
+	}
+	return err
+}
+
+// Asker is a transaction or a connection.
+type Asker interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// preparedOn returns the transactions that are prepared on workers; of some, where they are
+// given.
+func preparedOn(ctx context.Context, tx Asker, some []string) (gids []string, err error) {
+	var away bool
+	err = tx.QueryRow(ctx, `SELECT coalesce(array_agg(g.gid) FILTER (WHERE r.success AND g.gid <> '' AND ($1::text[] IS NULL OR g.gid = ANY($1))), '{}'), coalesce(bool_or(NOT r.success), false)
+		FROM run_command_on_workers($$SELECT coalesce(string_agg(gid, ','), '') FROM pg_prepared_xacts WHERE database = current_database() AND gid LIKE 'citus_%'$$) r
+		CROSS JOIN LATERAL string_to_table(r.result, ',') AS g(gid)`, some).Scan(&gids, &away)
+	if err != nil {
+		return nil, fmt.Errorf("asking the workers for prepared transactions: %w", err)
+	}
+	if away {
+		return nil, fmt.Errorf("asking the workers for prepared transactions: %w: one does not answer", ErrUnavailable)
+	}
+	return gids, nil
+}
+
 // workersOf counts the nodes that may have shards, and refuses where they could not keep
 // what is committed.
 func workersOf(ctx context.Context, tx pgx.Tx) (int, error) {
@@ -120,17 +173,26 @@ func workersOf(ctx context.Context, tx pgx.Tx) (int, error) {
 	if workers == 0 {
 		return 0, errNoWorkers
 	}
-	var few []string
-	err := tx.QueryRow(ctx, `SELECT coalesce(array_agg(n.nodename || ':' || n.nodeport || ' (' || r.result || ')'), '{}')
-		FROM run_command_on_workers('SHOW max_prepared_transactions') r JOIN pg_dist_node n ON n.nodename = r.nodename AND n.nodeport = r.nodeport
-		WHERE NOT r.success OR r.result::int < $1`, leastPrepared).Scan(&few)
-	if err != nil {
-		return 0, fmt.Errorf("asking the workers for max_prepared_transactions: %w", err)
+	return workers, checkWorkers(ctx, tx)
+}
+
+// checkWorkers refuses workers that could lose what was acknowledged.
+func checkWorkers(ctx context.Context, tx pgx.Tx) error {
+	for _, check := range []struct{ setting, bad, want string }{
+		{"max_prepared_transactions", "r.result::int < " + strconv.Itoa(leastPrepared), "at least " + strconv.Itoa(leastPrepared)},
+		{"synchronous_commit", "r.result = 'off'", "on"},
+	} {
+		var bad []string
+		err := tx.QueryRow(ctx, `SELECT coalesce(array_agg(r.nodename || ':' || r.nodeport || ' (' || r.result || ')'), '{}')
+			FROM run_command_on_workers('SHOW `+check.setting+`') r WHERE CASE WHEN r.success THEN `+check.bad+` ELSE true END`).Scan(&bad)
+		if err != nil {
+			return fmt.Errorf("asking the workers for %s: %w", check.setting, err)
+		}
+		if len(bad) > 0 {
+			return spreadError(fmt.Sprintf("%s must be %s on each worker, so that a node that fails loses nothing: %s", check.setting, check.want, strings.Join(bad, ", ")))
+		}
 	}
-	if len(few) > 0 {
-		return 0, spreadError(fmt.Sprintf("max_prepared_transactions must be at least %d on each worker, so that what is committed there is kept when one fails: %s", leastPrepared, strings.Join(few, ", ")))
-	}
-	return workers, nil
+	return nil
 }
 
 // distribute spreads those tables that are not spread yet.

@@ -69,7 +69,7 @@ func (d *Dossier) Sums(ctx context.Context, key int32, machineID string, from ti
 		}
 		start := first.UTC().Truncate(day)
 		next = start.Add(sumDays * day)
-		have, err := readSums(ctx, tx, key, start, next)
+		have, err := query.ReadSums(ctx, tx, key, start, next)
 		if err != nil {
 			return err
 		}
@@ -83,19 +83,6 @@ func (d *Dossier) Sums(ctx context.Context, key int32, machineID string, from ti
 		return nil
 	}, db.KeepRollups)
 	return list, next, err
-}
-
-// readSums reads roll-ups of both kinds.
-func readSums(ctx context.Context, tx pgx.Tx, key int32, from, to time.Time) (codec.Buckets, error) {
-	have := codec.Buckets{}
-	rows, err := tx.Query(ctx, "SELECT machine, "+query.RollupColumns()+" FROM rollup WHERE machine = $1 AND bucket >= $2 AND bucket < $3", key, from, to)
-	if err != nil {
-		return nil, fmt.Errorf("reading roll-ups: %w", err)
-	}
-	if _, err := query.ReadBuckets(rows, have); err != nil {
-		return nil, fmt.Errorf("reading roll-ups: %w", err)
-	}
-	return have, query.ReadPackedDays(ctx, tx, []int32{key}, from, to.Add(-day), have)
 }
 
 func appNames(ctx context.Context, tx pgx.Tx, of codec.Buckets) (map[uint64]string, error) {

@@ -89,6 +89,10 @@ func (e *Erasures) step(ctx context.Context) (more bool, err error) {
 			return err
 		}
 		d := &list[0]
+		// Who wrote of it has ended, but perhaps not on all nodes.
+		if err := e.db.Settle(ctx, tx); err != nil {
+			return err
+		}
 		for _, some := range parts(e.atOnce) {
 			if n, err := some(ctx, tx, d); err != nil || n > 0 {
 				return err

@@ -51,6 +51,9 @@ func (w *Writer) beginCompacted(ctx context.Context, conn *pgx.Conn, rows []row,
 			others = append(others, rows[i])
 		}
 	}
+	if err := w.db.Settle(ctx, conn); err != nil {
+		return err
+	}
 	if err := mergeCompacted(ctx, conn, late); err != nil {
 		return err
 	}

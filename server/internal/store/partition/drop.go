@@ -60,6 +60,30 @@ func (p *Partitions) Drop(ctx context.Context, t Table, name string, unneeded fu
 	return dropped, err
 }
 
+// Alone runs do while nobody else is at a table or its default partition, or returns ErrBusy.
+// All wait meanwhile.
+func (p *Partitions) Alone(ctx context.Context, t Table, do func(pgx.Tx) error) error {
+	what := "locking " + t.Name
+	err := p.db.Write(ctx, what, func(tx pgx.Tx) error {
+		mine, err := tryLock(ctx, tx)
+		if err == nil && !mine {
+			err = ErrBusy
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := keepOthersOut(ctx, tx, t, t.Name+"_default"); err != nil {
+			return err
+		}
+		return do(tx)
+	})
+	var pg *pgconn.PgError
+	if errors.Is(err, ErrBusy) || errors.As(err, &pg) && pg.Code == lockNotAvailable {
+		return fmt.Errorf("%s: %w", what, ErrBusy)
+	}
+	return err
+}
+
 // tryLock begins dropping a partition: it bounds the wait for the table's readers
 // and writers, and reports whether no other server makes or drops one.
 func tryLock(ctx context.Context, tx pgx.Tx) (mine bool, err error) {

@@ -49,23 +49,6 @@ type quarter struct {
 // recorded are the quarters of an hour of machines, in any order and each once or more.
 type recorded map[int32][]quarter
 
-// minutesSQL reads the quarters of an hour that are not packed.
-const minutesSQL = `SELECT machine, bucket, events, active_ms, minutes FROM rollup
-	WHERE machine = ANY($1) AND bucket >= $2 AND bucket < $3`
-
-// add adds the rows of minutesSQL.
-func (rec recorded) add(rows pgx.Rows) error {
-	var machine int32
-	var bucket time.Time
-	var q quarter
-	_, err := pgx.ForEachRow(rows, []any{&machine, &bucket, &q.events, &q.activeMS, &q.minutes}, func() error {
-		q.bucket = bucket.UnixMicro()
-		rec[machine] = append(rec[machine], q)
-		return nil
-	})
-	return err
-}
-
 // of returns a machine's quarters of an hour in order, each once.
 func (rec recorded) of(machine int32) []quarter {
 	list, byStart := rec[machine], func(a, b quarter) int { return cmp.Compare(a.bucket, b.bucket) }

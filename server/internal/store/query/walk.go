@@ -57,7 +57,7 @@ func (w *walker) walk(ctx context.Context) error {
 	}
 	// The older ones are all in the one table, the newer ones in the other.
 	if from.Before(compacted) {
-		err = w.hours(ctx)
+		err = w.hours(ctx, earlier(to, compacted))
 	}
 	if err == nil && to.After(compacted) {
 		err = w.events(ctx, later(from, compacted))
@@ -66,6 +66,13 @@ func (w *walker) walk(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func later(a, b time.Time) time.Time {
@@ -80,6 +87,9 @@ type walker struct {
 	tx       pgx.Tx
 	machine  int32
 	from, to time.Time
+	// last is the time of the last event. A late one may divide a packed hour between two
+	// pages of it, of which the second begins with what was in the first.
+	last time.Time
 	// left is how many events more are wanted.
 	left int
 	each func(*api.Event, *codec.Refs) error
@@ -112,22 +122,24 @@ func (w *walker) give(e *api.Event, r *codec.Refs) error {
 		return errStop
 	}
 	w.left--
+	w.last = e.Timestamp
 	return w.each(e, r)
 }
 
-// hours walks the compacted events.
-func (w *walker) hours(ctx context.Context) error {
+// hours walks the compacted events of before a time: where a database is spread, those that
+// are compacted meanwhile may be there already, and are read where they were.
+func (w *walker) hours(ctx context.Context, to time.Time) error {
 	// A row that begins before may reach into what is asked for.
 	for from := codec.HourOf(w.from); w.left > 0; {
 		n := min(walkHoursAtOnce, w.left)
 		list, err := db.Collect[codec.Packed](ctx, w.tx, "asking for compacted events",
 			"SELECT first_ts, body FROM event_hour WHERE machine = $1 AND first_ts >= $2 AND first_ts < $3 ORDER BY first_ts LIMIT $4",
-			w.machine, from, w.to, n)
+			w.machine, from, to, n)
 		if err != nil {
 			return err
 		}
 		for i := range list {
-			if err := w.hour(&list[i]); err != nil {
+			if err := w.hour(&list[i], to); err != nil {
 				return err
 			}
 		}
@@ -139,13 +151,13 @@ func (w *walker) hours(ctx context.Context) error {
 	return nil
 }
 
-func (w *walker) hour(p *codec.Packed) error {
+func (w *walker) hour(p *codec.Packed, to time.Time) error {
 	events, of, err := codec.DecodeHour(p.TS, p.Body)
 	if err != nil {
 		return w.damaged("compacted events", p.TS, err)
 	}
 	for i := range events {
-		if at := events[i].Timestamp; at.Before(w.from) || !at.Before(w.to) {
+		if at := events[i].Timestamp; at.Before(w.from) || !at.Before(to) || !at.After(w.last) {
 			continue
 		}
 		if err := w.give(&events[i], &of[i]); err != nil {

@@ -19,9 +19,6 @@ import (
 // machinesAtOnce is how many machines a check lists at a time.
 const machinesAtOnce = 1000
 
-// lastYear is the last that a date can have in the contract.
-const lastYear = 9999
-
 // RollupCheck is what a check of the roll-ups found.
 type RollupCheck struct {
 	Machines int `json:"machines"`
@@ -39,8 +36,8 @@ type RollupCheck struct {
 
 // CheckRollups adds up every machine's events anew, compares, and repairs what
 // differs if repair is set. Only times are looked at whose events are still kept. The
-// server may go on meanwhile: each machine is seen in one state, and locked while
-// it is repaired.
+// server may go on meanwhile: each machine is seen in one state, for which it is locked
+// where the database is spread, and locked while it is repaired.
 func (u *Upkeep) CheckRollups(ctx context.Context, repair bool) (RollupCheck, error) {
 	var c RollupCheck
 	for last := int32(0); ; {
@@ -67,13 +64,16 @@ func (u *Upkeep) CheckRollups(ctx context.Context, repair bool) (RollupCheck, er
 }
 
 func (u *Upkeep) checkMachine(ctx context.Context, machine int32, repair bool, c *RollupCheck) error {
-	do := u.db.Read
-	if repair {
+	do, lock := u.db.Read, repair || u.db.Spread()
+	if lock {
 		do = u.db.Write
 	}
 	return do(ctx, "checking roll-ups", func(tx pgx.Tx) error {
-		if repair {
+		if lock {
 			if err := events.LockMachines(ctx, tx, []int32{machine}); err != nil {
+				return err
+			}
+			if err := u.db.Settle(ctx, tx); err != nil {
 				return err
 			}
 		}
@@ -85,7 +85,7 @@ func (u *Upkeep) checkMachine(ctx context.Context, machine int32, repair bool, c
 		if err != nil {
 			return err
 		}
-		have, err := readRollups(ctx, tx, machine, from)
+		have, err := query.ReadSums(ctx, tx, machine, from, endOfTime())
 		if err != nil {
 			return err
 		}
@@ -112,19 +112,6 @@ func sumEvents(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (c
 		return nil
 	})
 	return sum, n, err
-}
-
-// readRollups reads a machine's roll-ups of both kinds.
-func readRollups(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (codec.Buckets, error) {
-	have := codec.Buckets{}
-	rows, err := tx.Query(ctx, "SELECT machine, "+query.RollupColumns()+" FROM rollup WHERE machine = $1 AND bucket >= $2", machine, from)
-	if err != nil {
-		return nil, fmt.Errorf("reading roll-ups: %w", err)
-	}
-	if _, err := query.ReadBuckets(rows, have); err != nil {
-		return nil, fmt.Errorf("reading roll-ups: %w", err)
-	}
-	return have, query.ReadPackedDays(ctx, tx, []int32{machine}, partition.DayOf(from), time.Date(lastYear, 12, 31, 0, 0, 0, 0, time.UTC), have)
 }
 
 // replaceRollups puts what is wanted in the place of what is wrong, and takes that

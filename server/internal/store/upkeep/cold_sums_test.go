@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/codec"
 	"activity-tracker.example/server/internal/store/directory"
@@ -78,9 +80,22 @@ func TestPackedRollupsAnswerTheSame(t *testing.T) {
 	}
 	before := look()
 	// What is wrong in a packed day is found, and repaired.
-	if _, err := storetest.Connect(t, url).Exec(t.Context(), `UPDATE rollup_day d SET body = o.body, minutes = o.minutes FROM rollup_day o
-		WHERE d.machine = 1 AND o.machine = 2 AND d.day = o.day AND d.day < '2026-04-20'`); err != nil {
+	conn := storetest.Connect(t, url)
+	rows, err := conn.Query(t.Context(), "SELECT day, body, minutes FROM rollup_day WHERE machine = 2 AND day < '2026-04-20'")
+	if err != nil {
 		t.Fatal(err)
+	}
+	others, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct {
+		Day           time.Time
+		Body, Minutes []byte
+	}])
+	if err != nil || len(others) == 0 {
+		t.Fatal(others, err)
+	}
+	for _, o := range others {
+		if _, err := conn.Exec(t.Context(), "UPDATE rollup_day SET body = $2, minutes = $3 WHERE machine = 1 AND day = $1", o.Day, o.Body, o.Minutes); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c, err := s.CheckRollups(t.Context(), true)
 	if err != nil || c.Wrong == 0 || !c.Repaired {

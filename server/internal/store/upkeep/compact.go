@@ -168,8 +168,8 @@ func (c *compaction) machine(ctx context.Context, key int32, before time.Time) e
 }
 
 // step compacts up to compactEvents events of a machine before a time, and returns
-// whether there may be more. Rows of partitions stay where they are: from now on
-// they are void, and go with their partition.
+// whether there may be more. Rows stay where they are: from now on they are void, and go
+// with their partition, or from the default one once nobody reads there.
 func (c *compaction) step(ctx context.Context, key int32, before time.Time) (more bool, err error) {
 	var events, rows, size int
 	err = c.db.Write(ctx, "compacting events", func(tx pgx.Tx) error {
@@ -182,6 +182,9 @@ func (c *compaction) step(ctx context.Context, key int32, before time.Time) (mor
 		if err != nil || !from.Before(until) {
 			return err
 		}
+		if err := c.db.Settle(ctx, tx); err != nil {
+			return err
+		}
 		list, err := db.Collect[codec.Packed](ctx, tx, "reading events",
 			"SELECT ts, body FROM event WHERE machine = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4", key, from, until, compactEvents)
 		if err != nil {
@@ -190,7 +193,10 @@ func (c *compaction) step(ctx context.Context, key int32, before time.Time) (mor
 		if events = len(list); events == compactEvents {
 			more, until = true, query.After(list[events-1].TS)
 		}
-		rows, size, err = compactRows(ctx, tx, key, list, from, until)
+		if rows, size, err = c.pack(ctx, tx, key, list, from); err != nil {
+			return err
+		}
+		_, err = db.Exec(ctx, tx, "noting until when it is compacted", "UPDATE machine SET compacted_before = $2 WHERE id = $1", key, until)
 		return err
 	})
 	if err == nil {
@@ -218,9 +224,11 @@ func lockToCompact(ctx context.Context, tx pgx.Tx, key int32, before time.Time) 
 	return from, until, nil
 }
 
-// compactRows writes a locked machine's events, all of them from one time to
-// another, into event_hour.
-func compactRows(ctx context.Context, tx pgx.Tx, key int32, list []codec.Packed, from, until time.Time) (rows, size int, err error) {
+// pack writes a locked machine's events, all of them from a time on, into event_hour. Where
+// the database is spread that is committed on its node before anybody reads there: a
+// transaction of several nodes is not seen on all of them at once. What an earlier try wrote
+// that did not come to its end is replaced.
+func (c *compaction) pack(ctx context.Context, tx pgx.Tx, key int32, list []codec.Packed, from time.Time) (rows, size int, err error) {
 	unpacked, of := make([]api.Event, len(list)), make([]codec.Refs, len(list))
 	for i := range list {
 		if unpacked[i], of[i], err = codec.DecodeEvent(list[i].TS, list[i].Body); err != nil {
@@ -228,24 +236,34 @@ func compactRows(ctx context.Context, tx pgx.Tx, key int32, list []codec.Packed,
 		}
 	}
 	batch := &pgx.Batch{}
+	if c.db.Spread() {
+		batch.Queue("DELETE FROM event_hour WHERE machine = $1 AND first_ts >= $2", key, from)
+	}
 	if len(unpacked) > 0 {
 		rows, size = events.QueueHours(batch, key, unpacked, of)
-		// This one is never dropped.
-		batch.Queue("DELETE FROM event_default WHERE machine = $1 AND ts >= $2 AND ts < $3", key, from, until)
 	}
-	batch.Queue("UPDATE machine SET compacted_before = $2 WHERE id = $1", key, until)
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return 0, 0, fmt.Errorf("writing compacted events: %w", err)
+	write := func(tx pgx.Tx) error {
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			return fmt.Errorf("writing compacted events: %w", err)
+		}
+		return nil
 	}
-	return rows, size, nil
+	if !c.db.Spread() {
+		return rows, size, write(tx)
+	}
+	if err := c.db.Write(ctx, "writing compacted events", write); err != nil {
+		return 0, 0, err
+	}
+	return rows, size, c.db.Settle(ctx, tx)
 }
 
-// defaultRows compacts what lies in the default partition.
+// defaultRows compacts what lies in the default partition, and deletes it there.
 func (c *compaction) defaultRows(ctx context.Context, horizon time.Time) error {
 	type found struct {
 		Machine int32
 		TS      time.Time
 	}
+	var done []int32
 	for last := int32(0); ; {
 		var next []found
 		err := c.db.Read(ctx, "looking for events without a partition", func(tx pgx.Tx) (err error) {
@@ -253,8 +271,11 @@ func (c *compaction) defaultRows(ctx context.Context, horizon time.Time) error {
 				"SELECT machine, ts FROM event_default WHERE machine > $1 AND ts < $2 ORDER BY machine, ts LIMIT 1", last, horizon)
 			return err
 		})
-		if err != nil || len(next) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(next) == 0 {
+			return c.deleteVoid(ctx, done)
 		}
 		last = next[0].Machine
 		// All of them: what is newer is compacted already, and what is between
@@ -262,7 +283,39 @@ func (c *compaction) defaultRows(ctx context.Context, horizon time.Time) error {
 		if err := c.machine(ctx, last, horizon); err != nil {
 			return err
 		}
+		done = append(done, last)
 	}
+}
+
+// deleteVoid deletes from the default partition what is compacted of these machines: nobody
+// reads there meanwhile, as when a partition is dropped.
+func (c *compaction) deleteVoid(ctx context.Context, keys []int32) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	err := c.partitions.Alone(ctx, partition.Events(), func(tx pgx.Tx) error {
+		type compacted struct {
+			Machine int32
+			Before  time.Time
+		}
+		list, err := db.Collect[compacted](ctx, tx, "asking until when machines are compacted", "SELECT id, compacted_before FROM machine WHERE id = ANY($1)", keys)
+		if err != nil {
+			return err
+		}
+		batch := &pgx.Batch{}
+		for _, m := range list {
+			batch.Queue("DELETE FROM event_default WHERE machine = $1 AND ts < $2", m.Machine, m.Before)
+		}
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			return fmt.Errorf("deleting: %w", err)
+		}
+		return nil
+	})
+	if errors.Is(err, partition.ErrBusy) {
+		c.log.Info("events without a partition are in use; deleting what is compacted of them later")
+		return nil
+	}
+	return err
 }
 
 // drop drops a partition in which no event is left that is not compacted.
