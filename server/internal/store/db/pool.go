@@ -118,7 +118,7 @@ func (r *Pool) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	defer cancel()
 	var pid uint32
 	var citus bool
-	err := conn.QueryRow(ctx, "SELECT pg_backend_pid(), to_regclass('pg_catalog.pg_dist_shard') IS NOT NULL", pgx.QueryExecModeSimpleProtocol).Scan(&pid, &citus)
+	err := conn.QueryRow(ctx, "SELECT pg_backend_pid(), to_regclass('pg_dist_shard') IS NOT NULL", pgx.QueryExecModeSimpleProtocol).Scan(&pid, &citus)
 	if err != nil {
 		return fmt.Errorf("asking for the session's process: %w", err)
 	}

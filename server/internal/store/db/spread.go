@@ -14,9 +14,9 @@ import (
 // shards by machine. Citus' own tables have that written down, so that no server and no
 // restored backup can be wrong about it; each new connection looks.
 
-// spreadTables are the tables that are spread, all by machine and a machine's rows of all of
+// SpreadTables are the tables that are spread, all by machine and a machine's rows of all of
 // them on one node.
-func spreadTables() []string { return []string{"event", "event_hour", "rollup", "rollup_day"} }
+func SpreadTables() []string { return []string{"event", "event_hour", "rollup", "rollup_day"} }
 
 const (
 	// shardsPerWorker is how many shards a worker gets at first: shards move, so that there
@@ -79,11 +79,11 @@ func (d *DB) Distribute(ctx context.Context) (shards int, changed bool, err erro
 			return err
 		}
 		var tables []string
-		err = tx.QueryRow(ctx, "SELECT coalesce(array_agg(logicalrelid::text), '{}') FROM pg_dist_partition WHERE logicalrelid = ANY($1::text[]::regclass[])", spreadTables()).Scan(&tables)
+		err = tx.QueryRow(ctx, "SELECT coalesce(array_agg(logicalrelid::text), '{}') FROM pg_dist_partition WHERE logicalrelid = ANY($1::text[]::regclass[])", SpreadTables()).Scan(&tables)
 		if err != nil {
 			return fmt.Errorf("looking what is spread already: %w", err)
 		}
-		if changed = len(tables) < len(spreadTables()); changed {
+		if changed = len(tables) < len(SpreadTables()); changed {
 			if err := distribute(ctx, tx, tables, workers*shardsPerWorker); err != nil {
 				return err
 			}
@@ -203,10 +203,10 @@ func distribute(ctx context.Context, tx pgx.Tx, done []string, shards int) error
 	if _, err := Exec(ctx, tx, "setting the number of shards", "SET LOCAL statement_timeout = 0; SET LOCAL citus.shard_count = "+strconv.Itoa(shards)); err != nil {
 		return err
 	}
-	for i, table := range spreadTables() {
+	for i, table := range SpreadTables() {
 		with := "default"
 		if i > 0 {
-			with = spreadTables()[0]
+			with = SpreadTables()[0]
 		}
 		if _, err := Exec(ctx, tx, "spreading "+table, "SELECT create_distributed_table($1::text::regclass, 'machine', colocate_with => $2)", table, with); err != nil {
 			return err

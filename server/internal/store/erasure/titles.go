@@ -126,6 +126,10 @@ func (e *Erasures) sweepMonth(ctx context.Context, month time.Time) error {
 	}
 	all := map[uint64]struct{}{}
 	err := e.db.Read(ctx, "looking for retired titles", func(tx pgx.Tx) error {
+		// Records of before they were retired may have yet to be seen on all nodes.
+		if err := e.db.Settle(ctx, tx); err != nil {
+			return err
+		}
 		rows, err := tx.Query(ctx, "SELECT DISTINCT title FROM erasure_title WHERE month = $1 AND retired", month)
 		if err != nil {
 			return err

@@ -1,0 +1,26 @@
+package testdb
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// PretendSpread has servers take a migrated database on one node for one that Citus spreads:
+// all that they do then is done on one node.
+func PretendSpread(tb testing.TB, at string) {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), at)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(tb.Context())) }()
+	if _, err := conn.Exec(tb.Context(), `
+		CREATE TABLE pg_dist_shard (logicalrelid regclass, shardid bigint);
+		INSERT INTO pg_dist_shard SELECT 'event'::regclass, n FROM generate_series(1, 8) n;
+		CREATE FUNCTION run_command_on_workers(command text) RETURNS TABLE (nodename text, nodeport int, success boolean, result text)
+			LANGUAGE sql AS $$ SELECT 'worker', 5432, true, '' $$`); err != nil {
+		tb.Fatal(err)
+	}
+}
