@@ -19,8 +19,10 @@ import (
 
 // Two servers are given the same batches at the same moment, by hosts that try
 // again: one row each, counted once, and one of the two accepted it.
-func TestSameBatchAtTwoServers(t *testing.T) {
-	url := storetest.NewDatabase(t)
+func TestSameBatchAtTwoServers(t *testing.T) { storetest.OnBoth(t, sameBatchAtTwoServers) }
+
+func sameBatchAtTwoServers(t *testing.T, url string) {
+	t.Helper()
 	now := time.Date(2026, 5, 4, 0, 30, 0, 0, time.UTC)
 	stores := []*storetest.Store{storetest.OpenAt(t, url, partition.Retention{}, now), storetest.OpenAt(t, url, partition.Retention{}, now)}
 	host := storetest.AddHost(t, stores[0])
@@ -64,8 +66,10 @@ func TestSameBatchAtTwoServers(t *testing.T) {
 // Rows go straight into their partitions where they can, and are stored as well
 // where they can't: a partition was dropped by another server or never made, the
 // days are too many, or some machines have had later events.
-func TestRowsThatAreNotNew(t *testing.T) {
-	url := storetest.NewDatabase(t)
+func TestRowsThatAreNotNew(t *testing.T) { storetest.OnBoth(t, rowsThatAreNotNew) }
+
+func rowsThatAreNotNew(t *testing.T, url string) {
+	t.Helper()
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	s := storetest.OpenAt(t, url, partition.Retention{}, now)
 	host := storetest.AddHost(t, s)

@@ -9,6 +9,7 @@ import (
 	"activity-tracker.example/server/internal/store/events"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/rooms"
+	"activity-tracker.example/server/internal/store/testdb"
 )
 
 // Names of other rooms' types, short and such that no variable has.
@@ -73,4 +74,19 @@ func OnOneNode(tb testing.TB, s *Store) {
 	if s.Spread() {
 		tb.Skip("the database is spread over several nodes")
 	}
+}
+
+// OnBoth runs a test on a database on one node, and on one that looks to servers as if it
+// were spread over several. A database that is named for the tests is what it is.
+func OnBoth(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
+	t.Run("as it is", func(t *testing.T) { test(t, NewDatabase(t)) })
+	if testdb.Elsewhere() {
+		return
+	}
+	t.Run("as if spread", func(t *testing.T) {
+		url := NewDatabase(t)
+		testdb.PretendSpread(t, url)
+		test(t, url)
+	})
 }

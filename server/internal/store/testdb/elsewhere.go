@@ -20,6 +20,9 @@ import (
 // database on all of its nodes, with the nodes of the main one. Its template1 must have the
 // extension, on all nodes.
 
+// Elsewhere reports whether a database is named for the tests.
+func Elsewhere() bool { return os.Getenv(namedEnv) != "" }
+
 // emptyElsewhere makes an empty database beside the one that is named, and drops it after
 // the test.
 func emptyElsewhere(tb testing.TB) string {

@@ -56,7 +56,7 @@ func run(tests func(dir string) (int, error)) (code int, err error) {
 		return 1, fmt.Errorf("making a folder for PostgreSQL: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if os.Getenv(namedEnv) != "" {
+	if Elsewhere() {
 		if code, err = tests(dir); code != 0 || err != nil {
 			return code, err
 		}
@@ -92,7 +92,7 @@ func makeMigrated(ctx context.Context) error {
 // New makes a database that is migrated, and returns its URL.
 func New(tb testing.TB) string {
 	tb.Helper()
-	if os.Getenv(namedEnv) != "" {
+	if Elsewhere() {
 		return migratedElsewhere(tb)
 	}
 	// Copied as files, which is faster where nothing is synchronised to disk.
@@ -102,7 +102,7 @@ func New(tb testing.TB) string {
 // Empty makes an empty database, and returns its URL.
 func Empty(tb testing.TB) string {
 	tb.Helper()
-	if os.Getenv(namedEnv) != "" {
+	if Elsewhere() {
 		return emptyElsewhere(tb)
 	}
 	return named(tb, "")

@@ -107,8 +107,10 @@ func TestPackedRollupsAnswerTheSame(t *testing.T) {
 }
 
 // Servers that pack at once, while events arrive, lose nothing.
-func TestPackingWhileEventsArrive(t *testing.T) {
-	url := storetest.NewDatabase(t)
+func TestPackingWhileEventsArrive(t *testing.T) { storetest.OnBoth(t, packingWhileEventsArrive) }
+
+func packingWhileEventsArrive(t *testing.T, url string) {
+	t.Helper()
 	now := time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
 	stores := []*storetest.Store{storetest.OpenAt(t, url, partition.Retention{}, now), storetest.OpenAt(t, url, partition.Retention{}, now)}
 	host := storetest.AddHost(t, stores[0])

@@ -73,8 +73,10 @@ func TestCompaction(t *testing.T) {
 
 // Late events find their hour wherever it lies: within one, before its first,
 // after its last, in hours and days without any, in hours with more than a row holds.
-func TestLateEventsOfCompactedDays(t *testing.T) {
-	url := storetest.NewDatabase(t)
+func TestLateEventsOfCompactedDays(t *testing.T) { storetest.OnBoth(t, lateEventsOfCompactedDays) }
+
+func lateEventsOfCompactedDays(t *testing.T, url string) {
+	t.Helper()
 	now := time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
 	s := storetest.OpenCompacting(t, url, now)
 	host := storetest.AddHost(t, s)
@@ -148,8 +150,10 @@ func TestDayGoesOnAfterCompaction(t *testing.T) {
 
 // Two servers compact while two write the same late and new events and one reads:
 // each is stored once, no reader misses one, roll-ups are exact.
-func TestCompactionAmongWriters(t *testing.T) {
-	url := storetest.NewDatabase(t)
+func TestCompactionAmongWriters(t *testing.T) { storetest.OnBoth(t, compactionAmongWriters) }
+
+func compactionAmongWriters(t *testing.T, url string) {
+	t.Helper()
 	now := time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
 	stores := []*storetest.Store{storetest.OpenCompacting(t, url, now), storetest.OpenCompacting(t, url, now)}
 	host := storetest.AddHost(t, stores[0])
