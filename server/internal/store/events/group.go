@@ -24,6 +24,9 @@ const (
 	// groupEvents is how many events end a group: more don't go faster, and
 	// all wait for the last.
 	groupEvents = 5000
+	// spreadEvents is groupEvents where the database is spread: a statement that visits
+	// several nodes takes about as long for a thousand events as for ten.
+	spreadEvents = 20_000
 	// groupBytes ends a group, too, by the bytes of its texts: some 40,000
 	// usual events. A few hosts with titles of the largest size would
 	// otherwise make groups that take longer than groupTimeout, and fail all
@@ -32,6 +35,9 @@ const (
 	// leaderPatience is after how long a group under way is slow: others don't
 	// wait for it then.
 	leaderPatience = 250 * time.Millisecond
+	// spreadPatience is leaderPatience where the database is spread. There a second leader
+	// only makes the groups smaller, so nothing else brings one about.
+	spreadPatience = time.Second
 	// queuedEvents bounds what waits for a leader, some 100 MB of usual
 	// events; beyond it callers are asked to come back.
 	queuedEvents = 100_000
@@ -50,6 +56,8 @@ var errAbandoned = errors.New("writing a group of batches ended without a result
 // all that wait, and then hands its place to one of those that came meanwhile.
 type group struct {
 	write func(context.Context, []Batch) ([]Written, error)
+	// spread reports whether the database is spread over several nodes.
+	spread func() bool
 
 	mu      sync.Mutex
 	leaders int
@@ -80,7 +88,7 @@ type outcome struct {
 }
 
 func newGroup(write func(context.Context, []Batch) ([]Written, error)) *group {
-	return &group{write: write, busy: map[int64]int{}}
+	return &group{write: write, spread: func() bool { return false }, busy: map[int64]int{}}
 }
 
 func (g *group) do(ctx context.Context, b Batch) (Written, error) {
@@ -128,6 +136,9 @@ func (g *group) enter(w *waiter) error {
 // pays reports whether one more leader pays for what waits and some more batches and
 // events. g.mu is held.
 func (g *group) pays(batches, events int) bool {
+	if g.spread() {
+		return time.Since(g.began) > spreadPatience
+	}
 	return len(g.queue)+batches >= leaderBatches || g.queued+events >= leaderEvents || g.slow()
 }
 
@@ -173,11 +184,15 @@ func (g *group) gather(w *waiter) []*waiter {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	members := []*waiter{w}
+	most := groupEvents
+	if g.spread() {
+		most = spreadEvents
+	}
 	events, size := len(w.batch.Events), w.bytes
 	var left []*waiter
 	for i, next := range g.queue {
 		n := len(next.batch.Events)
-		if events+n > groupEvents || size+next.bytes > groupBytes {
+		if events+n > most || size+next.bytes > groupBytes {
 			left = append(left, g.queue[i:]...)
 			break
 		}

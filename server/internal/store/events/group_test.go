@@ -140,6 +140,50 @@ func TestManySmallBatchesGetAnotherLeader(t *testing.T) {
 	})
 }
 
+// Where the database is spread all that comes while a group is under way is one group, unless
+// that takes very long.
+func TestSpreadGroupsAreLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		proceed := make(chan struct{})
+		var mu sync.Mutex
+		var sizes []int
+		g := newGroup(func(_ context.Context, batches []Batch) ([]Written, error) {
+			mu.Lock()
+			sizes = append(sizes, len(batches))
+			mu.Unlock()
+			<-proceed
+			return make([]Written, len(batches)), nil
+		})
+		g.spread = func() bool { return true }
+		var wait sync.WaitGroup
+		next := int64(0)
+		send := func() {
+			host := next
+			next++
+			wait.Go(func() {
+				if _, err := g.do(t.Context(), Batch{Host: host, Events: make([]api.Event, leaderEvents)}); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		const sent = 20
+		for range sent {
+			send()
+		}
+		if fmt.Sprint(sizes) != "[1]" {
+			t.Errorf("groups of %v batches while one is under way", sizes)
+		}
+		time.Sleep(2 * spreadPatience)
+		send()
+		if fmt.Sprint(sizes) != fmt.Sprint([]int{1, sent}) {
+			t.Errorf("groups of %v batches once that takes long", sizes)
+		}
+		close(proceed)
+		wait.Wait()
+	})
+}
+
 // Calls that come together share a write; a batch that the database refuses
 // fails alone.
 func TestGroupCommit(t *testing.T) {

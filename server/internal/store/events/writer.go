@@ -27,6 +27,7 @@ type Writer struct {
 func New(d *db.DB, partitions *partition.Partitions, dict *dictionary.Dictionary, revoked func()) *Writer {
 	w := &Writer{db: d, partitions: partitions, dictionary: dict, metrics: newMetrics(), revoked: revoked}
 	w.group = newGroup(w.metrics.measured(w.writeBatches))
+	w.group.spread = d.Spread
 	return w
 }
 
