@@ -42,6 +42,8 @@ backup that was killed has left in the folder, the next one removes. With -
 it goes to standard output, unverified: see to it that a failure is noticed (in a
 shell: set -o pipefail).
 
+Of a database that is spread over several nodes (migrate --distributed) it makes none.
+
 It holds window titles, and the secrets of second steps at login. Of tokens,
 credentials and passwords it holds hashes alone.`,
 		Example: `  trackerd-server backup /var/backups/trackerd-server/tracker.dump
@@ -93,6 +95,9 @@ func writeBackup(ctx context.Context, cmd *cobra.Command, d *app.Database, path 
 	}
 	if schema.Version == 0 {
 		return errors.New("the database holds nothing of trackerd-server's; is it the right one?")
+	}
+	if d.Store.Spread() {
+		return errors.New("the database is spread over several nodes, which this command does not see at one moment: use PostgreSQL's base backups of each node and citus_create_restore_point")
 	}
 	contents, err := d.Store.Contents(ctx)
 	if err != nil {

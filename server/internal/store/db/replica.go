@@ -227,6 +227,8 @@ func (d *DB) lookAtReplica(ctx context.Context) error {
 		return fmt.Errorf("it does not answer: %w", askErr)
 	case !standby.Standby:
 		return errors.New("it is not a standby: name a streaming replica of the database, or none")
+	case d.Spread():
+		return errors.New("the database is spread over several nodes, and it is a replica of one")
 	case err == nil && (standby.Cluster != primary.Cluster || standby.Database != primary.Database):
 		return errors.New("it is a replica of another database")
 	case !caught:

@@ -3,10 +3,12 @@ package inspect
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/partition"
 )
 
@@ -75,6 +77,9 @@ func (in *Inspector) Look(ctx context.Context) (Look, error) {
 		}
 		for _, t := range partition.All() {
 			look, err := lookAt(ctx, tx, t)
+			if err == nil && in.db.Spread() && slices.Contains(db.SpreadTables(), t.Name) {
+				look.Bytes, err = spreadBytes(ctx, tx, t)
+			}
 			if err != nil {
 				return err
 			}
@@ -108,4 +113,14 @@ func lookAt(ctx context.Context, tx pgx.Tx, t partition.Table) (TableLook, error
 		return look, fmt.Errorf("asking for the size of %s: %w", t.Name, err)
 	}
 	return look, nil
+}
+
+// spreadBytes is the size of a table that Citus spreads, on all nodes.
+func spreadBytes(ctx context.Context, tx pgx.Tx, t partition.Table) (bytes int64, err error) {
+	err = tx.QueryRow(ctx, `SELECT coalesce(sum(s.size), 0)::bigint FROM citus_shard_sizes() s JOIN pg_dist_shard d ON d.shardid = s.shard_id
+		WHERE d.logicalrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass($1))`, t.Name).Scan(&bytes)
+	if err != nil {
+		return 0, fmt.Errorf("asking the nodes for the size of %s: %w", t.Name, err)
+	}
+	return bytes, nil
 }

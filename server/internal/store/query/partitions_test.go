@@ -17,6 +17,7 @@ func TestNoPartitionIsReadWhole(t *testing.T) {
 	url := storetest.NewDatabase(t)
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	s := storetest.OpenAt(t, url, partition.Retention{}, now)
+	storetest.OnOneNode(t, s)
 	host := storetest.AddHost(t, s)
 	for m := range 20 {
 		var events []api.Event

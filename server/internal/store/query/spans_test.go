@@ -210,6 +210,7 @@ func TestReportsReadNoPartitionWhole(t *testing.T) {
 	url := storetest.NewDatabase(t)
 	now := time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
 	s := storetest.OpenAt(t, url, partition.Retention{}, now)
+	storetest.OnOneNode(t, s)
 	host := storetest.AddHost(t, s)
 	r := rand.New(rand.NewPCG(11, 12))
 	for m := range 40 {
