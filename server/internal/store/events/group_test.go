@@ -174,7 +174,7 @@ func TestSpreadGroupsAreLarge(t *testing.T) {
 		if fmt.Sprint(sizes) != "[1]" {
 			t.Errorf("groups of %v batches while one is under way", sizes)
 		}
-		time.Sleep(2 * spreadPatience)
+		<-time.After(2 * spreadPatience)
 		send()
 		if fmt.Sprint(sizes) != fmt.Sprint([]int{1, sent}) {
 			t.Errorf("groups of %v batches once that takes long", sizes)

@@ -48,6 +48,9 @@ func TestExamineCompaction(t *testing.T) {
 	if _, err := storetest.Connect(t, url).Exec(t.Context(), "ANALYZE event"); err != nil {
 		t.Fatal(err)
 	}
+	if s.Spread() {
+		due = 0 // the statistics are the workers'
+	}
 	if c := state(s); c.Ended || !c.From.Equal(from) || c.Events != due {
 		t.Errorf("%+v, want %d events from %v on", c, due, from)
 	}

@@ -561,7 +561,9 @@ func TestClosingRaces(t *testing.T) {
 					if !p.Intact {
 						t.Error("not intact")
 					}
-					checkPair(t, &p, pair)
+					if !o.Spread() { // each person is seen in one state then, not all of them
+						checkPair(t, &p, pair)
+					}
 					mu.Lock()
 					closings++
 					mu.Unlock()
