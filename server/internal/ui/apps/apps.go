@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"activity-tracker.example/server/api"
-	rules "activity-tracker.example/server/internal/category"
 	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store/directory"
@@ -44,9 +43,9 @@ type view struct {
 	MorePeople bool
 	// Sorting means that the visitor may put applications into categories.
 	Sorting bool
-	// order are the names of all categories, places where each is among them.
+	// order are the names of all categories, styles how each is drawn.
 	order  []string
-	places map[string]int
+	styles map[string]string
 }
 
 // category is one, or what is in none, which comes first.
@@ -100,15 +99,16 @@ func (p Parts) show(v *frame.Visit) (any, error) {
 		return nil, err
 	}
 	s := &view{
-		From: r.From, To: r.To, Zone: r.TZ, Group: q.Get("group"), Person: q.Get("person"), Sorting: v.Caller.Role == directory.RoleAdmin, places: map[string]int{},
+		From: r.From, To: r.To, Zone: r.TZ, Group: q.Get("group"), Person: q.Get("person"), Sorting: v.Caller.Role == directory.RoleAdmin, styles: map[string]string{},
 	}
 	categories, err := p.Reports.Categories(v.Context())
 	if err != nil {
 		return nil, err
 	}
+	palette := lane.NewPalette(categories.Categories)
 	for i := range categories.Categories {
 		name := categories.Categories[i].Name
-		s.places[name] = i
+		s.styles[name] = palette.Of(i)
 		s.order = append(s.order, name)
 	}
 	s.add(v, r.Rows)
@@ -125,9 +125,9 @@ func (p Parts) show(v *frame.Visit) (any, error) {
 // colour is the style of a category.
 func (s *view) colour(name string) string {
 	if name == "" {
-		return lane.Colour(rules.None)
+		return lane.None
 	}
-	return lane.Colour(s.places[name])
+	return cmp.Or(s.styles[name], lane.More)
 }
 
 // link lists who used an application.

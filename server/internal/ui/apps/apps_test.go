@@ -39,7 +39,7 @@ func TestApps(t *testing.T) {
 	b.As("admin")
 	span := "from=2026-10-05&to=2026-10-06"
 	page := b.Get("/apps?" + span)
-	page.Has(t, http.StatusOK, `<path class="k1" d="M2 0.0h16v100.0h-16z"/>`, `<path class="none" d="M22 `, "&lt;b&gt;Post", `href="categories"`, `app=%3Ci%3EGame`, "5 min", `class="pale"`)
+	page.Has(t, http.StatusOK, `<path class="k8" d="M2 0.0h16v100.0h-16z"/>`, `<path class="none" d="M22 `, "&lt;b&gt;Post", `href="categories"`, `app=%3Ci%3EGame`, "5 min", `class="pale"`)
 	if none, post := strings.Index(page.Text, "No category <span"), strings.Index(page.Text, "&lt;b&gt;Post</bdi> <span"); none < 0 || none > post {
 		t.Error("what has no category is not the first")
 	}

@@ -3,6 +3,7 @@ package frame
 import (
 	"net/http"
 	"net/url"
+	"time"
 
 	"activity-tracker.example/server/api"
 )
@@ -30,12 +31,35 @@ func Said(to, sentence string) string {
 	return u.String()
 }
 
-// Done is what stands above a page after a form was done.
-func (v *Visit) Done() Message {
-	key := doneKey + "." + v.Query.Get(doneKey)
-	if !v.Query.Has(doneKey) || !v.Words.Has(key) {
+// doneFor is for how long a browser keeps what it has just done, until it shows so.
+const doneFor = time.Minute
+
+// keepDone has the browser keep what its form has done, so that a link which somebody made up
+// shows nothing as done.
+func keepDone(w http.ResponseWriter, to string) {
+	u, err := url.Parse(to)
+	if err != nil || u.Query().Get(doneKey) == "" {
+		return
+	}
+	//nolint:gosec // no secret: also kept by who tries the server without TLS
+	http.SetCookie(w, &http.Cookie{
+		Name: doneCookie, Value: url.QueryEscape(u.Query().Get(doneKey)), Path: "/", MaxAge: int(doneFor / time.Second), HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	})
+}
+
+// doneCookie is where a browser keeps it.
+const doneCookie = "activity-tracker-" + doneKey
+
+// Done is what stands above a page after a form was done: in the browser that has done it, and
+// there once.
+func (v *Visit) Done(w http.ResponseWriter) Message {
+	sentence := v.Query.Get(doneKey)
+	key := doneKey + "." + sentence
+	if sentence == "" || !v.Words.Has(key) || cookie(v.request, doneKey) != url.QueryEscape(sentence) {
 		return Message{}
 	}
+	//nolint:gosec // no secret: it is taken away
+	http.SetCookie(w, &http.Cookie{Name: doneCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	return Message{Text: v.Words.T(key), Done: true}
 }
 
@@ -62,6 +86,7 @@ func (f *Frame) act(v *Visit, w http.ResponseWriter, p Page) {
 	v.Form = r.PostForm
 	done, err := p.Act(v)
 	if err == nil && done.Show == nil {
+		keepDone(w, done.To)
 		See(w, v.root()+done.To)
 		return
 	}

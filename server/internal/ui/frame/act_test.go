@@ -45,7 +45,9 @@ func TestForms(t *testing.T) {
 		t.Fatal("no token to remove: ", r.Text)
 	}
 	b.Ask(http.MethodPost, "/tokens", url.Values{"do": {"remove"}, "id": {id[1]}}).Sends(t, "./tokens?done=removed")
+	b.Ask(http.MethodGet, "/users?done=changed", nil).Lacks(t, `role="status"`) // somebody else's link
 	b.Ask(http.MethodGet, "/tokens?done=removed", nil).Has(t, http.StatusOK, "Removed.")
+	b.Ask(http.MethodGet, "/tokens?done=removed", nil).Lacks(t, "Removed.") // it was shown
 	b.Ask(http.MethodGet, "/tokens?done=%3Cb%3E", nil).Lacks(t, `role="status"`)
 
 	for _, role := range []string{"manager", "viewer", "auditor"} {

@@ -239,7 +239,7 @@ func (f *Frame) page(w http.ResponseWriter, r *http.Request, p Page, id string) 
 		f.Refuse(v, w, err)
 		return
 	}
-	f.Show(v, w, p.Name, http.StatusOK, data, v.Done())
+	f.Show(v, w, p.Name, http.StatusOK, data, v.Done(w))
 }
 
 // first returns where somebody goes on to whom the first page is not for: another page of theirs,

@@ -16,14 +16,13 @@ const (
 	// ColumnMinutes is how many minutes a column of counts has.
 	ColumnMinutes = 5
 	minute        = 60 // seconds
-	// Colours is how many categories have a colour of their own: the first ones.
-	Colours = 8
 )
 
 // Records are the single records of a day: what was in front in each minute, and counts.
 type Records struct {
-	start time.Time
-	rules *category.Rules
+	start   time.Time
+	rules   *category.Rules
+	palette Palette
 	// minutes are what was in front with somebody there.
 	minutes [][]use
 	// Columns are the counts of each ColumnMinutes.
@@ -47,9 +46,9 @@ type Column struct {
 }
 
 // NewRecords takes the records of a day from start to end, sorted into categories by rules.
-func NewRecords(start, end time.Time, rules *category.Rules) *Records {
+func NewRecords(start, end time.Time, rules *category.Rules, palette Palette) *Records {
 	n := int(end.Sub(start) / time.Minute)
-	return &Records{start: start, rules: rules, minutes: make([][]use, n), Columns: make([]Column, (n+ColumnMinutes-1)/ColumnMinutes)}
+	return &Records{start: start, rules: rules, palette: palette, minutes: make([][]use, n), Columns: make([]Column, (n+ColumnMinutes-1)/ColumnMinutes)}
 }
 
 // Add adds a record. One that is longer than a minute is spread over its minutes.
@@ -164,17 +163,6 @@ func (r *Records) Runs() []Run {
 	return list
 }
 
-// Colour is the style of a category's place: those behind the first ones share one.
-func Colour(class int) string {
-	switch {
-	case class == category.None:
-		return "none"
-	case class >= Colours:
-		return "more"
-	}
-	return fmt.Sprintf("k%d", class+1)
-}
-
 // Category is a category as a lane's legend has it.
 type Category struct {
 	Name, Colour string
@@ -187,11 +175,11 @@ func (r *Records) Categories(runs []Run) (paths []Path, legend []Category) {
 	var drawn pens
 	seen := map[int]bool{}
 	for _, run := range runs {
-		drawn.draw(Colour(run.Class), run)
+		drawn.draw(r.palette.Of(run.Class), run)
 		seen[run.Class] = true
 	}
 	for class := range seen {
-		legend = append(legend, Category{r.rules.Name(class), Colour(class), class})
+		legend = append(legend, Category{r.rules.Name(class), r.palette.Of(class), class})
 	}
 	// As a number without a sign, none is the largest.
 	slices.SortFunc(legend, func(a, b Category) int { return cmp.Compare(uint(a.class), uint(b.class)) })
@@ -206,13 +194,13 @@ type Strip struct {
 }
 
 // Strips draws a lane for each of the applications that were in front longest, at most so many.
-func Strips(runs []Run, most int) (list []Strip) {
+func (r *Records) Strips(runs []Run, most int) (list []Strip) {
 	minutes, drawn := map[string]int{}, map[string]*pens{}
 	for _, run := range runs {
 		if drawn[run.App] == nil {
 			drawn[run.App] = &pens{}
 		}
-		drawn[run.App].draw(Colour(run.Class), run)
+		drawn[run.App].draw(r.palette.Of(run.Class), run)
 		minutes[run.App] += run.To - run.From
 	}
 	for app, n := range minutes {

@@ -63,7 +63,7 @@ func (o *Options) login(v *frame.Visit, w http.ResponseWriter, r *http.Request) 
 	case r.Method == http.MethodGet && o.Passwords && !o.Users.Begun(r):
 		frame.See(w, "setup")
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		o.Show(v, w, "login", http.StatusOK, s, v.Done())
+		o.Show(v, w, "login", http.StatusOK, s, v.Done(w))
 	case r.Method != http.MethodPost || !o.Passwords:
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		o.Show(v, w, "login", http.StatusMethodNotAllowed, s, frame.Message{})

@@ -55,7 +55,7 @@ func (p Parts) records(v *frame.Visit, s subject, day report.Day, page *view) er
 		return err
 	}
 	rules := category.NewRules(categories.Categories)
-	list := lane.NewRecords(day.Start, day.End, rules)
+	list := lane.NewRecords(day.Start, day.End, rules, lane.NewPalette(categories.Categories))
 	q := report.PersonEventsQuestion{Person: s.id, From: query.PersonPlace{At: day.Start}, End: day.End}
 	for e, err := range p.Reports.EachPersonEvent(v.Context(), s.scope, q) {
 		if err != nil {
@@ -97,9 +97,9 @@ func (page *view) lanes(v *frame.Visit, day report.Day, list *lane.Records, rule
 	runs := list.Runs()
 	length := func(minutes int) string { return v.Words.Length(float64(minutes) * minutesAnHour) }
 	paths, legend := list.Categories(runs)
-	names := map[string]string{lane.Colour(lane.Colours): v.Words.T("person.morecategories")}
+	names := map[string]string{lane.More: v.Words.T("person.morecategories")}
 	for _, c := range legend {
-		if c.Colour == lane.Colour(category.None) {
+		if c.Colour == lane.None {
 			c.Name = v.Words.T("apps.none")
 		}
 		if _, shared := names[c.Colour]; !shared {
@@ -110,7 +110,7 @@ func (page *view) lanes(v *frame.Visit, day report.Day, list *lane.Records, rule
 	for _, p := range paths {
 		page.Categories = append(page.Categories, named{p, names[p.State]})
 	}
-	for _, s := range lane.Strips(runs, most) {
+	for _, s := range list.Strips(runs, most) {
 		page.Strips = append(page.Strips, strip{s.App, s.Paths})
 	}
 	at := func(m int) string { return v.At(day.Start.Add(time.Duration(m) * time.Minute)) }
