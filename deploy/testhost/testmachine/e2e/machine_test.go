@@ -66,15 +66,25 @@ func trackedMachineOf(t *testing.T, recipe debian.Recipe) *machine {
 		t.Fatal(err)
 	}
 	m.run(t, "systemctl", "restart", "trackerd")
-	token := srv.Command(t, "enrollment", "create", "--uses", "1", "--expires", "10m")
-	res, err := m.Exec(t.Context(), testhost.Command{
-		Args: []string{"trackctl", "enroll", "http://" + insideAddr, "-"}, Stdin: strings.NewReader(token + "\n"),
-	})
-	if err != nil || res.Code != 0 {
-		t.Fatalf("trackctl enroll: %v, exit code %d: %s%s", err, res.Code, res.Stdout, res.Stderr)
-	}
+	m.enroll(t)
 	m.waitPolicy(t)
 	return m
+}
+
+// enroll enrols the machine. On a busy computer an answer may come later than trackctl waits
+// for it: a person tries again then.
+func (m *machine) enroll(t *testing.T) {
+	t.Helper()
+	token := m.srv.Command(t, "enrollment", "create", "--uses", "5", "--expires", "10m")
+	eventually(t, patience, "the machine is enrolled", func() error {
+		res, err := m.Exec(t.Context(), testhost.Command{
+			Args: []string{"trackctl", "enroll", "http://" + insideAddr, "-"}, Stdin: strings.NewReader(token + "\n"),
+		})
+		if err == nil && res.Code != 0 {
+			err = fmt.Errorf("trackctl enroll: exit code %d: %s%s", res.Code, res.Stdout, res.Stderr)
+		}
+		return err
+	})
 }
 
 // waitPolicy waits until the server has said what may be measured. A machine that has
