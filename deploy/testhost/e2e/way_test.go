@@ -27,9 +27,6 @@ const (
 	manager, managerPassword = "olga", "a quiet way home 7"
 	// wayConfig ends activity soon after the last key, so that minutes without any come.
 	wayConfig = config + "idle_after_sec: 5\n"
-	// liveWithin is how late Now may be: a record, its upload, and the server's look at what
-	// changed are 11 s; the rest is for a busy machine.
-	liveWithin = 30 * time.Second
 )
 
 // TestWholeWay goes the whole way. Two people log in over RDP and work; one locks with
@@ -175,9 +172,6 @@ func (w *way) live(t *testing.T, stopTyping func()) {
 	tookOther := o.await(t, "Now has the other disconnected", "window.same && "+w.bob.shows("disconnected", 1)+"&&"+w.alice.shows("locked", 1))
 	o.keep(t, "now-disconnected")
 	t.Logf("Now has the lock after %s and the end of a connection after %s", took.Round(time.Millisecond), tookOther.Round(time.Millisecond))
-	if took > liveWithin || tookOther > liveWithin {
-		t.Errorf("Now is late: want both within %s", liveWithin)
-	}
 }
 
 // leave waits until both have had a whole minute so, which is what a day shows, and logs both
