@@ -108,7 +108,7 @@ type daemon struct {
 	problems []roster.Problem  // of the last list
 	refused  []roster.Problem  // likewise
 	users    map[string]string // by machine_id, of the last list
-	// enumerated is closed once the first list of sessions was there.
+	// enumerated is closed once the first list of sessions was there, or should have been.
 	enumerated chan struct{}
 	once       sync.Once
 }
@@ -374,5 +374,6 @@ func (d *daemon) waitForSessions(ctx context.Context) {
 	case <-d.enumerated:
 	case <-timer.C:
 		d.log.Warn("logind has not answered yet; going on without it")
+		d.once.Do(func() { close(d.enumerated) })
 	}
 }

@@ -52,7 +52,7 @@ func (d *daemon) facts() *doctor.Facts {
 }
 
 // unseen returns what cannot be seen here, for the server; nil until the first list of
-// sessions was there.
+// sessions was there, or should have been.
 func (d *daemon) unseen() []api.Unseen {
 	select {
 	case <-d.enumerated:

@@ -160,8 +160,9 @@ func serveTracker(ts *testscript.TestScript, _ bool, _ []string) {
 				kept.add(batch)
 			}
 			_ = json.NewEncoder(w).Encode(reply)
-		case "/api/policy": // without sessions nothing is known of what cannot be seen
-			if _, unseen := r.Header[api.UnseenHeader]; unseen || r.UserAgent() != api.AgentProduct+version || r.Header.Get(api.ClockHeader) == "" {
+		case "/api/policy": // there is no bus, which it may not know yet
+			unseen := r.Header.Get(api.UnseenHeader)
+			if unseen != "" && unseen != string(api.UnseenSessions) || r.UserAgent() != api.AgentProduct+version || r.Header.Get(api.ClockHeader) == "" {
 				w.WriteHeader(http.StatusBadRequest) // then nothing is measured
 				return
 			}
