@@ -367,12 +367,10 @@ func (d *daemon) remember(r roster.Result) {
 // waitForSessions waits until the first list of sessions was there, within
 // bounds.
 func (d *daemon) waitForSessions(ctx context.Context) {
-	timer := time.NewTimer(readyTimeout)
-	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-d.enumerated:
-	case <-timer.C:
+	case <-time.After(readyTimeout):
 		d.log.Warn("logind has not answered yet; going on without it")
 		d.once.Do(func() { close(d.enumerated) })
 	}
