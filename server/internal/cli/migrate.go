@@ -40,6 +40,7 @@ end once, and hosts send again. It is not undone by leaving the option away.`,
 			defer cancel()
 			var schema db.Schema
 			var spread string
+			var shards int
 			err = app.WithDatabase(ctx, c, quiet(cmd.ErrOrStderr()), app.ForMaker, func(ctx context.Context, d *app.Database) (err error) {
 				if schema, err = d.Store.Schema(ctx); err != nil || dryRun {
 					return err
@@ -47,7 +48,8 @@ end once, and hosts send again. It is not undone by leaving the option away.`,
 				if err := d.Store.Migrate(ctx); err != nil || !distributed {
 					return err
 				}
-				shards, changed, err := d.Store.Distribute(ctx)
+				var changed bool
+				shards, changed, err = d.Store.Distribute(ctx)
 				if spread = fmt.Sprintf("the database is spread over %d shards now", shards); !changed {
 					spread = fmt.Sprintf("nothing to do: the database is spread over %d shards", shards)
 				}
@@ -60,7 +62,9 @@ end once, and hosts send again. It is not undone by leaving the option away.`,
 				err := console.JSON(cmd.OutOrStdout(), struct {
 					db.Schema
 					Applied bool `json:"applied"`
-				}{schema, !dryRun})
+					// Shards is in how many --distributed has the database now.
+					Shards int `json:"shards,omitempty"`
+				}{schema, !dryRun, shards})
 				return errors.Join(err, tooNew(schema))
 			}
 			if err := printSchema(cmd, schema, dryRun); err != nil || spread == "" {

@@ -2,12 +2,14 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A database may be spread over several nodes by Citus: each of the big tables then lies in
@@ -68,6 +70,20 @@ func (r *Pool) lookSpread(ctx context.Context, conn *pgx.Conn, citus bool) error
 // statement about machines visits the nodes of their shards: few large statements are
 // cheaper than many small ones.
 func (d *DB) Spread() bool { return d.pool.spread.Load() > 0 }
+
+// NoticeSpread has the next connections look anew where an error is of a statement that one
+// node takes and several do not: the database was spread meanwhile. It reports whether it is.
+func (d *DB) NoticeSpread(err error) bool {
+	var pg *pgconn.PgError
+	if d.Spread() || !errors.As(err, &pg) || pg.Code != featureNotSupported {
+		return false
+	}
+	d.pool.Reset()
+	return true
+}
+
+// featureNotSupported is the code with which Citus refuses a statement.
+const featureNotSupported = "0A000"
 
 // Distribute spreads the big tables over the workers that Citus knows, with what is in them,
 // and reports in how many shards they lie; changed is false where they did already. All

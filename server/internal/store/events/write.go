@@ -109,6 +109,7 @@ func (w *Writer) outdated(err error) bool {
 	case errors.Is(err, errMachineGone), errors.Is(err, db.ErrReplaced):
 		w.forget()
 	case errors.Is(err, errTitlesRetired): // it was forgotten
+	case w.db.NoticeSpread(err):
 	default:
 		return false
 	}
