@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -31,7 +32,7 @@ import (
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/policies"
 	"activity-tracker.example/server/internal/ui/about"
-	catalogue "activity-tracker.example/server/internal/ui/words"
+	"activity-tracker.example/server/internal/ui/words"
 	"activity-tracker.example/server/internal/userapi"
 )
 
@@ -81,8 +82,7 @@ type Pages struct {
 
 	page   *template.Template
 	static http.Handler
-	// lengths are written as on all pages.
-	lengths *catalogue.Catalogue
+	words  *words.Catalogue
 }
 
 // read reads what the page of oneself is made of.
@@ -90,7 +90,7 @@ func (p *Pages) read() (err error) {
 	if p.page, err = template.New("self").Parse(selfHTML); err != nil {
 		return fmt.Errorf("reading the page of oneself: %w", err)
 	}
-	if p.lengths, err = catalogue.Load(); err != nil {
+	if p.words, err = words.Load(); err != nil {
 		return err
 	}
 	static, err := fs.Sub(embedded, "static")
@@ -126,7 +126,7 @@ func as(r *http.Request, route string) {
 
 // view is what self.html shows.
 type view struct {
-	Words *words
+	W *words.Words
 	// Message is what was refused, Confirm the link that is to be confirmed.
 	Message, Confirm string
 	Own              *own
@@ -165,7 +165,7 @@ func (p *Pages) self(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	r = r.WithContext(ctx)
 	w.Header().Add("Vary", "Accept-Language")
-	v := &view{Words: wordsFor(r.Header.Get("Accept-Language")), TZ: cmp.Or(r.URL.Query().Get("tz"), "UTC")}
+	v := &view{W: p.words.Of("", r.Header.Get("Accept-Language")), TZ: cmp.Or(r.URL.Query().Get("tz"), "UTC")}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		p.show(w, r, v, nil)
@@ -275,7 +275,7 @@ func (p *Pages) refuse(w http.ResponseWriter, r *http.Request, v *view, err erro
 		}
 		outcome := problem.OutcomeOf(r.Context())
 		outcome.Code, outcome.Cause = refusal.Code, refusal.Cause
-		v.Message = cmp.Or(v.Words.refusals[refusal.Code], v.Words.failed)
+		v.Message = v.W.Or("self.refused."+string(refusal.Code), v.W.T("self.failed"))
 		if refusal.Code != api.CodeNotFound { // the page is there, and shows nobody
 			status = refusal.Status
 		}
@@ -322,22 +322,22 @@ func (p *Pages) own(ctx context.Context, link bool, v *view) (*own, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Words.figures(o, &s, day.Zone, p.lengths.Of(v.Words.Lang, "").Length)
+	figures(v.W, o, &s, day.Zone)
 	if err := sums.Keep(ctx); err != nil {
 		return nil, err
 	}
-	if err := p.pictures(ctx, v.Words, o, scope, person); err != nil {
+	if err := p.pictures(ctx, v.W, o, scope, person); err != nil {
 		return nil, err
 	}
 	if o.Notes, err = p.notes(ctx, scope, person, day); err != nil {
 		return nil, err
 	}
 	v.Draft.Date = cmp.Or(v.Draft.Date, day.Date)
-	return o, p.looks(ctx, v.Words, o, scope, person)
+	return o, p.looks(ctx, v.W, o, scope, person)
 }
 
 // pictures adds the newest pictures of screens.
-func (p *Pages) pictures(ctx context.Context, w *words, o *own, scope directory.Scope, person report.PersonID) error {
+func (p *Pages) pictures(ctx context.Context, w *words.Words, o *own, scope directory.Scope, person report.PersonID) error {
 	ctx, answer := looked.Begin(ctx, p.Access, looked.At{What: api.LookedScreenshots})
 	list, err := p.Shots.Newest(ctx, scope, person, picturesShown)
 	if err != nil {
@@ -349,9 +349,9 @@ func (p *Pages) pictures(ctx context.Context, w *words, o *own, scope directory.
 	}
 	for i := range list {
 		s := &list[i]
-		one := picture{ID: s.ID, When: s.TakenAt.In(zone).Format(moment), Account: s.MachineID, Kind: w.kinds[s.Kind], Deletable: s.Deletable}
+		one := picture{ID: s.ID, When: s.TakenAt.In(zone).Format(moment), Account: s.MachineID, Kind: w.Or("self.kind."+s.Kind, s.Kind), Deletable: s.Deletable}
 		if s.DeletedAt != nil {
-			one.Gone = w.deleted + " " + s.DeletedAt.In(zone).Format(moment) + w.by + w.deleter(*s.DeletedBy)
+			one.Gone = w.T("self.deleted", s.DeletedAt.In(zone).Format(moment), deleter(w, *s.DeletedBy))
 		}
 		o.Pictures = append(o.Pictures, one)
 	}
@@ -369,7 +369,7 @@ func (p *Pages) today(zone string) (report.Day, error) {
 }
 
 // looks adds who looked.
-func (p *Pages) looks(ctx context.Context, w *words, o *own, scope directory.Scope, person report.PersonID) error {
+func (p *Pages) looks(ctx context.Context, w *words.Words, o *own, scope directory.Scope, person report.PersonID) error {
 	ctx, answer := looked.Begin(ctx, p.Access, looked.At{What: api.LookedAccess})
 	q, err := looked.ParsePersonQuestion(person.String(), looksShown, "")
 	if err != nil {
@@ -382,30 +382,45 @@ func (p *Pages) looks(ctx context.Context, w *words, o *own, scope directory.Sco
 	}
 	for i := range list.Access {
 		a := &list.Access[i]
-		o.Looks = append(o.Looks, look{a.LastAt.Format(moment), w.reader(a), a.What})
+		o.Looks = append(o.Looks, look{a.LastAt.Format(moment), reader(w, a), a.What})
 	}
 	return answer.Keep(ctx)
 }
 
-// figures adds a day's sums; length writes a length in seconds.
-func (w *words) figures(o *own, s *api.PersonSummary, zone *time.Location, length func(float64) string) {
+// figures adds a day's sums.
+func figures(w *words.Words, o *own, s *api.PersonSummary, zone *time.Location) {
 	at := func(t *time.Time) string {
 		if t == nil {
-			return w.none
+			return w.T("self.none")
 		}
 		return t.In(zone).Format(clock)
 	}
 	o.Figures = []row{
-		{w.active, length(s.ActiveSeconds)},
-		{w.idle, length(s.IdleSeconds)},
-		{w.first, at(s.FirstActivity)},
-		{w.last, at(s.LastActivity)},
-		{w.keys, strconv.FormatInt(s.KeyCount, 10)},
-		{w.clicks, strconv.FormatInt(s.MouseClicks, 10)},
-		{w.scroll, strconv.FormatInt(s.ScrollCount, 10)},
-		{w.distance, strconv.FormatInt(s.MouseDistancePx, 10) + " px"},
+		{w.T("self.active"), w.Length(s.ActiveSeconds)},
+		{w.T("self.idle"), w.Length(s.IdleSeconds)},
+		{w.T("self.first"), at(s.FirstActivity)},
+		{w.T("self.last"), at(s.LastActivity)},
+		{w.T("self.keys"), strconv.FormatInt(s.KeyCount, 10)},
+		{w.T("self.clicks"), strconv.FormatInt(s.MouseClicks, 10)},
+		{w.T("self.scroll"), strconv.FormatInt(s.ScrollCount, 10)},
+		{w.T("self.distance"), strconv.FormatInt(s.MouseDistancePx, 10) + " px"},
 	}
 	for _, a := range s.TopApps {
-		o.Apps = append(o.Apps, row{a.App, length(a.Seconds)})
+		o.Apps = append(o.Apps, row{a.App, w.Length(a.Seconds)})
 	}
+}
+
+// reader returns who looked.
+func reader(w *words.Words, a *api.Access) string {
+	return somebody(w, a.ReaderKind, cmp.Or(a.ReaderName, a.ReaderID))
+}
+
+// deleter returns who deleted a picture.
+func deleter(w *words.Words, by string) string {
+	kind, id, _ := strings.Cut(by, " ")
+	return somebody(w, kind, id)
+}
+
+func somebody(w *words.Words, kind, name string) string {
+	return strings.TrimSpace(w.Or("self.reader."+kind, kind) + " " + name)
 }
