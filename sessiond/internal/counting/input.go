@@ -22,6 +22,9 @@ const (
 	RealDevice
 	// SyntheticDevice is XTEST's.
 	SyntheticDevice
+	// MachineDevice is the machine's own buttons, for power and sleep. Nobody works
+	// with these, and Linux presses one of them itself whenever the machine wakes.
+	MachineDevice
 )
 
 // Strokes is by which of its events a keyboard shows that a key was struck.
@@ -218,6 +221,9 @@ func (in *Input) Commit(pointer Point) bool {
 		t := &in.batch[i]
 		moved = moved || t.track.moved
 		d := in.devices[t.device]
+		if d != nil && d.Kind == MachineDevice {
+			continue
+		}
 		if d == nil || d.Kind != RealDevice {
 			in.counters.Synthetic += t.keys + t.clicks + t.scroll
 			continue

@@ -75,10 +75,11 @@ func (d *device) count(e *evdev.InputEvent, at counting.Instant) {
 }
 
 // kindOf sorts the codes of keys and buttons. Tools and touches are states of a
-// surface; buttons of joysticks are nobody's work.
+// surface; buttons of joysticks are nobody's work, nor are those for power and sleep, of
+// which Linux presses one itself whenever the machine wakes.
 func kindOf(code evdev.EvCode) kind {
 	switch {
-	case code == evdev.KEY_RESERVED:
+	case code == evdev.KEY_RESERVED, code == evdev.KEY_POWER, code == evdev.KEY_SLEEP, code == evdev.KEY_WAKEUP:
 		return noKind
 	case code < evdev.BTN_MISC:
 		return keyKind

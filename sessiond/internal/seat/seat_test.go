@@ -520,13 +520,13 @@ func TestDescribe(t *testing.T) {
 	t.Parallel()
 	sensor := abilities{abs: []evdev.EvCode{evdev.ABS_X, evdev.ABS_Y, evdev.ABS_Z}, props: []evdev.EvProp{evdev.INPUT_PROP_ACCELEROMETER}}
 	gamepad := abilities{keys: []evdev.EvCode{evdev.BTN_SOUTH, evdev.BTN_EAST}, abs: []evdev.EvCode{evdev.ABS_X, evdev.ABS_Y}}
-	power := abilities{keys: []evdev.EvCode{evdev.KEY_POWER}}
+	power := abilities{keys: []evdev.EvCode{evdev.KEY_POWER, evdev.KEY_WAKEUP}}
 	for name, c := range map[string]struct {
 		of   abilities
 		want about
 	}{
 		"keyboard":       {keyboard(), about{types: true, presses: true}},
-		"power button":   {power, about{presses: true}},
+		"power button":   {power, about{}},
 		"mouse":          {mouse(), about{presses: true, moves: true}},
 		"touchpad":       {touchpad(), about{presses: true, moves: true, surface: true, needsTouch: true}},
 		"touch screen":   {touchscreen(), about{presses: true, moves: true, surface: true, needsTouch: true, tapClicks: true}},

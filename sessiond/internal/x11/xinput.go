@@ -129,7 +129,7 @@ const (
 )
 
 // parseDevices reads the answer to XIQueryDevice: every device that sends
-// events of its own, as a real one unless its name is XTEST's.
+// events of its own.
 func parseDevices(reply []byte) (map[uint16]*counting.Device, error) {
 	devices := map[uint16]*counting.Device{}
 	count := int(binary.LittleEndian.Uint16(reply[8:]))
@@ -146,10 +146,7 @@ func parseDevices(reply []byte) (map[uint16]*counting.Device, error) {
 		if len(b) < padded {
 			return nil, ErrNonsense
 		}
-		d := &counting.Device{Kind: counting.RealDevice}
-		if isXTestName(b[:nameLength]) {
-			d.Kind = counting.SyntheticDevice
-		}
+		d := &counting.Device{Kind: kindOf(b[:nameLength])}
 		d.Strokes = strokesOf(b[:nameLength])
 		b = b[padded:]
 		for range classes {
@@ -198,6 +195,18 @@ func strokesOf(name []byte) counting.Strokes {
 		return counting.ByRelease
 	}
 	return counting.ByPress
+}
+
+// kindOf returns what the device of that name is. The names of the machine's buttons are
+// the kernel's.
+func kindOf(name []byte) counting.DeviceKind {
+	switch {
+	case isXTestName(name):
+		return counting.SyntheticDevice
+	case string(name) == "Power Button", string(name) == "Sleep Button":
+		return counting.MachineDevice
+	}
+	return counting.RealDevice
 }
 
 // isXTestName recognises the pair of devices that the server makes for each
