@@ -42,12 +42,16 @@ func (p *pages) panels(b *testing.B, machines int) {
 			FROM plain WHERE ts >= $1 ORDER BY machine_id, ts DESC`, []any{p.today.Add(-10 * time.Minute)}},
 		{"Day, 50 people", `SELECT machine_id, ts, active_seconds, is_idle, connected FROM plain
 			WHERE machine_id = ANY($1) AND ts >= $2 AND ts < $3 ORDER BY machine_id, ts`, []any{names(dayPeople), day, day.AddDate(0, 0, 1)}},
-		{"Person", `SELECT ts, active_seconds, is_idle, connected, key_count, mouse_clicks, scroll_count, active_app, active_window, focus,
+		{
+			"Person", `SELECT ts, active_seconds, is_idle, connected, key_count, mouse_clicks, scroll_count, active_app, active_window, focus,
 			cpu_percent, ram_used_percent FROM plain WHERE machine_id = $1 AND ts >= $2 AND ts < $3 ORDER BY ts`,
-			[]any{name(2), day, day.AddDate(0, 0, 1)}},
-		{"Hours, a month, 100", `SELECT machine_id, date_trunc('day', ts), min(ts), max(ts), sum(active_seconds), count(*) FROM plain
+			[]any{name(2), day, day.AddDate(0, 0, 1)},
+		},
+		{
+			"Hours, a month, 100", `SELECT machine_id, date_trunc('day', ts), min(ts), max(ts), sum(active_seconds), count(*) FROM plain
 			WHERE machine_id = ANY($1) AND ts >= $2 AND ts < $3 GROUP BY 1, 2 ORDER BY 1, 2`,
-			[]any{names(panelPeople), p.today.AddDate(0, 0, -panelDays), p.today}},
+			[]any{names(panelPeople), p.today.AddDate(0, 0, -panelDays), p.today},
+		},
 	} {
 		p.askPanel(b, q)
 	}

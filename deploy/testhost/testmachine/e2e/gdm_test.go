@@ -52,7 +52,7 @@ func (m *machine) waitGreeter(t *testing.T) {
 	eventually(t, patience, "a greeter is in front", func() error {
 		out, err := m.Run(t.Context(), "sh", "-c",
 			`loginctl show-session "$(loginctl show-seat seat0 --value -p ActiveSession)" -p Class -p State`)
-		if err == nil && !(strings.Contains(out, "Class=greeter") && strings.Contains(out, "State=active")) {
+		if err == nil && (!strings.Contains(out, "Class=greeter") || !strings.Contains(out, "State=active")) {
 			err = errors.New(out)
 		}
 		return err
