@@ -206,6 +206,10 @@ func (h *host) startFocusHelper(t *testing.T) *reports {
 		t.Fatal(err)
 	}
 	ours, theirs := os.NewFile(uintptr(pair[0]), "reports"), os.NewFile(uintptr(pair[1]), "socket")
+	// Without rules a helper keeps titles to itself.
+	if _, err := ours.Write(wire.AppendRules(nil, &wire.Rules{ID: 1, Titles: true})); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
