@@ -177,7 +177,9 @@ func (p Parts) fill(v *frame.Visit, s *view, ask byperson.HoursQuestion, list []
 	everybody := s.newFooting()
 	all, err := p.People.EachHours(v.Context(), v.Caller.Scope, ask, most, list, func(some []byperson.PersonHours) error {
 		plans, err := p.plans(v, some)
-		everybody.add(some, plans)
+		if err == nil {
+			everybody.add(some, plans)
+		}
 		return err
 	})
 	switch {
