@@ -24,6 +24,9 @@ type HostGroup struct {
 	Version string `json:"version"`
 }
 
+// NoHostGroupVersion is the version of a host group that does not exist.
+const NoHostGroupVersion = "0"
+
 // HostGroupList answers GET /api/host-groups.
 type HostGroupList struct {
 	HostGroups []HostGroup `json:"host_groups"`

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/api/policy"
 	"activity-tracker.example/server/internal/store/audit"
 	"activity-tracker.example/server/internal/store/db"
@@ -37,9 +38,6 @@ const (
 	// ErrGroupChanged means that a change is of another version than there is.
 	ErrGroupChanged refusal = "the host group was changed since"
 )
-
-// NoGroupVersion is the version of a group that does not exist.
-const NoGroupVersion = "0"
 
 // NoHostError names a host that does not exist.
 type NoHostError struct{ HostID string }
@@ -111,7 +109,7 @@ func (c *HostGroupChange) checkVersion(ctx context.Context, tx pgx.Tx) error {
 	if c.Versions == nil {
 		return nil
 	}
-	is := NoGroupVersion
+	is := api.NoHostGroupVersion
 	list, err := readHostGroups(ctx, tx, c.Name)
 	if len(list) > 0 {
 		is = list[0].Version

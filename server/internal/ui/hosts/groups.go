@@ -36,9 +36,6 @@ type groupView struct {
 	Meanwhile *meanwhile
 }
 
-// noVersion is that of a group that is not made yet.
-const noVersion = "0"
-
 // meanwhile is what became of a group while a form was open.
 type meanwhile struct {
 	Come, Gone []string
@@ -87,7 +84,7 @@ func group(v *frame.Visit) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &groupView{Name: v.ID, Link: url.PathEscape(v.ID), New: true, Version: noVersion}
+	s := &groupView{Name: v.ID, Link: url.PathEscape(v.ID), New: true, Version: api.NoHostGroupVersion}
 	if i := slices.IndexFunc(all, func(g api.HostGroup) bool { return g.Name == v.ID }); i >= 0 {
 		g := &all[i]
 		s.New, s.Hosts, s.Rule, s.By = false, strings.Join(g.Hosts, "\n"), g.SameDirectory, g.ConfirmedBy
