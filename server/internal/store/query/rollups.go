@@ -83,11 +83,8 @@ func ReadSums(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time)
 
 // addBucket adds a roll-up.
 func (r *sumRow) addBucket(to *codec.Sums, apps []uint32, focus, active []int64) {
-	var t codec.Sums
-	for i, number := range t.Numbers() {
-		*number = r.numbers[i]
-	}
-	t.First, t.Last, t.Minutes = codec.Micros(r.first), codec.Micros(r.last), r.day.Minutes
+	t := r.counts()
+	t.Minutes = r.day.Minutes
 	to.Merge(&t)
 	to.AddBucket(&t, apps, focus, active)
 }

@@ -139,7 +139,8 @@ func (q spanQuery) sum(ctx context.Context, tx pgx.Tx, at func(machine int32, sp
 	_, err = pgx.ForEachRow(rows, []any{&r.kind, &r.machine, &r.span, &r.at, &r.numbers, &r.first, &r.last, &r.estimated, &r.day.Body, &r.day.Minutes}, func() error {
 		switch r.kind {
 		case ofCounts:
-			r.addCounts(at(r.machine, r.span))
+			counts := r.counts()
+			at(r.machine, r.span).Merge(&counts)
 		case ofApps:
 			sum := at(r.machine, r.span)
 			sum.AddApp(uint64(r.numbers[0]), codec.AppTime{Focus: r.numbers[1], Active: r.numbers[2]})
@@ -157,14 +158,13 @@ func (q spanQuery) sum(ctx context.Context, tx pgx.Tx, at func(machine int32, sp
 	return nil
 }
 
-// addCounts adds a row of counts.
-func (r *sumRow) addCounts(to *codec.Sums) {
-	var t codec.Sums
+// counts are the numbers of a row, and from when to when they are.
+func (r *sumRow) counts() (t codec.Sums) {
 	for i, number := range t.Numbers() {
 		*number = r.numbers[i]
 	}
 	t.First, t.Last = codec.Micros(r.first), codec.Micros(r.last)
-	to.Merge(&t)
+	return t
 }
 
 // reach is where roll-ups may begin whose records reach the spans.
