@@ -112,7 +112,7 @@ func TestHostsReportThemselves(t *testing.T) {
 	if h := show("h2"); h.LastUpload == nil || time.Since(*h.LastUpload).Abs() > servertest.Patience {
 		t.Errorf("after an upload: %+v", h)
 	}
-	// It was upgraded past the other one, and says what no agent would.
+	// It was upgraded past the other one, and reports what no agent would.
 	ask(old, "User-Agent", api.AgentProduct+"1.3", api.ClockHeader, "9999-12-31T23:59:59Z", api.UnseenHeader, "<script>,none,"+strings.Repeat("x", 500))
 	if h := show("h2"); h.AgentVersion != "1.3" || h.AgentOutdated || h.ClockOffsetSeconds == nil || *h.ClockOffsetSeconds < 2e11 || h.Unseen == nil || len(h.Unseen) != 0 {
 		t.Errorf("%+v", h)

@@ -34,7 +34,7 @@ func IfMatch(r *http.Request, missing string) ([]int64, error) {
 	return versions, nil
 }
 
-// IfMatchAny returns the versions that a change may be of, where it says so; nil means any.
+// IfMatchAny returns the versions that a change may be of, where it names them; nil means any.
 func IfMatchAny(r *http.Request) []string {
 	header := strings.TrimSpace(strings.Join(r.Header.Values("If-Match"), ","))
 	if header == "" || header == "*" {

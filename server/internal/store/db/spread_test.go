@@ -11,7 +11,7 @@ import (
 	"activity-tracker.example/server/internal/store/testdb"
 )
 
-// A database without Citus stays as it is, and whoever asked is told what it lacks.
+// A database without Citus stays as it is, and the refusal names what it lacks.
 func TestOneNodeIsNotSpread(t *testing.T) {
 	s := storetest.Prepared(t, testdb.Empty(t), storetest.Options{})
 	storetest.OnOneNode(t, s)

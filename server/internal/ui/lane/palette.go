@@ -26,7 +26,7 @@ func colours() []string {
 // Palette is in which style each category is drawn, by its place.
 type Palette []string
 
-// NewPalette gives each category the colour that is nearest to its own, as long as there are
+// NewPalette sets for each category the colour that is nearest to its own, as long as there are
 // any; of two with the same one the nearer has it. So it stays when another comes or goes,
 // unless that one is nearer still, and in whatever order they are.
 func NewPalette(categories []api.Category) Palette {
