@@ -1,12 +1,14 @@
 // Package live knows what every machine does now, for those who watch. One loop
 // reads the machines that changed, works out who fell silent, and hands the changes
-// on; it reads nothing while nobody watches.
+// on; it reads nothing once nobody has looked for a while.
 package live
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +27,9 @@ const (
 	// wholeEvery is how often all machines are read again, in case the database
 	// was replaced.
 	wholeEvery = 10 * time.Minute
+	// lookedFor is for how long the board goes on after somebody last looked: a page that is
+	// open asks again sooner, and to read 100,000 machines anew takes 0.4 s.
+	lookedFor = time.Minute
 	// maxWatchers bounds those who watch one server, maxWatchersOfToken those
 	// with the same token: a wall of screens, and not all that the server has.
 	maxWatchers        = 1000
@@ -59,7 +64,10 @@ type Item struct {
 type Message struct {
 	// Snapshot is set where Items are all machines there are, not changes.
 	Snapshot bool
-	Items    []*Item
+	// Items are shared by all who watch: nobody changes the list.
+	Items []*Item
+	// Overview counts the machines, for who asked for that instead.
+	Overview *Overview
 }
 
 // Watcher is who watches.
@@ -68,6 +76,8 @@ type Watcher struct {
 	Messages chan Message
 	token    string
 	fresh    bool
+	// counts means that one overview is all that is wanted.
+	counts bool
 }
 
 // Options are how a board works; zero values are the usual ones.
@@ -89,19 +99,28 @@ type Board struct {
 	opts   Options
 	wake   chan struct{}
 
-	members members
-
 	mu       sync.Mutex
 	stopped  bool
 	watchers map[*Watcher]struct{}
+	latest   latest
+	// looked is when somebody last looked once, and wanted when at an overview.
+	looked, wanted time.Time
 
-	// What Run alone uses: the machines by row, until where they were read, when they
-	// were last read whole, and the newest erasure of then.
-	items  map[int32]*Item
-	mark   query.Mark
-	whole  time.Time
-	erased int64
-	closed closing
+	// What Run alone uses: the machines by row, until where they were read and when, when they
+	// were last read whole, and the newest erasure of then; and what they are counted by.
+	items       map[int32]*Item
+	mark        query.Mark
+	read, whole time.Time
+	erased      int64
+	closed      closing
+	counting    counting
+}
+
+// latest is what the board last showed, and of when it is; nobody changes it.
+type latest struct {
+	items    []*Item
+	overview *Overview
+	at       time.Time
 }
 
 // New makes a board; Run keeps it.
@@ -121,11 +140,15 @@ func New(reader *query.Reader, opts Options) *Board {
 // Watch lets somebody with that token watch, or returns why not. The first message is
 // a snapshot. Leave must follow.
 func (b *Board) Watch(token string) (*Watcher, error) {
+	return b.watch(&Watcher{Messages: make(chan Message, maxPending), token: token, fresh: true})
+}
+
+func (b *Board) watch(w *Watcher) (*Watcher, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	same := 0
-	for w := range b.watchers {
-		if w.token == token {
+	for other := range b.watchers {
+		if other.token == w.token {
 			same++
 		}
 	}
@@ -137,7 +160,6 @@ func (b *Board) Watch(token string) (*Watcher, error) {
 	case same >= maxWatchersOfToken:
 		return nil, ErrTooManyOfToken
 	}
-	w := &Watcher{Messages: make(chan Message, maxPending), token: token, fresh: true}
 	b.watchers[w] = struct{}{}
 	select {
 	case b.wake <- struct{}{}:
@@ -153,21 +175,44 @@ func (b *Board) Leave(w *Watcher) {
 	delete(b.watchers, w)
 }
 
-// Now returns what all machines do, for a caller who looks once.
+// Now returns what all machines do, for a caller who looks once; nobody changes the list.
 func (b *Board) Now(ctx context.Context, caller string) ([]*Item, error) {
-	w, err := b.Watch(caller)
-	if err != nil {
-		return nil, err
+	if known := b.look(false); known.items != nil {
+		return known.items, nil
+	}
+	m, err := b.once(ctx, &Watcher{token: caller})
+	return m.Items, err
+}
+
+// look notes that somebody looks, and returns what the board shows; nothing where that is old.
+func (b *Board) look(counts bool) latest {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.looked = time.Now()
+	if counts {
+		b.wanted = b.looked
+	}
+	if b.stopped || time.Since(b.latest.at) > 2*b.opts.Poll {
+		return latest{}
+	}
+	return b.latest
+}
+
+// once returns the first message.
+func (b *Board) once(ctx context.Context, w *Watcher) (m Message, err error) {
+	w.Messages, w.fresh = make(chan Message, maxPending), true
+	if w, err = b.watch(w); err != nil {
+		return m, err
 	}
 	defer b.Leave(w)
 	select {
 	case m, open := <-w.Messages:
 		if !open {
-			return nil, ErrStopped
+			return m, ErrStopped
 		}
-		return m.Items, nil
+		return m, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return m, ctx.Err()
 	}
 }
 
@@ -187,32 +232,51 @@ func (b *Board) Run(ctx context.Context) error {
 	ticks := time.NewTicker(b.opts.Poll)
 	defer ticks.Stop()
 	for failed := false; ; {
+		known := false
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticks.C:
 		case <-b.wake:
-			if b.items != nil && !failed {
-				b.publish(nil)
-				continue
-			}
+			known = b.items != nil && !failed
 		}
-		if b.Watchers() == 0 {
-			b.items, b.mark, b.whole = nil, 0, time.Time{}
+		if !b.wanting() {
+			b.forget()
 			continue
 		}
-		changes, err := b.read(ctx)
+		var changes []*Item
+		var err error
+		if !known {
+			changes, err = b.update(ctx)
+		}
+		if err == nil {
+			err = b.count(ctx)
+			b.publish(changes)
+		}
 		if err != nil && !failed && ctx.Err() == nil {
 			b.opts.Log.Warn("what machines do can't be read; those who watch see what was", "error", err)
 		}
-		if failed = err != nil; !failed {
-			b.publish(changes)
-		}
+		failed = err != nil
 	}
 }
 
-// read brings the items up to date and returns those that changed.
-func (b *Board) read(ctx context.Context) ([]*Item, error) {
+// wanting reports whether somebody watches, or looked a while ago.
+func (b *Board) wanting() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.watchers) > 0 || !b.looked.IsZero() && time.Since(b.looked) <= lookedFor
+}
+
+// forget lets go what was read.
+func (b *Board) forget() {
+	b.items, b.mark, b.whole, b.counting = nil, 0, time.Time{}, counting{}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.latest = latest{}
+}
+
+// update brings the items up to date and returns those that changed.
+func (b *Board) update(ctx context.Context) ([]*Item, error) {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	now := b.opts.Now()
@@ -231,7 +295,7 @@ func (b *Board) read(ctx context.Context) ([]*Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.mark = next; since == 0 {
+	if b.mark, b.read = next, time.Now(); since == 0 {
 		b.whole, b.erased = now, erased
 	}
 	if since == 0 && b.replaced(rows) {
@@ -260,6 +324,9 @@ func (b *Board) read(ctx context.Context) ([]*Item, error) {
 		changed := &Item{Key: key, Machine: does, row: item.row}
 		b.items[key] = changed
 		changes = append(changes, changed)
+	}
+	if len(rows) > 0 || len(changes) > 0 {
+		b.counting.overview = nil
 	}
 	return changes, nil
 }
@@ -303,21 +370,23 @@ func describe(m *directory.Machine, now time.Time) api.LiveMachine {
 	}
 }
 
-// publish sends changes to those who watch, and all items to who just came.
+// publish sends changes to those who watch, and all items or counts to who just came.
 func (b *Board) publish(changes []*Item) {
-	var all []*Item
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(changes) > 0 || len(b.latest.items) != len(b.items) || b.latest.items == nil {
+		b.latest.items = slices.AppendSeq(make([]*Item, 0, len(b.items)), maps.Values(b.items))
+	}
+	b.latest.overview, b.latest.at = b.counting.overview, b.read
 	for w := range b.watchers {
 		message := Message{Items: changes}
-		if w.fresh {
-			if all == nil {
-				all = make([]*Item, 0, len(b.items))
-				for _, item := range b.items {
-					all = append(all, item)
-				}
-			}
-			message = Message{Snapshot: true, Items: all}
+		switch {
+		case w.counts && b.latest.overview == nil:
+			continue // it came after they were counted, and has woken the loop again
+		case w.counts:
+			message = Message{Overview: b.latest.overview}
+		case w.fresh:
+			message = Message{Snapshot: true, Items: b.latest.items}
 		}
 		if len(message.Items) == 0 && !w.fresh {
 			continue

@@ -19,7 +19,6 @@ import (
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
-	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/ui/frame"
 )
 
@@ -75,7 +74,7 @@ type group struct {
 // Board is where it stands what every account does.
 type Board interface {
 	Now(ctx context.Context, caller string) ([]*live.Item, error)
-	Groups(ctx context.Context) ([]query.GroupMembers, error)
+	Overview(ctx context.Context, caller string) (*live.Overview, error)
 }
 
 // Page returns the page.
@@ -84,47 +83,66 @@ func Page(board Board, reports *report.Reports) frame.Page {
 }
 
 func show(v *frame.Visit, board Board, reports *report.Reports) (any, error) {
-	chosen, search := v.Query.Get("group"), strings.ToLower(strings.TrimSpace(v.Query.Get("q")))
-	scope := v.Caller.Scope
-	visible, err := seen(v.Context(), reports, scope, chosen)
+	s := &view{
+		AsOf: v.Now.In(v.Zone).Format("15:04:05"), Zone: v.Zone.String(), Changes: streamed,
+		Group: v.Query.Get("group"), Search: strings.TrimSpace(v.Query.Get("q")), State: state(v.Query.Get("state")),
+	}
+	visible, err := seen(v.Context(), reports, v.Caller.Scope, s.Group)
 	if err != nil {
 		return nil, err
 	}
-	items, err := all(v, board)
+	ctx, cancel := context.WithTimeout(v.Context(), boardWait)
+	defer cancel()
+	items, err := board.Now(ctx, v.Caller.ID)
 	if err != nil {
-		return nil, err
+		return nil, refused(err)
+	}
+	var counted *live.Overview
+	if len(items) > maxRows && s.Group == "" && s.Search == "" && s.State == "" {
+		if counted, err = board.Overview(ctx, v.Caller.ID); err != nil {
+			return nil, refused(err)
+		}
 	}
 	v.Look(looked.At{What: api.LookedLive}, true)
-	s := &view{AsOf: v.Now.In(v.Zone).Format("15:04:05"), Zone: v.Zone.String(), Group: chosen, Search: v.Query.Get("q"), State: state(v.Query.Get("state"))}
-	counts := make([]int, len(order()))
-	var list []*live.Item
-	for _, item := range items {
-		if _, ok := visible[item.Key]; visible != nil && !ok || !matches(&item.Machine, search) {
-			continue
-		}
-		counts[place(item.Machine.Status)]++
-		list = append(list, item)
-	}
-	for i, state := range order() {
-		s.Counts = append(s.Counts, count{State: string(state), N: counts[i], Link: s.link("state", string(state)), Chosen: string(state) == s.State})
-	}
-	s.All, s.Changes = s.link("state", ""), streamed
-	if len(list) > maxRows {
-		s.Changes = asked
-	}
-	if len(list) > maxRows && chosen == "" && search == "" && s.State == "" {
-		groups, err := board.Groups(v.Context())
-		if err != nil {
-			return nil, err
-		}
-		s.overview(v.Context(), scope, groups, list)
-	}
-	if len(s.Overview) == 0 {
-		see(v.Context(), list)
-		s.rows(v, list)
-	}
+	s.fill(v, items, visible, counted)
+	s.All = s.link("state", "")
 	s.Groups, err = v.GroupNames(reports)
 	return s, err
+}
+
+// fill shows the machines that are visible, or, where they are many and were counted, groups.
+func (s *view) fill(v *frame.Visit, items []*live.Item, visible map[int32]struct{}, counted *live.Overview) {
+	if counted != nil && visible == nil && len(counted.Groups) > 0 {
+		s.Changes = asked
+		s.count(counted.All)
+		s.overview(v.Context(), v.Caller.Scope, counted)
+		return
+	}
+	list, search := make([]*live.Item, 0, min(len(items), maxRows)), strings.ToLower(s.Search)
+	counts := live.Counts{}
+	for _, item := range items {
+		if _, ok := visible[item.Key]; (visible == nil || ok) && matches(&item.Machine, search) {
+			counts[item.Machine.Status]++
+			list = append(list, item)
+		}
+	}
+	s.count(counts)
+	if len(list) > maxRows {
+		s.Changes = asked
+		if counted != nil && len(counted.Groups) > 0 {
+			s.overview(v.Context(), v.Caller.Scope, counted)
+			return
+		}
+	}
+	see(v.Context(), list)
+	s.rows(v, list)
+}
+
+// count shows how many are in each state.
+func (s *view) count(of live.Counts) {
+	for _, state := range order() {
+		s.Counts = append(s.Counts, count{State: string(state), N: of[state], Link: s.link("state", string(state)), Chosen: string(state) == s.State})
+	}
 }
 
 // see notes whose states the counts show, whatever the rows are then of: where there are no more
@@ -158,51 +176,36 @@ func (s *view) rows(v *frame.Visit, list []*live.Item) {
 	}
 }
 
-// overview counts the accounts of each group that the visitor sees. Of a group of few people
-// the counts show what each does.
-func (s *view) overview(ctx context.Context, scope directory.Scope, groups []query.GroupMembers, list []*live.Item) {
-	states, alone := make(map[int32]int, len(list)), make(map[int32]bool, len(list))
-	for _, item := range list {
-		states[item.Key], alone[item.Key] = place(item.Machine.Status), true
-	}
-	for i := range groups {
-		g := &groups[i]
+// overview shows the counts of each group that the visitor sees, and of accounts in none. Of a
+// group of few people the counts show what each does.
+func (s *view) overview(ctx context.Context, scope directory.Scope, counted *live.Overview) {
+	for i := range counted.Groups {
+		g := &counted.Groups[i]
 		if scope.Limited() && !slices.Contains(scope.Groups, g.Key) {
 			continue
-		}
-		counts := make([]int, len(order()))
-		for _, machine := range g.Machines {
-			if state, found := states[machine]; found {
-				counts[state]++
-				delete(alone, machine)
-			}
 		}
 		if g.People < access.Anonymous {
 			access.See(ctx, g.Machines...)
 		}
-		s.Overview = append(s.Overview, newGroup(g.Name, counts))
+		s.Overview = append(s.Overview, newGroup(g.Name, g.Counts))
 	}
-	if len(alone) == 0 || len(s.Overview) == 0 {
+	if scope.Limited() || len(counted.AloneKeys) == 0 {
 		return
 	}
-	counts := make([]int, len(order()))
-	for machine := range alone {
-		counts[states[machine]]++
-		if len(alone) < access.Anonymous {
-			access.See(ctx, machine)
-		}
+	if len(counted.AloneKeys) < access.Anonymous {
+		access.See(ctx, counted.AloneKeys...)
 	}
-	s.Overview = append(s.Overview, newGroup("", counts))
+	s.Overview = append(s.Overview, newGroup("", counted.Alone))
 }
 
-func newGroup(name string, counts []int) group {
+func newGroup(name string, counts live.Counts) group {
 	g := group{Name: name}
 	if name != "" {
 		g.Link = "./?" + url.Values{"group": {name}}.Encode()
 	}
-	for i, state := range order() {
-		g.Counts = append(g.Counts, count{State: string(state), N: counts[i]})
-		g.N += counts[i]
+	for _, state := range order() {
+		g.Counts = append(g.Counts, count{State: string(state), N: counts[state]})
+		g.N += counts[state]
 	}
 	return g
 }
@@ -218,43 +221,17 @@ func (s *view) link(name, value string) string {
 	return "./?" + q.Encode()
 }
 
-// all returns what everybody does, or that it cannot be known at the moment.
-func all(v *frame.Visit, board Board) ([]*live.Item, error) {
-	ctx, cancel := context.WithTimeout(v.Context(), boardWait)
-	defer cancel()
-	items, err := board.Now(ctx, v.Caller.ID)
-	switch {
-	case err == nil:
-		return items, nil
-	case errors.Is(err, live.ErrTooMany), errors.Is(err, live.ErrTooManyOfToken):
-		return nil, problem.New(api.CodeRateLimited, "")
+// refused is why it cannot be known at the moment what everybody does.
+func refused(err error) error {
+	if errors.Is(err, live.ErrTooMany) || errors.Is(err, live.ErrTooManyOfToken) {
+		return problem.New(api.CodeRateLimited, "")
 	}
-	return nil, problem.Unavailable(err)
+	return problem.Unavailable(err)
 }
 
 // order is that of the counts.
 func order() []api.MachineStatus {
 	return []api.MachineStatus{api.MachineActive, api.MachineIdle, api.MachineLocked, api.MachineDisconnected, api.MachineOffline, api.MachineNotCollected}
-}
-
-// place is a state's in order.
-func place(s api.MachineStatus) int {
-	switch s {
-	case api.MachineActive:
-		return 0
-	case api.MachineIdle:
-		return 1
-	case api.MachineLocked:
-		return 2 //nolint:mnd // its place
-	case api.MachineDisconnected:
-		return 3 //nolint:mnd // its place
-	case api.MachineNotCollected:
-		return 5 //nolint:mnd // its place
-	case api.MachineOffline:
-		return 4 //nolint:mnd // its place
-	default:
-		return 4 //nolint:mnd // what is unknown is not there
-	}
 }
 
 // state reads a state that is asked for; empty: none, or none that there is.
