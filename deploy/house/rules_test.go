@@ -254,7 +254,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/export": {
 		"server/api", "server/internal/looked", "server/internal/report", "server/internal/store/audit", "server/internal/store/directory", "server/internal/store/dossier",
-		"server/internal/store/notes", "server/internal/store/people", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/tabular",
+		"server/internal/store/notes", "server/internal/store/people", "server/internal/store/query", "server/internal/store/walk", "server/internal/store/screenshots", "server/internal/tabular",
 	},
 	"server/internal/assign": {"server/api", "server/internal/report", "server/internal/store/people", "server/internal/text"},
 	"server/internal/personapi": {
@@ -300,27 +300,28 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary", "server/internal/store/minutes",
 		"server/internal/store/partition",
 	},
+	"server/internal/store/walk": {"server/api", "server/internal/store/codec", "server/internal/store/db"},
 	"server/internal/store/query": {
 		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary",
 		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/minutes", "server/internal/store/partition",
-		"server/internal/store/people", "server/internal/store/uncollected",
+		"server/internal/store/people", "server/internal/store/uncollected", "server/internal/store/walk",
 	},
 	"server/internal/store/months": {
 		"server/internal/store/access", "server/internal/store/audit", "server/internal/store/db", "server/internal/store/directory",
 		"server/internal/store/people", "server/internal/store/query",
 	},
 	"server/internal/store/dossier": {
-		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/minutes", "server/internal/store/query",
+		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/minutes", "server/internal/store/query", "server/internal/store/walk",
 	},
 	"server/internal/store/erasure": {
 		"server/api", "server/internal/store/access", "server/internal/store/audit", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary",
-		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/months", "server/internal/store/people", "server/internal/store/policies", "server/internal/store/query",
+		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/months", "server/internal/store/people", "server/internal/store/policies", "server/internal/store/walk",
 		"server/internal/store/screenshots",
 	},
 	"server/internal/store/upkeep": {
 		"server/internal/store/access",
 		"server/api", "server/api/policy", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/events",
-		"server/internal/store/notes", "server/internal/store/partition", "server/internal/store/policies", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/store/uncollected",
+		"server/internal/store/notes", "server/internal/store/partition", "server/internal/store/policies", "server/internal/store/query", "server/internal/store/screenshots", "server/internal/store/uncollected", "server/internal/store/walk",
 	},
 	"server/internal/store/inspect":   {"server/internal/store/db", "server/internal/store/erasure", "server/internal/store/partition", "server/internal/store/upkeep"},
 	"server/internal/store/rooms":     {"server/internal/store/..."},

@@ -19,6 +19,7 @@ import (
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/store/screenshots"
+	"activity-tracker.example/server/internal/store/walk"
 )
 
 const (
@@ -171,7 +172,7 @@ func (x *Export) events(ctx context.Context) func() iter.Seq2[api.Event, error] 
 		if err != nil || !page.More {
 			return page.Events, time.Time{}, err
 		}
-		return page.Events, query.After(page.Events[len(page.Events)-1].Timestamp), nil
+		return page.Events, walk.After(page.Events[len(page.Events)-1].Timestamp), nil
 	})
 }
 

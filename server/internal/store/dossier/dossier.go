@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"activity-tracker.example/server/internal/store/db"
-	"activity-tracker.example/server/internal/store/query"
+	"activity-tracker.example/server/internal/store/walk"
 )
 
 // Dossier is that of one database.
@@ -150,7 +150,7 @@ func (d *Dossier) Uncollected(ctx context.Context, key int32, from time.Time) (l
 		FROM not_collected n JOIN machine m ON m.id = n.machine WHERE n.machine = $1 AND n.start_at >= $2
 		ORDER BY n.start_at FETCH FIRST $3 ROWS WITH TIES`, key, from, atOnce)
 	if len(list) >= atOnce {
-		next = query.After(list[len(list)-1].Start)
+		next = walk.After(list[len(list)-1].Start)
 	}
 	return list, next, err
 }

@@ -15,7 +15,7 @@ import (
 	"activity-tracker.example/server/internal/store/codec"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/dictionary"
-	"activity-tracker.example/server/internal/store/query"
+	"activity-tracker.example/server/internal/store/walk"
 )
 
 // A title is kept once a month, whoever's records have it. Those that deleted records had
@@ -211,7 +211,7 @@ func (e *Erasures) markUsed(ctx context.Context, month time.Time, unused map[uin
 			start := time.Now()
 			n := 0
 			err := e.db.Read(ctx, "looking for titles in use", func(tx pgx.Tx) (err error) {
-				n, err = query.WalkReadable(ctx, tx, k.Key, month, end, func(_ *api.Event, refs *codec.Refs) error {
+				n, err = walk.Readable(ctx, tx, k.Key, month, end, func(_ *api.Event, refs *codec.Refs) error {
 					eachTitle(refs, func(id uint64) { delete(unused, id) })
 					return nil
 				})

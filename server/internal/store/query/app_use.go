@@ -15,6 +15,7 @@ import (
 	"activity-tracker.example/server/internal/store/dictionary"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/people"
+	"activity-tracker.example/server/internal/store/walk"
 )
 
 const (
@@ -224,7 +225,7 @@ func note(divided map[classed]codec.AppTime, k classed, of codec.AppTime) {
 func (d *divider) walk(ctx context.Context, machine int32, divided map[classed]codec.AppTime) error {
 	held := map[codec.Ref]codec.AppTime{}
 	months := map[int32]struct{}{}
-	err := WalkEvents(ctx, d.tx, machine, d.from, d.to, 0, func(e *api.Event, r *codec.Refs) error {
+	err := walk.Events(ctx, d.tx, machine, d.from, d.to, 0, func(e *api.Event, r *codec.Refs) error {
 		d.walked++
 		codec.EachUse(e, r, func(use codec.Ref, of codec.AppTime) {
 			if use.Title != 0 && d.titled[use.App] {

@@ -11,6 +11,7 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/dictionary"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/walk"
 )
 
 const (
@@ -25,6 +26,8 @@ const (
 	// maxLookUp is how many references are looked up at once: titles of
 	// 4 KiB each would fill a page.
 	maxLookUp = maxPageBytes / api.MaxTextBytes
+	// streamEvents is how many events a stream reads in one transaction.
+	streamEvents = 2000
 )
 
 // Page is a run of one machine's events.
@@ -54,7 +57,7 @@ func eventsOf(ctx context.Context, tx pgx.Tx, m directory.Machine, from, to time
 	page := Page{Events: []api.Event{}}
 	f := filler{tx: tx, machine: m, page: &page, limit: limit}
 	// One more than asked for shows whether there is a next page.
-	if err := WalkEvents(ctx, tx, m.Key, from, to, limit+1, func(e *api.Event, r *codec.Refs) error { return f.add(ctx, e, r) }); err != nil {
+	if err := walk.Events(ctx, tx, m.Key, from, to, limit+1, func(e *api.Event, r *codec.Refs) error { return f.add(ctx, e, r) }); err != nil {
 		return page, err
 	}
 	return page, f.name(ctx)
@@ -76,11 +79,11 @@ type filler struct {
 	uses   int
 }
 
-// add takes an event; errStop means that the page is full.
+// add takes an event; walk.ErrStop means that the page is full.
 func (f *filler) add(ctx context.Context, e *api.Event, r *codec.Refs) error {
 	if f.page.More || len(f.page.Events)+len(f.events) == f.limit {
 		f.page.More = true
-		return errStop
+		return walk.ErrStop
 	}
 	f.events, f.of = append(f.events, *e), append(f.of, *r)
 	if f.uses += 1 + len(r.Focus); f.uses < maxLookUp {
@@ -138,4 +141,27 @@ func jsonLength(s string) int {
 		}
 	}
 	return n
+}
+
+// EachEvent calls each with a machine's events with from ≤ timestamp < to, oldest
+// first, however many there are: it holds some at a time and no transaction while
+// each runs. What is written meanwhile may be among them or not; nothing comes
+// twice. It returns each's first error, or ErrNotFound where there is no such
+// machine in scope.
+func (r *Reader) EachEvent(ctx context.Context, scope directory.Scope, machineID string, from, to time.Time, each func(*api.Event) error) error {
+	for {
+		page, err := r.Events(ctx, scope, machineID, from, to, streamEvents)
+		if err != nil {
+			return err
+		}
+		for i := range page.Events {
+			if err := each(&page.Events[i]); err != nil {
+				return err
+			}
+		}
+		if !page.More {
+			return nil
+		}
+		from = walk.After(page.Events[len(page.Events)-1].Timestamp)
+	}
 }

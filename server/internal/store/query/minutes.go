@@ -15,6 +15,7 @@ import (
 	"activity-tracker.example/server/internal/store/minutes"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/uncollected"
+	"activity-tracker.example/server/internal/store/walk"
 )
 
 // longestRecord is for how long before a time a record may begin that reaches it.
@@ -177,7 +178,7 @@ func (g *gridMaker) add(ctx context.Context, machine int32, q *quarter) (estimat
 		g.account.Add(q.spread())
 		return true, nil
 	}
-	return false, WalkEvents(ctx, g.tx, machine, start, start.Add(codec.BucketLength), 0, func(e *api.Event, _ *codec.Refs) error {
+	return false, walk.Events(ctx, g.tx, machine, start, start.Add(codec.BucketLength), 0, func(e *api.Event, _ *codec.Refs) error {
 		g.account.Add(codec.RecordOf(e))
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/people"
+	"activity-tracker.example/server/internal/store/walk"
 )
 
 // PersonPlace is a place among the events of a person, in the order of their times and
@@ -47,7 +48,7 @@ func (r *Reader) PersonEvents(ctx context.Context, scope directory.Scope, person
 		for i, m := range p.Accounts {
 			start := from.At
 			if m.MachineID <= from.After {
-				start = After(start)
+				start = walk.After(start)
 			}
 			if lists[i], err = eventsOf(ctx, tx, m, start, to, each); err != nil {
 				return err

@@ -13,8 +13,8 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
-	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/store/upkeep"
+	"activity-tracker.example/server/internal/store/walk"
 )
 
 // Compact runs a round of compaction.
@@ -42,7 +42,7 @@ func Told(t *testing.T, s *Store, machine string, from, to time.Time, size int) 
 		if !page.More {
 			return list
 		}
-		from = query.After(page.Events[len(page.Events)-1].Timestamp)
+		from = walk.After(page.Events[len(page.Events)-1].Timestamp)
 	}
 }
 

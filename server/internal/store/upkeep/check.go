@@ -14,6 +14,7 @@ import (
 	"activity-tracker.example/server/internal/store/events"
 	"activity-tracker.example/server/internal/store/partition"
 	"activity-tracker.example/server/internal/store/query"
+	"activity-tracker.example/server/internal/store/walk"
 )
 
 // machinesAtOnce is how many machines a check lists at a time.
@@ -106,7 +107,7 @@ func endOfTime() time.Time { return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) 
 // sumEvents adds up a machine's events.
 func sumEvents(ctx context.Context, tx pgx.Tx, machine int32, from time.Time) (codec.Buckets, int, error) {
 	sum, n := codec.Buckets{}, 0
-	err := query.WalkEvents(ctx, tx, machine, from, endOfTime(), 0, func(e *api.Event, r *codec.Refs) error {
+	err := walk.Events(ctx, tx, machine, from, endOfTime(), 0, func(e *api.Event, r *codec.Refs) error {
 		sum.Add(machine, e.Timestamp.UnixMicro(), e, r)
 		n++
 		return nil

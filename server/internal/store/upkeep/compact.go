@@ -13,7 +13,7 @@ import (
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/events"
 	"activity-tracker.example/server/internal/store/partition"
-	"activity-tracker.example/server/internal/store/query"
+	"activity-tracker.example/server/internal/store/walk"
 )
 
 const (
@@ -191,7 +191,7 @@ func (c *compaction) step(ctx context.Context, key int32, before time.Time) (mor
 			return err
 		}
 		if events = len(list); events == compactEvents {
-			more, until = true, query.After(list[events-1].TS)
+			more, until = true, walk.After(list[events-1].TS)
 		}
 		if rows, size, err = c.pack(ctx, tx, key, list, from); err != nil {
 			return err
@@ -218,7 +218,7 @@ func lockToCompact(ctx context.Context, tx pgx.Tx, key int32, before time.Time) 
 		return from, until, fmt.Errorf("locking a machine: %w", err)
 	}
 	until = before
-	if end := query.After(last); end.Before(until) {
+	if end := walk.After(last); end.Before(until) {
 		until = end
 	}
 	return from, until, nil

@@ -1,4 +1,5 @@
-package query
+// Package walk reads a machine's events one after the other, those that are packed as well.
+package walk
 
 import (
 	"context"
@@ -12,29 +13,26 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/store/codec"
 	"activity-tracker.example/server/internal/store/db"
-	"activity-tracker.example/server/internal/store/directory"
 )
 
 const (
-	// walkEventsAtOnce is how many events a walk reads in one statement: some
+	// eventsAtOnce is how many events a walk reads in one statement: some
 	// 100 KB of usual ones, 2 MB of the largest.
-	walkEventsAtOnce = 2000
-	// walkHoursAtOnce is how many compacted hours a walk reads in one
+	eventsAtOnce = 2000
+	// hoursAtOnce is how many compacted hours a walk reads in one
 	// statement: some 20 KB of usual ones, 20 MB of the largest.
-	walkHoursAtOnce = 24
-	// streamEvents is how many events a stream reads in one transaction.
-	streamEvents = 2000
+	hoursAtOnce = 24
 )
 
-// errStop ends a walk early and without an error.
-var errStop = errors.New("seen enough")
+// ErrStop ends a walk early and without an error.
+var ErrStop = errors.New("seen enough")
 
-// WalkEvents calls each with a machine's events with from ≤ timestamp < to,
+// Events calls each with a machine's events with from ≤ timestamp < to,
 // oldest first, without their names and machine; at most limit of them where it
-// is not zero. It is the only way to a machine's events. They are read some at a
-// time and none is open while each runs, which may so use tx; tx keeps the
-// partitions of events, or holds the machine's lock.
-func WalkEvents(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, limit int, each func(*api.Event, *codec.Refs) error) error {
+// is not zero, and until each returns ErrStop. It is the only way to a machine's
+// events. They are read some at a time and none is open while each runs, which may
+// so use tx; tx keeps the partitions of events, or holds the machine's lock.
+func Events(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, limit int, each func(*api.Event, *codec.Refs) error) error {
 	w := walker{tx: tx, machine: machine, from: from, to: to, left: limit, each: each}
 	if limit == 0 {
 		w.left = math.MaxInt
@@ -42,8 +40,8 @@ func WalkEvents(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Tim
 	return w.walk(ctx)
 }
 
-// WalkReadable is WalkEvents past rows that cannot be read; it returns how many there are.
-func WalkReadable(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, each func(*api.Event, *codec.Refs) error) (unreadable int, err error) {
+// Readable is Events past rows that cannot be read; it returns how many there are.
+func Readable(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, each func(*api.Event, *codec.Refs) error) (unreadable int, err error) {
 	w := walker{tx: tx, machine: machine, from: from, to: to, left: math.MaxInt, each: each, past: true}
 	err = w.walk(ctx)
 	return w.unreadable, err
@@ -62,7 +60,7 @@ func (w *walker) walk(ctx context.Context) error {
 	if err == nil && to.After(compacted) {
 		err = w.events(ctx, later(from, compacted))
 	}
-	if errors.Is(err, errStop) {
+	if errors.Is(err, ErrStop) {
 		return nil
 	}
 	return err
@@ -119,7 +117,7 @@ func (w *walker) compactedBefore(ctx context.Context) (at time.Time, err error) 
 
 func (w *walker) give(e *api.Event, r *codec.Refs) error {
 	if w.left == 0 {
-		return errStop
+		return ErrStop
 	}
 	w.left--
 	w.last = e.Timestamp
@@ -131,7 +129,7 @@ func (w *walker) give(e *api.Event, r *codec.Refs) error {
 func (w *walker) hours(ctx context.Context, to time.Time) error {
 	// A row that begins before may reach into what is asked for.
 	for from := codec.HourOf(w.from); w.left > 0; {
-		n := min(walkHoursAtOnce, w.left)
+		n := min(hoursAtOnce, w.left)
 		list, err := db.Collect[codec.Packed](ctx, w.tx, "asking for compacted events",
 			"SELECT first_ts, body FROM event_hour WHERE machine = $1 AND first_ts >= $2 AND first_ts < $3 ORDER BY first_ts LIMIT $4",
 			w.machine, from, to, n)
@@ -170,7 +168,7 @@ func (w *walker) hour(p *codec.Packed, to time.Time) error {
 // events walks the others.
 func (w *walker) events(ctx context.Context, from time.Time) error {
 	for w.left > 0 {
-		n := min(walkEventsAtOnce, w.left)
+		n := min(eventsAtOnce, w.left)
 		list, err := db.Collect[codec.Packed](ctx, w.tx, "asking for events",
 			"SELECT ts, body FROM event WHERE machine = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4", w.machine, from, w.to, n)
 		if err != nil {
@@ -198,26 +196,3 @@ func (w *walker) events(ctx context.Context, from time.Time) error {
 
 // After returns the next instant that PostgreSQL can distinguish.
 func After(t time.Time) time.Time { return t.Add(time.Microsecond) }
-
-// EachEvent calls each with a machine's events with from ≤ timestamp < to, oldest
-// first, however many there are: it holds some at a time and no transaction while
-// each runs. What is written meanwhile may be among them or not; nothing comes
-// twice. It returns each's first error, or ErrNotFound where there is no such
-// machine in scope.
-func (r *Reader) EachEvent(ctx context.Context, scope directory.Scope, machineID string, from, to time.Time, each func(*api.Event) error) error {
-	for {
-		page, err := r.Events(ctx, scope, machineID, from, to, streamEvents)
-		if err != nil {
-			return err
-		}
-		for i := range page.Events {
-			if err := each(&page.Events[i]); err != nil {
-				return err
-			}
-		}
-		if !page.More {
-			return nil
-		}
-		from = After(page.Events[len(page.Events)-1].Timestamp)
-	}
-}
