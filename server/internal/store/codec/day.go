@@ -13,17 +13,18 @@ import (
 )
 
 // A day of roll-ups that has gone cold is packed into one row: which of its 96 buckets
-// there are, and then a column (column.go) of each of their numbers and of the times of
-// first and last activity; the minutes of each; and a column of how many applications
-// each has, and of these, one after the other. The first two parts state how long they
-// are, so that who does not ask for them can pass over them. A year of a machine is so
-// read from 366 rows rather than 35,040, each of which lies on a page of its own, since
-// all machines write side by side.
+// there are, and then columns of when and for how long somebody was there (day_times.go),
+// a column of each of their numbers, and a column of how many applications each has, and of
+// these, one after the other. The first two parts state how long they are, so that who does
+// not ask for them can pass over them. The minutes of each lie beside. A year of a machine
+// is so read from 366 rows rather than 35,040, each of which lies on a page of its own,
+// since all machines write side by side.
 
 const (
-	// dayVersion begins a packed day of the form that this program writes. The one after
-	// had its minutes between numbers and applications; day_old.go reads the three before.
-	dayVersion, minutesWithinVersion = 4, 5
+	// dayVersion begins a packed day of the form that this program writes. The two before
+	// had their times among the numbers, and the earlier of these its minutes between numbers
+	// and applications; day_old.go reads those before.
+	dayVersion, minutesWithinVersion, timesWithinVersion = 6, 5, 4
 	// maxDayNumbers bounds the columns of numbers.
 	maxDayNumbers = 64
 	// maxDayApps bounds the applications of all buckets together: a host has 5,000.
@@ -37,8 +38,9 @@ const (
 // ErrDamagedDay is returned for a packed day that cannot be read.
 var ErrDamagedDay = errors.New("a packed day of roll-ups is damaged")
 
-// inDay are a sum's numbers in the order of a packed day's columns. Counters are the
-// last, so that a day of before there was a new one only lacks its column.
+// inDay are a sum's numbers in the order of a packed day's columns, of which one is among its
+// times. Counters are the last, so that a day of before there was a new one only lacks its
+// column.
 func (t *Sums) inDay() [SumNumbers]*int64 {
 	all := [SumNumbers]*int64{&t.Events, &t.ActiveMS, &t.IdleMS}
 	for i := range t.Counts {
@@ -71,20 +73,29 @@ func EncodeDay(day time.Time, list map[int64]*Sums) PackedDay {
 		}
 		return column.Append(nil, values)
 	}
-	numbers := binary.AppendUvarint(nil, SumNumbers)
-	for i := range SumNumbers {
-		numbers = append(numbers, pack(func(l []uint64, t *Sums, _ int64) []uint64 { return append(l, uint64(*t.inDay()[i])) })...)
+	one := func(of func(t *Sums, start int64) uint64) []byte {
+		return pack(func(l []uint64, t *Sums, start int64) []uint64 { return append(l, of(t, start)) })
 	}
-	numbers = append(numbers, pack(func(l []uint64, t *Sums, start int64) []uint64 { return append(l, timeCode(start, t.First)) })...)
-	numbers = append(numbers, pack(func(l []uint64, t *Sums, start int64) []uint64 { return append(l, timeCode(start, t.Last)) })...)
-	b = append(binary.AppendUvarint(b, uint64(len(numbers))), numbers...)
-	b = append(b, pack(func(l []uint64, t *Sums, _ int64) []uint64 { return append(l, appsCode(t)) })...)
+	b = appendPart(b, encodeTimes(one))
+	numbers := binary.AppendUvarint(nil, SumNumbers-1)
+	for i := range SumNumbers {
+		if i != activeInDay {
+			numbers = append(numbers, one(func(t *Sums, _ int64) uint64 { return uint64(*t.inDay()[i]) })...)
+		}
+	}
+	b = appendPart(b, numbers)
+	b = append(b, one(func(t *Sums, _ int64) uint64 { return appsCode(t) })...)
 	b = append(b, pack(appendSteps)...)
 	b = append(b, pack(func(l []uint64, t *Sums, _ int64) []uint64 {
 		return appendTimes(l, t, func(of AppTime) int64 { return of.Focus })
 	})...)
 	b = append(b, pack(func(l []uint64, t *Sums, _ int64) []uint64 { return appendTimes(l, t, AppTime.Open) })...)
 	return PackedDay{Body: b, Minutes: encodeMinutes(starts, list)}
+}
+
+// appendPart appends a part after its length.
+func appendPart(b, part []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(part))), part...)
 }
 
 // encodeMinutes returns a column of how long each bucket's minutes are, and these;
@@ -186,22 +197,16 @@ type DayParts struct{ Counts, Apps, Minutes bool }
 func DecodeDay(day time.Time, packed PackedDay, parts DayParts, into func(bucket int64) *Sums) error {
 	u := &dayDecoder{decoder: decoder{column.Reader{B: packed.Body}}}
 	version := u.Byte()
-	if version < firstDayVersion || version > minutesWithinVersion {
+	if version < firstDayVersion || version > dayVersion {
 		return fmt.Errorf("%w, or of a newer program: version %d", ErrDamagedDay, version)
 	}
-	n := u.Number()
-	if u.Bad || n > uint64(BucketsADay) || uint64(len(u.B)) < n {
+	if !u.buckets(day) {
 		return ErrDamagedDay
 	}
-	for i, place := range u.B[:n] {
-		if int64(place) >= BucketsADay || i > 0 && place <= u.B[i-1] {
-			return ErrDamagedDay
-		}
-		u.starts[i] = day.UnixMicro() + int64(place)*BucketLength.Microseconds()
-		u.targets[i] = into(u.starts[i])
+	for i, start := range u.starts[:u.n] {
+		u.targets[i] = into(start)
 	}
-	u.B, u.n = u.B[n:], int(n)
-	if version >= dayVersion {
+	if version >= timesWithinVersion {
 		u.parts(version, parts)
 	} else {
 		u.old(version, parts)
@@ -209,7 +214,7 @@ func DecodeDay(day time.Time, packed PackedDay, parts DayParts, into func(bucket
 	if u.Bad || parts.Apps && len(u.B) > 0 {
 		return ErrDamagedDay
 	}
-	if parts.Minutes && version == dayVersion && len(packed.Minutes) > 0 {
+	if parts.Minutes && version != minutesWithinVersion && len(packed.Minutes) > 0 {
 		u.B = packed.Minutes
 		u.minutes()
 		if u.Bad || len(u.B) > 0 {
@@ -227,9 +232,30 @@ type dayDecoder struct {
 	targets [BucketsADay]*Sums
 }
 
+// buckets reads which there are.
+func (u *dayDecoder) buckets(day time.Time) bool {
+	n := u.Number()
+	if u.Bad || n > uint64(BucketsADay) || uint64(len(u.B)) < n {
+		return false
+	}
+	for i, place := range u.B[:n] {
+		if int64(place) >= BucketsADay || i > 0 && place <= u.B[i-1] {
+			return false
+		}
+		u.starts[i] = day.UnixMicro() + int64(place)*BucketLength.Microseconds()
+	}
+	u.B, u.n = u.B[n:], int(n)
+	return true
+}
+
 // parts reads what is asked for.
 func (u *dayDecoder) parts(version byte, parts DayParts) {
-	u.part(parts.Counts, u.numbers)
+	if version == dayVersion {
+		u.part(parts.Counts, u.times)
+		u.part(parts.Counts, func() { u.numbers(1) })
+	} else {
+		u.part(parts.Counts, func() { u.numbers(0); u.activity() })
+	}
 	if version == minutesWithinVersion {
 		u.part(parts.Minutes, u.minutes)
 	}
@@ -254,31 +280,40 @@ func (u *dayDecoder) part(wanted bool, read func()) {
 	u.B = rest
 }
 
-// numbers reads the columns of numbers and times, and adds them. A newer program's
-// counter is left out.
-func (u *dayDecoder) numbers() {
-	columns := u.Number()
+// numbers reads the columns of numbers, but for so many that are among the times, and adds
+// them. A newer program's counter is left out.
+func (u *dayDecoder) numbers(without int) {
+	columns, known := u.Number(), SumNumbers-without
 	if columns > maxDayNumbers {
 		u.Bad = true
 		return
 	}
 	// The last is for all that are not known.
 	var read [SumNumbers + 1][BucketsADay]uint64
-	for i := range columns {
-		u.Read(read[min(i, SumNumbers)][:u.n])
+	for i := range int(columns) {
+		u.Read(read[min(i, known)][:u.n])
 	}
+	for i, to := range u.targets[:u.n] {
+		if to == nil {
+			continue
+		}
+		all := to.inDay()
+		for c, number := range slices.Delete(all[:], activeInDay, activeInDay+without) {
+			*number += int64(read[c][i] & math.MaxInt64)
+		}
+	}
+}
+
+// activity reads the columns of first and last activity and adds them.
+func (u *dayDecoder) activity() {
 	var first, last [BucketsADay]uint64
 	u.Read(first[:u.n])
 	u.Read(last[:u.n])
 	for i, to := range u.targets[:u.n] {
 		from, until := u.timeOf(u.starts[i], first[i]), u.timeOf(u.starts[i], last[i])
-		if to == nil {
-			continue
+		if to != nil {
+			to.noteActivity(from, until)
 		}
-		for c, number := range to.inDay() {
-			*number += int64(read[c][i] & math.MaxInt64)
-		}
-		to.noteActivity(from, until)
 	}
 }
 

@@ -78,17 +78,15 @@ func TestPackedDayComesBack(t *testing.T) {
 func TestDayWithAnotherCounter(t *testing.T) {
 	day, list := oldDay()
 	body := EncodeDay(day, list).Body
-	// Version, buckets, places and a length; then how many columns, and these.
-	at := 2 + len(list)
-	u := &decoder{column.Reader{B: body[at:]}}
+	// Version, buckets, places; a length and the times; a length, how many columns, and these.
+	u := &decoder{column.Reader{B: body[2+len(list):]}}
+	times := u.Number()
+	u.B = u.B[times:]
+	before := body[:len(body)-len(u.B)]
 	length := u.Number()
 	numbers, rest := u.B[:length], u.B[length:]
-	u.B = numbers[1:]
-	for range SumNumbers {
-		u.Column(len(list))
-	}
-	numbers = slices.Concat([]byte{SumNumbers + 1}, numbers[1:len(numbers)-len(u.B)], column.Append(nil, []uint64{7, 8}), u.B)
-	more := slices.Concat(body[:at], binary.AppendUvarint(nil, uint64(len(numbers))), numbers, rest)
+	numbers = slices.Concat([]byte{numbers[0] + 1}, numbers[1:], column.Append(nil, []uint64{7, 8}))
+	more := slices.Concat(before, binary.AppendUvarint(nil, uint64(len(numbers))), numbers, rest)
 	got := Buckets{}
 	if err := DecodeDay(day, PackedDay{Body: more}, DayParts{Counts: true, Apps: true}, func(bucket int64) *Sums { return got.At(1, bucket) }); err != nil {
 		t.Fatal(err)

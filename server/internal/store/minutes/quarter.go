@@ -15,7 +15,9 @@ import (
 const (
 	// reach is how many minutes the records of a quarter reach: the quarter's, those of
 	// the longest record that begins at its end, and one that both cut.
-	reach = 15 + 60 + 1
+	reach = quarterMinutes + 60 + 1
+	// quarterMinutes are a quarter's own.
+	quarterMinutes = 15
 	// stateBits are those of a state in a run's first number, over the bit that marks a
 	// distance.
 	stateBits = 3
@@ -170,6 +172,23 @@ func Decode(b []byte) (Quarter, error) {
 	}
 	q.Records = records
 	return q, err
+}
+
+// Within returns the length of all minutes that are recorded, and for how long somebody was
+// there, in milliseconds. ok is false where records reach beyond the quarter's end.
+func (q *Quarter) Within() (recordedMS, activeMS int64, ok bool) {
+	for _, m := range q.list[:quarterMinutes] {
+		if m.State > NotCollected {
+			recordedMS += LengthMS
+		}
+		activeMS += int64(m.ActiveMS)
+	}
+	for _, m := range q.list[quarterMinutes:] {
+		if m.State != Unknown {
+			return 0, 0, false
+		}
+	}
+	return recordedMS, activeMS, true
 }
 
 // Joined returns bytes with one entry that holds the same; what is damaged stays as it is.
