@@ -25,7 +25,7 @@ type HoursQuestion struct {
 	Page report.PeoplePage
 }
 
-// PersonHours is what somebody did in each period.
+// PersonHours is when and for how long somebody was there in each period.
 type PersonHours struct {
 	people.Person
 	Sums []query.Sums
@@ -37,7 +37,7 @@ func (p *PersonHours) Name() string { return nameOf(&p.Person) }
 // Hours returns a page of people's hours, and the cursor of the next page.
 func (r *Reports) Hours(ctx context.Context, scope directory.Scope, q HoursQuestion) (list []PersonHours, next string, err error) {
 	page := report.PeoplePage{After: q.Page.After, Limit: min(q.Page.Limit, report.PeopleAtOnce(q.Days.Days()))}
-	found, more, err := r.reader.SumPeople(ctx, q.filter(scope, page), report.Bounds(q.Periods), true)
+	found, more, err := r.reader.SumPeople(ctx, q.filter(scope, page), report.Bounds(q.Periods), false)
 	if err != nil {
 		return nil, "", report.TooLong(err)
 	}

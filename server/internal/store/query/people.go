@@ -63,7 +63,8 @@ func (r *Reader) PersonMinutes(ctx context.Context, scope directory.Scope, perso
 
 // SumPeople sums people up in consecutive spans of time, as SumMachines does machines: counts of
 // their accounts add up, and time that accounts share counts once. What of a span's minutes
-// is recorded and not active is idle. Without counts there are only times.
+// is recorded and not active is idle. Without counts there are only times, which takes a part
+// of the time.
 func (r *Reader) SumPeople(ctx context.Context, f people.Filter, bounds []time.Time, counts bool) (list []PersonSums, more bool, err error) {
 	err = r.db.Summary(ctx, "summing up people", func(tx pgx.Tx) error {
 		var found []people.Person
@@ -75,21 +76,65 @@ func (r *Reader) SumPeople(ctx context.Context, f people.Filter, bounds []time.T
 		for i := range found {
 			list[i] = PersonSums{Person: found[i], Sums: make([]Sums, n)}
 		}
-		if n == 0 {
+		if n == 0 || len(found) == 0 {
 			return nil
 		}
-		rows := rowsOf(found)
-		all, place := make([]codec.Sums, n*len(found)), placesOf(rows)
-		q := spanQuery{machines: slices.Concat(rows...), bounds: bounds, counts: counts}
-		at := func(machine int32, span int) *codec.Sums { return &all[place[machine]*n+span] }
-		return r.eachGrid(ctx, tx, q, rows, at, func(i int, g *minutes.Grid, estimated bool) {
-			list[i].Estimated = estimated
-			for j := range n {
-				list[i].Sums[j] = totalsOf(&all[i*n+j]).within(g, bounds[j], bounds[j+1])
+		left := make([]*PersonSums, 0, len(list))
+		if counts {
+			for i := range list {
+				left = append(left, &list[i])
 			}
-		})
+		} else if left, err = r.timesFirst(ctx, tx, list, bounds); err != nil {
+			return err
+		}
+		return r.sumMinutes(ctx, tx, left, bounds, counts)
 	}, db.KeepEvents, db.KeepRollups)
 	return list, more, err
+}
+
+// timesFirst sums up the times of all people of whom no minutes are needed, and returns the
+// others.
+func (r *Reader) timesFirst(ctx context.Context, tx pgx.Tx, list []PersonSums, bounds []time.Time) (left []*PersonSums, err error) {
+	rows := make([][]int32, len(list))
+	for i := range list {
+		rows[i] = list[i].Keys()
+	}
+	times, err := sumTimes(ctx, tx, rows, bounds)
+	if err != nil {
+		return nil, err
+	}
+	for i := range times {
+		if times[i].irregular {
+			left = append(left, &list[i])
+		} else {
+			list[i].Sums = times[i].sums()
+		}
+	}
+	return left, nil
+}
+
+// sumMinutes sums people up by their minutes.
+func (r *Reader) sumMinutes(ctx context.Context, tx pgx.Tx, list []*PersonSums, bounds []time.Time, counts bool) error {
+	if len(list) == 0 {
+		return nil
+	}
+	n, rows := len(bounds)-1, make([][]int32, len(list))
+	for i := range list {
+		rows[i] = list[i].Keys()
+	}
+	all, place := make([]codec.Sums, n*len(list)), placesOf(rows)
+	q := spanQuery{machines: slices.Concat(rows...), bounds: bounds, counts: true}
+	at := func(machine int32, span int) *codec.Sums { return &all[place[machine]*n+span] }
+	return r.eachGrid(ctx, tx, q, rows, at, func(i int, g *minutes.Grid, estimated bool) {
+		list[i].Estimated = estimated
+		for j := range n {
+			s := totalsOf(&all[i*n+j])
+			if !counts {
+				s = Sums{First: s.First, Last: s.Last}
+			}
+			list[i].Sums[j] = s.within(g, bounds[j], bounds[j+1])
+		}
+	})
 }
 
 // CountPeople returns how many people there are to sum up, of at most f.Limit.
