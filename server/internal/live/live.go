@@ -68,6 +68,8 @@ type Message struct {
 	Items []*Item
 	// Overview counts the machines, for who asked for that instead.
 	Overview *Overview
+	// at is when the database was read.
+	at time.Time
 }
 
 // Watcher is who watches.
@@ -175,13 +177,17 @@ func (b *Board) Leave(w *Watcher) {
 	delete(b.watchers, w)
 }
 
-// Now returns what all machines do, for a caller who looks once; nobody changes the list.
-func (b *Board) Now(ctx context.Context, caller string) ([]*Item, error) {
+// Now returns what all machines do, for a caller who looks once, and how long ago that was
+// read. Nobody changes the list.
+func (b *Board) Now(ctx context.Context, caller string) (items []*Item, age time.Duration, err error) {
 	if known := b.look(false); known.items != nil {
-		return known.items, nil
+		return known.items, time.Since(known.at), nil
 	}
 	m, err := b.once(ctx, &Watcher{token: caller})
-	return m.Items, err
+	if err != nil {
+		return nil, 0, err
+	}
+	return m.Items, time.Since(m.at), nil
 }
 
 // look notes that somebody looks, and returns what the board shows; nothing where that is old.
@@ -379,14 +385,14 @@ func (b *Board) publish(changes []*Item) {
 	}
 	b.latest.overview, b.latest.at = b.counting.overview, b.read
 	for w := range b.watchers {
-		message := Message{Items: changes}
+		message := Message{Items: changes, at: b.read}
 		switch {
 		case w.counts && b.latest.overview == nil:
 			continue // it came after they were counted, and has woken the loop again
 		case w.counts:
-			message = Message{Overview: b.latest.overview}
+			message.Items, message.Overview = nil, b.latest.overview
 		case w.fresh:
-			message = Message{Snapshot: true, Items: b.latest.items}
+			message.Snapshot, message.Items = true, b.latest.items
 		}
 		if len(message.Items) == 0 && !w.fresh {
 			continue

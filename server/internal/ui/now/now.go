@@ -73,7 +73,7 @@ type group struct {
 
 // Board is where it stands what every account does.
 type Board interface {
-	Now(ctx context.Context, caller string) ([]*live.Item, error)
+	Now(ctx context.Context, caller string) (items []*live.Item, age time.Duration, err error)
 	Overview(ctx context.Context, caller string) (*live.Overview, error)
 }
 
@@ -84,7 +84,7 @@ func Page(board Board, reports *report.Reports) frame.Page {
 
 func show(v *frame.Visit, board Board, reports *report.Reports) (any, error) {
 	s := &view{
-		AsOf: v.Now.In(v.Zone).Format("15:04:05"), Zone: v.Zone.String(), Changes: streamed,
+		Zone: v.Zone.String(), Changes: streamed,
 		Group: v.Query.Get("group"), Search: strings.TrimSpace(v.Query.Get("q")), State: state(v.Query.Get("state")),
 	}
 	visible, err := seen(v.Context(), reports, v.Caller.Scope, s.Group)
@@ -93,10 +93,11 @@ func show(v *frame.Visit, board Board, reports *report.Reports) (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(v.Context(), boardWait)
 	defer cancel()
-	items, err := board.Now(ctx, v.Caller.ID)
+	items, age, err := board.Now(ctx, v.Caller.ID)
 	if err != nil {
 		return nil, refused(err)
 	}
+	s.AsOf = v.Now.Add(-age).In(v.Zone).Format("15:04:05")
 	var counted *live.Overview
 	if len(items) > maxRows && s.Group == "" && s.Search == "" && s.State == "" {
 		if counted, err = board.Overview(ctx, v.Caller.ID); err != nil {
