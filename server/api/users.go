@@ -55,7 +55,9 @@ type User struct {
 	Login string `json:"login"`
 	UserAccess
 
-	State UserState `json:"state"`
+	// Version is of the role and the groups, for If-Match.
+	Version string    `json:"version"`
+	State   UserState `json:"state"`
 	// Invited means that an invitation waits for them.
 	Invited bool `json:"invited"`
 	// SecondStep means that a password alone is not enough.

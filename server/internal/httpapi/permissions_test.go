@@ -159,7 +159,7 @@ func (w *walk) restore() {
 		if access.Limited {
 			access.Groups = []string{"own"}
 		}
-		if _, err := w.Store.Users.SetAccess(w.T.Context(), w.users[string(role)].ID, access); err != nil {
+		if _, err := w.Store.Users.SetAccess(w.T.Context(), w.users[string(role)].ID, access, nil); err != nil {
 			w.T.Fatal(err)
 		}
 	}
@@ -408,7 +408,7 @@ func TestRoleChangesAtOnce(t *testing.T) {
 		{users.Access{Role: directory.RoleAdmin}, 200, true},
 		{users.Access{Role: directory.RoleViewer, Limited: true}, 404, false},
 	} {
-		if _, err := w.Store.Users.SetAccess(t.Context(), id, step.access); err != nil {
+		if _, err := w.Store.Users.SetAccess(t.Context(), id, step.access, nil); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.Do(http.MethodGet, "/api/machines/m-foreign", "", nil, headers...).Status; got != step.status {

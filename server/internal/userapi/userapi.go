@@ -59,6 +59,7 @@ func kinds() []problem.Kind {
 		{Is: session.ErrCodeNeeded, Code: api.CodeSecondStep, Detail: "Send a code of the second step as well."},
 		{Is: users.ErrDisabled, Code: api.CodeUserDisabled, Detail: "The user is disabled; enable them first."},
 		{Is: users.ErrBySSO, Code: api.CodeBySSO, Detail: "The user logs in by single sign-on: their groups at the provider decide what they may do. Disabling them works."},
+		{Is: users.ErrAccessChanged, Code: api.CodeChangedMeanwhile, Detail: "The user's role or groups were changed since: GET the user again, and look at them before you change them."},
 		{Is: directory.ErrNoGroup, Code: api.CodeBadRequest, Detail: "groups: there is no group of one of these names."},
 	}
 }
@@ -91,7 +92,7 @@ func AsProblem(err error) error {
 // shown returns a user as the API shows one.
 func shown(u users.User) api.User {
 	t := api.User{
-		ID: u.ID, Login: u.Login, State: api.UserActive, Invited: u.Invited, SecondStep: u.SecondStep, SingleSignOn: u.SSO, Sessions: u.Logins,
+		ID: u.ID, Login: u.Login, Version: u.Version(), State: api.UserActive, Invited: u.Invited, SecondStep: u.SecondStep, SingleSignOn: u.SSO, Sessions: u.Logins,
 		CreatedAt: u.CreatedAt.UTC(), LastLoginAt: u.LastLoginAt, Accounts: u.Accounts,
 	}
 	if u.Person != 0 {

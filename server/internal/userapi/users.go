@@ -97,7 +97,7 @@ func (a *API) SetAccess(w http.ResponseWriter, r *http.Request) {
 		reply(w, r, 0, nil, err)
 		return
 	}
-	user, err := a.users.SetAccess(r.Context(), request.PathName(r, "user"), access)
+	user, err := a.users.SetAccess(r.Context(), request.PathName(r, "user"), access, request.IfMatchAny(r))
 	reply(w, r, http.StatusOK, shown(user), err)
 }
 

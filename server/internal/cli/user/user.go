@@ -304,7 +304,7 @@ func setRole(stores Stores) *cobra.Command {
 	var groups []string
 	var access users.Access
 	cmd := change(stores, "role", "Change what somebody may do", func(ctx context.Context, st *rooms.Store, id string) (users.User, error) {
-		return st.Users.SetAccess(ctx, id, access)
+		return st.Users.SetAccess(ctx, id, access, nil)
 	})
 	cmd.Use = "role --role ROLE [--group GROUP]… NAME"
 	cmd.Long = "role sets role and groups anew: without --group it is all machines. It holds at once."

@@ -5,6 +5,7 @@ package users
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -54,6 +55,8 @@ const (
 	// ErrChanged means that the password, or whether the user may log in, has changed
 	// since it was looked at.
 	ErrChanged refusal = "the user was changed meanwhile"
+	// ErrAccessChanged means that a change of a role is of another than there is.
+	ErrAccessChanged refusal = "the user's role was changed meanwhile"
 )
 
 // Access is what a user may do, and where.
@@ -63,6 +66,13 @@ type Access struct {
 	// removed, none.
 	Limited bool
 	Groups  []string
+}
+
+// Version is another one as soon as the role or the groups are.
+func (a Access) Version() string {
+	const enough = 16
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %v %q", a.Role, a.Limited, a.Groups))
+	return hex.EncodeToString(sum[:enough])
 }
 
 // Roles returns those that people who log in may have.
@@ -265,12 +275,22 @@ func (u *Users) SetDisabled(ctx context.Context, id string, disabled bool) (User
 	})
 }
 
-// SetAccess changes what a user may do. It holds from their next request on. Where a
-// group does not exist it is directory.ErrNoGroup; where the provider decides it, ErrBySSO.
-func (u *Users) SetAccess(ctx context.Context, id string, a Access) (User, error) {
+// SetAccess changes what a user may do, if that is of one of these versions; nil is any. It
+// holds from their next request on. Where a group does not exist it is directory.ErrNoGroup;
+// where the provider decides it, ErrBySSO.
+func (u *Users) SetAccess(ctx context.Context, id string, a Access, versions []string) (User, error) {
 	return u.change(ctx, "changing a user's role", userAccess, id, func(tx pgx.Tx) error {
 		if err := refuseSSO(ctx, tx, id); err != nil {
 			return err
+		}
+		if versions != nil {
+			was, err := one(ctx, tx, "WHERE u.id = $1", id)
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(versions, was.Version()) {
+				return ErrAccessChanged
+			}
 		}
 		return setAccess(ctx, tx, id, a)
 	})

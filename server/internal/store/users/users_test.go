@@ -336,7 +336,7 @@ func TestCallersScope(t *testing.T) {
 		{users.Access{Role: directory.RoleAuditor}, true, 0},
 		{users.Access{Role: directory.RoleAdmin}, false, 0},
 	} {
-		if _, err := b.SetAccess(t.Context(), anna.ID, test.access); err != nil {
+		if _, err := b.SetAccess(t.Context(), anna.ID, test.access, nil); err != nil {
 			t.Fatal(err)
 		}
 		c, err := b.Caller(t.Context(), "ses_a")
@@ -345,7 +345,7 @@ func TestCallersScope(t *testing.T) {
 		}
 	}
 	// A group that is removed leaves a limited user without machines, not without limit.
-	if _, err := b.SetAccess(t.Context(), anna.ID, users.Access{Role: directory.RoleViewer, Limited: true, Groups: []string{"Reception"}}); err != nil {
+	if _, err := b.SetAccess(t.Context(), anna.ID, users.Access{Role: directory.RoleViewer, Limited: true, Groups: []string{"Reception"}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.dir.RemoveGroup(t.Context(), "Reception"); err != nil {

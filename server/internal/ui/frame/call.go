@@ -33,6 +33,14 @@ type Call struct {
 	Into any
 }
 
+// Quoted is a version as If-Match has it; empty: any.
+func Quoted(version string) string {
+	if version == "" {
+		return ""
+	}
+	return `"` + version + `"`
+}
+
 // Path joins names to an address of the API, whatever stands in them.
 func Path(names ...string) string {
 	path := "/api"

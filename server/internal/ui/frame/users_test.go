@@ -79,6 +79,12 @@ func TestUserOnPage(t *testing.T) {
 		t.Errorf("who was limited to no group sees %+v", u)
 	}
 	do("access", "role", "king").Has(t, http.StatusBadRequest)
+	version := b.userNamed("viewer").Version
+	b.Ask(http.MethodGet, at, nil).Has(t, http.StatusOK, `name="version" value="`+version+`"`)
+	do("access", "role", "manager", "where", "all", "version", version).Sends(t, to+"changed")
+	// Another tab has the page as it was before, and is shown it as it is.
+	do("access", "role", "admin", "where", "all", "version", version).Has(t, http.StatusPreconditionFailed, "Somebody else has changed this", `value="manager" selected`)
+	do("access", "role", "viewer", "where", "groups", "version", b.userNamed("viewer").Version).Sends(t, to+"changed")
 	do("logout").Sends(t, to+"ended")
 	if u := b.userNamed("viewer"); u.Sessions != 0 {
 		t.Errorf("%+v", u)

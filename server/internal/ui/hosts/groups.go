@@ -140,16 +140,8 @@ func actOnGroup(v *frame.Visit) (frame.Done, error) {
 		_, err := v.Do(frame.Call{Method: http.MethodPost, Path: path + "/preview", Body: draft, Into: &d.preview})
 		return frame.Done{Show: d}, err
 	case do == "set" || do == "confirm" && rule:
-		_, err := v.Do(frame.Call{Method: http.MethodPut, Path: path, Body: draft, Version: quoted(v.Form.Get("version"))})
+		_, err := v.Do(frame.Call{Method: http.MethodPut, Path: path, Body: draft, Version: frame.Quoted(v.Form.Get("version"))})
 		return frame.Done{To: frame.Said("hosts", "changed")}, err
 	}
 	return frame.Done{}, problem.BadRequest("")
-}
-
-// quoted is a version as If-Match has it; empty: any.
-func quoted(version string) string {
-	if version == "" {
-		return ""
-	}
-	return `"` + version + `"`
 }

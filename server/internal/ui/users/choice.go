@@ -26,9 +26,10 @@ type groupChoice struct {
 	Chosen bool
 }
 
-// choices returns what there is to choose from, with what was chosen.
-func choices(v *frame.Visit, now api.UserAccess) (choice, error) {
-	if v.Form.Has("role") {
+// choices returns what there is to choose from, with what was chosen: what a refused form has
+// of it, unless that is of another version than there is.
+func choices(v *frame.Visit, now api.UserAccess, version string) (choice, error) {
+	if v.Form.Has("role") && v.Form.Get("version") == version {
 		now = accessOf(v)
 	}
 	c := choice{Role: now.Role, Roles: []string{"viewer", "manager", "auditor", "admin"}, Limited: now.Groups != nil}

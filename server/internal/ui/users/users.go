@@ -90,7 +90,7 @@ func list(v *frame.Visit) (any, error) {
 	}
 	s.Invitation, _ = v.Shown.(*invited)
 	var err error
-	s.Choice, err = choices(v, api.UserAccess{Role: "viewer", Groups: []string{}})
+	s.Choice, err = choices(v, api.UserAccess{Role: "viewer", Groups: []string{}}, "")
 	return s, err
 }
 
@@ -120,7 +120,7 @@ func single(v *frame.Visit) (any, error) {
 		s.Logins = append(s.Logins, login{l, v.Words.Moment(l.CreatedAt.In(v.Zone), v.Now.In(v.Zone)), v.Words.Moment(l.LastSeenAt.In(v.Zone), v.Now.In(v.Zone))})
 	}
 	var err error
-	if s.Choice, err = choices(v, u.UserAccess); err == nil && s.Search != "" {
+	if s.Choice, err = choices(v, u.UserAccess, u.Version); err == nil && s.Search != "" {
 		s.Found, err = candidates(v, s.Search)
 	}
 	return s, err
@@ -173,7 +173,7 @@ func act(v *frame.Visit, base string) (frame.Done, error) {
 	said := "changed"
 	switch v.Form.Get("do") {
 	case "access":
-		c.Method, c.Path, c.Body = http.MethodPut, path+"/access", accessOf(v)
+		c.Method, c.Path, c.Body, c.Version = http.MethodPut, path+"/access", accessOf(v), frame.Quoted(v.Form.Get("version"))
 	case "disable", "enable":
 		c.Method, c.Path, c.Body = http.MethodPatch, path, api.UserPatch{Disabled: new(v.Form.Get("do") == "disable")}
 	case "again":
