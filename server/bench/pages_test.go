@@ -157,7 +157,6 @@ func (p *pages) look(b *testing.B, machines int) {
 	p.measure(b, aim{"Day, 50 people", "/day?date=" + day, 80 * time.Millisecond})
 	p.measure(b, aim{"Person", "/people/" + person + "?date=" + day, 60 * time.Millisecond})
 	p.measure(b, aim{"Hours, a month", "/hours?span=month&date=" + month, 400 * time.Millisecond})
-	p.measure(b, aim{"Hours, all added up", "/hours?span=month&sum=all&date=" + month, 400 * time.Millisecond})
 }
 
 // personOf is the id of somebody who has reported.

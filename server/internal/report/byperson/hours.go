@@ -11,9 +11,9 @@ import (
 )
 
 // Days of people that EachHours may add up: in a page that somebody waits for, 1,000 people's
-// week, which takes some 100 ms; and where they asked for it, their year.
+// month, which takes some 200 ms; and where they asked for it, their year.
 const (
-	TotalDays     = 10_000
+	TotalDays     = 40_000
 	MostTotalDays = 400_000
 )
 
