@@ -137,11 +137,12 @@ func (a *answers) awaitWritten(b *testing.B) {
 // awaitPacked waits until the roll-ups of quiet days are packed.
 func (a *answers) awaitPacked(b *testing.B) {
 	b.Helper()
-	const quietDays = 3
+	const cold = 6 * time.Hour
+	before := time.Now().UTC().Add(-cold).Format(time.DateOnly)
 	ctx, cancel := context.WithTimeout(b.Context(), packTimeout)
 	defer cancel()
 	for {
-		left := a.number(b, "SELECT count(*)::float8 FROM rollup WHERE bucket < '"+a.today.AddDate(0, 0, -quietDays).Format(time.DateOnly)+"'")
+		left := a.number(b, "SELECT count(*)::float8 FROM rollup WHERE bucket < '"+before+"'")
 		if left == 0 {
 			return
 		}

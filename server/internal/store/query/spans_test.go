@@ -208,7 +208,7 @@ func TestSumsOfManyMachines(t *testing.T) {
 // No report reads a whole partition, where planning knows how large they are.
 func TestReportsReadNoPartitionWhole(t *testing.T) {
 	url := storetest.NewDatabase(t)
-	now := time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
+	now := time.Date(2026, 5, 14, 5, 0, 0, 0, time.UTC) // yesterday is not packed yet
 	s := storetest.OpenAt(t, url, partition.Retention{}, now)
 	storetest.OnOneNode(t, s)
 	host := storetest.AddHost(t, s)

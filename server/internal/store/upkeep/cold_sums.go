@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	// coldAfterDays is for how many whole days roll-ups stay as they are written: a
-	// host that was away over a weekend has sent what it kept by then.
-	coldAfterDays = 3
+	// coldAfter is for how long after a day's end its roll-ups stay as they are written. What
+	// comes later, as of a host that was away over a night, costs its day being packed again;
+	// as long as days are not packed, each sum of many people's week or month reads a hundred
+	// rows a day and person rather than one.
+	coldAfter = 6 * time.Hour
 	// packAtOnce is how many machines' days are packed in one transaction: some
 	// 5,000 roll-ups, whose machines wait for a few hundredths of a second.
 	packAtOnce = 50
@@ -27,7 +29,7 @@ const (
 // and returns how many roll-ups became part of a packed day. Several servers may do
 // so; partitions that are empty then are dropped.
 func (u *Upkeep) PackRollups(ctx context.Context) (int64, error) {
-	before := partition.DayOf(u.now()).AddDate(0, 0, -coldAfterDays)
+	before := partition.DayOf(u.now().Add(-coldAfter))
 	total := int64(0)
 	for last := int32(0); ; {
 		keys, err := u.machineKeys(ctx, last, packAtOnce)
