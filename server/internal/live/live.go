@@ -4,6 +4,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -110,7 +111,9 @@ type Board struct {
 
 	// What Run alone uses: the machines by row, until where they were read and when, when they
 	// were last read whole, and the newest erasure of then; and what they are counted by.
-	items       map[int32]*Item
+	items map[int32]*Item
+	// order are the rows by what people are called; nil: that has to be found anew.
+	order       []int32
 	mark        query.Mark
 	read, whole time.Time
 	erased      int64
@@ -177,8 +180,8 @@ func (b *Board) Leave(w *Watcher) {
 	delete(b.watchers, w)
 }
 
-// Now returns what all machines do, for a caller who looks once, and how long ago that was
-// read. Nobody changes the list.
+// Now returns what all machines do, by name, for a caller who looks once, and how long ago that
+// was read. Nobody changes the list.
 func (b *Board) Now(ctx context.Context, caller string) (items []*Item, age time.Duration, err error) {
 	if known := b.look(false); known.items != nil {
 		return known.items, time.Since(known.at), nil
@@ -275,7 +278,7 @@ func (b *Board) wanting() bool {
 
 // forget lets go what was read.
 func (b *Board) forget() {
-	b.items, b.mark, b.whole, b.counting = nil, 0, time.Time{}, counting{}
+	b.items, b.order, b.mark, b.whole, b.counting = nil, nil, 0, time.Time{}, counting{}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.latest = latest{}
@@ -305,7 +308,7 @@ func (b *Board) update(ctx context.Context) ([]*Item, error) {
 		b.whole, b.erased = now, erased
 	}
 	if since == 0 && b.replaced(rows) {
-		b.items = nil
+		b.items, b.order = nil, nil
 		b.beginAnew()
 	}
 	if b.items == nil {
@@ -316,6 +319,8 @@ func (b *Board) update(ctx context.Context) ([]*Item, error) {
 		item := &Item{Key: m.Key, row: m}
 		if old := b.items[m.Key]; old != nil {
 			item.Machine = old.Machine
+		} else {
+			b.order = nil
 		}
 		b.items[m.Key] = item
 	}
@@ -326,6 +331,9 @@ func (b *Board) update(ctx context.Context) ([]*Item, error) {
 		if before := item.Machine; before.Status == does.Status && before.UserLabel == does.UserLabel &&
 			before.Username == does.Username && before.Hostname == does.Hostname {
 			continue
+		}
+		if Name(&item.Machine) != Name(&does) {
+			b.order = nil
 		}
 		changed := &Item{Key: key, Machine: does, row: item.row}
 		b.items[key] = changed
@@ -381,7 +389,7 @@ func (b *Board) publish(changes []*Item) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(changes) > 0 || len(b.latest.items) != len(b.items) || b.latest.items == nil {
-		b.latest.items = slices.AppendSeq(make([]*Item, 0, len(b.items)), maps.Values(b.items))
+		b.latest.items = b.sorted()
 	}
 	b.latest.overview, b.latest.at = b.counting.overview, b.read
 	for w := range b.watchers {
@@ -405,6 +413,25 @@ func (b *Board) publish(changes []*Item) {
 			close(w.Messages)
 		}
 	}
+}
+
+// Name is what whoever a machine is measured as is called.
+func Name(m *api.LiveMachine) string { return cmp.Or(m.UserLabel, m.Username, m.MachineID) }
+
+// sorted are the items by name. Names seldom change, and to sort 100,000 takes 0.2 s.
+func (b *Board) sorted() []*Item {
+	if b.order == nil {
+		b.order = slices.AppendSeq(make([]int32, 0, len(b.items)), maps.Keys(b.items))
+		slices.SortFunc(b.order, func(i, j int32) int {
+			one, other := &b.items[i].Machine, &b.items[j].Machine
+			return cmp.Or(cmp.Compare(Name(one), Name(other)), cmp.Compare(one.MachineID, other.MachineID))
+		})
+	}
+	list := make([]*Item, len(b.order))
+	for i, key := range b.order {
+		list[i] = b.items[key]
+	}
+	return list
 }
 
 func (b *Board) stop() {

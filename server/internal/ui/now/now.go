@@ -3,7 +3,6 @@
 package now
 
 import (
-	"cmp"
 	"context"
 	_ "embed" // for the page's template
 	"errors"
@@ -113,10 +112,14 @@ func show(v *frame.Visit, board Board, reports *report.Reports) (any, error) {
 
 // fill shows the machines that are visible, or, where they are many and were counted, groups.
 func (s *view) fill(v *frame.Visit, items []*live.Item, visible map[int32]struct{}, counted *live.Overview) {
-	if counted != nil && visible == nil && len(counted.Groups) > 0 {
+	if counted != nil && visible == nil {
 		s.Changes = asked
 		s.count(counted.All)
-		s.overview(v.Context(), v.Caller.Scope, counted)
+		if len(counted.Groups) > 0 {
+			s.overview(v.Context(), v.Caller.Scope, counted)
+		} else {
+			s.rows(v, items)
+		}
 		return
 	}
 	list, search := make([]*live.Item, 0, min(len(items), maxRows)), strings.ToLower(s.Search)
@@ -136,6 +139,9 @@ func (s *view) fill(v *frame.Visit, items []*live.Item, visible map[int32]struct
 		}
 	}
 	see(v.Context(), list)
+	if s.State != "" {
+		list = slices.DeleteFunc(list, func(item *live.Item) bool { return string(item.Machine.Status) != s.State })
+	}
 	s.rows(v, list)
 }
 
@@ -157,19 +163,13 @@ func see(ctx context.Context, list []*live.Item) {
 	}
 }
 
-// rows lists accounts by their names.
+// rows lists accounts, which are in the order of their names.
 func (s *view) rows(v *frame.Visit, list []*live.Item) {
-	if s.State != "" {
-		list = slices.DeleteFunc(list, func(item *live.Item) bool { return string(item.Machine.Status) != s.State })
-	}
-	slices.SortFunc(list, func(a, b *live.Item) int {
-		return cmp.Or(cmp.Compare(name(&a.Machine), name(&b.Machine)), cmp.Compare(a.Machine.MachineID, b.Machine.MachineID))
-	})
 	s.More = max(0, len(list)-maxRows)
 	for _, item := range list[:min(len(list), maxRows)] {
 		access.See(v.Context(), item.Key)
 		m := &item.Machine
-		r := row{State: string(m.Status), Name: name(m), Account: m.MachineID, Host: m.Hostname}
+		r := row{State: string(m.Status), Name: live.Name(m), Account: m.MachineID, Host: m.Hostname}
 		if m.Status == api.MachineOffline || m.Status == api.MachineNotCollected { // of all others it is minutes ago
 			r.Since = v.Words.Moment(m.LastSeen.In(v.Zone), v.Now.In(v.Zone))
 		}
@@ -257,8 +257,6 @@ func seen(ctx context.Context, reports *report.Reports, scope directory.Scope, g
 	}
 	return reports.MachineKeys(ctx, scope)
 }
-
-func name(m *api.LiveMachine) string { return cmp.Or(m.UserLabel, m.Username, m.MachineID) }
 
 func matches(m *api.LiveMachine, search string) bool {
 	if search == "" {
