@@ -2,6 +2,10 @@ package byperson
 
 import (
 	"context"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store/access"
@@ -52,38 +56,69 @@ func (r *Reports) Hours(ctx context.Context, scope directory.Scope, q HoursQuest
 	return list, next, nil
 }
 
+// sumsAtOnce is how many parts of all people are summed up at once: PostgreSQL and this program
+// have a processor each then.
+const sumsAtOnce = 2
+
 // EachHours calls do with the times of all people that are asked for, whatever the page, some
-// at once; with nobody where they have more days than most: then all is false. It notes those
-// who are not among shown where they are few, since a sum less what is shown is theirs.
+// at once and in any order; with nobody where they have more days than most: then all is false.
+// It notes those who are not among shown where they are few, since a sum less what is shown is
+// theirs.
 func (r *Reports) EachHours(ctx context.Context, scope directory.Scope, q HoursQuestion, most int, shown []PersonHours, do func([]PersonHours) error) (all bool, err error) {
 	days := q.Days.Days()
-	n, err := r.reader.CountPeople(ctx, q.filter(scope, report.PeoplePage{Limit: most/days + 1}))
-	if err != nil || n > most/days {
+	ids, err := r.reader.PeopleIDs(ctx, q.filter(scope, report.PeoplePage{Limit: most/days + 1}))
+	if err != nil || len(ids) > most/days {
 		return false, err
 	}
 	on := map[int64]bool{}
 	for i := range shown {
 		on[shown[i].ID] = true
 	}
+	var mu sync.Mutex // guards others and do
 	var others access.Handful
-	page := report.PeoplePage{Limit: report.PeopleAtOnce(days)}
-	for more := true; more; {
-		var found []query.PersonSums
-		if found, more, err = r.reader.SumPeople(ctx, q.filter(scope, page), report.Bounds(q.Periods), false); err != nil {
-			return false, report.TooLong(err)
-		}
-		list := make([]PersonHours, len(found))
-		for i := range found {
-			p := &found[i]
-			if list[i] = (PersonHours{p.Person, p.Sums}); !on[p.ID] {
-				others.Add(p.Keys()...)
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(sumsAtOnce)
+	for part := range slices.Chunk(ids, evenly(len(ids), report.PeopleAtOnce(days))) {
+		group.Go(func() error {
+			list, err := r.hoursOf(within, scope, q, part)
+			mu.Lock()
+			defer mu.Unlock()
+			for i := range list {
+				if !on[list[i].ID] {
+					others.Add(list[i].Keys()...)
+				}
 			}
-			page.After = p.ID
-		}
-		if err := do(list); err != nil {
-			return false, err
-		}
+			if err == nil {
+				err = do(list)
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return false, err
 	}
 	others.See(ctx)
 	return true, nil
+}
+
+// evenly is how many of so many are a part, at most, so that sumsAtOnce take as long.
+func evenly(n, most int) int {
+	turns := (n + sumsAtOnce*most - 1) / (sumsAtOnce * most)
+	return max(1, (n+sumsAtOnce*turns-1)/max(1, sumsAtOnce*turns))
+}
+
+// hoursOf returns the times of people whose ids are given, in order.
+func (r *Reports) hoursOf(ctx context.Context, scope directory.Scope, q HoursQuestion, ids []int64) ([]PersonHours, error) {
+	page := report.PeoplePage{After: ids[0] - 1, Limit: len(ids)}
+	found, _, err := r.reader.SumPeople(ctx, q.filter(scope, page), report.Bounds(q.Periods), false)
+	if err != nil {
+		return nil, report.TooLong(err)
+	}
+	list := make([]PersonHours, 0, len(found))
+	for i := range found {
+		if found[i].ID <= ids[len(ids)-1] { // others are in another part, where somebody went meanwhile
+			list = append(list, PersonHours{found[i].Person, found[i].Sums})
+		}
+	}
+	return list, nil
 }

@@ -18,7 +18,7 @@ const (
 	activeInDay = 1
 	// TimesBytes are as many of a packed day's first bytes as hold its times, but of very
 	// odd days.
-	TimesBytes = 768
+	TimesBytes = 512
 )
 
 // encodeTimes returns the part of the times; column returns one of a number of each bucket.

@@ -142,24 +142,25 @@ func Within(ctx context.Context, tx pgx.Tx, f Filter) (list []Person, more bool,
 	return list, false, err
 }
 
-// Count returns how many people Within lists, of at most f.Limit.
-func Count(ctx context.Context, tx pgx.Tx, f Filter) (n int, err error) {
-	sql, args := "SELECT DISTINCT person FROM account LIMIT $1", []any{f.Limit}
+// IDs returns the ids of the people whom Within lists, in order, of at most f.Limit.
+func IDs(ctx context.Context, tx pgx.Tx, f Filter) ([]int64, error) {
+	sql, args := "SELECT DISTINCT person FROM account ORDER BY person LIMIT $1", []any{f.Limit}
 	if f.Group != "" {
 		g, err := directory.FindGroup(ctx, tx, f.Scope, f.Group)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		f.Scope = directory.OfGroups([]int32{g.Key})
 	}
 	if f.Scope.Limited() {
-		sql = "SELECT DISTINCT a.person FROM group_member g JOIN account a ON a.machine = g.machine WHERE g.grp = ANY($2) LIMIT $1"
+		sql = "SELECT DISTINCT a.person FROM group_member g JOIN account a ON a.machine = g.machine WHERE g.grp = ANY($2) ORDER BY a.person LIMIT $1"
 		args = append(args, f.Scope.Groups)
 	}
-	if err := tx.QueryRow(ctx, "SELECT count(*) FROM ("+sql+") p", args...).Scan(&n); err != nil {
-		return 0, fmt.Errorf("counting people: %w", err)
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("listing people: %w", err)
 	}
-	return n, nil
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
 }
 
 func find(ctx context.Context, tx pgx.Tx, f Filter) ([]Person, error) {

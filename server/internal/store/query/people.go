@@ -137,13 +137,13 @@ func (r *Reader) sumMinutes(ctx context.Context, tx pgx.Tx, list []*PersonSums, 
 	})
 }
 
-// CountPeople returns how many people there are to sum up, of at most f.Limit.
-func (r *Reader) CountPeople(ctx context.Context, f people.Filter) (n int, err error) {
-	err = r.db.Report(ctx, "counting people", func(tx pgx.Tx) error {
-		n, err = people.Count(ctx, tx, f)
+// PeopleIDs returns whom there is to sum up, in order, of at most f.Limit.
+func (r *Reader) PeopleIDs(ctx context.Context, f people.Filter) (ids []int64, err error) {
+	err = r.db.Report(ctx, "listing people", func(tx pgx.Tx) error {
+		ids, err = people.IDs(ctx, tx, f)
 		return err
 	})
-	return n, err
+	return ids, err
 }
 
 // PersonActivity sums up somebody's accounts in scope in consecutive spans of time as

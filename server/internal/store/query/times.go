@@ -95,12 +95,13 @@ const bitsAWord = 64
 
 // sums returns the times as other sums are.
 func (p *personTimes) sums() []Sums {
-	list := make([]Sums, len(p.spans))
+	list, moments := make([]Sums, len(p.spans)), make([][2]time.Time, len(p.spans))
 	for i := range p.spans {
 		t := &p.spans[i]
-		list[i] = Sums{
-			ActiveSeconds: codec.Seconds(t.ActiveMS), IdleSeconds: codec.Seconds(t.RecordedMS - t.ActiveMS),
-			First: codec.Instant(t.First), Last: codec.Instant(t.Last),
+		list[i] = Sums{ActiveSeconds: codec.Seconds(t.ActiveMS), IdleSeconds: codec.Seconds(t.RecordedMS - t.ActiveMS)}
+		if t.First != 0 {
+			moments[i] = [2]time.Time{time.UnixMicro(t.First).UTC(), time.UnixMicro(t.Last).UTC()}
+			list[i].First, list[i].Last = &moments[i][0], &moments[i][1]
 		}
 	}
 	return list
