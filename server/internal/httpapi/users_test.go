@@ -306,6 +306,11 @@ func TestUsersThatCannotBe(t *testing.T) {
 	if u.Role != "manager" || !slices.Equal(u.Groups, []string{"Reception"}) {
 		t.Errorf("%+v", u)
 	}
+	// Who changes another version than there is overwrites somebody.
+	for _, version := range []string{`"` + anna.Version() + `"`, `nonsense`} {
+		b.Do(http.MethodPut, path+"/access", admin, []byte(`{"role":"admin","groups":null}`), "If-Match", version).Refused(412, api.CodeChangedMeanwhile)
+	}
+	b.Do(http.MethodPut, path+"/access", admin, []byte(`{"role":"viewer","groups":null}`), "If-Match", `"`+u.Version+`"`).Wants(200, &u)
 	b.Do(http.MethodGet, "/api/users/%00", admin, nil).Refused(404, api.CodeNotFound)
 	b.Do(http.MethodGet, "/api/users/%FF", admin, nil).Refused(404, api.CodeNotFound)
 	b.Do(http.MethodDelete, path+"/sessions/%00", admin, nil).Refused(404, api.CodeNotFound)
