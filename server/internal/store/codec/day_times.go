@@ -16,9 +16,9 @@ import (
 const (
 	// activeInDay is the place among a day's numbers of that which is among its times.
 	activeInDay = 1
-	// TimesBytes are as many of a packed day's first bytes as hold its times, but of very
-	// odd days.
-	TimesBytes = 512
+	// TimesBytes are as many of a packed day's first bytes as hold its times: 650 of a machine
+	// that somebody was at day and night, with a gap in every other minute.
+	TimesBytes = 768
 )
 
 // encodeTimes returns the part of the times; column returns one of a number of each bucket.

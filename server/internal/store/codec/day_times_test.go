@@ -9,12 +9,18 @@ import (
 	"activity-tracker.example/server/internal/store/minutes"
 )
 
-// workday is a day of minutes from nine o'clock on.
-func workday(n int) (day time.Time, list map[int64]*Sums) {
+// workday is a day of so many minutes from nine o'clock on.
+func workday(n int) (day time.Time, list map[int64]*Sums) { return someDay(9*time.Hour, n, 0) }
+
+// someDay is a day of so many minutes from a time on; every so manieth is lacking, by chance.
+func someDay(from time.Duration, n, gap int) (day time.Time, list map[int64]*Sums) {
 	day, list = time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC), map[int64]*Sums{}
-	r := rand.New(rand.NewPCG(5, 6))
+	r := rand.New(rand.NewPCG(5, uint64(gap)))
 	for i := range n {
-		at := day.Add(9*time.Hour + time.Duration(i)*time.Minute).UnixMicro()
+		if gap > 0 && r.IntN(gap) == 0 {
+			continue
+		}
+		at := day.Add(from + time.Duration(i)*time.Minute).UnixMicro()
 		record := minutes.Record{Start: at, LengthMS: 60_000, ActiveMS: r.Int64N(60_001), Rest: minutes.NoInput}
 		bucket := BucketOf(at)
 		t := list[bucket]
@@ -42,6 +48,17 @@ func TestTimesOfADay(t *testing.T) {
 	})
 	if !ok || n != len(list) {
 		t.Errorf("%v, %d of %d", ok, n, len(list))
+	}
+}
+
+// However somebody works day and night, the first bytes are enough.
+func TestTimesAreTheFirstBytes(t *testing.T) {
+	for _, gap := range []int{2, 5, 30} {
+		day, list := someDay(0, 24*60, gap)
+		body := EncodeDay(day, list).Body
+		if !DecodeTimes(day, body[:min(len(body), TimesBytes)], func(int64, minutes.Times) {}) {
+			t.Errorf("a gap in %d minutes: %d bytes are too few", gap, TimesBytes)
+		}
 	}
 }
 
