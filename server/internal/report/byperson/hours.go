@@ -103,8 +103,8 @@ func (r *Reports) EachHours(ctx context.Context, scope directory.Scope, q HoursQ
 
 // evenly is how many of so many are a part, at most, so that sumsAtOnce take as long.
 func evenly(n, most int) int {
-	turns := (n + sumsAtOnce*most - 1) / (sumsAtOnce * most)
-	return max(1, (n+sumsAtOnce*turns-1)/max(1, sumsAtOnce*turns))
+	parts := sumsAtOnce * (n/(sumsAtOnce*most) + 1)
+	return n/parts + 1
 }
 
 // hoursOf returns the times of people whose ids are given, in order.
