@@ -9,6 +9,7 @@ import (
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
+	"activity-tracker.example/server/internal/store/minutes"
 	"activity-tracker.example/server/internal/store/people"
 )
 
@@ -41,9 +42,12 @@ func (r *Reports) Day(ctx context.Context, scope directory.Scope, q DayQuestion)
 // PersonDay is somebody's day, with what names them.
 type PersonDay struct {
 	people.Person
-	Segments  []api.Segment
 	Estimated bool
+	minutes   *minutes.Grid
 }
+
+// Segments are those of the day, up to now.
+func (p *PersonDay) Segments() iter.Seq[api.Segment] { return segments(p.minutes) }
 
 // Name is what a person is called: by their label, or by the first of their accounts.
 func (p *PersonDay) Name() string { return nameOf(&p.Person) }
@@ -73,7 +77,7 @@ func (r *Reports) AllDays(ctx context.Context, scope directory.Scope, q DayQuest
 			return nil, false, err
 		}
 		for i := range list {
-			all = append(all, PersonDay{Person: list[i].Person, Segments: segments(list[i].Grid), Estimated: list[i].Estimated})
+			all = append(all, PersonDay{list[i].Person, list[i].Estimated, list[i].Grid})
 			page.After = list[i].ID
 		}
 		switch {
@@ -93,7 +97,7 @@ func (r *Reports) days(ctx context.Context, scope directory.Scope, q DayQuestion
 	for i := range list {
 		p := &list[i]
 		access.See(ctx, p.Keys()...)
-		days[i] = PersonDay{Person: p.Person, Segments: segments(p.Grid), Estimated: p.Estimated}
+		days[i] = PersonDay{p.Person, p.Estimated, p.Grid}
 		if more {
 			next = p.ID
 		}
@@ -109,7 +113,7 @@ func (r *Reports) day(ctx context.Context, scope directory.Scope, q DayQuestion)
 		p := &list[i]
 		page = append(page, api.PersonSegments{
 			DayOf:    api.DayOf{Person: report.PersonID(p.ID).String(), Label: p.Label, Partial: p.Partial, Estimated: p.Estimated},
-			Segments: p.Segments,
+			Segments: listed(p.Segments()),
 		})
 	}
 	return page, next, err

@@ -121,7 +121,7 @@ func sumOf(machineID string, bucket int64, t *codec.Sums, names map[uint64]strin
 	runs, _, _ := minutes.AppendRuns(nil, t.Minutes)
 	grid := minutes.NewGrid(s.Start, s.Start.Add(reach))
 	grid.AddRuns(bucket, runs)
-	for _, m := range grid.Segments() {
+	for m := range grid.Segments() {
 		if m.State != minutes.Unknown {
 			s.Minutes = append(s.Minutes, api.Segment{State: m.State.String(), Start: m.Start, End: m.End, ActiveSeconds: codec.Seconds(m.ActiveMS)})
 		}

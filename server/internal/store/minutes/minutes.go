@@ -3,6 +3,7 @@
 package minutes
 
 import (
+	"iter"
 	"slices"
 	"time"
 )
@@ -190,17 +191,25 @@ type Segment struct {
 	Paused bool
 }
 
-// Segments joins minutes of one state and reason that follow each other.
-func (g *Grid) Segments() []Segment {
-	var list []Segment
-	for i, m := range g.List {
-		end := time.UnixMicro(g.From + int64(i+1)*micros).UTC()
-		paused := m.State == NotCollected && m.Paused
-		if n := len(list); n > 0 && list[n-1].State == m.State && list[n-1].Paused == paused {
-			list[n-1].End, list[n-1].ActiveMS = end, list[n-1].ActiveMS+int64(m.ActiveMS)
-			continue
+// Segments joins minutes of one state and reason that follow each other. They are made one by
+// one, since a page of many people has a hundred thousand.
+func (g *Grid) Segments() iter.Seq[Segment] {
+	return func(yield func(Segment) bool) {
+		for i := 0; i < len(g.List); {
+			s := Segment{State: g.List[i].State, Paused: g.List[i].pausedNow(), Start: g.at(i)}
+			for ; i < len(g.List) && g.List[i].State == s.State && g.List[i].pausedNow() == s.Paused; i++ {
+				s.ActiveMS += int64(g.List[i].ActiveMS)
+			}
+			s.End = g.at(i)
+			if !yield(s) {
+				return
+			}
 		}
-		list = append(list, Segment{State: m.State, Start: end.Add(-Length), End: end, ActiveMS: int64(m.ActiveMS), Paused: paused})
 	}
-	return list
 }
+
+// at is when a minute begins.
+func (g *Grid) at(place int) time.Time { return time.UnixMicro(g.From + int64(place)*micros).UTC() }
+
+// pausedNow is Paused where nothing else is recorded of the minute.
+func (m *Minute) pausedNow() bool { return m.State == NotCollected && m.Paused }

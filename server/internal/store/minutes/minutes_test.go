@@ -182,7 +182,7 @@ func TestSegments(t *testing.T) {
 		{minutes.NotCollected, from.Add(7 * time.Minute), from.Add(9 * time.Minute), 0, true},
 		{minutes.NotCollected, from.Add(9 * time.Minute), from.Add(10 * time.Minute), 0, false},
 	}
-	if got := g.Segments(); !reflect.DeepEqual(got, want) {
+	if got := slices.Collect(g.Segments()); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
 	if active, idle := g.Sum(from, from.Add(time.Hour)); active != 80_000 || idle != 40_000+3*60_000 {

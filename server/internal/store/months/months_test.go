@@ -212,7 +212,7 @@ func (o *office) compare(p *months.Page, scope directory.Scope) {
 			live, err := o.PersonMinutes(o.t.Context(), scope, list[i].ID, p.Bounds[d], p.Bounds[d+1])
 			o.must(err)
 			var want query.Figures
-			for _, s := range live.Grid.Segments() {
+			for s := range live.Grid.Segments() {
 				length := s.End.Sub(s.Start).Milliseconds()
 				switch s.State {
 				case minutes.Active:

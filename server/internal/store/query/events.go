@@ -70,49 +70,50 @@ type filler struct {
 	machine directory.Machine
 	page    *Page
 	limit   int
-	// size is the page's length as JSON.
+	// size is the length of those with names as JSON.
 	size int
-	// events whose names are still to be looked up, by what, and how many
-	// references those are.
-	events []api.Event
-	of     []codec.Refs
-	uses   int
+	// of are what the page's last events refer to, whose names are still to be looked
+	// up, and uses how many references those are.
+	of   []codec.Refs
+	uses int
 }
 
 // add takes an event; walk.ErrStop means that the page is full.
 func (f *filler) add(ctx context.Context, e *api.Event, r *codec.Refs) error {
-	if f.page.More || len(f.page.Events)+len(f.events) == f.limit {
+	if f.page.More || len(f.page.Events) == f.limit {
 		f.page.More = true
 		return walk.ErrStop
 	}
-	f.events, f.of = append(f.events, *e), append(f.of, *r)
+	f.page.Events, f.of = append(f.page.Events, *e), append(f.of, *r)
 	if f.uses += 1 + len(r.Focus); f.uses < maxLookUp {
 		return nil
 	}
 	return f.name(ctx)
 }
 
-// name returns the events that were added their names and puts them on the page.
+// name returns their names to the events that have none yet, and ends the page where it is
+// long enough.
 func (f *filler) name(ctx context.Context) error {
+	named := len(f.page.Events) - len(f.of)
+	list := f.page.Events[named:]
 	months := map[int32]struct{}{}
-	for i := range f.events {
-		months[dictionary.MonthOf(f.events[i].Timestamp)] = struct{}{}
+	for i := range list {
+		months[dictionary.MonthOf(list[i].Timestamp)] = struct{}{}
 	}
 	n, err := lookUp(ctx, f.tx, months, f.of)
 	if err != nil {
 		return err
 	}
-	for i := range f.events {
+	for i := range list {
 		if f.size > maxPageBytes {
-			f.page.More = true
+			f.page.More, f.page.Events = true, f.page.Events[:named+i]
 			break
 		}
-		e := &f.events[i]
+		e := &list[i]
 		f.size += n.fill(e, &f.of[i])
 		e.MachineID, e.Username = f.machine.MachineID, f.machine.Username
-		f.page.Events = append(f.page.Events, *e)
 	}
-	f.events, f.of, f.uses = nil, nil, 0
+	f.of, f.uses = nil, 0
 	return nil
 }
 

@@ -19,7 +19,7 @@ func segments(t *testing.T, s *storetest.Store, person int64, from time.Time) st
 		t.Fatal(err)
 	}
 	var text string
-	for _, one := range got.Grid.Segments() {
+	for one := range got.Grid.Segments() {
 		text += fmt.Sprintf("%s %s, ", one.Start.Format("15:04"), one.State)
 		if one.Paused {
 			text += "paused, "

@@ -146,35 +146,48 @@ func (r *Reader) PeopleIDs(ctx context.Context, f people.Filter) (ids []int64, e
 	return ids, err
 }
 
-// PersonActivity sums up somebody's accounts in scope in consecutive spans of time as
-// SumPeople does, with applications, of which the times add up.
-func (r *Reader) PersonActivity(ctx context.Context, scope directory.Scope, person int64, bounds []time.Time, apps int) ([]Activity, PersonTime, error) {
-	list := make([]Activity, max(len(bounds)-1, 0))
-	var t PersonTime
-	err := r.db.Report(ctx, "summing up a person", func(tx pgx.Tx) error {
-		clear(list)
+// PersonActivity is what somebody did in consecutive spans of time, and in all of them
+// together.
+type PersonActivity struct {
+	PersonTime
+	Spans []Activity
+	Whole Activity
+}
+
+// PersonActivity sums up somebody's accounts in scope as SumPeople does, with at most so many
+// applications of each span and of all, of which the times add up.
+func (r *Reader) PersonActivity(ctx context.Context, scope directory.Scope, person int64, bounds []time.Time, apps int) (a PersonActivity, err error) {
+	n := max(len(bounds)-1, 0)
+	err = r.db.Report(ctx, "summing up a person", func(tx pgx.Tx) error {
+		a = PersonActivity{Spans: make([]Activity, n)}
 		p, err := people.Find(ctx, tx, scope, person)
-		if err != nil || len(list) == 0 {
+		if err != nil || n == 0 {
 			return err
 		}
-		sums := make([]codec.Sums, len(list))
+		sums := make([]codec.Sums, n+1)
 		q := spanQuery{machines: p.Keys(), bounds: bounds, counts: true, apps: true}
 		at := func(_ int32, span int) *codec.Sums { return &sums[span] }
 		err = r.eachGrid(ctx, tx, q, [][]int32{p.Keys()}, at, func(_ int, g *minutes.Grid, estimated bool) {
-			t = PersonTime{Person: p, Grid: g.Clone(), Estimated: estimated}
+			a.PersonTime = PersonTime{Person: p, Grid: g.Clone(), Estimated: estimated}
 		})
-		if err == nil {
-			err = nameApps(ctx, tx, sums, list, apps)
-		}
 		if err != nil {
 			return err
 		}
-		for i := range list {
-			list[i].Sums = list[i].within(t.Grid, bounds[i], bounds[i+1])
+		for i := range n {
+			sums[n].Merge(&sums[i])
 		}
+		list := make([]Activity, n+1)
+		if err := nameApps(ctx, tx, sums, list, apps); err != nil {
+			return err
+		}
+		a.Spans, a.Whole = list[:n], list[n]
+		for i := range a.Spans {
+			a.Spans[i].Sums = a.Spans[i].within(a.Grid, bounds[i], bounds[i+1])
+		}
+		a.Whole.Sums = a.Whole.within(a.Grid, bounds[0], bounds[n])
 		return nil
 	}, db.KeepEvents, db.KeepRollups)
-	return list, t, err
+	return a, err
 }
 
 // within returns sums with the times that a person's minutes tell of a span.

@@ -51,7 +51,8 @@ func checkOneOfMany(t *testing.T, s *storetest.Store, scope directory.Scope, bou
 	if err != nil || !reflect.DeepEqual(one, *many) {
 		t.Fatalf("person %d: %v, not the same of many as of one", many.ID, err)
 	}
-	activity, _, err := s.PersonActivity(t.Context(), scope, many.ID, bounds, 0)
+	of, err := s.PersonActivity(t.Context(), scope, many.ID, bounds, 0)
+	activity := of.Spans
 	if err != nil || len(sums.Sums) != len(activity) || !reflect.DeepEqual(sums.Person, one.Person) || sums.Estimated {
 		t.Fatalf("%+v, %v", sums, err)
 	}

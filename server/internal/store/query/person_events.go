@@ -62,6 +62,9 @@ func (r *Reader) PersonEvents(ctx context.Context, scope directory.Scope, person
 
 // merge joins pages of several accounts, as far as all of them reach.
 func merge(lists []Page, limit int) Page {
+	if len(lists) == 1 {
+		return lists[0]
+	}
 	page := Page{Events: []api.Event{}}
 	for {
 		first := -1

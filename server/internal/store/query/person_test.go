@@ -211,7 +211,8 @@ func checkPerson(t *testing.T, s *storetest.Store, scope directory.Scope, person
 // events.
 func checkSums(t *testing.T, s *storetest.Store, scope directory.Scope, person int64, bounds []time.Time, accounts [][]api.Event, active, idle int64) {
 	t.Helper()
-	activity, _, err := s.PersonActivity(t.Context(), scope, person, bounds, 3)
+	of, err := s.PersonActivity(t.Context(), scope, person, bounds, 3)
+	activity := of.Spans
 	if err != nil || len(activity) != len(bounds)-1 {
 		t.Fatal(activity, err)
 	}
@@ -230,6 +231,10 @@ func checkSums(t *testing.T, s *storetest.Store, scope directory.Scope, person i
 	}
 	if keys != wantKeys || events != wantEvents || gotActive != active || gotIdle != idle {
 		t.Fatalf("%d keys, %d events, %d active, %d idle; want %d, %d, %d, %d", keys, events, gotActive, gotIdle, wantKeys, wantEvents, active, idle)
+	}
+	whole, err := s.PersonActivity(t.Context(), scope, person, []time.Time{bounds[0], bounds[len(bounds)-1]}, 3)
+	if err != nil || !reflect.DeepEqual(of.Whole, whole.Whole) || !reflect.DeepEqual(whole.Whole, whole.Spans[0]) || !reflect.DeepEqual(of.PersonTime, whole.PersonTime) {
+		t.Fatalf("%v, %+v of all spans together, %+v of one", err, of.Whole, whole.Whole)
 	}
 }
 

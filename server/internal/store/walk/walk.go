@@ -31,7 +31,8 @@ var ErrStop = errors.New("seen enough")
 // oldest first, without their names and machine; at most limit of them where it
 // is not zero, and until each returns ErrStop. It is the only way to a machine's
 // events. They are read some at a time and none is open while each runs, which may
-// so use tx; tx keeps the partitions of events, or holds the machine's lock.
+// so use tx; tx keeps the partitions of events, or holds the machine's lock. An event is there
+// until each returns.
 func Events(ctx context.Context, tx pgx.Tx, machine int32, from, to time.Time, limit int, each func(*api.Event, *codec.Refs) error) error {
 	w := walker{tx: tx, machine: machine, from: from, to: to, left: limit, each: each}
 	if limit == 0 {
@@ -174,9 +175,10 @@ func (w *walker) events(ctx context.Context, from time.Time) error {
 		if err != nil {
 			return err
 		}
+		var e api.Event // one for all: a day of them would take room for each
+		var r codec.Refs
 		for i := range list {
-			e, r, err := codec.DecodeEvent(list[i].TS, list[i].Body)
-			if err != nil {
+			if e, r, err = codec.DecodeEvent(list[i].TS, list[i].Body); err != nil {
 				if err := w.damaged("event", list[i].TS, err); err != nil {
 					return err
 				}

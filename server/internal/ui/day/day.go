@@ -166,9 +166,10 @@ func (s *view) sorted(v *frame.Visit, day report.Day, all []byperson.PersonDay, 
 }
 
 func draw(day report.Day, days []byperson.PersonDay) []drawn {
+	var d lane.Drawer
 	list := make([]drawn, len(days))
 	for i := range days {
-		list[i] = drawn{days[i], lane.Draw(day.Start, day.End, days[i].Segments)}
+		list[i] = drawn{days[i], d.Draw(day.Start, day.End, days[i].Segments())}
 	}
 	return list
 }

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -96,6 +97,8 @@ type Frame struct {
 	turns *limiter.Limiter[string]
 	// api answers what forms ask for.
 	api http.Handler
+	// buffers are *bytes.Buffer that no page is made in.
+	buffers sync.Pool
 }
 
 // New makes a frame, or returns what is wrong with its templates.

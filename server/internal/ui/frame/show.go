@@ -59,8 +59,9 @@ func (f *Frame) Show(v *Visit, w http.ResponseWriter, name string, status int, d
 		}
 	}
 	s.Account = f.rules["GET /account"].Permits(v.Caller)
-	var b bytes.Buffer
-	if err := f.templates[name].ExecuteTemplate(&b, "layout", s); err != nil {
+	b := f.buffer()
+	defer f.keep(b)
+	if err := f.templates[name].ExecuteTemplate(b, "layout", s); err != nil {
 		problem.Write(w, v.request, problem.Internal(err))
 		return
 	}
@@ -72,6 +73,26 @@ func (f *Frame) Show(v *Visit, w http.ResponseWriter, name string, status int, d
 	w.WriteHeader(status)
 	if v.request.Method != http.MethodHead {
 		_, _ = w.Write(b.Bytes()) // an error means that the caller has gone
+	}
+}
+
+// maxKept is how large a buffer is kept for another page; few pages are larger.
+const maxKept = 1 << 20
+
+// buffer returns room for a page. What grows from nothing is copied a dozen times, which takes as
+// long as many a page.
+func (f *Frame) buffer() *bytes.Buffer {
+	if b, ok := f.buffers.Get().(*bytes.Buffer); ok {
+		return b
+	}
+	return &bytes.Buffer{}
+}
+
+// keep keeps it for another page.
+func (f *Frame) keep(b *bytes.Buffer) {
+	if b.Cap() <= maxKept {
+		b.Reset()
+		f.buffers.Put(b)
 	}
 }
 

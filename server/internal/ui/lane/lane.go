@@ -3,9 +3,9 @@
 package lane
 
 import (
-	"fmt"
+	"iter"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"activity-tracker.example/server/api"
@@ -43,34 +43,44 @@ func places() []place {
 	return []place{{"active", 2, 20}, {"no_input", 12, 10}, {"locked", 12, 10}, {"disconnected", 20, 2}, {"not_collected", 21, 1}}
 }
 
+// Drawer draws lanes one after the other. It keeps the room that a path takes while it grows:
+// a page of many people would have a multiple of its own size otherwise. The zero value is ready.
+type Drawer struct{ runs [][]byte }
+
 // Draw draws the segments of a day from start to end.
-func Draw(start, end time.Time, segments []api.Segment) Lane {
+func (d *Drawer) Draw(start, end time.Time, segments iter.Seq[api.Segment]) Lane {
 	l := Lane{Width: int(end.Sub(start) / time.Minute)}
-	runs := map[string]*strings.Builder{}
-	for _, p := range places() {
-		runs[p.state] = &strings.Builder{}
+	list := places()
+	if d.runs == nil {
+		d.runs = make([][]byte, len(list))
+	}
+	for i := range d.runs {
+		d.runs[i] = d.runs[i][:0]
 	}
 	at := func(t time.Time) int { return max(0, min(l.Width, int(t.Sub(start)/time.Minute))) }
-	for i := range segments {
-		s := &segments[i]
-		l.count(s)
-		b := runs[s.State]
-		if b == nil {
-			continue
-		}
-		from, to := at(s.Start), at(s.End)
-		for _, p := range places() {
-			if p.state == s.State && to > from {
-				fmt.Fprintf(b, "M%d %dh%dv%dh-%dz", from, p.top, to-from, p.height, to-from)
-			}
+	for s := range segments {
+		l.count(&s)
+		i := slices.IndexFunc(list, func(p place) bool { return p.state == s.State })
+		if from, to := at(s.Start), at(s.End); i >= 0 && to > from {
+			d.runs[i] = appendBox(d.runs[i], from, list[i].top, to-from, list[i].height)
 		}
 	}
-	for _, p := range places() {
-		if d := runs[p.state].String(); d != "" {
-			l.Paths = append(l.Paths, Path{State: p.state, D: d})
+	for i, p := range list {
+		if len(d.runs[i]) > 0 {
+			l.Paths = append(l.Paths, Path{State: p.state, D: string(d.runs[i])})
 		}
 	}
 	return l
+}
+
+// appendBox appends a rectangle to the data of a path.
+func appendBox(d []byte, x, y, width, height int) []byte {
+	d = strconv.AppendInt(append(d, 'M'), int64(x), 10)
+	d = strconv.AppendInt(append(d, ' '), int64(y), 10)
+	d = strconv.AppendInt(append(d, 'h'), int64(width), 10)
+	d = strconv.AppendInt(append(d, 'v'), int64(height), 10)
+	d = strconv.AppendInt(append(d, 'h'), int64(-width), 10)
+	return append(d, 'z')
 }
 
 func (l *Lane) count(s *api.Segment) {

@@ -2,6 +2,7 @@ package lane_test
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,7 +13,9 @@ import (
 func TestDraw(t *testing.T) {
 	start := time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
 	at := func(minute int) time.Time { return start.Add(time.Duration(minute) * time.Minute) }
-	l := lane.Draw(start, at(1440), []api.Segment{
+	var d lane.Drawer
+	d.Draw(start, at(1440), slices.Values([]api.Segment{{State: "active", Start: start, End: at(1)}, {State: "locked", Start: at(1), End: at(9)}}))
+	l := d.Draw(start, at(1440), slices.Values([]api.Segment{
 		{State: "unknown", Start: start, End: at(540)},
 		{State: "active", Start: at(540), End: at(570), ActiveSeconds: 1500},
 		{State: "no_input", Start: at(570), End: at(580)},
@@ -20,7 +23,7 @@ func TestDraw(t *testing.T) {
 		{State: "active", Start: at(590), End: at(600), ActiveSeconds: 600},
 		{State: "something else", Start: at(600), End: at(601)},
 		{State: "disconnected", Start: at(1430), End: at(1500)},
-	})
+	}))
 	want := lane.Lane{
 		Width: 1440,
 		Paths: []lane.Path{

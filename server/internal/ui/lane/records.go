@@ -217,22 +217,23 @@ func (r *Records) Strips(runs []Run, most int) (list []Strip) {
 // pens draw runs, a path for each name, in the order in which they began.
 type pens struct {
 	names []string
-	drawn map[string]*strings.Builder
+	drawn map[string][]byte
 }
 
 func (p *pens) draw(name string, run Run) {
 	if p.drawn == nil {
-		p.drawn = map[string]*strings.Builder{}
+		p.drawn = map[string][]byte{}
 	}
 	if p.drawn[name] == nil {
-		p.names, p.drawn[name] = append(p.names, name), &strings.Builder{}
+		p.names = append(p.names, name)
 	}
-	fmt.Fprintf(p.drawn[name], "M%d 2h%dv20h-%dz", run.From, run.To-run.From, run.To-run.From)
+	const top, height = 2, 20
+	p.drawn[name] = appendBox(p.drawn[name], run.From, top, run.To-run.From, height)
 }
 
 func (p *pens) paths() (list []Path) {
 	for _, name := range p.names {
-		list = append(list, Path{name, p.drawn[name].String()})
+		list = append(list, Path{name, string(p.drawn[name])})
 	}
 	return list
 }
@@ -258,25 +259,25 @@ func Chart(height int, bars []Bar) (d string, most float64) {
 	for _, bar := range bars {
 		most = max(most, bar.N)
 	}
-	var b strings.Builder
+	var b []byte
 	for _, bar := range bars {
 		if bar.N > 0 {
 			h := max(1, int(math.Round(float64(height)*bar.N/most)))
-			fmt.Fprintf(&b, "M%d %dh%dv%dh-%dz", bar.At, height-h, bar.Width-1, h, bar.Width-1)
+			b = appendBox(b, bar.At, height-h, bar.Width-1, h)
 		}
 	}
-	return b.String(), most
+	return string(b), most
 }
 
 // Marks draws a tick in each column that has any of a count.
 func (r *Records) Marks(height int, of func(*Column) float64) string {
-	var b strings.Builder
+	var b []byte
 	for i := range r.Columns {
 		if of(&r.Columns[i]) > 0 {
-			fmt.Fprintf(&b, "M%d 0h%dv%dh-%dz", i*ColumnMinutes, ColumnMinutes-1, height, ColumnMinutes-1)
+			b = appendBox(b, i*ColumnMinutes, 0, ColumnMinutes-1, height)
 		}
 	}
-	return b.String()
+	return string(b)
 }
 
 // Line draws a mean of percentages as a line, broken where there are none.

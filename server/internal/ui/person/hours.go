@@ -1,6 +1,7 @@
 package person
 
 import (
+	"context"
 	"math"
 	"strconv"
 	"time"
@@ -8,7 +9,6 @@ import (
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/category"
 	"activity-tracker.example/server/internal/report"
-	"activity-tracker.example/server/internal/report/byperson"
 	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/ui/frame"
 	"activity-tracker.example/server/internal/ui/lane"
@@ -48,42 +48,53 @@ type strip struct {
 // run is a row of the table of applications one after the other.
 type run struct{ Span, App, Category, Length string }
 
-// records reads the single records of the day: the lanes below the first one, and the charts.
-func (p Parts) records(v *frame.Visit, s subject, day report.Day, page *view) error {
-	categories, err := p.Reports.Categories(v.Context())
+// records are the single records of a day, sorted into categories; Cut means that there are
+// more.
+type records struct {
+	*lane.Records
+	rules *category.Rules
+	cut   bool
+}
+
+// records reads them.
+func (p Parts) records(ctx context.Context, s subject, day report.Day) (r records, err error) {
+	categories, err := p.Reports.Categories(ctx)
 	if err != nil {
-		return err
+		return r, err
 	}
-	rules := category.NewRules(categories.Categories)
-	list := lane.NewRecords(day.Start, day.End, rules, lane.NewPalette(categories.Categories))
+	r.rules = category.NewRules(categories.Categories)
+	r.Records = lane.NewRecords(day.Start, day.End, r.rules, lane.NewPalette(categories.Categories))
 	q := report.PersonEventsQuestion{Person: s.id, From: query.PersonPlace{At: day.Start}, End: day.End}
-	for e, err := range p.Reports.EachPersonEvent(v.Context(), s.scope, q) {
+	for e, err := range p.Reports.EachPersonEvent(ctx, s.scope, q) {
 		if err != nil {
-			return err
+			return r, err
 		}
-		if list.N >= maxRecords {
-			page.Cut = true
+		if r.cut = r.N >= maxRecords; r.cut {
 			break
 		}
-		list.Add(&e)
+		r.Add(&e)
 	}
-	page.lanes(v, day, list, rules)
-	if err := p.hours(v, s, day, list, page); err != nil {
-		return err
+	return r, nil
+}
+
+// drawn makes what single records are drawn as: the lanes below the first one, and the charts.
+func (page *view) drawn(v *frame.Visit, day report.Day, r records) {
+	page.Cut = r.cut
+	page.lanes(v, day, r)
+	page.hours(v, day, r.Records)
+	if r.N == 0 {
+		return
 	}
-	if list.N > 0 {
-		marks := list.Marks(markHeight, func(c *lane.Column) float64 { return c.Synthetic })
-		page.Charts = []chart{
-			newChart(v, "person.keys", list.Bars(func(c *lane.Column) float64 { return c.Keys }), marks),
-			newChart(v, "person.clicks", list.Bars(func(c *lane.Column) float64 { return c.Clicks }), ""),
-			newChart(v, "person.scrolls", list.Bars(func(c *lane.Column) float64 { return c.Scrolls }), ""),
-		}
-		page.Repeated = list.Marks(markHeight, func(c *lane.Column) float64 { return c.Repeated })
-		page.Synthetic = marks != ""
-		page.CPU = list.Line(lineHeight, func(c *lane.Column) (float64, int) { return c.CPU, c.CPUs })
-		page.RAM = list.Line(lineHeight, func(c *lane.Column) (float64, int) { return c.RAM, c.RAMs })
+	marks := r.Marks(markHeight, func(c *lane.Column) float64 { return c.Synthetic })
+	page.Charts = []chart{
+		newChart(v, "person.keys", r.Bars(func(c *lane.Column) float64 { return c.Keys }), marks),
+		newChart(v, "person.clicks", r.Bars(func(c *lane.Column) float64 { return c.Clicks }), ""),
+		newChart(v, "person.scrolls", r.Bars(func(c *lane.Column) float64 { return c.Scrolls }), ""),
 	}
-	return nil
+	page.Repeated = r.Marks(markHeight, func(c *lane.Column) float64 { return c.Repeated })
+	page.Synthetic = marks != ""
+	page.CPU = r.Line(lineHeight, func(c *lane.Column) (float64, int) { return c.CPU, c.CPUs })
+	page.RAM = r.Line(lineHeight, func(c *lane.Column) (float64, int) { return c.RAM, c.RAMs })
 }
 
 func newChart(v *frame.Visit, key string, bars []lane.Bar, marks string) chart {
@@ -92,7 +103,7 @@ func newChart(v *frame.Visit, key string, bars []lane.Bar, marks string) chart {
 }
 
 // lanes makes the lanes of categories and applications.
-func (page *view) lanes(v *frame.Visit, day report.Day, list *lane.Records, rules *category.Rules) {
+func (page *view) lanes(v *frame.Visit, day report.Day, list records) {
 	const most = 6 // applications with a lane of their own
 	runs := list.Runs()
 	length := func(minutes int) string { return v.Words.Length(float64(minutes) * minutesAnHour) }
@@ -115,22 +126,18 @@ func (page *view) lanes(v *frame.Visit, day report.Day, list *lane.Records, rule
 	}
 	at := func(m int) string { return v.At(day.Start.Add(time.Duration(m) * time.Minute)) }
 	for _, r := range runs {
-		page.Runs = append(page.Runs, run{at(r.From) + "–" + at(r.To), r.App, rules.Name(r.Class), length(r.To - r.From)})
+		page.Runs = append(page.Runs, run{at(r.From) + "–" + at(r.To), r.App, list.rules.Name(r.Class), length(r.To - r.From)})
 	}
 }
 
-// hours reads the counts of each hour of the day.
-func (p Parts) hours(v *frame.Visit, s subject, day report.Day, list *lane.Records, page *view) error {
-	t, err := p.People.Timeline(v.Context(), s.scope, byperson.PersonDayQuestion{Person: s.id, Day: day})
-	if err != nil {
-		return err
-	}
+// hours makes the rows of the hours of the day.
+func (page *view) hours(v *frame.Visit, day report.Day, list *lane.Records) {
 	var keys, clicks, scrolls []lane.Bar
-	for i := range t.Hours {
-		h := &t.Hours[i]
+	for i := range page.timeline {
+		h := &page.timeline[i]
 		end := day.End
-		if i+1 < len(t.Hours) {
-			end = t.Hours[i+1].Start
+		if i+1 < len(page.timeline) {
+			end = page.timeline[i+1].Start
 		}
 		row := hour{Hour: v.At(h.Start), Active: v.Words.Length(float64(h.ActiveMinutes) * minutesAnHour), Keys: h.KeyCount, Clicks: h.MouseClicks, Scrolls: h.ScrollCount}
 		row.Short, row.Span = strconv.Itoa(h.Start.In(day.Zone).Hour()), v.At(h.Start)+"–"+v.At(end)
@@ -144,7 +151,6 @@ func (p Parts) hours(v *frame.Visit, s subject, day report.Day, list *lane.Recor
 	}
 	// By hours, where single records are not kept any more.
 	page.Charts = []chart{newChart(v, "person.keys", keys, ""), newChart(v, "person.clicks", clicks, ""), newChart(v, "person.scrolls", scrolls, "")}
-	return nil
 }
 
 // marked writes how many presses of an hour came from programs, and from keys that were held.

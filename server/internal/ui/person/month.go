@@ -4,8 +4,10 @@ import (
 	"strings"
 	"time"
 
-	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/report"
+	"activity-tracker.example/server/internal/report/byperson"
+	"activity-tracker.example/server/internal/store/people"
+	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/ui/frame"
 	draw "activity-tracker.example/server/internal/ui/week"
 )
@@ -58,21 +60,28 @@ func monthOf(day report.Day) (month, error) {
 // month reads the days of the calendar.
 func (p Parts) month(v *frame.Visit, s subject, m month) (month, error) {
 	m.Title, m.Weekdays = v.Words.Month(m.month, m.year), v.Words.Weekdays()
-	list, err := p.Reports.Activity(v.Context(), s.scope, report.ActivityQuestion{
-		Days: m.days, By: report.ByDay, Subject: report.Subject{Per: report.PerPerson, Person: s.id},
+	periods, err := m.days.Periods(report.ByDay)
+	if err != nil {
+		return m, err
+	}
+	list, _, err := p.People.Hours(v.Context(), s.scope, byperson.HoursQuestion{
+		Days: m.days, Periods: periods, Who: byperson.Who{Person: s.id}, Page: report.PeoplePage{Limit: 1},
 	})
 	if err != nil {
 		return m, err
+	}
+	if len(list) == 0 {
+		return m, people.ErrNone
 	}
 	week := make([]date, draw.Weekday(time.Date(m.year, m.month, 1, 0, 0, 0, 0, time.UTC)), daysAWeek)
 	for i := range week {
 		week[i].Absent = true
 	}
 	sum := 0.0
-	for i := range list.Rows {
-		row := &list.Rows[i]
-		sum += row.ActiveSeconds
-		if week = append(week, m.date(v, row)); len(week) == daysAWeek {
+	for i := range periods {
+		of := &list[0].Sums[i]
+		sum += of.ActiveSeconds
+		if week = append(week, m.date(v, periods[i].First, of)); len(week) == daysAWeek {
 			m.Weeks, week = append(m.Weeks, week), nil
 		}
 	}
@@ -86,15 +95,15 @@ func (p Parts) month(v *frame.Visit, s subject, m month) (month, error) {
 	return m, nil
 }
 
-func (m *month) date(v *frame.Visit, row *api.ActivityRow) date {
-	d := date{Day: strings.TrimPrefix(row.PeriodStart[len(isoMonth)+1:], "0"), Link: "?date=" + row.PeriodStart, Chosen: row.PeriodStart == m.chosen}
-	if row.ActiveSeconds > 0 {
-		d.Active = v.Words.Length(row.ActiveSeconds)
-		d.Height = max(1, min(barHeight, int(barHeight*row.ActiveSeconds/fullDay)))
+func (m *month) date(v *frame.Visit, day string, of *query.Sums) date {
+	d := date{Day: strings.TrimPrefix(day[len(isoMonth)+1:], "0"), Link: "?date=" + day, Chosen: day == m.chosen}
+	if of.ActiveSeconds > 0 {
+		d.Active = v.Words.Length(of.ActiveSeconds)
+		d.Height = max(1, min(barHeight, int(barHeight*of.ActiveSeconds/fullDay)))
 	}
 	d.Top = barHeight - d.Height
-	if row.FirstActivity != nil && row.LastActivity != nil {
-		d.Span = v.At(*row.FirstActivity) + "–" + v.At(*row.LastActivity)
+	if of.First != nil && of.Last != nil {
+		d.Span = v.At(*of.First) + "–" + v.At(*of.Last)
 	}
 	return d
 }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"activity-tracker.example/server/api"
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/looked"
@@ -83,6 +85,7 @@ type view struct {
 	Synthetic  bool
 	CPU, RAM   string
 	Hours      []hour
+	timeline   []api.Hour
 	Span       span
 
 	WeekHours []string
@@ -186,32 +189,45 @@ func (p Parts) show(v *frame.Visit, s subject) (any, error) {
 		Title: v.Words.Date(day.Start.In(day.Zone)), Date: day.Date, Zone: day.Zone.String(), Before: shift(-1), After: shift(1),
 		Ticks: lane.Ticks(day.Start, day.End, day.Zone), DayStart: day.Start.Unix(),
 	}
-	for _, read := range []func(*frame.Visit, subject, report.Day, *view) error{p.day, p.records, p.week, p.titles, p.notes, p.pictures, p.looks} {
-		if err := read(v, s, day, page); err != nil {
-			return nil, err
-		}
+	if page.Month, err = p.month(v, s, m); err != nil {
+		return nil, err
 	}
-	if s.own {
-		if err := p.collected(v, s, page); err != nil {
-			return nil, err
+	return page, p.read(v, s, day, page)
+}
+
+// read reads the day. Single records are about half of the work, and are read beside the rest.
+func (p Parts) read(v *frame.Visit, s subject, day report.Day, page *view) error {
+	var of records
+	group, within := errgroup.WithContext(v.Context())
+	group.Go(func() (err error) {
+		of, err = p.records(within, s, day)
+		return err
+	})
+	group.Go(func() error {
+		for _, read := range []func(*frame.Visit, subject, report.Day, *view) error{p.day, p.week, p.titles, p.notes, p.pictures, p.looks, p.collected} {
+			if err := read(v, s, day, page); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return err
 	}
-	page.Month, err = p.month(v, s, m)
-	return page, err
+	page.drawn(v, day, of)
+	return nil
 }
 
 // day reads the lane, the sums and the applications of the day.
 func (p Parts) day(v *frame.Visit, s subject, day report.Day, page *view) error {
-	q := byperson.PersonDayQuestion{Person: s.id, Day: day}
-	segments, err := p.People.PersonDay(v.Context(), s.scope, q)
+	whole, err := p.People.WholeDay(v.Context(), s.scope, byperson.PersonDayQuestion{Person: s.id, Day: day})
 	if err != nil {
 		return err
 	}
-	sums, err := p.People.Summary(v.Context(), s.scope, q)
-	if err != nil {
-		return err
-	}
-	l := lane.Draw(day.Start, day.End, segments.Segments)
+	sums := &whole.Summary
+	page.timeline = whole.Hours
+	var d lane.Drawer
+	l := d.Draw(day.Start, day.End, whole.Segments)
 	page.Lane, page.Start, page.End, page.Estimated = l, v.At(l.First), v.At(l.Last), sums.Estimated
 	w := v.Words
 	page.Figures = []figure{

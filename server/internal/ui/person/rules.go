@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"activity-tracker.example/server/api/policy"
+	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/selfapi"
 	"activity-tracker.example/server/internal/ui/frame"
 )
@@ -24,7 +25,10 @@ type rule struct{ Name, Value, Origin string }
 type receipt struct{ When, Account, Version string }
 
 // collected reads what is collected of oneself now, and which notices one has read.
-func (p Parts) collected(v *frame.Visit, s subject, page *view) error {
+func (p Parts) collected(v *frame.Visit, s subject, _ report.Day, page *view) error {
+	if !s.own {
+		return nil
+	}
 	list, partly, err := p.Self.RulesOf(v.Context(), s.scope.Machines)
 	if err != nil {
 		return err
