@@ -76,8 +76,9 @@ func (f *Frame) Show(v *Visit, w http.ResponseWriter, name string, status int, d
 	}
 }
 
-// maxKept is how large a buffer is kept for another page; few pages are larger.
-const maxKept = 1 << 20
+// maxKept is how large a buffer is kept for another page. It has twice the room of the largest
+// page that is usual, as it has grown by doubling.
+const maxKept = 4 << 20
 
 // buffer returns room for a page. What grows from nothing is copied a dozen times, which takes as
 // long as many a page.
