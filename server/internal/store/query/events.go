@@ -26,6 +26,8 @@ const (
 	// maxLookUp is how many references are looked up at once: titles of
 	// 4 KiB each would fill a page.
 	maxLookUp = maxPageBytes / api.MaxTextBytes
+	// usualDay is how many events a host has of a day, one a minute.
+	usualDay = 24 * 60
 	// streamEvents is how many events a stream reads in one transaction.
 	streamEvents = 2000
 )
@@ -54,7 +56,8 @@ func (r *Reader) Events(ctx context.Context, scope directory.Scope, machineID st
 
 // eventsOf is Events of a machine that was found.
 func eventsOf(ctx context.Context, tx pgx.Tx, m directory.Machine, from, to time.Time, limit int) (Page, error) {
-	page := Page{Events: []api.Event{}}
+	expected := min(limit, usualDay, max(0, int(to.Sub(from)/time.Minute)))
+	page := Page{Events: make([]api.Event, 0, expected)}
 	f := filler{tx: tx, machine: m, page: &page, limit: limit}
 	// One more than asked for shows whether there is a next page.
 	if err := walk.Events(ctx, tx, m.Key, from, to, limit+1, func(e *api.Event, r *codec.Refs) error { return f.add(ctx, e, r) }); err != nil {

@@ -106,7 +106,13 @@ func newChart(v *frame.Visit, key string, bars []lane.Bar, marks string) chart {
 func (page *view) lanes(v *frame.Visit, day report.Day, list records) {
 	const most = 6 // applications with a lane of their own
 	runs := list.Runs()
-	length := func(minutes int) string { return v.Words.Length(float64(minutes) * minutesAnHour) }
+	lengths := map[int]string{} // few: most runs are short
+	length := func(minutes int) string {
+		if lengths[minutes] == "" {
+			lengths[minutes] = v.Words.Length(float64(minutes) * minutesAnHour)
+		}
+		return lengths[minutes]
+	}
 	paths, legend := list.Categories(runs)
 	names := map[string]string{lane.More: v.Words.T("person.morecategories")}
 	for _, c := range legend {
