@@ -74,7 +74,7 @@ func (r *Reader) SumPeople(ctx context.Context, f people.Filter, bounds []time.T
 		n := max(len(bounds)-1, 0)
 		list = make([]PersonSums, len(found))
 		for i := range found {
-			list[i] = PersonSums{Person: found[i], Sums: make([]Sums, n)}
+			list[i] = PersonSums{Person: found[i]}
 		}
 		if n == 0 || len(found) == 0 {
 			return nil
@@ -126,7 +126,7 @@ func (r *Reader) sumMinutes(ctx context.Context, tx pgx.Tx, list []*PersonSums, 
 	q := spanQuery{machines: slices.Concat(rows...), bounds: bounds, counts: true}
 	at := func(machine int32, span int) *codec.Sums { return &all[place[machine]*n+span] }
 	return r.eachGrid(ctx, tx, q, rows, at, func(i int, g *minutes.Grid, estimated bool) {
-		list[i].Estimated = estimated
+		list[i].Estimated, list[i].Sums = estimated, make([]Sums, n)
 		for j := range n {
 			s := totalsOf(&all[i*n+j])
 			if !counts {
