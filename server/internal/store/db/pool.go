@@ -202,7 +202,7 @@ func (r *Pool) options(opts pgx.TxOptions) pgx.TxOptions {
 		begin += r.settingsSQL("SET LOCAL")
 	}
 	if r.spread.Load() > 0 {
-		opts.BeginQuery = strings.ReplaceAll(opts.BeginQuery, beginSQL([]Begin{PlanOnce}), "")
+		opts.BeginQuery = spreadBegin(opts.AccessMode) + strings.ReplaceAll(opts.BeginQuery, beginSQL([]Begin{PlanOnce}), "")
 	}
 	opts.BeginQuery = begin + "SET LOCAL " + planMode + " = auto" + opts.BeginQuery
 	return opts

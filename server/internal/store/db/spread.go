@@ -53,6 +53,17 @@ func spreadSettings(shards int32) []setting {
 	}
 }
 
+// spreadBegin is what transactions of a spread database begin with. One that only reads has
+// none on the workers, which have no state in common that it could keep; and its lock on
+// partitions (Begin) is the coordinator's alone, by which they are dropped. Else each answer would
+// ask each worker to begin, to lock and to commit, one after the other.
+func spreadBegin(mode pgx.TxAccessMode) string {
+	if mode != pgx.ReadOnly {
+		return ""
+	}
+	return ";SET LOCAL citus.select_opens_transaction_block = off;SET LOCAL citus.enable_ddl_propagation = off"
+}
+
 // lookSpread notes whether the database is spread.
 func (r *Pool) lookSpread(ctx context.Context, conn *pgx.Conn, citus bool) error {
 	var shards int32

@@ -186,6 +186,9 @@ func (m *Months) close(ctx context.Context, tx pgx.Tx, scope directory.Scope, o 
 	if err != nil {
 		return closed, fmt.Errorf("noting the closing: %w", err)
 	}
+	if err := m.still(ctx, tx); err != nil {
+		return closed, err
+	}
 	digests, err := m.freeze(ctx, tx, freezing{id, grp, o.First, c})
 	if err != nil {
 		return closed, err
@@ -198,6 +201,20 @@ func (m *Months) close(ctx context.Context, tx pgx.Tx, scope directory.Scope, o 
 		return closed, err
 	}
 	return closed, audit.Write(ctx, tx, closed.become("month.closed"))
+}
+
+// still has whoever writes events wait, until the transaction ends, where nodes have no state in
+// common: a record that arrives while figures are read would be in one person's and not in
+// another's.
+func (m *Months) still(ctx context.Context, tx pgx.Tx) error {
+	if !m.db.Spread() {
+		return nil
+	}
+	// Writers lock their machines first.
+	if _, err := db.Exec(ctx, tx, "holding up events", "LOCK TABLE machine IN EXCLUSIVE MODE"); err != nil {
+		return err
+	}
+	return m.db.Settle(ctx, tx)
 }
 
 // freezing is a closing that is being made, of a group's row, or of everybody.

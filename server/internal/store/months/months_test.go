@@ -59,7 +59,12 @@ type office struct {
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	o := &office{t: t, url: storetest.NewDatabase(t)}
+	return officeOn(t, storetest.NewDatabase(t))
+}
+
+func officeOn(t *testing.T, url string) *office {
+	t.Helper()
+	o := &office{t: t, url: url}
 	o.Store = storetest.OpenCompacting(t, o.url, now)
 	o.host = storetest.AddHost(t, o.Store)
 	return o
@@ -471,6 +476,38 @@ func TestClosingIsOneState(t *testing.T) {
 	if c := p.Changed(0, 0); p.People[0].NotCollectedMS[0] != 0 || c == nil || !*c {
 		t.Errorf("%+v, changed %v", p.People[0], c)
 	}
+}
+
+// Where nodes have no state in common, events wait while a month is being closed, and are
+// stored afterwards; on one node nobody waits.
+func TestEventsWhileClosing(t *testing.T) {
+	storetest.OnBoth(t, func(t *testing.T, url string) {
+		o := officeOn(t, url)
+		event := func(minute int) []api.Event {
+			return []api.Event{{MachineID: "m0", Timestamp: march.Add(time.Duration(minute) * time.Minute)}}
+		}
+		storetest.Accepted(t, o.Store, o.host, event(0), 1)
+		stored := make(chan struct{})
+		o.paused("not_collected", func(ctx context.Context, _ pgx.Tx) {
+			go func() {
+				defer close(stored)
+				storetest.Accepted(t, o.Store, o.host, event(1), 1)
+			}()
+			if o.Spread() {
+				o.awaitLock(ctx, "machine")
+			} else {
+				<-stored
+			}
+		})
+		<-stored
+		p := o.page(months.Of{First: march})
+		if got := len(p.People); got != 1 || !p.Intact {
+			t.Errorf("%d people, intact %v", got, p.Intact)
+		}
+		if events := storetest.Ask[int64](t, o.url, "SELECT sum(events)::bigint FROM rollup"); events != 2 {
+			t.Errorf("%d events", events)
+		}
+	})
 }
 
 // Who is erased while a month is being closed is gone from it.
