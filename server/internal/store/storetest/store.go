@@ -71,7 +71,7 @@ func OpenCompacting(tb testing.TB, url string, now time.Time) *Store {
 // OnOneNode skips a test of what is done only where the database is not spread.
 func OnOneNode(tb testing.TB, s *Store) {
 	tb.Helper()
-	if s.Spread() {
+	if s.Spread() || testdb.Elsewhere() {
 		tb.Skip("the database is spread over several nodes")
 	}
 }

@@ -37,6 +37,14 @@ type CompactionState struct {
 	Ago   time.Duration
 }
 
+// Of both estimates of a partition's rows whichever is there: one is made by VACUUM, the other
+// lost in a crash. Where a database is spread, workers have those of its shards.
+const (
+	estimateSQL       = "SELECT greatest(pg_stat_get_live_tuples(oid), reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass($1)"
+	spreadEstimateSQL = `SELECT coalesce(sum(result::bigint), 0)::bigint FROM run_command_on_shards(to_regclass($1),
+		$$SELECT greatest(pg_stat_get_live_tuples(oid), reltuples, 0)::bigint FROM pg_class WHERE oid = '%s'::regclass$$) WHERE success`
+)
+
 // CompactionState returns how far compaction is.
 func (u *Upkeep) CompactionState(ctx context.Context, tx pgx.Tx) (CompactionState, error) {
 	c := CompactionState{Off: u.compactAfter == 0}
@@ -47,12 +55,13 @@ func (u *Upkeep) CompactionState(ctx context.Context, tx pgx.Tx) (CompactionStat
 	if err != nil {
 		return c, err
 	}
+	estimate := estimateSQL
+	if u.db.Spread() {
+		estimate = spreadEstimateSQL
+	}
 	for _, p := range due {
 		var events int64
-		// Whichever of the two estimates is there: one is made by VACUUM, the
-		// other lost in a crash.
-		err := tx.QueryRow(ctx, "SELECT greatest(pg_stat_get_live_tuples(oid), reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass($1)", p.Name).Scan(&events)
-		if err != nil {
+		if err := tx.QueryRow(ctx, estimate, p.Name).Scan(&events); err != nil {
 			return c, fmt.Errorf("estimating the events of %s: %w", p.Name, err)
 		}
 		c.Events += events
