@@ -1,6 +1,7 @@
 package byperson_test
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"testing"
@@ -57,5 +58,24 @@ func TestWholeDay(t *testing.T) {
 	got := slices.Collect(whole.Segments)
 	if err != nil || !reflect.DeepEqual(got, segments.Segments) || !got[len(got)-1].End.Equal(now.Truncate(time.Minute)) || got[len(got)-1].Reason != api.NotCollectedPause {
 		t.Errorf("%v, segments %+v, not %+v", err, got, segments.Segments)
+	}
+}
+
+// A date that a zone left out has no hours, and nothing was done on it.
+func TestDayThatWasLeftOut(t *testing.T) {
+	s := storetest.OpenCompacting(t, storetest.NewDatabase(t), time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC))
+	host := storetest.AddHost(t, s)
+	storetest.Accepted(t, s, host, []api.Event{{MachineID: "a", Timestamp: time.Date(2026, 5, 14, 11, 0, 0, 0, time.UTC)}}, 1)
+	day, err := report.ParseDay("2011-12-30", "Pacific/Apia")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := byperson.New(s.Reader, time.Now)
+	whole, err := r.WholeDay(t.Context(), directory.Scope{}, byperson.PersonDayQuestion{Person: 1, Day: day})
+	if err != nil || len(whole.Hours) != 0 || len(slices.Collect(whole.Segments)) != 0 || whole.Summary.KeyCount != 0 {
+		t.Errorf("%+v, %v", whole, err)
+	}
+	if _, err = r.WholeDay(t.Context(), directory.Scope{}, byperson.PersonDayQuestion{Person: 999, Day: day}); !errors.Is(err, people.ErrNone) {
+		t.Errorf("%v of nobody", err)
 	}
 }

@@ -186,9 +186,6 @@ func (m *Months) close(ctx context.Context, tx pgx.Tx, scope directory.Scope, o 
 	if err != nil {
 		return closed, fmt.Errorf("noting the closing: %w", err)
 	}
-	if err := m.still(ctx, tx); err != nil {
-		return closed, err
-	}
 	digests, err := m.freeze(ctx, tx, freezing{id, grp, o.First, c})
 	if err != nil {
 		return closed, err
@@ -203,6 +200,10 @@ func (m *Months) close(ctx context.Context, tx pgx.Tx, scope directory.Scope, o 
 	return closed, audit.Write(ctx, tx, closed.become("month.closed"))
 }
 
+// stillWait bounds the wait for those who write events; it is less than the time that they have,
+// since others wait behind.
+const stillWait = 3 * time.Second
+
 // still has whoever writes events wait, until the transaction ends, where nodes have no state in
 // common: a record that arrives while figures are read would be in one person's and not in
 // another's.
@@ -210,9 +211,14 @@ func (m *Months) still(ctx context.Context, tx pgx.Tx) error {
 	if !m.db.Spread() {
 		return nil
 	}
-	// Writers lock their machines first.
-	if _, err := db.Exec(ctx, tx, "holding up events", "LOCK TABLE machine IN EXCLUSIVE MODE"); err != nil {
-		return err
+	for _, sql := range []string{
+		"SET LOCAL lock_timeout = " + db.Milliseconds(stillWait),
+		"LOCK TABLE machine IN EXCLUSIVE MODE", // writers lock their machines first
+		"SET LOCAL lock_timeout = DEFAULT",
+	} {
+		if _, err := db.Exec(ctx, tx, "holding up events", sql); err != nil {
+			return err
+		}
 	}
 	return m.db.Settle(ctx, tx)
 }
@@ -235,6 +241,11 @@ func (m *Months) freeze(ctx context.Context, tx pgx.Tx, of freezing) (digests []
 	}
 	digests = []byte{} // of nobody, too
 	err = m.db.Read(ctx, "reading what people did", func(read pgx.Tx) error {
+		// Who waits has a connection: the one that reads comes first. It sees what is there at
+		// its first question.
+		if err := m.still(ctx, tx); err != nil {
+			return err
+		}
 		if kept, err := m.reader.SumsKept(ctx, read, of.Bounds); err != nil || !kept {
 			return cmp.Or(err, error(ErrNotKept))
 		}

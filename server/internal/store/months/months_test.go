@@ -22,6 +22,7 @@ import (
 	"activity-tracker.example/server/internal/store/people"
 	"activity-tracker.example/server/internal/store/query"
 	"activity-tracker.example/server/internal/store/storetest"
+	"activity-tracker.example/server/internal/store/testdb"
 )
 
 // now is after March, in which clocks change.
@@ -458,8 +459,14 @@ func (o *office) paused(table string, do func(context.Context, pgx.Tx)) {
 // awaitLock waits until somebody waits for a table.
 func (o *office) awaitLock(ctx context.Context, table string) {
 	o.t.Helper()
+	o.awaitLocks(ctx, table, 1)
+}
+
+// awaitLocks waits until so many do.
+func (o *office) awaitLocks(ctx context.Context, table string, many int) {
+	o.t.Helper()
 	watch := storetest.Connect(o.t, o.url)
-	for waiting := 0; waiting == 0; {
+	for waiting := 0; waiting < many; {
 		o.must(watch.QueryRow(ctx, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::regclass", table).Scan(&waiting))
 	}
 }
@@ -480,34 +487,64 @@ func TestClosingIsOneState(t *testing.T) {
 
 // Where nodes have no state in common, events wait while a month is being closed, and are
 // stored afterwards; on one node nobody waits.
-func TestEventsWhileClosing(t *testing.T) {
-	storetest.OnBoth(t, func(t *testing.T, url string) {
-		o := officeOn(t, url)
-		event := func(minute int) []api.Event {
-			return []api.Event{{MachineID: "m0", Timestamp: march.Add(time.Duration(minute) * time.Minute)}}
-		}
-		storetest.Accepted(t, o.Store, o.host, event(0), 1)
-		stored := make(chan struct{})
-		o.paused("not_collected", func(ctx context.Context, _ pgx.Tx) {
-			go func() {
-				defer close(stored)
-				storetest.Accepted(t, o.Store, o.host, event(1), 1)
-			}()
-			if o.Spread() {
-				o.awaitLock(ctx, "machine")
-			} else {
-				<-stored
-			}
-		})
-		<-stored
-		p := o.page(months.Of{First: march})
-		if got := len(p.People); got != 1 || !p.Intact {
-			t.Errorf("%d people, intact %v", got, p.Intact)
-		}
-		if events := storetest.Ask[int64](t, o.url, "SELECT sum(events)::bigint FROM rollup"); events != 2 {
-			t.Errorf("%d events", events)
+func TestEventsWhileClosing(t *testing.T) { storetest.OnBoth(t, eventsWhileClosing) }
+
+func eventsWhileClosing(t *testing.T, url string) {
+	t.Helper()
+	o := officeOn(t, url)
+	event := func(minute int) []api.Event {
+		return []api.Event{{MachineID: "m0", Timestamp: march.Add(time.Duration(minute) * time.Minute)}}
+	}
+	storetest.Accepted(t, o.Store, o.host, event(0), 1)
+	stored := make(chan struct{})
+	o.paused("not_collected", func(ctx context.Context, _ pgx.Tx) {
+		go func() {
+			defer close(stored)
+			storetest.Accepted(t, o.Store, o.host, event(1), 1)
+		}()
+		if o.Spread() {
+			o.awaitLock(ctx, "machine")
+		} else {
+			<-stored
 		}
 	})
+	<-stored
+	p := o.page(months.Of{First: march})
+	if got := len(p.People); got != 1 || !p.Intact {
+		t.Errorf("%d people, intact %v", got, p.Intact)
+	}
+	if events := storetest.Ask[int64](t, o.url, "SELECT sum(events)::bigint FROM rollup"); events != 2 {
+		t.Errorf("%d events", events)
+	}
+}
+
+// However many wait for a closing, each with a connection, it has those that it needs.
+func TestClosingBeforeMany(t *testing.T) {
+	url := storetest.NewDatabase(t)
+	if !testdb.Elsewhere() {
+		testdb.PretendSpread(t, url)
+	}
+	const connections = 6
+	o := officeOn(t, url)
+	o.Store = storetest.OpenCompacting(t, fmt.Sprintf("%s&pool_max_conns=%d", url, connections), now)
+	storetest.Accepted(t, o.Store, o.host, []api.Event{{MachineID: "m0", Timestamp: march.Add(time.Hour)}}, 1)
+	var writing sync.WaitGroup
+	o.paused("machine", func(ctx context.Context, _ pgx.Tx) {
+		for i := range 2 * connections {
+			writing.Go(func() {
+				from := march.Add(time.Duration(2+i) * time.Hour)
+				span := api.NotCollected{MachineID: "m0", Start: from, End: from.Add(time.Hour), Reason: api.NotCollectedHours}
+				if w, err := o.NotCollected.Write(ctx, o.host, []api.NotCollected{span}); err != nil || w.Accepted != 1 {
+					t.Error(w, err)
+				}
+			})
+		}
+		o.awaitLocks(ctx, "machine", connections-1)
+	})
+	writing.Wait()
+	if p := o.page(months.Of{First: march}); len(p.People) != 1 || !p.Intact {
+		t.Errorf("%+v", p)
+	}
 }
 
 // Who is erased while a month is being closed is gone from it.

@@ -161,8 +161,12 @@ func (r *Reader) PersonActivity(ctx context.Context, scope directory.Scope, pers
 	err = r.db.Report(ctx, "summing up a person", func(tx pgx.Tx) error {
 		a = PersonActivity{Spans: make([]Activity, n)}
 		p, err := people.Find(ctx, tx, scope, person)
-		if err != nil || n == 0 {
+		if err != nil {
 			return err
+		}
+		// A date that a zone left out has no spans.
+		if a.PersonTime = (PersonTime{Person: p, Grid: &minutes.Grid{}}); n == 0 {
+			return nil
 		}
 		sums := make([]codec.Sums, n+1)
 		q := spanQuery{machines: p.Keys(), bounds: bounds, counts: true, apps: true}

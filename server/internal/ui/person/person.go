@@ -4,8 +4,11 @@ package person
 
 import (
 	"cmp"
+	"context"
 	_ "embed" // for the page's template
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -198,20 +201,27 @@ func (p Parts) show(v *frame.Visit, s subject) (any, error) {
 // read reads the day. Single records are about half of the work, and are read beside the rest.
 func (p Parts) read(v *frame.Visit, s subject, day report.Day, page *view) error {
 	var of records
-	group, within := errgroup.WithContext(v.Context())
-	group.Go(func() (err error) {
-		of, err = p.records(within, s, day)
+	ctx, end := context.WithCancel(v.Context())
+	defer end()
+	var beside errgroup.Group
+	beside.Go(func() (err error) {
+		// The server answers a panic of a request's own goroutine; of any other it ends.
+		defer func() {
+			if failed := recover(); failed != nil {
+				err = fmt.Errorf("reading records of a day: %v\n%s", failed, debug.Stack())
+			}
+		}()
+		of, err = p.records(ctx, s, day)
 		return err
 	})
-	group.Go(func() error {
-		for _, read := range []func(*frame.Visit, subject, report.Day, *view) error{p.day, p.week, p.titles, p.notes, p.pictures, p.looks, p.collected} {
-			if err := read(v, s, day, page); err != nil {
-				return err
-			}
+	for _, read := range []func(*frame.Visit, subject, report.Day, *view) error{p.day, p.week, p.titles, p.notes, p.pictures, p.looks, p.collected} {
+		if err := read(v, s, day, page); err != nil {
+			end()
+			_ = beside.Wait() // it was ended
+			return err
 		}
-		return nil
-	})
-	if err := group.Wait(); err != nil {
+	}
+	if err := beside.Wait(); err != nil {
 		return err
 	}
 	page.drawn(v, day, of)

@@ -104,6 +104,10 @@ func TestDayOf25Hours(t *testing.T) {
 		page.Has(t, http.StatusOK, want)
 		page.Lacks(t, []string{"winter", "summer"}[i])
 	}
+	// A date that a zone left out is an empty day.
+	for _, name := range []string{"/people/p1", "/day", "/hours"} {
+		b.Get(name+"?tz=Pacific/Apia&date=2011-12-30").Has(t, http.StatusOK)
+	}
 }
 
 // A person with sixty accounts is one page, of which the size is bounded; a year without data
