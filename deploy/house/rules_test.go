@@ -124,6 +124,7 @@ var mayImport = map[string][]string{
 	"server/internal/quantity": nil,
 	"server/internal/config":   {"server/internal/quantity"},
 	"server/internal/limiter":  nil,
+	"server/internal/panics":   nil,
 
 	// The edge: what comes in by HTTP, and the answers.
 	"server/internal/text":      nil,
@@ -215,7 +216,7 @@ var mayImport = map[string][]string{
 		"server/internal/ui/lane",
 	},
 	"server/internal/ui/person": {
-		"server/api", "server/api/policy", "server/internal/auth", "server/internal/category", "server/internal/looked", "server/internal/noteapi", "server/internal/problem",
+		"server/api", "server/api/policy", "server/internal/auth", "server/internal/category", "server/internal/looked", "server/internal/noteapi", "server/internal/panics", "server/internal/problem",
 		"server/internal/report", "server/internal/report/byperson", "server/internal/selfapi", "server/internal/shots",
 		"server/internal/store/access", "server/internal/store/directory", "server/internal/store/people", "server/internal/store/query", "server/internal/ui/frame", "server/internal/ui/week", "server/internal/ui/lane",
 	},
@@ -243,7 +244,7 @@ var mayImport = map[string][]string{
 		"server/api", "server/internal/category", "server/internal/store/access", "server/internal/store/db", "server/internal/store/directory", "server/internal/store/people", "server/internal/store/query", "server/internal/text", "server/internal/timestamp",
 	},
 	"server/internal/report/byperson": {
-		"server/api", "server/internal/report", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/minutes",
+		"server/api", "server/internal/panics", "server/internal/report", "server/internal/store/access", "server/internal/store/directory", "server/internal/store/minutes",
 		"server/internal/store/people", "server/internal/store/query",
 	},
 	"server/internal/report/planned": {"server/api/policy", "server/internal/store/policies"},
@@ -302,7 +303,7 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/store/walk": {"server/api", "server/internal/store/codec", "server/internal/store/db"},
 	"server/internal/store/query": {
-		"server/api", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary",
+		"server/api", "server/internal/panics", "server/internal/store/codec", "server/internal/store/db", "server/internal/store/dictionary",
 		"server/internal/store/directory", "server/internal/store/events", "server/internal/store/minutes", "server/internal/store/partition",
 		"server/internal/store/people", "server/internal/store/uncollected", "server/internal/store/walk",
 	},

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"activity-tracker.example/server/internal/panics"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/store/access"
 	"activity-tracker.example/server/internal/store/directory"
@@ -79,7 +80,7 @@ func (r *Reports) EachHours(ctx context.Context, scope directory.Scope, q HoursQ
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(sumsAtOnce)
 	for part := range slices.Chunk(ids, evenly(len(ids), report.PeopleAtOnce(days))) {
-		group.Go(func() error {
+		group.Go(panics.AsError(func() error {
 			list, err := r.hoursOf(within, scope, q, part)
 			mu.Lock()
 			defer mu.Unlock()
@@ -92,7 +93,7 @@ func (r *Reports) EachHours(ctx context.Context, scope directory.Scope, q HoursQ
 				err = do(list)
 			}
 			return err
-		})
+		}))
 	}
 	if err := group.Wait(); err != nil {
 		return false, err

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"activity-tracker.example/server/internal/panics"
 	"activity-tracker.example/server/internal/store/codec"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/directory"
@@ -219,7 +220,7 @@ func (r *Reader) eachGrid(ctx context.Context, tx pgx.Tx, q spanQuery, list [][]
 	workers := min(runtime.GOMAXPROCS(0), len(list)/peopleAWorker+1)
 	group, ctx := errgroup.WithContext(ctx)
 	for worker := range workers {
-		group.Go(func() error {
+		group.Go(panics.AsError(func() error {
 			maker := all.maker()
 			for i := worker; i < len(list); i += workers {
 				g, estimated, err := maker.of(ctx, list[i])
@@ -229,7 +230,7 @@ func (r *Reader) eachGrid(ctx context.Context, tx pgx.Tx, q spanQuery, list [][]
 				do(i, g, estimated)
 			}
 			return nil
-		})
+		}))
 	}
 	return group.Wait()
 }

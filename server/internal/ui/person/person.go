@@ -7,8 +7,6 @@ import (
 	"context"
 	_ "embed" // for the page's template
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,6 +15,7 @@ import (
 	"activity-tracker.example/server/internal/auth"
 	"activity-tracker.example/server/internal/looked"
 	"activity-tracker.example/server/internal/noteapi"
+	"activity-tracker.example/server/internal/panics"
 	"activity-tracker.example/server/internal/problem"
 	"activity-tracker.example/server/internal/report"
 	"activity-tracker.example/server/internal/report/byperson"
@@ -204,16 +203,10 @@ func (p Parts) read(v *frame.Visit, s subject, day report.Day, page *view) error
 	ctx, end := context.WithCancel(v.Context())
 	defer end()
 	var beside errgroup.Group
-	beside.Go(func() (err error) {
-		// The server answers a panic of a request's own goroutine; of any other it ends.
-		defer func() {
-			if failed := recover(); failed != nil {
-				err = fmt.Errorf("reading records of a day: %v\n%s", failed, debug.Stack())
-			}
-		}()
+	beside.Go(panics.AsError(func() (err error) {
 		of, err = p.records(ctx, s, day)
 		return err
-	})
+	}))
 	for _, read := range []func(*frame.Visit, subject, report.Day, *view) error{p.day, p.week, p.titles, p.notes, p.pictures, p.looks, p.collected} {
 		if err := read(v, s, day, page); err != nil {
 			end()
