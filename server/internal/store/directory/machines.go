@@ -90,3 +90,18 @@ func (d *Directory) SetLabel(ctx context.Context, scope Scope, machineID, label 
 	})
 	return m, err
 }
+
+// HoldMachines has whoever writes records wait until the transaction ends, since they lock their
+// machines first. It waits at most so long for those who have one.
+func HoldMachines(ctx context.Context, tx pgx.Tx, wait time.Duration) error {
+	for _, sql := range []string{
+		"SET LOCAL lock_timeout = " + db.Milliseconds(wait),
+		"LOCK TABLE machine IN EXCLUSIVE MODE",
+		"SET LOCAL lock_timeout = DEFAULT",
+	} {
+		if _, err := db.Exec(ctx, tx, "holding machines", sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -15,6 +15,7 @@ import (
 	"activity-tracker.example/server/internal/store/codec"
 	"activity-tracker.example/server/internal/store/db"
 	"activity-tracker.example/server/internal/store/dictionary"
+	"activity-tracker.example/server/internal/store/directory"
 	"activity-tracker.example/server/internal/store/walk"
 )
 
@@ -164,14 +165,11 @@ func (e *Erasures) retire(ctx context.Context, month time.Time) error {
 		if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM erasure_title WHERE month = $1 AND NOT retired)", month).Scan(&some); err != nil || !some {
 			return err
 		}
-		for _, sql := range []string{
-			"SET LOCAL lock_timeout = " + db.Milliseconds(lockWait),
-			"LOCK TABLE machine IN EXCLUSIVE MODE",
-			"UPDATE title_sweep SET sweeps = sweeps + 1",
-		} {
-			if _, err := db.Exec(ctx, tx, "keeping writers out", sql); err != nil {
-				return err
-			}
+		if err := directory.HoldMachines(ctx, tx, lockWait); err != nil {
+			return err
+		}
+		if _, err := db.Exec(ctx, tx, "noting that some are retired", "UPDATE title_sweep SET sweeps = sweeps + 1"); err != nil {
+			return err
 		}
 		// A longer digest is no text's; with the number in it, no two are the same.
 		_, err := db.Exec(ctx, tx, "taking them off", `UPDATE title SET digest = digest || int8send(id) WHERE month = $1 AND octet_length(digest) = $2

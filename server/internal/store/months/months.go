@@ -211,14 +211,8 @@ func (m *Months) still(ctx context.Context, tx pgx.Tx) error {
 	if !m.db.Spread() {
 		return nil
 	}
-	for _, sql := range []string{
-		"SET LOCAL lock_timeout = " + db.Milliseconds(stillWait),
-		"LOCK TABLE machine IN EXCLUSIVE MODE", // writers lock their machines first
-		"SET LOCAL lock_timeout = DEFAULT",
-	} {
-		if _, err := db.Exec(ctx, tx, "holding up events", sql); err != nil {
-			return err
-		}
+	if err := directory.HoldMachines(ctx, tx, stillWait); err != nil {
+		return err
 	}
 	return m.db.Settle(ctx, tx)
 }
