@@ -26,7 +26,7 @@ const (
 	// maxLookUp is how many references are looked up at once: titles of
 	// 4 KiB each would fill a page.
 	maxLookUp = maxPageBytes / api.MaxTextBytes
-	// usualDay is how many events a host has of a day, one a minute.
+	// usualDay is how many events a machine has of a day, one a minute.
 	usualDay = 24 * 60
 	// streamEvents is how many events a stream reads in one transaction.
 	streamEvents = 2000

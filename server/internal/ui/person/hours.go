@@ -48,7 +48,7 @@ type strip struct {
 // run is a row of the table of applications one after the other.
 type run struct{ Span, App, Category, Length string }
 
-// records are the single records of a day, sorted into categories; Cut means that there are
+// records are the single records of a day, sorted into categories; cut means that there are
 // more.
 type records struct {
 	*lane.Records
