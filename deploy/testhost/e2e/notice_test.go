@@ -172,7 +172,11 @@ func (p *person) awaitNotice(t *testing.T) (window image.Rectangle) {
 			return fmt.Errorf("%q: %w", out, err)
 		}
 		window = image.Rect(x, y, x+width, y+height)
-		if dark := p.dark(t, image.Rect(x+40, y+100, x+width-40, y+height-150)); dark < 0.01 {
+		text := image.Rectangle{window.Min.Add(image.Pt(40, 100)), window.Max.Sub(image.Pt(40, 150))}
+		if text.Empty() {
+			return fmt.Errorf("it has no size yet: %s", window)
+		}
+		if dark := p.dark(t, text); dark < 0.01 {
 			return fmt.Errorf("%.4f of its pixels are dark", dark)
 		}
 		return nil

@@ -63,9 +63,11 @@ func (h *host) loginBare(t *testing.T, name, script string) *person {
 // guessed checks that the application is the one to whose window the keys go.
 func (p *person) guessed(t *testing.T) {
 	t.Helper()
+	shell := p.name + "@office: ~"
+	awaitWindow(t, p, "XTerm", shell) // a window manager that starts hides it for a moment
 	p.mustWork(t, 60, 2, 3, 2)
 	wantTold(t, p)
-	wantWindow(t, p, "XTerm", p.name+"@office: ~")
+	wantWindow(t, p, "XTerm", shell)
 
 	const app, title = "Ledger", "Budget 2026"
 	p.start(t, "xterm", "-class", app, "-xrm", "*allowTitleOps: false", "-T", title, "-geometry", "30x10+750+80", "-e", "sleep", "300")
