@@ -95,17 +95,21 @@ func wantWindow(t *testing.T, p *person, app, title string) {
 // awaitWindow waits until the newest record has the window.
 func awaitWindow(t *testing.T, p *person, app, title string) {
 	t.Helper()
-	eventually(t, 30*time.Second, "a record with the new window arrives", func() error {
-		events, err := p.host.srv.Events(t.Context(), p.machine)
-		if err != nil || len(events) == 0 {
-			return fmt.Errorf("no events: %w", err)
-		}
-		last := events[len(events)-1]
-		if last.ActiveApp != app || last.ActiveWindow != title {
-			return fmt.Errorf("the last record has %q, %q; want %q, %q", last.ActiveApp, last.ActiveWindow, app, title)
-		}
-		return nil
-	})
+	eventually(t, 30*time.Second, "a record with the new window arrives", func() error { return lastWindow(t, p, app, title) })
+}
+
+// lastWindow returns an error unless the newest record has the window.
+func lastWindow(t *testing.T, p *person, app, title string) error {
+	t.Helper()
+	events, err := p.host.srv.Events(t.Context(), p.machine)
+	if err != nil || len(events) == 0 {
+		return fmt.Errorf("no events: %w", err)
+	}
+	last := events[len(events)-1]
+	if last.ActiveApp != app || last.ActiveWindow != title {
+		return fmt.Errorf("the last record has %q, %q; want %q, %q", last.ActiveApp, last.ActiveWindow, app, title)
+	}
+	return nil
 }
 
 // wantFocus checks that focus times are whole: no interval has more than its
