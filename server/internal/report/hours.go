@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"activity-tracker.example/server/api"
@@ -81,6 +82,7 @@ func (h *hoursSheet) machines(ctx context.Context, s *subjects) (next string, er
 		list = list[:n]
 		next = list[n-1].MachineID
 	}
+	h.rows = slices.Grow(h.rows, len(list)*len(h.periods))
 	for _, m := range list {
 		access.See(ctx, m.Key)
 		for i, p := range h.periods {
@@ -100,6 +102,7 @@ func (h *hoursSheet) people(ctx context.Context, s *subjects, days int) (next st
 	if err != nil {
 		return "", err
 	}
+	h.rows = slices.Grow(h.rows, len(list)*len(h.periods))
 	for i := range list {
 		p := &list[i]
 		access.See(ctx, p.Keys()...)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"activity-tracker.example/server/internal/store/codec"
 	"activity-tracker.example/server/internal/store/partition"
@@ -135,8 +136,12 @@ func (q spanQuery) sum(ctx context.Context, tx pgx.Tx, at func(machine int32, sp
 		return fmt.Errorf("summing up roll-ups: %w", err)
 	}
 	var r sumRow
+	body := any(&r.day.Body)
+	if q.minutes == nil { // nothing of it stays after its row
+		body = (*pgtype.DriverBytes)(&r.day.Body)
+	}
 	days := q.days(micros, at)
-	_, err = pgx.ForEachRow(rows, []any{&r.kind, &r.machine, &r.span, &r.at, &r.numbers, &r.first, &r.last, &r.estimated, &r.day.Body, &r.day.Minutes}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&r.kind, &r.machine, &r.span, &r.at, &r.numbers, &r.first, &r.last, &r.estimated, body, &r.day.Minutes}, func() error {
 		switch r.kind {
 		case ofCounts:
 			counts := r.counts()
