@@ -35,9 +35,11 @@ const (
 	// leaderPatience is after how long a group under way is slow: others don't
 	// wait for it then.
 	leaderPatience = 250 * time.Millisecond
-	// spreadPatience is leaderPatience where the database is spread. There a second leader
-	// only makes the groups smaller, so nothing else brings one about.
-	spreadPatience = time.Second
+	// spreadLeaderEvents and spreadPatience are leaderEvents and leaderPatience where the
+	// database is spread. There a second leader pays for its statements with many events alone,
+	// which are read and packed meanwhile.
+	spreadLeaderEvents = 5000
+	spreadPatience     = time.Second
 	// queuedEvents bounds what waits for a leader, some 100 MB of usual
 	// events; beyond it callers are asked to come back.
 	queuedEvents = 100_000
@@ -137,7 +139,7 @@ func (g *group) enter(w *waiter) error {
 // events. g.mu is held.
 func (g *group) pays(batches, events int) bool {
 	if g.spread() {
-		return time.Since(g.began) > spreadPatience
+		return g.queued+events >= spreadLeaderEvents || time.Since(g.began) > spreadPatience
 	}
 	return len(g.queue)+batches >= leaderBatches || g.queued+events >= leaderEvents || g.slow()
 }

@@ -141,47 +141,60 @@ func TestManySmallBatchesGetAnotherLeader(t *testing.T) {
 }
 
 // Where the database is spread all that comes while a group is under way is one group, unless
-// that takes very long.
+// that takes very long, or so much comes that another pays.
 func TestSpreadGroupsAreLarge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		proceed := make(chan struct{})
-		var mu sync.Mutex
-		var sizes []int
-		g := newGroup(func(_ context.Context, batches []Batch) ([]Written, error) {
-			mu.Lock()
-			sizes = append(sizes, len(batches))
-			mu.Unlock()
-			<-proceed
-			return make([]Written, len(batches)), nil
-		})
-		g.spread = func() bool { return true }
-		var wait sync.WaitGroup
-		next := int64(0)
-		send := func() {
-			host := next
-			next++
-			wait.Go(func() {
-				if _, err := g.do(t.Context(), Batch{Host: host, Events: make([]api.Event, leaderEvents)}); err != nil {
-					t.Error(err)
+	const waiting = spreadLeaderEvents/leaderEvents - 1
+	for _, test := range []struct {
+		name  string
+		after time.Duration
+		more  int
+		want  []int
+	}{
+		{name: "some wait", want: []int{1}},
+		{name: "it takes long", after: 2 * spreadPatience, more: 1, want: []int{1, waiting + 1}},
+		{name: "many wait", more: 1, want: []int{1, waiting + 1}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				proceed := make(chan struct{})
+				var mu sync.Mutex
+				var sizes []int
+				g := newGroup(func(_ context.Context, batches []Batch) ([]Written, error) {
+					mu.Lock()
+					sizes = append(sizes, len(batches))
+					mu.Unlock()
+					<-proceed
+					return make([]Written, len(batches)), nil
+				})
+				g.spread = func() bool { return true }
+				events := leaderEvents
+				if test.after > 0 {
+					events = 1
 				}
+				var wait sync.WaitGroup
+				send := func(host int64) {
+					wait.Go(func() {
+						if _, err := g.do(t.Context(), Batch{Host: host, Events: make([]api.Event, events)}); err != nil {
+							t.Error(err)
+						}
+					})
+					synctest.Wait()
+				}
+				for host := range int64(1 + waiting) {
+					send(host)
+				}
+				<-time.After(test.after)
+				for range test.more {
+					send(1 + waiting)
+				}
+				if !slices.Equal(sizes, test.want) {
+					t.Errorf("groups of %v batches, want %v", sizes, test.want)
+				}
+				close(proceed)
+				wait.Wait()
 			})
-			synctest.Wait()
-		}
-		const sent = 20
-		for range sent {
-			send()
-		}
-		if fmt.Sprint(sizes) != "[1]" {
-			t.Errorf("groups of %v batches while one is under way", sizes)
-		}
-		<-time.After(2 * spreadPatience)
-		send()
-		if fmt.Sprint(sizes) != fmt.Sprint([]int{1, sent}) {
-			t.Errorf("groups of %v batches once that takes long", sizes)
-		}
-		close(proceed)
-		wait.Wait()
-	})
+		})
+	}
 }
 
 // Calls that come together share a write; a batch that the database refuses

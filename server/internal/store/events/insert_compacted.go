@@ -73,18 +73,7 @@ func (w *Writer) begun(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch, be
 	if _, err := w.readBegin(results, beginnings, list, known); err != nil {
 		return nil, err
 	}
-	each, err := results.Query()
-	if err != nil {
-		return nil, fmt.Errorf("looking until when machines are compacted: %w", err)
-	}
-	compacted = make(map[int32]int64, len(list))
-	var id int32
-	var before time.Time
-	_, err = pgx.ForEachRow(each, []any{&id, &before}, func() error {
-		compacted[id] = before.UnixMicro()
-		return nil
-	})
-	return compacted, err
+	return timesOf(results, "looking until when machines are compacted")
 }
 
 func insertRows(ctx context.Context, conn *pgx.Conn, rows []row) (err error) {

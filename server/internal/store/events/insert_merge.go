@@ -9,16 +9,30 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"activity-tracker.example/server/internal/store/codec"
 	"activity-tracker.example/server/internal/store/dictionary"
 )
 
-// insertMerging writes rows of these machines, both sorted, in one transaction. All of it
-// goes in two messages to PostgreSQL and back: BEGIN to the new events, and the
-// sums of those to COMMIT. A connection that is given back within a transaction,
-// as after an error, is closed by the pool, which rolls it back.
+// insertMerging writes rows of these machines, both sorted, in one transaction. Where the
+// database is spread, those later than all that their machines sent are not compared with
+// what there is; should one be there nevertheless, all are. The rows' order may change.
 func (w *Writer) insertMerging(ctx context.Context, rows []row, list []dictionary.Newest, known premises) error {
+	apart := w.db.Spread()
+	err := w.merge(ctx, rows, list, known, apart)
+	var pg *pgconn.PgError
+	if apart && errors.As(err, &pg) && (pg.Code == uniqueViolation || pg.Code == internalError) {
+		return w.merge(ctx, rows, list, known, false)
+	}
+	return err
+}
+
+// merge writes rows in two messages to PostgreSQL and back: BEGIN to those new events
+// that must be looked at, and from the other ones over the sums of all to COMMIT. A
+// connection that is given back within a transaction, as after an error, is closed by the
+// pool, which rolls it back.
+func (w *Writer) merge(ctx context.Context, rows []row, list []dictionary.Newest, known premises, apart bool) error {
 	if err := w.db.Opened("storing events"); err != nil {
 		return err
 	}
@@ -27,12 +41,21 @@ func (w *Writer) insertMerging(ctx context.Context, rows []row, list []dictionar
 		return err
 	}
 	defer conn.Release()
-	err = w.begin(ctx, conn.Conn(), rows, list, known)
+	var later []row
+	if apart {
+		later, err = w.beginApart(ctx, conn.Conn(), rows, list, known)
+	} else {
+		err = w.begin(ctx, conn.Conn(), rows, list, known)
+	}
 	if errors.Is(err, errCompacted) {
 		err = w.beginCompacted(ctx, conn.Conn(), rows, list, known)
 	}
 	if err != nil {
 		return err
+	}
+	batch := &pgx.Batch{}
+	if len(later) > 0 {
+		queueLater(batch, later)
 	}
 	sum := codec.Buckets{}
 	for i := range rows {
@@ -40,7 +63,6 @@ func (w *Writer) insertMerging(ctx context.Context, rows []row, list []dictionar
 			sum.Add(r.machine, r.micros, r.event, &r.refs)
 		}
 	}
-	batch := &pgx.Batch{}
 	if len(sum) > 0 {
 		QueueSums(batch, sum)
 	}
@@ -132,13 +154,18 @@ func hostsOf(list []dictionary.Newest) []int64 {
 // those that were new.
 func queueEvents(batch *pgx.Batch, rows []row) {
 	var args arguments
-	var c eventColumns
 	for i := range rows {
 		rows[i].stored = false
+	}
+	batch.Queue(insertEvents(rows, &args)+" ON CONFLICT (machine, ts) DO NOTHING RETURNING machine, ts", args...)
+}
+
+func insertEvents(rows []row, args *arguments) string {
+	var c eventColumns
+	for i := range rows {
 		c.add(&rows[i])
 	}
-	batch.Queue("INSERT INTO event (machine, ts, body) "+c.selected("", &args)+
-		" ON CONFLICT (machine, ts) DO NOTHING RETURNING machine, ts", args...)
+	return "INSERT INTO event (machine, ts, body) " + c.selected("", args)
 }
 
 // eventColumns are rows as arrays.

@@ -1,5 +1,5 @@
 // Package events stores what hosts send: batches that arrive together are written in
-// one transaction, in one of three ways (insert_append.go, insert_merge.go,
+// one transaction, in one of three ways (insert_append.go, insert_merge.go with insert_later.go,
 // insert_compacted.go), with what they add up to.
 package events
 
