@@ -42,27 +42,34 @@ func (w *Writer) beginCompacted(ctx context.Context, conn *pgx.Conn, rows []row,
 	if err != nil {
 		return err
 	}
-	isLate := func(r *row) bool { return r.micros < compacted[r.machine] }
-	late, others := []row{}, make([]row, 0, len(rows))
-	for i := range rows {
-		if isLate(&rows[i]) {
-			late = append(late, rows[i])
-		} else {
-			others = append(others, rows[i])
-		}
-	}
+	late := putFirst(rows, func(r *row) bool { return r.micros < compacted[r.machine] })
 	if err := w.db.Settle(ctx, conn); err != nil {
 		return err
 	}
-	if err := mergeCompacted(ctx, conn, late); err != nil {
+	if err := mergeCompacted(ctx, conn, rows[:late]); err != nil || late == len(rows) {
 		return err
 	}
-	n := copy(rows, late)
-	copy(rows[n:], others)
-	if len(others) == 0 {
-		return nil
+	return insertRows(ctx, conn, rows[late:])
+}
+
+// putFirst moves some rows before the others, and returns how many they are. Both stay sorted.
+func putFirst(rows []row, first func(*row) bool) int {
+	var before, others []row
+	for i := range rows {
+		if first(&rows[i]) {
+			before = append(before, rows[i])
+		}
 	}
-	return insertRows(ctx, conn, rows[n:])
+	if len(before) == 0 { // as nearly always
+		return 0
+	}
+	for i := range rows {
+		if !first(&rows[i]) {
+			others = append(others, rows[i])
+		}
+	}
+	copy(rows[copy(rows, before):], others)
+	return len(before)
 }
 
 // begun sends what begins a transaction, and returns until when each machine is

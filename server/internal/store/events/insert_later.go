@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,25 +27,13 @@ func (w *Writer) beginApart(ctx context.Context, conn *pgx.Conn, rows []row, lis
 	if err != nil {
 		return nil, err
 	}
-	isLater := func(r *row) bool { return r.micros > newest[r.machine] }
-	earlier := 0
+	earlier := putFirst(rows, func(r *row) bool { return r.micros <= newest[r.machine] })
 	for i := range rows {
-		if rows[i].stored = isLater(&rows[i]); !rows[i].stored {
-			earlier++
-		}
+		rows[i].stored = i >= earlier
 	}
 	if earlier == 0 {
 		return rows, nil
 	}
-	slices.SortStableFunc(rows, func(x, y row) int {
-		switch {
-		case x.stored == y.stored:
-			return 0
-		case y.stored:
-			return -1
-		}
-		return 1
-	})
 	return rows[earlier:], insertRows(ctx, conn, rows[:earlier])
 }
 

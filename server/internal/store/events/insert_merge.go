@@ -23,6 +23,7 @@ func (w *Writer) insertMerging(ctx context.Context, rows []row, list []dictionar
 	err := w.merge(ctx, rows, list, known, apart)
 	var pg *pgconn.PgError
 	if apart && errors.As(err, &pg) && (pg.Code == uniqueViolation || pg.Code == internalError) {
+		slices.SortFunc(rows, func(x, y row) int { return x.comparePlace(place{machine: y.machine, micros: y.micros}) })
 		return w.merge(ctx, rows, list, known, false)
 	}
 	return err
