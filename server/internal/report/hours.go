@@ -86,10 +86,9 @@ func (h *hoursSheet) machines(ctx context.Context, s *subjects) (next string, er
 	for _, m := range list {
 		access.See(ctx, m.Key)
 		for i, p := range h.periods {
-			h.rows = append(h.rows, h.row(p, total{Sums: m.Sums[i], machines: 1, untracked: p.untracked(m.Sums[i], h.now)}))
+			h.rows = append(h.rows, h.row(p, total{Sums: m.Sums[i], machines: 1, untracked: p.untracked(m.Sums[i], h.now)}, string(s.Group)))
 			row := &h.rows[len(h.rows)-1]
 			row.MachineID, row.UserLabel, row.Username, row.Hostname = m.MachineID, m.UserLabel, m.Username, m.Hostname
-			row.Group = string(s.Group)
 		}
 	}
 	return next, nil
@@ -107,9 +106,8 @@ func (h *hoursSheet) people(ctx context.Context, s *subjects, days int) (next st
 		p := &list[i]
 		access.See(ctx, p.Keys()...)
 		for j, period := range h.periods {
-			row := h.row(period, total{Sums: p.Sums[j], machines: int64(len(p.Accounts)), untracked: period.untracked(p.Sums[j], h.now)})
+			row := h.row(period, total{Sums: p.Sums[j], machines: int64(len(p.Accounts)), untracked: period.untracked(p.Sums[j], h.now)}, string(s.Group))
 			row.Person, row.PersonLabel, row.Partial, row.Estimated = PersonID(p.ID).String(), p.Label, p.Partial, p.Estimated
-			row.Group = string(s.Group)
 			h.rows = append(h.rows, row)
 		}
 		if more {
@@ -144,9 +142,7 @@ func (h *hoursSheet) addUp(ctx context.Context, group string, f directory.Machin
 		return 0, err
 	}
 	for i, p := range h.periods {
-		row := h.row(p, totals[i])
-		row.Group = group
-		h.rows = append(h.rows, row)
+		h.rows = append(h.rows, h.row(p, totals[i], group))
 	}
 	return len(h.periods), nil
 }
@@ -184,9 +180,9 @@ func (p Period) untracked(s query.Sums, now time.Time) float64 {
 	return max(0, end.Sub(p.Start).Seconds()-s.ActiveSeconds-s.IdleSeconds)
 }
 
-func (h *hoursSheet) row(p Period, t total) api.ActivityRow {
+func (h *hoursSheet) row(p Period, t total, group string) api.ActivityRow {
 	return api.ActivityRow{
-		Machines: t.machines, PeriodStart: p.First, PeriodEnd: p.Last,
+		Group: group, Machines: t.machines, PeriodStart: p.First, PeriodEnd: p.Last,
 		ActiveMinutes: MinuteCount(t.ActiveSeconds), IdleMinutes: MinuteCount(t.IdleSeconds), UntrackedMinutes: MinuteCount(t.untracked),
 		ActiveSeconds: Millis(t.ActiveSeconds), IdleSeconds: Millis(t.IdleSeconds), UntrackedSeconds: Millis(t.untracked),
 		FirstActivity: InUTC(t.First), LastActivity: InUTC(t.Last),
