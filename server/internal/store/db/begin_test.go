@@ -12,8 +12,10 @@ import (
 )
 
 // While a transaction keeps partitions nobody gets the lock that dropping one takes.
-func TestPartitionsAreKept(t *testing.T) {
-	url := storetest.NewDatabase(t)
+func TestPartitionsAreKept(t *testing.T) { storetest.OnBoth(t, partitionsAreKept) }
+
+func partitionsAreKept(t *testing.T, url string) {
+	t.Helper()
 	s := storetest.OpenAt(t, url, partition.Retention{}, time.Now())
 	conn := storetest.Connect(t, url)
 	free := func(table string) bool {
@@ -41,9 +43,12 @@ func TestPartitionsAreKept(t *testing.T) {
 				"summary": func(do func(pgx.Tx) error) error { return s.Summary(t.Context(), "summing up", do, test.with...) },
 			} {
 				err := ask(func(tx pgx.Tx) error {
-					var mode string
-					if err := tx.QueryRow(t.Context(), "SHOW plan_cache_mode").Scan(&mode); err != nil {
+					var mode, memory string
+					if err := tx.QueryRow(t.Context(), "SELECT current_setting('plan_cache_mode'), current_setting('work_mem')").Scan(&mode, &memory); err != nil {
 						return err
+					}
+					if (memory == "64MB") != (what == "summary" && s.Spread()) {
+						t.Errorf("%s: it has %s of memory", what, memory)
 					}
 					if event, rollup := free("event"), free("rollup"); event != test.event || rollup != test.rollup || (mode == "auto") != (test.anew || s.Spread()) {
 						t.Errorf("%s: event free %v, rollup free %v, plans %s", what, event, rollup, mode)

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/semaphore"
@@ -37,5 +38,8 @@ func (s limiter) within(ctx context.Context, what string, do func() error) error
 
 // Summary is report for what may read for many seconds.
 func (d *DB) Summary(ctx context.Context, what string, do func(pgx.Tx) error, with ...Begin) error {
+	if d.Spread() {
+		with = slices.Concat(with, []Begin{gather})
+	}
 	return d.summaries.within(ctx, what, func() error { return d.Report(ctx, what, do, with...) })
 }

@@ -27,8 +27,6 @@ const (
 	// leastPrepared is how many transactions a node must be able to prepare: one for each
 	// connection and shard of two servers.
 	leastPrepared = 2 * usualConns * shardsPerWorker
-	// gatheredMemory holds the packed days of 1,000 machines for two months.
-	gatheredMemory = "64MB"
 )
 
 // spreadError is a refusal to spread a database.
@@ -58,14 +56,19 @@ func spreadSettings(shards int32) []setting {
 // spreadBegin is what transactions of a spread database begin with. One that only reads has
 // none on the workers, which have no state in common that it could keep; and its lock on
 // partitions (Begin) is the coordinator's alone, by which they are dropped. Else each answer would
-// ask each worker to begin, to lock and to commit, one after the other. What workers answer is
-// gathered before the first row of it is handed on, in memory up to work_mem and else in a file.
+// ask each worker to begin, to lock and to commit, one after the other.
 func spreadBegin(mode pgx.TxAccessMode) string {
 	if mode != pgx.ReadOnly {
 		return ""
 	}
-	return ";SET LOCAL citus.select_opens_transaction_block = off;SET LOCAL citus.enable_ddl_propagation = off;SET LOCAL work_mem = '" + gatheredMemory + "'"
+	return ";SET LOCAL citus.select_opens_transaction_block = off;SET LOCAL citus.enable_ddl_propagation = off"
 }
+
+// gather is for a transaction that sums up many machines. Citus gathers what workers answer before
+// the first row of it is handed on, in memory up to work_mem and else in a file; this holds the
+// packed days of 1,000 machines for two months. It comes after all locks: it fixes the state
+// that the transaction sees.
+const gather Begin = "SELECT set_config('work_mem', '64MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')"
 
 // lookSpread notes whether the database is spread.
 func (r *Pool) lookSpread(ctx context.Context, conn *pgx.Conn, citus bool) error {

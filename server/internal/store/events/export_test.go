@@ -3,7 +3,10 @@ package events
 import "context"
 
 // What tests of other rooms' use need to see.
-const PartsMax = partsMax
+const (
+	PartsMax   = partsMax
+	CopiedFrom = copiedFrom
+)
 
 // WriteBatches writes batches in one transaction.
 func (w *Writer) WriteBatches(ctx context.Context, batches []Batch) ([]Written, error) {

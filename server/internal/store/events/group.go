@@ -36,8 +36,8 @@ const (
 	// wait for it then.
 	leaderPatience = 250 * time.Millisecond
 	// spreadLeaderEvents and spreadPatience are leaderEvents and leaderPatience where the
-	// database is spread. There a second leader pays for its statements with many events alone,
-	// which are read and packed meanwhile.
+	// database is spread. A second group's statements cost there what some thousand events do, so
+	// it pays only where it has more of them, to pack while the first is written.
 	spreadLeaderEvents = 5000
 	spreadPatience     = time.Second
 	// queuedEvents bounds what waits for a leader, some 100 MB of usual
@@ -139,9 +139,26 @@ func (g *group) enter(w *waiter) error {
 // events. g.mu is held.
 func (g *group) pays(batches, events int) bool {
 	if g.spread() {
-		return g.queued+events >= spreadLeaderEvents || time.Since(g.began) > spreadPatience
+		return g.ready(events, spreadLeaderEvents) || time.Since(g.began) > spreadPatience
 	}
 	return len(g.queue)+batches >= leaderBatches || g.queued+events >= leaderEvents || g.slow()
+}
+
+// ready reports whether a leader could take so many events, of hosts that no group under way
+// has, with some more. g.mu is held.
+func (g *group) ready(more, events int) bool {
+	if g.queued+more < events {
+		return false
+	}
+	for _, w := range g.queue {
+		if g.busy[w.batch.Host] == 0 {
+			more += len(w.batch.Events)
+		}
+		if more >= events {
+			return true
+		}
+	}
+	return more >= events
 }
 
 // slow reports whether the newest group takes long. g.mu is held.

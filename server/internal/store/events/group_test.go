@@ -147,12 +147,15 @@ func TestSpreadGroupsAreLarge(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		after time.Duration
-		more  int
-		want  []int
+		// same means that all are of one host, more how many come at last.
+		same bool
+		more int
+		want []int
 	}{
 		{name: "some wait", want: []int{1}},
 		{name: "it takes long", after: 2 * spreadPatience, more: 1, want: []int{1, waiting + 1}},
 		{name: "many wait", more: 1, want: []int{1, waiting + 1}},
+		{name: "many of the host that is being written", same: true, more: 1, want: []int{1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -181,6 +184,9 @@ func TestSpreadGroupsAreLarge(t *testing.T) {
 					synctest.Wait()
 				}
 				for host := range int64(1 + waiting) {
+					if test.same {
+						host = 0
+					}
 					send(host)
 				}
 				<-time.After(test.after)

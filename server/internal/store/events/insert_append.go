@@ -19,7 +19,7 @@ import (
 
 // The usual rows are all new: later than everything that their machines sent
 // before, and of today. They are written by one message to PostgreSQL and back,
-// straight into the partitions that they belong to; store writes all others.
+// straight into the partitions that they belong to; insertMerging writes all others.
 
 // partsMax is how many partitions of one kind a statement names: midnight and a
 // weekend's backlog. More would make the statement's plan, and the number of such
@@ -27,7 +27,8 @@ import (
 const partsMax = 4
 
 // undefinedTable and uniqueViolation are PostgreSQL's codes for a partition that
-// was dropped meanwhile, and for a writer that did not lock its machines.
+// was dropped meanwhile, and for an event that is there: its writer did not lock its machine,
+// or the machine's row is older than its events.
 const (
 	undefinedTable  = "42P01"
 	uniqueViolation = "23505"

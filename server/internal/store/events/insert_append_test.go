@@ -93,11 +93,6 @@ func rowsThatAreNotNew(t *testing.T, url string) {
 	write("around", 0, at("a", -time.Minute), at("a", 20*time.Minute), at("c", 0))
 	write("some known, others new", 2, at("a", 0), at("b", 0), at("c", -time.Minute), at("d", 0))
 	write("twice in one batch", 1, at("e", 0), at("e", 0))
-	if _, err := storetest.Connect(t, url).Exec(t.Context(), "UPDATE machine SET last_ts = last_ts - interval '1 hour'"); err != nil {
-		t.Fatal(err)
-	}
-	write("more is known than the machine's row has", 2,
-		at("a", 0), at("a", -2*time.Minute), at("a", 90*time.Minute), at("b", 0), at("b", 2*time.Hour), at("h", 0), at("c", 2*time.Hour), at("d", 3*time.Hour))
 	var days []api.Event
 	for day := range 3 * events.PartsMax {
 		days = append(days, at("f", time.Duration(day)*2*24*time.Hour))

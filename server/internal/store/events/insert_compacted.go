@@ -60,7 +60,7 @@ func putFirst(rows []row, first func(*row) bool) int {
 			before = append(before, rows[i])
 		}
 	}
-	if len(before) == 0 { // as nearly always
+	if len(before) == 0 {
 		return 0
 	}
 	for i := range rows {

@@ -16,18 +16,33 @@ import (
 // at once. With ON CONFLICT it writes them to a file, reads them again, has a lock for each
 // and answers with each.
 
-// internalError is the code with which Citus reports whatever a worker refuses a copy for.
-const internalError = "XX000"
+const (
+	// copiedFrom is how many rows are copied beside some that must be compared: a statement more
+	// costs as much as comparing these.
+	copiedFrom = 4000
+	// internalError is the code with which Citus reports whatever a worker refuses a copy for.
+	internalError = "XX000"
+)
 
-// beginApart is begin where the database is spread. It inserts those rows alone that are not
-// later than all that their machines sent, and returns the others, which are yet to be
-// inserted: a node takes them as they come, without a lock for each and an answer.
-func (w *Writer) beginApart(ctx context.Context, conn *pgx.Conn, rows []row, list []dictionary.Newest, known premises) (later []row, err error) {
+// beginCopying is begin where the database is spread. It inserts those rows that are not later
+// than all that their machines sent, and returns the others, which are yet to be copied: all,
+// nearly always.
+func (w *Writer) beginCopying(ctx context.Context, conn *pgx.Conn, rows []row, list []dictionary.Newest, known premises) (later []row, err error) {
 	newest, err := w.beginNewest(ctx, conn, rows, list, known)
 	if err != nil {
 		return nil, err
 	}
-	earlier := putFirst(rows, func(r *row) bool { return r.micros <= newest[r.machine] })
+	isEarlier := func(r *row) bool { return r.micros <= newest[r.machine] }
+	earlier := 0
+	for i := range rows {
+		if isEarlier(&rows[i]) {
+			earlier++
+		}
+	}
+	if earlier > 0 && len(rows)-earlier < copiedFrom {
+		return nil, insertRows(ctx, conn, rows)
+	}
+	putFirst(rows, isEarlier)
 	for i := range rows {
 		rows[i].stored = i >= earlier
 	}
@@ -52,7 +67,7 @@ func (w *Writer) beginNewest(ctx context.Context, conn *pgx.Conn, rows []row, li
 	if l.mayHoldLate(rows) {
 		return nil, errCompacted
 	}
-	return timesOf(results, "looking how new machines' events are")
+	return timesOf(results, "reading machines' newest events")
 }
 
 // timesOf reads a time of each machine, in Unix microseconds.

@@ -16,24 +16,28 @@ import (
 )
 
 // insertMerging writes rows of these machines, both sorted, in one transaction. Where the
-// database is spread, those later than all that their machines sent are not compared with
-// what there is; should one be there nevertheless, all are. The rows' order may change.
+// database is spread, rows that are later than all that their machines sent are copied
+// (insert_later.go); where such a copy is refused, all rows are compared with what there is.
+// The rows' order may change.
 func (w *Writer) insertMerging(ctx context.Context, rows []row, list []dictionary.Newest, known premises) error {
-	apart := w.db.Spread()
-	err := w.merge(ctx, rows, list, known, apart)
+	copying := w.db.Spread()
+	err := w.merge(ctx, rows, list, known, copying)
 	var pg *pgconn.PgError
-	if apart && errors.As(err, &pg) && (pg.Code == uniqueViolation || pg.Code == internalError) {
-		slices.SortFunc(rows, func(x, y row) int { return x.comparePlace(place{machine: y.machine, micros: y.micros}) })
-		return w.merge(ctx, rows, list, known, false)
+	if !copying || !errors.As(err, &pg) || pg.Code != uniqueViolation && pg.Code != internalError {
+		return err
 	}
-	return err
+	slices.SortFunc(rows, func(x, y row) int { return x.comparePlace(place{machine: y.machine, micros: y.micros}) })
+	if again := w.merge(ctx, rows, list, known, false); again != nil {
+		return fmt.Errorf("%w (after %s)", again, pg.Message)
+	}
+	return nil
 }
 
-// merge writes rows in two messages to PostgreSQL and back: BEGIN to those new events
-// that must be looked at, and from the other ones over the sums of all to COMMIT. A
+// merge writes rows in a message to PostgreSQL and back that begins a transaction and
+// inserts what must be compared, and one that copies the rest, adds all to sums and commits. A
 // connection that is given back within a transaction, as after an error, is closed by the
 // pool, which rolls it back.
-func (w *Writer) merge(ctx context.Context, rows []row, list []dictionary.Newest, known premises, apart bool) error {
+func (w *Writer) merge(ctx context.Context, rows []row, list []dictionary.Newest, known premises, copying bool) error {
 	if err := w.db.Opened("storing events"); err != nil {
 		return err
 	}
@@ -43,8 +47,8 @@ func (w *Writer) merge(ctx context.Context, rows []row, list []dictionary.Newest
 	}
 	defer conn.Release()
 	var later []row
-	if apart {
-		later, err = w.beginApart(ctx, conn.Conn(), rows, list, known)
+	if copying {
+		later, err = w.beginCopying(ctx, conn.Conn(), rows, list, known)
 	} else {
 		err = w.begin(ctx, conn.Conn(), rows, list, known)
 	}
