@@ -43,7 +43,7 @@ func rowsThatAreForgotten(t *testing.T, url string) {
 	write("some are", 1, at("a", 5*time.Hour), at("a", time.Hour), at("c", 6*time.Hour), at("d", 0))
 	many := []api.Event{at("a", 7*time.Hour), at("b", time.Hour), at("b", 8*time.Hour), at("d", 9*time.Hour)}
 	for i := range events.CopiedFrom {
-		many = append(many, at("c", -time.Duration(i+1)*time.Second))
+		many = append(many, at("c", -time.Duration(i+1)*time.Second), at("d", 10*time.Hour+time.Duration(i)*time.Second))
 	}
 	write("so many are that they are copied beside the others", 1, many...)
 }
