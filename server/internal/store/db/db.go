@@ -137,6 +137,20 @@ func (d *DB) Write(ctx context.Context, what string, do func(pgx.Tx) error, with
 	return d.transact(ctx, pgx.TxOptions{BeginQuery: beginSQL(with)}, what, do)
 }
 
+// deadlockTries is how often a transaction is begun that PostgreSQL ends.
+const deadlockTries = 3
+
+// WriteAgain is Write for what locks many rows that others lock in another order: where
+// PostgreSQL ends it since each waits for the other, it begins anew. So do may run several
+// times, each time from nothing.
+func (d *DB) WriteAgain(ctx context.Context, what string, do func(pgx.Tx) error, with ...Begin) error {
+	err := d.Write(ctx, what, do, with...)
+	for try := 1; try < deadlockTries && Deadlocked(err); try++ {
+		err = d.Write(ctx, what, do, with...)
+	}
+	return err
+}
+
 // Read runs do in a read-only transaction that sees the present state of the
 // database. What people ask for goes through report.
 func (d *DB) Read(ctx context.Context, what string, do func(pgx.Tx) error, with ...Begin) error {

@@ -63,6 +63,13 @@ func ours(code string) bool {
 	return false
 }
 
+// Deadlocked reports whether an error means that two transactions waited for each other, and
+// this one was ended.
+func Deadlocked(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "40P01"
+}
+
 // found turns pgx's "no rows" into ErrNotFound.
 func found(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {

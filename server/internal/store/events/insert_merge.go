@@ -26,6 +26,7 @@ func (w *Writer) insertMerging(ctx context.Context, rows []row, list []dictionar
 	if !copying || !errors.As(err, &pg) || pg.Code != uniqueViolation && pg.Code != internalError {
 		return err
 	}
+	w.metrics.copiesRefused.Inc()
 	slices.SortFunc(rows, func(x, y row) int { return x.comparePlace(place{machine: y.machine, micros: y.micros}) })
 	if again := w.merge(ctx, rows, list, known, false); again != nil {
 		return fmt.Errorf("%w (after %s)", again, pg.Message)

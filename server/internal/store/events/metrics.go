@@ -10,7 +10,7 @@ import (
 // metrics are the figures of writing and of the connections.
 type metrics struct {
 	groupEvents, groupBatches, groupSeconds prometheus.Histogram
-	groupFailures                           prometheus.Counter
+	groupFailures, copiesRefused            prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -33,6 +33,10 @@ func newMetrics() *metrics {
 		groupFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "trackerd_server_group_failures_total",
 			Help: "Such transactions that failed; nothing of them was acknowledged.",
+		}),
+		copiesRefused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "trackerd_server_copies_refused_total",
+			Help: "Such transactions of a spread database that were written again, since a node refused to take rows as new.",
 		}),
 	}
 }
@@ -67,7 +71,7 @@ func (g *group) waiting() (batches, events int) {
 // Collectors are the figures of writing for Prometheus.
 func (w *Writer) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		w.metrics.groupEvents, w.metrics.groupBatches, w.metrics.groupSeconds, w.metrics.groupFailures,
+		w.metrics.groupEvents, w.metrics.groupBatches, w.metrics.groupSeconds, w.metrics.groupFailures, w.metrics.copiesRefused,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "trackerd_server_queue_events", Help: "Events that wait to be written."},
 			func() float64 { _, n := w.group.waiting(); return float64(n) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "trackerd_server_queue_batches", Help: "Batches that wait to be written."},

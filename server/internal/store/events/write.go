@@ -99,7 +99,8 @@ func (w *Writer) writeBatches(ctx context.Context, batches []Batch) ([]Written, 
 }
 
 // retries is how often a write is tried again that relied on what is no longer so: a
-// machine may be erased and titles retired in its way.
+// machine may be erased and titles retired in its way. New machines wait for whoever changes
+// rules of names, who may wait for them.
 const retries = 2
 
 // outdated reports whether an error means that what was remembered is no longer so, and
@@ -109,6 +110,7 @@ func (w *Writer) outdated(err error) bool {
 	case errors.Is(err, errMachineGone), errors.Is(err, db.ErrReplaced):
 		w.forget()
 	case errors.Is(err, errTitlesRetired): // it was forgotten
+	case db.Deadlocked(err): // with who changes rules of names: nothing is outdated
 	case w.db.NoticeSpread(err):
 	default:
 		return false

@@ -27,9 +27,10 @@ func (p *People) change(ctx context.Context, what string, do func(pgx.Tx) error)
 	return Change(ctx, p.db, what, do)
 }
 
-// Change runs do in a transaction while no other change of people is under way.
+// Change runs do in a transaction while no other change of people is under way; several times,
+// perhaps (db.WriteAgain).
 func Change(ctx context.Context, d *db.DB, what string, do func(pgx.Tx) error) error {
-	return d.Write(ctx, what, func(tx pgx.Tx) error {
+	return d.WriteAgain(ctx, what, func(tx pgx.Tx) error {
 		if _, err := db.Exec(ctx, tx, "waiting for others", "SELECT pg_advisory_xact_lock($1)", int64(peopleLock)); err != nil {
 			return err
 		}

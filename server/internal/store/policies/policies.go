@@ -218,9 +218,10 @@ func insert(ctx context.Context, tx pgx.Tx, draft Draft, version int64, raw []by
 	return nil
 }
 
-// change runs do with changes of policies following each other, and raises the revision.
+// change runs do with changes of policies following each other, and raises the revision. It
+// may run several times (db.WriteAgain).
 func (p *Policies) change(ctx context.Context, what string, do func(pgx.Tx) error) error {
-	err := p.db.Write(ctx, what, func(tx pgx.Tx) error {
+	err := p.db.WriteAgain(ctx, what, func(tx pgx.Tx) error {
 		// Two first ones at once: the second waits here.
 		_, err := db.Exec(ctx, tx, "raising the revision", `INSERT INTO policy_state (revision) VALUES ((extract(epoch FROM clock_timestamp()) * 1000)::bigint)
 			ON CONFLICT (one) DO UPDATE SET revision = greatest(policy_state.revision + 1, EXCLUDED.revision)`)
