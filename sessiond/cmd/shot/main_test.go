@@ -96,7 +96,8 @@ func read(t *testing.T, fd int) (r result) {
 	for first := true; ; first = false {
 		b := make([]byte, wire.PicturePartBytes+1)
 		n, err := unix.Read(fd, b)
-		if errors.Is(err, unix.ECONNRESET) { // it ended and left the rules unread
+		// It ended and left the rules unread; or a signal, as the runtime sends its own.
+		for errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EINTR) {
 			n, err = unix.Read(fd, b)
 		}
 		switch {
