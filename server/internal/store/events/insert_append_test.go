@@ -70,34 +70,18 @@ func TestRowsThatAreNotNew(t *testing.T) { storetest.OnBoth(t, rowsThatAreNotNew
 
 func rowsThatAreNotNew(t *testing.T, url string) {
 	t.Helper()
-	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
-	s := storetest.OpenAt(t, url, partition.Retention{}, now)
-	host := storetest.AddHost(t, s)
-	var total int
-	write := func(what string, duplicates int, events ...api.Event) {
-		t.Helper()
-		w, err := s.WriteEvents(t.Context(), storetest.Batch{Host: host, Events: events})
-		if err != nil || w.Accepted != len(events)-duplicates || w.Duplicates != duplicates {
-			t.Errorf("%s: %+v, %v", what, w, err)
-		}
-		total += w.Accepted
-		if c, err := s.CheckRollups(t.Context(), false); err != nil || c.Wrong != 0 || c.Events != total {
-			t.Errorf("%s: %+v, %v, want %d events", what, c, err, total)
-		}
-	}
-	at := func(machine string, before time.Duration) api.Event {
-		return api.Event{MachineID: machine, Timestamp: now.Add(-before), KeyCount: 3, ActiveApp: "a", ActiveWindow: "w"}
-	}
-	write("new", 0, at("a", 0), at("a", 10*time.Minute), at("b", 0))
-	write("between", 0, at("a", 5*time.Minute))
-	write("around", 0, at("a", -time.Minute), at("a", 20*time.Minute), at("c", 0))
-	write("some known, others new", 2, at("a", 0), at("b", 0), at("c", -time.Minute), at("d", 0))
-	write("twice in one batch", 1, at("e", 0), at("e", 0))
+	x := newExact(t, url)
+	at := x.at
+	x.write("new", 0, at("a", 0), at("a", 10*time.Minute), at("b", 0))
+	x.write("between", 0, at("a", 5*time.Minute))
+	x.write("around", 0, at("a", -time.Minute), at("a", 20*time.Minute), at("c", 0))
+	x.write("some known, others new", 2, at("a", 0), at("b", 0), at("c", -time.Minute), at("d", 0))
+	x.write("twice in one batch", 1, at("e", 0), at("e", 0))
 	var days []api.Event
 	for day := range 3 * events.PartsMax {
 		days = append(days, at("f", time.Duration(day)*2*24*time.Hour))
 	}
-	write("many days", 0, days...)
+	x.write("many days", 0, days...)
 	last := days[len(days)-1].Timestamp
 	for _, table := range []partition.Table{partition.Events(), partition.Rollups()} {
 		name := table.PartitionName(table.Start(last))
@@ -108,14 +92,47 @@ func rowsThatAreNotNew(t *testing.T, url string) {
 			t.Errorf("%d rows in default partitions", n)
 		}
 	}
-	total = storetest.Ask[int](t, url, "SELECT count(*) FROM event")
-	if _, err := s.CheckRollups(t.Context(), true); err != nil {
+	x.total = storetest.Ask[int](t, url, "SELECT count(*) FROM event")
+	if _, err := x.s.CheckRollups(t.Context(), true); err != nil {
 		t.Error(err)
 	}
 	late := api.Event{MachineID: "g", Timestamp: last, ActiveApp: "a"}
-	write("its partition is gone", 0, late)
+	x.write("its partition is gone", 0, late)
 	late.Timestamp = last.Add(time.Second)
-	write("and again", 0, late)
+	x.write("and again", 0, late)
+}
+
+// exact writes events of one host, and checks after each write that all are there and add up.
+type exact struct {
+	t     *testing.T
+	s     *storetest.Store
+	host  int64
+	now   time.Time
+	total int
+}
+
+func newExact(t *testing.T, url string) *exact {
+	t.Helper()
+	x := &exact{t: t, now: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
+	x.s = storetest.OpenAt(t, url, partition.Retention{}, x.now)
+	x.host = storetest.AddHost(t, x.s)
+	return x
+}
+
+func (x *exact) at(machine string, before time.Duration) api.Event {
+	return api.Event{MachineID: machine, Timestamp: x.now.Add(-before), KeyCount: 3, ActiveApp: "a", ActiveWindow: "w"}
+}
+
+func (x *exact) write(what string, duplicates int, list ...api.Event) {
+	x.t.Helper()
+	w, err := x.s.WriteEvents(x.t.Context(), storetest.Batch{Host: x.host, Events: list})
+	if err != nil || w.Accepted != len(list)-duplicates || w.Duplicates != duplicates {
+		x.t.Errorf("%s: %+v, %v", what, w, err)
+	}
+	x.total += w.Accepted
+	if c, err := x.s.CheckRollups(x.t.Context(), false); err != nil || c.Wrong != 0 || c.Events != x.total {
+		x.t.Errorf("%s: %+v, %v, want %d events", what, c, err, x.total)
+	}
 }
 
 // Usual batches take the short way: it is measured by its statement, which leaves

@@ -17,26 +17,14 @@ func TestRowsThatMeetWhatTheMachineForgot(t *testing.T) { storetest.OnBoth(t, ro
 
 func rowsThatAreForgotten(t *testing.T, url string) {
 	t.Helper()
-	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
-	s := storetest.OpenAt(t, url, partition.Retention{}, now)
-	host := storetest.AddHost(t, s)
-	total := 0
+	x := newExact(t, url)
+	at := x.at
 	write := func(what string, duplicates int, list ...api.Event) {
 		t.Helper()
-		w, err := s.WriteEvents(t.Context(), storetest.Batch{Host: host, Events: list})
-		if err != nil || w.Accepted != len(list)-duplicates || w.Duplicates != duplicates {
-			t.Errorf("%s: %+v, %v", what, w, err)
-		}
-		total += w.Accepted
-		if c, err := s.CheckRollups(t.Context(), false); err != nil || c.Wrong != 0 || c.Events != total {
-			t.Errorf("%s: %+v, %v, want %d events", what, c, err, total)
-		}
+		x.write(what, duplicates, list...)
 		if _, err := storetest.Connect(t, url).Exec(t.Context(), "UPDATE machine SET last_ts = last_ts - interval '3 hours'"); err != nil {
 			t.Fatal(err)
 		}
-	}
-	at := func(machine string, before time.Duration) api.Event {
-		return api.Event{MachineID: machine, Timestamp: now.Add(-before), KeyCount: 3, ActiveApp: "a", ActiveWindow: "w"}
 	}
 	write("new", 0, at("a", time.Hour), at("b", time.Hour), at("c", time.Hour))
 	write("all are later than it knows", 2, at("a", time.Hour), at("a", 0), at("b", time.Hour), at("c", 0))
